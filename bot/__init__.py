@@ -1,0 +1,1 @@
+"""Flagman on the outside: settings, processes, HTTP API, command line, playground."""

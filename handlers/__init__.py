@@ -1,0 +1,1 @@
+"""Slack to intent, and the log to Slack."""

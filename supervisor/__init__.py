@@ -1,0 +1,1 @@
+"""The domain: launch, pause, resume, decide, run."""
