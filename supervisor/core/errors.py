@@ -1,0 +1,120 @@
+"""Every refusal Flagman makes, each with one sentence that says what to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class FlagmanError(Exception):
+    """A refusal with a sentence for people.
+
+    `code` is stable and machine-readable; `status` is the HTTP status of the problem document;
+    `str(error)` is one friendly sentence without internals.
+    """
+
+    code = "error"
+    status = 500
+
+
+class InvalidInput(FlagmanError):
+    code = "invalid_input"
+    status = 422
+
+
+class SessionNotFound(FlagmanError):
+    code = "session_not_found"
+    status = 404
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"There is no session `{session_id}`. `/agent list` shows the ones there are.")
+        self.session_id = session_id
+
+
+class PersonaNotFound(FlagmanError):
+    code = "persona_not_found"
+    status = 404
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no persona `{name}`. Choose one of: {', '.join(known) or 'none yet'}.")
+        self.name = name
+
+
+class PersonaInvalid(FlagmanError):
+    """A persona file that cannot be used; the message names file and line."""
+
+    code = "persona_invalid"
+    status = 500
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        super().__init__(f"{path}:{line}: {problem}")
+        self.path, self.line, self.problem = path, line, problem
+
+
+class LogUnreadable(FlagmanError):
+    """A stored log that is damaged or was written by a newer version."""
+
+    code = "log_unreadable"
+    status = 500
+
+    def __init__(self, session_id: str, problem: str) -> None:
+        super().__init__(f"Session `{session_id}` cannot be read: {problem}")
+        self.session_id = session_id
+
+
+class VersionConflict(FlagmanError):
+    """Somebody else appended first; re-read and decide again."""
+
+    code = "version_conflict"
+    status = 409
+
+    def __init__(self, session_id: str, expected: int, actual: int) -> None:
+        super().__init__("The session changed in the same moment; please try again.")
+        self.session_id, self.expected, self.actual = session_id, expected, actual
+
+
+class IllegalEvent(FlagmanError):
+    """An event that may not follow the log as it stands."""
+
+    code = "illegal_event"
+    status = 409
+
+
+class NotAllowed(FlagmanError):
+    code = "not_allowed"
+    status = 403
+
+
+class AlreadyDecided(FlagmanError):
+    code = "already_decided"
+    status = 409
+
+    def __init__(self, verdict: str, by: str, at: datetime) -> None:
+        super().__init__(f"This call was already {verdict} by {by}.")
+        self.verdict, self.by, self.at = verdict, by, at
+
+
+class AlreadyEnded(FlagmanError):
+    code = "already_ended"
+    status = 409
+
+
+class InvalidCondition(FlagmanError):
+    code = "invalid_condition"
+    status = 422
+
+
+class IdempotencyConflict(FlagmanError):
+    code = "idempotency_conflict"
+    status = 409
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The idempotency key `{key}` was already used for a different request.")
+
+
+class StoreUnavailable(FlagmanError):
+    code = "store_unavailable"
+    status = 503
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("Flagman cannot reach its store right now; nothing was changed. Please try again.")
+        self.detail = detail

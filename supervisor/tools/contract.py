@@ -1,0 +1,73 @@
+"""The contract of a tool: what it declares, what it is given, what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from supervisor.core.conversation import Json, ToolSpec
+
+
+class ToolError(Exception):
+    """The tool could not do it; the message goes back to the model, so it says what to change."""
+
+
+class InvalidArguments(ToolError):
+    """The arguments do not fit the tool's schema; the message names each wrong field."""
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a running tool may know. `folder` is the session's own folder and exists."""
+
+    session_id: str
+    call_id: str
+    idempotency_key: str
+    attempt: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """`content` is what the model and people read; `artifacts` are paths written, relative to the folder."""
+
+    content: str
+    artifacts: tuple[str, ...] = field(default=())
+
+
+Run = Callable[[Json, ToolContext], Awaitable[ToolOutput]]
+Verdict = Literal["done", "not_done", "unknown"]
+Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool.
+
+    `changes`: it may change something outside, so the default policy is to ask.
+    `idempotent`: running it again with the same key is harmless, so a crash needs no person.
+    `interruptible`: cancelling the session may stop it half-way.
+    `control`: never run; the control loop answers it (`ask_human`).
+    `validate` returns the canonical arguments or raises InvalidArguments.
+    `verify` tells after a crash whether a call took effect, with its result text.
+    """
+
+    spec: ToolSpec
+    validate: Callable[[Any], Json]
+    run: Run
+    changes: bool = True
+    idempotent: bool = False
+    interruptible: bool = True
+    control: bool = False
+    timeout: timedelta = timedelta(minutes=2)
+    verify: Verify | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+Toolset = dict[str, Tool]
