@@ -1,0 +1,246 @@
+"""The facts of a session. Each is stored as one JSON object with its type and schema version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from supervisor.core.conversation import Frozen, Json, Usage
+from supervisor.core.errors import LogUnreadable
+from supervisor.core.persona import Approvers, Budgets
+
+SCHEMA = 1
+
+PauseReason = Literal[
+    "human_approval_required",
+    "human_input_required",
+    "external_dependency",
+    "scheduled",
+    "children_running",
+    "error_threshold_exceeded",
+    "context_budget_exceeded",
+    "budget_exceeded",
+    "outcome_unknown",
+    "manual",
+]
+
+
+class Actor(Frozen):
+    """Who did it: `slack:U…`, `api:<key>`, `cli:<user>`, `agent:<session>`, `clock` or `system`."""
+
+    id: str
+    name: str = ""
+    groups: tuple[str, ...] = ()
+
+
+SYSTEM = Actor(id="system")
+
+
+class Fact(Frozen):
+    """What every event has: when, and by whom."""
+
+    v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
+    at: datetime
+    by: str
+    by_name: str = ""
+
+
+class ToolCall(Frozen):
+    """A call the model selected, with the ruling of the policy in force.
+
+    `call_id` is ours and unique in the session (`step.position`); `ref` is the provider's own id.
+    `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse).
+    """
+
+    call_id: str
+    ref: str
+    tool: str
+    arguments: Json | str
+    digest: str
+    mode: Literal["allow", "ask", "refuse"]
+    control: bool = False
+    idempotent: bool = False
+    approvers: Approvers | None = None
+    reason: str = ""
+
+
+class SessionLaunched(Fact):
+    type: Literal["SessionLaunched"] = "SessionLaunched"
+    task: str
+    persona: str
+    persona_digest: str
+    budgets: Budgets = Budgets()
+    origin: Json = Field(default_factory=dict)
+
+
+class ContextAdded(Fact):
+    """A person or system told the session something; `kind` says how it came."""
+
+    type: Literal["ContextAdded"] = "ContextAdded"
+    text: str
+    kind: Literal["reply", "mention", "command", "api"] = "reply"
+
+
+class ModelResponded(Fact):
+    """`context_seen` is how many items of the inbox the model had been shown."""
+
+    type: Literal["ModelResponded"] = "ModelResponded"
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    model: str
+    duration_ms: int = 0
+    context_seen: int = 0
+    native: str | None = None
+
+
+class ApprovalRequested(Fact):
+    type: Literal["ApprovalRequested"] = "ApprovalRequested"
+    request_id: str
+    call_ids: tuple[str, ...]
+
+
+class ApprovalDecided(Fact):
+    """`via` says what gave the right: `anyone`, `user` or `group:<id>`."""
+
+    type: Literal["ApprovalDecided"] = "ApprovalDecided"
+    call_id: str
+    digest: str
+    verdict: Literal["approve", "deny"]
+    reason: str = ""
+    via: str = "anyone"
+
+
+class ToolStarted(Fact):
+    type: Literal["ToolStarted"] = "ToolStarted"
+    call_id: str
+    attempt: int
+    idempotency_key: str
+    digest: str
+
+
+class ToolFinished(Fact):
+    type: Literal["ToolFinished"] = "ToolFinished"
+    call_id: str
+    attempt: int
+    ok: bool
+    content: str
+    artifacts: tuple[str, ...] = ()
+    duration_ms: int = 0
+
+
+class OutcomeLost(Fact):
+    """A worker died while the call ran, and nothing can tell whether it took effect."""
+
+    type: Literal["OutcomeLost"] = "OutcomeLost"
+    call_id: str
+    attempt: int
+
+
+class OutcomeDecided(Fact):
+    type: Literal["OutcomeDecided"] = "OutcomeDecided"
+    call_id: str
+    verdict: Literal["run_again", "done", "failed"]
+    result: str = ""
+
+
+class QuestionAsked(Fact):
+    type: Literal["QuestionAsked"] = "QuestionAsked"
+    call_id: str
+    question: str
+    options: tuple[str, ...] = ()
+
+
+class QuestionAnswered(Fact):
+    type: Literal["QuestionAnswered"] = "QuestionAnswered"
+    call_id: str
+    answer: str
+
+
+class Paused(Fact):
+    type: Literal["Paused"] = "Paused"
+    reason: PauseReason
+    detail: str = ""
+
+
+class Resumed(Fact):
+    type: Literal["Resumed"] = "Resumed"
+    trigger: Literal["manual", "webhook", "event", "clock", "token"] = "manual"
+    data: Any = None
+    context: str = ""
+
+
+class BudgetRaised(Fact):
+    type: Literal["BudgetRaised"] = "BudgetRaised"
+    budgets: Budgets
+
+
+class Completed(Fact):
+    type: Literal["Completed"] = "Completed"
+    summary: str
+
+
+class Failed(Fact):
+    type: Literal["Failed"] = "Failed"
+    error: str
+
+
+class Cancelled(Fact):
+    type: Literal["Cancelled"] = "Cancelled"
+    reason: str = ""
+
+
+Event = Annotated[
+    SessionLaunched
+    | ContextAdded
+    | ModelResponded
+    | ApprovalRequested
+    | ApprovalDecided
+    | ToolStarted
+    | ToolFinished
+    | OutcomeLost
+    | OutcomeDecided
+    | QuestionAsked
+    | QuestionAnswered
+    | Paused
+    | Resumed
+    | BudgetRaised
+    | Completed
+    | Failed
+    | Cancelled,
+    Field(discriminator="type"),
+]
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def encode(event: Event) -> bytes:
+    """One compact JSON object; fields at their defaults are left out, type and version never."""
+    body = event.model_dump_json(exclude_defaults=True, exclude={"type", "v"})
+    return f'{{"type":"{event.type}","v":{event.v},{body[1:]}'.encode()
+
+
+def decode(session_id: str, position: int, data: bytes) -> Event:
+    """The event at `position` (from 0) of a log. Raises LogUnreadable naming session and position."""
+    try:
+        return _ADAPTER.validate_json(data)
+    except ValidationError as error:
+        raise LogUnreadable(session_id, _why(position, data, error)) from error
+
+
+def _why(position: int, data: bytes, error: ValidationError) -> str:
+    probe = TypeAdapter(dict[str, Any])
+    try:
+        version = probe.validate_json(data).get("v")
+    except ValidationError:
+        return f"event {position + 1} is damaged (not a JSON object)."
+    if isinstance(version, int) and version > SCHEMA:
+        return (
+            f"event {position + 1} was written by a newer Flagman (schema {version}, this one knows "
+            f"{SCHEMA}). Update Flagman to go on with it."
+        )
+    first = error.errors()[0]
+    return f"event {position + 1} is damaged ({'.'.join(map(str, first['loc']))}: {first['msg']})."

@@ -1,0 +1,288 @@
+"""The fold: which event may follow which, and the session after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    BudgetRaised,
+    Cancelled,
+    Completed,
+    ContextAdded,
+    Event,
+    Failed,
+    ModelResponded,
+    OutcomeDecided,
+    OutcomeLost,
+    Paused,
+    QuestionAnswered,
+    QuestionAsked,
+    Resumed,
+    SessionLaunched,
+    ToolCall,
+    ToolFinished,
+    ToolStarted,
+)
+from supervisor.core.persona import Approvers
+from supervisor.core.session import Call, CallPhase, Decision, Lifecycle, Note, Session, Step
+
+# Which call phases an event about one call may find. Everything not listed is illegal.
+CALL_MOVES: dict[str, frozenset[CallPhase]] = {
+    "ApprovalRequested": frozenset({"held"}),
+    "ApprovalDecided": frozenset({"awaiting"}),
+    "ToolStarted": frozenset({"ready", "approved", "started"}),
+    "ToolFinished": frozenset({"started", "unknown"}),
+    "OutcomeLost": frozenset({"started"}),
+    "OutcomeDecided": frozenset({"unknown"}),
+    "QuestionAsked": frozenset({"open"}),
+    "QuestionAnswered": frozenset({"asking"}),
+}
+# Which events each stage of the whole session accepts.
+_PEOPLE = {
+    "ContextAdded",
+    "ApprovalDecided",
+    "OutcomeDecided",
+    "QuestionAnswered",
+    "BudgetRaised",
+    "Cancelled",
+}
+_FACTS = {"ModelResponded", "ToolFinished", "OutcomeLost"}
+SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
+    "running": frozenset(
+        _PEOPLE | _FACTS
+        | {"ApprovalRequested", "ToolStarted", "QuestionAsked", "Paused", "Resumed", "Completed", "Failed"}
+    ),
+    "paused": frozenset(_PEOPLE | _FACTS | {"Paused", "Resumed", "Failed"}),
+    "completed": frozenset(),
+    "failed": frozenset({"ToolFinished"}),
+    "cancelled": frozenset({"ToolFinished"}),
+}  # fmt: skip
+
+
+def fold(session_id: str, events: Iterable[Event], start: Session | None = None) -> Session:
+    """The session after `events`, from `start` or from nothing. Raises IllegalEvent."""
+    session = start
+    for event in events:
+        session = apply(session_id, session, event)
+    if session is None:
+        raise IllegalEvent("A session begins with its launch.")
+    return session
+
+
+def apply(session_id: str, session: Session | None, event: Event) -> Session:
+    """The session after one more event. Raises IllegalEvent where the tables above do not allow it."""
+    if session is None:
+        return _launch(session_id, event)
+    if event.type not in SESSION_MOVES[session.lifecycle]:
+        raise IllegalEvent(f"{event.type} cannot follow: the session is {session.lifecycle}.")
+    changes = _changes(session, event)
+    return session.model_copy(update={**changes, "version": session.version + 1, "changed_at": event.at})
+
+
+def _launch(session_id: str, event: Event) -> Session:
+    if not isinstance(event, SessionLaunched):
+        raise IllegalEvent("A session begins with its launch.")
+    return Session(
+        id=session_id,
+        version=1,
+        task=event.task,
+        persona=event.persona,
+        persona_digest=event.persona_digest,
+        launched_by=event.by,
+        launched_by_name=event.by_name,
+        launched_at=event.at,
+        changed_at=event.at,
+        budgets=event.budgets,
+        origin=event.origin,
+    )
+
+
+def _changes(session: Session, event: Event) -> dict[str, Any]:
+    match event:
+        case ContextAdded():
+            return {"inbox": (*session.inbox, _note(event, event.text))}
+        case ModelResponded():
+            return _responded(session, event)
+        case Paused():
+            return {"lifecycle": "paused", "pause": event}
+        case Resumed():
+            return _resumed(session, event)
+        case BudgetRaised():
+            return {"budgets": event.budgets}
+        case Completed():
+            return {"lifecycle": "completed", "ending": event.summary, "ended_by": event.by, "pause": None}
+        case Failed():
+            return {"lifecycle": "failed", "ending": event.error, "ended_by": event.by, "pause": None}
+        case Cancelled():
+            return {"lifecycle": "cancelled", "ending": event.reason, "ended_by": event.by, "pause": None}
+        case ApprovalRequested():
+            return _on_calls(session, event, event.call_ids)
+        case _:
+            return _on_calls(session, event, (event.call_id,))  # type: ignore[union-attr]
+
+
+def _note(event: Event, text: str) -> Note:
+    return Note(text=text, by=event.by, by_name=event.by_name, at=event.at)
+
+
+def _resumed(session: Session, event: Resumed) -> dict[str, Any]:
+    changes: dict[str, Any] = {"lifecycle": "running", "pause": None, "errors_in_a_row": 0}
+    if event.context or event.data is not None:
+        data = "" if event.data is None else f"\nData (untrusted input): {event.data}"
+        changes["inbox"] = (*session.inbox, _note(event, f"{event.context}{data}".strip()))
+    return changes
+
+
+def _first_phase(call: ToolCall) -> CallPhase:
+    if call.mode == "ask":
+        return "held"
+    return "open" if call.control else "ready"
+
+
+def _selected(call: ToolCall) -> Call:
+    if call.mode == "refuse":
+        return Call(call=call, phase="refused", content=call.reason, ok=False)
+    return Call(call=call, phase=_first_phase(call))
+
+
+def _responded(session: Session, event: ModelResponded) -> dict[str, Any]:
+    if session.open_calls:
+        raise IllegalEvent("The model cannot answer before every call of its last answer has a result.")
+    if event.context_seen > len(session.inbox):
+        raise IllegalEvent("The model cannot have seen more than it was sent.")
+    number = len(session.steps) + 1
+    calls = tuple(
+        Call(
+            call=c,
+            phase=_first_phase(c),
+            content=c.reason if c.mode == "refuse" else "",
+            ok=c.mode != "refuse",
+        )
+        for c in event.calls
+    )
+    seen = session.inbox[: event.context_seen]
+    refused = sum(c.phase == "refused" for c in calls)
+    step = Step(
+        number=number,
+        text=event.text,
+        calls=calls,
+        usage=event.usage,
+        cost_usd=event.cost_usd,
+        model=event.model,
+        duration_ms=event.duration_ms,
+        at=event.at,
+        native=event.native,
+    )
+    return {
+        "steps": (*session.steps, step),
+        "notes": (*session.notes, *(n.model_copy(update={"before_step": number}) for n in seen)),
+        "inbox": session.inbox[event.context_seen :],
+        "usage": session.usage + event.usage,
+        "cost_usd": session.cost_usd + (event.cost_usd or 0),
+        "unpriced": session.unpriced or event.cost_usd is None,
+        "errors_in_a_row": session.errors_in_a_row + refused,
+    }
+
+
+def _on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[str, Any]:
+    steps = list(session.steps)
+    errors = session.errors_in_a_row
+    for call_id in call_ids:
+        before = session.call(call_id)
+        if before.phase not in CALL_MOVES[event.type]:
+            raise IllegalEvent(f"{event.type} cannot follow: call {call_id} is {before.phase}.")
+        after = before.model_copy(update=_call_changes(session, before, event))
+        index = int(call_id.partition(".")[0]) - 1
+        calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
+        steps[index] = steps[index].model_copy(update={"calls": calls})
+        if isinstance(event, ToolFinished):
+            errors = 0 if event.ok else errors + 1
+    return {"steps": tuple(steps), "errors_in_a_row": errors}
+
+
+def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
+    match event:
+        case ApprovalRequested():
+            return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
+        case ApprovalDecided():
+            return _decided(session, call, event)
+        case ToolStarted():
+            return _started(call, event)
+        case ToolFinished():
+            return {
+                "phase": "finished",
+                "ok": event.ok,
+                "content": event.content,
+                "artifacts": event.artifacts,
+                "duration_ms": event.duration_ms,
+                "finished_at": event.at,
+            }
+        case OutcomeLost():
+            return {"phase": "unknown"}
+        case OutcomeDecided(verdict="run_again"):
+            return {"phase": "approved"}
+        case OutcomeDecided():
+            ok = event.verdict == "done"
+            return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
+        case QuestionAsked():
+            return {
+                "phase": "asking",
+                "question": event.question,
+                "options": event.options,
+                "requested_at": event.at,
+            }
+        case QuestionAnswered():
+            return {
+                "phase": "finished",
+                "content": event.answer,
+                "answered_by": event.by,
+                "finished_at": event.at,
+            }
+        case _:
+            raise IllegalEvent(f"{event.type} is not about one call.")
+
+
+def _started(call: Call, event: ToolStarted) -> dict[str, Any]:
+    if event.attempt != call.attempt + 1:
+        raise IllegalEvent(f"Attempt {event.attempt} of call {call.call_id} cannot follow {call.attempt}.")
+    if event.digest != call.call.digest:
+        raise IllegalEvent("The call is not the one that was waved through.")
+    if call.phase == "started" and not call.call.idempotent:
+        raise IllegalEvent("A call that may have taken effect does not start again by itself.")
+    return {"phase": "started", "attempt": event.attempt, "started_at": event.at}
+
+
+def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, Any]:
+    approvers = call.call.approvers or Approvers()
+    if event.digest != call.call.digest:
+        raise IllegalEvent("That approval is for a different call.")
+    if any(d.by == event.by for d in call.decisions):
+        raise IllegalEvent("The same person counts once.")
+    if approvers.exclude_requester and event.by == session.launched_by:
+        raise IllegalEvent("Who launched the session may not decide on this call.")
+    if event.via not in _rights(approvers, event.by):
+        raise IllegalEvent("That person may not decide on this call.")
+    decision = Decision(
+        verdict=event.verdict,
+        by=event.by,
+        by_name=event.by_name,
+        at=event.at,
+        reason=event.reason,
+        via=event.via,
+    )
+    decisions = (*call.decisions, decision)
+    if event.verdict == "deny":
+        return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
+    enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
+    return {"decisions": decisions, "phase": "approved" if enough else "awaiting"}
+
+
+def _rights(approvers: Approvers, by: str) -> set[str]:
+    if not approvers.users and not approvers.groups:
+        return {"anyone"}
+    rights = {f"group:{group}" for group in approvers.groups}
+    return rights | {"user"} if by in approvers.users or by.partition(":")[2] in approvers.users else rights

@@ -1,0 +1,59 @@
+"""A persona: instructions, tools, who must wave through what, and what it may spend."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from supervisor.core.conversation import Frozen
+from supervisor.core.digest import digest
+
+Mode = Literal["allow", "ask", "deny"]
+
+
+class Approvers(Frozen):
+    """Who may approve: any of `users` or members of `groups`; nobody named means anyone in the channel."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    quorum: Annotated[int, Field(ge=1, le=20)] = 1
+    exclude_requester: bool = False
+
+
+class ApprovalRule(Frozen):
+    """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text."""
+
+    tool: str
+    when: dict[str, str] = Field(default_factory=dict)
+    mode: Mode
+    approvers: Approvers | None = None
+    reason: str = ""
+
+
+class Budgets(Frozen):
+    """What a session may spend before it asks. None means no limit."""
+
+    max_steps: Annotated[int, Field(ge=1)] = 50
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_cost_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    error_threshold: Annotated[int, Field(ge=1)] = 3
+
+
+class Persona(Frozen):
+    """A persona file; `instructions` is its body."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    description: Annotated[str, Field(min_length=1, max_length=200)]
+    model: str | None = None
+    tools: tuple[str, ...] = ()
+    approvals: tuple[ApprovalRule, ...] = ()
+    budgets: Budgets = Budgets()
+    instructions: Annotated[str, Field(min_length=1)]
+
+    @property
+    def digest(self) -> str:
+        """Names this exact version; sessions are pinned to it."""
+        return digest(self.model_dump(mode="json"))
