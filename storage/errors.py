@@ -38,3 +38,11 @@ class DataFolderInUse(StorageError):
 
 class EmbeddedServerFailed(StorageError):
     """The embedded server cannot run here, or did not start; the message holds the end of its log."""
+
+
+class IdempotencyKeyKnown(StorageError):
+    """The key was used before; `value` is what was remembered with it."""
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__("The idempotency key was used before.")
+        self.value = value

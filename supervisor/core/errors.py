@@ -61,17 +61,6 @@ class LogUnreadable(FlagmanError):
         self.session_id = session_id
 
 
-class VersionConflict(FlagmanError):
-    """Somebody else appended first; re-read and decide again."""
-
-    code = "version_conflict"
-    status = 409
-
-    def __init__(self, session_id: str, expected: int, actual: int) -> None:
-        super().__init__("The session changed in the same moment; please try again.")
-        self.session_id, self.expected, self.actual = session_id, expected, actual
-
-
 class IllegalEvent(FlagmanError):
     """An event that may not follow the log as it stands."""
 
@@ -109,12 +98,3 @@ class IdempotencyConflict(FlagmanError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The idempotency key `{key}` was already used for a different request.")
-
-
-class StoreUnavailable(FlagmanError):
-    code = "store_unavailable"
-    status = 503
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__("Flagman cannot reach its store right now; nothing was changed. Please try again.")
-        self.detail = detail

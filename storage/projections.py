@@ -1,0 +1,64 @@
+"""What has been shown where: rows a session, thread look-ups, deliveries seen, waits that a peer imposed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.connect import reaching_store
+
+
+class ProjectionStore:
+    """Rows of opaque text by message key. Raises StoreUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def rows(self, session_id: str) -> dict[str, bytes]:
+        with reaching_store():
+            rows: Any = await self._redis.hgetall(keys.projection(session_id))
+        return {key.decode(): row for key, row in rows.items()}
+
+    async def intend(self, session_id: str, key: str, row: bytes) -> bool:
+        """Record that `key` is about to be shown; False if a row stands there already."""
+        with reaching_store():
+            return bool(await self._redis.hsetnx(keys.projection(session_id), key, row))
+
+    async def record(self, session_id: str, key: str, row: bytes) -> None:
+        with reaching_store():
+            await self._redis.hset(keys.projection(session_id), key, row)
+
+    async def bind_thread(self, channel: str, ts: str, session_id: str) -> None:
+        with reaching_store():
+            await self._redis.set(keys.thread(channel, ts), session_id)
+
+    async def session_of_thread(self, channel: str, ts: str) -> str | None:
+        with reaching_store():
+            value = await self._redis.get(keys.thread(channel, ts))
+        return value.decode() if isinstance(value, bytes) else value
+
+    async def first_delivery(self, delivery_id: str, ttl: timedelta) -> bool:
+        """True the first time an id is seen within `ttl`."""
+        with reaching_store():
+            key = keys.delivery(delivery_id)
+            return bool(await self._redis.set(key, b"1", nx=True, px=int(ttl.total_seconds() * 1000)))
+
+    async def forget_delivery(self, delivery_id: str) -> None:
+        """Let an id come again, because handling it failed."""
+        with reaching_store():
+            await self._redis.delete(keys.delivery(delivery_id))
+
+    async def hold(self, scope: str, until: datetime) -> None:
+        """Nothing is sent to `scope` before `until`."""
+        with reaching_store():
+            ms = int(until.timestamp() * 1000)
+            await self._redis.set(keys.not_before(scope), ms, pxat=ms)
+
+    async def held_until(self, scope: str) -> float | None:
+        """Seconds since the epoch, or None where nothing holds it."""
+        with reaching_store():
+            value = await self._redis.get(keys.not_before(scope))
+        return None if value is None else int(value) / 1000

@@ -1,0 +1,155 @@
+"""An append moves the log and everything that follows from it together, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from storage.errors import IdempotencyKeyKnown, VersionConflict
+from storage.log import Claim, Effects, LogStore
+from storage.queue import SessionQueue
+
+SID = "abcd-efgh"
+
+
+async def test_of_many_writers_at_one_version_one_wins(redis: Redis) -> None:
+    store = LogStore(redis)
+    results = await asyncio.gather(
+        *(store.append(SID, 0, [b'{"n":%d}' % n], Effects(indexes={f"w{n}": 1})) for n in range(20)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(r, BaseException) for r in results) == 1
+    assert sum(isinstance(r, VersionConflict) for r in results) == 19
+    assert len(await store.read(SID)) == 1
+    counts = [await store.count(f"w{n}") for n in range(20)]
+    assert sum(counts) == 1
+
+
+async def test_a_known_idempotency_key_changes_nothing_and_gives_what_was_remembered(redis: Redis) -> None:
+    store = LogStore(redis)
+    claim = Claim("k1", SID.encode())
+    await store.append(SID, 0, [b"{}"], Effects(claim=claim))
+    with pytest.raises(IdempotencyKeyKnown) as known:
+        await store.append("zzzz-zzzz", 0, [b"{}"], Effects(claim=Claim("k1", b"zzzz-zzzz")))
+    assert known.value.value == SID.encode()
+    assert await store.read("zzzz-zzzz") == []
+
+
+async def test_a_lost_race_claims_no_idempotency_key(redis: Redis) -> None:
+    store = LogStore(redis)
+    await store.append(SID, 0, [b"{}"], Effects())
+    with pytest.raises(VersionConflict):
+        await store.append(SID, 0, [b"{}"], Effects(claim=Claim("k2", b"x")))
+    await store.append(SID, 1, [b"{}"], Effects(claim=Claim("k2", b"x")))
+
+
+async def test_load_starts_from_the_snapshot(redis: Redis) -> None:
+    store = LogStore(redis)
+    await store.append(SID, 0, [b"1", b"2", b"3"], Effects())
+    await store.save_snapshot(SID, 2, b"folded")
+    stored = await store.load(SID)
+    assert (stored.snapshot_version, stored.snapshot, stored.events) == (2, b"folded", [b"3"])
+    assert (await store.load(SID, known=1)).events == [b"2", b"3"]
+
+
+@pytest.fixture
+async def queue(redis: Redis) -> SessionQueue:
+    queue = SessionQueue(redis, redis, "ready")
+    await queue.open()
+    return queue
+
+
+async def _take(queue: SessionQueue, consumer: str = "c1") -> list[tuple[str, str]]:
+    return await queue.take(consumer, limit=10, block=timedelta(milliseconds=50))
+
+
+async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis, queue: SessionQueue) -> None:
+    store = LogStore(redis)
+    await store.append(SID, 0, [b"1"], Effects(enqueue=["ready"]))
+    await store.append(SID, 1, [b"2"], Effects(enqueue=["ready"]))
+    [(entry, sid)] = await _take(queue)
+    started = await queue.start(entry, sid)
+    assert started is not None
+    assert started.log.events == [b"1", b"2"]
+    await store.append(SID, 2, [b"3"], Effects(enqueue=["ready"]))
+    assert await _take(queue) == []
+    await queue.done(started.lease)
+    [(again, _)] = await _take(queue)
+    second = await queue.start(again, sid, known=2)
+    assert second is not None
+    assert second.log.events == [b"3"]
+    await queue.done(second.lease)
+    assert await queue.depth() == 0
+    assert await redis.hlen(f"{queue.stream}:state") == 0
+
+
+async def test_the_last_append_can_give_the_job_up(redis: Redis, queue: SessionQueue) -> None:
+    store = LogStore(redis)
+    await store.append(SID, 0, [b"1"], Effects(enqueue=["ready"]))
+    [(entry, sid)] = await _take(queue)
+    started = await queue.start(entry, sid)
+    assert started is not None
+    own = Effects(enqueue=["ready"], lease=started.lease, release=True)
+    assert (await store.append(SID, 1, [b"2"], own)).released
+    assert await queue.depth() == 0
+
+
+async def test_a_job_whose_worker_died_is_redelivered_and_the_old_lease_is_void(
+    redis: Redis, queue: SessionQueue
+) -> None:
+    await queue.enqueue(SID)
+    [(entry, sid)] = await _take(queue, "dead")
+    old = await queue.start(entry, sid)
+    assert old is not None
+    await asyncio.sleep(0.06)
+    assert await queue.reclaim("alive", lease=timedelta(seconds=5), limit=10) == []
+    [(entry, sid)] = await queue.reclaim("alive", lease=timedelta(milliseconds=50), limit=10)
+    new = await queue.start(entry, sid)
+    assert new is not None
+    assert new.tries == 1
+    await queue.done(old.lease)
+    assert await queue.depth() == 1
+    await queue.done(new.lease)
+    assert await queue.depth() == 0
+
+
+async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
+    await queue.enqueue(SID)
+    [(entry, _)] = await _take(queue, "slow")
+    for _ in range(3):
+        await asyncio.sleep(0.04)
+        await queue.renew("slow", [entry])
+    assert await queue.reclaim("other", lease=timedelta(milliseconds=60), limit=10) == []
+
+
+async def test_later_means_later_unless_something_happens(redis: Redis, queue: SessionQueue) -> None:
+    await queue.enqueue(SID)
+    [(entry, sid)] = await _take(queue)
+    started = await queue.start(entry, sid)
+    assert started is not None
+    due = datetime.now(UTC) + timedelta(hours=1)
+    assert await queue.retry(started.lease, at=due, failed=True) == 1
+    assert await queue.pump(datetime.now(UTC)) == 0
+    assert await _take(queue) == []
+    assert await queue.pump(due) == 1
+    [(entry, sid)] = await _take(queue)
+    started = await queue.start(entry, sid)
+    assert started is not None
+    assert started.tries == 1
+    await queue.retry(started.lease, at=due, failed=False)
+    await queue.enqueue(SID)
+    assert len(await _take(queue)) == 1
+    assert await queue.pump(due) == 0
+
+
+async def test_a_parked_job_is_listed_and_gone_from_the_queue(queue: SessionQueue) -> None:
+    await queue.enqueue(SID)
+    [(entry, sid)] = await _take(queue)
+    started = await queue.start(entry, sid)
+    assert started is not None
+    await queue.park(started.lease, "damaged")
+    assert await queue.parked() == {SID: "damaged"}
+    assert await queue.depth() == 0
