@@ -10,7 +10,7 @@ local function enqueue(stream, sid, channel)
     if state then redis.call('ZREM', stream..':later', sid) end
     redis.call('HSET', stream..':state', sid, 'queued')
     redis.call('XADD', stream, '*', 's', sid)
-  elseif string.sub(state, 1, 2) == 'b:' then
+  elseif state ~= 'queued' then
     redis.call('HSET', stream..':state', sid, 'd:'..string.sub(state, 3))
     if channel then redis.call('PUBLISH', channel, sid) end
   end
@@ -53,7 +53,7 @@ while i <= #ARGV do
   elseif op == 'enqueue' then
     local stream = tag..':'..ARGV[i+1]
     local state = redis.call('HGET', stream..':state', sid)
-    if ARGV[6] == '' or not state or state ~= 'b:'..ARGV[6] then
+    if ARGV[6] == '' or not state or string.sub(state, 3) ~= ARGV[6] then
       enqueue(stream, sid, tag..':dirty')
     end
     i = i + 2

@@ -1,0 +1,1 @@
+"""Personas: Markdown files with front matter, and those that sessions are pinned to."""

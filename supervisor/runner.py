@@ -1,0 +1,340 @@
+"""The control loop: asks the core what is next, does it, and records what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from storage.errors import VersionConflict
+from storage.queue import Started
+from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
+from supervisor.core.conversation import ModelReply, ModelRequest
+from supervisor.core.digest import call_digest
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import (
+    SYSTEM,
+    ApprovalRequested,
+    Completed,
+    Event,
+    ModelResponded,
+    OutcomeLost,
+    Paused,
+    QuestionAsked,
+    ToolFinished,
+    ToolStarted,
+)
+from supervisor.core.fold import apply
+from supervisor.core.persona import Persona
+from supervisor.core.prompt import conversation
+from supervisor.core.session import Call, Session
+from supervisor.gateway.contract import Gateway, GatewayError
+from supervisor.personas.library import PersonaLibrary
+from supervisor.screening import screen, tools_of
+from supervisor.sessions import Sessions
+from supervisor.toolrun import Result, ToolRunner, idempotency_key
+from supervisor.tools.contract import Tool
+from supervisor.worker import Done, Later, Signals
+
+_log = logging.getLogger("flagman.runner")
+
+
+class Runner:
+    """What every job of the ready queue needs."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        gateway: Gateway,
+        tools: Mapping[str, Tool],
+        toolrun: ToolRunner,
+        personas: PersonaLibrary,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.sessions, self.gateway, self.tools = sessions, gateway, tools
+        self.toolrun, self.personas, self.clock = toolrun, personas, clock
+
+    async def advance(self, started: Started, signals: Signals) -> Done | Later:
+        """Advance one session until nothing goes on by itself. The handler of the ready queue."""
+        session_id = started.lease.session_id
+        known = self.sessions.known_version(session_id)
+        session = await self.sessions.absorb(session_id, started.log, known)
+        return await _Advance(self, started, signals, session).run()
+
+
+class _Advance:
+    """One job. `session` includes the events in `pending`, which are decided and not yet appended."""
+
+    def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
+        self._runner, self._lease, self._signals = runner, started.lease, signals
+        self._stored = self._session = session
+        self._pending: list[Event] = []
+        self._running: dict[str, asyncio.Task[Result]] = {}
+        self._attempts: dict[str, int] = {}
+
+    async def run(self) -> Done | Later:
+        try:
+            while True:
+                outcome = await self._turn()
+                if outcome is not None:
+                    return outcome
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _turn(self) -> Done | Later | None:
+        """One pass: what is next, done. None to go round again."""
+        match next_action(self._session, self._runner.clock()):
+            case Finish(summary=summary):
+                self._add(Completed(**self._now(), summary=summary))
+            case Pause(reason=reason, detail=detail):
+                self._add(Paused(**self._now(), reason=reason, detail=detail))
+            case CallModel(context_seen=seen):
+                return await self._ask_model(seen)
+            case RunTools() as action:
+                return await self._tools(action)
+            case Wait():
+                return await self._rest()
+        return None
+
+    async def _rest(self) -> Done | None:
+        """Nothing goes on by itself: give the lease up, unless something came in meanwhile."""
+        if self._running:
+            await self._settle_running()
+            return None
+        if not self._pending:
+            return Done()
+        released = await self._commit(release=True)
+        if released is None:
+            return None
+        return Done(released=released)
+
+    # Recording
+
+    def _now(self) -> dict[str, Any]:
+        return {"at": self._runner.clock(), "by": SYSTEM.id}
+
+    def _add(self, event: Event) -> None:
+        self._session = apply(self._session.id, self._session, event)
+        self._pending.append(event)
+
+    async def _commit(self, *, release: bool = False) -> bool | None:
+        """Append what is decided. True if the lease went with it; None after a conflict: decide again."""
+        if not self._pending:
+            return False
+        try:
+            released = await self._runner.sessions.append(
+                self._stored, self._session, self._pending, lease=self._lease, release=release
+            )
+        except VersionConflict:
+            await self._rebase()
+            return None
+        self._stored, self._pending = self._session, []
+        return released
+
+    async def _rebase(self) -> None:
+        """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
+        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | OutcomeLost)]
+        self._stored = self._session = await self._runner.sessions.load(self._session.id)
+        self._pending = []
+        for fact in facts:
+            try:
+                self._add(fact)
+            except IllegalEvent as error:
+                _log.info("session %s: %s dropped: %s", self._session.id, fact.type, error)
+
+    async def _refresh(self) -> None:
+        """Read what others appended."""
+        self._signals.changed.clear()
+        if self._pending:
+            await self._rebase()
+        else:
+            self._stored = self._session = await self._runner.sessions.load(self._session.id)
+
+    # The model
+
+    async def _ask_model(self, seen: int) -> Later | None:
+        if await self._commit() is None:
+            return None
+        if self._signals.stopping.is_set():
+            return Later(at=None)
+        request = await self._request(seen)
+        task = asyncio.create_task(self._runner.gateway.reply(request))
+        try:
+            reply = await self._reply(task)
+        except GatewayError as error:
+            self._add(Paused(**self._now(), reason="error_threshold_exceeded", detail=str(error)))
+            return None
+        finally:
+            task.cancel()
+        if reply is None:
+            return None if self._session.ended or self._session.pause else Later(at=None)
+        self._respond(reply, seen, *await self._toolset())
+        return None
+
+    def _respond(self, reply: ModelReply, seen: int, persona: Persona, tools: Mapping[str, Tool]) -> None:
+        event = screen(
+            reply,
+            step=len(self._session.steps) + 1,
+            context_seen=seen,
+            persona=persona,
+            tools=tools,
+            at=self._runner.clock(),
+        )
+        self._add(event)
+
+    async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
+        """The model's answer; None if the session was cancelled or this worker stops first."""
+        while not task.done():
+            if self._signals.stopping.is_set():
+                return None
+            await self._wait({task})
+            if not task.done() and self._signals.changed.is_set():
+                await self._refresh()
+                if self._session.ended:
+                    return None
+        return task.result()
+
+    async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
+        persona = await self._runner.personas.pinned(self._session)
+        return persona, tools_of(persona, self._runner.tools)
+
+    async def _request(self, seen: int) -> ModelRequest:
+        persona, tools = await self._toolset()
+        return ModelRequest(
+            session_id=self._session.id,
+            model=persona.model,
+            instructions=persona.instructions,
+            turns=conversation(self._session, seen),
+            tools=tuple(tool.spec for tool in tools.values()),
+        )
+
+    # Tools
+
+    async def _tools(self, action: RunTools) -> Later | None:
+        if action.ask:
+            ids = tuple(c.call_id for c in action.ask)
+            request_id = f"r{self._session.version}"
+            self._add(ApprovalRequested(**self._now(), request_id=request_id, call_ids=ids))
+        for call in action.questions:
+            self._ask_person(call)
+        orphans = [c for c in action.started if c.call_id not in self._running]
+        await self._recover(orphans)
+        begin = [c for c in action.run if c.call_id not in self._running]
+        if self._signals.stopping.is_set():
+            begin = []
+        for call in begin:
+            self._start(call)
+        if await self._commit() is None:
+            return None
+        for call in begin:
+            self._run(self._session.call(call.call_id))
+        return await self._settle_running()
+
+    def _ask_person(self, call: Call) -> None:
+        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        event = QuestionAsked(
+            **self._now(),
+            call_id=call.call_id,
+            question=str(arguments.get("question", "")),
+            options=tuple(arguments.get("options") or ()),
+        )
+        self._add(event)
+
+    def _start(self, call: Call) -> None:
+        event = ToolStarted(
+            **self._now(),
+            call_id=call.call_id,
+            attempt=call.attempt + 1,
+            idempotency_key=idempotency_key(self._session.id, call),
+            digest=call_digest(call.call.tool, call.call.arguments),
+        )
+        self._add(event)
+
+    def _run(self, call: Call) -> None:
+        context = self._runner.toolrun.context(self._session.id, call, call.attempt)
+        tool = self._runner.tools.get(call.call.tool)
+        self._attempts[call.call_id] = call.attempt
+        self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, call, context))
+
+    async def _recover(self, orphans: list[Call]) -> None:
+        """Calls that a worker, now gone, had started: run again only where that is harmless."""
+        for call in orphans:
+            tool = self._runner.tools.get(call.call.tool)
+            if call.call.idempotent and tool is not None:
+                self._start(call)
+                if await self._commit() is None:
+                    return
+                self._run(self._session.call(call.call_id))
+                continue
+            await self._ask_tool(tool, call)
+
+    async def _ask_tool(self, tool: Tool | None, call: Call) -> None:
+        verdict, text = "unknown", ""
+        if tool is not None:
+            context = self._runner.toolrun.context(self._session.id, call, call.attempt)
+            verdict, text = await self._runner.toolrun.verify(tool, call, context)
+        if verdict == "done":
+            self._finish(call.call_id, call.attempt, Result(True, text))
+        else:
+            self._add(OutcomeLost(**self._now(), call_id=call.call_id, attempt=call.attempt))
+
+    async def _settle_running(self) -> Later | None:
+        """Wait for the first tool to end or for a change; each end is recorded at once."""
+        if not self._running:
+            return Later(at=None) if self._signals.stopping.is_set() else None
+        await self._wait(set(self._running.values()))
+        for call_id, task in list(self._running.items()):
+            if task.done():
+                del self._running[call_id]
+                self._finish(call_id, self._attempts[call_id], task.result())
+        if self._pending and await self._commit() is None:
+            return None
+        if self._signals.changed.is_set():
+            await self._refresh()
+            if self._session.ended:
+                await self._interrupt()
+        return None
+
+    def _finish(self, call_id: str, attempt: int, result: Result) -> None:
+        event = ToolFinished(
+            **self._now(),
+            call_id=call_id,
+            attempt=attempt,
+            ok=result.ok,
+            content=result.content,
+            artifacts=result.artifacts,
+            duration_ms=result.duration_ms,
+        )
+        try:
+            self._add(event)
+        except IllegalEvent as error:
+            # Another worker took this call over and recorded its end first.
+            _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
+
+    async def _interrupt(self) -> None:
+        """The session was ended: stop what may be stopped, let the rest reach its end."""
+        for call_id, task in list(self._running.items()):
+            tool = self._runner.tools.get(self._session.call(call_id).call.tool)
+            if tool is None or not tool.interruptible or task.done():
+                continue
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            del self._running[call_id]
+            interrupted = Result(False, "Interrupted: the session was cancelled.")
+            self._finish(call_id, self._attempts[call_id], interrupted)
+        await self._commit()
+
+    async def _wait(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Until a task ends, somebody appends, or this worker is told to stop."""
+        signals = [asyncio.create_task(self._signals.changed.wait())]
+        if not self._signals.stopping.is_set():
+            signals.append(asyncio.create_task(self._signals.stopping.wait()))
+        try:
+            await asyncio.wait({*tasks, *signals}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for signal in signals:
+                signal.cancel()

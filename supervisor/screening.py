@@ -1,0 +1,99 @@
+"""From the model's reply to an event: every call validated, its digest taken, the policy's ruling recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from supervisor.core.conversation import ModelReply, ProposedCall
+from supervisor.core.digest import call_digest
+from supervisor.core.events import ModelResponded, ToolCall
+from supervisor.core.persona import Persona
+from supervisor.core.policy import rule
+from supervisor.core.text import clean, clean_text
+from supervisor.tools.contract import InvalidArguments, Tool
+
+MAX_CALLS = 50
+
+
+def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
+    """The tools a persona names, by globs."""
+    return {
+        name: tool for name, tool in known.items() if any(fnmatchcase(name, glob) for glob in persona.tools)
+    }
+
+
+def screen(
+    reply: ModelReply,
+    *,
+    step: int,
+    context_seen: int,
+    persona: Persona,
+    tools: Mapping[str, Tool],
+    at: datetime,
+) -> ModelResponded:
+    """The event for a reply: calls that cannot run carry the reason, which the model reads as their result."""
+    calls = tuple(
+        _ruled(_cleaned(proposed), f"{step}.{position}", position, persona, tools)
+        for position, proposed in enumerate(reply.calls, start=1)
+    )
+    return ModelResponded(
+        at=at,
+        by=f"model:{reply.model}",
+        text=clean_text(reply.text),
+        calls=calls,
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        model=reply.model,
+        duration_ms=reply.duration_ms,
+        context_seen=context_seen,
+        native=reply.native,
+    )
+
+
+def _ruled(
+    proposed: ProposedCall, call_id: str, position: int, persona: Persona, tools: Mapping[str, Tool]
+) -> ToolCall:
+    tool = tools.get(proposed.tool)
+    if tool is None:
+        return _refused(proposed, call_id, f"There is no such tool. You have: {', '.join(tools) or 'none'}.")
+    if position > MAX_CALLS:
+        return _refused(proposed, call_id, f"At most {MAX_CALLS} calls in one turn; call it again next turn.")
+    try:
+        arguments = tool.validate(proposed.arguments)
+    except InvalidArguments as error:
+        return _refused(proposed, call_id, str(error))
+    ruling = rule(persona, tool.name, arguments, changes=tool.changes)
+    if ruling.mode == "deny":
+        return _refused(proposed, call_id, f"Policy forbids this call. {ruling.reason}".strip())
+    return ToolCall(
+        call_id=call_id,
+        ref=proposed.call_id,
+        tool=tool.name,
+        arguments=arguments,
+        digest=call_digest(tool.name, arguments),
+        mode=ruling.mode,
+        control=tool.control,
+        idempotent=tool.idempotent,
+        approvers=ruling.approvers,
+        reason=ruling.reason,
+    )
+
+
+def _cleaned(proposed: ProposedCall) -> ProposedCall:
+    return proposed.model_copy(
+        update={"tool": clean_text(proposed.tool)[:200], "arguments": clean(proposed.arguments)}
+    )
+
+
+def _refused(proposed: ProposedCall, call_id: str, reason: str) -> ToolCall:
+    return ToolCall(
+        call_id=call_id,
+        ref=proposed.call_id,
+        tool=proposed.tool,
+        arguments=proposed.arguments,
+        digest=call_digest(proposed.tool, proposed.arguments),
+        mode="refuse",
+        reason=reason,
+    )

@@ -1,0 +1,111 @@
+"""Sessions from the store: loaded by folding their log, changed only by an append at the version that was read."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from storage.keys import partition_of
+from storage.log import Claim, Lease, LogStore, Stored
+from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
+from supervisor.core.events import Event, decode, encode
+from supervisor.core.fold import fold
+from supervisor.core.session import Session
+from supervisor.effects import effects_of
+
+SNAPSHOT_EVERY = 200
+_log = logging.getLogger("flagman.sessions")
+
+
+class Sessions:
+    """A bounded cache of folds over the log store; the log is the truth, the cache only saves reading it again."""
+
+    def __init__(self, log: LogStore, *, cached: int = 256) -> None:
+        self._log, self._cached = log, cached
+        self._folds: OrderedDict[str, Session] = OrderedDict()
+        self._snapshots: dict[str, int] = {}
+
+    def known_version(self, session_id: str) -> int:
+        """How many events need not be read again; 0 when none."""
+        fold = self._folds.get(session_id)
+        return fold.version if fold else 0
+
+    async def load(self, session_id: str) -> Session:
+        """The session as it stands. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        try:
+            partition_of(session_id)
+        except ValueError:
+            raise SessionNotFound(session_id) from None
+        known = self.known_version(session_id)
+        return await self.absorb(session_id, await self._log.load(session_id, known), known)
+
+    async def absorb(self, session_id: str, stored: Stored, known: int) -> Session:
+        """The session after what was read from `known` on. Raises as `load`."""
+        start = self._folds.get(session_id) if known else None
+        if known and (start is None or start.version != known):
+            start, stored = None, await self._log.load(session_id)
+        if start is None and stored.snapshot:
+            start = _restore(stored.snapshot)
+            if start is None:
+                await self._log.drop_snapshot(session_id)
+                stored = await self._log.load(session_id)
+        position = start.version if start else 0
+        if start is None and not stored.events:
+            raise SessionNotFound(session_id)
+        events = [decode(session_id, position + n, data) for n, data in enumerate(stored.events)]
+        try:
+            session = fold(session_id, events, start)
+        except IllegalEvent as error:
+            raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
+        return self._keep(session)
+
+    async def append(
+        self,
+        before: Session | None,
+        after: Session,
+        events: Sequence[Event],
+        *,
+        blobs: dict[str, bytes] | None = None,
+        claim: Claim | None = None,
+        lease: Lease | None = None,
+        release: bool = False,
+    ) -> bool:
+        """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
+
+        Raises VersionConflict, IdempotencyKeyKnown or StoreUnavailable.
+        """
+        effects = effects_of(before, after, blobs=blobs, claim=claim, lease=lease, release=release)
+        expected = before.version if before else 0
+        done = await self._log.append(after.id, expected, [encode(e) for e in events], effects)
+        self._keep(after)
+        await self._snapshot(after)
+        return done.released
+
+    async def events(self, session_id: str) -> list[Event]:
+        """The whole log. Raises LogUnreadable."""
+        return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
+
+    def _keep(self, session: Session) -> Session:
+        self._folds[session.id] = session
+        self._folds.move_to_end(session.id)
+        while len(self._folds) > self._cached:
+            gone, _ = self._folds.popitem(last=False)
+            self._snapshots.pop(gone, None)
+        return session
+
+    async def _snapshot(self, session: Session) -> None:
+        if session.version - self._snapshots.get(session.id, 0) < SNAPSHOT_EVERY:
+            return
+        self._snapshots[session.id] = session.version
+        await self._log.save_snapshot(session.id, session.version, session.model_dump_json().encode())
+
+
+def _restore(snapshot: bytes) -> Session | None:
+    try:
+        return Session.model_validate_json(snapshot)
+    except ValidationError as error:
+        _log.warning("a snapshot of another shape is dropped: %s", error.title)
+        return None

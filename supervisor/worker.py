@@ -1,0 +1,200 @@
+"""Takes jobs from a queue, keeps their leases, and hands back what it cannot finish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from storage.errors import StorageError
+from storage.queue import SessionQueue, Started
+from supervisor.core.errors import LogUnreadable, SessionNotFound
+
+MAX_TRIES = 5
+_log = logging.getLogger("flagman.worker")
+
+
+@dataclass
+class Signals:
+    """What a running job listens to: `changed` when somebody else appended, `stopping` at shutdown."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job needs nothing more; `released` when its last append already gave the lease up."""
+
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class Later:
+    """Come again at `at` (None: at once, by any worker); nothing failed."""
+
+    at: datetime | None
+
+
+Handle = Callable[[Started, Signals], Awaitable[Done | Later]]
+Known = Callable[[str], int]
+
+
+class Worker:
+    """Runs up to `slots` jobs of one queue at a time until `stop`."""
+
+    def __init__(
+        self,
+        queue: SessionQueue,
+        handle: Handle,
+        known: Known,
+        *,
+        slots: int = 32,
+        lease: timedelta = timedelta(seconds=6),
+        grace: timedelta = timedelta(seconds=20),
+    ) -> None:
+        self._queue, self._handle, self._known = queue, handle, known
+        self._slots, self._lease, self._grace = slots, lease, grace
+        self._name = f"w-{secrets.token_hex(4)}"
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._signals: dict[str, Signals] = {}
+        self._entries: dict[str, str] = {}
+        self._free = asyncio.Condition()
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop` is called; then give the jobs under way `grace` to reach a boundary."""
+        await self._until_stopped(self._queue.open)
+        chores = [
+            asyncio.create_task(self._forever(chore))
+            for chore in (self._take, self._reclaim, self._renew, self._pump, self._listen)
+        ]
+        try:
+            await self._stopping.wait()
+        finally:
+            # The renewals go on while jobs end, or another worker would take them over.
+            for index in (0, 1, 3):
+                chores[index].cancel()
+            await self._drain()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+            with contextlib.suppress(StorageError):
+                await self._queue.leave(self._name)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for signals in self._signals.values():
+            signals.stopping.set()
+
+    async def _forever(self, chore: Callable[[], Awaitable[None]]) -> None:
+        delay = 0.1
+        while True:
+            try:
+                await chore()
+                delay = 0.1
+            except StorageError as error:
+                _log.warning("%s: %s; trying again in %.1f s", self._queue.name, error, delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5)
+
+    async def _until_stopped(self, step: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await step()
+                return
+            except StorageError as error:
+                _log.warning("%s: %s", self._queue.name, error)
+                await asyncio.sleep(0.5)
+
+    async def _take(self) -> None:
+        async with self._free:
+            await self._free.wait_for(lambda: len(self._jobs) < self._slots)
+        free = self._slots - len(self._jobs)
+        for entry, session_id in await self._queue.take(self._name, limit=free, block=timedelta(seconds=5)):
+            self._begin(entry, session_id)
+
+    async def _reclaim(self) -> None:
+        await asyncio.sleep(self._lease.total_seconds() / 4)
+        free = self._slots - len(self._jobs)
+        if free > 0:
+            for entry, session_id in await self._queue.reclaim(self._name, lease=self._lease, limit=free):
+                if entry not in self._entries:
+                    _log.info("%s: took over %s from a worker that is gone", self._queue.name, session_id)
+                    self._begin(entry, session_id)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(self._lease.total_seconds() / 4)
+        await self._queue.renew(self._name, list(self._entries))
+
+    async def _pump(self) -> None:
+        if await self._queue.pump(datetime.now(UTC)) == 0:
+            await asyncio.sleep(0.2)
+
+    async def _listen(self) -> None:
+        async with self._queue.dirty() as changed:
+            async for session_id in changed:
+                if session_id in self._signals:
+                    self._signals[session_id].changed.set()
+
+    def _begin(self, entry: str, session_id: str) -> None:
+        self._entries[entry] = session_id
+        self._jobs[entry] = asyncio.create_task(self._job(entry, session_id), name=f"job {session_id}")
+
+    async def _job(self, entry: str, session_id: str) -> None:
+        signals = self._signals[session_id] = Signals()
+        if self._stopping.is_set():
+            signals.stopping.set()
+        try:
+            started = await self._queue.start(entry, session_id, known=self._known(session_id))
+            if started is not None:
+                await self._handled(started, signals)
+        except StorageError as error:
+            # The lease runs out and the job comes again, here or elsewhere.
+            _log.warning("%s: %s left for redelivery: %s", self._queue.name, session_id, error)
+        finally:
+            if self._signals.get(session_id) is signals:
+                del self._signals[session_id]
+            self._entries.pop(entry, None)
+            self._jobs.pop(entry, None)
+            async with self._free:
+                self._free.notify()
+
+    async def _handled(self, started: Started, signals: Signals) -> None:
+        lease = started.lease
+        try:
+            if started.tries >= MAX_TRIES:
+                await self._queue.park(lease, f"failed {started.tries} times")
+                _log.error(
+                    "%s: %s is parked after %d tries", self._queue.name, lease.session_id, started.tries
+                )
+                return
+            outcome = await self._handle(started, signals)
+        except (SessionNotFound, LogUnreadable) as error:
+            _log.error("%s: %s", self._queue.name, error)
+            await self._queue.park(lease, str(error))
+            return
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001  any fault of one job must leave the others running
+            _log.exception("%s: %s failed", self._queue.name, lease.session_id)
+            wait = timedelta(seconds=min(2**started.tries, 60))
+            await self._queue.retry(lease, at=datetime.now(UTC) + wait, failed=True)
+            return
+        match outcome:
+            case Later(at=at):
+                await self._queue.retry(lease, at=at, failed=False)
+            case Done(released=False):
+                await self._queue.done(lease)
+
+    async def _drain(self) -> None:
+        if self._jobs:
+            await asyncio.wait(list(self._jobs.values()), timeout=self._grace.total_seconds())
+        left = list(self._jobs.values())
+        for job in left:
+            job.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
