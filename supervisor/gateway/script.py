@@ -10,8 +10,8 @@ from supervisor.core.conversation import Json, ModelRequest, ModelTurn, ToolTurn
 NOTES, REPORT = "notes.md", "report.md"
 LOOK_ONLY, LOOK_AND_WRITE, STOP = "Only look", "Look and write a report", "Stop here"
 DISK_WORDS = ("disk", "storage", "space left", "free space")
-REFUSAL_WORDS = ("denied", "deny", "declined", "not allowed", "not approved", "rejected")
-SHOWN_LINES, SHOWN_WIDTH = 6, 120
+REFUSAL_WORDS = ("denied", "deny", "declined", "not allowed", "not approved", "not run:", "rejected")
+SHOWN_LINES, SHOWN_WIDTH = 8, 120
 
 GREETING = (
     "I am Flagman's scripted demo, not a language model: I follow a fixed script. "
@@ -85,7 +85,7 @@ def _proposal_text(proposals: tuple[Call, ...]) -> str:
 
 
 def _report(task: str, command: str, results: list[Result]) -> str:
-    notes = next((r.content for r in results if r.arguments.get("path") == NOTES and not r.failed), "")
+    notes = next((r.content for r in results if _path(r) == NOTES and not r.failed), "")
     answer = _answer(results)
     sections = [
         f"# Report\n\n## Task\n\n{_quoted(task)}",
@@ -162,11 +162,11 @@ def _settled_before(request: ModelRequest, position: int) -> int:
 
 
 def _setback(result: Result) -> str:
-    if result.arguments.get("path") == NOTES:
+    if _path(result) == NOTES:
         return f"There are no notes (`{NOTES}` could not be read), so I go by the task alone."
-    why = _one_line(result.content) or "no reason was given"
+    why = _one_line(result.content.partition(" Do not propose")[0]) or "no reason was given"
     if _refused(result):
-        return f"Understood, `{result.tool}` was not approved ({why}); I leave it at that."
+        return f"Understood, I leave `{result.tool}` at that. {why}"
     return f"`{result.tool}` did not work out: {why}"
 
 
@@ -175,14 +175,22 @@ def _summary(request: ModelRequest) -> str:
     lines = [f"Done with: {_one_line(_task(request))}"]
     if STOP in _answer(results):
         return _joined([*lines, "You asked me to stop here, so nothing was run."])
-    lines += [_outcome(result) for result in results if not result.failed and _tells(result)]
-    if failed := [r.tool for r in results if r.failed and r.arguments.get("path") != NOTES]:
+    # Later results say more about the same thing: the report read back replaces the report written.
+    told = {
+        result.tool if _path(result) != REPORT else REPORT: result for result in results if _tells(result)
+    }
+    lines += [_outcome(result) for result in told.values()]
+    if failed := [r.tool for r in results if r.failed and _path(r) != NOTES]:
         lines.append(f"Not done: {', '.join(f'`{tool}`' for tool in failed)}.")
     return _joined(lines)
 
 
 def _tells(result: Result) -> bool:
-    return result.tool in ("shell", "ask_human") or result.arguments.get("path") == REPORT
+    return not result.failed and (result.tool in ("shell", "ask_human") or _path(result) == REPORT)
+
+
+def _path(result: Result) -> object:
+    return result.arguments.get("path")
 
 
 def _outcome(result: Result) -> str:

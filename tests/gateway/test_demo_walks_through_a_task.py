@@ -105,11 +105,13 @@ async def test_notes_go_into_the_report(tmp_path: Path) -> None:
 
 async def test_a_denied_call_is_let_go(tmp_path: Path) -> None:
     demo = Demo(tmp_path, "Look around")
-    demo.denied = {"shell": "Denied by Ada: not on production."}
+    denied = "Denied by Ada; it did not run. Reason: not on production."
+    demo.denied = {"shell": f"{denied} Do not propose the same call again."}
     await demo.step()
     await demo.step()
     reading = await demo.step()
-    assert "not approved (Denied by Ada: not on production.)" in reading.text
+    assert f"Understood, I leave `shell` at that. {denied}" in reading.text
+    assert "Do not propose" not in reading.text
     last = await demo.finish()
     assert "Not done: `shell`." in last.text
     proposed = [c.tool for turn in demo.turns if isinstance(turn, ModelTurn) for c in turn.calls]
