@@ -28,7 +28,7 @@ from supervisor.core.events import (
     ToolStarted,
 )
 from supervisor.core.persona import Approvers
-from supervisor.core.session import Call, CallPhase, Decision, Lifecycle, Note, Session, Step
+from supervisor.core.session import Call, CallPhase, Decision, Halt, Lifecycle, Note, Session, Step
 
 # Which call phases an event about one call may find. Everything not listed is illegal.
 CALL_MOVES: dict[str, frozenset[CallPhase]] = {
@@ -108,7 +108,7 @@ def _changes(session: Session, event: Event) -> dict[str, Any]:
         case ModelResponded():
             return _responded(session, event)
         case Paused():
-            return {"lifecycle": "paused", "pause": event}
+            return _paused(session, event)
         case Resumed():
             return _resumed(session, event)
         case BudgetRaised():
@@ -129,8 +129,23 @@ def _note(event: Event, text: str) -> Note:
     return Note(text=text, by=event.by, by_name=event.by_name, at=event.at)
 
 
+def _paused(session: Session, event: Paused) -> dict[str, Any]:
+    halt = Halt(
+        number=len(session.halts) + 1,
+        reason=event.reason,
+        detail=event.detail,
+        by=event.by,
+        by_name=event.by_name,
+        at=event.at,
+    )
+    return {"lifecycle": "paused", "pause": event, "halts": (*session.halts, halt)}
+
+
 def _resumed(session: Session, event: Resumed) -> dict[str, Any]:
     changes: dict[str, Any] = {"lifecycle": "running", "pause": None, "errors_in_a_row": 0}
+    if session.pause and session.halts:
+        resumed = {"resumed_by": event.by, "resumed_by_name": event.by_name, "resumed_at": event.at}
+        changes["halts"] = (*session.halts[:-1], session.halts[-1].model_copy(update=resumed))
     if event.context or event.data is not None:
         data = "" if event.data is None else f"\nData (untrusted input): {event.data}"
         changes["inbox"] = (*session.inbox, _note(event, f"{event.context}{data}".strip()))

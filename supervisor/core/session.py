@@ -83,6 +83,20 @@ class Note(Frozen):
     before_step: int = 0
 
 
+class Halt(Frozen):
+    """One explicit pause, numbered from 1, and how it ended."""
+
+    number: int
+    reason: PauseReason
+    detail: str
+    by: str
+    by_name: str
+    at: datetime
+    resumed_by: str = ""
+    resumed_by_name: str = ""
+    resumed_at: datetime | None = None
+
+
 class Session(Frozen):
     """Everything known about a session; `version` counts the events folded so far."""
 
@@ -99,6 +113,7 @@ class Session(Frozen):
     origin: Json = Field(default_factory=dict)
     lifecycle: Lifecycle = "running"
     pause: Paused | None = None
+    halts: tuple[Halt, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
