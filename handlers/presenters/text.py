@@ -1,0 +1,129 @@
+"""Text made safe to show: nothing invisible, nothing that mentions, links or formats."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+Block = dict[str, Any]
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def visible(text: str) -> str:
+    """Characters that show nothing, or turn the direction of others, become `\\u202e`; newline and tab stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HIDDEN else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def escape(text: str) -> str:
+    """For mrkdwn: what Slack would read as a mention or a link is text, and formatting marks stay single."""
+    safe = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"{c}\u2060" if c in "*_~`" else c for c in safe)
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters; what was left out is counted, never dropped in silence."""
+    if len(text) <= limit:
+        return text
+    note = f" … {len(text):,} characters in all"
+    return text[: max(limit - len(note), 0)] + note
+
+
+def one_line(text: str, limit: int) -> str:
+    """For headings and lists, where the whole stands elsewhere."""
+    flat = " ".join(visible(text).split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def plain(text: str, limit: int = 2900) -> Block:
+    """A section whose text Slack shows as it is."""
+    shown = shorten(visible(text), limit).strip() or "–"
+    return {"type": "section", "text": {"type": "plain_text", "text": shown, "emoji": False}}
+
+
+def mrkdwn(text: str) -> Block:
+    """A section of our own words; everything from outside must have gone through `escape`."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def context(*texts: str) -> Block:
+    elements = [{"type": "mrkdwn", "text": text, "verbatim": True} for text in texts if text]
+    return {"type": "context", "elements": elements}
+
+
+def preformatted(text: str) -> Block:
+    """A block in which Slack interprets nothing."""
+    element = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": visible(text) or " "}]}
+    return {"type": "rich_text", "elements": [element]}
+
+
+def button(
+    text: str, action_id: str, value: str, *, style: str | None = None, confirm: Block | None = None
+) -> Block:
+    element: Block = {
+        "type": "button",
+        "text": {"type": "plain_text", "text": text, "emoji": True},
+        "action_id": action_id,
+        "value": value,
+    }
+    if style:
+        element["style"] = style
+    if confirm:
+        element["confirm"] = confirm
+    return element
+
+
+def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
+    return {
+        "title": {"type": "plain_text", "text": title},
+        "text": {"type": "plain_text", "text": text},
+        "confirm": {"type": "plain_text", "text": yes},
+        "deny": {"type": "plain_text", "text": no},
+    }
+
+
+def person(actor: str, name: str = "") -> str:
+    """A person in mrkdwn: a mention for somebody in Slack, the name otherwise."""
+    kind, _, ident = actor.partition(":")
+    if kind == "slack" and ident.isalnum():
+        return f"<@{ident}>"
+    return escape(one_line(name or actor, 60))
+
+
+def moment(at: datetime, *, date: bool = False) -> str:
+    """A time that Slack shows in the reader's own zone."""
+    form = "{date_short_pretty} {time}" if date else "{time}"
+    return f"<!date^{int(at.timestamp())}^{form}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def duration(ms: int) -> str:
+    if ms < 1000:
+        return f"{ms} ms"
+    seconds = ms / 1000
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def argument_text(arguments: Any) -> str:
+    """Every argument with every character: one line each, longer texts indented under their name.
+
+    The indent keeps a value from looking like a further argument.
+    """
+    if not isinstance(arguments, dict):
+        return visible(str(arguments))
+    return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in arguments.items()) or "(no arguments)"
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    text = visible(text)
+    if "\n" not in text:
+        return f" {text}"
+    return "".join(f"\n    {line}" for line in text.split("\n"))
