@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from storage import embedded
 from storage.connect import connect, reaching_store, wait_ready
 from storage.embedded import EmbeddedServer, embedded_server
 from storage.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
+from tests.storage.processes import alive, wait_until
 
 OWNER = """
 import asyncio, sys
@@ -37,24 +36,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended but was not yet reaped does not count."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        if sys.platform == "linux":
-            return False
-        return subprocess.run(["ps", "-p", str(pid)], capture_output=True).returncode == 0
-    return state != "Z"
-
-
-async def wait_until(predicate: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not predicate():
-        assert time.monotonic() < deadline, "did not happen in time"
-        await asyncio.sleep(0.01)
 
 
 def start_owner(folder: Path, mode: str) -> tuple[subprocess.Popen[str], int]:

@@ -1,0 +1,53 @@
+"""Which network addresses a request may reach, checked on the very socket that is opened.
+
+Checking there, and not on the name, leaves no room for a name that resolves differently the second time.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+AddressInfo = tuple[int, int, int, str, Any]
+
+# Where clouds serve credentials of the machine, besides the link-local ones.
+METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def refusal(text: str, *, allow_private: bool) -> str | None:
+    """Why the address may not be reached, or None when it may."""
+    address = _embedded(ipaddress.ip_address(text.partition("%")[0]))
+    if address.is_link_local or address in METADATA:
+        return f"{text} is a link-local or metadata address"
+    if address.is_multicast or address.is_unspecified:
+        return f"{text} is not the address of one host"
+    if not allow_private and not address.is_global:
+        return f"{text} is a private or local address"
+    return None
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def socket_factory(*, allow_private: bool) -> Callable[[AddressInfo], socket.socket]:
+    """Makes the sockets of an aiohttp connector; OSError (EACCES) with a sentence for a refused address."""
+
+    def create(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, address = info
+        problem = refusal(str(address[0]), allow_private=allow_private)
+        if problem:
+            raise OSError(errno.EACCES, problem)
+        return socket.socket(family, kind, protocol)
+
+    return create

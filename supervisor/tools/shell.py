@@ -1,0 +1,199 @@
+"""Runs a shell command in the session's folder, with a small environment, and leaves no process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from storage import guard
+from supervisor.tools.contract import Tool, ToolContext, ToolError
+from supervisor.tools.typed import tool
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
+SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
+LONGEST = 600
+KEPT_BYTES = 64 * 1024
+# How long a command may go on after SIGTERM, and its output after its end.
+GRACE = 2.0
+DRAIN = 1.0
+
+
+def _no_nul(command: str) -> str:
+    if "\0" in command:
+        raise ValueError("a command has no NUL character")
+    return command
+
+
+Command = Annotated[
+    str,
+    Field(description="A command line for bash.", min_length=1, max_length=32_768),
+    AfterValidator(_no_nul),
+]
+
+
+def shell_tool(*, path: str = DEFAULT_PATH) -> Tool:
+    """The tool `shell`; `path` is the PATH that commands get.
+
+    A command runs with the rights of this process's user and may reach whatever that user may: the folder is
+    where it starts, not a cage. So it is asked for; do not allow it by a glob, since `df *` matches `df; rm -r x`.
+    """
+
+    @tool(timeout=timedelta(seconds=LONGEST + 30))
+    async def shell(
+        command: Command,
+        ctx: ToolContext,
+        timeout_s: Annotated[int, Field(description="Seconds until it is stopped.", ge=1, le=LONGEST)] = 60,
+    ) -> str:
+        """Run a command in the session's folder and return its exit code, output and errors.
+
+        There is no terminal and no input. Processes left in the background end with the command; a long output is
+        cut in the middle.
+        """
+        return await _run(command, timeout_s, ctx, path)
+
+    return shell
+
+
+async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
+    output = _HeadAndTail()
+    async with _group(command, ctx, path, output) as process:
+        try:
+            async with asyncio.timeout(seconds):
+                code = await process.wait()
+        except TimeoutError:
+            await _terminate(process)
+            code = None
+    shown = output.text() or "(no output)"
+    if code is None:
+        raise ToolError(f"stopped: the time limit of {seconds} s was reached\n{shown}")
+    if code < 0:
+        raise ToolError(f"ended by signal {signal.Signals(-code).name}\n{shown}")
+    if code > 0:
+        raise ToolError(f"exit code {code}\n{shown}")
+    return f"exit code 0\n{shown}"
+
+
+@asynccontextmanager
+async def _group(
+    command: str, ctx: ToolContext, path: str, output: _HeadAndTail
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command in a process group of its own, of which nothing is left at the end, also when we are killed."""
+    guarded, guarding = os.pipe()
+    reading, writing = os.pipe()
+    transport = None
+    try:
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: output, os.fdopen(reading, "rb", buffering=0)
+            )
+            process = await _spawn(command, ctx, path, guarded, writing)
+        finally:
+            os.close(guarded)
+            os.close(writing)
+        try:
+            yield process
+        finally:
+            _signal(process, signal.SIGKILL)
+            await asyncio.shield(_ended(process, output))
+    finally:
+        os.close(guarding)
+        if transport is not None:
+            transport.close()
+
+
+async def _spawn(
+    command: str, ctx: ToolContext, path: str, guarded: int, writing: int
+) -> asyncio.subprocess.Process:
+    guarding = (sys.executable, "-I", "-S", guard.__file__, "pipe", str(int(signal.SIGKILL)), str(guarded))
+    # The output has a pipe of ours: asyncio's own makes wait() wait for whoever holds it open.
+    return await asyncio.create_subprocess_exec(
+        *guarding,
+        _shell(),
+        "-c",
+        command,
+        cwd=ctx.folder,
+        env=_environment(ctx, path),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+        pass_fds=(guarded,),
+        start_new_session=True,
+    )
+
+
+def _shell() -> str:
+    return next(shell for shell in SHELLS if Path(shell).exists())
+
+
+def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
+    """All that a command gets: nothing of our own environment, which holds secrets."""
+    return {
+        "PATH": path,
+        "HOME": str(ctx.folder),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "FLAGMAN_SESSION": ctx.session_id,
+        "FLAGMAN_CALL": ctx.call_id,
+        "FLAGMAN_IDEMPOTENCY_KEY": ctx.idempotency_key,
+    }
+
+
+async def _terminate(process: asyncio.subprocess.Process) -> None:
+    """Ask the group to end, and give it a moment."""
+    _signal(process, signal.SIGTERM)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await process.wait()
+
+
+async def _ended(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
+    await process.wait()
+    # A process that left the group may hold the output open for ever.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN):
+            await output.closed.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    # The guard stays in the group, so its number cannot have become somebody else's.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+class _HeadAndTail(asyncio.Protocol):
+    """Keeps the first and the last bytes of a stream."""
+
+    def __init__(self, kept: int = KEPT_BYTES) -> None:
+        self.closed = asyncio.Event()
+        self._half = kept // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._left_out = 0
+
+    def data_received(self, data: bytes) -> None:
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        surplus = len(self._tail) - self._half
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._left_out += surplus
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+    def text(self) -> str:
+        if not self._left_out:
+            return (self._head + self._tail).decode(errors="replace").rstrip()
+        head, tail = (bytes(part).decode(errors="replace") for part in (self._head, self._tail))
+        return f"{head}\n[… {self._left_out:,} bytes are left out here …]\n{tail}".rstrip()

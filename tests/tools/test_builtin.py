@@ -1,0 +1,32 @@
+"""The built-in tools are those of the contract, and each says what it may do."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor.tools.builtin import builtin_tools
+from supervisor.tools.contract import InvalidArguments, ToolContext
+
+
+def test_flags_of_the_built_in_tools() -> None:
+    flags = {name: (tool.changes, tool.idempotent, tool.control) for name, tool in builtin_tools().items()}
+    assert flags == {
+        "shell": (True, False, False),
+        "read_file": (False, True, False),
+        "write_file": (True, True, False),
+        "http_request": (True, False, False),
+        "ask_human": (False, False, True),
+    }
+
+
+async def test_question_to_a_person_is_checked_and_never_run(ctx: ToolContext) -> None:
+    ask = builtin_tools()["ask_human"]
+    assert ask.validate({"question": "Which?", "options": [" a ", "b"]}) == {
+        "question": "Which?",
+        "options": ["a", "b"],
+    }
+    for options in (["x"] * 6, [""], ["x" * 76]):
+        with pytest.raises(InvalidArguments):
+            ask.validate({"question": "Which?", "options": options})
+    with pytest.raises(RuntimeError):
+        await ask.run({"question": "Which?"}, ctx)

@@ -1,0 +1,144 @@
+"""A shell command sees little, says how it ended, and leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
+from supervisor.tools.shell import KEPT_BYTES, shell_tool
+from tests.storage.processes import alive, wait_until
+
+shell = shell_tool()
+
+
+async def run(ctx: ToolContext, command: str, **more: int) -> str:
+    return (await shell.run(shell.validate({"command": command, **more}), ctx)).content
+
+
+async def pid_in(path: Path) -> int:
+    await wait_until(lambda: path.exists() and path.read_text().strip().isdigit(), seconds=5)
+    return int(path.read_text())
+
+
+async def test_output_and_errors_come_in_order(ctx: ToolContext) -> None:
+    assert await run(ctx, "echo one; echo two >&2; echo three") == "exit code 0\none\ntwo\nthree"
+    assert await run(ctx, "true") == "exit code 0\n(no output)"
+
+
+async def test_works_in_the_folder(ctx: ToolContext) -> None:
+    assert await run(ctx, "pwd; cat; tty || true") == f"exit code 0\n{ctx.folder}\nnot a tty"
+
+
+async def test_failure_is_a_tool_error_with_the_output(ctx: ToolContext) -> None:
+    with pytest.raises(ToolError, match=r"^exit code 3\nbroken$"):
+        await run(ctx, "echo broken; exit 3")
+    with pytest.raises(ToolError, match=r"^ended by signal SIGSEGV"):
+        await run(ctx, "kill -SEGV $$")
+
+
+async def test_secrets_of_our_environment_do_not_leak(
+    ctx: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-hidden")
+    text = await run(ctx, "env; export -p; cat /proc/self/environ 2>/dev/null | tr '\\0' '\\n'")
+    assert "xoxb" not in text
+    names = {line.partition("=")[0] for line in (await run(ctx, "env")).splitlines()[1:]}
+    given = {"PATH", "HOME", "LANG", "TERM", "FLAGMAN_SESSION", "FLAGMAN_CALL", "FLAGMAN_IDEMPOTENCY_KEY"}
+    assert names - given <= {"PWD", "SHLVL", "_", "LC_CTYPE"}
+    assert (
+        await run(ctx, "echo $FLAGMAN_SESSION $FLAGMAN_CALL $FLAGMAN_IDEMPOTENCY_KEY")
+        == "exit code 0\ns-1 c-1 key-1"
+    )
+
+
+async def test_no_descriptor_of_ours_is_inherited(ctx: ToolContext, tmp_path: Path) -> None:
+    with (tmp_path / "private-file").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        assert "private-file" not in await run(ctx, "ls -l /proc/self/fd /dev/fd/ 2>/dev/null || true")
+
+
+async def test_long_output_is_cut_in_the_middle(ctx: ToolContext) -> None:
+    text = await run(ctx, "echo first; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo last")
+    assert text.startswith("exit code 0\nfirst\nxxx")
+    assert text.endswith("x\nlast")
+    assert f"[… {5_000_012 - KEPT_BYTES:,} bytes are left out here …]" in text
+    assert len(text) < KEPT_BYTES + 200
+
+
+async def test_time_limit_ends_the_command_and_tells_its_output(ctx: ToolContext) -> None:
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=r"^stopped: the time limit of 1 s was reached\nbegun"):
+        await run(ctx, "echo begun; sleep 60 & echo $! > pid; wait", timeout_s=1)
+    assert time.monotonic() - started < 2
+    assert not alive(await pid_in(ctx.folder / "pid"))
+
+
+async def test_command_that_ignores_the_request_is_killed(ctx: ToolContext) -> None:
+    started = time.monotonic()
+    with pytest.raises(ToolError, match="time limit"):
+        await run(ctx, "trap '' TERM; echo $$ > pid; while true; do sleep 0.1; done", timeout_s=1)
+    assert time.monotonic() - started < 4
+    assert not alive(await pid_in(ctx.folder / "pid"))
+
+
+async def test_cancellation_kills_the_whole_group(ctx: ToolContext) -> None:
+    running = asyncio.create_task(run(ctx, "(sleep 60 & echo $! > child; wait) & wait"))
+    child = await pid_in(ctx.folder / "child")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await wait_until(lambda: not alive(child), seconds=1)
+
+
+async def test_background_process_ends_with_the_command(ctx: ToolContext) -> None:
+    started = time.monotonic()
+    assert await run(ctx, "sleep 60 & echo $! > pid; echo done") == "exit code 0\ndone"
+    assert time.monotonic() - started < 2
+    pid = await pid_in(ctx.folder / "pid")
+    await wait_until(lambda: not alive(pid), seconds=1)
+
+
+async def test_process_that_left_the_group_does_not_hold_the_answer(ctx: ToolContext) -> None:
+    started = time.monotonic()
+    assert (await run(ctx, "setsid sleep 4 & sleep 0.1; echo done")).endswith("done")
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.crash
+async def test_command_ends_when_its_worker_is_killed(ctx: ToolContext) -> None:
+    program = f"""
+import asyncio
+from pathlib import Path
+from supervisor.tools.contract import ToolContext
+from supervisor.tools.shell import shell_tool
+shell = shell_tool()
+ctx = ToolContext("s", "c", "k", 1, Path({str(ctx.folder)!r}))
+asyncio.run(shell.run(shell.validate({{"command": "echo $$ > shell; sleep 60 & echo $! > child; wait"}}), ctx))
+"""
+    worker = subprocess.Popen([sys.executable, "-c", program])
+    pids = [await pid_in(ctx.folder / name) for name in ("shell", "child")]
+    assert all(alive(pid) for pid in pids)
+    worker.kill()
+    worker.wait()
+    await wait_until(lambda: not any(alive(pid) for pid in pids), seconds=2)
+
+
+async def test_many_commands_leave_no_descriptor_and_no_process(ctx: ToolContext) -> None:
+    await run(ctx, "true")
+    before = len(os.listdir("/dev/fd"))
+    await asyncio.gather(*(run(ctx, "echo x") for _ in range(20)))
+    await asyncio.sleep(0.05)
+    assert len(os.listdir("/dev/fd")) <= before
+
+
+@pytest.mark.parametrize("bad", [{"command": ""}, {"command": "a\0b"}, {"command": "x", "timeout_s": 601}])
+def test_bad_arguments_are_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(InvalidArguments):
+        shell.validate(bad)
