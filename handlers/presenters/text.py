@@ -118,7 +118,9 @@ def argument_text(arguments: Any) -> str:
     """
     if not isinstance(arguments, dict):
         return visible(str(arguments))
-    return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in arguments.items()) or "(no arguments)"
+    return (
+        "\n".join(f"{visible(name)}:{_value(value)}" for name, value in arguments.items()) or "(no arguments)"
+    )
 
 
 def _value(value: Any) -> str:

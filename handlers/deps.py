@@ -1,0 +1,21 @@
+"""What every listener is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handlers.people import People
+from storage.projections import ProjectionStore
+from supervisor.supervisor import Supervisor
+
+
+@dataclass(frozen=True)
+class Deps:
+    """`mask` hides secrets in whatever is shown; `command` is the slash command's name."""
+
+    supervisor: Supervisor
+    rows: ProjectionStore
+    people: People
+    mask: Callable[[str], str]
+    command: str = "/agent"

@@ -1,0 +1,93 @@
+"""Who somebody in Slack is: the actor behind a payload, with the user groups that a policy asks about."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from supervisor.core.events import Actor
+from supervisor.core.persona import Approvers
+from supervisor.core.session import Session
+
+FRESH_SECONDS = 60.0
+_log = logging.getLogger("flagman.people")
+
+
+def actor_of(body: dict[str, Any]) -> Actor:
+    """The person behind a command, click, view or event."""
+    user = body.get("user")
+    if isinstance(user, dict):
+        return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
+    if body.get("user_id"):
+        return Actor(id=f"slack:{body['user_id']}", name=str(body.get("user_name") or ""))
+    event = body.get("event") or {}
+    return Actor(id=f"slack:{event.get('user', 'unknown')}")
+
+
+class People:
+    """Names and group memberships, remembered for a minute. When Slack cannot say, nobody is in a group."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+        self._handles: tuple[float, dict[str, str]] = (0.0, {})
+        self._members: dict[str, tuple[float, frozenset[str]]] = {}
+        self._names: dict[str, str] = {}
+
+    async def named(self, actor: Actor) -> Actor:
+        """The actor with a display name."""
+        if actor.name:
+            return actor
+        user = actor.id.partition(":")[2]
+        if user not in self._names:
+            try:
+                answer: Any = await self._client.users_info(user=user)
+            except SlackApiError as error:
+                _log.warning("users.info: %s", error.response.get("error"))
+                return actor
+            profile = answer["user"].get("profile") or {}
+            self._names[user] = str(
+                profile.get("display_name")
+                or answer["user"].get("real_name")
+                or answer["user"].get("name")
+                or ""
+            )
+        return actor.model_copy(update={"name": self._names[user]})
+
+    async def deciding(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
+        """The actor with those groups of the calls' policies that they belong to."""
+        asked = {
+            group
+            for call_id in call_ids
+            for group in (session.call(call_id).call.approvers or Approvers()).groups
+        }
+        if not asked:
+            return actor
+        user = actor.id.partition(":")[2]
+        groups = [group for group in sorted(asked) if user in await self._members_of(group)]
+        return actor.model_copy(update={"groups": tuple(groups)})
+
+    async def _members_of(self, group: str) -> frozenset[str]:
+        at, members = self._members.get(group, (0.0, frozenset[str]()))
+        if time.monotonic() - at < FRESH_SECONDS and at:
+            return members
+        try:
+            ident = (await self._group_ids()).get(group, group)
+            answer: Any = await self._client.usergroups_users_list(usergroup=ident)
+        except SlackApiError as error:
+            _log.error("the members of group %s cannot be read: %s", group, error.response.get("error"))
+            return frozenset()
+        self._members[group] = (time.monotonic(), frozenset(answer.get("users") or []))
+        return self._members[group][1]
+
+    async def _group_ids(self) -> dict[str, str]:
+        at, handles = self._handles
+        if not at or time.monotonic() - at > FRESH_SECONDS:
+            answer: Any = await self._client.usergroups_list()
+            handles = {str(g["handle"]): str(g["id"]) for g in answer.get("usergroups") or []}
+            self._handles = (time.monotonic(), handles)
+        return handles

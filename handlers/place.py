@@ -1,0 +1,29 @@
+"""Where a session lives in Slack, as kept in its origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core.conversation import Json
+from supervisor.core.session import Session
+
+
+@dataclass(frozen=True)
+class Place:
+    """A channel, and the thread that the session joins (empty: its card begins one)."""
+
+    channel: str
+    user: str = ""
+    thread_ts: str = ""
+
+    def origin(self) -> Json:
+        slack = {"channel": self.channel, "user": self.user, "thread_ts": self.thread_ts}
+        return {"slack": {key: value for key, value in slack.items() if value}}
+
+    @classmethod
+    def of(cls, session: Session) -> Place | None:
+        """None for a session that does not show itself in Slack."""
+        slack = session.origin.get("slack")
+        if not isinstance(slack, dict) or not slack.get("channel"):
+            return None
+        return cls(str(slack["channel"]), str(slack.get("user", "")), str(slack.get("thread_ts", "")))

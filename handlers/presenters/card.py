@@ -1,0 +1,158 @@
+"""The card on top of a session's thread: what it does now, what it did, what it spent, and its buttons."""
+
+from __future__ import annotations
+
+from handlers.ids import Action, Target
+from handlers.presenters.approval import Mask
+from handlers.presenters.message import Message
+from handlers.presenters.text import (
+    Block,
+    argument_text,
+    button,
+    confirm,
+    context,
+    escape,
+    moment,
+    mrkdwn,
+    one_line,
+    person,
+    plain,
+)
+from supervisor.core.session import Call, Session
+
+STEPS_SHOWN = 8
+WAITING = {
+    "human_approval_required": ":raised_hand: Waiting for an approval",
+    "human_input_required": ":speech_balloon: Waiting for an answer",
+    "external_dependency": ":link: Waiting for something outside",
+    "scheduled": ":alarm_clock: Waiting for its time",
+    "children_running": ":busts_in_silhouette: Waiting for its sub-agents",
+    "error_threshold_exceeded": ":warning: Stopped after errors",
+    "context_budget_exceeded": ":moneybag: Stopped: the context is full",
+    "budget_exceeded": ":moneybag: Stopped: the budget is used up",
+    "outcome_unknown": ":grey_question: Waiting for a decision on a call that was cut off",
+    "manual": ":double_vertical_bar: Paused",
+}
+ENDED = {
+    "completed": ":white_check_mark: Done",
+    "failed": ":x: Failed",
+    "cancelled": ":no_entry_sign: Cancelled",
+}
+MARK = {
+    "ready": ":hourglass:",
+    "held": ":raised_hand:",
+    "awaiting": ":raised_hand:",
+    "approved": ":hourglass:",
+    "denied": ":no_entry:",
+    "refused": ":warning:",
+    "started": ":hourglass_flowing_sand:",
+    "unknown": ":grey_question:",
+    "open": ":speech_balloon:",
+    "asking": ":speech_balloon:",
+}
+
+
+def card(session: Session, mask: Mask) -> Message:
+    """The card as the session stands."""
+    title = headline(session)
+    task = one_line(mask(session.task), 140)
+    blocks: list[Block] = [
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": f"{session.persona}: {task}"[:150], "emoji": False},
+        },
+        mrkdwn(f"*{title}*"),
+    ]
+    if len(session.task) > 140:
+        blocks.append(plain(mask(session.task), 1500))
+    blocks += _steps(session, mask)
+    blocks.append(context(" · ".join(_facts(session))))
+    buttons = _buttons(session)
+    if buttons:
+        blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
+    text = f"{session.persona} · {escape(task)} · {title}"
+    return Message("card", text, tuple(blocks), urgent=session.ended or session.status == "paused")
+
+
+def headline(session: Session) -> str:
+    """One line with an emoji: what the session does or waits for."""
+    if session.ended:
+        return ENDED[session.lifecycle]
+    waiting = session.waiting_for
+    if waiting is None:
+        return f":hourglass_flowing_sand: {_doing(session)}"
+    if session.pause and session.pause.detail:
+        return f"{WAITING[waiting]}: {escape(one_line(session.pause.detail, 200))}"
+    return WAITING[waiting]
+
+
+def _doing(session: Session) -> str:
+    started = session.calls_in("started")
+    if started:
+        return f"Running {escape(', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started)))}"
+    return "Thinking" if session.steps else "Starting"
+
+
+def _steps(session: Session, mask: Mask) -> list[Block]:
+    calls = [c for step in session.steps for c in step.calls]
+    if not calls:
+        return []
+    lines = [f"{_mark(c)} {_line(c, mask)}" for c in calls[-STEPS_SHOWN:]]
+    earlier = len(calls) - STEPS_SHOWN
+    if earlier > 0:
+        lines.insert(0, f"_{earlier} earlier calls_")
+    return [mrkdwn("\n".join(lines))]
+
+
+def _mark(call: Call) -> str:
+    if call.phase == "finished":
+        return ":heavy_check_mark:" if call.ok else ":warning:"
+    return MARK[call.phase]
+
+
+def _line(call: Call, mask: Mask) -> str:
+    first = one_line(mask(argument_text(call.call.arguments)), 90)
+    return f"*{escape(one_line(call.call.tool, 40))}*  {escape(first)}"
+
+
+def _facts(session: Session) -> list[str]:
+    tokens = session.usage.input_tokens + session.usage.output_tokens
+    facts = [
+        f"by {person(session.launched_by, session.launched_by_name)}",
+        moment(session.launched_at, date=True),
+    ]
+    if session.steps:
+        facts.append(f"step {len(session.steps)}")
+        facts.append(f"{tokens:,} tokens")
+        facts.append(
+            "cost not known" if session.unpriced else f"${session.cost_usd:.4f}".rstrip("0").rstrip(".")
+        )
+        facts.append(escape(one_line(session.steps[-1].model, 60)))
+    return [*facts, f"`{session.id}`"]
+
+
+def _buttons(session: Session) -> list[Block]:
+    value = Target.of(session).encode()
+    if session.ended:
+        return [button("View log", Action.LOG, value)]
+    stop = button(
+        "Cancel",
+        Action.CANCEL,
+        value,
+        style="danger",
+        confirm=confirm(
+            "Cancel this session?", "It stops now, and nothing it proposed will run.", "Cancel it"
+        ),
+    )
+    if session.pause:
+        go = "Retry" if session.pause.reason == "error_threshold_exceeded" else "Resume"
+        if session.pause.reason == "budget_exceeded":
+            go = "Raise the budget and go on"
+        with_words = button("Resume with a message", Action.RESUME_WITH, value)
+        return [
+            button(go, Action.RESUME, value, style="primary"),
+            with_words,
+            stop,
+            button("View log", Action.LOG, value),
+        ]
+    return [button("Pause", Action.PAUSE, value), stop, button("View log", Action.LOG, value)]

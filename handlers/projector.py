@@ -1,0 +1,157 @@
+"""The log to Slack: brings a session's messages to what they should be, whatever was interrupted before.
+
+Level-triggered: a job says that a session changed, not what to send. Each message has a row: first the intent,
+then where it stands and what it shows. An intent without a place is looked up in Slack before it is posted again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from handlers.place import Place
+from handlers.presenters.message import Message
+from handlers.presenters.text import context
+from handlers.presenters.thread import thread
+from handlers.sending import Gone, NotNow, Refused, SlackSender
+from storage.projections import ProjectionStore
+from storage.queue import Started
+from supervisor.core.session import Session
+from supervisor.sessions import Sessions
+from supervisor.worker import Done, Later, Signals
+
+CARD_EVERY = timedelta(seconds=1)
+_log = logging.getLogger("flagman.projector")
+
+
+class Row(BaseModel):
+    """What is known of one message; without `ts` it is only intended, or was posted and not recorded."""
+
+    channel: str
+    intended_at: float
+    ts: str = ""
+    shows: str = ""
+    changed_at: float = 0
+
+
+class Projector:
+    """The handler of the outbox queue."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        rows: ProjectionStore,
+        sender: SlackSender,
+        clock: Callable[[], datetime],
+        mask: Callable[[str], str],
+    ) -> None:
+        self._sessions, self._rows, self._sender = sessions, rows, sender
+        self._clock, self._mask = clock, mask
+
+    async def project(self, started: Started, signals: Signals) -> Done | Later:
+        """Post and update until Slack shows what the log says, or until Slack asks to wait."""
+        session_id = started.lease.session_id
+        known = self._sessions.known_version(session_id)
+        session = await self._sessions.absorb(session_id, started.log, known)
+        place = Place.of(session)
+        if place is None:
+            return Done()
+        try:
+            return await self._converge(session, place, signals)
+        except NotNow as wait:
+            _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
+            return Later(self._clock() + timedelta(seconds=wait.seconds))
+
+    async def _converge(self, session: Session, place: Place, signals: Signals) -> Done | Later:
+        rows = {
+            key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
+        }
+        thread_ts, due = place.thread_ts, None
+        messages = thread(session, self._mask)
+        for message in messages:
+            if signals.stopping.is_set():
+                return Later(None)
+            row = rows.get(message.key)
+            later = self._too_soon(message, row)
+            if later:
+                due = later
+            else:
+                row = await self._show(session, place, message, row, thread_ts)
+            if message.key == "card" and row and not place.thread_ts:
+                place, thread_ts = Place(row.channel, place.user), row.ts
+        await self._retire(session, rows, {m.key for m in messages})
+        return Later(due) if due else Done()
+
+    def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
+        """When a message that changes often may change again."""
+        if message.urgent or row is None or not row.ts or row.shows == message.fingerprint:
+            return None
+        due = datetime.fromtimestamp(row.changed_at, self._clock().tzinfo) + CARD_EVERY
+        return due if due > self._clock() else None
+
+    async def _show(
+        self, session: Session, place: Place, message: Message, row: Row | None, thread_ts: str
+    ) -> Row | None:
+        if row and row.ts and row.shows == message.fingerprint:
+            return row
+        try:
+            if row is None:
+                row = await self._intend(session, place, message)
+            elif not row.ts:
+                row.ts = await self._sender.find(
+                    row.channel, thread_ts, session.id, message.key, since=row.intended_at
+                )
+            if row.ts and row.shows != message.fingerprint:
+                await self._sender.update(row.channel, row.ts, message)
+            elif not row.ts:
+                row = await self._post(session, place, message, row, thread_ts)
+        except Gone:
+            return await self._replace(session, place, message, thread_ts)
+        except Refused as refused:
+            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
+            return None
+        row.shows, row.changed_at = message.fingerprint, self._clock().timestamp()
+        if message.key == "card":
+            await self._rows.bind_thread(row.channel, thread_ts or row.ts, session.id)
+        await self._record(session, message.key, row)
+        return row
+
+    async def _intend(self, session: Session, place: Place, message: Message) -> Row:
+        row = Row(channel=place.channel, intended_at=self._clock().timestamp())
+        await self._rows.intend(session.id, message.key, row.model_dump_json(exclude_defaults=True).encode())
+        return row
+
+    async def _post(self, session: Session, place: Place, message: Message, row: Row, thread_ts: str) -> Row:
+        channel, ts = await self._sender.post(place, thread_ts, session.id, message)
+        return row.model_copy(update={"channel": channel, "ts": ts})
+
+    async def _replace(self, session: Session, place: Place, message: Message, thread_ts: str) -> Row | None:
+        """Somebody deleted the message: what still waits for people is posted anew, the rest stays away."""
+        row = Row(
+            channel=place.channel, intended_at=self._clock().timestamp(), ts="gone", shows=message.fingerprint
+        )
+        if not session.ended and message.key != "card":
+            row = await self._post(session, place, message, row, thread_ts)
+        await self._record(session, message.key, row)
+        return row
+
+    async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
+        """Messages that the session no longer asks for lose their buttons."""
+        for key, row in rows.items():
+            if key in wanted or not row.ts or row.shows == "retired":
+                continue
+            settled = Message(
+                key, "Settled.", (context(":heavy_check_mark: Settled; nothing to do here any more."),)
+            )
+            try:
+                await self._sender.update(row.channel, row.ts, settled)
+            except (Gone, Refused) as error:
+                _log.info("%s: %s could not be retired: %s", session.id, key, error)
+            row.shows = "retired"
+            await self._record(session, key, row)
+
+    async def _record(self, session: Session, key: str, row: Row) -> None:
+        await self._rows.record(session.id, key, row.model_dump_json(exclude_defaults=True).encode())

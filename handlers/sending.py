@@ -1,0 +1,188 @@
+"""Posts and updates messages in Slack, and says in three words what went wrong: not now, gone, refused."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.place import Place
+from handlers.presenters.message import Message
+from handlers.presenters.text import Block, context, plain
+from storage.projections import ProjectionStore
+
+EVENT_TYPE = "flagman_message"
+_GONE = {"message_not_found", "cant_update_message", "thread_not_found"}
+_AWAY = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "no_permission"}
+_BUSY = {
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+}
+_UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+_UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"}
+_KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
+_READS = {"conversations.history", "conversations.replies"}
+RETRY_SECONDS = 2.0
+MEND_SECONDS = 30.0
+
+
+class NotNow(Exception):
+    """Slack cannot take it now; try again after `seconds`. What was sent may have arrived."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Gone(Exception):
+    """The message is no longer there."""
+
+
+class Refused(Exception):
+    """Slack does not take it, now or later."""
+
+
+class SlackSender:
+    """One workspace's messages; waits that Slack imposes are kept in the store and hold for every process."""
+
+    def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
+        self._client, self._waits = client, waits
+
+    async def post(self, place: Place, thread_ts: str, session_id: str, message: Message) -> tuple[str, str]:
+        """The channel and ts of the new message. Raises NotNow, Gone or Refused.
+
+        Where the bot may not write, the launcher gets it as a direct message with a hint.
+        """
+        try:
+            return await self._post(place.channel, thread_ts, session_id, message, message.blocks)
+        except Refused as refused:
+            if str(refused) in _UNSHOWABLE:
+                return await self._post(place.channel, thread_ts, session_id, message, _bare(message))
+            if str(refused) not in _AWAY or not place.user or place.channel.startswith("D"):
+                raise
+        opened = await self._call("conversations.open", place.user, users=place.user)
+        hint = context(f"I cannot write in <#{place.channel}>; `/invite` me there for the next time.")
+        blocks = (*message.blocks, hint)[:50]
+        return await self._post(opened["channel"]["id"], "", session_id, message, blocks)
+
+    async def _post(
+        self, channel: str, thread_ts: str, session_id: str, message: Message, blocks: tuple[Block, ...]
+    ) -> tuple[str, str]:
+        payload = {"session": session_id, "key": message.key}
+        answer = await self._call(
+            "chat.postMessage",
+            channel,
+            channel=channel,
+            thread_ts=thread_ts or None,
+            text=message.text,
+            blocks=list(blocks),
+            metadata={"event_type": EVENT_TYPE, "event_payload": payload},
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return str(answer["channel"]), str(answer["ts"])
+
+    async def update(self, channel: str, ts: str, message: Message) -> None:
+        """Make an own message show `message`. Raises NotNow, Gone or Refused."""
+        if ts == "gone":
+            return
+        try:
+            await self._update(channel, ts, message, message.blocks)
+        except Refused as refused:
+            if str(refused) not in _UNSHOWABLE:
+                raise
+            await self._update(channel, ts, message, _bare(message))
+
+    async def _update(self, channel: str, ts: str, message: Message, blocks: tuple[Block, ...]) -> None:
+        await self._call(
+            "chat.update", channel, channel=channel, ts=ts, text=message.text, blocks=list(blocks)
+        )
+
+    async def find(self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float) -> str:
+        """The ts of a message that may have been posted without being recorded; empty if it was not."""
+        common: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{since - 60:.6f}",
+            "limit": 200,
+            "include_all_metadata": True,
+            "inclusive": True,
+        }
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        if thread_ts:
+            common["ts"] = thread_ts
+        cursor: str | None = None
+        while True:
+            try:
+                answer = await self._call(method, channel, **common, cursor=cursor)
+            except Refused as refused:
+                if str(refused) in _AWAY:
+                    return ""
+                raise
+            for message in answer.get("messages") or []:
+                metadata = message.get("metadata") or {}
+                payload = metadata.get("event_payload") or {}
+                if payload.get("session") == session_id and payload.get("key") == key:
+                    return str(message["ts"])
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return ""
+
+    async def _call(self, method: str, scope: str, **arguments: Any) -> Any:
+        await self._respect_waits(method, scope)
+        body = {key: value for key, value in arguments.items() if value is not None}
+        try:
+            if method in _READS:
+                return await self._client.api_call(method, http_verb="GET", params=body)
+            return await self._client.api_call(method, json=body)
+        except SlackApiError as error:
+            raise await self._named(method, scope, error) from error
+        except _UNREACHABLE as error:
+            raise NotNow(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
+
+    async def _respect_waits(self, method: str, scope: str) -> None:
+        until = await self._waits.held_until(f"{method}:{scope}")
+        if until is not None:
+            left = until - datetime.now(UTC).timestamp()
+            if left > 0:
+                raise NotNow(left, f"{method} is rate limited")
+
+    async def _named(self, method: str, scope: str, error: SlackApiError) -> Exception:
+        response: Any = error.response
+        code = str(response.get("error", "")) if isinstance(response.data, dict) else ""
+        if response.status_code == 429 or code in ("ratelimited", "rate_limited"):
+            seconds = _seconds(response.headers)
+            await self._waits.hold(f"{method}:{scope}", datetime.now(UTC) + timedelta(seconds=seconds))
+            return NotNow(seconds, f"{method} is rate limited")
+        if response.status_code >= 500 or code in _BUSY:
+            return NotNow(RETRY_SECONDS, f"{method}: {code or response.status_code}")
+        if code in _KEYS:
+            return NotNow(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
+        if code in _GONE:
+            return Gone(code)
+        return Refused(code or f"status {response.status_code}")
+
+
+def _bare(message: Message) -> tuple[Block, ...]:
+    """What remains when Slack refuses a message's form: its words and its buttons."""
+    note = context(
+        "Slack refused the full form of this message; *View full call* and the log show everything."
+    )
+    return (plain(message.text), note, *(b for b in message.blocks if b["type"] == "actions"))
+
+
+def _seconds(headers: Any) -> float:
+    for name in ("Retry-After", "retry-after"):
+        value = headers.get(name)
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if value and str(value).isdigit():
+            return max(float(value), 0.1)
+    return 1.0

@@ -1,0 +1,101 @@
+"""The log as lines that a person reads: when, what, by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from supervisor.core.digest import canonical_json
+from supervisor.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Cancelled,
+    Completed,
+    ContextAdded,
+    Event,
+    Failed,
+    ModelResponded,
+    OutcomeDecided,
+    OutcomeLost,
+    Paused,
+    QuestionAnswered,
+    QuestionAsked,
+    Resumed,
+    SessionLaunched,
+    ToolFinished,
+    ToolStarted,
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    at: datetime
+    who: str
+    text: str
+
+
+def lines(events: Iterable[Event], mask: Callable[[str], str] = str) -> Iterator[Line]:
+    """One or more lines an event, secrets masked."""
+    for event in events:
+        for text in _texts(event):
+            yield Line(event.at, event.by_name or event.by, mask(text))
+
+
+def _texts(event: Event) -> Iterator[str]:
+    match event:
+        case SessionLaunched():
+            yield f"launched {event.persona}: {event.task}"
+        case ModelResponded():
+            yield from _response(event)
+        case ApprovalRequested():
+            yield f"asked to approve {', '.join(event.call_ids)}"
+        case ApprovalDecided():
+            verb = "approved" if event.verdict == "approve" else "denied"
+            yield f"{verb} {event.call_id} (sha256 {event.digest[:12]}){_because(event.reason)}"
+        case ToolStarted():
+            yield f"started {event.call_id}, attempt {event.attempt}"
+        case ToolFinished():
+            how = "finished" if event.ok else "failed"
+            yield f"{how} {event.call_id} in {event.duration_ms} ms: {event.content.strip()}"
+        case QuestionAsked():
+            yield f"asked ({event.call_id}): {event.question}"
+        case Paused():
+            yield f"paused: {event.reason}{_because(event.detail)}"
+        case Resumed():
+            yield f"resumed by {event.trigger}{_because(event.context)}"
+        case _:
+            yield _short(event)
+
+
+def _short(event: Event) -> str:
+    match event:
+        case ContextAdded():
+            return f"said: {event.text}"
+        case OutcomeLost():
+            return f"lost the outcome of {event.call_id}, attempt {event.attempt}"
+        case OutcomeDecided():
+            return f"settled {event.call_id}: {event.verdict}{_because(event.result)}"
+        case QuestionAnswered():
+            return f"answered ({event.call_id}): {event.answer}"
+        case Completed():
+            return f"completed: {event.summary}"
+        case Failed():
+            return f"failed: {event.error}"
+        case Cancelled():
+            return f"cancelled{_because(event.reason)}"
+        case _:
+            return "raised the budget"
+
+
+def _response(event: ModelResponded) -> Iterator[str]:
+    if event.text:
+        yield f"said: {event.text}"
+    for call in event.calls:
+        arguments = call.arguments if isinstance(call.arguments, str) else canonical_json(call.arguments)
+        ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
+        yield f"selected {call.call_id} {call.tool} {arguments} ({ruling})"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
