@@ -23,7 +23,11 @@ class Approvers(Frozen):
 
 
 class ApprovalRule(Frozen):
-    """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text."""
+    """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text.
+
+    Globs are those of `fnmatch.fnmatchcase`, on strings as they are and on the canonical JSON of anything else.
+    A glob knows no shell: `df *` also matches `df ; rm -rf x`, so never `allow` a command by its beginning.
+    """
 
     tool: str
     when: dict[str, str] = Field(default_factory=dict)

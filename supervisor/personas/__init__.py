@@ -1,1 +1,1 @@
-"""Personas: Markdown files with front matter, and those that sessions are pinned to."""
+"""Personas: the files that come with Flagman, and the reader for all of them."""

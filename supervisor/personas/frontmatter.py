@@ -1,0 +1,103 @@
+"""A file of YAML between two `---` lines and a text below, with the line of every key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+Location = tuple[int | str, ...]
+FENCE = "---"
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    """`values` is the YAML, `body` the text without the blank lines around it."""
+
+    values: dict[str, Any]
+    body: str
+    node: MappingNode
+    body_line: int
+
+    @classmethod
+    def split(cls, text: str) -> FrontMatter:
+        """Raises yaml.MarkedYAMLError with the line (from 0) for whatever is wrong."""
+        lines = text.split("\n")
+        if lines[0].rstrip() != FENCE:
+            raise _problem("the front matter is missing: the file must begin with a line `---`", 0)
+        end = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
+        if end is None:
+            raise _problem("the front matter that begins here has no closing line `---`", 0)
+        # An empty line in place of the fence keeps the line numbers those of the file.
+        node, values = _parsed("\n".join(["", *lines[1:end]]))
+        named = {str(key): value for key, value in values.items()}
+        if "instructions" in named:
+            line = _child(node, "instructions")
+            raise _problem(
+                "the instructions are the text below the front matter, not a key", line[0] if line else 1
+            )
+        return cls(named, "\n".join(lines[end + 1 :]).strip(), node, end + 1)
+
+    def line(self, location: Location) -> int:
+        """The line (from 1) of the key at `location`, or of the nearest one around it that is there."""
+        if location[:1] == ("instructions",):
+            return self.body_line
+        node: Node = self.node
+        line = node.start_mark.line
+        for part in location:
+            child = _child(node, part)
+            if child is None:
+                break
+            line, node = child
+        return line + 1
+
+
+def _parsed(text: str) -> tuple[MappingNode, dict[Any, Any]]:
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        raise _problem(
+            "a control character is not allowed here", text.count("\n", 0, error.position)
+        ) from error
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, MappingNode):
+            raise _problem("the front matter must be `key: value` lines", 1)
+        _no_key_twice(node)
+        return node, loader.construct_document(node)
+    except ValueError as error:
+        raise _problem(f"a value cannot be read: {error}", 1) from error
+    finally:
+        loader.dispose()
+
+
+def _child(node: Node, part: int | str) -> tuple[int, Node] | None:
+    """The line (from 0) and the value of a key or of an item; None when it is not there."""
+    if isinstance(node, MappingNode):
+        return next(
+            ((key.start_mark.line, value) for key, value in node.value if key.value == str(part)), None
+        )
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item.start_mark.line, item
+    return None
+
+
+def _no_key_twice(node: Node) -> None:
+    """YAML keeps the last of two equal keys without a word; here it is a mistake."""
+    if isinstance(node, SequenceNode):
+        for item in node.value:
+            _no_key_twice(item)
+    if isinstance(node, MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and key.value in seen:
+                raise _problem(f"the key `{key.value}` is given twice", key.start_mark.line)
+            seen.add(str(key.value))
+            _no_key_twice(value)
+
+
+def _problem(text: str, line: int) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=text, problem_mark=yaml.Mark("", 0, line, 0, "", 0))

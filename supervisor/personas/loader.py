@@ -1,0 +1,97 @@
+"""Reads persona files: Markdown with YAML front matter; each mistake is reported with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from supervisor.core.errors import PersonaInvalid
+from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.personas.frontmatter import FrontMatter, Location
+
+SHIPPED = Path(__file__).parent
+
+
+def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Persona]:
+    """All personas of the `*.md` files in `folder`, by name. Raises PersonaInvalid at the first mistake.
+
+    `known_tools` are the names that `tools` and `approvals` may speak of: a name that matches none is a mistake,
+    since a rule with a slip in it would protect nothing.
+    """
+    paths = sorted(folder.glob("*.md"))
+    if not paths:
+        raise PersonaInvalid(str(folder), 1, "the folder holds no persona, which is a file that ends in .md")
+    personas: dict[str, Persona] = {}
+    sources: dict[str, Path] = {}
+    for path in paths:
+        persona, front = _load(path, known_tools)
+        if persona.name in personas:
+            problem = f"the name `{persona.name}` is already used in {sources[persona.name].name}"
+            raise PersonaInvalid(str(path), front.line(("name",)), problem)
+        personas[persona.name], sources[persona.name] = persona, path
+    return personas
+
+
+def _load(path: Path, known_tools: Collection[str]) -> tuple[Persona, FrontMatter]:
+    try:
+        front = FrontMatter.split(path.read_text(encoding="utf-8-sig"))
+        persona = Persona.model_validate({**front.values, "instructions": front.body})
+    except UnicodeDecodeError as error:
+        raise PersonaInvalid(str(path), 1, "the file is not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PersonaInvalid(str(path), line, error.problem or "this is not YAML") from error
+    except ValidationError as error:
+        line, problem = min(_shape_problems(error, front))
+        raise PersonaInvalid(str(path), line, problem) from error
+    problems = [
+        (front.line(location), problem) for location, problem in _sense_problems(persona, known_tools)
+    ]
+    if problems:
+        raise PersonaInvalid(str(path), *min(problems))
+    return persona, front
+
+
+def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tuple[int, str]]:
+    """Each finding of pydantic with its line."""
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        location = detail["loc"]
+        name = ".".join(str(part) for part in location)
+        match detail["type"]:
+            case "missing":
+                problem = f"`{name}` is missing"
+            case "extra_forbidden":
+                problem = f"there is no key `{name}`"
+            case "string_too_short" if location == ("instructions",):
+                problem = "the instructions are missing: the text below the front matter"
+            case _:
+                problem = f"`{name}`: {detail['msg']}"
+        yield front.line(location), problem
+
+
+def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[tuple[Location, str]]:
+    """What has the right shape but cannot be meant."""
+    names = ", ".join(sorted(known_tools))
+    for index, tool in enumerate(persona.tools):
+        if not _matches(tool, known_tools):
+            yield ("tools", index), f"there is no tool `{tool}`; there are {names}"
+    for index, rule in enumerate(persona.approvals):
+        if not _matches(rule.tool, known_tools):
+            yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
+        if _never_enough(rule):
+            yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
+
+
+def _matches(glob: str, known_tools: Collection[str]) -> bool:
+    return any(fnmatchcase(name, glob) for name in known_tools)
+
+
+def _never_enough(rule: ApprovalRule) -> bool:
+    approvers = rule.approvers
+    if approvers is None or approvers.groups or not approvers.users:
+        return False
+    return approvers.quorum > len(set(approvers.users))
