@@ -1,0 +1,79 @@
+"""One call of the Web API: its arguments, however they came, and the playground they concern."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.errors import SlackError
+from bot.playground.playground import Playground
+
+Json = dict[str, Any]
+TRUE = ("1", "true", "True")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a method gets."""
+
+    playground: Playground
+    args: Json
+
+    def text(self, name: str, default: str = "") -> str:
+        """An argument as a string."""
+        value = self.args.get(name)
+        return default if value is None else str(value)
+
+    def need(self, name: str) -> str:
+        """An argument that must be there."""
+        value = self.text(name)
+        if not value:
+            raise SlackError("invalid_arguments", [f"missing required field: {name}"])
+        return value
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean, in any of the ways in which clients write it."""
+        value = self.args.get(name)
+        return default if value is None else value is True or str(value) in TRUE
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A positive number, cut off at the most that Slack gives."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not text.isdigit() or int(text) < 1:
+            raise SlackError("invalid_limit" if name == "limit" else "invalid_arguments")
+        return min(int(text), most)
+
+    def structure(self, name: str) -> Any:
+        """JSON, either already parsed or as a form carries it."""
+        value = self.args.get(name)
+        if not isinstance(value, str):
+            return value
+        if not value:
+            return None
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise SlackError("invalid_arguments", [f"must be valid JSON [json-pointer:/{name}]"]) from error
+
+    def channel(self, name: str = "channel", *, member: bool = False) -> seed.Channel:
+        """The channel meant, in which the bot has to be if `member`."""
+        workspace = self.playground.workspace
+        channel = workspace.find_channel(self.text(name))
+        if channel is None:
+            raise SlackError("channel_not_found")
+        if member and not workspace.is_member(channel.id, seed.BOT_USER):
+            raise SlackError("not_in_channel")
+        return channel
+
+    def person(self, name: str = "user") -> seed.Person:
+        """The person meant."""
+        person = self.playground.workspace.people.get(self.text(name))
+        if person is None:
+            raise SlackError("user_not_found")
+        return person
+
+
+Method = Callable[[Call], Awaitable[Json]]

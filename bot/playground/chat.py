@@ -1,0 +1,207 @@
+"""`chat.*`, `reactions.*` and `assistant.threads.*`: what the bot says."""
+
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.blocks import check_message_blocks
+from bot.playground.call import Call, Json, Method
+from bot.playground.errors import SlackError
+from bot.playground.workspace import new_id
+
+TEXT_CHARACTERS = 40_000
+UPDATE_CHARACTERS = 4_000
+METADATA_BYTES = 16_000
+
+
+def _content(call: Call, most: int = TEXT_CHARACTERS) -> Json:
+    """Text, blocks and attachments of a message, checked; only those that were given."""
+    text = call.text("text")
+    blocks, attachments = call.args.get("blocks"), call.structure("attachments")
+    if len(text) > most:
+        raise SlackError("msg_too_long")
+    content: Json = {}
+    if call.args.get("text") is not None:
+        content["text"] = text
+    if blocks not in (None, ""):
+        content["blocks"] = check_message_blocks(blocks)
+    if attachments:
+        content["attachments"] = attachments
+    return content
+
+
+def _require_text(content: Json) -> None:
+    if (
+        not str(content.get("text", "")).strip()
+        and not content.get("blocks")
+        and not content.get("attachments")
+    ):
+        raise SlackError("no_text")
+
+
+def _metadata(call: Call) -> Json | None:
+    metadata = call.structure("metadata")
+    if metadata is None or metadata == {}:
+        return None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("event_type"), str):
+        raise SlackError("invalid_metadata_format")
+    if not isinstance(metadata.get("event_payload"), dict):
+        raise SlackError("invalid_metadata_schema")
+    if len(str(metadata)) > METADATA_BYTES:
+        raise SlackError("metadata_too_large")
+    return {"event_type": metadata["event_type"], "event_payload": metadata["event_payload"]}
+
+
+def _thread(call: Call, channel: seed.Channel) -> str | None:
+    """The thread to post in; a reply's own time leads to its thread."""
+    asked = call.text("thread_ts")
+    if not asked:
+        return None
+    parent = call.playground.store.message(channel.id, asked)
+    if parent is None:
+        raise SlackError("thread_not_found")
+    return str(parent.get("thread_ts") or asked)
+
+
+async def post_message(call: Call) -> Json:
+    """`chat.postMessage`."""
+    channel = call.channel(member=True)
+    content = _content(call)
+    _require_text(content)
+    workspace = call.playground.workspace
+    thread_ts = _thread(call, channel)
+    broadcast = thread_ts is not None and call.flag("reply_broadcast")
+    parts: Json = {
+        "text": "",
+        **content,
+        "thread_ts": thread_ts,
+        "subtype": "thread_broadcast" if broadcast else None,
+        "metadata": _metadata(call),
+        "username": call.text("username") or None,
+        "icons": {"emoji": call.text("icon_emoji")} if call.text("icon_emoji") else None,
+        "mrkdwn": False if not call.flag("mrkdwn", default=True) else None,
+    }
+    if thread_ts:
+        parent = call.playground.store.message(channel.id, thread_ts) or {}
+        parts["parent_user_id"] = parent.get("user")
+    message = workspace.bot_message(workspace.next_ts(), parts.items())
+    call.playground.timeline.post(channel, message)
+    return {"channel": channel.id, "ts": message["ts"], "message": message}
+
+
+def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
+    message = call.playground.store.message(channel.id, call.need("ts"))
+    if message is None:
+        raise SlackError("message_not_found")
+    if message.get("bot_id") != seed.BOT_ID:
+        raise SlackError(refusal)
+    return message
+
+
+async def update(call: Call) -> Json:
+    """`chat.update`: what is not given stays, `[]` takes blocks away."""
+    channel = call.channel(member=True)
+    message = _own(call, channel, "cant_update_message")
+    content = _content(call, UPDATE_CHARACTERS)
+    metadata = _metadata(call)
+    if not content and call.structure("metadata") is None:
+        raise SlackError("no_text")
+    changed = {**message, **content}
+    if changed.get("blocks") == []:
+        del changed["blocks"]
+    _require_text({**changed, "files": None})
+    if metadata:
+        changed["metadata"] = metadata
+    elif call.structure("metadata") == {}:
+        changed.pop("metadata", None)
+    changed["edited"] = {"user": seed.BOT_ID, "ts": call.playground.workspace.next_ts()}
+    call.playground.timeline.change(channel, changed)
+    return {"channel": channel.id, "ts": message["ts"], "text": changed.get("text", ""), "message": changed}
+
+
+async def delete(call: Call) -> Json:
+    """`chat.delete`."""
+    channel = call.channel(member=True)
+    message = _own(call, channel, "cant_delete_message")
+    call.playground.timeline.delete(channel, message)
+    return {"channel": channel.id, "ts": message["ts"]}
+
+
+async def post_ephemeral(call: Call) -> Json:
+    """`chat.postEphemeral`."""
+    channel = call.channel(member=True)
+    content = _content(call)
+    _require_text(content)
+    workspace = call.playground.workspace
+    user = call.text("user")
+    if user not in workspace.people:
+        raise SlackError("user_not_found")
+    if not workspace.is_member(channel.id, user):
+        raise SlackError("user_not_in_channel")
+    parts = {"text": "", **content, "thread_ts": call.text("thread_ts") or None}
+    message = workspace.bot_message(workspace.next_ts(), parts.items())
+    call.playground.timeline.whisper(channel, user, message)
+    return {"message_ts": message["ts"]}
+
+
+async def permalink(call: Call) -> Json:
+    """`chat.getPermalink`."""
+    channel = call.channel()
+    message = call.playground.store.message(channel.id, call.need("message_ts"))
+    if message is None:
+        raise SlackError("message_not_found")
+    thread = message.get("thread_ts")
+    suffix = f"?thread_ts={thread}&cid={channel.id}" if thread and thread != message["ts"] else ""
+    path = f"/archives/{channel.id}/p{message['ts'].replace('.', '')}{suffix}"
+    return {"channel": channel.id, "permalink": call.playground.base_url + path}
+
+
+async def _react(call: Call, *, added: bool) -> Json:
+    channel = call.channel()
+    name = call.need("name").strip(":")
+    message = call.playground.store.message(channel.id, call.need("timestamp"))
+    if message is None:
+        raise SlackError("message_not_found")
+    if not call.playground.timeline.react(channel, message, seed.BOT_USER, name, added=added):
+        raise SlackError("already_reacted" if added else "no_reaction")
+    return {}
+
+
+async def add_reaction(call: Call) -> Json:
+    """`reactions.add`."""
+    return await _react(call, added=True)
+
+
+async def remove_reaction(call: Call) -> Json:
+    """`reactions.remove`."""
+    return await _react(call, added=False)
+
+
+async def set_status(call: Call) -> Json:
+    """`assistant.threads.setStatus`; a message by the bot in the thread ends it."""
+    channel = call.channel("channel_id")
+    thread_ts = call.need("thread_ts")
+    call.playground.timeline.status(channel, thread_ts, call.text("status"))
+    return {}
+
+
+async def me_message(call: Call) -> Json:
+    """`chat.meMessage`."""
+    channel = call.channel(member=True)
+    workspace = call.playground.workspace
+    parts: dict[str, Any] = {"text": call.need("text"), "subtype": "me_message", "client_msg_id": new_id("m")}
+    message = workspace.bot_message(workspace.next_ts(), parts.items())
+    call.playground.timeline.post(channel, message)
+    return {"channel": channel.id, "ts": message["ts"]}
+
+
+METHODS: dict[str, Method] = {
+    "chat.postMessage": post_message,
+    "chat.update": update,
+    "chat.delete": delete,
+    "chat.postEphemeral": post_ephemeral,
+    "chat.getPermalink": permalink,
+    "chat.meMessage": me_message,
+    "reactions.add": add_reaction,
+    "reactions.remove": remove_reaction,
+    "assistant.threads.setStatus": set_status,
+}

@@ -1,0 +1,179 @@
+"""`conversations.*`: channels and what was said in them."""
+
+import base64
+import re
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.call import Call, Json, Method
+from bot.playground.errors import SlackError
+from bot.playground.workspace import BEGINNING, FOREVER, as_ts, microseconds
+
+TIME = re.compile(r"^\d{1,12}(\.\d{1,6})?$")
+HISTORY_MOST = 999
+LIST_MOST = 1000
+
+
+def _cursor(kind: str, value: str) -> str:
+    return base64.b64encode(f"{kind}:{value}".encode()).decode()
+
+
+def _from_cursor(call: Call, kind: str) -> str | None:
+    text = call.text("cursor")
+    if not text:
+        return None
+    try:
+        found, _, value = base64.b64decode(text, validate=True).decode().partition(":")
+    except ValueError as error:
+        raise SlackError("invalid_cursor") from error
+    if found != kind:
+        raise SlackError("invalid_cursor")
+    return value
+
+
+def _time(call: Call, name: str, default: str) -> str:
+    text = call.text(name)
+    if not text or text == "now":
+        return default
+    if not TIME.match(text):
+        raise SlackError(f"invalid_ts_{name}")
+    seconds, _, fraction = text.partition(".")
+    return f"{seconds}.{fraction.ljust(6, '0')}"
+
+
+def _window(call: Call) -> tuple[str, str]:
+    """Exclusive bounds; inclusive ones are one microsecond further out."""
+    after, before = _time(call, "oldest", BEGINNING), _time(call, "latest", FOREVER)
+    if call.flag("inclusive"):
+        after = as_ts(max(0, microseconds(after) - 1))
+        before = as_ts(microseconds(before) + 1)
+    return after, before
+
+
+def _page(messages: list[Json], limit: int, kind: str) -> Json:
+    """The page, and a cursor if there is more than it."""
+    more = len(messages) > limit
+    page: Json = {"messages": messages[:limit], "has_more": more, "pin_count": 0}
+    if more:
+        page["response_metadata"] = {"next_cursor": _cursor(kind, messages[limit - 1]["ts"])}
+    return page
+
+
+async def history(call: Call) -> Json:
+    """`conversations.history`, newest first."""
+    channel = call.channel(member=True)
+    limit = call.number("limit", 100, HISTORY_MOST)
+    after, before = _window(call)
+    before = _from_cursor(call, "next_ts") or before
+    workspace = call.playground.workspace
+    found = workspace.store.history(channel.id, after, before, limit + 1)
+    with_metadata = call.flag("include_all_metadata")
+    shown = [workspace.shown(channel.id, body, metadata=with_metadata) for body in found]
+    return _page(shown, limit, "next_ts")
+
+
+async def replies(call: Call) -> Json:
+    """`conversations.replies`: the parent, then the replies, oldest first."""
+    channel = call.channel(member=True)
+    limit = call.number("limit", 1000, LIST_MOST)
+    after, before = _window(call)
+    cursor = _from_cursor(call, "next_ts")
+    workspace = call.playground.workspace
+    asked = workspace.store.message(channel.id, call.need("ts"))
+    if asked is None:
+        raise SlackError("thread_not_found")
+    thread_ts = str(asked.get("thread_ts") or asked["ts"])
+    parent = workspace.store.message(channel.id, thread_ts)
+    found = workspace.store.replies(channel.id, thread_ts, cursor or after, before, limit + 1)
+    # The parent leads the first page whatever the window is, as in Slack.
+    messages = [parent, *found] if parent and cursor is None else found
+    with_metadata = call.flag("include_all_metadata")
+    shown = [workspace.shown(channel.id, body, metadata=with_metadata) for body in messages]
+    return _page(shown, limit, "next_ts")
+
+
+def _slice(call: Call, items: list[Any], name: str) -> Json:
+    limit = call.number("limit", 100, LIST_MOST)
+    start = int(_from_cursor(call, "offset") or 0)
+    end = start + limit
+    cursor = _cursor("offset", str(end)) if end < len(items) else ""
+    return {name: items[start:end], "response_metadata": {"next_cursor": cursor}}
+
+
+def _by_types(call: Call, default: str = "public_channel") -> list[seed.Channel]:
+    types = {kind.strip() for kind in call.text("types", default).split(",")}
+    unknown = types - {"public_channel", "private_channel", "mpim", "im"}
+    if unknown:
+        raise SlackError("invalid_types")
+    public = list(seed.CHANNELS) if "public_channel" in types else []
+    return public + (list(seed.DIRECT) if "im" in types else [])
+
+
+async def info(call: Call) -> Json:
+    """`conversations.info`."""
+    conversation = call.playground.workspace.conversation(call.channel())
+    if not call.flag("include_num_members"):
+        conversation.pop("num_members", None)
+    return {"channel": conversation}
+
+
+async def list_all(call: Call) -> Json:
+    """`conversations.list`."""
+    workspace = call.playground.workspace
+    return _slice(call, [workspace.conversation(channel) for channel in _by_types(call)], "channels")
+
+
+async def list_of_user(call: Call) -> Json:
+    """`users.conversations`: where somebody, by default the bot, is a member."""
+    workspace = call.playground.workspace
+    user = call.person().id if call.text("user") else seed.BOT_USER
+    channels = [channel for channel in _by_types(call) if workspace.is_member(channel.id, user)]
+    return _slice(call, [workspace.conversation(channel) for channel in channels], "channels")
+
+
+async def members(call: Call) -> Json:
+    """`conversations.members`."""
+    return _slice(call, call.playground.store.members(call.channel().id), "members")
+
+
+async def open_direct(call: Call) -> Json:
+    """`conversations.open` for one person; they all exist from the start."""
+    users = [user for user in call.text("users").split(",") if user]
+    if call.text("channel"):
+        channel = call.channel()
+    elif len(users) == 1:
+        direct = call.playground.workspace.direct_channel(users[0])
+        if direct is None:
+            raise SlackError("user_not_found")
+        channel = direct
+    else:
+        raise SlackError("invalid_user_combination" if users else "users_list_not_supplied")
+    whole = call.playground.workspace.conversation(channel)
+    return {"channel": whole if call.flag("return_im") else {"id": channel.id}}
+
+
+async def join(call: Call) -> Json:
+    """`conversations.join`: the bot comes into a public channel."""
+    channel = call.channel()
+    workspace = call.playground.workspace
+    if channel.is_im:
+        raise SlackError("method_not_supported_for_channel_type")
+    already = workspace.is_member(channel.id, seed.BOT_USER)
+    if not already:
+        workspace.store.join(channel.id, [seed.BOT_USER])
+        call.playground.events.joined(channel, seed.BOT_USER, None)
+        call.playground.hub.publish("channel", {"channel": workspace.conversation(channel)})
+    more: Json = {"warning": "already_in_channel"} if already else {}
+    return {"channel": workspace.conversation(channel), **more}
+
+
+METHODS: dict[str, Method] = {
+    "conversations.history": history,
+    "conversations.replies": replies,
+    "conversations.info": info,
+    "conversations.list": list_all,
+    "conversations.members": members,
+    "conversations.open": open_direct,
+    "conversations.join": join,
+    "users.conversations": list_of_user,
+}

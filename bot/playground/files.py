@@ -1,0 +1,164 @@
+"""`files.*`: announced, uploaded, then shared as a message."""
+
+import mimetypes
+import secrets
+import time
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from aiohttp import web
+
+from bot.playground import seed
+from bot.playground.blocks import check_message_blocks
+from bot.playground.call import Call, Json, Method
+from bot.playground.errors import SlackError
+from bot.playground.playground import Playground
+from bot.playground.workspace import new_id
+
+LARGEST = 50 * 1024 * 1024
+PREVIEW_CHARACTERS = 1000
+
+
+def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
+    mimetype = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    suffix = PurePosixPath(name).suffix.lstrip(".").lower() or "text"
+    url = f"{base_url}/playground/files/{file_id}"
+    return {
+        "id": file_id,
+        "created": int(time.time()),
+        "timestamp": int(time.time()),
+        "name": name,
+        "title": name,
+        "mimetype": mimetype,
+        "filetype": suffix,
+        "pretty_type": suffix.upper(),
+        "user": seed.BOT_USER,
+        "user_team": seed.TEAM_ID,
+        "editable": False,
+        "size": size,
+        "mode": "snippet" if mimetype.startswith("text/") else "hosted",
+        "is_external": False,
+        "is_public": True,
+        "url_private": url,
+        "url_private_download": f"{url}?download=1",
+        "permalink": url,
+        "channels": [],
+        "ims": [],
+        "shares": {},
+    }
+
+
+async def get_upload_url(call: Call) -> Json:
+    """`files.getUploadURLExternal`."""
+    name, length = call.need("filename"), call.need("length")
+    if not length.isdigit() or int(length) == 0:
+        raise SlackError("invalid_arguments", ["length must be a positive integer"])
+    if int(length) > LARGEST:
+        raise SlackError("file_upload_size_restricted")
+    playground = call.playground
+    file_id = new_id("F")
+    playground.store.put_file(_about(playground.base_url, file_id, name, int(length)), None)
+    token = secrets.token_urlsafe(24)
+    playground.uploads[token] = file_id
+    return {"upload_url": f"{playground.base_url}/upload/v1/{token}", "file_id": file_id}
+
+
+async def receive(playground: Playground, request: web.Request) -> web.Response:
+    """The upload itself: raw bytes, or a form with a file in it."""
+    file_id = playground.uploads.pop(request.match_info["token"], None)
+    about = playground.store.file(file_id) if file_id else None
+    if about is None:
+        return web.Response(status=404, text="not found")
+    if request.content_type.startswith("multipart/"):
+        form = await request.post()
+        part = next((part for part in form.values() if isinstance(part, web.FileField)), None)
+        content = part.file.read() if part else b""
+    else:
+        content = await request.read()
+    if about["mimetype"].startswith("text/") or about["filetype"] in ("json", "md", "log", "yaml", "yml"):
+        about["preview"] = content[: 4 * PREVIEW_CHARACTERS].decode(errors="replace")[:PREVIEW_CHARACTERS]
+    playground.store.put_file({**about, "size": len(content)}, content)
+    return web.Response(text=f"OK - {len(content)}")
+
+
+async def complete_upload(call: Call) -> Json:
+    """`files.completeUploadExternal`: shares in a channel, or in each of several."""
+    wanted = call.structure("files")
+    if not isinstance(wanted, list) or not wanted:
+        raise SlackError("invalid_arguments", ["missing required field: files"])
+    names = [name for name in (call.text("channel_id") or call.text("channels")).split(",") if name]
+    files = [_titled(call, item) for item in wanted]
+    channels = [_channel(call, name) for name in names]
+    for channel in channels:
+        _share(call, channel, files)
+    for file in files:
+        file["channels"] = [channel.id for channel in channels]
+        call.playground.store.put_file(file, None)
+    return {"files": files}
+
+
+def _channel(call: Call, name: str) -> seed.Channel:
+    workspace = call.playground.workspace
+    channel = workspace.find_channel(name)
+    if channel is None:
+        raise SlackError("channel_not_found")
+    if not workspace.is_member(channel.id, seed.BOT_USER):
+        raise SlackError("not_in_channel")
+    return channel
+
+
+def _titled(call: Call, item: Json) -> Json:
+    file_id = str(item.get("id", "")) if isinstance(item, dict) else ""
+    about = call.playground.store.file(file_id)
+    if about is None or call.playground.store.content(file_id) is None:
+        raise SlackError("file_not_found")
+    return {**about, "title": item.get("title") or about["title"]}
+
+
+def _share(call: Call, channel: seed.Channel, files: list[Json]) -> None:
+    workspace = call.playground.workspace
+    thread_ts = call.text("thread_ts") or None
+    if thread_ts and workspace.store.message(channel.id, thread_ts) is None:
+        raise SlackError("thread_not_found")
+    blocks = call.args.get("blocks")
+    parts: Json = {
+        "text": call.text("initial_comment"),
+        "blocks": check_message_blocks(blocks) if blocks else None,
+        "files": files,
+        "upload": True,
+        "thread_ts": thread_ts,
+    }
+    message = workspace.bot_message(workspace.next_ts(), parts.items())
+    call.playground.timeline.post(channel, message)
+
+
+async def file_info(call: Call) -> Json:
+    """`files.info`."""
+    about = call.playground.store.file(call.need("file"))
+    if about is None:
+        raise SlackError("file_not_found")
+    return {"file": about, "comments": [], "response_metadata": {"next_cursor": ""}}
+
+
+def download(playground: Playground, file_id: str, *, attachment: bool) -> web.Response:
+    """The bytes; never run by the browser as a page of this origin."""
+    about, content = playground.store.file(file_id), playground.store.content(file_id)
+    if about is None or content is None:
+        return web.json_response({"ok": False, "error": "file_not_found"}, status=404)
+    image = about["mimetype"] in ("image/png", "image/jpeg", "image/gif", "image/webp")
+    readable = about["mimetype"] if image else "text/plain"
+    how = "attachment" if attachment else "inline"
+    headers = {
+        "Content-Type": readable if image else f"{readable}; charset=utf-8",
+        "Content-Disposition": f"{how}; filename*=UTF-8''{quote(about['name'])}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+    }
+    return web.Response(body=content, headers=headers)
+
+
+METHODS: dict[str, Method] = {
+    "files.getUploadURLExternal": get_upload_url,
+    "files.completeUploadExternal": complete_upload,
+    "files.info": file_info,
+}

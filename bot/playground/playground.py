@@ -1,0 +1,113 @@
+"""The playground as a whole: a workspace, its pages and the way to the app."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.delivery import Delivery
+from bot.playground.events import Events
+from bot.playground.faults import Faults
+from bot.playground.http_mode import HttpLink
+from bot.playground.hub import Hub
+from bot.playground.limits import RateLimits
+from bot.playground.modals import Modals
+from bot.playground.responses import ResponseUrls
+from bot.playground.store import Store
+from bot.playground.timeline import Timeline
+from bot.playground.triggers import Triggers
+from bot.playground.workspace import Workspace
+
+Json = dict[str, Any]
+CALLS_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class RecordedCall:
+    """One call of the Web API, as tests want to see it."""
+
+    method: str
+    args: Json
+    at: float
+    ok: bool
+    error: str
+    status: int
+    fault: bool
+
+    def shown(self) -> Json:
+        """As JSON."""
+        return asdict(self)
+
+
+class Playground:
+    """A local stand-in for Slack; `mount` or `start` in `bot.playground.app` puts it on the network."""
+
+    def __init__(
+        self,
+        data: Path | None,
+        *,
+        base_url: str,
+        bot_token: str,
+        app_token: str,
+        signing_secret: str,
+        events_url: str | None = None,
+        manifest: seed.Manifest | None = None,
+        rate_limits: bool = False,
+        ack_seconds: float = 3.0,
+        trigger_seconds: float = 3.0,
+        retry_delays: Sequence[float] = (1.0, 60.0, 300.0),
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.store = Store(data)
+        self.hub = Hub()
+        self.workspace = Workspace(self.store, manifest or seed.Manifest())
+        self._http = HttpLink(events_url, signing_secret)
+        self.delivery = Delivery(self._http, self.hub, ack_seconds, retry_delays)
+        self.events = Events(self.workspace, self.delivery)
+        self.timeline = Timeline(self.workspace, self.hub, self.events)
+        self.modals = Modals(self.store, self.hub)
+        self.triggers = Triggers(trigger_seconds)
+        self.responses = ResponseUrls(self.workspace, self.timeline)
+        self.faults = Faults()
+        self.limits = RateLimits() if rate_limits else None
+        self.uploads: dict[str, str] = {}
+        self.calls: deque[RecordedCall] = deque(maxlen=CALLS_KEPT)
+
+    @property
+    def api_url(self) -> str:
+        """The `base_url` for a Slack client of the app under trial."""
+        return f"{self.base_url}/api/"
+
+    @property
+    def events_url(self) -> str | None:
+        """Where signed deliveries go while no websocket is open."""
+        return self._http.url
+
+    @events_url.setter
+    def events_url(self, url: str | None) -> None:
+        self._http.url = url
+
+    def record(self, method: str, args: Json, status: int, body: Json, *, fault: bool) -> None:
+        """Keep a call for who asks."""
+        ok = bool(body.get("ok"))
+        error = str(body.get("error", ""))
+        self.calls.append(RecordedCall(method, args, time.time(), ok, error, status, fault))
+
+    def toast(self, user: str, code: str, text: str) -> None:
+        """Tell a person what went wrong, as Slack's client does in red."""
+        self.hub.publish("toast", {"code": code, "text": text}, frozenset({user}))
+
+    async def disconnect(self) -> None:
+        """End all connections, the pages' and the app's."""
+        self.hub.close()
+        await self.delivery.disconnect()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.disconnect()
+        self.store.close()

@@ -1,0 +1,144 @@
+"""Who and what is in the workspace from the start; ids are stable, so that they can be written in tests."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TEAM_ID = "T0PLAYGRD1"
+TEAM_NAME = "Flagman playground"
+TEAM_DOMAIN = "flagman-playground"
+APP_ID = "A0FLAGMAN1"
+BOT_ID = "B0FLAGMAN1"
+BOT_USER = "U0FLAGMAN1"
+BOT_NAME = "flagman"
+BOT_REAL_NAME = "Flagman"
+VERIFICATION_TOKEN = "playground-verification-token"  # noqa: S105  Slack sends a deprecated one too
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, or the bot."""
+
+    id: str
+    name: str
+    real_name: str
+    tz: str
+    tz_label: str
+    tz_offset: int
+    color: str
+    is_admin: bool = False
+    is_bot: bool = False
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A public channel, or the direct messages of one person with the bot (`user`)."""
+
+    id: str
+    name: str
+    purpose: str = ""
+    user: str | None = None
+
+    @property
+    def is_im(self) -> bool:
+        """Whether these are direct messages."""
+        return self.user is not None
+
+
+@dataclass(frozen=True)
+class Group:
+    """A user group."""
+
+    id: str
+    handle: str
+    name: str
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A slash command of the app; `should_escape` turns `@ada` into `<@U…|ada>` as an app may ask for."""
+
+    command: str
+    usage_hint: str = ""
+    description: str = ""
+    should_escape: bool = False
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A shortcut of the app, global or on a message."""
+
+    callback_id: str
+    name: str
+    type: Literal["global", "message"] = "global"
+
+
+PEOPLE = (
+    Person(
+        "U0ADA0001", "ada", "Ada Lovelace", "Europe/Berlin", "Central European Time", 3600, "9f69e7", True
+    ),
+    Person(
+        "U0GRACE01",
+        "grace",
+        "Grace Hopper",
+        "America/New_York",
+        "Eastern Standard Time",
+        -18000,
+        "4bbe2e",
+    ),
+    Person(
+        "U0LINUS01", "linus", "Linus Torvalds", "Europe/Helsinki", "Eastern European Time", 7200, "e7392d"
+    ),
+    Person(
+        "U0MARGAR1",
+        "margaret",
+        "Margaret Hamilton",
+        "America/Los_Angeles",
+        "Pacific Standard Time",
+        -28800,
+        "3c989f",
+    ),
+    Person("U0KEN0001", "ken", "Ken Thompson", "Asia/Tokyo", "Japan Standard Time", 32400, "674b1b"),
+)
+BOT = Person(
+    BOT_USER,
+    BOT_NAME,
+    BOT_REAL_NAME,
+    "America/Los_Angeles",
+    "Pacific Standard Time",
+    -28800,
+    "e06b56",
+    is_bot=True,
+)
+CHANNELS = (
+    Channel("C0OPS0001", "ops", "What keeps the lights on"),
+    Channel("C0DEPLOY1", "deploys", "What goes out, and when"),
+    Channel("C0RANDOM1", "random", "Everything else; the bot is not in here"),
+)
+DIRECT = tuple(Channel("D0" + person.id[2:], "directmessage", user=person.id) for person in PEOPLE)
+GROUPS = (
+    Group("S0SRE0001", "sre", "Site reliability", ("U0ADA0001", "U0GRACE01")),
+    Group("S0LEADS01", "leads", "Leads", ("U0MARGAR1",)),
+)
+BOT_IS_IN = ("C0OPS0001", "C0DEPLOY1")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the app under trial has declared to Slack."""
+
+    commands: tuple[Command, ...] = (Command("/agent", "launch <persona> <task>", "Launch and steer agents"),)
+    shortcuts: tuple[Shortcut, ...] = ()
+    events: frozenset[str] = field(
+        default=frozenset(
+            {
+                "message.channels",
+                "message.im",
+                "app_mention",
+                "app_home_opened",
+                "reaction_added",
+                "reaction_removed",
+                "member_joined_channel",
+            }
+        )
+    )

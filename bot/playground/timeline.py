@@ -1,0 +1,113 @@
+"""Posting, changing and deleting: stored, then shown on the pages, then told to the app."""
+
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.events import Events
+from bot.playground.hub import Hub
+from bot.playground.workspace import Workspace
+
+Json = dict[str, Any]
+
+
+class Timeline:
+    """Every change of a message goes through here."""
+
+    def __init__(self, workspace: Workspace, hub: Hub, events: Events) -> None:
+        self._workspace = workspace
+        self._store = workspace.store
+        self._hub = hub
+        self._events = events
+
+    def post(self, channel: seed.Channel, message: Json) -> Json:
+        """A new message; a reply changes its parent's counts too."""
+        self._store.put_message(channel.id, message)
+        self._publish("posted", channel, message)
+        self._refresh_parent(channel, message)
+        self._events.posted(channel, message)
+        return message
+
+    def change(self, channel: seed.Channel, message: Json, *, told: bool = True) -> Json:
+        """A message with the same time and another content."""
+        before = self._store.message(channel.id, message["ts"]) or {}
+        self._store.put_message(channel.id, message)
+        self._publish("changed", channel, message)
+        if told:
+            self._events.changed(channel, message, before)
+        return message
+
+    def delete(self, channel: seed.Channel, message: Json) -> None:
+        """A message goes; its thread, if any, stays."""
+        self._store.remove_message(channel.id, message["ts"])
+        self._publish("deleted", channel, message)
+        self._refresh_parent(channel, message)
+        self._events.deleted(channel, message)
+
+    def whisper(self, channel: seed.Channel, user: str, message: Json) -> None:
+        """An ephemeral message to one person."""
+        self._workspace.whisper(user, channel.id, message)
+        self._publish_ephemeral("posted", channel.id, user, {**message, "ephemeral": True})
+
+    def change_whisper(self, user: str, message: Json) -> bool:
+        """Another content for an ephemeral message; False if it is gone."""
+        found = self._workspace.unwhisper(user, message["ts"])
+        if not found:
+            return False
+        self._workspace.whisper(user, found[0], message)
+        self._publish_ephemeral("changed", found[0], user, {**message, "ephemeral": True})
+        return True
+
+    def end_whisper(self, user: str, ts: str) -> bool:
+        """An ephemeral message goes; False if it is gone already."""
+        found = self._workspace.unwhisper(user, ts)
+        if found:
+            self._publish_ephemeral("deleted", found[0], user, found[1])
+        return found is not None
+
+    def status(self, channel: seed.Channel, thread_ts: str, status: str) -> None:
+        """What the bot says that it is doing in a thread; empty for nothing."""
+        key = (channel.id, thread_ts)
+        if self._workspace.statuses.get(key, "") == status:
+            return
+        self._workspace.statuses[key] = status
+        body = {"channel": channel.id, "thread_ts": thread_ts, "status": status}
+        self._hub.publish("status", body, self._workspace.audience(channel))
+
+    def react(self, channel: seed.Channel, message: Json, user: str, name: str, *, added: bool) -> bool:
+        """Add or remove a reaction; False if there is nothing to do."""
+        reactions: dict[str, list[str]] = {row["name"]: row["users"] for row in message.get("reactions", ())}
+        users = reactions.setdefault(name, [])
+        if (user in users) == added:
+            return False
+        if added:
+            users.append(user)
+        else:
+            users.remove(user)
+        rows = [{"name": key, "users": who, "count": len(who)} for key, who in reactions.items() if who]
+        self.change(channel, {**message, "reactions": rows}, told=False)
+        self._events.reacted(channel, message, user, name, added=added)
+        return True
+
+    def _publish(self, change: str, channel: seed.Channel, message: Json) -> None:
+        shown = None if change == "deleted" else self._workspace.shown(channel.id, message)
+        body = {"change": change, "channel": channel.id, "ts": message["ts"], "message": shown}
+        if message.get("thread_ts"):
+            body["thread_ts"] = message["thread_ts"]
+        self._hub.publish("message", body, self._workspace.audience(channel))
+
+    def _publish_ephemeral(self, change: str, channel: str, user: str, message: Json) -> None:
+        shown = None if change == "deleted" else message
+        body = {"change": change, "channel": channel, "ts": message["ts"], "message": shown}
+        if message.get("thread_ts"):
+            body["thread_ts"] = message["thread_ts"]
+        self._hub.publish("ephemeral", body, frozenset({user}))
+
+    def _refresh_parent(self, channel: seed.Channel, message: Json) -> None:
+        thread_ts = message.get("thread_ts")
+        if not thread_ts or thread_ts == message["ts"]:
+            return
+        parent = self._store.message(channel.id, thread_ts)
+        if parent:
+            self._publish("changed", channel, parent)
+        if "bot_id" in message:
+            self.status(channel, thread_ts, "")

@@ -1,0 +1,119 @@
+"""`/api/<method>`: parses, authenticates, fails on demand, calls the method and answers as Slack does."""
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from bot.playground import chat, conversations, files, users, views
+from bot.playground.call import Call, Json, Method
+from bot.playground.errors import SlackError
+from bot.playground.faults import Fault
+from bot.playground.playground import Playground
+
+log = logging.getLogger(__name__)
+METHODS: dict[str, Method] = {
+    "api.test": lambda call: _api_test(call),
+    **chat.METHODS,
+    **conversations.METHODS,
+    **files.METHODS,
+    **users.METHODS,
+    **views.METHODS,
+}
+FOR_APP_TOKENS = ("apps.connections.open",)
+WITHOUT_TOKEN = ("api.test",)
+
+
+async def _api_test(call: Call) -> Json:
+    """`api.test`: an echo."""
+    return {"args": call.args}
+
+
+async def arguments(request: web.Request) -> Json:
+    """From the query, a form or a JSON body, together."""
+    args: Json = dict(request.query)
+    if request.content_type == "application/json":
+        raw = await request.text()
+        try:
+            body: Any = json.loads(raw) if raw.strip() else {}
+        except ValueError as error:
+            raise SlackError("invalid_json") from error
+        if not isinstance(body, dict):
+            raise SlackError("json_not_object")
+        return args | body
+    form = await request.post()
+    return args | {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _token(request: web.Request, args: Json) -> str:
+    header = request.headers.get("Authorization", "")
+    given = args.pop("token", None)
+    return header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else str(given or "")
+
+
+def _authenticate(playground: Playground, method: str, token: str) -> None:
+    if method in WITHOUT_TOKEN:
+        return
+    if not token:
+        raise SlackError("not_authed")
+    if token not in (playground.bot_token, playground.app_token):
+        raise SlackError("invalid_auth")
+    wanted = playground.app_token if method in FOR_APP_TOKENS else playground.bot_token
+    if token != wanted:
+        raise SlackError("not_allowed_token_type")
+
+
+async def _answer(
+    playground: Playground, method: str, token: str, args: Json
+) -> tuple[int, Json, dict[str, str]]:
+    """Status, body and headers of a call that no fault strikes."""
+    try:
+        _authenticate(playground, method, token)
+        function = METHODS.get(method)
+        if function is None:
+            raise SlackError("unknown_method", req_method=method)
+        if playground.limits:
+            wait = playground.limits.wait(method, str(args.get("channel", "")))
+            if wait:
+                return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}
+        return 200, {"ok": True, **await function(Call(playground, args))}, {}
+    except SlackError as refusal:
+        return 200, refusal.answer(), {}
+
+
+async def handle(playground: Playground, request: web.Request) -> web.StreamResponse:
+    """One call."""
+    method = request.match_info["method"]
+    try:
+        args = await arguments(request)
+    except SlackError as refusal:
+        return web.json_response(refusal.answer())
+    token = _token(request, args)
+    fault = playground.faults.take(method, args)
+    if fault is None:
+        status, body, headers = await _answer(playground, method, token, args)
+        playground.record(method, args, status, body, fault=False)
+        return web.json_response(body, status=status, headers=headers)
+    return await _struck(playground, request, fault, method, token, args)
+
+
+async def _struck(
+    playground: Playground, request: web.Request, fault: Fault, method: str, token: str, args: Json
+) -> web.StreamResponse:
+    """A call with a planned failure: before or after its effect."""
+    before = fault.when == "before"
+    if before:
+        await asyncio.sleep(fault.delay_s)
+    status, body, headers = 0, Json(), dict[str, str]()
+    if fault.only_late or not before:
+        status, body, headers = await _answer(playground, method, token, args)
+    if not before:
+        await asyncio.sleep(fault.delay_s)
+    if not fault.only_late:
+        status, body, headers = fault.answer()
+    playground.record(method, args, 0 if fault.status == 0 else status, body, fault=True)
+    if fault.status == 0 and request.transport is not None:
+        request.transport.abort()
+    return web.json_response(body, status=status, headers=headers)
