@@ -166,9 +166,18 @@ class Supervisor:
         return await self._change(session_id, events)
 
     async def tell(
-        self, session_id: str, text: str, actor: Actor, *, kind: Literal["reply", "mention", "command", "api"]
+        self,
+        session_id: str,
+        text: str,
+        actor: Actor,
+        *,
+        kind: Literal["reply", "mention", "command", "api"],
+        delivery: str = "",
     ) -> tuple[Session, Heard]:
-        """Hand a person's words to the session: the answer to its open question, or context for its next step."""
+        """Hand a person's words to the session: the answer to its open question, or context for its next step.
+
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        """
         text = _text(text, "The message")
         heard: Heard = "noted"
 
@@ -181,7 +190,8 @@ class Supervisor:
             heard = "noted"
             return [ContextAdded(**self._by(actor), text=text, kind=kind)]
 
-        return await self._change(session_id, events), heard
+        claim = Claim(delivery, session_id.encode()) if delivery else None
+        return await self._change(session_id, events, claim), heard
 
     async def pause(
         self, session_id: str, actor: Actor, *, reason: PauseReason = "manual", detail: str = ""
@@ -245,7 +255,9 @@ class Supervisor:
 
         return await self._change(session_id, events)
 
-    async def _change(self, session_id: str, decide: Callable[[Session], list[Event]]) -> Session:
+    async def _change(
+        self, session_id: str, decide: Callable[[Session], list[Event]], claim: Claim | None = None
+    ) -> Session:
         """Read, decide, append; somebody else's append in between means deciding again on what is there."""
         for _ in range(_TRIES):
             before = await self.sessions.load(session_id)
@@ -256,7 +268,7 @@ class Supervisor:
             for event in events:
                 after = apply(session_id, after, event)
             try:
-                await self.sessions.append(before, after, events)
+                await self.sessions.append(before, after, events, claim=claim)
             except VersionConflict:
                 continue
             return after

@@ -1,0 +1,97 @@
+"""The words after `/agent` or `@Flagman`, as a typed command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal, get_args
+
+from supervisor.core.errors import InvalidInput
+
+Verb = Literal["launch", "list", "status", "log", "pause", "resume", "cancel", "personas", "help", "form"]
+VERBS: tuple[str, ...] = get_args(Verb)
+INDEXES = ("all", "running", "paused", "ended")
+NEEDS_SESSION = {"status", "log", "pause", "resume", "cancel"}
+_QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
+_ALIASES = {
+    "start": "launch",
+    "run": "launch",
+    "show": "status",
+    "stop": "cancel",
+    "ls": "list",
+    "sessions": "list",
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """`session_id` for the verbs about one session, `persona` for launch; `rest` is a task, reason or message."""
+
+    verb: Verb
+    session_id: str = ""
+    persona: str = ""
+    rest: str = ""
+
+
+def parse(text: str, *, thread_session: str = "", slash: str = "/agent") -> Command:
+    """Read a command; `thread_session` is meant where a verb needs a session and names none.
+
+    Raises InvalidInput with the form that was expected.
+    """
+    word, rest = _word(text)
+    if not word:
+        return Command("form")
+    verb = _ALIASES.get(word.lower(), word.lower())
+    if verb not in VERBS:
+        raise InvalidInput(_unknown(word, slash))
+    if verb == "launch":
+        persona, task = _word(rest)
+        if not persona or not task:
+            raise InvalidInput(
+                f'Write it like this: `{slash} launch sre "check the disk"`, or `{slash}` for a form.'
+            )
+        return Command("launch", persona=persona.lower(), rest=unquote(task))
+    if verb == "list":
+        which = rest.strip().lower() or "all"
+        if which not in INDEXES:
+            raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
+        return Command("list", rest=which)
+    if verb in NEEDS_SESSION:
+        return _about_session(verb, rest, thread_session, slash)
+    return Command(verb)  # type: ignore[arg-type]
+
+
+def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Command:
+    word, more = _word(rest)
+    ident = word.strip("`").lower()
+    if _looks_like_id(ident):
+        return Command(verb, session_id=ident, rest=unquote(more))  # type: ignore[arg-type]
+    if thread_session:
+        return Command(verb, session_id=thread_session, rest=unquote(rest))  # type: ignore[arg-type]
+    raise InvalidInput(f"Which session? Write `{slash} {verb} <id>`; `{slash} list` shows the ids.")
+
+
+def _looks_like_id(word: str) -> bool:
+    parts = word.split("-")
+    if len(parts) not in (2, 3) or any(len(part) != 4 for part in parts[:2]):
+        return False
+    return all(part.isalnum() and part.isascii() for part in parts)
+
+
+def _word(text: str) -> tuple[str, str]:
+    parts = text.strip().split(maxsplit=1)
+    return (parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else "")
+
+
+def unquote(text: str) -> str:
+    """The text without one pair of quotes around it, straight or typographic."""
+    text = text.strip()
+    if len(text) >= 2 and _QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1].strip()
+    return text
+
+
+def _unknown(word: str, slash: str) -> str:
+    near = get_close_matches(word.lower(), VERBS, n=1)
+    hint = f"Did you mean `{slash} {near[0]}`?" if near else f"`{slash} help` shows what there is."
+    return f"I don't know “{word[:40]}”. {hint}"

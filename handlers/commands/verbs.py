@@ -1,0 +1,89 @@
+"""Carries out a command for one person; the same for `/agent`, a mention and a direct message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handlers.commands import answers
+from handlers.commands.grammar import Command
+from handlers.deps import Deps
+from handlers.place import Place
+from handlers.presenters.text import Block, escape, mrkdwn
+from supervisor.core.events import Actor
+from supervisor.core.session import Session
+from supervisor.transcript import lines
+
+
+@dataclass(frozen=True)
+class Answer:
+    """For the asker's eyes only."""
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+
+
+async def carry_out(deps: Deps, command: Command, actor: Actor, place: Place, delivery: str) -> Answer:
+    """Do it and say what was done. Raises FlagmanError or StorageError with a sentence for the asker."""
+    supervisor = deps.supervisor
+    match command.verb:
+        case "launch":
+            session = await supervisor.launch(
+                command.persona,
+                command.rest,
+                actor,
+                origin=place.origin(),
+                idempotency_key=f"slack:{delivery}",
+            )
+            return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.")
+        case "pause":
+            session = await supervisor.pause(command.session_id, actor, detail=command.rest)
+            return _say(
+                f":double_vertical_bar: `{session.id}` is paused. `{deps.command} resume {session.id}` goes on."
+            )
+        case "resume":
+            session = await supervisor.resume(command.session_id, actor, context=command.rest)
+            return _say(f":arrow_forward: `{session.id}` goes on.")
+        case "cancel":
+            session = await supervisor.cancel(command.session_id, actor, reason=command.rest)
+            return _say(f":no_entry_sign: `{session.id}` is cancelled; nothing it proposed will run.")
+        case _:
+            return await _look(deps, command)
+
+
+async def _look(deps: Deps, command: Command) -> Answer:
+    supervisor = deps.supervisor
+    match command.verb:
+        case "list":
+            sessions = await supervisor.recent(command.rest)  # type: ignore[arg-type]
+            return _blocks("Sessions", answers.session_list(sessions, command.rest, deps.mask, deps.command))
+        case "personas":
+            return _blocks("Personas", answers.personas(supervisor.personas.all()))
+        case "status":
+            session = await supervisor.get(command.session_id)
+            return _blocks(f"{session.id}: {session.status}", answers.status(session, _link(session)))
+        case "log":
+            return await log_of(deps, command.session_id)
+        case _:
+            return _say(answers.help_text(deps.command))
+
+
+async def log_of(deps: Deps, session_id: str) -> Answer:
+    """The end of a session's log."""
+    session = await deps.supervisor.get(session_id)
+    events = await deps.supervisor.sessions.events(session_id)
+    return _blocks(
+        f"Log of {session_id}", answers.log(session, list(lines(events, deps.mask)), _link(session))
+    )
+
+
+def _link(session: Session) -> str:
+    place = Place.of(session)
+    return f"in <#{place.channel}>" if place and not place.channel.startswith("D") else ""
+
+
+def _say(text: str) -> Answer:
+    return Answer(text, (mrkdwn(text),))
+
+
+def _blocks(text: str, blocks: list[Block]) -> Answer:
+    return Answer(escape(text), tuple(blocks[:50]))

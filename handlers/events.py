@@ -1,0 +1,101 @@
+"""What people write arrives here: replies in a session's thread, mentions, direct messages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.commands.grammar import VERBS, parse
+from handlers.commands.verbs import Answer, carry_out
+from handlers.deps import Deps
+from handlers.people import actor_of
+from handlers.place import Place
+from handlers.presenters.text import mrkdwn
+from supervisor.core.session import Session
+
+Body = dict[str, Any]
+_MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Listen to messages and mentions."""
+
+    @app.event("app_mention")
+    async def mentioned(body: Body, event: Body, client: AsyncWebClient) -> None:
+        text = _MENTION.sub("", _readable(str(event.get("text") or "")))
+        await _heard(deps, body, event, client, text, mentioned=True)
+
+    @app.event("message")
+    async def message(body: Body, event: Body, client: AsyncWebClient, context: Any) -> None:
+        bot = context.get("bot_user_id")
+        text = str(event.get("text") or "")
+        if event.get("subtype") not in (None, "thread_broadcast", "file_share") or event.get("bot_id"):
+            return
+        if bot and f"<@{bot}" in text:
+            # The mention itself is delivered as app_mention; direct messages have no such event.
+            if event.get("channel_type") != "im":
+                return
+            text = _MENTION.sub("", text)
+        await _heard(deps, body, event, client, _readable(text), mentioned=event.get("channel_type") == "im")
+
+
+def _readable(text: str) -> str:
+    """Slack's escapes undone: what the person typed."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+async def _heard(
+    deps: Deps, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
+) -> None:
+    channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
+    session_id = await deps.rows.session_of_thread(channel, thread_ts) if thread_ts else None
+    word = text.strip().split(maxsplit=1)[0].lower() if text.strip() else ""
+    if mentioned and (word in VERBS or not session_id):
+        answer = await _command(deps, body, event, text, session_id or "")
+    elif session_id and text.strip():
+        answer = await _told(deps, body, event, session_id, text, mentioned=mentioned)
+    else:
+        return
+    await client.chat_postEphemeral(
+        channel=channel,
+        user=str(event["user"]),
+        thread_ts=thread_ts or None,
+        text=answer.text,
+        blocks=list(answer.blocks),
+    )
+
+
+async def _command(deps: Deps, body: Body, event: Body, text: str, session_id: str) -> Answer:
+    command = parse(text or "help", thread_session=session_id, slash="@Flagman")
+    actor = await deps.people.named(actor_of(body))
+    root = str(event.get("thread_ts") or event["ts"])
+    place = Place(str(event["channel"]), str(event["user"]), root)
+    return await carry_out(deps, command, actor, place, str(event["ts"]))
+
+
+async def _told(
+    deps: Deps, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
+) -> Answer:
+    actor = await deps.people.named(actor_of(body))
+    session, heard = await deps.supervisor.tell(
+        session_id,
+        text,
+        actor,
+        kind="mention" if mentioned else "reply",
+        delivery=f"slack:{event['channel']}:{event['ts']}",
+    )
+    words = _heard_words(session, heard)
+    return Answer(words, (mrkdwn(words),))
+
+
+def _heard_words(session: Session, heard: str) -> str:
+    if heard == "answered":
+        return ":speech_balloon: Passed on as the answer."
+    if session.waiting_for == "human_approval_required":
+        return ":memo: Noted for the agent. The proposed call still waits for *Approve* or *Deny*."
+    if session.status == "paused":
+        return ":memo: Noted for the agent; it reads it when somebody resumes the session."
+    return ":memo: Noted; the agent reads it at its next step."

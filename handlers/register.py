@@ -1,0 +1,15 @@
+"""Every listener on one Bolt app."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+
+from handlers import actions, commands, events, middleware, shortcuts, views
+from handlers.deps import Deps
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Attach commands, buttons, windows, messages, shortcuts and the turning round of errors."""
+    for part in (commands, actions, views, events, shortcuts):
+        part.register(app, deps)
+    middleware.register(app)
