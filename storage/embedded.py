@@ -174,6 +174,8 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 pass_fds=(life,),
+                # Our environment holds secrets, and a server's can be read by others of the same user.
+                env={},
                 # Ctrl-C in the terminal is for us; the server is stopped after its last client.
                 start_new_session=True,
             )

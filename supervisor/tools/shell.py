@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 
 from storage import guard
 from supervisor.tools.contract import Tool, ToolContext, ToolError
+from supervisor.tools.hidden import hide_process
 from supervisor.tools.typed import tool
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
@@ -114,6 +115,7 @@ async def _group(
 async def _spawn(
     command: str, ctx: ToolContext, path: str, guarded: int, writing: int
 ) -> asyncio.subprocess.Process:
+    hide_process()
     guarding = (sys.executable, "-I", "-S", guard.__file__, "pipe", str(int(signal.SIGKILL)), str(guarded))
     # The output has a pipe of ours: asyncio's own makes wait() wait for whoever holds it open.
     return await asyncio.create_subprocess_exec(

@@ -22,6 +22,20 @@ async def run(ctx: ToolContext, command: str, **more: int) -> str:
     return (await shell.run(shell.validate({"command": command, **more}), ctx)).content
 
 
+def worker(folder: Path, command: str) -> str:
+    """A program that runs one command and prints what the model would read."""
+    return f"""
+import asyncio, os
+from pathlib import Path
+from supervisor.tools.contract import ToolContext
+from supervisor.tools.shell import shell_tool
+shell = shell_tool()
+ctx = ToolContext("s", "c", "k", 1, Path({str(folder)!r}))
+command = {command!r}.replace("WORKER", str(os.getpid()))
+print(asyncio.run(shell.run(shell.validate({{"command": command}}), ctx)).content)
+"""
+
+
 async def pid_in(path: Path) -> int:
     await wait_until(lambda: path.exists() and path.read_text().strip().isdigit(), seconds=5)
     return int(path.read_text())
@@ -56,6 +70,26 @@ async def test_secrets_of_our_environment_do_not_leak(
         await run(ctx, "echo $FLAGMAN_SESSION $FLAGMAN_CALL $FLAGMAN_IDEMPOTENCY_KEY")
         == "exit code 0\ns-1 c-1 key-1"
     )
+
+
+WITHOUT_CAPABILITIES = """
+import ctypes, os, sys
+for capability in range(64):
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_our_process_cannot_be_looked_into(ctx: ToolContext) -> None:
+    look = "for name in environ mem; do head -c 1 /proc/$PPID/$name && echo READ; done; test $PPID = WORKER"
+    program = worker(ctx.folder, look)
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CAPABILITIES, program], capture_output=True, text=True
+    )
+    assert "exit code 0" in ran.stdout, ran
+    assert "READ" not in ran.stdout
+    assert ran.stdout.count("Permission denied") == 2
 
 
 async def test_no_descriptor_of_ours_is_inherited(ctx: ToolContext, tmp_path: Path) -> None:
@@ -113,20 +147,12 @@ async def test_process_that_left_the_group_does_not_hold_the_answer(ctx: ToolCon
 
 @pytest.mark.crash
 async def test_command_ends_when_its_worker_is_killed(ctx: ToolContext) -> None:
-    program = f"""
-import asyncio
-from pathlib import Path
-from supervisor.tools.contract import ToolContext
-from supervisor.tools.shell import shell_tool
-shell = shell_tool()
-ctx = ToolContext("s", "c", "k", 1, Path({str(ctx.folder)!r}))
-asyncio.run(shell.run(shell.validate({{"command": "echo $$ > shell; sleep 60 & echo $! > child; wait"}}), ctx))
-"""
-    worker = subprocess.Popen([sys.executable, "-c", program])
+    program = worker(ctx.folder, "echo $$ > shell; sleep 60 & echo $! > child; wait")
+    process = subprocess.Popen([sys.executable, "-c", program])
     pids = [await pid_in(ctx.folder / name) for name in ("shell", "child")]
     assert all(alive(pid) for pid in pids)
-    worker.kill()
-    worker.wait()
+    process.kill()
+    process.wait()
     await wait_until(lambda: not any(alive(pid) for pid in pids), seconds=2)
 
 
