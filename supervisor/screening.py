@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from supervisor.core.conversation import ModelReply, ProposedCall
 from supervisor.core.digest import call_digest
+from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
 from supervisor.core.persona import Persona
 from supervisor.core.policy import rule
@@ -15,6 +16,7 @@ from supervisor.core.text import clean, clean_text
 from supervisor.tools.contract import InvalidArguments, Tool
 
 MAX_CALLS = 50
+MAX_NAME = 200
 
 
 def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
@@ -35,26 +37,32 @@ def screen(
 ) -> ModelResponded:
     """The event for a reply: calls that cannot run carry the reason, which the model reads as their result."""
     calls = tuple(
-        _ruled(_cleaned(proposed), f"{step}.{position}", position, persona, tools)
+        _ruled(proposed, f"{step}.{position}", position, persona, tools)
         for position, proposed in enumerate(reply.calls, start=1)
     )
     return ModelResponded(
         at=at,
-        by=f"model:{reply.model}",
+        by=clean_text(f"model:{reply.model}"),
         text=clean_text(reply.text),
+        step=step,
         calls=calls,
         usage=reply.usage,
         cost_usd=reply.cost_usd,
-        model=reply.model,
+        model=clean_text(reply.model),
         duration_ms=reply.duration_ms,
         context_seen=context_seen,
-        native=reply.native,
+        native=None if reply.native is None else clean_text(reply.native),
     )
 
 
 def _ruled(
     proposed: ProposedCall, call_id: str, position: int, persona: Persona, tools: Mapping[str, Tool]
 ) -> ToolCall:
+    try:
+        proposed = _cleaned(proposed)
+    except InvalidInput as error:
+        unreadable = proposed.model_copy(update={"arguments": ""})
+        return _refused(_cleaned(unreadable), call_id, f"The arguments cannot be kept. {error}")
     tool = tools.get(proposed.tool)
     if tool is None:
         return _refused(proposed, call_id, f"There is no such tool. You have: {', '.join(tools) or 'none'}.")
@@ -83,7 +91,11 @@ def _ruled(
 
 def _cleaned(proposed: ProposedCall) -> ProposedCall:
     return proposed.model_copy(
-        update={"tool": clean_text(proposed.tool)[:200], "arguments": clean(proposed.arguments)}
+        update={
+            "call_id": clean_text(proposed.call_id),
+            "tool": clean_text(proposed.tool)[:MAX_NAME],
+            "arguments": clean(proposed.arguments),
+        }
     )
 
 

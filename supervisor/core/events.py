@@ -85,10 +85,14 @@ class ContextAdded(Fact):
 
 
 class ModelResponded(Fact):
-    """`context_seen` is how many items of the inbox the model had been shown."""
+    """`context_seen` is how many items of the inbox the model had been shown.
+
+    `step` is the place this answer was made for, from 1: a late one must not pass for the next. 0: not said.
+    """
 
     type: Literal["ModelResponded"] = "ModelResponded"
     text: str
+    step: Annotated[int, Field(ge=0)] = 0
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
@@ -243,4 +247,6 @@ def _why(position: int, data: bytes, error: ValidationError) -> str:
             f"{SCHEMA}). Update Flagman to go on with it."
         )
     first = error.errors()[0]
+    if first["type"].startswith("union_tag"):
+        return f"event {position + 1} is of no known type."
     return f"event {position + 1} is damaged ({'.'.join(map(str, first['loc']))}: {first['msg']})."

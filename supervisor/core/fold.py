@@ -29,6 +29,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.persona import Approvers
 from supervisor.core.session import Call, CallPhase, Decision, Halt, Lifecycle, Note, Session, Step
+from supervisor.core.wording import not_in_call, not_in_session
 
 # Which call phases an event about one call may find. Everything not listed is illegal.
 CALL_MOVES: dict[str, frozenset[CallPhase]] = {
@@ -78,7 +79,7 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
     if session is None:
         return _launch(session_id, event)
     if event.type not in SESSION_MOVES[session.lifecycle]:
-        raise IllegalEvent(f"{event.type} cannot follow: the session is {session.lifecycle}.")
+        raise IllegalEvent(not_in_session(event.type, session.lifecycle))
     changes = _changes(session, event)
     return session.model_copy(update={**changes, "version": session.version + 1, "changed_at": event.at})
 
@@ -143,9 +144,8 @@ def _paused(session: Session, event: Paused) -> dict[str, Any]:
 
 def _resumed(session: Session, event: Resumed) -> dict[str, Any]:
     changes: dict[str, Any] = {"lifecycle": "running", "pause": None, "errors_in_a_row": 0}
-    if session.pause and session.halts:
-        resumed = {"resumed_by": event.by, "resumed_by_name": event.by_name, "resumed_at": event.at}
-        changes["halts"] = (*session.halts[:-1], session.halts[-1].model_copy(update=resumed))
+    resumed = {"resumed_by": event.by, "resumed_by_name": event.by_name, "resumed_at": event.at}
+    changes["halts"] = tuple(h if h.resumed_at else h.model_copy(update=resumed) for h in session.halts)
     if event.context or event.data is not None:
         data = "" if event.data is None else f"\nData (untrusted input): {event.data}"
         changes["inbox"] = (*session.inbox, _note(event, f"{event.context}{data}".strip()))
@@ -170,15 +170,11 @@ def _responded(session: Session, event: ModelResponded) -> dict[str, Any]:
     if event.context_seen > len(session.inbox):
         raise IllegalEvent("The model cannot have seen more than it was sent.")
     number = len(session.steps) + 1
-    calls = tuple(
-        Call(
-            call=c,
-            phase=_first_phase(c),
-            content=c.reason if c.mode == "refuse" else "",
-            ok=c.mode != "refuse",
-        )
-        for c in event.calls
-    )
+    if event.step not in (0, number):
+        raise IllegalEvent("That answer of the model came too late: it has answered since.")
+    if any(c.call_id != f"{number}.{n}" for n, c in enumerate(event.calls, start=1)):
+        raise IllegalEvent("The calls of that answer are not numbered as its place in the session says.")
+    calls = tuple(_selected(c) for c in event.calls)
     seen = session.inbox[: event.context_seen]
     refused = sum(c.phase == "refused" for c in calls)
     step = Step(
@@ -209,7 +205,7 @@ def _on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict
     for call_id in call_ids:
         before = session.call(call_id)
         if before.phase not in CALL_MOVES[event.type]:
-            raise IllegalEvent(f"{event.type} cannot follow: call {call_id} is {before.phase}.")
+            raise IllegalEvent(not_in_call(event.type, call_id, before.phase))
         after = before.model_copy(update=_call_changes(session, before, event))
         index = int(call_id.partition(".")[0]) - 1
         calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
@@ -228,6 +224,7 @@ def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
         case ToolStarted():
             return _started(call, event)
         case ToolFinished():
+            _same_attempt(call, event.attempt)
             return {
                 "phase": "finished",
                 "ok": event.ok,
@@ -237,6 +234,7 @@ def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
                 "finished_at": event.at,
             }
         case OutcomeLost():
+            _same_attempt(call, event.attempt)
             return {"phase": "unknown"}
         case OutcomeDecided(verdict="run_again"):
             return {"phase": "approved"}
@@ -258,7 +256,14 @@ def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
                 "finished_at": event.at,
             }
         case _:
-            raise IllegalEvent(f"{event.type} is not about one call.")
+            raise IllegalEvent("That is not about one call.")
+
+
+def _same_attempt(call: Call, attempt: int) -> None:
+    if attempt != call.attempt:
+        raise IllegalEvent(
+            f"That is about attempt {attempt} of call {call.call_id}; by now it is attempt {call.attempt}."
+        )
 
 
 def _started(call: Call, event: ToolStarted) -> dict[str, Any]:
@@ -293,7 +298,8 @@ def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, 
     if event.verdict == "deny":
         return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
     enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
-    return {"decisions": decisions, "phase": "approved" if enough else "awaiting"}
+    waved: CallPhase = "open" if call.call.control else "approved"
+    return {"decisions": decisions, "phase": waved if enough else "awaiting"}
 
 
 def _rights(approvers: Approvers, by: str) -> set[str]:

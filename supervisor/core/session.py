@@ -139,7 +139,7 @@ class Session(Frozen):
     def call(self, call_id: str) -> Call:
         """Any call of any step. Raises IllegalEvent when there is none."""
         number, _, _ = call_id.partition(".")
-        if number.isdigit() and 1 <= int(number) <= len(self.steps):
+        if number.isdecimal() and len(number) < 10 and 1 <= int(number) <= len(self.steps):
             for call in self.steps[int(number) - 1].calls:
                 if call.call_id == call_id:
                     return call

@@ -1,8 +1,15 @@
-"""Text from outside, made storable: what UTF-8 cannot hold is replaced, nothing else is changed."""
+"""Values from outside, made storable: what a log could not give back is replaced or refused."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+from supervisor.core.errors import InvalidInput
+
+# A JSON reader gives up at 200 levels, and at integers of 4,300 digits; an event is a few levels itself.
+DEEPEST = 100
+LONGEST_INTEGER_BITS = 8_192
 
 
 def clean_text(text: str) -> str:
@@ -10,10 +17,20 @@ def clean_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def clean(value: Any) -> Any:
-    """The same for every string inside a JSON value."""
+def clean(value: Any, depth: int = 0) -> Any:
+    """A JSON value with every string inside made storable. Raises InvalidInput for what is no JSON."""
     if isinstance(value, str):
         return clean_text(value)
+    if depth > DEEPEST:
+        raise InvalidInput(f"That is nested more than {DEEPEST} levels deep; please send it flatter.")
     if isinstance(value, dict):
-        return {clean_text(str(key)): clean(item) for key, item in value.items()}
-    return [clean(item) for item in value] if isinstance(value, list) else value
+        return {clean_text(str(key)): clean(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item, depth + 1) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int) and value.bit_length() <= LONGEST_INTEGER_BITS:
+        return value
+    raise InvalidInput("JSON has only text, finite numbers, true, false, null, lists and objects.")

@@ -1,0 +1,33 @@
+"""Hides secrets in text that leaves Flagman, and shows that something was hidden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MASK = "[masked]"
+_SHORTEST = 8
+# Well-known shapes: Slack, OpenAI and Anthropic, GitHub, AWS, Google, bearer headers, private keys, URL passwords.
+_SHAPES = (
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    r"xapp-[A-Za-z0-9-]{10,}",
+    r"sk-[A-Za-z0-9_-]{20,}",
+    r"gh[pousr]_[A-Za-z0-9]{30,}",
+    r"github_pat_[A-Za-z0-9_]{30,}",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"AIza[A-Za-z0-9_-]{35}",
+    r"(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    r"(?<=://)[^/\s:@]{1,100}:[^/\s:@]{3,200}(?=@)",
+)
+
+
+class Masker:
+    """Callable: text to text. `secrets` are hidden wherever they occur, besides the well-known shapes."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({s for s in secrets if len(s) >= _SHORTEST}, key=len, reverse=True)
+        self._pattern = re.compile("|".join([*(re.escape(s) for s in known), *_SHAPES]))
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(MASK, text)
