@@ -14,6 +14,7 @@ from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
+    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -27,13 +28,13 @@ from storage.errors import StoreUnavailable
 
 CLIENT_NAME = "flagman"
 CONNECTIONS = 64
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 # A blocking read adds its own BLOCK time: callers keep that below this limit.
 BLOCKING_ANSWER_SECONDS = 40.0
 HEALTH_CHECK_SECONDS = 30
 
-UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError)
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ReadOnlyError, OutOfMemoryError)
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
@@ -67,16 +68,18 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 def _retry() -> Retry:
     """Retries making a connection, never a command.
 
-    A socket that cannot be opened is an OSError; an answer that got lost is a RedisError, and the command may
-    have run: only the caller knows whether it may be sent again.
+    A refused or absent socket raises Python's own errors; an answer that got lost is a RedisError, and the command
+    may have run: only the caller knows whether it may be sent again. A time-out is not retried, since people wait.
     """
     backoff = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
-    return Retry(backoff, retries=4, supported_errors=(OSError,))  # type: ignore[arg-type]
+    return Retry(backoff, retries=4, supported_errors=(ConnectionError, FileNotFoundError))  # type: ignore[arg-type]
 
 
 @contextmanager
 def reaching_store() -> Iterator[None]:
-    """Turns redis-py's connection, time-out, read-only and out-of-memory errors into StoreUnavailable."""
+    """Turns redis-py's connection, time-out, protocol, read-only and out-of-memory errors into
+    StoreUnavailable.
+    """
     try:
         yield
     except UNAVAILABLE as error:
