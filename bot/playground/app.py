@@ -6,10 +6,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.playground import files, web_api
+from bot.playground import web_api
 from bot.playground.control import Control
 from bot.playground.errors import SlackError
 from bot.playground.guard import against_foreign
+from bot.playground.methods import files
 from bot.playground.playground import Playground
 
 STATIC = Path(__file__).parent / "static"

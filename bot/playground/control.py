@@ -93,14 +93,15 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from bot.playground import files, seed, stream
-from bot.playground.clicks import Clicks
+from bot.playground import seed, stream
+from bot.playground.acts.clicks import Clicks
+from bot.playground.acts.people import People, outcome
 from bot.playground.errors import Refused
 from bot.playground.faults import Fault
-from bot.playground.link import Ack
-from bot.playground.people import People, outcome
+from bot.playground.methods import files
 from bot.playground.playground import Playground
-from bot.playground.socket_mode import DISCONNECT_REASONS
+from bot.playground.wire.link import Ack
+from bot.playground.wire.socket_mode import DISCONNECT_REASONS
 
 Json = dict[str, Any]
 Act = Callable[[seed.Person, Json], Awaitable[Json]]

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.delivery import Delivery
-from bot.playground.events import Events
 from bot.playground.faults import Faults
-from bot.playground.http_mode import HttpLink
 from bot.playground.hub import Hub
 from bot.playground.limits import RateLimits
 from bot.playground.modals import Modals
@@ -19,6 +16,9 @@ from bot.playground.responses import ResponseUrls
 from bot.playground.store import Store
 from bot.playground.timeline import Timeline
 from bot.playground.triggers import Triggers
+from bot.playground.wire.delivery import Delivery
+from bot.playground.wire.events import Events
+from bot.playground.wire.http_mode import HttpLink
 from bot.playground.workspace import Workspace
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.playground import chat, conversations, files, users, views
-from bot.playground.call import Call, Json, Method
 from bot.playground.errors import SlackError
 from bot.playground.faults import Fault
+from bot.playground.methods import chat, conversations, files, users, views
+from bot.playground.methods.call import Call, Json, Method
 from bot.playground.playground import Playground
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.playground import seed
-from bot.playground.link import NOT_CONNECTED, Ack, Json, Kind, Retry
+from bot.playground.wire.link import NOT_CONNECTED, Ack, Json, Kind, Retry
 
 TICKET_SECONDS = 30.0
 CONNECTIONS = 10

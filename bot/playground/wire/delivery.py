@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Any, Literal
 
-from bot.playground.http_mode import HttpLink
 from bot.playground.hub import Hub
-from bot.playground.link import NOT_CONNECTED, Ack, Json, Kind, Link, Retry
-from bot.playground.socket_mode import SocketLinks
+from bot.playground.wire.http_mode import HttpLink
+from bot.playground.wire.link import NOT_CONNECTED, Ack, Json, Kind, Link, Retry
+from bot.playground.wire.socket_mode import SocketLinks
 
 Mode = Literal["socket", "http", "none"]
 REMEMBERED = 200

@@ -1,6 +1,6 @@
 """The shape of `rich_text` blocks."""
 
-from bot.playground.schema import Chars, Choice, Flag, Many, Rule, Shape, Tagged, Whole
+from bot.playground.kit.schema import Chars, Choice, Flag, Many, Rule, Shape, Tagged, Whole
 
 MANY = 10_000
 STYLE = Shape(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bot.playground.elements import IN_INPUT, options_of
+from bot.playground.kit.elements import IN_INPUT, options_of
 
 Json = dict[str, Any]
 Values = dict[str, dict[str, Json]]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.playground.schema import (
+from bot.playground.kit.schema import (
     Anything,
     Chars,
     Choice,

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from bot.playground import forms, payloads, seed
-from bot.playground.blocks import check_view
-from bot.playground.elements import BUTTONS
+from bot.playground import seed
+from bot.playground.acts import forms, payloads
+from bot.playground.acts.people import People, outcome
 from bot.playground.errors import Refused, SlackError
-from bot.playground.people import People, outcome
+from bot.playground.kit.blocks import check_view
+from bot.playground.kit.elements import BUTTONS
 from bot.playground.playground import Playground
 
 Json = dict[str, Any]

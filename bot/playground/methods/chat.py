@@ -3,9 +3,9 @@
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.blocks import check_message_blocks
-from bot.playground.call import Call, Json, Method
 from bot.playground.errors import SlackError
+from bot.playground.kit.blocks import check_message_blocks
+from bot.playground.methods.call import Call, Json, Method
 from bot.playground.workspace import new_id
 
 TEXT_CHARACTERS = 40_000

@@ -1,8 +1,8 @@
 """`views.*`: windows and home tabs."""
 
-from bot.playground.blocks import check_view
-from bot.playground.call import Call, Json, Method
 from bot.playground.errors import SlackError
+from bot.playground.kit.blocks import check_view
+from bot.playground.methods.call import Call, Json, Method
 from bot.playground.triggers import Trigger
 
 

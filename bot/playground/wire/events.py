@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.delivery import Delivery
+from bot.playground.wire.delivery import Delivery
 from bot.playground.workspace import Workspace, new_id
 
 Json = dict[str, Any]

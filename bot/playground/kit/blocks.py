@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.playground.elements import (
+from bot.playground.errors import SlackError
+from bot.playground.kit.elements import (
     BUTTON,
     ID,
     IMAGE,
@@ -20,9 +21,8 @@ from bot.playground.elements import (
     URL,
     plain,
 )
-from bot.playground.errors import SlackError
-from bot.playground.rich_text import RICH_TEXT
-from bot.playground.schema import (
+from bot.playground.kit.rich_text import RICH_TEXT
+from bot.playground.kit.schema import (
     Anything,
     Chars,
     Choice,

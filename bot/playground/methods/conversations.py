@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.call import Call, Json, Method
 from bot.playground.errors import SlackError
+from bot.playground.methods.call import Call, Json, Method
 from bot.playground.workspace import BEGINNING, FOREVER, as_ts, microseconds
 
 TIME = re.compile(r"^\d{1,12}(\.\d{1,6})?$")

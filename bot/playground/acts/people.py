@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from bot.playground import payloads, seed
+from bot.playground import seed
+from bot.playground.acts import payloads
+from bot.playground.acts.typed import as_sent, escaped
 from bot.playground.errors import Refused, SlackError
-from bot.playground.link import Ack
 from bot.playground.playground import Playground
-from bot.playground.typed import as_sent, escaped
+from bot.playground.wire.link import Ack
 from bot.playground.workspace import new_id
 
 Json = dict[str, Any]

@@ -1,8 +1,8 @@
 """`users.*`, `usergroups.*` and what tells the app who it is."""
 
 from bot.playground import seed
-from bot.playground.call import Call, Json, Method
 from bot.playground.errors import SlackError
+from bot.playground.methods.call import Call, Json, Method
 from bot.playground.workspace import JOINED
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.playground.link import Ack, Json, Kind, Retry
+from bot.playground.wire.link import Ack, Json, Kind, Retry
 
 USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 

@@ -1,0 +1,1 @@
+"""What people do, and what the app is told about it."""

@@ -1,0 +1,1 @@
+"""Block Kit: what a block may be."""
