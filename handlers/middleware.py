@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -25,17 +26,16 @@ def register(app: AsyncApp) -> None:
     @app.error
     async def turn_round(
         error: Exception, body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient
-    ) -> None:
+    ) -> BoltResponse:
         words = sentence(error)
         view = body.get("view") if body.get("type") == "view_submission" else None
         if view:
             first = next(b["block_id"] for b in view["blocks"] if b["type"] == "input")
-            await ack(response_action="errors", errors={first: words[:500]})
-        elif body.get("command"):
-            await ack(text=words, response_type="ephemeral")
-        else:
-            await ack()
-            await _tell(body, words, respond, client)
+            return await ack(response_action="errors", errors={first: words[:500]})
+        if body.get("command"):
+            return await ack(text=words, response_type="ephemeral")
+        await _tell(body, words, respond, client)
+        return await ack()
 
 
 async def _tell(body: dict[str, Any], words: str, respond: AsyncRespond, client: AsyncWebClient) -> None:

@@ -54,8 +54,7 @@ class Projector:
     async def project(self, started: Started, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
         session_id = started.lease.session_id
-        known = self._sessions.known_version(session_id)
-        session = await self._sessions.absorb(session_id, started.log, known)
+        session = await self._sessions.absorb(session_id, started.log)
         place = Place.of(session)
         if place is None:
             return Done()

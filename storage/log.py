@@ -56,9 +56,9 @@ class Appended:
 
 @dataclass(frozen=True)
 class Stored:
-    """A log from a position: a snapshot (None unless asked from 0) and the events after it or `known`."""
+    """A log from a position: the events after the first `start`; a snapshot of those, if one was read."""
 
-    snapshot_version: int
+    start: int
     snapshot: bytes | None
     events: list[bytes]
 
@@ -96,7 +96,7 @@ class LogStore:
         with reaching_store():
             answer = await self._load(keys=[keys.log(session_id), keys.snapshot(session_id)], args=[known])
         version, state, events = answer
-        return Stored(int(version or 0), state, events)
+        return Stored(int(version or known), state, events)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
         """The stored events from position `start` (from 0) to `stop` inclusive."""

@@ -93,7 +93,7 @@ class SessionQueue:
             )
         if answer[0] == -1:
             return None
-        return Started(lease, answer[0], Stored(int(answer[1] or 0), answer[2], answer[3]))
+        return Started(lease, answer[0], Stored(int(answer[1] or known), answer[2], answer[3]))
 
     async def done(self, lease: Lease) -> None:
         """Give the job up; if something was appended meanwhile it is queued again."""
@@ -130,6 +130,19 @@ class SessionQueue:
     async def unpark(self, session_id: str) -> None:
         with reaching_store():
             await self._redis.hdel(f"{self.stream}:parked", session_id)
+
+    async def holds(self, session_id: str) -> bool:
+        """Whether the session is queued, under way or to come later."""
+        with reaching_store():
+            return bool(await self._redis.hexists(f"{self.stream}:state", session_id))
+
+    async def tidy(self, idle: timedelta) -> None:
+        """Forget consumers of workers that are long gone and hold nothing."""
+        with reaching_store():
+            consumers: Any = await self._redis.xinfo_consumers(self.stream, keys.GROUP)
+            for row in consumers:
+                if not row["pending"] and row["idle"] > idle.total_seconds() * 1000:
+                    await self._redis.xgroup_delconsumer(self.stream, keys.GROUP, row["name"])
 
     async def depth(self) -> int:
         """Jobs queued or under way."""

@@ -59,8 +59,7 @@ class Runner:
     async def advance(self, started: Started, signals: Signals) -> Done | Later:
         """Advance one session until nothing goes on by itself. The handler of the ready queue."""
         session_id = started.lease.session_id
-        known = self.sessions.known_version(session_id)
-        session = await self.sessions.absorb(session_id, started.log, known)
+        session = await self.sessions.absorb(session_id, started.log)
         return await _Advance(self, started, signals, session).run()
 
 

@@ -40,27 +40,36 @@ class Sessions:
         except ValueError:
             raise SessionNotFound(session_id) from None
         known = self.known_version(session_id)
-        return await self.absorb(session_id, await self._log.load(session_id, known), known)
+        return await self.absorb(session_id, await self._log.load(session_id, known))
 
-    async def absorb(self, session_id: str, stored: Stored, known: int) -> Session:
-        """The session after what was read from `known` on. Raises as `load`."""
-        start = self._folds.get(session_id) if known else None
-        if known and (start is None or start.version != known):
-            start, stored = None, await self._log.load(session_id)
-        if start is None and stored.snapshot:
-            start = _restore(stored.snapshot)
-            if start is None:
-                await self._log.drop_snapshot(session_id)
-                stored = await self._log.load(session_id)
-        position = start.version if start else 0
+    async def absorb(self, session_id: str, stored: Stored) -> Session:
+        """The session after what was read. Raises as `load`."""
+        start = await self._beginning(session_id, stored)
+        if start is None and stored.start:
+            return await self.absorb(session_id, Stored(0, None, await self._log.read(session_id)))
         if start is None and not stored.events:
             raise SessionNotFound(session_id)
-        events = [decode(session_id, position + n, data) for n, data in enumerate(stored.events)]
+        position = start.version if start else 0
+        # The cache may have moved on since the log was read.
+        new = stored.events[position - stored.start :]
+        events = [decode(session_id, position + n, data) for n, data in enumerate(new)]
         try:
             session = fold(session_id, events, start)
         except IllegalEvent as error:
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return self._keep(session)
+
+    async def _beginning(self, session_id: str, stored: Stored) -> Session | None:
+        """What the events that were read follow on; None where that is nothing, or nothing usable."""
+        cached = self._folds.get(session_id)
+        if cached and stored.start <= cached.version:
+            return cached
+        if stored.snapshot is None:
+            return None
+        restored = _restore(stored.snapshot)
+        if restored is None:
+            await self._log.drop_snapshot(session_id)
+        return restored
 
     async def append(
         self,

@@ -51,7 +51,7 @@ async def test_load_starts_from_the_snapshot(redis: Redis) -> None:
     await store.append(SID, 0, [b"1", b"2", b"3"], Effects())
     await store.save_snapshot(SID, 2, b"folded")
     stored = await store.load(SID)
-    assert (stored.snapshot_version, stored.snapshot, stored.events) == (2, b"folded", [b"3"])
+    assert (stored.start, stored.snapshot, stored.events) == (2, b"folded", [b"3"])
     assert (await store.load(SID, known=1)).events == [b"2", b"3"]
 
 

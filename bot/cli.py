@@ -1,0 +1,74 @@
+"""The command line: `flagman serve | web | worker | clock`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from bot.settings import Settings, read_settings
+from storage.errors import StorageError
+from supervisor.core.errors import FlagmanError
+
+app = typer.Typer(
+    help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Process = Callable[[Settings, Callable[[str], None]], Awaitable[None]]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+@app.command()
+def serve(verbose: Verbose = False) -> None:
+    """All in one process; without SLACK_BOT_TOKEN the playground opens."""
+    from bot.processes import serve as process
+
+    _run(process, verbose)
+
+
+@app.command()
+def web(verbose: Verbose = False) -> None:
+    """Take in Slack and HTTP."""
+    from bot.processes import run_web
+
+    _run(run_web, verbose)
+
+
+@app.command()
+def worker(verbose: Verbose = False) -> None:
+    """Advance sessions and bring Slack up to date."""
+    from bot.processes import run_worker
+
+    _run(run_worker, verbose)
+
+
+@app.command()
+def clock(verbose: Verbose = False) -> None:
+    """Fire what is due."""
+    from bot.processes import run_clock
+
+    _run(run_clock, verbose)
+
+
+def _run(process: Process, verbose: bool) -> None:
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("flagman").setLevel(level)
+    try:
+        asyncio.run(process(read_settings(), typer.echo))  # type: ignore[arg-type]
+    except (FlagmanError, StorageError) as error:
+        typer.secho(f"Flagman cannot start: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def main() -> None:
+    """The console script."""
+    app()

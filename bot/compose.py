@@ -1,0 +1,106 @@
+"""Puts the parts together, by hand: the store, the supervisor, and what each process adds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.settings import Settings
+from handlers.projector import Projector
+from handlers.sending import SlackSender
+from storage.connect import connect, wait_ready
+from storage.embedded import embedded_server
+from storage.log import LogStore
+from storage.projections import ProjectionStore
+from storage.queue import SessionQueue
+from supervisor.core.masking import Masker
+from supervisor.gateway import make_gateway
+from supervisor.gateway.contract import Gateway
+from supervisor.personas.library import PersonaLibrary
+from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.runner import Runner
+from supervisor.sessions import Sessions
+from supervisor.supervisor import Supervisor
+from supervisor.toolrun import ToolRunner
+from supervisor.tools.builtin import builtin_tools
+from supervisor.tools.contract import Toolset
+from supervisor.worker import Worker
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What every process shares."""
+
+    settings: Settings
+    redis: Redis
+    blocking: Redis
+    log: LogStore
+    rows: ProjectionStore
+    sessions: Sessions
+    personas: PersonaLibrary
+    tools: Toolset
+    supervisor: Supervisor
+    mask: Masker
+
+    def queues(self) -> tuple[SessionQueue, SessionQueue]:
+        """The ready queue and the outbox."""
+        return SessionQueue(self.redis, self.blocking, "ready"), SessionQueue(
+            self.redis, self.blocking, "outbox"
+        )
+
+
+@asynccontextmanager
+async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIterator[Core]:
+    """The store (embedded unless REDIS_URL is set) and the supervisor on it.
+
+    Raises PersonaInvalid, StorageError or InvalidInput, each with a sentence.
+    """
+    known = tools or builtin_tools(allow_private=settings.allow_private_http)
+    personas = load_personas(settings.personas or SHIPPED, known)
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        if url is None:
+            url = await stack.enter_async_context(embedded_server(settings.data))
+        redis, blocking = connect(url), connect(url, blocking=True)
+        stack.push_async_callback(redis.aclose)
+        stack.push_async_callback(blocking.aclose)
+        await wait_ready(redis, timedelta(seconds=15))
+        log, rows = LogStore(redis), ProjectionStore(redis)
+        sessions = Sessions(log)
+        library = PersonaLibrary(personas, log)
+        supervisor = Supervisor(sessions, log, library, now)
+        mask = Masker(settings.secrets)
+        yield Core(settings, redis, blocking, log, rows, sessions, library, known, supervisor, mask)
+
+
+def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
+    """One worker for sessions and one for what Slack shows."""
+    ready, outbox = parts.queues()
+    toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.mask)
+    runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, now)
+    projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
+    known = parts.sessions.known_version
+    return (
+        Worker(ready, runner.advance, known, slots=parts.settings.slots),
+        Worker(outbox, projector.project, known, slots=16),
+    )
+
+
+def gateway(settings: Settings) -> Gateway:
+    return make_gateway(settings.model)
+
+
+def _folder(path: Path) -> Path:
+    path = path.resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    return path

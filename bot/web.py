@@ -1,0 +1,58 @@
+"""The HTTP side: health, and whatever is mounted beside it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from bot.compose import Core
+from bot.settings import Settings
+from storage.errors import StorageError
+from supervisor.core.errors import InvalidInput
+
+BODY_BYTES = 64 * 1024 * 1024
+
+
+def application(parts: Core) -> web.Application:
+    """`/healthz` (the process lives) and `/readyz` (it can work: the store answers)."""
+    app = web.Application(client_max_size=BODY_BYTES)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        try:
+            await parts.log.count("running")
+        except StorageError as error:
+            problem = {"type": "about:blank", "title": "Not ready", "status": 503, "detail": str(error)}
+            return web.json_response(problem, status=503, content_type="application/problem+json")
+        return web.json_response({"status": "ready"})
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    return app
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise InvalidInput(
+                f"PORT: {settings.port} is taken or not allowed; set PORT to a free one."
+            ) from error
+        raise InvalidInput(
+            f"FLAGMAN_HOST: {settings.host} cannot be listened on ({error.strerror})."
+        ) from error
+    try:
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,28 @@
+"""A playground and a Flagman for each scenario."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from supervisor.gateway import DemoGateway
+from tests.support.flagman import Flagman, settings
+from tests.support.slack import Slack
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[Slack]:
+    async with Slack() as running:
+        yield running
+
+
+@pytest.fixture
+async def flagman(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Flagman]:
+    """One web and one worker with the scripted demo model."""
+    config = settings(slack.api_url, valkey_url, tmp_path)
+    async with Flagman(config, DemoGateway(delay=timedelta())) as running:
+        yield running
