@@ -49,14 +49,18 @@ def mount(app: web.Application, playground: Playground) -> None:
     async def close(_: web.Application) -> None:
         await playground.close()
 
-    app.router.add_route("*", "/api/{method}", api)
-    app.router.add_get("/link", playground.delivery.sockets.handle)
-    app.router.add_post("/upload/v1/{token}", upload)
-    app.router.add_post("/response/{name:.+}", respond)
+    def add(method: str, path: str, handler: Handler, *, linkable: bool = False) -> None:
+        guarded = against_foreign(lambda: playground.base_url, handler, linkable=linkable)
+        app.router.add_route(method, path, guarded)
+
+    add("*", "/api/{method}", api)
+    add("GET", "/link", playground.delivery.sockets.handle)
+    add("POST", "/upload/v1/{token}", upload)
+    add("POST", "/response/{name:.+}", respond)
     for method, path, handler in Control(playground).routes():
-        app.router.add_route(method, path, against_foreign(lambda: playground.base_url, handler))
+        add(method, path, handler)
     for path in ("/", "/playground", "/playground/static/{name:.+}", "/archives/{name:.+}"):
-        app.router.add_get(path, against_foreign(lambda: playground.base_url, _page))
+        add("GET", path, _page, linkable=True)
     app.on_shutdown.append(shut)
     app.on_cleanup.append(close)
 

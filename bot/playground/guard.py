@@ -18,8 +18,11 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def is_foreign(request: web.Request, base_url: str) -> bool:
-    """Whether another site sent this, by `Origin`, `Sec-Fetch-Site` or a `Host` that is a name of its own."""
+def is_foreign(request: web.Request, base_url: str, *, linkable: bool = False) -> bool:
+    """Whether another site sent this, by `Origin`, `Sec-Fetch-Site` or a `Host` that is a name of its own.
+
+    What is `linkable` may be opened from a link elsewhere.
+    """
     host = request.headers.get("Host", "")
     known = urlsplit(base_url).hostname
     named = urlsplit(f"//{host}").hostname
@@ -28,14 +31,14 @@ def is_foreign(request: web.Request, base_url: str) -> bool:
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != host:
         return True
-    return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+    return not linkable and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
-def against_foreign(base_url: Callable[[], str], inner: Handler) -> Handler:
+def against_foreign(base_url: Callable[[], str], inner: Handler, *, linkable: bool = False) -> Handler:
     """The same handler, closed to other sites."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        if is_foreign(request, base_url()):
+        if is_foreign(request, base_url(), linkable=linkable):
             body = {
                 "ok": False,
                 "error": "foreign_origin",

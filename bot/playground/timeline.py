@@ -1,5 +1,6 @@
 """Posting, changing and deleting: stored, then shown on the pages, then told to the app."""
 
+import asyncio
 from typing import Any
 
 from bot.playground import seed
@@ -8,6 +9,7 @@ from bot.playground.wire.events import Events
 from bot.playground.workspace import Workspace
 
 Json = dict[str, Any]
+STATUS_SECONDS = 120.0
 
 
 class Timeline:
@@ -18,6 +20,7 @@ class Timeline:
         self._store = workspace.store
         self._hub = hub
         self._events = events
+        self._status_ends: dict[tuple[str, str], asyncio.TimerHandle] = {}
 
     def post(self, channel: seed.Channel, message: Json) -> Json:
         """A new message; a reply changes its parent's counts too."""
@@ -70,8 +73,17 @@ class Timeline:
         if self._workspace.statuses.get(key, "") == status:
             return
         self._workspace.statuses[key] = status
+        self._end_later(channel, thread_ts, status)
         body = {"channel": channel.id, "thread_ts": thread_ts, "status": status}
         self._hub.publish("status", body, self._workspace.audience(channel))
+
+    def _end_later(self, channel: seed.Channel, thread_ts: str, status: str) -> None:
+        earlier = self._status_ends.pop((channel.id, thread_ts), None)
+        if earlier:
+            earlier.cancel()
+        if status:
+            end = asyncio.get_running_loop().call_later(STATUS_SECONDS, self.status, channel, thread_ts, "")
+            self._status_ends[channel.id, thread_ts] = end
 
     def react(self, channel: seed.Channel, message: Json, user: str, name: str, *, added: bool) -> bool:
         """Add or remove a reaction; False if there is nothing to do."""

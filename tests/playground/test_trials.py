@@ -176,6 +176,11 @@ async def test_other_sites_are_kept_out(slack: Slack, headers: dict[str, str]) -
         assert answer.status == 403
     async with slack.session.get(f"{slack.url}/playground/state", headers=headers) as answer:
         assert answer.status == 403
+    form = {"token": "xoxb-playground", "channel": OPS, "text": "forged"}
+    async with slack.session.post(f"{slack.api_url}chat.postMessage", data=form, headers=headers) as answer:
+        assert answer.status == 403
+    async with slack.session.get(f"{slack.url}/", headers=headers) as answer:
+        assert answer.status != 403 or "Sec-Fetch-Site" not in headers, "links lead here"
     own = {"Origin": slack.url}
     async with slack.session.post(f"{slack.url}/playground/post", json=body, headers=own) as answer:
         assert answer.status == 200

@@ -176,5 +176,10 @@ class Clicks:
 
 
 def _values(given: Any) -> forms.Values:
-    """The state that came with an act."""
-    return given if isinstance(given, dict) else {}
+    """The state that came with an act; what is not an object of objects of objects is left out."""
+    blocks = given if isinstance(given, dict) else {}
+    return {
+        block: {action: state for action, state in inside.items() if isinstance(state, dict)}
+        for block, inside in blocks.items()
+        if isinstance(inside, dict)
+    }

@@ -52,7 +52,7 @@ def _unique_actions(block: Json, pointer: str) -> Complaints:
     """Elements of one block must have different action ids."""
     seen: set[str] = set()
     for index, element in enumerate(block.get("elements") or ()):
-        action = element.get("action_id") if isinstance(element, dict) else None
+        action = element.get("action_id")
         if action is None:
             continue
         if action in seen:
@@ -191,10 +191,10 @@ MODAL = Shape(
 HOME = Shape(VIEW_FIELDS, required=("blocks",))
 
 
-def _unique_blocks(blocks: list[Any], pointer: str) -> Complaints:
-    seen: set[Any] = set()
+def _unique_blocks(blocks: list[Json], pointer: str) -> Complaints:
+    seen: set[str | None] = set()
     for index, block in enumerate(blocks):
-        name = block.get("block_id") if isinstance(block, dict) else None
+        name = block.get("block_id")
         if name is not None and name in seen:
             yield at(f'`block_id` "{name}" already exists', f"{pointer}/{index}/block_id")
         seen.add(name)
@@ -228,7 +228,7 @@ def check_message_blocks(blocks: Any) -> list[Json]:
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     complaints = list(Many(IN_MESSAGE, MESSAGE_BLOCKS, least=0).check(blocks, "/blocks"))
-    complaints += _unique_blocks(blocks, "/blocks")
+    complaints = complaints or list(_unique_blocks(blocks, "/blocks"))
     if complaints:
         raise SlackError("invalid_blocks", complaints)
     _check_totals(blocks)
@@ -265,18 +265,17 @@ def check_view(view: Any, kind: str) -> Json:
     if len(json.dumps(view).encode()) > VIEW_BYTES:
         raise SlackError("view_too_large")
     complaints = list((MODAL if kind == "modal" else HOME).check(view, "/view"))
-    blocks = view.get("blocks")
-    if isinstance(blocks, list):
-        complaints += _unique_blocks(blocks, "/view/blocks")
-        complaints += _submit_for_inputs(view, blocks) if kind == "modal" else ()
+    if not complaints:
+        complaints += _unique_blocks(view["blocks"], "/view/blocks")
+        complaints += _submit_for_inputs(view) if kind == "modal" else ()
     if complaints:
         raise SlackError("invalid_arguments", complaints)
     return {**view, "blocks": with_ids(view["blocks"])}
 
 
-def _submit_for_inputs(view: Json, blocks: list[Any]) -> Complaints:
-    for index, block in enumerate(blocks):
-        if isinstance(block, dict) and block.get("type") == "input" and not view.get("submit"):
+def _submit_for_inputs(view: Json) -> Complaints:
+    for index, block in enumerate(view["blocks"]):
+        if block["type"] == "input" and not view.get("submit"):
             problem = "must define `submit` to use an `input` block in modals"
             yield at(problem, f"/view/blocks/{index}/input")
 

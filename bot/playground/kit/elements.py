@@ -65,12 +65,12 @@ def options_of(element: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _initial_is_an_option(element: dict[str, Any], pointer: str) -> Complaints:
-    values = {option.get("value") for option in options_of(element) if isinstance(option, dict)}
+    values = {option["value"] for option in options_of(element)}
     many = element.get("initial_options")
     chosen = [("initial_option", element.get("initial_option"))]
     chosen += [(f"initial_options/{index}", option) for index, option in enumerate(many or ())]
     for name, option in chosen:
-        if isinstance(option, dict) and option.get("value") not in values:
+        if option is not None and option["value"] not in values:
             yield at("must match one of the provided options", f"{pointer}/{name}")
 
 

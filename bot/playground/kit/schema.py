@@ -117,26 +117,31 @@ class Shape:
     also: tuple[Extra, ...] = field(default=())
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """A null field counts as absent."""
+        """A null field counts as absent; the extra checks may rely on the shape, so they come last."""
         if not isinstance(value, dict):
             yield at("must provide an object", pointer)
             return
         present = {name: part for name, part in value.items() if part is not None}
+        complaints = [*self._missing(present, pointer), *self._wrong(present, pointer)]
+        yield from complaints
+        if not complaints:
+            for extra in self.also:
+                yield from extra(present, pointer)
+
+    def _missing(self, present: dict[str, Any], pointer: str) -> Complaints:
         for name in self.required:
             if name not in present:
                 yield at(f"missing required field: {name}", pointer)
         if self.either and not any(name in present for name in self.either):
             yield at(f"must define either {' or '.join(f'`{name}`' for name in self.either)}", pointer)
+
+    def _wrong(self, present: dict[str, Any], pointer: str) -> Complaints:
         for name, part in present.items():
-            if name == "type":
-                continue
             rule = self.fields.get(name)
-            if rule is None:
-                yield at(f"invalid additional property: {name}", pointer)
-            else:
+            if rule is not None:
                 yield from rule.check(part, f"{pointer}/{name}")
-        for extra in self.also:
-            yield from extra(present, pointer)
+            elif name != "type":
+                yield at(f"invalid additional property: {name}", pointer)
 
 
 @dataclass(frozen=True)
