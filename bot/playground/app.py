@@ -14,7 +14,7 @@ from bot.playground.methods import files
 from bot.playground.playground import Playground
 
 STATIC = Path(__file__).parent / "static"
-UPLOAD_BYTES = 64 * 1024 * 1024
+BODY_BYTES = 4 * 1024 * 1024
 PAGE_HEADERS = {
     # Nobody may frame the page: a click on it is an approval.
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -76,7 +76,7 @@ async def _page(request: web.Request) -> web.StreamResponse:
 
 async def start(playground: Playground, host: str = "127.0.0.1", port: int = 0) -> web.AppRunner:
     """Serve it alone; port 0 takes a free one and corrects `playground.base_url`. End it by `cleanup()`."""
-    app = web.Application(client_max_size=UPLOAD_BYTES)
+    app = web.Application(client_max_size=BODY_BYTES)
     mount(app, playground)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from slack_sdk.models import blocks as sdk
 
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_message_blocks, check_view, visible_characters
+from bot.playground.kit.blocks import check_message_blocks, visible_characters
 
 Json = dict[str, Any]
 
@@ -294,83 +294,6 @@ def test_ids_are_made_up_where_there_are_none() -> None:
     [first, second] = check_message_blocks([section("x"), actions({"type": "button", "text": plain("Go")})])
     assert first["block_id"] != second["block_id"]
     assert second["elements"][0]["action_id"]
-
-
-def modal(*blocks: Json, **more: Any) -> Json:
-    return {"type": "modal", "title": plain("T"), "submit": plain("Go"), "blocks": list(blocks), **more}
-
-
-def question(**element: Any) -> Json:
-    return {"type": "input", "label": plain("L"), "element": {"type": "plain_text_input", **element}}
-
-
-VIEWS: dict[str, tuple[Json, Json, str]] = {
-    "title": (
-        modal(title=plain("x" * 24)),
-        modal(title=plain("x" * 25)),
-        "must be less than 25 characters [json-pointer:/view/title/text]",
-    ),
-    "submit": (
-        modal(submit=plain("x" * 24)),
-        modal(submit=plain("x" * 25)),
-        "must be less than 25 characters [json-pointer:/view/submit/text]",
-    ),
-    "blocks": (
-        modal(*[{"type": "divider"}] * 100),
-        modal(*[{"type": "divider"}] * 101),
-        "no more than 100 items allowed [json-pointer:/view/blocks]",
-    ),
-    "metadata": (
-        modal(private_metadata="x" * 3000),
-        modal(private_metadata="x" * 3001),
-        "must be less than 3001 characters [json-pointer:/view/private_metadata]",
-    ),
-    "callback id": (
-        modal(callback_id="x" * 255),
-        modal(callback_id="x" * 256),
-        "must be less than 256 characters [json-pointer:/view/callback_id]",
-    ),
-    "no submit": (
-        modal(question()),
-        modal(question(), submit=None),
-        "must define `submit` to use an `input` block in modals [json-pointer:/view/blocks/0/input]",
-    ),
-    "initial value": (
-        modal(question(initial_value="x" * 3000)),
-        modal(question(initial_value="x" * 3001)),
-        "must be less than 3001 characters [json-pointer:/view/blocks/0/element/initial_value]",
-    ),
-    "placeholder": (
-        modal(question(placeholder=plain("x" * 150))),
-        modal(question(placeholder=plain("x" * 151))),
-        "must be less than 151 characters [json-pointer:/view/blocks/0/element/placeholder/text]",
-    ),
-    "max length": (
-        modal(question(max_length=3000)),
-        modal(question(max_length=3001)),
-        "must be less than or equal to 3000 [json-pointer:/view/blocks/0/element/max_length]",
-    ),
-    "message blocks": (
-        modal(section("x")),
-        modal(table(1, 1)),
-        "unsupported type: table [json-pointer:/view/blocks/0/type]",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", VIEWS)
-def test_limit_of_a_view(name: str) -> None:
-    within, beyond, complaint = VIEWS[name]
-    check_view(within, "modal")
-    with pytest.raises(SlackError) as refusal:
-        check_view(beyond, "modal")
-    assert refusal.value.code == "invalid_arguments"
-    assert complaint in refusal.value.problems
-
-
-def test_a_view_that_is_too_large() -> None:
-    with pytest.raises(SlackError, match="view_too_large"):
-        check_view(modal(*[section("ü" * 3000)] * 90), "modal")
 
 
 @given(st.lists(st.text(min_size=1, max_size=3000), min_size=1, max_size=4))

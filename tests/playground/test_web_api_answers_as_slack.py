@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -178,6 +179,21 @@ async def test_files(client: AsyncWebClient, slack: Slack) -> None:
         assert await answer.text() == log
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert (await client.files_info(file=file["id"]))["file"]["name"] == "session.log"
+
+
+async def test_a_large_file_as_a_form(slack: Slack) -> None:
+    content = b"x" * 6_000_000
+    announced = await slack.api("files.getUploadURLExternal", filename="big.bin", length=len(content))
+    form = aiohttp.FormData()
+    form.add_field("file", content, filename="big.bin")
+    async with slack.session.post(announced["upload_url"], data=form) as answer:
+        assert await answer.text() == "OK - 6000000"
+    async with slack.session.post(announced["upload_url"], data=b"again") as answer:
+        assert answer.status == 404
+    shared = await slack.api(
+        "files.completeUploadExternal", files=[{"id": announced["file_id"]}], channel_id=OPS
+    )
+    assert shared["files"][0]["size"] == len(content)
 
 
 async def test_permalink(client: AsyncWebClient) -> None:

@@ -3,10 +3,11 @@
 import mimetypes
 import secrets
 import time
+from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
@@ -69,16 +70,34 @@ async def receive(playground: Playground, request: web.Request) -> web.Response:
     about = playground.store.file(file_id) if file_id else None
     if about is None:
         return web.Response(status=404, text="not found")
-    if request.content_type.startswith("multipart/"):
-        form = await request.post()
-        part = next((part for part in form.values() if isinstance(part, web.FileField)), None)
-        content = part.file.read() if part else b""
-    else:
-        content = await request.read()
+    content = await _uploaded(request)
+    if len(content) > LARGEST:
+        return web.Response(status=413, text="too large")
     if about["mimetype"].startswith("text/") or about["filetype"] in ("json", "md", "log", "yaml", "yml"):
         about["preview"] = content[: 4 * PREVIEW_CHARACTERS].decode(errors="replace")[:PREVIEW_CHARACTERS]
     playground.store.put_file({**about, "size": len(content)}, content)
     return web.Response(text=f"OK - {len(content)}")
+
+
+async def _uploaded(request: web.Request) -> bytes:
+    """Read in pieces: the application around may allow only small bodies."""
+    content = bytearray()
+    async for piece in _pieces(request):
+        content += piece
+        if len(content) > LARGEST:
+            break
+    return bytes(content)
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    if not request.content_type.startswith("multipart/"):
+        async for piece in request.content.iter_any():
+            yield piece
+        return
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader) and part.filename:
+            while piece := await part.read_chunk():
+                yield piece
 
 
 async def complete_upload(call: Call) -> Json:
