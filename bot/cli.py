@@ -13,6 +13,7 @@ import typer
 from bot.settings import Settings, read_settings
 from storage.errors import StorageError
 from supervisor.core.errors import FlagmanError
+from supervisor.tools.hidden import hide_process
 
 app = typer.Typer(
     help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
@@ -60,6 +61,7 @@ def _run(process: Process, verbose: bool) -> None:
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("flagman").setLevel(level)
+    hide_process()
     try:
         asyncio.run(process(read_settings(), typer.echo))  # type: ignore[arg-type]
     except (FlagmanError, StorageError) as error:

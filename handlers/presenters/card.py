@@ -39,16 +39,16 @@ ENDED = {
     "cancelled": ":no_entry_sign: Cancelled",
 }
 MARK = {
-    "ready": ":hourglass:",
-    "held": ":raised_hand:",
-    "awaiting": ":raised_hand:",
-    "approved": ":hourglass:",
-    "denied": ":no_entry:",
-    "refused": ":warning:",
-    "started": ":hourglass_flowing_sand:",
-    "unknown": ":grey_question:",
-    "open": ":speech_balloon:",
-    "asking": ":speech_balloon:",
+    "ready": "hourglass",
+    "held": "raised_hand",
+    "awaiting": "raised_hand",
+    "approved": "hourglass",
+    "denied": "no_entry",
+    "refused": "warning",
+    "started": "hourglass_flowing_sand",
+    "unknown": "grey_question",
+    "open": "speech_balloon",
+    "asking": "speech_balloon",
 }
 
 
@@ -97,22 +97,25 @@ def _steps(session: Session, mask: Mask) -> list[Block]:
     calls = [c for step in session.steps for c in step.calls]
     if not calls:
         return []
-    lines = [f"{_mark(c)} {_line(c, mask)}" for c in calls[-STEPS_SHOWN:]]
-    earlier = len(calls) - STEPS_SHOWN
+    shown = calls[-STEPS_SHOWN:]
+    lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
+    earlier = len(calls) - len(shown)
     if earlier > 0:
-        lines.insert(0, f"_{earlier} earlier calls_")
-    return [mrkdwn("\n".join(lines))]
+        note = {"type": "text", "text": f"{earlier} earlier calls", "style": {"italic": True}}
+        lines.insert(0, {"type": "rich_text_section", "elements": [note]})
+    return [
+        {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}]}
+    ]
 
 
-def _mark(call: Call) -> str:
-    if call.phase == "finished":
-        return ":heavy_check_mark:" if call.ok else ":warning:"
-    return MARK[call.phase]
-
-
-def _line(call: Call, mask: Mask) -> str:
+def _line(call: Call, mask: Mask) -> list[Block]:
+    mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
     first = one_line(mask(argument_text(call.call.arguments)), 90)
-    return f"*{escape(one_line(call.call.tool, 40))}*  {escape(first)}"
+    return [
+        {"type": "emoji", "name": mark},
+        {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},
+        {"type": "text", "text": f"  {first}"},
+    ]
 
 
 def _facts(session: Session) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from datetime import datetime
 from typing import Any
 
 Block = dict[str, Any]
+_OPENING = re.compile(r"(?<![A-Za-z0-9])[*_~`]")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -24,9 +26,10 @@ def _escape(character: str) -> str:
 
 
 def escape(text: str) -> str:
-    """For mrkdwn: what Slack would read as a mention or a link is text, and formatting marks stay single."""
+    """For mrkdwn: what Slack would read as a mention, a link or the begin of a format stays plain text."""
     safe = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"{c}\u2060" if c in "*_~`" else c for c in safe)
+    # A word joiner after a mark keeps it from opening; within a word a mark opens nothing.
+    return _OPENING.sub("\\g<0>\u2060", safe)
 
 
 def shorten(text: str, limit: int) -> str:
