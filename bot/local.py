@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -23,13 +24,19 @@ def stand_in(settings: Settings, app: web.Application) -> Settings:
             "leave FLAGMAN_HOST out, or set SLACK_BOT_TOKEN to use Slack."
         )
     base = f"http://{settings.host}:{settings.port}"
+    # New ones at every start: no other program on this machine can speak as the bot.
+    token, app_token = f"xoxb-{secrets.token_hex(16)}", f"xapp-{secrets.token_hex(16)}"
     playground = Playground(
-        settings.data, base_url=base, bot_token=_TOKEN, app_token=_APP_TOKEN, signing_secret=_SIGNING
+        settings.data,
+        base_url=base,
+        bot_token=token,
+        app_token=app_token,
+        signing_secret=secrets.token_hex(16),
     )
     mount(app, playground)
     update = {
-        "slack_bot_token": SecretStr(_TOKEN),
-        "slack_app_token": SecretStr(_APP_TOKEN),
+        "slack_bot_token": SecretStr(token),
+        "slack_app_token": SecretStr(app_token),
         "slack_api_url": playground.api_url,
     }
     return settings.model_copy(update=update)

@@ -8,7 +8,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.commands.grammar import VERBS, parse
+from handlers.commands.grammar import VERBS, parse, readable
 from handlers.commands.verbs import Answer, carry_out
 from handlers.deps import Deps
 from handlers.people import actor_of
@@ -25,7 +25,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
     @app.event("app_mention")
     async def mentioned(body: Body, event: Body, client: AsyncWebClient) -> None:
-        text = _MENTION.sub("", _readable(str(event.get("text") or "")))
+        text = _MENTION.sub("", readable(str(event.get("text") or "")))
         await _heard(deps, body, event, client, text, mentioned=True)
 
     @app.event("message")
@@ -39,12 +39,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
             if event.get("channel_type") != "im":
                 return
             text = _MENTION.sub("", text)
-        await _heard(deps, body, event, client, _readable(text), mentioned=event.get("channel_type") == "im")
-
-
-def _readable(text: str) -> str:
-    """Slack's escapes undone: what the person typed."""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        await _heard(deps, body, event, client, readable(text), mentioned=event.get("channel_type") == "im")
 
 
 async def _heard(

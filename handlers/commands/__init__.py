@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.commands.grammar import parse
+from handlers.commands.grammar import parse, readable
 from handlers.commands.verbs import carry_out
 from handlers.deps import Deps
 from handlers.people import actor_of
@@ -20,7 +20,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
     @app.command(deps.command)
     async def agent(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        command = parse(str(body.get("text") or ""), slash=deps.command)
+        command = parse(readable(str(body.get("text") or "")), slash=deps.command)
         place = Place(str(body["channel_id"]), str(body["user_id"]))
         if command.verb == "form":
             form = launch_form(deps.supervisor.personas.all(), place)

@@ -83,6 +83,11 @@ def _word(text: str) -> tuple[str, str]:
     return (parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else "")
 
 
+def readable(text: str) -> str:
+    """Slack's escapes undone: what the person typed."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def unquote(text: str) -> str:
     """The text without one pair of quotes around it, straight or typographic."""
     text = text.strip()

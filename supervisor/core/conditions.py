@@ -1,0 +1,186 @@
+"""What a paused session waits for, typed, with the text that people write."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, tzinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from supervisor.core.conversation import Frozen
+from supervisor.core.errors import InvalidCondition
+from supervisor.core.times import next_cron, parse_duration, parse_moment, zone_named
+
+FORMS = (
+    "`webhook: redis_ready`",
+    '`event: deploy.finished where env == "prod"`',
+    "`at: 2026-12-01T09:00+01:00`",
+    "`in: 2h`",
+    "`cron: 0 9 * * MON-FRI`",
+    "`approval`",
+    "`children`",
+    "`manual`",
+)
+Operator = Literal["==", "!=", ">=", "<=", ">", "<", "in", "contains"]
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
+_CLAUSE = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+?)\s*$", re.DOTALL)
+_AND = re.compile(r"""\s+and\s+(?=(?:[^"']|"[^"]*"|'[^']*')*$)""", re.IGNORECASE)
+
+
+class Clause(Frozen):
+    """One comparison on the data of an event; `field` is a dotted path."""
+
+    field: str
+    operator: Operator
+    value: Any
+
+    def holds(self, data: Any) -> bool:
+        """Whether `data` has the field and it compares; a missing field or another type never does."""
+        for part in self.field.split("."):
+            if not isinstance(data, dict) or part not in data:
+                return False
+            data = data[part]
+        return _compare(data, self.operator, self.value)
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.operator} {json.dumps(self.value, ensure_ascii=False)}"
+
+
+class Webhook(Frozen):
+    type: Literal["webhook"] = "webhook"
+    name: str
+
+    def __str__(self) -> str:
+        return f"webhook: {self.name}"
+
+
+class OnEvent(Frozen):
+    type: Literal["event"] = "event"
+    event: str
+    where: tuple[Clause, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" where {' and '.join(map(str, self.where))}" if self.where else ""
+        return f"event: {self.event}{where}"
+
+
+class At(Frozen):
+    """`in: 2h` becomes this at the moment it is said."""
+
+    type: Literal["at"] = "at"
+    due: datetime
+
+    def __str__(self) -> str:
+        return f"at: {self.due.isoformat(timespec='seconds')}"
+
+
+class Cron(Frozen):
+    """`due` is the next time, in UTC."""
+
+    type: Literal["cron"] = "cron"
+    expression: str
+    zone: str
+    due: datetime
+
+    def __str__(self) -> str:
+        return f"cron: {self.expression} ({self.zone})"
+
+
+class Manual(Frozen):
+    type: Literal["manual", "approval", "children"] = "manual"
+
+    def __str__(self) -> str:
+        return self.type
+
+
+Condition = Annotated[Webhook | OnEvent | At | Cron | Manual, Field(discriminator="type")]
+
+
+def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition:
+    """The condition that a person or an agent wrote. Raises InvalidCondition with the accepted forms.
+
+    Times without an offset are read in `zone` (an IANA name).
+    """
+    kind, _, rest = text.strip().partition(":")
+    kind, rest = kind.strip().lower(), rest.strip()
+    if kind in ("manual", "approval", "children") and not rest:
+        return Manual(type=kind)
+    if not rest:
+        raise _unknown(text)
+    place: tzinfo = zone_named(zone)
+    match kind:
+        case "webhook":
+            return Webhook(name=_name(rest, "webhook"))
+        case "event":
+            return _event(rest)
+        case "at":
+            return At(due=parse_moment(rest, now, place))
+        case "in":
+            return At(due=now + parse_duration(rest))
+        case "cron":
+            due = next_cron(rest, place, now)
+            if due is None:
+                raise InvalidCondition(f"“{rest[:60]}” never comes.")
+            return Cron(expression=rest, zone=zone, due=due)
+        case _:
+            raise _unknown(text)
+
+
+def _unknown(text: str) -> InvalidCondition:
+    return InvalidCondition(f"“{text[:60]}” is no condition to wait for. Write one of: {', '.join(FORMS)}.")
+
+
+def _name(text: str, what: str) -> str:
+    if not _NAME.match(text):
+        raise InvalidCondition(
+            f"“{text[:60]}” is no {what} name: letters, digits and _ . : / - only, at most 80."
+        )
+    return text
+
+
+def _event(text: str) -> OnEvent:
+    parts = re.split(r"\s+where\s+", text, maxsplit=1, flags=re.IGNORECASE)
+    name = _name(parts[0].strip(), "event")
+    if len(parts) == 1:
+        return OnEvent(event=name)
+    return OnEvent(event=name, where=tuple(_clause(part) for part in _AND.split(parts[1])))
+
+
+def _clause(text: str) -> Clause:
+    found = _CLAUSE.match(text)
+    if not found:
+        raise InvalidCondition(f'“{text[:60]}” is no comparison; write like env == "prod" and count > 3.')
+    return Clause(field=found[1], operator=found[2], value=_literal(found[3]))
+
+
+def _literal(text: str) -> Any:
+    if len(text) >= 2 and text[0] == text[-1] == "'":
+        return text[1:-1]
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InvalidCondition(f'“{text[:60]}” is no value; put text in quotes, like "prod".') from None
+
+
+def _compare(found: Any, operator: Operator, value: Any) -> bool:
+    match operator:
+        case "==":
+            return bool(found == value) and isinstance(found, bool) == isinstance(value, bool)
+        case "!=":
+            return not _compare(found, "==", value)
+        case "in":
+            return isinstance(value, list) and found in value
+        case "contains":
+            return (
+                isinstance(found, str | list)
+                and (not isinstance(found, str) or isinstance(value, str))
+                and (value in found)
+            )
+    both_numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (found, value))
+    if not both_numbers and not (isinstance(found, str) and isinstance(value, str)):
+        return False
+    return bool(
+        {">": found > value, "<": found < value, ">=": found >= value, "<=": found <= value}[operator]
+    )

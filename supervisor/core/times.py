@@ -1,0 +1,166 @@
+"""Durations, moments and cron expressions as people write them, in a time zone of their own."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from apscheduler.triggers.cron import CronTrigger
+
+from supervisor.core.errors import InvalidCondition
+
+LONGEST = timedelta(days=366 * 5)
+_UNITS = {
+    "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
+    "m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
+    "h": 3600, "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600,
+    "d": 86400, "day": 86400, "days": 86400,
+    "w": 604800, "week": 604800, "weeks": 604800,
+}  # fmt: skip
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
+_CLOCK = re.compile(r"^(?:(?P<day>[a-z]+)\s+(?:at\s+)?)?(?P<h>\d{1,2}):(?P<m>\d{2})$", re.IGNORECASE)
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CRON_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * sun",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+def zone_named(name: str) -> tzinfo:
+    """An IANA zone. Raises InvalidCondition."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidCondition(f"“{name[:40]}” is no time zone; write one like Europe/Berlin.") from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90s`, `30m`, `2h`, `1h30m`, `2 days`. Raises InvalidCondition."""
+    seconds, position = 0.0, 0
+    text = text.strip()
+    while position < len(text):
+        part = _PART.match(text, position)
+        if not part or part[2].lower() not in _UNITS:
+            raise _no_duration(text)
+        seconds += float(part[1]) * _UNITS[part[2].lower()]
+        position = part.end()
+    if not 1 <= seconds <= LONGEST.total_seconds():
+        raise _no_duration(text)
+    return timedelta(seconds=seconds)
+
+
+def _no_duration(text: str) -> InvalidCondition:
+    return InvalidCondition(
+        f"“{text[:40]}” is no duration; write 90s, 30m, 2h, 1h30m or 2 days (at most 5 years)."
+    )
+
+
+def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """A moment in UTC: ISO 8601 with or without offset, `09:00`, `tomorrow 09:00`, `monday 09:00`.
+
+    Without an offset it is read in `zone`. A time that daylight saving skips moves on by the gap; one that it
+    repeats is the first of the two. Raises InvalidCondition, also for what lies in the past.
+    """
+    text = text.strip()
+    moment = _clock_time(text, now.astimezone(zone), zone) or _iso(text, zone)
+    if moment is None:
+        raise InvalidCondition(
+            f"“{text[:40]}” is no time; write 09:00, tomorrow 09:00, monday 09:00 or 2026-12-01T09:00+01:00."
+        )
+    if moment <= now:
+        raise InvalidCondition(f"“{text[:40]}” is in the past.")
+    if moment - now > LONGEST:
+        raise InvalidCondition(f"“{text[:40]}” is more than 5 years ahead.")
+    return moment
+
+
+def _clock_time(text: str, local: datetime, zone: tzinfo) -> datetime | None:
+    match = _CLOCK.match(text)
+    if not match or int(match["h"]) > 23 or int(match["m"]) > 59:
+        return None
+    at = time(int(match["h"]), int(match["m"]))
+    word = (match["day"] or "").lower()
+    if not word:
+        today = _utc(local.date(), at, zone)
+        return today if today > local else _utc(local.date() + timedelta(days=1), at, zone)
+    if word in ("today", "tomorrow"):
+        return _utc(local.date() + timedelta(days=word == "tomorrow"), at, zone)
+    named = [n for n, name in enumerate(_WEEKDAYS) if len(word) >= 3 and name.startswith(word)]
+    if named:
+        ahead = (named[0] - local.weekday()) % 7
+        day = _utc(local.date() + timedelta(days=ahead), at, zone)
+        return day if day > local else _utc(local.date() + timedelta(days=ahead + 7), at, zone)
+    return None
+
+
+def _utc(day: date, at: time, zone: tzinfo) -> datetime:
+    # A skipped time, read with the offset before the gap, lands behind it by just the gap.
+    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+
+
+def _iso(text: str, zone: tzinfo) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if len(text) <= 10:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+
+
+def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
+    """The first time strictly after `after` (UTC); None if there is none. Raises InvalidCondition.
+
+    Five fields as in crontab, names or numbers for weekdays (0 and 7 are Sunday), or `@daily` and the like.
+    """
+    trigger, steady = _trigger(expression, zone)
+    moment = after
+    while True:
+        local = trigger.get_next_fire_time(None, (moment + timedelta(microseconds=1)).astimezone(zone))
+        if local is None:
+            return None
+        found: datetime = local.astimezone(UTC)
+        if found <= moment:
+            found = found + timedelta(hours=1)
+        # The second of a repeated hour: a fixed time fires once, an every-hour one goes on.
+        if not local.fold or not steady:
+            return found
+        moment = found
+
+
+def _trigger(expression: str, zone: tzinfo) -> tuple[CronTrigger, bool]:
+    text = " ".join(expression.lower().split())
+    fields = _NICKNAMES.get(text, text).split()
+    if len(fields) != 5 or len(text) > 120:
+        raise _no_cron(expression)
+    minute, hour, day, month, weekday = fields
+    try:
+        trigger = CronTrigger(
+            minute=minute,
+            hour=hour,
+            day=day,
+            month=month,
+            day_of_week=_weekdays(weekday),
+            timezone=zone,
+        )
+    except (ValueError, TypeError) as error:
+        raise _no_cron(expression) from error
+    return trigger, not hour.startswith("*")
+
+
+def _weekdays(field: str) -> str:
+    """Crontab's numbers as names: APScheduler counts from Monday."""
+    return re.sub(r"(?<![/\d])[0-7](?!\d)", lambda found: _CRON_NAMES[int(found[0])], field)
+
+
+def _no_cron(text: str) -> InvalidCondition:
+    return InvalidCondition(
+        f"“{text[:60]}” is no cron expression; write five fields like 0 9 * * MON-FRI, or @daily."
+    )
