@@ -1,0 +1,125 @@
+"""Facts and sessions for the tests of the core, short to write and complete enough to be legal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from supervisor.core.conversation import Json, ToolSpec
+from supervisor.core.digest import call_digest
+from supervisor.core.events import (
+    Actor,
+    ApprovalDecided,
+    ApprovalRequested,
+    BudgetRaised,
+    Cancelled,
+    Completed,
+    ContextAdded,
+    Event,
+    Failed,
+    ModelResponded,
+    OutcomeDecided,
+    OutcomeLost,
+    Paused,
+    QuestionAnswered,
+    QuestionAsked,
+    Resumed,
+    SessionLaunched,
+    ToolCall,
+    ToolFinished,
+    ToolStarted,
+)
+from supervisor.core.fold import fold
+from supervisor.core.persona import Approvers, Budgets
+from supervisor.core.session import Session
+from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolOutput
+
+SID = "p0-test"
+AT = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+ALICE = Actor(id="slack:U1", name="Alice", groups=("S-OPS",))
+BOB = Actor(id="slack:U2", name="Bob")
+CAROL = Actor(id="slack:U3", name="Carol", groups=("S-OPS",))
+DAN = Actor(id="slack:U4", name="Dan", groups=("S-SEC",))
+PIPELINE = Actor(id="api:pipeline")
+
+EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(Event)[0])
+
+
+def by(actor: Actor | None = None, at: datetime = AT) -> dict[str, Any]:
+    who = actor or Actor(id="system")
+    return {"at": at, "by": who.id, "by_name": who.name}
+
+
+def launched(**fields: Any) -> SessionLaunched:
+    given = {"task": "Tidy up", "persona": "helper", "persona_digest": "d" * 64, **fields}
+    return SessionLaunched(**by(ALICE), **given)
+
+
+def tool_call(call_id: str = "1.1", **fields: Any) -> ToolCall:
+    tool, arguments = fields.pop("tool", "shell"), fields.pop("arguments", {"command": "ls"})
+    given = {"mode": "ask", "ref": f"ref-{call_id}", "digest": call_digest(tool, arguments), **fields}
+    return ToolCall(call_id=call_id, tool=tool, arguments=arguments, **given)
+
+
+def responded(*calls: ToolCall, **fields: Any) -> ModelResponded:
+    return ModelResponded(**by(), **{"text": "", "model": "test:model", **fields}, calls=calls)
+
+
+def awaiting(approvers: Approvers | None = None, **fields: Any) -> Session:
+    """A session that ALICE launched, whose one call is waiting for an approval."""
+    call = tool_call(approvers=approvers, **fields)
+    requested = ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",))
+    return fold(SID, [launched(), responded(call), requested])
+
+
+def decided(
+    session: Session, actor: Actor, verdict: str = "approve", via: str = "anyone", **fields: Any
+) -> ApprovalDecided:
+    digest = session.call("1.1").call.digest
+    given = {"call_id": "1.1", "digest": digest, "verdict": verdict, "via": via, **fields}
+    return ApprovalDecided(**by(actor), **given)
+
+
+def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None = None) -> dict[str, Event]:
+    """One event of every type; those about a call are about `call_id`."""
+    call = call or tool_call(call_id)
+    return {
+        "SessionLaunched": launched(),
+        "ContextAdded": ContextAdded(**by(BOB), text="Mind the gap"),
+        "ModelResponded": responded(step=2),
+        "ApprovalRequested": ApprovalRequested(**by(), request_id="r1", call_ids=(call_id,)),
+        "ApprovalDecided": ApprovalDecided(
+            **by(BOB), call_id=call_id, digest=call.digest, verdict="approve", via="anyone"
+        ),
+        "ToolStarted": ToolStarted(
+            **by(), call_id=call_id, attempt=attempt + 1, idempotency_key="k", digest=call.digest
+        ),
+        "ToolFinished": ToolFinished(**by(), call_id=call_id, attempt=attempt, ok=True, content="fine"),
+        "OutcomeLost": OutcomeLost(**by(), call_id=call_id, attempt=attempt),
+        "OutcomeDecided": OutcomeDecided(**by(BOB), call_id=call_id, verdict="run_again"),
+        "QuestionAsked": QuestionAsked(**by(), call_id=call_id, question="Which?"),
+        "QuestionAnswered": QuestionAnswered(**by(BOB), call_id=call_id, answer="This"),
+        "Paused": Paused(**by(BOB), reason="manual", detail="Lunch"),
+        "Resumed": Resumed(**by(BOB)),
+        "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
+        "Completed": Completed(**by(), summary="Done"),
+        "Failed": Failed(**by(), error="Broken"),
+        "Cancelled": Cancelled(**by(BOB), reason="No longer needed"),
+    }
+
+
+def fake_tool(name: str, *, needs: str = "", **flags: Any) -> Tool:
+    """A tool that takes any object, with the argument `needs` if one is named."""
+
+    def validate(arguments: Any) -> Json:
+        if not isinstance(arguments, dict):
+            raise InvalidArguments(f"The arguments of `{name}` must be one valid JSON object.")
+        if needs and needs not in arguments:
+            raise InvalidArguments(f"`{needs}`: is missing.")
+        return arguments
+
+    async def run(_: Json, __: ToolContext) -> ToolOutput:
+        raise AssertionError("a test of the core runs no tool")
+
+    spec = ToolSpec(name=name, description="A tool.", schema_={"type": "object"})
+    return Tool(spec=spec, validate=validate, run=run, **flags)

@@ -1,0 +1,295 @@
+"""Two workers and five people at one session, in any order: what must never happen does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from supervisor.core.control import CallModel, Wait, next_action
+from supervisor.core.conversation import ModelReply, ProposedCall, Usage
+from supervisor.core.digest import call_digest
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import (
+    Actor,
+    ApprovalDecided,
+    BudgetRaised,
+    Cancelled,
+    ContextAdded,
+    Event,
+    OutcomeDecided,
+    Paused,
+    QuestionAnswered,
+    Resumed,
+    decode,
+)
+from supervisor.core.fold import fold
+from supervisor.core.policy import right_to_decide
+from supervisor.core.prompt import conversation
+from supervisor.core.session import CallPhase
+from tests.core.build import ALICE, BOB, SID
+from tests.core.oracle import KINDS, PEOPLE
+from tests.core.world import Work, World
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+def one_in(n: int) -> st.SearchStrategy[bool]:
+    return st.integers(0, n - 1).map(lambda k: k == n - 1)
+
+
+CALLS = st.builds(
+    ProposedCall,
+    call_id=st.just(""),
+    tool=st.sampled_from(sorted(KINDS)),
+    arguments=st.just({}) | st.dictionaries(st.text(max_size=3), VALUES, max_size=1),
+)
+REPLIES = st.builds(
+    ModelReply,
+    text=st.sampled_from(("Well", "")),
+    calls=one_in(5)
+    .flatmap(lambda last: st.lists(CALLS, min_size=1 - last, max_size=0 if last else 4))
+    .map(tuple),
+    usage=st.builds(Usage, input_tokens=st.integers(0, 9), output_tokens=st.integers(0, 9)),
+    cost_usd=st.none() | st.decimals("0", "1", places=4),
+    model=st.just("test:model"),
+    duration_ms=st.just(1),
+)
+LAST = ModelReply(text="Done", calls=(), usage=Usage(), cost_usd=None, model="test:model", duration_ms=1)
+
+
+WORK = st.builds(
+    Work,
+    number=one_in(3).map(int),
+    reply=REPLIES,
+    dies=one_in(12),
+    reads=one_in(6),
+    ends=st.booleans(),
+    ok=st.booleans(),
+    pick=st.integers(0, 3),
+)
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What one person tries to do."""
+
+    what: str
+    who: Actor
+    pick: int
+    anywhere: bool
+    verdict: int
+    how: str
+
+
+DEEDS = st.builds(
+    Deed,
+    what=st.sampled_from(
+        ["nothing"] * 6
+        + ["decide"] * 6
+        + ["answer", "answer", "say_outcome", "say_outcome", "forge", "add_context", "pause"]
+        + ["resume", "resume", "resume", "raise_budget", "cancel"]
+    ),
+    who=st.sampled_from(PEOPLE),
+    pick=st.integers(0, 3),
+    anywhere=one_in(6),
+    verdict=st.integers(0, 5),
+    how=st.sampled_from(("digest", "via", "repeat", "requester")),
+)
+
+
+class Interleaving(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.said = 0
+
+    @rule(deed=DEEDS, work=WORK)
+    def moment(self, deed: Deed, work: Work) -> None:
+        getattr(self, deed.what)(deed)
+        self.world.works(work)
+
+    # People, each on the session as it stands
+
+    def act(self, decide: Callable[[], list[Event]]) -> bool:
+        """What a person wants, all or nothing; False where it is refused, with a sentence."""
+        before, after, sentence = self.world.session, None, ""
+        try:
+            events = decide()
+            after = fold(SID, events, before)
+        except FlagmanError as error:
+            sentence = str(error)
+        if after is None:
+            assert sentence.endswith(".")
+            assert self.world.session is before
+            return False
+        assert self.world.append(before.version, events)
+        assert after == self.world.session
+        return True
+
+    def target(self, deed: Deed, phase: CallPhase) -> str | None:
+        """A call in that phase; sometimes any call."""
+        calls = [c for s in self.world.session.steps for c in s.calls]
+        ids = [c.call_id for c in calls if deed.anywhere or c.phase == phase]
+        return ids[deed.pick % len(ids)] if ids else None
+
+    def by(self, deed: Deed) -> dict[str, Any]:
+        return self.world.now(deed.who)
+
+    def nothing(self, deed: Deed) -> None:
+        pass
+
+    def decide(self, deed: Deed) -> None:
+        call_id = self.target(deed, "awaiting")
+        if call_id:
+            expected = self.world.oracle.may_decide(deed.who, call_id)
+            verdict = "approve" if deed.verdict else "deny"
+            assert self.act(lambda: [self.decision(deed.who, call_id, verdict)]) == expected
+
+    def decision(self, who: Actor, call_id: str, verdict: Any) -> ApprovalDecided:
+        call = self.world.session.call(call_id)
+        via = right_to_decide(self.world.session, call, who)
+        return ApprovalDecided(
+            **self.world.now(who), call_id=call_id, digest=call.call.digest, verdict=verdict, via=via
+        )
+
+    def forge(self, deed: Deed) -> None:
+        """A decision that nobody had the right to make, straight at the fold."""
+        call_id = self.target(deed, "awaiting")
+        if call_id is None:
+            return
+        call, who, via = self.world.session.call(call_id), deed.who, "anyone"
+        digest, may = call.call.digest, KINDS[call.call.tool].may
+        if deed.how == "digest":
+            digest = call_digest(call.call.tool, "something else")
+        elif deed.how == "via":
+            via = "group:S-NOBODY"
+        elif deed.how == "repeat" and call.decisions:
+            who = next(p for p in PEOPLE if p.id == call.decisions[0].by)
+            via = call.decisions[0].via
+        elif may is not None and ALICE.id not in may:
+            who = ALICE
+        else:
+            return
+        forged = ApprovalDecided(
+            **self.world.now(who), call_id=call_id, digest=digest, verdict="approve", via=via
+        )
+        assert not self.act(lambda: [forged])
+
+    def answer(self, deed: Deed) -> None:
+        call_id = self.target(deed, "asking")
+        if call_id:
+            self.act(lambda: [QuestionAnswered(**self.by(deed), call_id=call_id, answer="This")])
+
+    def say_outcome(self, deed: Deed) -> None:
+        call_id = self.target(deed, "unknown")
+        verdict: Any = ("done", "failed", "run_again")[deed.verdict % 3]
+        if call_id:
+            self.act(lambda: [OutcomeDecided(**self.by(deed), call_id=call_id, verdict=verdict)])
+
+    def words(self) -> str:
+        self.said += 1
+        return f"note {self.said}"
+
+    def add_context(self, deed: Deed) -> None:
+        self.act(lambda: [ContextAdded(**self.by(deed), text=self.words())])
+
+    def pause(self, deed: Deed) -> None:
+        self.act(lambda: [Paused(**self.by(deed), reason="manual")])
+
+    def resume(self, deed: Deed) -> None:
+        if self.world.session.pause or deed.anywhere:
+            self.act(lambda: [Resumed(**self.by(deed), context="" if deed.verdict else self.words())])
+
+    def raise_budget(self, deed: Deed) -> None:
+        if self.world.session.pause or deed.anywhere:
+            budgets = self.world.session.budgets
+            more = budgets.model_copy(update={"max_steps": budgets.max_steps + 4})
+            self.act(lambda: [BudgetRaised(**self.by(deed), budgets=more), Resumed(**self.by(deed))])
+
+    def cancel(self, deed: Deed) -> None:
+        if self.world.session.version > 30:
+            self.act(lambda: [Cancelled(**self.by(deed))])
+
+    # What must be true at any moment
+
+    @invariant()
+    def snapshots_and_logs_give_the_same_session(self) -> None:
+        assert self.world.reread == self.world.session
+        assert self.world.session.version == len(self.world.log)
+
+    @invariant()
+    def every_call_has_at_most_one_answer(self) -> None:
+        for call_id, known in self.world.oracle.calls.items():
+            call = self.world.session.call(call_id)
+            assert known.answers == int(call.settled)
+            assert call.attempt == len(known.started)
+
+    @invariant()
+    def what_people_said_is_shown_once_and_never_lost(self) -> None:
+        session, oracle = self.world.session, self.world.oracle
+        assert [n.text for n in (*session.notes, *session.inbox)] == oracle.said
+        assert [n.text for n in session.notes] == oracle.heard
+
+    @invariant()
+    def sums_are_sums(self) -> None:
+        session, oracle = self.world.session, self.world.oracle
+        assert session.usage.input_tokens + session.usage.output_tokens == oracle.tokens
+        assert session.cost_usd == oracle.cost
+        assert session.unpriced == any(s.cost_usd is None for s in session.steps)
+
+    @invariant()
+    def status_says_whether_something_goes_on(self) -> None:
+        session, oracle = self.world.session, self.world.oracle
+        action = next_action(session, self.world.clock)
+        assert session.ended == oracle.ended
+        assert isinstance(action, Wait) == (session.ended or session.waiting_for is not None)
+        assert (session.status == "paused") == (session.waiting_for is not None)
+        assert bool(session.pause) == (oracle.paused and not oracle.ended)
+        assert all(h.resumed_at for h in session.halts) or session.pause or session.ended
+        if isinstance(action, CallModel):
+            assert all(k.answers == 1 for k in oracle.calls.values())
+            assert oracle.was_shown(conversation(session, action.context_seen)) == oracle.said
+
+    def teardown(self) -> None:
+        """From wherever it stands, a session comes to its end: nothing can wedge it."""
+        for _ in range(200):
+            if self.world.session.ended:
+                break
+            worker = self.world.replace(0)
+            self.world.goes_on(worker)
+            if worker.asking:
+                self.world.model_replies(worker, worker.asking, LAST)
+            for call_id in sorted(worker.running):
+                self.world.tool_ends(worker, call_id, True)
+            self.everybody_helps()
+        assert self.world.session.ended
+        events = [decode(SID, n, data) for n, data in enumerate(self.world.log)]
+        assert fold(SID, events) == self.world.session
+
+    def everybody_helps(self) -> None:
+        deed = Deed("", BOB, 0, False, 5, "")
+        if self.world.session.pause:
+            self.raise_budget(deed)
+        self.answer(deed)
+        self.say_outcome(deed)
+        for who in PEOPLE:
+            self.decide(Deed("", who, 0, False, 5, ""))
+
+
+TestInterleaving = Interleaving.TestCase
+TestInterleaving.settings = settings(
+    max_examples=100,
+    stateful_step_count=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

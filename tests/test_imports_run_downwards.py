@@ -1,0 +1,171 @@
+"""The rooms of the house: who may import whom, what the pure core may touch, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("storage", "supervisor", "handlers", "bot")
+LONGEST = 400
+# What reaches outside, or gives another answer each time it is asked.
+_IO = (
+    "asyncio concurrent contextvars ctypes fcntl ftplib getpass glob http imaplib io logging mmap "
+    "multiprocessing os pathlib platform poplib queue random sched secrets select selectors shelve shutil "
+    "signal smtplib socket socketserver sqlite3 ssl subprocess sys syslog tempfile threading time urllib "
+    "uuid webbrowser"
+)
+IO_MODULES = frozenset(_IO.split())
+# Libraries that only calculate: from a cron expression to its next moment.
+CALCULATE = frozenset({"apscheduler.triggers.cron"})
+IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
+ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
+
+
+def files(folder: str, pattern: str = "*.py") -> list[Path]:
+    return sorted((ROOT / folder).rglob(pattern))
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every module that is imported, wherever in the file, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, f"{'.' * node.level}{node.module or ''}"
+
+
+def upwards(tree: ast.AST, layer: str) -> list[str]:
+    above = LAYERS[LAYERS.index(layer) + 1 :]
+    return [f"{line}: {name}" for line, name in imports(tree) if _root(name) in (*above, "tests", "")]
+
+
+def impure(tree: ast.AST) -> list[str]:
+    """What the pure core may not do."""
+    found = []
+    for line, name in imports(tree):
+        ours = name == "supervisor.core" or name.startswith("supervisor.core.")
+        stdlib = _root(name) in sys.stdlib_module_names and _root(name) not in IO_MODULES
+        if not (ours or stdlib or _root(name) == "pydantic" or name in CALCULATE):
+            found.append(f"{line}: import of {name}")
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return found + [f"{c.lineno}: {_name(c.func)}()" for c in calls if _name(c.func) in IO_CALLS]
+
+
+def reads_environment(tree: ast.AST) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT:
+            found.append(f"{node.lineno}: {node.attr}")
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            found += [f"{node.lineno}: {alias.name}" for alias in node.names if alias.name in ENVIRONMENT]
+    return found
+
+
+def importing(*roots: str) -> Callable[[ast.AST], list[str]]:
+    def check(tree: ast.AST) -> list[str]:
+        return [f"{line}: {name}" for line, name in imports(tree) if _root(name).startswith(roots)]
+
+    return check
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def offences(folder: str, check: Callable[[ast.AST], list[str]]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{found}"
+        for path in files(folder)
+        for found in check(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    ]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_run_downwards(layer: str) -> None:
+    assert files(layer)
+    assert offences(layer, lambda tree: upwards(tree, layer)) == []
+
+
+def test_the_core_is_pure() -> None:
+    assert files("supervisor/core")
+    assert offences("supervisor/core", impure) == []
+
+
+@pytest.mark.parametrize("layer", ["supervisor", "storage"])
+def test_what_lies_below_slack_does_not_know_it(layer: str) -> None:
+    assert offences(layer, importing("slack")) == []
+
+
+@pytest.mark.parametrize("layer", ["supervisor", "handlers", "bot"])
+def test_only_storage_knows_its_server(layer: str) -> None:
+    # The composition holds the connections that it opened, and hands them to storage.
+    known = offences(layer, importing("redis", "valkey"))
+    assert [offence for offence in known if not offence.startswith("bot/compose.py:")] == []
+
+
+@pytest.mark.parametrize("layer", ["storage", "supervisor", "handlers"])
+def test_settings_come_from_above_and_not_from_the_environment(layer: str) -> None:
+    assert offences(layer, reads_environment) == []
+
+
+def test_the_playground_knows_slack_and_nothing_of_flagman() -> None:
+    assert offences("bot/playground", importing("handlers", "supervisor", "storage")) == []
+
+
+def test_no_file_is_too_long() -> None:
+    paths = [p for folder in (*LAYERS, "tests") for p in files(folder)]
+    for kind in ("*.js", "*.css"):
+        paths += files("bot/playground/static", kind)
+    sizes = {str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines()) for p in paths}
+    assert {path: lines for path, lines in sizes.items() if lines > LONGEST} == {}
+
+
+# The checks themselves
+
+
+def found(check: Callable[[ast.AST], list[str]], source: str) -> list[str]:
+    return check(ast.parse(source))
+
+
+def test_an_import_upwards_is_found_wherever_it_hides() -> None:
+    def check(tree: ast.AST) -> list[str]:
+        return upwards(tree, "supervisor")
+
+    hidden = "def f():\n    from bot.settings import S\nif TYPE_CHECKING:\n    import handlers.x as x\n"
+    assert found(check, hidden) == ["2: bot.settings", "4: handlers.x"]
+    assert found(check, "from ..bot import x") == ["1: ..bot"]
+    assert found(check, "import storage.log\nimport supervisor.core\nimport bottle") == []
+
+
+def test_impurity_is_found() -> None:
+    assert found(
+        impure, "import os.path\nfrom time import sleep\nimport redis\nfrom storage import keys"
+    ) == [
+        "1: import of os.path",
+        "2: import of time",
+        "3: import of redis",
+        "4: import of storage",
+    ]
+    assert found(impure, "from supervisor.tools import x\nimport supervisor.corefoo") != []
+    assert found(impure, "x = datetime.now(UTC)\nopen('y')") == ["1: now()", "2: open()"]
+    assert (
+        found(impure, "import json, math\nfrom pydantic import BaseModel\nimport supervisor.core.fold") == []
+    )
+
+
+def test_reading_the_environment_is_found() -> None:
+    assert found(reads_environment, "import os\nos.environ['A']\nos.getenv('B')") == [
+        "2: environ",
+        "3: getenv",
+    ]
+    assert found(reads_environment, "from os import environ as e") == ["1: environ"]
+    assert found(reads_environment, "environment = {}\nenv = child(environment)") == []
