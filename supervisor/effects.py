@@ -6,6 +6,7 @@ from datetime import datetime
 
 from storage.keys import QueueName
 from storage.log import Claim, Effects, Lease
+from supervisor.core.conditions import At, Cron, OnEvent, Webhook
 from supervisor.core.control import Wait, next_action
 from supervisor.core.session import Session
 
@@ -22,6 +23,7 @@ def effects_of(
     """Everything that follows from the step `before` to `after`; `before` is None at the launch."""
     return Effects(
         indexes=_indexes(before, after),
+        timers=_changed(_timers(before), _timers(after)),
         blobs=blobs or {},
         enqueue=_queues(before, after),
         claim=claim,
@@ -40,7 +42,37 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
         if old:
             rows[old] = None
         rows[new] = _ms(after.changed_at)
+    waiting = {name: _ms(after.changed_at) for name in _signals(after)}
+    return rows | _changed({name: 0.0 for name in _signals(before)}, waiting)
+
+
+def _signals(session: Session | None) -> list[str]:
+    """Indexes under which a webhook or an event finds the session: `webhook:<name>`, `event:<type>`."""
+    if session is None:
+        return []
+    names = [
+        f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
+        for _, condition in session.waits
+        if isinstance(condition, Webhook | OnEvent)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def _timers(session: Session | None) -> dict[str, float]:
+    """Rows of the timers: `<session>|<name>`, due in ms."""
+    if session is None or session.ended:
+        return {}
+    rows = {f"{session.id}|{t.id}": _ms(t.due) for t in session.timers if t.state == "set"}
+    for name, condition in session.waits:
+        if isinstance(condition, At | Cron):
+            rows[f"{session.id}|{name}"] = _ms(condition.due)
     return rows
+
+
+def _changed(before: dict[str, float], after: dict[str, float]) -> dict[str, float | None]:
+    """What to set, and None for what goes; a name that stays is not written again."""
+    gone: dict[str, float | None] = {name: None for name in before if name not in after}
+    return gone | {name: score for name, score in after.items() if name not in before}
 
 
 def _bucket(session: Session) -> str:

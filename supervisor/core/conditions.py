@@ -49,7 +49,9 @@ class Clause(Frozen):
 
 
 class Webhook(Frozen):
-    type: Literal["webhook"] = "webhook"
+    """The type is always written out: stored events leave out what is at its default."""
+
+    type: Literal["webhook"]
     name: str
 
     def __str__(self) -> str:
@@ -57,7 +59,7 @@ class Webhook(Frozen):
 
 
 class OnEvent(Frozen):
-    type: Literal["event"] = "event"
+    type: Literal["event"]
     event: str
     where: tuple[Clause, ...] = ()
 
@@ -69,7 +71,7 @@ class OnEvent(Frozen):
 class At(Frozen):
     """`in: 2h` becomes this at the moment it is said."""
 
-    type: Literal["at"] = "at"
+    type: Literal["at"]
     due: datetime
 
     def __str__(self) -> str:
@@ -79,7 +81,7 @@ class At(Frozen):
 class Cron(Frozen):
     """`due` is the next time, in UTC."""
 
-    type: Literal["cron"] = "cron"
+    type: Literal["cron"]
     expression: str
     zone: str
     due: datetime
@@ -89,7 +91,7 @@ class Cron(Frozen):
 
 
 class Manual(Frozen):
-    type: Literal["manual", "approval", "children"] = "manual"
+    type: Literal["manual", "approval", "children"]
 
     def __str__(self) -> str:
         return self.type
@@ -112,18 +114,18 @@ def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition
     place: tzinfo = zone_named(zone)
     match kind:
         case "webhook":
-            return Webhook(name=_name(rest, "webhook"))
+            return Webhook(type="webhook", name=_name(rest, "webhook"))
         case "event":
             return _event(rest)
         case "at":
-            return At(due=parse_moment(rest, now, place))
+            return At(type="at", due=parse_moment(rest, now, place))
         case "in":
-            return At(due=now + parse_duration(rest))
+            return At(type="at", due=now + parse_duration(rest))
         case "cron":
             due = next_cron(rest, place, now)
             if due is None:
                 raise InvalidCondition(f"“{rest[:60]}” never comes.")
-            return Cron(expression=rest, zone=zone, due=due)
+            return Cron(type="cron", expression=rest, zone=zone, due=due)
         case _:
             raise _unknown(text)
 
@@ -144,8 +146,8 @@ def _event(text: str) -> OnEvent:
     parts = re.split(r"\s+where\s+", text, maxsplit=1, flags=re.IGNORECASE)
     name = _name(parts[0].strip(), "event")
     if len(parts) == 1:
-        return OnEvent(event=name)
-    return OnEvent(event=name, where=tuple(_clause(part) for part in _AND.split(parts[1])))
+        return OnEvent(type="event", event=name)
+    return OnEvent(type="event", event=name, where=tuple(_clause(part) for part in _AND.split(parts[1])))
 
 
 def _clause(text: str) -> Clause:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.persona import Approvers, Budgets
@@ -26,6 +27,8 @@ PauseReason = Literal[
     "outcome_unknown",
     "manual",
 ]
+
+Trigger = Literal["manual", "webhook", "event", "clock", "token"]
 
 
 class Actor(Frozen):
@@ -166,16 +169,57 @@ class QuestionAnswered(Fact):
 
 
 class Paused(Fact):
+    """Any of `conditions` resumes it, and a person always may."""
+
     type: Literal["Paused"] = "Paused"
     reason: PauseReason
     detail: str = ""
+    conditions: tuple[Condition, ...] = ()
 
 
 class Resumed(Fact):
+    """`condition` is the text of the one that came true; `data` is what came with it, untrusted."""
+
     type: Literal["Resumed"] = "Resumed"
-    trigger: Literal["manual", "webhook", "event", "clock", "token"] = "manual"
+    trigger: Trigger = "manual"
+    condition: str = ""
     data: Any = None
     context: str = ""
+
+
+class WaitBegun(Fact):
+    """The agent's own call waits; the pause that goes with it says for what."""
+
+    type: Literal["WaitBegun"] = "WaitBegun"
+    call_id: str
+
+
+class WaitEnded(Fact):
+    """`content` is what the agent reads as the result of its call."""
+
+    type: Literal["WaitEnded"] = "WaitEnded"
+    call_id: str
+    content: str
+
+
+class TimerSet(Fact):
+    """A reminder in the thread at `due`; `about` names the approval request that it is about, if any."""
+
+    type: Literal["TimerSet"] = "TimerSet"
+    timer_id: str
+    due: datetime
+    text: str = ""
+    about: str = ""
+
+
+class TimerFired(Fact):
+    type: Literal["TimerFired"] = "TimerFired"
+    timer_id: str
+
+
+class TimerDropped(Fact):
+    type: Literal["TimerDropped"] = "TimerDropped"
+    timer_id: str
 
 
 class BudgetRaised(Fact):
@@ -212,6 +256,11 @@ Event = Annotated[
     | QuestionAnswered
     | Paused
     | Resumed
+    | WaitBegun
+    | WaitEnded
+    | TimerSet
+    | TimerFired
+    | TimerDropped
     | BudgetRaised
     | Completed
     | Failed

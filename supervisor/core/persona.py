@@ -41,6 +41,7 @@ class Budgets(Frozen):
 
     max_steps: Annotated[int, Field(ge=1)] = 50
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_context_tokens: Annotated[int, Field(ge=1)] | None = None
     max_cost_usd: Annotated[Decimal, Field(gt=0)] | None = None
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     error_threshold: Annotated[int, Field(ge=1)] = 3

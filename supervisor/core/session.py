@@ -8,14 +8,15 @@ from typing import Literal
 
 from pydantic import Field
 
+from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Paused, PauseReason, ToolCall
+from supervisor.core.events import Paused, PauseReason, ToolCall, Trigger
 from supervisor.core.persona import Budgets
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
-    "started", "unknown", "finished", "open", "asking",
+    "started", "unknown", "finished", "open", "asking", "sleeping",
 ]  # fmt: skip
 Lifecycle = Literal["running", "paused", "completed", "failed", "cancelled"]
 
@@ -92,9 +93,25 @@ class Halt(Frozen):
     by: str
     by_name: str
     at: datetime
+    conditions: tuple[Condition, ...] = ()
     resumed_by: str = ""
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
+    trigger: Trigger | None = None
+
+
+class Timer(Frozen):
+    """A reminder: `set` until it fires or is dropped."""
+
+    id: str
+    due: datetime
+    text: str
+    about: str
+    by: str
+    by_name: str
+    state: Literal["set", "fired", "dropped"] = "set"
+    ended_by: str = ""
+    ended_at: datetime | None = None
 
 
 class Session(Frozen):
@@ -114,6 +131,7 @@ class Session(Frozen):
     lifecycle: Lifecycle = "running"
     pause: Paused | None = None
     halts: tuple[Halt, ...] = ()
+    timers: tuple[Timer, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
@@ -127,6 +145,18 @@ class Session(Frozen):
     @property
     def ended(self) -> bool:
         return self.lifecycle in ("completed", "failed", "cancelled")
+
+    @property
+    def waits(self) -> tuple[tuple[str, Condition], ...]:
+        """What would resume it, each with a name of its own: `p<pause>.<position>`."""
+        if self.lifecycle != "paused":
+            return ()
+        return tuple(
+            (f"p{halt.number}.{position}", condition)
+            for halt in self.halts
+            if halt.resumed_at is None
+            for position, condition in enumerate(halt.conditions)
+        )
 
     @property
     def open_calls(self) -> tuple[Call, ...]:
@@ -144,6 +174,13 @@ class Session(Frozen):
                 if call.call_id == call_id:
                     return call
         raise IllegalEvent("That tool call is not part of this session.")
+
+    def timer(self, timer_id: str) -> Timer:
+        """A reminder that is still set. Raises IllegalEvent when there is none."""
+        for timer in self.timers:
+            if timer.id == timer_id and timer.state == "set":
+                return timer
+        raise IllegalEvent("That reminder is no longer set.")
 
     @property
     def waiting_for(self) -> PauseReason | None:

@@ -18,6 +18,11 @@ _DOING = {
     "QuestionAnswered": "Answering a question",
     "Paused": "Pausing",
     "Resumed": "Resuming",
+    "TimerSet": "Setting a reminder",
+    "TimerFired": "Firing a reminder",
+    "TimerDropped": "Dropping a reminder",
+    "WaitBegun": "Waiting",
+    "WaitEnded": "Ending a wait",
     "BudgetRaised": "Raising the budget",
     "Completed": "Completing",
     "Failed": "Failing",
@@ -42,6 +47,7 @@ _CALL: dict[CallPhase, str] = {
     "finished": "has already finished",
     "open": "is a question that was not asked yet",
     "asking": "is a question that is waiting for an answer",
+    "sleeping": "is waiting for what the agent named",
 }
 
 

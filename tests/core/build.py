@@ -25,9 +25,14 @@ from supervisor.core.events import (
     QuestionAsked,
     Resumed,
     SessionLaunched,
+    TimerDropped,
+    TimerFired,
+    TimerSet,
     ToolCall,
     ToolFinished,
     ToolStarted,
+    WaitBegun,
+    WaitEnded,
 )
 from supervisor.core.fold import fold
 from supervisor.core.persona import Approvers, Budgets
@@ -101,6 +106,11 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "QuestionAnswered": QuestionAnswered(**by(BOB), call_id=call_id, answer="This"),
         "Paused": Paused(**by(BOB), reason="manual", detail="Lunch"),
         "Resumed": Resumed(**by(BOB)),
+        "WaitBegun": WaitBegun(**by(), call_id=call_id),
+        "WaitEnded": WaitEnded(**by(), call_id=call_id, content="It came"),
+        "TimerSet": TimerSet(**by(BOB), timer_id="t9", due=AT, text="Look"),
+        "TimerFired": TimerFired(**by(), timer_id="t1"),
+        "TimerDropped": TimerDropped(**by(BOB), timer_id="t1"),
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "Completed": Completed(**by(), summary="Done"),
         "Failed": Failed(**by(), error="Broken"),

@@ -9,7 +9,7 @@ import pytest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.fold import CALL_MOVES, SESSION_MOVES, apply, fold
-from supervisor.core.session import SETTLED, Call, CallPhase, Lifecycle, Session, Step
+from supervisor.core.session import SETTLED, Call, CallPhase, Lifecycle, Session, Step, Timer
 from tests.core.build import AT, BOB, EVENT_TYPES, SID, by, launched, one_of_each, responded, tool_call
 
 TYPES = [t.model_fields["type"].default for t in EVENT_TYPES]
@@ -23,7 +23,12 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
     whole = fold(SID, [launched(), asked])
     step: Step = whole.steps[0]
     call: Call = step.calls[0].model_copy(update={"phase": phase, "attempt": 1})
-    changes: dict[str, Any] = {"steps": (step.model_copy(update={"calls": (call,)}),), "lifecycle": lifecycle}
+    timer = Timer(id="t1", due=AT, text="", about="", by=BOB.id, by_name="")
+    changes: dict[str, Any] = {
+        "timers": (timer,),
+        "steps": (step.model_copy(update={"calls": (call,)}),),
+        "lifecycle": lifecycle,
+    }
     if lifecycle == "paused":
         changes["pause"] = Paused(**by(BOB), reason="manual")
     return whole.model_copy(update=changes)
@@ -83,7 +88,7 @@ def test_the_tables_know_every_event_phase_and_stage() -> None:
 
 
 def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
-    begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "Completed"}
+    begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "WaitBegun", "Completed"}
     assert not SESSION_MOVES["paused"] & begins
     assert not SESSION_MOVES["completed"]
     assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == {"ToolFinished"}
