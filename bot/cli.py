@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 import typer
 
 from bot.settings import Settings, read_settings
-from storage.errors import StorageError
+from storage.errors import EmbeddedServerLost, StorageError
 from supervisor.core.errors import FlagmanError
 from supervisor.tools.hidden import hide_process
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Process = Callable[[Settings, Callable[[str], None]], Awaitable[None]]
+Process = Callable[[Settings, Callable[[str], None]], Coroutine[Any, Any, None]]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
 
 
@@ -58,12 +58,17 @@ def clock(verbose: Verbose = False) -> None:
 
 
 def _run(process: Process, verbose: bool) -> None:
+    from bot.processes import until_told
+
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("flagman").setLevel(level)
     hide_process()
     try:
-        asyncio.run(process(read_settings(), typer.echo))  # type: ignore[arg-type]
+        asyncio.run(until_told(process(read_settings(), typer.echo)))
+    except EmbeddedServerLost as error:
+        typer.secho(f"Flagman stops: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)
     except (FlagmanError, StorageError) as error:
         typer.secho(f"Flagman cannot start: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from bot.settings import Settings
 from handlers.projector import Projector
 from handlers.sending import SlackSender
 from storage.connect import connect, wait_ready
-from storage.embedded import embedded_server
+from storage.embedded import EmbeddedServer
+from storage.errors import StoreUnavailable
 from storage.log import LogStore
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
+from supervisor.core.errors import InvalidInput
 from supervisor.core.masking import Masker
-from supervisor.gateway import make_gateway
+from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
 from supervisor.gateway.contract import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, load_personas
@@ -31,6 +34,8 @@ from supervisor.toolrun import ToolRunner
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 from supervisor.worker import Worker
+
+STORE_PATIENCE = timedelta(seconds=10)
 
 
 def now() -> datetime:
@@ -51,6 +56,13 @@ class Core:
     tools: Toolset
     supervisor: Supervisor
     mask: Masker
+    server: EmbeddedServer | None = None
+
+    async def while_store_lives(self) -> None:
+        """Never returns. Raises EmbeddedServerLost when the server that is ours ends; others come back."""
+        if self.server:
+            await self.server.watch()
+        await asyncio.Event().wait()
 
     def queues(self) -> tuple[SessionQueue, SessionQueue]:
         """The ready queue and the outbox."""
@@ -68,19 +80,37 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
     personas = load_personas(settings.personas or SHIPPED, known)
     async with AsyncExitStack() as stack:
-        url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        if url is None:
-            url = await stack.enter_async_context(embedded_server(settings.data))
+        server = None if settings.redis_url else EmbeddedServer(settings.data)
+        url = settings.redis_url.get_secret_value() if settings.redis_url else ""
+        if server:
+            stack.push_async_callback(server.stop)
+            url = await _started(server)
         redis, blocking = connect(url), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
-        await wait_ready(redis, timedelta(seconds=15))
+        await _answering(redis)
         log, rows = LogStore(redis), ProjectionStore(redis)
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log)
         supervisor = Supervisor(sessions, log, library, now)
         mask = Masker(settings.secrets)
-        yield Core(settings, redis, blocking, log, rows, sessions, library, known, supervisor, mask)
+        yield Core(settings, redis, blocking, log, rows, sessions, library, known, supervisor, mask, server)
+
+
+async def _started(server: EmbeddedServer) -> str:
+    try:
+        await server.start()
+    except OSError as error:
+        raise InvalidInput(f"FLAGMAN_DATA: {server.folder} cannot be used ({error.strerror}).") from error
+    return server.url
+
+
+async def _answering(redis: Redis) -> None:
+    try:
+        await wait_ready(redis, STORE_PATIENCE)
+    except StoreUnavailable as error:
+        seconds = STORE_PATIENCE.total_seconds()
+        raise InvalidInput(f"REDIS_URL: no answer within {seconds:g} s ({error.detail}).") from error
 
 
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
@@ -89,18 +119,22 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.mask)
     runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, now)
     projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
-    known = parts.sessions.known_version
+    known, settings = parts.sessions.known_version, parts.settings
+    times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (
-        Worker(ready, runner.advance, known, slots=parts.settings.slots),
-        Worker(outbox, projector.project, known, slots=16),
+        Worker(ready, runner.advance, known, slots=settings.slots, lease=times[0], grace=times[1]),
+        Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
     )
 
 
-def gateway(settings: Settings) -> Gateway:
+def gateway(settings: Settings) -> ProviderGateway | DemoGateway:
     return make_gateway(settings.model)
 
 
 def _folder(path: Path) -> Path:
     path = path.resolve()
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"FLAGMAN_WORKSPACE: {path} cannot be used ({error.strerror}).") from error
     return path

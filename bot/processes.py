@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
@@ -18,6 +19,7 @@ from bot.local import stand_in
 from bot.settings import Settings
 from bot.web import application, listening
 from supervisor.core.errors import InvalidInput
+from supervisor.gateway.contract import GatewayError
 
 _log = logging.getLogger("flagman")
 Announce = Callable[[str], None]
@@ -32,7 +34,7 @@ async def run_web(settings: Settings, announce: Announce) -> None:
         _taking_in(parts, settings, client, application(parts)),
     ):
         announce(f"web: listening on {settings.host}:{settings.port}")
-        await _until_stopped()
+        await parts.while_store_lives()
 
 
 async def run_worker(settings: Settings, announce: Announce) -> None:
@@ -41,17 +43,18 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
     async with (
         core(settings) as parts,
         slack.clients(settings) as (_, outbox_client),
+        _known_to_slack(outbox_client),
         _working(parts, outbox_client),
     ):
         announce("worker: at work")
-        await _until_stopped()
+        await parts.while_store_lives()
 
 
 async def run_clock(settings: Settings, announce: Announce) -> None:
     """What is due fires here."""
     async with core(settings) as parts, Clock(parts):
         announce("clock: ticking")
-        await _until_stopped()
+        await parts.while_store_lives()
 
 
 async def serve(settings: Settings, announce: Announce) -> None:
@@ -66,7 +69,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
         await stack.enter_async_context(_working(parts, outbox_client))
         await stack.enter_async_context(Clock(parts))
         announce(_welcome(settings))
-        await _until_stopped()
+        await parts.while_store_lives()
 
 
 def _welcome(settings: Settings) -> str:
@@ -103,8 +106,18 @@ async def _taking_in(
 
 
 @asynccontextmanager
+async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
+    await slack.refuse_bad_token(client)
+    yield
+
+
+@asynccontextmanager
 async def _working(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
     model = gateway(parts.settings)
+    try:
+        await model.check()
+    except GatewayError as error:
+        raise InvalidInput(f"FLAGMAN_MODEL: {error}") from error
     both = workers(parts, client, model)
     tasks = [asyncio.create_task(worker.run()) for worker in both]
     try:
@@ -116,10 +129,22 @@ async def _working(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
         await model.close()
 
 
-async def _until_stopped() -> None:
-    stopped = asyncio.Event()
+async def until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until SIGINT or SIGTERM, and let it end in order; a second signal cuts that short."""
+    task = asyncio.create_task(work)
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        _log.info("stopping")
+        task.cancel()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
-    _log.info("stopping")
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise

@@ -31,7 +31,18 @@ class Settings(BaseSettings):
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
     command: str = Field("/agent", validation_alias="FLAGMAN_COMMAND")
     slots: Annotated[int, Field(ge=1, le=1000)] = Field(32, validation_alias="FLAGMAN_SLOTS")
+    lease_seconds: Annotated[float, Field(ge=0.5, le=600)] = Field(
+        6, validation_alias="FLAGMAN_LEASE_SECONDS"
+    )
+    grace_seconds: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="FLAGMAN_GRACE_SECONDS")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
 
     @field_validator("slack_api_url")
     @classmethod

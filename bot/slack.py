@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.compose import Core
 from bot.settings import Settings
@@ -26,7 +27,17 @@ from handlers.register import register
 from supervisor.core.errors import InvalidInput
 
 _log = logging.getLogger("flagman.slack")
-_BAD_KEYS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type"}
+_BAD_KEYS = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_allowed_token_type",
+    "missing_scope",
+}
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+Call = Callable[[], Awaitable[AsyncSlackResponse]]
 
 
 @asynccontextmanager
@@ -44,7 +55,7 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
 
 async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
     """The app with all listeners. Raises InvalidInput when Slack refuses the token."""
-    identity = await _who_am_i(client)
+    identity = await _reaching("SLACK_BOT_TOKEN", client.auth_test)
     result = AuthorizeResult(
         enterprise_id=identity.get("enterprise_id"),
         team_id=identity.get("team_id"),
@@ -69,35 +80,56 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     return app
 
 
-async def _who_am_i(client: AsyncWebClient) -> dict[str, Any]:
+async def refuse_bad_token(client: AsyncWebClient) -> None:
+    """For a process that works without Slack for a while. Raises InvalidInput when Slack refuses the token."""
+    try:
+        await client.auth_test()
+    except SlackApiError as error:
+        _refuse("SLACK_BOT_TOKEN", error)
+        _log.warning("Slack does not answer as it should (%s); going on without it for now", _code(error))
+    except _UNREACHABLE as error:
+        _log.warning("Slack cannot be reached (%r); going on without it for now", error)
+
+
+async def _reaching(variable: str, call: Call) -> dict[str, Any]:
+    """The answer of `call`, however long Slack is away. Raises InvalidInput when it refuses the token."""
     delay = 0.2
     while True:
         try:
-            return dict((await client.auth_test()).data)  # type: ignore[arg-type]
+            return dict((await call()).data)  # type: ignore[arg-type]
         except SlackApiError as error:
-            code = str(error.response.get("error"))
-            if code in _BAD_KEYS:
-                raise InvalidInput(f"SLACK_BOT_TOKEN: Slack refuses it ({code}).") from error
-            problem: Exception = error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            problem = error
+            _refuse(variable, error)
+            problem = _code(error)
+        except _UNREACHABLE as error:
+            problem = repr(error)
         _log.warning("Slack cannot be reached yet (%s); trying again in %.1f s", problem, delay)
         await asyncio.sleep(delay)
         delay = min(delay * 2, 15)
 
 
+def _refuse(variable: str, error: SlackApiError) -> None:
+    if (code := _code(error)) in _BAD_KEYS:
+        raise InvalidInput(f"{variable}: Slack refuses it ({code}).") from error
+
+
+def _code(error: SlackApiError) -> str:
+    """Slack's own word for it; behind a proxy the answer may be no JSON at all."""
+    data = getattr(error.response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    return str(code or f"status {getattr(error.response, 'status_code', '?')}")
+
+
 @asynccontextmanager
 async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient) -> AsyncIterator[None]:
-    """Keep a Socket Mode connection; it reconnects by itself."""
+    """Keep a Socket Mode connection; it reconnects by itself. Raises InvalidInput when Slack refuses the token."""
     assert settings.slack_app_token
     token = settings.slack_app_token.get_secret_value()
     web_client = AsyncWebClient(token=token, base_url=client.base_url, timeout=15)
+    opened = await _reaching("SLACK_APP_TOKEN", lambda: web_client.apps_connections_open(app_token=token))
     handler = AsyncSocketModeHandler(app, token, web_client=web_client)
+    handler.client.wss_uri = str(opened["url"])
     try:
         await handler.connect_async()  # type: ignore[no-untyped-call]
-    except SlackApiError as error:
-        raise InvalidInput(f"SLACK_APP_TOKEN: Slack refuses it ({error.response.get('error')}).") from error
-    try:
         yield
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]

@@ -106,22 +106,42 @@ class Projector:
             if row.ts and row.shows != message.fingerprint:
                 await self._sender.update(row.channel, row.ts, message)
             elif not row.ts:
-                row = await self._post(session, place, message, row, thread_ts)
+                return await self._post_once(session, place, message, row, thread_ts)
         except Gone:
             return await self._replace(session, place, message, thread_ts)
         except Refused as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
         row.shows, row.changed_at = message.fingerprint, self._clock().timestamp()
-        if message.key == "card":
-            await self._rows.bind_thread(row.channel, thread_ts or row.ts, session.id)
+        await self._bind(session, message, row, thread_ts)
         await self._record(session, message.key, row)
         return row
 
+    async def _bind(self, session: Session, message: Message, row: Row, thread_ts: str) -> None:
+        """What people write below the card is for this session."""
+        if message.key == "card":
+            await self._rows.bind_thread(row.channel, thread_ts or row.ts, session.id)
+
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
         row = Row(channel=place.channel, intended_at=self._clock().timestamp())
-        await self._rows.intend(session.id, message.key, row.model_dump_json(exclude_defaults=True).encode())
+        if not await self._rows.intend(session.id, message.key, _data(row)):
+            raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
+
+    async def _post_once(
+        self, session: Session, place: Place, message: Message, intent: Row, thread_ts: str
+    ) -> Row:
+        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
+        row = await self._post(session, place, message, intent, thread_ts)
+        await self._bind(session, message, row, thread_ts)
+        posted = row.model_copy(
+            update={"shows": message.fingerprint, "changed_at": self._clock().timestamp()}
+        )
+        standing = await self._rows.record_first(session.id, message.key, _data(intent), _data(posted))
+        if standing is None:
+            return posted
+        await self._sender.delete(row.channel, row.ts)
+        raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
 
     async def _post(self, session: Session, place: Place, message: Message, row: Row, thread_ts: str) -> Row:
         channel, ts = await self._sender.post(place, thread_ts, session.id, message)
@@ -153,4 +173,8 @@ class Projector:
             await self._record(session, key, row)
 
     async def _record(self, session: Session, key: str, row: Row) -> None:
-        await self._rows.record(session.id, key, row.model_dump_json(exclude_defaults=True).encode())
+        await self._rows.record(session.id, key, _data(row))
+
+
+def _data(row: Row) -> bytes:
+    return row.model_dump_json(exclude_defaults=True).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +102,11 @@ class SlackSender:
                 raise
             await self._update(channel, ts, message, _bare(message))
 
+    async def delete(self, channel: str, ts: str) -> None:
+        """Take an own message back; one that is gone already is well. Raises NotNow or Refused."""
+        with suppress(Gone):
+            await self._call("chat.delete", channel, channel=channel, ts=ts)
+
     async def _update(self, channel: str, ts: str, message: Message, blocks: tuple[Block, ...]) -> None:
         await self._call(
             "chat.update", channel, channel=channel, ts=ts, text=message.text, blocks=list(blocks)
@@ -156,18 +162,20 @@ class SlackSender:
 
     async def _named(self, method: str, scope: str, error: SlackApiError) -> Exception:
         response: Any = error.response
-        code = str(response.get("error", "")) if isinstance(response.data, dict) else ""
-        if response.status_code == 429 or code in ("ratelimited", "rate_limited"):
+        # Behind a proxy the answer may be no JSON; then it is the bare HTTP response.
+        data, status = getattr(response, "data", None), getattr(response, "status_code", 503)
+        code = str(data.get("error", "")) if isinstance(data, dict) else ""
+        if status == 429 or code in ("ratelimited", "rate_limited"):
             seconds = _seconds(response.headers)
             await self._waits.hold(f"{method}:{scope}", datetime.now(UTC) + timedelta(seconds=seconds))
             return NotNow(seconds, f"{method} is rate limited")
-        if response.status_code >= 500 or code in _BUSY:
-            return NotNow(RETRY_SECONDS, f"{method}: {code or response.status_code}")
+        if status >= 500 or code in _BUSY:
+            return NotNow(RETRY_SECONDS, f"{method}: {code or status}")
         if code in _KEYS:
             return NotNow(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
         if code in _GONE:
             return Gone(code)
-        return Refused(code or f"status {response.status_code}")
+        return Refused(code or f"status {status}")
 
 
 def _bare(message: Message) -> tuple[Block, ...]:

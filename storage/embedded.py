@@ -20,11 +20,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from storage import guard
-from storage.errors import DataFolderInUse, EmbeddedServerFailed
+from storage.errors import DataFolderInUse, EmbeddedServerFailed, EmbeddedServerLost
 
 START_LIMIT = 30.0
 STOP_LIMIT = 10.0
 POLL = 0.005
+WATCH = 0.3
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the final zero.
 LONGEST_SOCKET_PATH = 100
 LOG_TAIL = 2_000
@@ -96,6 +97,13 @@ class EmbeddedServer:
             await self.stop()
             raise
         self.url = f"unix://{quote(str(socket))}"
+
+    async def watch(self) -> None:
+        """Raise EmbeddedServerLost as soon as the server ends by itself; never returns."""
+        # The end of a child is no event of the loop.
+        while (process := self._process) is None or process.poll() is None:  # noqa: ASYNC110
+            await asyncio.sleep(WATCH)
+        raise EmbeddedServerLost(process.returncode, self.home / LOG)
 
     async def stop(self) -> None:
         """End the server (SIGTERM, after 10 s SIGKILL) and give the folder free; harmless when stopped."""

@@ -40,6 +40,23 @@ class EmbeddedServerFailed(StorageError):
     """The embedded server cannot run here, or did not start; the message holds the end of its log."""
 
 
+class EmbeddedServerLost(StorageError):
+    """The embedded server ended while it was needed."""
+
+    def __init__(self, code: int, log: Path) -> None:
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        super().__init__(
+            f"The embedded server ended {how}; start Flagman again, and it goes on where it was. See {log}."
+        )
+
+
+class LeaseLost(StorageError):
+    """The writer's job was taken over by another worker, so only facts may still be appended."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker took this session over.")
+
+
 class IdempotencyKeyKnown(StorageError):
     """The key was used before; `value` is what was remembered with it."""
 

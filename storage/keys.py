@@ -48,6 +48,23 @@ def timers(partition: int) -> str:
     return f"{tag(partition)}:timers"
 
 
+def timer_channel() -> str:
+    return f"{_PREFIX}:timer"
+
+
+def mailbox(signal: str) -> str:
+    """What came for `webhook:<name>` or `event:<type>` while nobody waited."""
+    return f"{_PREFIX}:mail:{signal}"
+
+
+def schedules() -> str:
+    return f"{_PREFIX}:schedules"
+
+
+def api_keys() -> str:
+    return f"{_PREFIX}:apikeys"
+
+
 def queue(partition: int, name: QueueName) -> str:
     """The stream; `:state`, `:later`, `:tries` and `:parked` beside it belong to it."""
     return f"{tag(partition)}:{name}"

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from storage import keys, scripts
 from storage.connect import reaching_store
-from storage.errors import IdempotencyKeyKnown, VersionConflict
+from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Lease:
 class Effects:
     """What moves with an append. Scores of indexes and timers are milliseconds; None removes the row.
 
-    `lease` is the writer's own: its queue is not marked dirty by its own appends, and `release` gives it up.
+    `lease` is the writer's own: without it nothing is appended, its queue is not marked dirty by its own appends,
+    and `release` gives it up.
     """
 
     indexes: Mapping[str, float | None] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class LogStore:
     ) -> Appended:
         """Append at version `expected` with all effects, or change nothing.
 
-        Raises VersionConflict, or IdempotencyKeyKnown with the value remembered under the key.
+        Raises VersionConflict, LeaseLost, or IdempotencyKeyKnown with the value remembered under the key.
         """
         tag = keys.tag(keys.partition_of(session_id))
         claim, lease = effects.claim, effects.lease
@@ -87,6 +88,8 @@ class LogStore:
             outcome, value, released = await self._append(keys=[keys.log(session_id), tag], args=arguments)
         if outcome == b"conflict":
             raise VersionConflict(expected, value)
+        if outcome == b"lost":
+            raise LeaseLost
         if outcome == b"known":
             raise IdempotencyKeyKnown(value)
         return Appended(version=value, released=bool(released))

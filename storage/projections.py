@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from storage import keys
+from storage import keys, scripts
 from storage.connect import reaching_store
 
 
@@ -16,6 +16,7 @@ class ProjectionStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._record_first = redis.register_script(scripts.RECORD_FIRST)
 
     async def rows(self, session_id: str) -> dict[str, bytes]:
         with reaching_store():
@@ -30,6 +31,12 @@ class ProjectionStore:
     async def record(self, session_id: str, key: str, row: bytes) -> None:
         with reaching_store():
             await self._redis.hset(keys.projection(session_id), key, row)
+
+    async def record_first(self, session_id: str, key: str, intent: bytes, row: bytes) -> bytes | None:
+        """Replace the intent by what came of it; where another row stands there by now, that one stays."""
+        with reaching_store():
+            standing = await self._record_first(keys=[keys.projection(session_id)], args=[key, intent, row])
+        return cast(bytes | None, standing)
 
     async def bind_thread(self, channel: str, ts: str, session_id: str) -> None:
         with reaching_store():

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 
 from storage import keys, scripts
 from storage.connect import reaching_store
+from storage.errors import StoreUnavailable
 from storage.log import Lease, Stored
 
 
@@ -53,13 +54,25 @@ class SessionQueue:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
+    @asynccontextmanager
+    async def _group(self) -> AsyncIterator[None]:
+        """Turns errors round; a store that came back empty gets its consumer group again."""
+        try:
+            with reaching_store():
+                yield
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self.open()
+            raise StoreUnavailable("its queue was lost and is made again") from error
+
     async def enqueue(self, session_id: str) -> None:
         with reaching_store():
             await self._enqueue(keys=[self.stream], args=[session_id, keys.dirty_channel(self.partition)])
 
     async def take(self, consumer: str, *, limit: int, block: timedelta) -> list[tuple[str, str]]:
         """New jobs as (entry, session id); waits up to `block` for the first one."""
-        with reaching_store():
+        async with self._group():
             answer: Any = await self._blocking.xreadgroup(
                 keys.GROUP,
                 consumer,
@@ -71,7 +84,7 @@ class SessionQueue:
 
     async def reclaim(self, consumer: str, *, lease: timedelta, limit: int) -> list[tuple[str, str]]:
         """Jobs whose worker has not renewed them for `lease`, now ours."""
-        with reaching_store():
+        async with self._group():
             answer: Any = await self._redis.xautoclaim(
                 self.stream, keys.GROUP, consumer, int(lease.total_seconds() * 1000), "0-0", count=limit
             )
@@ -80,7 +93,7 @@ class SessionQueue:
     async def renew(self, consumer: str, entries: Sequence[str]) -> None:
         """Say that this worker is still at these jobs."""
         if entries:
-            with reaching_store():
+            async with self._group():
                 await self._redis.xclaim(self.stream, keys.GROUP, consumer, 0, list(entries), justid=True)
 
     async def start(self, entry: str, session_id: str, *, known: int = 0) -> Started | None:
@@ -96,7 +109,7 @@ class SessionQueue:
         return Started(lease, answer[0], Stored(int(answer[1] or known), answer[2], answer[3]))
 
     async def done(self, lease: Lease) -> None:
-        """Give the job up; if something was appended meanwhile it is queued again."""
+        """Give the job up; if something was appended meanwhile, or it is no longer ours, it is queued again."""
         with reaching_store():
             await self._done(keys=[self.stream], args=[lease.session_id, lease.entry, lease.token])
 

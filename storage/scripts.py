@@ -30,6 +30,9 @@ if ARGV[3] ~= '' then
   if known then return {'known', known, 0} end
 end
 local version = redis.call('LLEN', KEYS[1])
+if ARGV[6] ~= '' and string.sub(redis.call('HGET', tag..':ready:state', sid) or '', 3) ~= ARGV[6] then
+  return {'lost', version, 0}
+end
 if version ~= expected then return {'conflict', version, 0} end
 if ARGV[3] ~= '' then redis.call('SET', tag..':idem:'..ARGV[3], ARGV[4], 'EX', ARGV[5]) end
 local n, i = tonumber(ARGV[7]), 8
@@ -45,7 +48,8 @@ while i <= #ARGV do
   elseif op == 'unindex' then
     redis.call('ZREM', tag..':idx:'..ARGV[i+1], sid); i = i + 2
   elseif op == 'timer' then
-    redis.call('ZADD', tag..':timers', ARGV[i+2], ARGV[i+1]); i = i + 3
+    redis.call('ZADD', tag..':timers', ARGV[i+2], ARGV[i+1])
+    redis.call('PUBLISH', 'flagman:timer', ARGV[i+2]); i = i + 3
   elseif op == 'untimer' then
     redis.call('ZREM', tag..':timers', ARGV[i+1]); i = i + 2
   elseif op == 'blob' then
@@ -109,11 +113,17 @@ end
 return {snap[1], snap[2], redis.call('LRANGE', KEYS[1], known, -1)}
 """
 
-# KEYS: stream. ARGV: sid, entry id, token. Returns 1 done, 2 dirty and queued again, 0 no longer ours.
-DONE = """
+# KEYS: stream. ARGV: sid, entry id, token. Returns 1 done, 2 dirty and queued again, 0 no longer ours: what was done
+# since may be older than what the new holder did, so the session is looked at once more.
+DONE = (
+    _ENQUEUE
+    + """
 local state = redis.call('HGET', KEYS[1]..':state', ARGV[1])
 local mine, dirty = state == 'b:'..ARGV[3], state == 'd:'..ARGV[3]
-if not mine and not dirty then return 0 end
+if not mine and not dirty then
+  enqueue(KEYS[1], ARGV[1])
+  return 0
+end
 redis.call('XACK', KEYS[1], 'flagman', ARGV[2]); redis.call('XDEL', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[1]..':tries', ARGV[1])
 if mine then redis.call('HDEL', KEYS[1]..':state', ARGV[1]); return 1 end
@@ -121,6 +131,7 @@ redis.call('HSET', KEYS[1]..':state', ARGV[1], 'queued')
 redis.call('XADD', KEYS[1], '*', 's', ARGV[1])
 return 2
 """
+)
 
 # KEYS: stream. ARGV: sid, entry id, token, due in ms ('' hands it back at once), count it as a failed try.
 # Returns the number of tries, or -1 where the job is no longer ours.
@@ -160,4 +171,20 @@ redis.call('XACK', KEYS[1], 'flagman', ARGV[2]); redis.call('XDEL', KEYS[1], ARG
 redis.call('HDEL', KEYS[1]..':state', ARGV[1]); redis.call('HDEL', KEYS[1]..':tries', ARGV[1])
 redis.call('HSET', KEYS[1]..':parked', ARGV[1], ARGV[4])
 return 1
+"""
+
+# KEYS: projection rows. ARGV: message key, the intent, the row that takes its place. Returns the row that stands
+# there instead of the intent, if another writer was first.
+RECORD_FIRST = """
+local standing = redis.call('HGET', KEYS[1], ARGV[1])
+if standing and standing ~= ARGV[2] then return standing end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return false
+"""
+
+# KEYS: timers. ARGV: now in ms, hidden until in ms, limit. Atomic so that two clocks never get the same row.
+CLAIM_TIMERS = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end
+return due
 """

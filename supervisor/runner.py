@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from storage.errors import VersionConflict
+from storage.errors import LeaseLost, VersionConflict
+from storage.log import Lease
 from storage.queue import Started
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
 from supervisor.core.conversation import ModelReply, ModelRequest
@@ -67,7 +68,8 @@ class _Advance:
     """One job. `session` includes the events in `pending`, which are decided and not yet appended."""
 
     def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
-        self._runner, self._lease, self._signals = runner, started.lease, signals
+        self._runner, self._signals = runner, signals
+        self._lease: Lease | None = started.lease
         self._stored = self._session = session
         self._pending: list[Event] = []
         self._running: dict[str, asyncio.Task[Result]] = {}
@@ -86,6 +88,8 @@ class _Advance:
 
     async def _turn(self) -> Done | Later | None:
         """One pass: what is next, done. None to go round again."""
+        if self._lease is None:
+            return await self._late()
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._add(Completed(**self._now(), summary=summary))
@@ -111,6 +115,15 @@ class _Advance:
             return None
         return Done(released=released)
 
+    async def _late(self) -> Done | None:
+        """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
+        if await self._commit() is None:
+            return None
+        if not self._running:
+            return Done()
+        await self._settle_running()
+        return None
+
     # Recording
 
     def _now(self) -> dict[str, Any]:
@@ -128,6 +141,11 @@ class _Advance:
             released = await self._runner.sessions.append(
                 self._stored, self._session, self._pending, lease=self._lease, release=release
             )
+        except LeaseLost:
+            _log.warning("session %s: another worker took it over", self._session.id)
+            self._lease = None
+            await self._rebase()
+            return None
         except VersionConflict:
             await self._rebase()
             return None
@@ -221,7 +239,8 @@ class _Advance:
         for call in action.questions:
             self._ask_person(call)
         orphans = [c for c in action.started if c.call_id not in self._running]
-        await self._recover(orphans)
+        if not await self._recover(orphans):
+            return None
         begin = [c for c in action.run if c.call_id not in self._running]
         if self._signals.stopping.is_set():
             begin = []
@@ -259,17 +278,21 @@ class _Advance:
         self._attempts[call.call_id] = call.attempt
         self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, call, context))
 
-    async def _recover(self, orphans: list[Call]) -> None:
-        """Calls that a worker, now gone, had started: run again only where that is harmless."""
+    async def _recover(self, orphans: list[Call]) -> bool:
+        """Calls that a worker, now gone, had started: run again only where that is harmless.
+
+        False after a conflict: decide again.
+        """
         for call in orphans:
             tool = self._runner.tools.get(call.call.tool)
             if call.call.idempotent and tool is not None:
                 self._start(call)
                 if await self._commit() is None:
-                    return
+                    return False
                 self._run(self._session.call(call.call_id))
                 continue
             await self._ask_tool(tool, call)
+        return True
 
     async def _ask_tool(self, tool: Tool | None, call: Call) -> None:
         verdict, text = "unknown", ""

@@ -84,7 +84,7 @@ class Sessions:
     ) -> bool:
         """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
 
-        Raises VersionConflict, IdempotencyKeyKnown or StoreUnavailable.
+        Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or StoreUnavailable.
         """
         effects = effects_of(before, after, blobs=blobs, claim=claim, lease=lease, release=release)
         expected = before.version if before else 0

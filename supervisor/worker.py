@@ -99,8 +99,12 @@ class Worker:
                 delay = 0.1
             except StorageError as error:
                 _log.warning("%s: %s; trying again in %.1f s", self._queue.name, error, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5)
+            except Exception:  # noqa: BLE001  a chore that ends by a fault would stop the worker unnoticed
+                _log.exception("%s: a chore failed; trying again in %.1f s", self._queue.name, delay)
+            else:
+                continue
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5)
 
     async def _until_stopped(self, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
@@ -179,6 +183,10 @@ class Worker:
             await self._queue.park(lease, str(error))
             return
         except StorageError:
+            raise
+        except asyncio.CancelledError:
+            # The grace time is over: another worker goes on at once.
+            await self._queue.retry(lease, at=None, failed=False)
             raise
         except Exception:  # noqa: BLE001  any fault of one job must leave the others running
             _log.exception("%s: %s failed", self._queue.name, lease.session_id)

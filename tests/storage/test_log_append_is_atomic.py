@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from storage.errors import IdempotencyKeyKnown, VersionConflict
+from storage.errors import IdempotencyKeyKnown, LeaseLost, StoreUnavailable, VersionConflict
 from storage.log import Claim, Effects, LogStore
 from storage.queue import SessionQueue
 
@@ -113,7 +113,35 @@ async def test_a_job_whose_worker_died_is_redelivered_and_the_old_lease_is_void(
     await queue.done(old.lease)
     assert await queue.depth() == 1
     await queue.done(new.lease)
+    # What the old one did last may be older than what the new one did: the session is looked at once more.
+    [(entry, sid)] = await _take(queue, "alive")
+    again = await queue.start(entry, sid)
+    assert again is not None
+    await queue.done(again.lease)
     assert await queue.depth() == 0
+
+
+async def test_a_writer_whose_lease_is_lost_appends_nothing(redis: Redis, queue: SessionQueue) -> None:
+    log = LogStore(redis)
+    await log.append(SID, 0, [b"launched"], Effects(enqueue=["ready"]))
+    [(entry, sid)] = await _take(queue, "stalled")
+    old = await queue.start(entry, sid)
+    assert old is not None
+    [(entry, sid)] = await queue.reclaim("alive", lease=timedelta(), limit=10)
+    new = await queue.start(entry, sid)
+    assert new is not None
+    with pytest.raises(LeaseLost):
+        await log.append(SID, 1, [b"stale"], Effects(lease=old.lease))
+    await log.append(SID, 1, [b"fresh"], Effects(lease=new.lease))
+    assert await log.read(SID) == [b"launched", b"fresh"]
+
+
+async def test_a_queue_whose_store_came_back_empty_is_made_again(redis: Redis, queue: SessionQueue) -> None:
+    await redis.flushdb()
+    with pytest.raises(StoreUnavailable):
+        await _take(queue)
+    await queue.enqueue(SID)
+    assert [sid for _, sid in await _take(queue)] == [SID]
 
 
 async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
