@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.commands.verbs import log_of
@@ -84,7 +85,12 @@ def _windows(app: AsyncApp, deps: Deps) -> None:
         target = _target(body)
         session = await deps.supervisor.get(target.session_id)
         window = modals.full_call(session, session.call(target.call_ids[0]), int(target.extra), deps.mask)
-        await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=window)
+        try:
+            await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=window)
+        except SlackApiError as error:
+            # Pressed twice: the first click has turned the page already, or the window is closed.
+            if error.response.get("error") not in ("hash_conflict", "not_found"):
+                raise
         await ack()
 
     @app.action(Action.ANSWER_FORM)

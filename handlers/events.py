@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from datetime import timedelta
 from typing import Any
 
+import aiohttp
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.commands.grammar import VERBS, parse, readable
+from handlers.commands.grammar import is_verb, parse, readable
 from handlers.commands.verbs import Answer, carry_out
 from handlers.deps import Deps
 from handlers.people import actor_of
@@ -17,6 +21,9 @@ from handlers.presenters.text import mrkdwn
 from supervisor.core.session import Session
 
 Body = dict[str, Any]
+# Slack delivers an event up to four times, the last about six minutes after the first.
+REDELIVERED = timedelta(hours=1)
+_log = logging.getLogger("flagman.slack")
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
@@ -31,44 +38,61 @@ def register(app: AsyncApp, deps: Deps) -> None:
     @app.event("message")
     async def message(body: Body, event: Body, client: AsyncWebClient, context: Any) -> None:
         bot = context.get("bot_user_id")
-        text = str(event.get("text") or "")
+        text, direct = str(event.get("text") or ""), event.get("channel_type") == "im"
         if event.get("subtype") not in (None, "thread_broadcast", "file_share") or event.get("bot_id"):
             return
         if bot and f"<@{bot}" in text:
             # The mention itself is delivered as app_mention; direct messages have no such event.
-            if event.get("channel_type") != "im":
+            if not direct:
                 return
             text = _MENTION.sub("", text)
-        await _heard(deps, body, event, client, readable(text), mentioned=event.get("channel_type") == "im")
+        # Alone with the bot nobody needs to mention it, but a reply to a session is for the session.
+        mentioned = bool(bot and f"<@{bot}" in str(event.get("text"))) or (
+            direct and "thread_ts" not in event
+        )
+        await _heard(deps, body, event, client, readable(text), mentioned=mentioned)
 
 
 async def _heard(
     deps: Deps, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
 ) -> None:
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
+    delivery = f"{channel}:{event['ts']}"
+    if await deps.rows.delivered(delivery):
+        return
     session_id = await deps.rows.session_of_thread(channel, thread_ts) if thread_ts else None
-    word = text.strip().split(maxsplit=1)[0].lower() if text.strip() else ""
-    if mentioned and (word in VERBS or not session_id):
+    word = text.strip().split(maxsplit=1)[0] if text.strip() else ""
+    if mentioned and (is_verb(word) or not session_id):
         answer = await _command(deps, body, event, text, session_id or "")
     elif session_id and text.strip():
         answer = await _told(deps, body, event, session_id, text, mentioned=mentioned)
     else:
         return
-    await client.chat_postEphemeral(
-        channel=channel,
-        user=str(event["user"]),
-        thread_ts=thread_ts or None,
-        text=answer.text,
-        blocks=list(answer.blocks),
-    )
+    await deps.rows.deliver(delivery, REDELIVERED)
+    await _whisper(client, event, answer)
+
+
+async def _whisper(client: AsyncWebClient, event: Body, answer: Answer) -> None:
+    """Say what was done; it was done also where that cannot be said."""
+    try:
+        await client.chat_postEphemeral(
+            channel=str(event["channel"]),
+            user=str(event["user"]),
+            thread_ts=str(event.get("thread_ts") or "") or None,
+            text=answer.text,
+            blocks=list(answer.blocks),
+        )
+    except (SlackApiError, aiohttp.ClientError, OSError) as error:
+        _log.warning("an answer could not be shown: %s", error)
 
 
 async def _command(deps: Deps, body: Body, event: Body, text: str, session_id: str) -> Answer:
     command = parse(text or "help", thread_session=session_id, slash="@Flagman")
     actor = await deps.people.named(actor_of(body))
-    root = str(event.get("thread_ts") or event["ts"])
+    # One thread is about one session: a second one begins its own.
+    root = "" if session_id else str(event.get("thread_ts") or event["ts"])
     place = Place(str(event["channel"]), str(event["user"]), root)
-    return await carry_out(deps, command, actor, place, str(event["ts"]))
+    return await carry_out(deps, command, actor, place, f"{event['channel']}:{event['ts']}")
 
 
 async def _told(

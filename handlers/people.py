@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
 from typing import Any
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
 from supervisor.core.persona import Approvers
 from supervisor.core.session import Session
 
 FRESH_SECONDS = 60.0
+# A name is worth no longer wait: whoever asked is to be answered within Slack's three seconds.
+NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
+
+
+class GroupUnknown(FlagmanError):
+    """Slack cannot say who is in a group, so nobody is taken for a member."""
+
+    code = "group_unknown"
+    status = 503
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
 
 
 def actor_of(body: dict[str, Any]) -> Actor:
@@ -30,7 +46,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 class People:
-    """Names and group memberships, remembered for a minute. When Slack cannot say, nobody is in a group."""
+    """Names and group memberships, remembered for a minute."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
@@ -45,9 +61,10 @@ class People:
         user = actor.id.partition(":")[2]
         if user not in self._names:
             try:
-                answer: Any = await self._client.users_info(user=user)
-            except SlackApiError as error:
-                _log.warning("users.info: %s", error.response.get("error"))
+                async with asyncio.timeout(NAME_SECONDS):
+                    answer: Any = await self._client.users_info(user=user)
+            except (SlackApiError, *_UNREACHABLE) as error:
+                _log.warning("the name of %s cannot be read: %r", user, error)
                 return actor
             profile = answer["user"].get("profile") or {}
             self._names[user] = str(
@@ -59,7 +76,7 @@ class People:
         return actor.model_copy(update={"name": self._names[user]})
 
     async def deciding(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
-        """The actor with those groups of the calls' policies that they belong to."""
+        """The actor with those groups of the calls' policies that they belong to. Raises GroupUnknown."""
         asked = {
             group
             for call_id in call_ids
@@ -76,11 +93,12 @@ class People:
         if time.monotonic() - at < FRESH_SECONDS and at:
             return members
         try:
-            ident = (await self._group_ids()).get(group, group)
-            answer: Any = await self._client.usergroups_users_list(usergroup=ident)
-        except SlackApiError as error:
-            _log.error("the members of group %s cannot be read: %s", group, error.response.get("error"))
-            return frozenset()
+            async with asyncio.timeout(GROUP_SECONDS):
+                ident = (await self._group_ids()).get(group, group)
+                answer: Any = await self._client.usergroups_users_list(usergroup=ident)
+        except (SlackApiError, *_UNREACHABLE) as error:
+            _log.error("the members of group %s cannot be read: %r", group, error)
+            raise GroupUnknown(group) from error
         self._members[group] = (time.monotonic(), frozenset(answer.get("users") or []))
         return self._members[group][1]
 

@@ -20,6 +20,11 @@ class Place:
         slack = {"channel": self.channel, "user": self.user, "thread_ts": self.thread_ts}
         return {"slack": {key: value for key, value in slack.items() if value}}
 
+    @property
+    def shown(self) -> str:
+        """The channel in mrkdwn; empty for a direct conversation."""
+        return f"<#{self.channel}>" if self.channel[:1] in ("C", "G") and self.channel.isalnum() else ""
+
     @classmethod
     def of(cls, session: Session) -> Place | None:
         """None for a session that does not show itself in Slack."""

@@ -10,6 +10,7 @@ from handlers.deps import Deps
 
 def register(app: AsyncApp, deps: Deps) -> None:
     """Attach commands, buttons, windows, messages, shortcuts and the turning round of errors."""
+    limited = middleware.in_time(app)
     for part in (commands, actions, views, events, shortcuts):
-        part.register(app, deps)
+        part.register(limited, deps)
     middleware.register(app)

@@ -47,16 +47,15 @@ class ProjectionStore:
             value = await self._redis.get(keys.thread(channel, ts))
         return value.decode() if isinstance(value, bytes) else value
 
-    async def first_delivery(self, delivery_id: str, ttl: timedelta) -> bool:
-        """True the first time an id is seen within `ttl`."""
+    async def delivered(self, delivery_id: str) -> bool:
+        """Whether `deliver` was told of this id."""
         with reaching_store():
-            key = keys.delivery(delivery_id)
-            return bool(await self._redis.set(key, b"1", nx=True, px=int(ttl.total_seconds() * 1000)))
+            return bool(await self._redis.exists(keys.delivery(delivery_id)))
 
-    async def forget_delivery(self, delivery_id: str) -> None:
-        """Let an id come again, because handling it failed."""
+    async def deliver(self, delivery_id: str, ttl: timedelta) -> None:
+        """Remember for `ttl` that what came with this id was carried out."""
         with reaching_store():
-            await self._redis.delete(keys.delivery(delivery_id))
+            await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
     async def hold(self, scope: str, until: datetime) -> None:
         """Nothing is sent to `scope` before `until`."""

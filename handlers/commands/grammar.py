@@ -23,6 +23,12 @@ _ALIASES = {
 }
 
 
+def is_verb(word: str) -> bool:
+    """Whether a mention that begins with this word is a command; `run` and `start` may begin any sentence."""
+    word = word.lower()
+    return word in VERBS or _ALIASES.get(word) in NEEDS_SESSION
+
+
 @dataclass(frozen=True)
 class Command:
     """`session_id` for the verbs about one session, `persona` for launch; `rest` is a task, reason or message."""

@@ -78,7 +78,7 @@ async def log_of(deps: Deps, session_id: str) -> Answer:
 
 def _link(session: Session) -> str:
     place = Place.of(session)
-    return f"in <#{place.channel}>" if place and not place.channel.startswith("D") else ""
+    return f"in {place.shown}" if place and place.shown else ""
 
 
 def _say(text: str) -> Answer:

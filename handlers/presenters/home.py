@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.ids import Action
+from handlers.place import Place
 from handlers.presenters.approval import Mask
 from handlers.presenters.card import headline
 from handlers.presenters.text import Block, button, context, escape, moment, mrkdwn, one_line
@@ -35,8 +36,8 @@ def _part(title: str, sessions: Sequence[Session], mask: Mask, empty: str) -> li
 
 
 def _entry(session: Session, mask: Mask) -> str:
-    where = session.origin.get("slack", {}).get("channel", "")
-    place = f" in <#{where}>" if isinstance(where, str) and where.isalnum() else ""
+    place = Place.of(session)
+    where = f" in {place.shown}" if place and place.shown else ""
     task = escape(one_line(mask(session.task), 120))
     when = moment(session.changed_at, date=True)
-    return f"*{session.persona}* {task}{place}\n{headline(session)} · {when} · `{session.id}`"
+    return f"*{session.persona}* {task}{where}\n{headline(session)} · {when} · `{session.id}`"

@@ -90,10 +90,8 @@ def launch_form(personas: Sequence[Persona], place: Place) -> Block:
         },
     }
     blocks = [select, _text_input("task", "Task", placeholder="check the disk of the build host")]
-    if place.channel:
-        blocks.append(
-            context(f"Its card appears in <#{place.channel}>; what is risky waits there for approval.")
-        )
+    where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
+    blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
     return _modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
 
 

@@ -69,17 +69,23 @@ class IllegalEvent(FlagmanError):
 
 
 class NotAllowed(FlagmanError):
+    """`users` and `groups` are those who may, where that is the reason."""
+
     code = "not_allowed"
     status = 403
+
+    def __init__(self, message: str, *, users: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.users, self.groups = users, groups
 
 
 class AlreadyDecided(FlagmanError):
     code = "already_decided"
     status = 409
 
-    def __init__(self, verdict: str, by: str, at: datetime) -> None:
-        super().__init__(f"This call was already {verdict} by {by}.")
-        self.verdict, self.by, self.at = verdict, by, at
+    def __init__(self, verdict: str, by: str, at: datetime, *, name: str = "") -> None:
+        super().__init__(f"This call was already {verdict} by {name or by}.")
+        self.verdict, self.by, self.at, self.name = verdict, by, at, name
 
 
 class AlreadyEnded(FlagmanError):

@@ -59,13 +59,14 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
     for group in approvers.groups:
         if group in actor.groups:
             return f"group:{group}"
-    raise NotAllowed(f"You may not decide on this call. Ask {_whom(approvers)}.")
+    message = f"You may not decide on this call. Ask {_whom(approvers)}."
+    raise NotAllowed(message, users=approvers.users, groups=approvers.groups)
 
 
 def _too_late(session: Session, call: Call) -> Exception:
     if call.decisions:
         last = call.decisions[-1]
-        return AlreadyDecided(VERDICT_WORDS[last.verdict], last.by_name or last.by, last.at)
+        return AlreadyDecided(VERDICT_WORDS[last.verdict], last.by, last.at, name=last.by_name)
     if session.ended:
         return AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
     return NotAllowed("This call is not waiting for a decision.")

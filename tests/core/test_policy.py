@@ -180,7 +180,8 @@ def test_the_loser_is_told_who_decided_what_and_when() -> None:
     denied = decided(session, CAROL, "deny").model_copy(update={"at": AT + timedelta(minutes=3)})
     with pytest.raises(AlreadyDecided) as refusal:
         right(apply(SID, session, denied), BOB)
-    assert (refusal.value.verdict, refusal.value.by, refusal.value.at) == ("denied", "Carol", denied.at)
+    assert (refusal.value.verdict, refusal.value.by, refusal.value.at) == ("denied", "slack:U3", denied.at)
+    assert refusal.value.name == "Carol"
 
 
 def test_somebody_without_a_name_is_told_by_id() -> None:

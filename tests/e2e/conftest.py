@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 from supervisor.gateway import DemoGateway
 from tests.support.flagman import Flagman, settings
 from tests.support.slack import Slack
+from tests.support.stage import Director
 
 
 @pytest.fixture
@@ -26,3 +28,10 @@ async def flagman(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -
     config = settings(slack.api_url, valkey_url, tmp_path)
     async with Flagman(config, DemoGateway(delay=timedelta())) as running:
         yield running
+
+
+@pytest.fixture
+async def stage(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Director]:
+    """Sets up a Flagman with a scripted model and tools that count their runs."""
+    async with AsyncExitStack() as stack:
+        yield Director(slack, valkey_url, tmp_path, stack)

@@ -1,0 +1,89 @@
+"""View full call: every character of the arguments, however long, a page at a time."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from handlers.presenters.text import argument_text
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, GRACE, OPS, Json, Slack, buttons, texts, wait_for
+from tests.support.stage import APPROVE, VIEW, Director
+
+HOSTILE = "rm -rf <!channel> `x` *b* \u202e\x1b[2K <https://evil|ok> 🙂 "
+
+
+def preformatted(view: Json) -> str:
+    blocks = [b for b in view["blocks"] if b["type"] == "rich_text"]
+    return "".join(part["text"] for b in blocks for e in b["elements"] for part in e["elements"])
+
+
+async def every_page(slack: Slack, user: str, view: Json) -> str:
+    text = preformatted(view)
+    while True:
+        following = [name for name, b in buttons(view).items() if b["text"]["text"] == "Next"]
+        if not following:
+            return text
+        assert (await slack.click_in_view(user, view["id"], following[0]))["ok"]
+        view = await slack.view(user)
+        text += preformatted(view)
+
+
+@pytest.mark.parametrize("length", [200, 5_000, 60_000])
+async def test_every_character_is_within_reach(stage: Director, length: int) -> None:
+    notes = "".join(f"{n} {HOSTILE}" for n in range(length // 10))[:length]
+    arguments = {"service": "shop", "notes": notes}
+    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    full = argument_text(arguments)
+    shown = preformatted(ask)
+    assert full.startswith(shown)
+    left = len(full) - len(shown)
+    assert (f"{left:,} more characters" in texts(ask)) == (left > 0)
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], VIEW))["ok"]
+    assert await every_page(scene.slack, GRACE, await scene.slack.view(GRACE)) == full
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    assert scene.runs("deploy")[0][3] == arguments
+    assert await scene.refused() == []
+
+
+async def test_the_full_call_stays_within_reach_after_the_decision(stage: Director) -> None:
+    arguments = {"service": "shop", "notes": "n" * 5_000}
+    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    rows = await scene.settled(session)
+    decided = next(row for row in rows if row["ts"] == ask["ts"])
+    assert (await scene.slack.click(GRACE, OPS, decided["ts"], VIEW))["ok"]
+    view = await scene.slack.view(GRACE)
+    assert await every_page(scene.slack, GRACE, view) == argument_text(arguments)
+
+
+async def test_next_pressed_twice_turns_one_page_and_nobody_is_alarmed(stage: Director) -> None:
+    arguments = {"service": "shop", "notes": "n" * 60_000}
+    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.click(GRACE, OPS, ask["ts"], VIEW)
+    view = await scene.slack.view(GRACE)
+    payload = {
+        "type": "block_actions",
+        "user": {"id": GRACE, "username": "grace", "name": "grace"},
+        "team": {"id": "T0PLAYGRD1"},
+        "trigger_id": "1.2.3",
+        "container": {"type": "view", "view_id": view["id"]},
+        "view": view,
+        "actions": [{**buttons(view)["call_page:1"], "block_id": "pager", "action_ts": "1.0"}],
+    }
+    for _ in range(2):
+        answer = await scene.slack.send("deliver", {"type": "interactive", "payload": payload})
+        assert answer["ok"], answer
+    (view,) = await scene.slack.views(GRACE)
+    assert "page 2 of" in json.dumps(view["blocks"])
+    await wait_for(lambda: True)
+    assert [call["error"] for call in await scene.refused()] in ([], ["hash_conflict"])
+    assert not [c for c in await scene.slack.calls("chat.postMessage") if c["args"].get("channel") == GRACE]
