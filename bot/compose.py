@@ -19,15 +19,20 @@ from storage.connect import connect, wait_ready
 from storage.embedded import EmbeddedServer
 from storage.errors import StoreUnavailable
 from storage.log import LogStore
+from storage.mailbox import Mailbox
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
+from storage.schedules import ScheduleStore
+from storage.timers import TimerStore
 from supervisor.core.errors import InvalidInput
 from supervisor.core.masking import Masker
+from supervisor.deliveries import Deliveries
 from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
 from supervisor.gateway.contract import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.runner import Runner
+from supervisor.schedules import Schedules
 from supervisor.sessions import Sessions
 from supervisor.supervisor import Supervisor
 from supervisor.toolrun import ToolRunner
@@ -55,6 +60,8 @@ class Core:
     personas: PersonaLibrary
     tools: Toolset
     supervisor: Supervisor
+    deliveries: Deliveries
+    schedules: Schedules
     mask: Masker
     server: EmbeddedServer | None = None
 
@@ -63,6 +70,9 @@ class Core:
         if self.server:
             await self.server.watch()
         await asyncio.Event().wait()
+
+    def timers(self) -> TimerStore:
+        return TimerStore(self.redis, self.blocking)
 
     def queues(self) -> tuple[SessionQueue, SessionQueue]:
         """The ready queue and the outbox."""
@@ -93,8 +103,25 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log)
         supervisor = Supervisor(sessions, log, library, now)
+        keep = timedelta(seconds=settings.keep_webhooks_seconds)
+        deliveries = Deliveries(supervisor, log, Mailbox(redis), keep=keep)
+        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking), now)
         mask = Masker(settings.secrets)
-        yield Core(settings, redis, blocking, log, rows, sessions, library, known, supervisor, mask, server)
+        yield Core(
+            settings,
+            redis,
+            blocking,
+            log,
+            rows,
+            sessions,
+            library,
+            known,
+            supervisor,
+            deliveries,
+            schedules,
+            mask,
+            server,
+        )
 
 
 async def _started(server: EmbeddedServer) -> str:
@@ -117,7 +144,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     """One worker for sessions and one for what Slack shows."""
     ready, outbox = parts.queues()
     toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.mask)
-    runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, now)
+    runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, parts.deliveries, now)
     projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)

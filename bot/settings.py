@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         6, validation_alias="FLAGMAN_LEASE_SECONDS"
     )
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="FLAGMAN_GRACE_SECONDS")
+    keep_webhooks_seconds: Annotated[float, Field(ge=1, le=604800)] = Field(
+        3600, validation_alias="FLAGMAN_KEEP_WEBHOOKS_SECONDS"
+    )
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
     @field_validator("redis_url")

@@ -54,7 +54,7 @@ def timer_channel() -> str:
 
 def mailbox(signal: str) -> str:
     """What came for `webhook:<name>` or `event:<type>` while nobody waited."""
-    return f"{_PREFIX}:mail:{signal}"
+    return f"{_PREFIX}:{{mail:{signal}}}"
 
 
 def schedules() -> str:

@@ -188,3 +188,13 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end
 return due
 """
+
+# KEYS: mailbox, seen mark. ARGV: item, ttl in s, how long an id is known in s, most items. Returns 1 the first time.
+# Atomic so that an id is never known whose item was not kept.
+KEEP = """
+if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[3]) then return 0 end
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('LTRIM', KEYS[1], -tonumber(ARGV[4]), -1)
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+"""

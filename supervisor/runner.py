@@ -11,10 +11,11 @@ from typing import Any
 from storage.errors import LeaseLost, VersionConflict
 from storage.log import Lease
 from storage.queue import Started
-from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
+from supervisor.core.conditions import parse_condition
+from supervisor.core.control import CallModel, Finish, Pause, RunTools, Sleep, Wait, next_action
 from supervisor.core.conversation import ModelReply, ModelRequest
 from supervisor.core.digest import call_digest
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, InvalidCondition
 from supervisor.core.events import (
     SYSTEM,
     ApprovalRequested,
@@ -26,17 +27,21 @@ from supervisor.core.events import (
     QuestionAsked,
     ToolFinished,
     ToolStarted,
+    WaitBegun,
+    WaitEnded,
 )
 from supervisor.core.fold import apply
 from supervisor.core.persona import Persona
 from supervisor.core.prompt import conversation
 from supervisor.core.session import Call, Session
+from supervisor.deliveries import Deliveries
 from supervisor.gateway.contract import Gateway, GatewayError
 from supervisor.personas.library import PersonaLibrary
 from supervisor.screening import screen, tools_of
 from supervisor.sessions import Sessions
 from supervisor.toolrun import Result, ToolRunner, idempotency_key
 from supervisor.tools.contract import Tool
+from supervisor.triggers import reason_for
 from supervisor.worker import Done, Later, Signals
 
 _log = logging.getLogger("flagman.runner")
@@ -52,10 +57,12 @@ class Runner:
         tools: Mapping[str, Tool],
         toolrun: ToolRunner,
         personas: PersonaLibrary,
+        deliveries: Deliveries,
         clock: Callable[[], datetime],
     ) -> None:
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
-        self.toolrun, self.personas, self.clock = toolrun, personas, clock
+        self.toolrun, self.personas = toolrun, personas
+        self.deliveries, self.clock = deliveries, clock
 
     async def advance(self, started: Started, signals: Signals) -> Done | Later:
         """Advance one session until nothing goes on by itself. The handler of the ready queue."""
@@ -99,6 +106,8 @@ class _Advance:
                 return await self._ask_model(seen)
             case RunTools() as action:
                 return await self._tools(action)
+            case Sleep(call=call):
+                self._sleep(call)
             case Wait():
                 return await self._rest()
         return None
@@ -109,11 +118,13 @@ class _Advance:
             await self._settle_running()
             return None
         if not self._pending:
+            # What it waits for may have come before it did.
+            if self._session.waits and await self._runner.deliveries.catch_up(self._session):
+                await self._refresh()
+                return None
             return Done()
-        released = await self._commit(release=True)
-        if released is None:
-            return None
-        return Done(released=released)
+        released = await self._commit(release=not self._session.waits)
+        return Done(released=True) if released else None
 
     async def _late(self) -> Done | None:
         """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
@@ -123,6 +134,24 @@ class _Advance:
             return Done()
         await self._settle_running()
         return None
+
+    def _sleep(self, call: Call) -> None:
+        """The agent's own `wait_for`: its condition was validated when it was proposed."""
+        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        self._add(WaitBegun(**self._now(), call_id=call.call_id))
+        try:
+            condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
+        except InvalidCondition as error:
+            # A moment that has passed since, such as one that waited for an approval.
+            self._add(WaitEnded(**self._now(), call_id=call.call_id, content=str(error)))
+            return
+        event = Paused(
+            **self._now(),
+            reason=reason_for([condition]),
+            detail=str(arguments.get("reason") or ""),
+            conditions=(condition,),
+        )
+        self._add(event)
 
     # Recording
 

@@ -1,0 +1,162 @@
+"""Scheduled launches: a cron expression, a persona, a task; each due time launches once."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from storage.schedules import ScheduleStore
+from storage.timers import TimerStore
+from supervisor.changes import checked
+from supervisor.core.conversation import Frozen, Json
+from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.events import Actor
+from supervisor.core.session import Session
+from supervisor.core.times import next_cron, zone_named
+from supervisor.supervisor import Supervisor
+
+OWNER = "schedule"
+MOST = 200
+_log = logging.getLogger("flagman.schedules")
+
+
+class ScheduleNotFound(FlagmanError):
+    code = "schedule_not_found"
+    status = 404
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"There is no schedule `{schedule_id}`.")
+
+
+class Schedule(Frozen):
+    """`due` is the next time in UTC; None while paused."""
+
+    id: str
+    cron: str
+    zone: str
+    persona: str
+    task: str
+    by: str
+    by_name: str
+    origin: Json
+    created_at: datetime
+    due: datetime | None
+    last_session: str = ""
+    last_problem: str = ""
+
+
+class Schedules:
+    """Stored rows and their timers; the timer's row is `schedule|<id>`."""
+
+    def __init__(
+        self, supervisor: Supervisor, rows: ScheduleStore, timers: TimerStore, clock: Callable[[], datetime]
+    ) -> None:
+        self._supervisor, self._rows, self._timers, self._clock = supervisor, rows, timers, clock
+
+    async def add(
+        self,
+        cron: str,
+        persona: str,
+        task: str,
+        actor: Actor,
+        *,
+        zone: str = "UTC",
+        origin: Json | None = None,
+    ) -> Schedule:
+        """A new schedule. Raises InvalidCondition, PersonaNotFound or InvalidInput."""
+        self._supervisor.personas.get(persona)
+        if len(await self._rows.all()) >= MOST:
+            raise InvalidInput(f"There are {MOST} schedules already; delete one first.")
+        now = self._clock()
+        due = next_cron(cron, zone_named(zone), now)
+        if due is None:
+            raise InvalidInput(f"“{cron[:60]}” never comes.")
+        schedule = Schedule(
+            id=secrets.token_hex(3),
+            cron=cron,
+            zone=zone,
+            persona=persona,
+            task=checked(task, "The task"),
+            by=actor.id,
+            by_name=actor.name,
+            origin=origin or {},
+            created_at=now,
+            due=due,
+        )
+        await self._store(schedule)
+        return schedule
+
+    async def list(self) -> list[Schedule]:
+        """All of them, the next due first, paused ones last."""
+        found = [Schedule.model_validate_json(row) for row in (await self._rows.all()).values()]
+        return sorted(found, key=lambda s: (s.due is None, s.due or s.created_at))
+
+    async def get(self, schedule_id: str) -> Schedule:
+        row = await self._rows.get(schedule_id)
+        if row is None:
+            raise ScheduleNotFound(schedule_id)
+        return Schedule.model_validate_json(row)
+
+    async def pause(self, schedule_id: str) -> Schedule:
+        schedule = (await self.get(schedule_id)).model_copy(update={"due": None})
+        await self._store(schedule)
+        return schedule
+
+    async def resume(self, schedule_id: str) -> Schedule:
+        schedule = await self.get(schedule_id)
+        due = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
+        schedule = schedule.model_copy(update={"due": due})
+        await self._store(schedule)
+        return schedule
+
+    async def delete(self, schedule_id: str) -> None:
+        if not await self._rows.delete(schedule_id):
+            raise ScheduleNotFound(schedule_id)
+        await self._timers.drop(f"{OWNER}|{schedule_id}")
+
+    async def run_now(self, schedule_id: str, actor: Actor) -> Session:
+        """Launch it once besides its times."""
+        schedule = await self.get(schedule_id)
+        session = await self._supervisor.launch(
+            schedule.persona, schedule.task, actor, origin=schedule.origin
+        )
+        await self._store(schedule.model_copy(update={"last_session": session.id, "last_problem": ""}))
+        return session
+
+    async def fire(self, schedule_id: str) -> bool:
+        """Launch what is due, once however often this is called for one due time, and set the next.
+
+        Times missed while no clock ran are made up for by one launch, not by many.
+        """
+        try:
+            schedule = await self.get(schedule_id)
+        except ScheduleNotFound:
+            await self._timers.drop(f"{OWNER}|{schedule_id}")
+            return False
+        if schedule.due is None or schedule.due > self._clock():
+            await self._store(schedule)
+            return False
+        key = f"schedule:{schedule.id}:{int(schedule.due.timestamp())}"
+        update: Json = {"last_problem": ""}
+        try:
+            actor = Actor(id=schedule.by, name=schedule.by_name)
+            session = await self._supervisor.launch(
+                schedule.persona, schedule.task, actor, origin=schedule.origin, idempotency_key=key
+            )
+            update["last_session"] = session.id
+        except FlagmanError as error:
+            _log.error("schedule %s could not launch: %s", schedule.id, error)
+            update["last_problem"] = str(error)
+        update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
+        await self._store(schedule.model_copy(update=update))
+        return True
+
+    async def _store(self, schedule: Schedule) -> None:
+        await self._rows.put(schedule.id, schedule.model_dump_json().encode())
+        row = f"{OWNER}|{schedule.id}"
+        if schedule.due is None:
+            await self._timers.drop(row)
+        else:
+            await self._timers.set(row, schedule.due)

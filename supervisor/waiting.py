@@ -1,0 +1,168 @@
+"""Waiting: pause with conditions, resume in every way, reminders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from supervisor.changes import Changes, checked
+from supervisor.core.conditions import Condition
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import (
+    Actor,
+    BudgetRaised,
+    Event,
+    Paused,
+    PauseReason,
+    Resumed,
+    TimerDropped,
+    TimerFired,
+    TimerSet,
+    Trigger,
+)
+from supervisor.core.persona import Budgets
+from supervisor.core.session import Session
+from supervisor.core.text import clean
+from supervisor.triggers import Signal, matching, reason_for, resumption
+
+MOST_CONDITIONS = 10
+MOST_TIMERS = 20
+_TRIGGERS: dict[str, Trigger] = {"webhook": "webhook", "event": "event", "cron": "clock", "manual": "manual"}
+
+
+class Waiting(Changes):
+    """The verbs about pausing and resuming."""
+
+    async def pause(
+        self,
+        session_id: str,
+        actor: Actor,
+        *,
+        conditions: Sequence[Condition] = (),
+        reason: PauseReason | None = None,
+        detail: str = "",
+    ) -> Session:
+        """Stop at the next boundary until one of `conditions` comes true or somebody resumes."""
+        detail = checked(detail, "The reason", optional=True)
+        if len(conditions) > MOST_CONDITIONS:
+            raise IllegalEvent(f"A session may wait for at most {MOST_CONDITIONS} things at once.")
+
+        def events(session: Session) -> list[Event]:
+            if session.pause:
+                raise IllegalEvent("This session is already paused.")
+            why = reason or reason_for(conditions)
+            return [Paused(**self._by(actor), reason=why, detail=detail, conditions=tuple(conditions))]
+
+        return await self._change(session_id, events)
+
+    async def resume(
+        self,
+        session_id: str,
+        actor: Actor,
+        *,
+        trigger: Trigger = "manual",
+        data: Any = None,
+        context: str = "",
+        halt: int | None = None,
+    ) -> Session:
+        """Go on, whatever it waits for. A session stopped by its budget gets as much again as at its start.
+
+        `halt`: only if it is still in this pause (by number), as a resume token says.
+        """
+        context = checked(context, "The context", optional=True)
+        budgets = (await self.personas.pinned(await self.sessions.load(session_id))).budgets
+
+        def events(session: Session) -> list[Event]:
+            if not session.pause or (halt is not None and session.halts[-1].number != halt):
+                raise IllegalEvent(_not_paused(session))
+            raised: list[Event] = []
+            if session.pause.reason in ("budget_exceeded", "context_budget_exceeded"):
+                raised = [BudgetRaised(**self._by(actor), budgets=_raised(session.budgets, budgets))]
+            resumed = Resumed(**self._by(actor), trigger=trigger, data=clean(data), context=context)
+            return [*raised, *resumption(session, resumed)]
+
+        return await self._change(session_id, events)
+
+    async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
+        """Resume it if it waits for this signal; False, and nothing changed, if it does not."""
+        woken = False
+
+        def events(session: Session) -> list[Event]:
+            nonlocal woken
+            condition = None if session.ended else matching(session, signal)
+            woken = condition is not None
+            if condition is None:
+                return []
+            resumed = Resumed(
+                **self._by(actor),
+                trigger=_TRIGGERS[signal.kind],
+                condition=str(condition),
+                data=clean(signal.data),
+            )
+            return resumption(session, resumed)
+
+        await self._change(session_id, events)
+        return woken
+
+    async def remind(
+        self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
+    ) -> Session:
+        """Remind in the thread at `due`; `about` names the approval request that is put off, if any."""
+        text = checked(text, "The reminder", optional=True)
+
+        def events(session: Session) -> list[Event]:
+            if sum(t.state == "set" for t in session.timers) >= MOST_TIMERS:
+                raise IllegalEvent(f"A session may have at most {MOST_TIMERS} reminders at once.")
+            timer_id = f"t{len(session.timers) + 1}"
+            return [TimerSet(**self._by(actor), timer_id=timer_id, due=due, text=text, about=about)]
+
+        return await self._change(session_id, events)
+
+    async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
+        """A reminder is due. False, and nothing changed, where it is no longer set."""
+        fired = False
+
+        def events(session: Session) -> list[Event]:
+            nonlocal fired
+            fired = not session.ended and any(t.id == timer_id and t.state == "set" for t in session.timers)
+            return [TimerFired(**self._by(actor), timer_id=timer_id)] if fired else []
+
+        await self._change(session_id, events)
+        return fired
+
+    async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
+        """Take a reminder back that has not fired."""
+
+        def events(session: Session) -> list[Event]:
+            session.timer(timer_id)
+            return [TimerDropped(**self._by(actor), timer_id=timer_id)]
+
+        return await self._change(session_id, events)
+
+
+def _not_paused(session: Session) -> str:
+    if session.waiting_for == "human_approval_required":
+        return "This session waits for an approval: approve or deny the proposed call to go on."
+    if session.waiting_for == "human_input_required":
+        return "This session waits for an answer: reply in its thread to go on."
+    if session.waiting_for == "outcome_unknown":
+        return "This session waits for a decision on a call that was cut off: use its buttons to go on."
+    return "This session is not paused; it is running."
+
+
+def _raised(now: Budgets, more: Budgets) -> Budgets:
+    """Each limit raised by what the persona gives at the start."""
+    return now.model_copy(
+        update={
+            "max_steps": now.max_steps + more.max_steps,
+            "max_context_tokens": _sum(now.max_context_tokens, more.max_context_tokens),
+            "max_tokens": _sum(now.max_tokens, more.max_tokens),
+            "max_cost_usd": _sum(now.max_cost_usd, more.max_cost_usd),
+            "max_minutes": _sum(now.max_minutes, more.max_minutes),
+        }
+    )
+
+
+def _sum(now: Any, more: Any) -> Any:
+    return None if now is None or more is None else now + more
