@@ -1,31 +1,23 @@
-"""The command line: `flagman serve | web | worker | clock`."""
+"""`flagman serve | web | worker | clock`: the processes."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.settings import Settings, read_settings
-from storage.errors import EmbeddedServerLost, StorageError
-from supervisor.core.errors import FlagmanError
-from supervisor.tools.hidden import hide_process
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
-app = typer.Typer(
-    help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-Process = Callable[[Settings, Callable[[str], None]], Coroutine[Any, Any, None]]
+app = typer.Typer()
+PANEL = "Processes"
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def serve(verbose: Verbose = False) -> None:
     """All in one process; without SLACK_BOT_TOKEN the playground opens."""
     from bot.processes import serve as process
@@ -33,7 +25,7 @@ def serve(verbose: Verbose = False) -> None:
     _run(process, verbose)
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def web(verbose: Verbose = False) -> None:
     """Take in Slack and HTTP."""
     from bot.processes import run_web
@@ -41,7 +33,7 @@ def web(verbose: Verbose = False) -> None:
     _run(run_web, verbose)
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def worker(verbose: Verbose = False) -> None:
     """Advance sessions and bring Slack up to date."""
     from bot.processes import run_worker
@@ -49,7 +41,7 @@ def worker(verbose: Verbose = False) -> None:
     _run(run_worker, verbose)
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def clock(verbose: Verbose = False) -> None:
     """Fire what is due."""
     from bot.processes import run_clock
@@ -57,8 +49,16 @@ def clock(verbose: Verbose = False) -> None:
     _run(run_clock, verbose)
 
 
-def _run(process: Process, verbose: bool) -> None:
+def _run(
+    process: Callable[[Settings, Callable[[str], None]], Coroutine[Any, Any, None]], verbose: bool
+) -> None:
+    import logging
+
     from bot.processes import until_told
+    from bot.settings import read_settings
+    from storage.errors import EmbeddedServerLost, StorageError
+    from supervisor.core.errors import FlagmanError
+    from supervisor.tools.hidden import hide_process
 
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -74,8 +74,3 @@ def _run(process: Process, verbose: bool) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def main() -> None:
-    """The console script."""
-    app()
