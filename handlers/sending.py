@@ -119,7 +119,6 @@ class SlackSender:
             "oldest": f"{since - 60:.6f}",
             "limit": 200,
             "include_all_metadata": True,
-            "inclusive": True,
         }
         method = "conversations.replies" if thread_ts else "conversations.history"
         if thread_ts:

@@ -40,6 +40,7 @@ class Nursery:
     def start(self, command: str, environment: dict[str, str], output: Path) -> Process:
         """`flagman command` with exactly this environment; what it says goes to the file."""
         assert self._parent.stdin
+        output.touch()
         order = {"command": command, "environment": environment, "output": str(output)}
         self._parent.stdin.write(json.dumps(order) + "\n")
         self._parent.stdin.flush()
@@ -98,6 +99,9 @@ def _child(order: dict[str, Any]) -> NoReturn:
 
 
 def _parent() -> None:
+    import pydantic_ai.models.openai
+    import pydantic_ai.providers.openai  # noqa: F401
+
     import bot.processes  # noqa: F401
     import supervisor.gateway.channel  # noqa: F401
 

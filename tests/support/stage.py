@@ -89,7 +89,9 @@ class Scene:
     async def card(self, session: Session, channel: str = OPS, user: str = ADA) -> Json:
         """The card of a session."""
         return await self.slack.message(
-            channel, lambda m: (session.id in texts(m) and "card:" in texts(m)) or _ended(m, session), user=user
+            channel,
+            lambda m: (session.id in texts(m) and "card:" in texts(m)) or _ended(m, session),
+            user=user,
         )
 
     async def asked(self, session: Session, *, count: int = 1) -> list[Json]:
