@@ -1,0 +1,105 @@
+// Starts the page: who acts, where, and the keys and addresses that lead elsewhere.
+
+import * as api from "./api.js";
+import * as channel from "./channel.js";
+import { forget } from "./context.js";
+import { byId, h } from "./dom.js";
+import "./modal.js";
+import * as sidebar from "./sidebar.js";
+import { actAs, channelById, complain, go, on, store } from "./store.js";
+import { openSwitcher } from "./switcher.js";
+import * as thread from "./thread.js";
+import "./toasts.js";
+import * as topbar from "./topbar.js";
+
+/** `/archives/C…/p1795…?thread_ts=…` or `#C…/ts`, as a place with a message to show; null if it is neither. */
+function placeOf(url) {
+  const archive = /^\/archives\/([CDG]\w+)(?:\/p(\d{10})(\d{6}))?/.exec(url.pathname);
+  if (archive) {
+    const [, id, whole, rest] = archive;
+    return { id, thread: url.searchParams.get("thread_ts"), ts: whole ? `${whole}.${rest}` : null };
+  }
+  const hash = /^#([CDG]\w+)(?:\/([\d.]+))?$/.exec(url.hash);
+  return hash && { id: hash[1], thread: hash[2] || null, ts: null };
+}
+
+function visit({ id, thread: root, ts }) {
+  if (!channelById(id)) return;
+  go(id, root);
+  if (!ts) return;
+  if (root) thread.reveal(ts);
+  else channel.reveal(ts);
+}
+
+/** Links within the playground are followed on the page. */
+function followed(event) {
+  const anchor = event.target.closest?.("a[href]");
+  if (!anchor || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey) return;
+  const url = new URL(anchor.href, location.href);
+  const loopback = ["127.0.0.1", "localhost", "[::1]", location.hostname];
+  if (url.port !== location.port || !loopback.includes(url.hostname)) return;
+  const place = placeOf(url);
+  if (!place || anchor.classList.contains("skip")) return;
+  event.preventDefault();
+  visit(place);
+}
+
+function keys(event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openSwitcher();
+  } else if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open], [popover]:popover-open")) {
+    if (document.body.classList.contains("drawer")) sidebar.closeDrawer();
+    else if (store.place.thread) thread.closeThread();
+  }
+}
+
+function remembered() {
+  const [id, root] = (localStorage.getItem("flagman.place") || "").split("/");
+  return { id, thread: root || null, ts: null };
+}
+
+/** After a change of person their own direct messages take the place of those of the one before. */
+function settle() {
+  const was = store.place;
+  store.place = { channel: null, thread: null, tab: "messages" };
+  if (channelById(was.channel)) return go(was.channel, was.thread, was.tab);
+  const direct = was.channel?.startsWith("D") && store.channels.find((row) => row.is_im);
+  return go((direct || store.channels[0]).id, null, direct ? was.tab : "messages");
+}
+
+async function start() {
+  const { users } = await api.state();
+  const people = users.filter((user) => !user.is_bot);
+  const before = localStorage.getItem("flagman.user");
+  sidebar.mount();
+  topbar.mount();
+  channel.mount();
+  thread.mount();
+  on("person", () => {
+    forget();
+    settle();
+  });
+  on("place", ({ moved, threadMoved }) => {
+    const address = `#${store.place.channel}${store.place.thread ? `/${store.place.thread}` : ""}`;
+    const path = location.pathname.startsWith("/archives/") ? "/" : location.pathname;
+    if (moved || threadMoved) history[location.hash === address ? "replaceState" : "pushState"](null, "", path + address);
+  });
+  const wanted = placeOf(new URL(location.href)) || remembered();
+  store.place = { channel: wanted.id || null, thread: wanted.thread, tab: "messages" };
+  await actAs((people.find((user) => user.id === before) || people[0]).id);
+  if (wanted.ts) visit(wanted);
+  addEventListener("popstate", () => {
+    const place = placeOf(new URL(location.href));
+    if (place && (place.id !== store.place.channel || place.thread !== store.place.thread)) visit(place);
+  });
+  document.addEventListener("click", followed);
+  document.addEventListener("keydown", keys);
+  if (!store.place.thread && matchMedia("(pointer: fine)").matches) channel.composer.field.focus();
+  document.body.dataset.ready = "true";
+}
+
+start().catch((error) => {
+  complain(error);
+  byId("main").append(h("p", { class: "home-empty" }, `The playground did not start: ${error.message}`));
+});
