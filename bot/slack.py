@@ -19,7 +19,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.compose import Core
+from bot.compose import Core, now
 from bot.settings import Settings
 from handlers.deps import Deps
 from handlers.people import People
@@ -75,7 +75,10 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         # Listeners act durably first; only then is Slack told that all is well.
         process_before_response=True,
     )
-    deps = Deps(parts.supervisor, parts.rows, People(client), parts.mask, settings.command)
+    people = People(client)
+    deps = Deps(
+        parts.supervisor, parts.rows, people, parts.schedules, now, parts.mask, settings.command
+    )
     register(app, deps)
     return app
 

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers import reminders
 from handlers.commands.verbs import log_of
 from handlers.deps import Deps
 from handlers.ids import Action, Target
@@ -25,6 +26,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
     _decisions(app, deps)
     _windows(app, deps)
     _sessions(app, deps)
+    reminders.register(app, deps)
 
 
 def _target(body: Body) -> Target:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from handlers.people import People
 from storage.projections import ProjectionStore
+from supervisor.schedules import Schedules
 from supervisor.supervisor import Supervisor
 
 
@@ -17,5 +19,7 @@ class Deps:
     supervisor: Supervisor
     rows: ProjectionStore
     people: People
+    schedules: Schedules
+    clock: Callable[[], datetime]
     mask: Callable[[str], str]
     command: str = "/agent"

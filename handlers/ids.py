@@ -28,6 +28,9 @@ class Action(StrEnum):
     CANCEL = "session_cancel"
     LOG = "session_log"
     LAUNCH_FORM = "launch_form"
+    SNOOZE_HOUR = "snooze_hour"
+    SNOOZE_MORNING = "snooze_morning"
+    DISMISS = "reminder_dismiss"
 
 
 class View(StrEnum):

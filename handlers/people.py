@@ -34,6 +34,16 @@ class GroupUnknown(FlagmanError):
         super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
 
 
+class ZoneUnknown(FlagmanError):
+    """Slack cannot say where the person is, so `09:00` means nothing."""
+
+    code = "zone_unknown"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Slack does not say your time zone right now. Please try again in a moment.")
+
+
 def actor_of(body: dict[str, Any]) -> Actor:
     """The person behind a command, click, view or event."""
     user = body.get("user")
@@ -53,6 +63,23 @@ class People:
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
         self._members: dict[str, tuple[float, frozenset[str]]] = {}
         self._names: dict[str, str] = {}
+        self._zones: dict[str, tuple[float, str]] = {}
+
+    async def zone(self, actor: Actor) -> str:
+        """The IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
+        user = actor.id.partition(":")[2]
+        at, zone = self._zones.get(user, (0.0, ""))
+        if zone and time.monotonic() - at < FRESH_SECONDS:
+            return zone
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                answer: Any = await self._client.users_info(user=user)
+        except (SlackApiError, *_UNREACHABLE) as error:
+            _log.error("the time zone of %s cannot be read: %r", user, error)
+            raise ZoneUnknown from error
+        zone = str(answer["user"].get("tz") or "UTC")
+        self._zones[user] = (time.monotonic(), zone)
+        return zone
 
     async def named(self, actor: Actor) -> Actor:
         """The actor with a display name."""

@@ -84,6 +84,21 @@ class Waiting(Changes):
 
         return await self._change(session_id, events)
 
+    async def resume_later(self, session_id: str, condition: Condition, actor: Actor) -> Session:
+        """One more thing that resumes a paused session."""
+
+        def events(session: Session) -> list[Event]:
+            if not session.pause:
+                raise IllegalEvent(_not_paused(session))
+            if len(session.waits) >= MOST_CONDITIONS:
+                raise IllegalEvent(f"A session may wait for at most {MOST_CONDITIONS} things at once.")
+            pause = session.pause
+            return [
+                Paused(**self._by(actor), reason=pause.reason, detail=pause.detail, conditions=(condition,))
+            ]
+
+        return await self._change(session_id, events)
+
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume it if it waits for this signal; False, and nothing changed, if it does not."""
         woken = False
@@ -126,17 +141,33 @@ class Waiting(Changes):
         def events(session: Session) -> list[Event]:
             nonlocal fired
             fired = not session.ended and any(t.id == timer_id and t.state == "set" for t in session.timers)
-            return [TimerFired(**self._by(actor), timer_id=timer_id)] if fired else []
+            if not fired:
+                return []
+            if session.timer(timer_id).about and not session.asks(session.timer(timer_id).about):
+                # What was put off has been decided since.
+                return [TimerDropped(**self._by(actor), timer_id=timer_id)]
+            return [TimerFired(**self._by(actor), timer_id=timer_id)]
 
         await self._change(session_id, events)
         return fired
 
     async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
-        """Take a reminder back that has not fired."""
+        """Take a reminder back, or put one away that has fired."""
+        return await self._change(session_id, lambda _: [TimerDropped(**self._by(actor), timer_id=timer_id)])
+
+    async def snooze(self, session_id: str, timer_id: str, due: datetime, actor: Actor) -> Session:
+        """Put a reminder away and set the same anew."""
 
         def events(session: Session) -> list[Event]:
-            session.timer(timer_id)
-            return [TimerDropped(**self._by(actor), timer_id=timer_id)]
+            old = session.timer(timer_id)
+            again = TimerSet(
+                **self._by(actor),
+                timer_id=f"t{len(session.timers) + 1}",
+                due=due,
+                text=old.text,
+                about=old.about,
+            )
+            return [TimerDropped(**self._by(actor), timer_id=timer_id), again]
 
         return await self._change(session_id, events)
 

@@ -8,10 +8,12 @@ from typing import Literal, get_args
 
 from supervisor.core.errors import InvalidInput
 
-Verb = Literal["launch", "list", "status", "log", "pause", "resume", "cancel", "personas", "help", "form"]
+Verb = Literal[
+    "launch", "list", "status", "log", "pause", "resume", "remind", "cancel", "schedule", "personas", "help", "form"
+]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
-NEEDS_SESSION = {"status", "log", "pause", "resume", "cancel"}
+NEEDS_SESSION = {"status", "log", "pause", "resume", "remind", "cancel"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _ALIASES = {
     "start": "launch",
@@ -62,6 +64,8 @@ def parse(text: str, *, thread_session: str = "", slash: str = "/agent") -> Comm
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
+    if verb == "schedule":
+        return Command("schedule", rest=rest)
     if verb in NEEDS_SESSION:
         return _about_session(verb, rest, thread_session, slash)
     return Command(verb)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.commands import answers
+from handlers.commands import answers, waits
 from handlers.commands.grammar import Command
 from handlers.deps import Deps
 from handlers.place import Place
@@ -36,13 +36,13 @@ async def carry_out(deps: Deps, command: Command, actor: Actor, place: Place, de
             )
             return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.")
         case "pause":
-            session = await supervisor.pause(command.session_id, actor, detail=command.rest)
-            return _say(
-                f":double_vertical_bar: `{session.id}` is paused. `{deps.command} resume {session.id}` goes on."
-            )
+            return _say(await waits.pause(deps, command, actor))
         case "resume":
-            session = await supervisor.resume(command.session_id, actor, context=command.rest)
-            return _say(f":arrow_forward: `{session.id}` goes on.")
+            return _say(await waits.resume(deps, command, actor))
+        case "remind":
+            return _say(await waits.remind(deps, command, actor))
+        case "schedule":
+            return _blocks("Schedules", await waits.schedule(deps, command, actor, place))
         case "cancel":
             session = await supervisor.cancel(command.session_id, actor, reason=command.rest)
             return _say(f":no_entry_sign: `{session.id}` is cancelled; nothing it proposed will run.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from handlers.ids import Action, Target
-from handlers.presenters.message import Message
+from handlers.presenters.message import Mask, Message
+from handlers.presenters.reminder import snooze_buttons, snoozed
 from handlers.presenters.text import (
     Block,
     argument_text,
@@ -25,10 +26,9 @@ from handlers.presenters.text import (
 from supervisor.core.persona import Approvers
 from supervisor.core.session import Call, Session, Step
 
-Mask = Callable[[str], str]
 SHOWN_A_CALL = 2400
 SHOWN_A_MESSAGE = 7500
-ROWS_A_MESSAGE = 8
+ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
 
 
@@ -62,8 +62,9 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
         blocks.append(plain(mask(step.text), 700))
     for call in calls:
         blocks += _row(session, call, mask)
-    if len(open_) > 1 and len({_rule(c) for c in open_}) == 1:
-        blocks.append(_all_of(session, open_))
+    if open_:
+        blocks += snoozed(session, open_[0].request_id)
+        blocks.append(_for_all(session, open_))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(mask(argument_text(calls[0].call.arguments)), 120)
     return Message(key, escape(f"{_plain_headline(open_)}: {tools} {first}"), tuple(blocks))
@@ -145,11 +146,13 @@ def _view(session: Session, call: Call) -> Block:
     return button("View full call", Action.VIEW, Target.of(session, call).encode())
 
 
-def _all_of(session: Session, calls: list[Call]) -> Block:
-    all_of = button(
-        f"Approve all {len(calls)}", Action.APPROVE_ALL, Target.of(session, *calls).encode(), style="primary"
-    )
-    return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": [all_of]}
+def _for_all(session: Session, calls: list[Call]) -> Block:
+    """Approve all, where one rule holds for all; and putting the request off."""
+    elements = snooze_buttons(session, calls[0].request_id)
+    if len(calls) > 1 and len({_rule(c) for c in calls}) == 1:
+        value = Target.of(session, *calls).encode()
+        elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
+    return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
 
 
 def _outcome(call: Call) -> Iterable[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from handlers.ids import Action, Target
-from handlers.presenters.approval import Mask
-from handlers.presenters.message import Message
+from handlers.presenters.message import Mask, Message
 from handlers.presenters.text import (
     Block,
     argument_text,

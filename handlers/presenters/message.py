@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from handlers.presenters.text import Block
 
-MAX_BLOCKS = 50
+Mask = Callable[[str], str]
 
 
 @dataclass(frozen=True)

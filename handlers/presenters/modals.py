@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handlers.ids import Action, Target, View
 from handlers.place import Place
-from handlers.presenters.approval import Mask
+from handlers.presenters.message import Mask
 from handlers.presenters.text import (
     Block,
     argument_text,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.ids import Action, Target
-from handlers.presenters.approval import Mask
 from handlers.presenters.card import WAITING
 from handlers.presenters.markdown import rich_text
-from handlers.presenters.message import Message
+from handlers.presenters.message import Mask, Message
 from handlers.presenters.text import (
     Block,
     argument_text,
     button,
+    condition_text,
     confirm,
     context,
     escape,
@@ -90,6 +90,7 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
         if open_:
+            blocks += _waits(session)
             value = Target.of(session).encode()
             go = "Retry" if halt.reason == "error_threshold_exceeded" else "Resume"
             elements = [
@@ -101,8 +102,14 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
             )
         elif halt.resumed_at:
             who = person(halt.resumed_by, halt.resumed_by_name)
-            blocks.append(context(f"Resumed by {who} at {moment(halt.resumed_at)}"))
+            blocks.append(context(f":arrow_forward: Resumed by {who} at {moment(halt.resumed_at)}"))
         yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks))
+
+
+def _waits(session: Session) -> list[Block]:
+    """What would resume it besides a person."""
+    shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
+    return [context(f":hourglass: Goes on with {' · or '.join(shown)}")] if shown else []
 
 
 def _pause_line(halt: Halt) -> str:

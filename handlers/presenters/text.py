@@ -8,6 +8,8 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
+from supervisor.core.conditions import At, Condition, Cron
+
 Block = dict[str, Any]
 _OPENING = re.compile(r"(?<![A-Za-z0-9])[*_~`]")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -132,3 +134,14 @@ def _value(value: Any) -> str:
     if "\n" not in text:
         return f" {text}"
     return "".join(f"\n    {line}" for line in text.split("\n"))
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition in mrkdwn, times in the reader's own zone."""
+    match condition:
+        case At():
+            return moment(condition.due, date=True)
+        case Cron():
+            return f"{escape(one_line(condition.expression, 60))} (next {moment(condition.due, date=True)})"
+        case _:
+            return escape(one_line(str(condition), 200))

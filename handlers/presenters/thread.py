@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from handlers.presenters.approval import Mask, approvals
+from handlers.presenters.approval import approvals
 from handlers.presenters.card import card
-from handlers.presenters.message import Message
+from handlers.presenters.message import Mask, Message
 from handlers.presenters.notices import cut_off, ending, pauses, questions
+from handlers.presenters.reminder import reminders
 from supervisor.core.session import Session
 
 
@@ -17,5 +18,6 @@ def thread(session: Session, mask: Mask = str) -> list[Message]:
         *questions(session, mask),
         *cut_off(session, mask),
         *pauses(session, mask),
+        *reminders(session, mask),
         *ending(session, mask),
     ]

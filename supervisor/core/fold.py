@@ -200,6 +200,8 @@ def _timers(session: Session, event: TimerSet | TimerFired | TimerDropped) -> di
         return {"timers": (*session.timers, timer)}
     state = "fired" if isinstance(event, TimerFired) else "dropped"
     found = session.timer(event.timer_id)
+    if isinstance(event, TimerFired) and found.state != "set":
+        raise IllegalEvent("That reminder has already fired.")
     ended = found.model_copy(update={"state": state, "ended_by": event.by, "ended_at": event.at})
     return {"timers": tuple(ended if t.id == event.timer_id else t for t in session.timers)}
 

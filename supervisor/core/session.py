@@ -176,11 +176,15 @@ class Session(Frozen):
         raise IllegalEvent("That tool call is not part of this session.")
 
     def timer(self, timer_id: str) -> Timer:
-        """A reminder that is still set. Raises IllegalEvent when there is none."""
+        """A reminder that is set, or has fired and was not put away. Raises IllegalEvent when there is none."""
         for timer in self.timers:
-            if timer.id == timer_id and timer.state == "set":
+            if timer.id == timer_id and timer.state != "dropped":
                 return timer
-        raise IllegalEvent("That reminder is no longer set.")
+        raise IllegalEvent("That reminder was already put away.")
+
+    def asks(self, request_id: str) -> bool:
+        """Whether a call of an approval request still waits."""
+        return not self.ended and any(c.request_id == request_id for c in self.calls_in("awaiting"))
 
     @property
     def waiting_for(self) -> PauseReason | None:

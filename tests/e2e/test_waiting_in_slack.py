@@ -1,0 +1,138 @@
+"""Pausing until something happens, timed resumes, reminders, snoozing and schedules, as people use them in Slack."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.clock import Clock
+from supervisor.core.conditions import At
+from supervisor.core.events import Actor
+from supervisor.core.session import Session
+from tests.support.flagman import Flagman
+from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts
+
+
+@pytest.fixture
+async def clock(flagman: Flagman) -> AsyncIterator[Clock]:
+    async with Clock(flagman.core) as ticking:
+        yield ticking
+
+
+async def _waiting(slack: Slack, flagman: Flagman) -> Session:
+    await slack.command(ADA, OPS, 'launch sre "check the disk"')
+    return await flagman.session(lambda s: s.waiting_for == "human_approval_required")
+
+
+async def _said(slack: Slack, text: str, user: str = ADA) -> str:
+    answer = await slack.command(user, OPS, text)
+    assert answer["ok"], answer
+    return str(answer["response"]["text"])
+
+
+async def test_a_pause_until_a_webhook_shows_what_it_waits_for_and_ends_with_it(
+    slack: Slack, flagman: Flagman
+) -> None:
+    session = await _waiting(slack, flagman)
+    said = await _said(slack, f"pause {session.id} until webhook: redis_ready or in 2h because of the move")
+    assert "webhook: redis_ready" in said
+    paused = await flagman.session(lambda s: s.pause is not None)
+    assert [c.type for _, c in paused.waits] == ["webhook", "at"]
+    card = await slack.message(OPS, lambda m: "Waiting for something outside" in texts(m))
+    note = await slack.message(OPS, lambda m: "Goes on with" in texts(m), card["ts"])
+    assert "redis_ready" in texts(note)
+    await flagman.core.deliveries.deliver(
+        "webhook", "redis_ready", "1", {"url": "x"}, Actor(id="webhook:redis_ready")
+    )
+    await slack.message(OPS, lambda m: m["ts"] == note["ts"] and "Resumed by" in texts(m), card["ts"])
+
+
+async def test_a_timed_resume_goes_on_by_itself(slack: Slack, flagman: Flagman, clock: Clock) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id}")
+    assert "goes on" in await _said(slack, f"resume {session.id} in 1s")
+    resumed = await flagman.session(lambda s: s.pause is None and s.halts)
+    assert {h.trigger for h in resumed.halts} == {"clock"}
+    assert await flagman.core.timers().count() == 0
+
+
+async def test_nine_o_clock_is_the_speakers_own(slack: Slack, flagman: Flagman) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id}")
+    await _said(slack, f"resume {session.id} at 09:00", ADA)
+    await _said(slack, f"resume {session.id} at 09:00", GRACE)
+    paused = await flagman.session(lambda s: len(s.waits) == 2)
+    berlin, new_york = (c.due for _, c in paused.waits if isinstance(c, At))
+    assert (new_york - berlin).total_seconds() % 86400 in (5 * 3600, 6 * 3600, 7 * 3600)
+
+
+async def test_a_reminder_comes_in_the_thread_and_can_be_snoozed_and_dismissed(
+    slack: Slack, flagman: Flagman, clock: Clock
+) -> None:
+    session = await _waiting(slack, flagman)
+    assert "reminder is set" in await _said(slack, f'remind {session.id} in 1s "look at the graph"')
+    card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
+    note = await slack.message(OPS, lambda m: "look at the graph" in texts(m), card["ts"])
+    assert set(buttons(note)) == {"snooze_hour", "snooze_morning", "reminder_dismiss"}
+    await slack.click(ADA, OPS, note["ts"], "snooze_hour")
+    again = await flagman.session(lambda s: [t for t in s.timers if t.state == "set"])
+    assert [t.text for t in again.timers] == ["look at the graph"] * 2
+    gone = await slack.message(OPS, lambda m: m["ts"] == note["ts"] and "put away" in texts(m), card["ts"])
+    assert not buttons(gone)
+
+
+async def test_an_approval_can_be_put_off_and_still_be_given(slack: Slack, flagman: Flagman) -> None:
+    session = await _waiting(slack, flagman)
+    card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
+    ask = await slack.message(OPS, lambda m: "Approval needed" in texts(m), card["ts"])
+    await slack.click(GRACE, OPS, ask["ts"], "snooze_morning")
+    ask = await slack.message(
+        OPS, lambda m: m["ts"] == ask["ts"] and "will be reminded" in texts(m), card["ts"]
+    )
+    await slack.click(ADA, OPS, ask["ts"], "call_approve_all")
+    done = await flagman.session(lambda s: s.lifecycle == "completed", session.id)
+    assert await flagman.core.timers().count() == 0
+    assert done.timers[0].state == "set"
+
+
+async def test_a_schedule_is_made_listed_run_paused_and_deleted(
+    slack: Slack, flagman: Flagman, tmp_path: Path
+) -> None:
+    said = await slack.command(ADA, OPS, 'schedule "0 9 * * MON" launch sre "weekly report"')
+    assert "Europe/Berlin" in texts(said["response"])
+    [schedule] = await flagman.core.schedules.list()
+    assert schedule.due is not None
+    assert schedule.id in texts((await slack.command(ADA, OPS, "schedule list"))["response"])
+    await slack.command(ADA, OPS, f"schedule run {schedule.id}")
+    launched = await flagman.session(lambda s: s.task == "weekly report")
+    assert (await flagman.core.schedules.get(schedule.id)).last_session == launched.id
+    await slack.command(ADA, OPS, f"schedule pause {schedule.id}")
+    assert (await flagman.core.schedules.get(schedule.id)).due is None
+    await slack.command(ADA, OPS, f"schedule delete {schedule.id}")
+    assert await flagman.core.schedules.list() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("pause {id} until tea time", "is no time"),
+        ("pause {id} until webhook: a b", "is no webhook name"),
+        ("pause {id} for ever", "is no duration"),
+        ("remind {id} soon", "When? Write"),
+        ("remind {id}", "When? Write"),
+        ("schedule every day", "Write `"),
+        ('schedule "61 * * * *" launch sre x', "no cron expression"),
+        ('schedule "* * * * *" launch nobody x', "no persona"),
+        ("schedule pause 123456", "There is no schedule"),
+        ("resume {id} in 2h", "waits for an approval"),
+    ],
+)
+async def test_a_wrong_time_or_condition_gets_one_sentence(
+    slack: Slack, flagman: Flagman, text: str, hint: str
+) -> None:
+    session = await _waiting(slack, flagman)
+    said = await _said(slack, text.format(id=session.id))
+    assert hint in said
+    assert "Traceback" not in said
