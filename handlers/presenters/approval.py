@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from handlers.ids import Action, Target
+from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.reminder import snooze_buttons, snoozed
 from handlers.presenters.text import (
@@ -19,7 +20,6 @@ from handlers.presenters.text import (
     mrkdwn,
     one_line,
     person,
-    plain,
     preformatted,
     shorten,
 )
@@ -59,7 +59,7 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
     blocks: list[Block] = [mrkdwn(_headline(session, calls, open_))]
     if part == 0 and step.text:
-        blocks.append(plain(mask(step.text), 700))
+        blocks += rich_text(mask(step.text), limit=1000)[:2]
     for call in calls:
         blocks += _row(session, call, mask)
     if open_:

@@ -6,7 +6,7 @@ from handlers.ids import Action, Target
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.text import (
     Block,
-    argument_text,
+    brief,
     button,
     confirm,
     context,
@@ -109,7 +109,7 @@ def _steps(session: Session, mask: Mask) -> list[Block]:
 
 def _line(call: Call, mask: Mask) -> list[Block]:
     mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
-    first = one_line(mask(argument_text(call.call.arguments)), 90)
+    first = brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},
         {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},

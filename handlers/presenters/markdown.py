@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 
 from handlers.presenters.rich import (
@@ -24,6 +24,7 @@ from handlers.presenters.rich import (
 from handlers.presenters.text import Block, visible
 
 WIDEST_COLUMN = 40
+MOST_CELLS = 5000
 # The parser drops what is nested deeper than its own limit, so ours has to come first.
 NESTED, PARSER_NESTED = 18, 24
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
@@ -52,6 +53,7 @@ class _Parser(MarkdownIt):
         # A definition that nothing refers to would vanish.
         self.disable("reference")
         self.block.ruler.before("table", "too_deep", _too_deep)
+        self.block.ruler.at("table", _small_table, {"alt": ["paragraph"]})
 
     def validateLink(self, url: str) -> bool:
         return True
@@ -77,6 +79,12 @@ def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     token.children = []
     state.push("paragraph_close", "p", -1)
     return True
+
+
+def _small_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The parser fills short rows up, to tens of thousands of cells; what could grow so stays as written."""
+    columns = state.src.count("|", state.bMarks[start], state.eMarks[start])
+    return columns * (end - start) <= MOST_CELLS and table(state, start, end, silent)
 
 
 _PARSER = _Parser()
@@ -186,9 +194,9 @@ class _Walk:
         self._preformatted(token.content if named else f"{info}\n{token.content}")
 
     def _preformatted(self, text: str) -> None:
-        piece = Piece("preformatted", quote=self._quote)
-        piece.runs.add(text.strip("\n"))
-        self.pieces.append(piece)
+        if text := text.strip("\n"):
+            self.pieces.append(Piece("preformatted", quote=self._quote))
+            self.pieces[-1].runs.add(text)
 
     def _on_table_open(self, token: Token) -> None:
         first, end = token.map or (0, 0)
@@ -245,13 +253,13 @@ def _after(label: str, address: str) -> str:
     return f" ({address})" if label else address
 
 
-def _table_text(table: _Table) -> str:
+def _table_text(grid: _Table) -> str:
     """In columns; a row with more cells than the heading stays as written, as the parser drops the surplus."""
-    if any(_cells(line) > len(table.aligns) for line in table.lines[2:]):
-        return "\n".join(table.lines)
-    widths = [min(max(map(_width, column)), WIDEST_COLUMN) for column in zip(*table.rows, strict=True)]
-    rows = [table.rows[0], ["─" * max(width, 1) for width in widths], *table.rows[1:]]
-    return "\n".join("  ".join(map(_padded, row, widths, table.aligns)).rstrip() for row in rows)
+    if any(_cells(line) > len(grid.aligns) for line in grid.lines[2:]):
+        return "\n".join(grid.lines)
+    widths = [min(max(map(_width, column)), WIDEST_COLUMN) for column in zip(*grid.rows, strict=True)]
+    rows = [grid.rows[0], ["─" * max(width, 1) for width in widths], *grid.rows[1:]]
+    return "\n".join("  ".join(map(_padded, row, widths, grid.aligns)).rstrip() for row in rows)
 
 
 def _cells(line: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -126,6 +127,14 @@ def argument_text(arguments: Any) -> str:
     return (
         "\n".join(f"{visible(name)}:{_value(value)}" for name, value in arguments.items()) or "(no arguments)"
     )
+
+
+def brief(arguments: Any, mask: Callable[[str], str]) -> str:
+    """The first argument on one line, for lists; the whole stands in the approval and the log."""
+    first = next(iter(arguments.values()), "") if isinstance(arguments, dict) else arguments
+    text = first if isinstance(first, str) else json.dumps(first, ensure_ascii=False)
+    # Masked before it is cut: half a secret matches no pattern.
+    return one_line(mask(text), 90)
 
 
 def _value(value: Any) -> str:
