@@ -42,7 +42,7 @@ function input(block, context) {
   if (hint) about.push(`${id}-hint`);
   control.id = id;
   if (grouped || control.tagName === "BUTTON") control.setAttribute("aria-labelledby", `${id}-label${grouped ? "" : ` ${id}`}`);
-  if (!block.optional && !grouped) control.setAttribute("aria-required", "true");
+  if (!block.optional && !grouped && control.tagName !== "BUTTON") control.setAttribute("aria-required", "true");
   const error = h("div", { class: "input-error", id: `${id}-error`, role: "alert", hidden: true });
   control.setAttribute("aria-describedby", [...about, `${id}-error`].join(" "));
   return h("div", { class: "input", "data-input": block.block_id }, label, control, error, hint);
@@ -57,7 +57,7 @@ function table(block) {
   const setting = (at) => block.column_settings?.[at] || {};
   const row = (cells, tag) => h("tr", {}, cells.map((part, at) => h(tag, { class: `align-${setting(at).align || "left"}${setting(at).is_wrapped ? " wrapped" : ""}` }, cell(part))));
   const [head, ...rest] = block.rows;
-  return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" },
+  return h("div", { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Table" },
     h("table", {}, h("thead", {}, row(head, "th")), h("tbody", {}, rest.map((cells) => row(cells, "td")))));
 }
 

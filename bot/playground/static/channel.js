@@ -4,7 +4,7 @@ import { Composer } from "./composer.js";
 import { avatar, byId, h, icon, iconButton } from "./dom.js";
 import { drawHome } from "./home.js";
 import { MessageList } from "./list.js";
-import { act, channelById, complain, go, inView, messagesOf, on, seen, store } from "./store.js";
+import { act, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "./store.js";
 
 const EXAMPLE = 'launch sre "check the disk"';
 const place = () => ({ channel: store.place.channel, thread: null });
@@ -18,9 +18,12 @@ const homePane = h("div", { class: "home", id: "home", hidden: true });
 
 export function mount() {
   byId("main").append(head, homePane, list.node, foot);
-  on("person", () => list.clear());
+  on("person", () => { list.clear(); newFrom = undefined; });
   on("state", () => store.place.channel && draw());
-  on("place", ({ moved }) => { if (moved) { list.clear(); draw(); messages(); composer.moved(); } else messages(); });
+  on("place", ({ moved }) => { 
+    if (moved) { list.clear(); newFrom = undefined; draw(); composer.moved(); }
+    messages();
+  });
   on("messages", ({ channel, thread }) => channel === store.place.channel && !thread && messages());
   on("read", ({ channel, thread }) => thread && channel === store.place.channel && messages());
   on("home", () => store.place.tab === "home" && drawHome(homePane));
@@ -29,10 +32,14 @@ export function mount() {
 
 export const reveal = (ts) => list.reveal(ts);
 
+/** Where the line "New" goes: fixed when one comes to a channel, not moved by what arrives while one looks. */
+let newFrom;
+
 function messages() {
   const { channel } = store.place;
   if (!store.channelMessages.has(channel)) return;
-  list.update(messagesOf(channel), { channel, thread: null }, store.newFrom);
+  if (newFrom === undefined) newFrom = unread(channel).length ? store.read.get(channel) : null;
+  list.update(messagesOf(channel), { channel, thread: null }, newFrom);
 }
 
 function draw() {

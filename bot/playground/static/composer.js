@@ -15,10 +15,10 @@ export class Composer {
     this.options = [];
     this.active = 0;
     this.field = h("textarea", {
-      class: "composer-field", rows: 1, "data-testid": testid, role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": this.listId,
+      class: "composer-field", rows: 1, "data-testid": testid, "aria-autocomplete": "list", "aria-controls": this.listId,
       oninput: () => this.changed(), onkeydown: (event) => this.key(event), onblur: () => this.close(), onclick: () => this.complete(), spellcheck: "true",
     });
-    this.popup = h("div", { class: "complete", id: this.listId, role: "listbox", "aria-label": "Suggestions", hidden: true });
+    this.popup = h("div", { class: "suggestions", id: this.listId, role: "listbox", "aria-label": "Suggestions", hidden: true });
     this.usage = h("div", { class: "usage", hidden: true });
     this.send = h("button", { type: "button", class: "send", "aria-label": "Send", title: "Send (Enter)", "data-testid": sendId, disabled: true, onclick: () => this.submit() }, icon("send"));
     const bolt = iconButton("bolt", "Launch an agent (opens a form)", { "data-testid": testid === "composer" ? "shortcut" : null, onclick: () => this.shortcut() });
@@ -96,11 +96,10 @@ export class Composer {
     this.from = from;
     this.active = 0;
     this.popup.hidden = !options.length;
-    this.field.setAttribute("aria-expanded", String(options.length > 0));
     this.popup.replaceChildren(...options.map((option, n) => h("div", {
-      class: "complete-option", id: `${this.listId}-${n}`, role: "option", "data-value": option.insert.trim(),
+      class: "suggestion", id: `${this.listId}-${n}`, role: "option", "data-value": option.insert.trim(),
       onpointerdown: (event) => { event.preventDefault(); this.take(n); },
-    }, option.lead, h("b", {}, option.label), h("span", { class: "complete-hint" }, option.hint), h("span", { class: "grow" }), h("span", { class: "complete-note" }, option.note))));
+    }, option.lead, h("b", {}, option.label), h("span", { class: "suggestion-hint" }, option.hint), h("span", { class: "grow" }), h("span", { class: "suggestion-note" }, option.note))));
     this.mark(0);
   }
 
@@ -118,7 +117,6 @@ export class Composer {
   close() {
     this.options = [];
     this.popup.hidden = true;
-    this.field.setAttribute("aria-expanded", "false");
     this.field.removeAttribute("aria-activedescendant");
   }
 
@@ -136,7 +134,7 @@ export class Composer {
     if (open && step) { event.preventDefault(); this.mark(this.active + step); return; }
     if (open && event.key === "Escape") { event.preventDefault(); event.stopPropagation(); this.close(); return; }
     // What is typed in full already is sent by Enter, not completed once more.
-    const whole = open && this.options[this.active].insert.trim() === this.field.value.trim();
+    const whole = open && this.options[this.active].insert.trim() === this.field.value.slice(this.from, this.field.selectionStart).trim();
     const completes = open && !event.shiftKey && (event.key === "Tab" || (event.key === "Enter" && !whole));
     if (completes) { event.preventDefault(); this.take(this.active); return; }
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) { event.preventDefault(); this.submit(); }

@@ -104,12 +104,16 @@ export function avatar(user, size = 36) {
     return box;
   }
   const color = /^[0-9a-f]{6}$/i.test(user.color) ? user.color : "616061";
-  box.style.background = `#${color}`;
-  box.style.color = luminance(color) > 0.3 ? "#1d1c1d" : "#ffffff";
+  // White initials on the person's colour, made as dark as it takes to read them.
+  const bright = luminance(color);
+  const keep = bright > READABLE ? Math.floor((READABLE / bright) ** 0.5 * 92) : 100;
+  box.style.background = `color-mix(in srgb, #${color} ${keep}%, #000)`;
   const words = user.real_name.split(/\s+/);
   box.append((words[0][0] + (words.length > 1 ? words.at(-1)[0] : "")).toUpperCase());
   return box;
 }
+
+const READABLE = 0.175;
 
 function luminance(color) {
   const part = (at) => {

@@ -159,10 +159,12 @@ const PICKERS = {
   datetimepicker: ["datetime-local", "selected_date_time", "initial_date_time", (v) => (v ? fromWall(v) : null), (v) => v && toWall(v)],
 };
 
+const WORDS = { date: "Date", time: "Time", "datetime-local": "Date and time" };
+
 function picker(element, block, context) {
   const [type, field, initial, read, write] = PICKERS[element.type];
   const now = held(element, block, context, field, initial);
-  const node = h("input", { type, class: "field picker", value: write(now) || "", title: type === "datetime-local" ? currentZone() : null, "aria-label": textOf(element.placeholder) || null, ...hooks(element, block) });
+  const node = h("input", { type, class: "field picker", value: write(now) || "", title: type === "datetime-local" ? currentZone() : null, "aria-label": textOf(element.placeholder) || WORDS[type], ...hooks(element, block) });
   node.addEventListener("change", () => changed(element, block, context, field, read(node.value)));
   return node;
 }

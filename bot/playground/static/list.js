@@ -18,7 +18,7 @@ export class MessageList {
     this.last = "";
     this.inner = h("div", { class: "list-inner", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": label });
     this.scroller = h("div", { class: "list", id, tabindex: "-1" }, this.inner);
-    this.pill = h("button", { type: "button", class: "new-pill", "data-testid": "new-messages", hidden: true, onclick: () => this.toEnd() }, "↓ New messages");
+    this.pill = h("button", { type: "button", class: "new-pill", "data-testid": id === "message-list" ? "new-messages" : "new-replies", hidden: true, onclick: () => this.toEnd() }, "↓ New messages");
     this.node = h("div", { class: "list-box" }, this.scroller, this.pill);
     this.scroller.addEventListener("scroll", () => this.scrolled());
     this.inner.addEventListener("keydown", (event) => this.walk(event));
@@ -137,6 +137,12 @@ export class MessageList {
     if (!next) return;
     event.preventDefault();
     next.focus();
+  }
+
+  /** Scroll so that a message begins at the top, as far as there is enough below it. */
+  showTop(ts) {
+    const node = this.rows.get(ts)?.node;
+    if (node) this.scroller.scrollTop = node.offsetTop - 8;
   }
 
   /** Bring one message into sight and show which it is. */

@@ -96,7 +96,7 @@ function table(lines, at) {
   while (end < lines.length && lines[end].includes("|")) end += 1;
   const body = lines.slice(at + 2, end).map((line) => row(line, "td"));
   const node = h("table", {}, h("thead", {}, row(lines[at], "th")), h("tbody", {}, body));
-  return [h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" }, node), end];
+  return [h("div", { class: "table-scroll", tabindex: "0", role: "group", "aria-label": "Table" }, node), end];
 }
 
 const SPANS = [

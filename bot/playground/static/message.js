@@ -60,7 +60,7 @@ function fileNode(file) {
   const head = h("div", { class: "file-head" }, h("span", { class: "file-icon" }, icon("file", 22)),
     h("div", { class: "file-name" }, h("a", { href: address, target: "_blank", rel: "noopener noreferrer", title: file.name }, title), h("div", { class: "file-note" }, `${file.pretty_type || "File"} · ${size}`)),
     h("a", { class: "button small", href: `${address}?download=1`, download: file.name || "", "aria-label": `Download ${title}` }, "Download"));
-  const preview = file.preview && h("pre", { class: "file-preview" }, file.preview, file.size > file.preview.length ? "\n…" : "");
+  const preview = file.preview && h("pre", { class: "file-preview", tabindex: "0", "aria-label": `Preview of ${title}` }, file.preview, file.size > file.preview.length ? "\n…" : "");
   const image = /^image\/(png|jpeg|gif|webp)$/.test(file.mimetype || "") && picture(new URL(address, location.href), title, { class: "file-image" });
   return h("div", { class: "file", "data-testid": "file" }, head, preview, image);
 }

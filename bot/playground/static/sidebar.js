@@ -2,7 +2,7 @@
 
 import { time } from "./dates.js";
 import { avatar, byId, h, icon } from "./dom.js";
-import { actAs, complain, go, on, store, unread } from "./store.js";
+import { actAs, callsMe, complain, go, on, store, unread } from "./store.js";
 
 const channels = h("div", { class: "channels" });
 const people = h("div", { class: "act-as" });
@@ -27,7 +27,11 @@ export function switchTo(user) {
 let drawn = "";
 
 function drawChannels() {
-  const rows = store.channels.map((channel) => ({ channel, count: unread(channel.id), here: channel.id === store.place.channel }));
+  const rows = store.channels.map((channel) => {
+    const fresh = unread(channel.id);
+    const called = channel.is_im ? fresh.length : fresh.filter(callsMe).length;
+    return { channel, count: fresh.length, called, here: channel.id === store.place.channel };
+  });
   const now = JSON.stringify([rows, store.connected, store.me.id]);
   if (now === drawn) return;
   drawn = now;
@@ -41,7 +45,7 @@ function drawChannels() {
   document.title = document.title.replace(/^\(\d+\) /, "").replace(/^/, total ? `(${total}) ` : "");
 }
 
-function item({ channel, count, here }) {
+function item({ channel, count, called, here }) {
   const lead = channel.is_im
     ? h("span", { class: "with-presence" }, avatar(null, 20), h("span", { class: `presence${store.connected ? " on" : ""}` }))
     : icon("hash", 16);
@@ -49,7 +53,7 @@ function item({ channel, count, here }) {
   return h("li", {}, h("button", {
     type: "button", class: `channel${fresh ? " unread" : ""}${channel.member ? "" : " outside"}`, "aria-current": here ? "page" : null, "data-testid": `channel-${channel.name.toLowerCase()}`,
     "data-unread": fresh ? count : null, onclick: () => { closeDrawer(); go(channel.id); },
-  }, lead, h("span", { class: "channel-name" }, channel.name), fresh && h("span", { class: "count", "aria-label": `${count} unread` }, count)));
+  }, lead, h("span", { class: "channel-name" }, channel.name), fresh && called > 0 && h("span", { class: "count", "aria-label": `${called} mentions` }, called)));
 }
 
 function drawPeople() {

@@ -7,7 +7,7 @@ import { fold, isReply, Memory } from "./remember.js";
 export const store = {
   me: null, team: null, bot: null, users: new Map(), people: [], groups: new Map(), channels: [], commands: [], shortcuts: [],
   connected: false, online: true, place: { channel: null, thread: null, tab: "messages" },
-  channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null, read: new Memory(), newFrom: null,
+  channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null, read: new Memory(),
 };
 export const bus = new EventTarget();
 const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
@@ -26,7 +26,7 @@ let hangUp = () => {};
 /** Become somebody: their zone, their channels, their stream. */
 export async function actAs(user) {
   hangUp();
-  Object.assign(store, { channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null, newFrom: null });
+  Object.assign(store, { channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null });
   store.read = new Memory(user);
   localStorage.setItem("flagman.user", user);
   take(await api.state(user));
@@ -125,7 +125,6 @@ export function go(channel, thread = null, tab = "messages") {
   const moved = before.channel !== channel || before.tab !== tab;
   store.place = { channel, thread, tab };
   localStorage.setItem("flagman.place", `${channel}/${thread || ""}`);
-  if (moved) store.newFrom = store.read.get(channel);
   emit("place", { moved, threadMoved: moved || before.thread !== thread });
   if (thread && !store.threads.has(threadKey(channel, thread))) load(channel, thread).catch(complain);
   if (channelById(channel)?.is_im && moved) openHome(tab);
@@ -147,7 +146,13 @@ export const complain = (error) => {
 /** Messages of others that came after what the person has seen. */
 export function unread(channel) {
   const since = store.read.get(channel);
-  return messagesOf(channel).filter((message) => message.ts > since && message.user !== store.me.id && !isReply(message)).length;
+  return messagesOf(channel).filter((message) => message.ts > since && message.user !== store.me.id && !isReply(message));
+}
+
+/** Whether a message calls the acting person by name, as one of a group, or everybody. */
+export function callsMe({ text = "" }) {
+  const groups = [...store.groups.values()].filter(({ users }) => users.includes(store.me.id)).map(({ id }) => `<!subteam^${id}`);
+  return [`<@${store.me.id}`, "<!here", "<!channel", "<!everyone", ...groups].some((mark) => text.includes(mark));
 }
 
 export function unreadReplies(channel, message) {

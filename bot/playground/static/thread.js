@@ -13,6 +13,7 @@ const where = h("span", { class: "purpose" });
 const status = h("div", { class: "typing", "aria-live": "polite", "data-testid": "status" });
 let wanted = null;
 let opener = null;
+let opened = false;
 
 export function mount() {
   const close = iconButton("close", "Close the thread", { class: "only-wide", onclick: closeThread, "data-testid": "close-thread" });
@@ -44,6 +45,7 @@ function show() {
   pane.hidden = !thread;
   document.body.classList.toggle("with-thread", Boolean(thread));
   list.clear();
+  opened = true;
   if (!thread) return;
   const row = channelById(channel);
   where.textContent = row ? channelLabel(row) : "";
@@ -60,7 +62,16 @@ function show() {
 function draw() {
   const { channel, thread } = store.place;
   if (!store.threads.has(threadKey(channel, thread))) return;
-  list.update(repliesOf(channel, thread), { channel, thread });
+  const replies = repliesOf(channel, thread);
+  const first = opened && replies.find(({ ts, user }) => ts !== thread && ts > store.read.get(threadKey(channel, thread)) && user !== store.me.id);
+  opened = false;
+  // What is new is read from its top.
+  if (first) list.stuck = false;
+  list.update(replies, { channel, thread });
+  if (first) {
+    list.showTop(first.ts);
+    seen(channel, thread);
+  }
   if (wanted && list.reveal(wanted)) wanted = null;
 }
 

@@ -1,7 +1,7 @@
 // Short news at the edge of the page, spoken by screen readers too.
 
 import { byId, h, iconButton } from "./dom.js";
-import { decode } from "./mrkdwn.js";
+import { inline } from "./mrkdwn.js";
 import { go, inView, on, channelById, channelLabel } from "./store.js";
 
 const STAY = 7000;
@@ -11,9 +11,9 @@ on("toast", ({ text, key, bad, action }) => show(text, { key, bad, action }));
 on("arrived", ({ channel, thread, message, ephemeral }) => {
   if (!ephemeral || inView(channel, thread)) return;
   const row = channelById(channel);
-  const words = decode(message.text || "A message only for you").replace(/\s+/g, " ");
+  const words = (message.text || "A message only for you").replace(/\s+/g, " ");
   const where = row ? `${thread ? "Thread in " : ""}${channelLabel(row)}` : "";
-  show(`${where}: ${words.length > 160 ? `${words.slice(0, 159)}…` : words}`, { action: { label: "Show", run: () => go(channel, thread) } });
+  show([h("b", {}, where), " ", inline(words, true)], { key: `${message.ts} ${words}`, action: { label: "Show", run: () => go(channel, thread) } });
 });
 
 /** Under an open dialog the page is out of reach, so a toast goes into the dialog. */
@@ -34,7 +34,7 @@ function show(text, { key = text, bad = false, action = null }) {
   recent.set(key, now);
   const gone = () => node.remove();
   const node = h("div", { class: `toast${bad ? " bad" : ""}`, "data-testid": "toast" },
-    h("span", { class: "toast-text" }, text),
+    h("div", { class: "toast-text" }, text),
     action && h("button", { type: "button", class: "link-button", onclick: () => { action.run(); gone(); } }, action.label),
     iconButton("close", "Dismiss", { onclick: gone }));
   host().append(node);
