@@ -1,0 +1,295 @@
+"""Looks at everything that Flagman needs, and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import SecretStr
+
+from bot.compose import gateway
+from bot.settings import Settings
+from storage.connect import connect, wait_ready
+from storage.embedded import SOCKET, embedded_server
+from storage.errors import DataFolderInUse, StorageError
+from storage.health import health
+from storage.queue import SessionQueue
+from supervisor.core.errors import FlagmanError
+from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.tools.builtin import builtin_tools
+
+# As in docs/slack-app.yaml.
+SCOPES = (
+    "app_mentions:read",
+    "channels:history",
+    "chat:write",
+    "commands",
+    "groups:history",
+    "im:history",
+    "im:write",
+    "usergroups:read",
+    "users:read",
+)
+SKEW_NOTED, SKEW_WRONG = timedelta(seconds=2), timedelta(seconds=60)
+PATIENCE = timedelta(seconds=3)
+State = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and how to mend it. A note is no fault."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+    def row(self) -> dict[str, str]:
+        return asdict(self)
+
+
+async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
+    """Everything, one after the other; `unpark` queues sessions again that had failed again and again."""
+    for finding in (*_folders(settings), _personas(settings)):
+        yield finding
+    async for finding in _store(settings, unpark):
+        yield finding
+    yield await _model(settings)
+    async for finding in _slack(settings):
+        yield finding
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    yield _folder("Data folder", "FLAGMAN_DATA", settings.data)
+    yield _folder("Workspace", "FLAGMAN_WORKSPACE", settings.workspace_folder)
+    if settings.data.is_dir():
+        loose = [f for f in settings.data.iterdir() if f.suffix in (".key", ".secret") and _open_to_others(f)]
+        if loose:
+            names = ", ".join(str(f) for f in loose)
+            yield Finding("Key files", "wrong", f"others may read {names}", f"chmod 600 {names}")
+
+
+def _folder(what: str, variable: str, path: Path) -> Finding:
+    where = path.resolve()
+    there = where
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            what,
+            "wrong",
+            f"{where} cannot be written",
+            f"chown or chmod {there}, or set {variable} elsewhere",
+        )
+    if where.exists() and stat.S_IMODE(where.stat().st_mode) & 0o022:
+        return Finding(what, "wrong", f"others may write in {where}", f"chmod go-w {where}")
+    return Finding(what, "ok", str(where) if where.exists() else f"{where} (made at the first start)")
+
+
+def _open_to_others(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+def _personas(settings: Settings) -> Finding:
+    try:
+        found = load_personas(settings.personas or SHIPPED, builtin_tools())
+    except FlagmanError as error:
+        return Finding("Personas", "wrong", str(error), "mend that line, or set FLAGMAN_PERSONAS elsewhere")
+    return Finding("Personas", "ok", ", ".join(sorted(found)))
+
+
+async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
+    try:
+        async with _url(settings) as (url, kind):
+            redis = connect(url)
+            try:
+                await wait_ready(redis, PATIENCE)
+                async for finding in _health(redis, kind):
+                    yield finding
+                async for finding in _parked(redis, unpark):
+                    yield finding
+            finally:
+                await redis.aclose()
+    except (StorageError, OSError) as error:
+        mend = "set REDIS_URL to a server that answers" if settings.redis_url else "see the sentence"
+        yield Finding("Store", "wrong", str(error), mend)
+
+
+@asynccontextmanager
+async def _url(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """The store that a Flagman with these settings would use, and what it is."""
+    if settings.redis_url:
+        yield settings.redis_url.get_secret_value(), ""
+        return
+    socket = settings.data.resolve() / "valkey" / SOCKET
+    try:
+        running = embedded_server(settings.data)
+        url = await running.__aenter__()
+    except DataFolderInUse:
+        if not socket.exists():
+            raise
+        yield f"unix://{quote(str(socket))}", "embedded, in use by a running Flagman"
+        return
+    try:
+        yield url, "embedded"
+    finally:
+        await running.__aexit__(None, None, None)
+
+
+async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
+    found = await health(redis)
+    answer = f"answers in {found.round_trip.total_seconds() * 1000:.1f} ms"
+    yield Finding("Store", "ok", f"{found.server}{f', {kind}' if kind else ''}, {answer}")
+    yield _skew("Store's clock", found.ahead)
+    if found.synced is not None and found.synced != "always":
+        yield Finding(
+            "Durability",
+            "note",
+            f"the store syncs to disk: {found.synced}",
+            "an acknowledged click can be lost in a crash; CONFIG SET appendonly yes and appendfsync always",
+        )
+    if found.evicts not in (None, "noeviction"):
+        yield Finding(
+            "Eviction",
+            "wrong",
+            f"the store may throw sessions away ({found.evicts})",
+            "CONFIG SET maxmemory-policy noeviction",
+        )
+
+
+async def _parked(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
+    ready, outbox = SessionQueue(redis, redis, "ready"), SessionQueue(redis, redis, "outbox")
+    none = True
+    for queue, what in ((ready, "Session"), (outbox, "Messages of")):
+        for session_id, why in (await queue.parked()).items():
+            none = False
+            if unpark:
+                await queue.unpark(session_id)
+                await queue.enqueue(session_id)
+                yield Finding("Parked", "note", f"{what} {session_id} is queued again ({why})")
+            else:
+                yield Finding(
+                    "Parked",
+                    "wrong",
+                    f"{what} {session_id}: {why}",
+                    "see the worker's log; then flagman doctor --unpark",
+                )
+    if none:
+        yield Finding("Parked", "ok", "no session is set aside")
+
+
+def _skew(what: str, ahead: timedelta) -> Finding:
+    seconds = abs(ahead.total_seconds())
+    said = f"{seconds:.1f} s {'ahead of' if ahead > timedelta() else 'behind'} ours"
+    if abs(ahead) > SKEW_WRONG:
+        return Finding(
+            what, "wrong", said, "set this machine's clock (timedatectl set-ntp true), or the other's"
+        )
+    if abs(ahead) > SKEW_NOTED:
+        return Finding(what, "note", said, "timers fire early or late by that; set both by NTP")
+    return Finding(what, "ok", f"within {max(seconds, 0.1):.1f} s of ours")
+
+
+async def _model(settings: Settings) -> Finding:
+    if not settings.model:
+        return Finding(
+            "Model",
+            "note",
+            "none, so a scripted demo answers",
+            "set FLAGMAN_MODEL=provider:model and the provider's key",
+        )
+    model = gateway(settings)
+    try:
+        await model.check()
+    except FlagmanError as error:
+        return Finding("Model", "wrong", str(error), "set FLAGMAN_MODEL and the provider's key right")
+    finally:
+        await model.close()
+    return Finding("Model", "ok", f"{model.description} (name and key are there; no call was made)")
+
+
+async def _slack(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.slack_bot_token is None:
+        yield Finding(
+            "Slack",
+            "note",
+            "no SLACK_BOT_TOKEN, so flagman serve opens the playground",
+            "docs/slack-app.yaml makes the app; then set SLACK_BOT_TOKEN and SLACK_APP_TOKEN",
+        )
+        return
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        answer, headers = await _call(session, settings, "auth.test", settings.slack_bot_token)
+        yield _identity(settings, answer)
+        if answer.get("ok"):
+            yield _scopes(headers)
+        if date := headers.get("Date"):
+            yield _skew("Slack's clock", _date(date) - datetime.now(UTC))
+        if settings.slack_app_token:
+            opened, _ = await _call(session, settings, "apps.connections.open", settings.slack_app_token)
+            yield _socket(opened)
+        else:
+            yield Finding(
+                "Slack's way in", "note", "HTTP mode", "Slack must reach https://…/slack/events here"
+            )
+
+
+async def _call(
+    session: aiohttp.ClientSession, settings: Settings, method: str, token: SecretStr
+) -> tuple[dict[str, Any], dict[str, str]]:
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    try:
+        async with session.post(f"{settings.slack_api_url}{method}", headers=headers) as answer:
+            body: Any = await answer.json(content_type=None)
+            if not isinstance(body, dict):
+                body = {"ok": False, "error": f"status {answer.status}, no JSON object"}
+            return body, dict(answer.headers)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        return {"ok": False, "unreachable": str(error) or type(error).__name__}, {}
+
+
+def _identity(settings: Settings, answer: dict[str, Any]) -> Finding:
+    if answer.get("ok"):
+        who = f"{answer.get('user', '?')} in {answer.get('team', '?')}"
+        return Finding("Slack's bot token", "ok", who)
+    if "unreachable" in answer:
+        found = f"{settings.slack_api_url} cannot be reached ({answer['unreachable']})"
+        return Finding("Slack's bot token", "wrong", found, "check the network, the proxy and SLACK_API_URL")
+    found = f"Slack refuses it ({answer.get('error', 'no reason given')})"
+    mend = "copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into SLACK_BOT_TOKEN"
+    return Finding("Slack's bot token", "wrong", found, mend)
+
+
+def _scopes(headers: dict[str, str]) -> Finding:
+    given = {name.lower(): value for name, value in headers.items()}.get("x-oauth-scopes")
+    if given is None:
+        return Finding("Slack's scopes", "note", "Slack did not say which scopes the token has")
+    missing = sorted(set(SCOPES) - {scope.strip() for scope in given.split(",")})
+    if missing:
+        mend = "add them under OAuth & Permissions (or paste docs/slack-app.yaml), then reinstall the app"
+        return Finding("Slack's scopes", "wrong", f"missing: {', '.join(missing)}", mend)
+    return Finding("Slack's scopes", "ok", "all that are needed")
+
+
+def _socket(answer: dict[str, Any]) -> Finding:
+    if answer.get("ok"):
+        return Finding("Slack's way in", "ok", "Socket Mode")
+    if "unreachable" in answer:
+        return Finding("Slack's way in", "wrong", f"cannot be reached ({answer['unreachable']})", "as above")
+    mend = "make an app-level token (xapp-…) with connections:write and set SLACK_APP_TOKEN"
+    return Finding("Slack's way in", "wrong", f"Slack refuses SLACK_APP_TOKEN ({answer.get('error')})", mend)
+
+
+def _date(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)

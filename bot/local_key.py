@@ -1,0 +1,95 @@
+"""A key for programs of the same user on this machine, while `flagman serve` runs: `FLAGMAN_DATA/cli.key`."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storage.errors import StorageError
+from supervisor.core.errors import FlagmanError, InvalidInput
+
+if TYPE_CHECKING:
+    from bot.compose import Core
+    from bot.settings import Settings
+    from supervisor.apikeys import ApiKeys
+
+KEY_FILE = "cli.key"
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  what is listened on, said otherwise
+_NO_NAME = re.compile(r"[^a-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class LocalKey:
+    """The address to which the key may be sent, and no other."""
+
+    url: str
+    key: str
+
+
+def read_local_key(data: Path) -> LocalKey | None:
+    """The key that a running Flagman left for us; None where there is none."""
+    try:
+        row = json.loads((data / KEY_FILE).read_text(encoding="utf-8"))
+        return LocalKey(str(row["url"]), str(row["key"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def address(host: str, port: int) -> str:
+    """Where programs on this machine reach what listens there."""
+    host = ANY_ADDRESS.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}"
+
+
+@asynccontextmanager
+async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
+    """A new key at every start, which opens nothing any more after the stop. Raises InvalidInput."""
+    keys, path = parts.api_keys(), settings.data / KEY_FILE
+    former = read_local_key(settings.data)
+    if former:
+        await _revoke(keys, former.key)
+    _, key = await keys.create(user_name(), ["admin"], "serve")
+    _write(path, LocalKey(address(settings.host, settings.port), key))
+    try:
+        yield
+    finally:
+        current = read_local_key(settings.data)
+        if current and current.key == key:
+            path.unlink(missing_ok=True)
+        await _revoke(keys, key)
+
+
+async def _revoke(keys: ApiKeys, key: str) -> None:
+    """A store that is gone takes its keys with it."""
+    with suppress(FlagmanError, StorageError):
+        await keys.revoke(key.split("_")[1] if key.count("_") >= 2 else key)
+
+
+def user_name() -> str:
+    """The name under which this user acts, in the form of a key's name."""
+    try:
+        name = _NO_NAME.sub("-", getpass.getuser().lower()).strip("-._0123456789")[:40]
+    except (OSError, KeyError):
+        name = ""
+    return name or "local"
+
+
+def _write(path: Path, key: LocalKey) -> None:
+    """In one step, and never readable by others."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(key), file)
+        new.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"FLAGMAN_DATA: {path} cannot be written ({error.strerror}).") from error

@@ -1,0 +1,51 @@
+"""What a store says about itself: its version, its clock, and whether it keeps what it was given."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from storage.connect import reaching_store
+
+
+@dataclass(frozen=True)
+class StoreHealth:
+    """`ahead` is how far the store's clock is before ours; None stands for what it would not say."""
+
+    server: str
+    ahead: timedelta
+    round_trip: timedelta
+    synced: str | None
+    evicts: str | None
+
+
+async def health(redis: Redis) -> StoreHealth:
+    """Ask it. Raises StoreUnavailable."""
+    with reaching_store():
+        began = time.monotonic()
+        seconds, micros = await redis.time()
+        took = timedelta(seconds=time.monotonic() - began)
+        theirs = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
+        ahead = theirs - (datetime.now(UTC) - took / 2)
+        info: Any = await redis.info("server")
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version", "?")
+    appendonly = await _setting(redis, "appendonly")
+    fsync = await _setting(redis, "appendfsync")
+    synced = None if appendonly is None else "off" if appendonly == "no" else fsync
+    return StoreHealth(f"{name} {version}", ahead, took, synced, await _setting(redis, "maxmemory-policy"))
+
+
+async def _setting(redis: Redis, name: str) -> str | None:
+    """Hosted servers often refuse the question."""
+    try:
+        with reaching_store():
+            found: Any = await redis.config_get(name)
+    except ResponseError:
+        return None
+    return str(found[name]) if name in found else None

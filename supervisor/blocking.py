@@ -1,0 +1,133 @@
+"""The client for scripts without `async`: each call waits for its answer. Works inside a running loop too."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from supervisor.client import Agent, Pausing, ProposedCall, Session, SessionEvent, SessionState, Until
+from supervisor.core.events import PauseReason, Trigger
+
+Answer = TypeVar("Answer")
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop for all calls, in a thread that ends with the program."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="flagman", daemon=True).start()
+    return loop
+
+
+def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """The answer of a coroutine; an interrupt of the caller cancels it."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    except CancelledError:
+        raise
+    except BaseException:
+        future.cancel()
+        raise
+
+
+class SyncSession:
+    """As Session; see there."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __repr__(self) -> str:
+        return repr(self.session)
+
+    @property
+    def id(self) -> str:
+        return self.session.id
+
+    @property
+    def state(self) -> SessionState:
+        return self.session.state
+
+    @property
+    def status(self) -> str:
+        return self.session.status
+
+    @property
+    def ended(self) -> bool:
+        return self.session.ended
+
+    @property
+    def waiting_for(self) -> PauseReason | None:
+        return self.session.waiting_for
+
+    @property
+    def needs_person(self) -> bool:
+        return self.session.needs_person
+
+    @property
+    def pending_approvals(self) -> list[ProposedCall]:
+        return self.session.pending_approvals
+
+    @property
+    def questions(self) -> list[ProposedCall]:
+        return self.session.questions
+
+    @property
+    def result(self) -> str | None:
+        return self.session.result
+
+    def refresh(self) -> SessionState:
+        return wait_for(self.session.refresh())
+
+    def pause(
+        self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
+    ) -> Pausing:
+        return wait_for(self.session.pause(reason, resume_condition, zone=zone))
+
+    def resume(self, *, trigger: Trigger = "manual", data: Any = None, context: str = "") -> None:
+        wait_for(self.session.resume(trigger=trigger, data=data, context=context))
+
+    def cancel(self, reason: str = "") -> None:
+        wait_for(self.session.cancel(reason))
+
+    def approve(self, *call_ids: str) -> None:
+        wait_for(self.session.approve(*call_ids))
+
+    def deny(self, *call_ids: str, reason: str = "") -> None:
+        wait_for(self.session.deny(*call_ids, reason=reason))
+
+    def answer(self, answer: str, call_id: str | None = None) -> None:
+        wait_for(self.session.answer(answer, call_id))
+
+    def tell(self, text: str) -> None:
+        wait_for(self.session.tell(text))
+
+    def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionState:
+        return wait_for(self.session.wait(timeout, until=until))
+
+    def events(self, after: int = 0) -> Iterator[SessionEvent]:
+        live = self.session.events(after)
+
+        async def following() -> SessionEvent | None:
+            return await anext(live, None)
+
+        while (event := wait_for(following())) is not None:
+            yield event
+
+
+def started(
+    agent: Agent,
+    task: str,
+    *,
+    context: str = "",
+    channel: str | None = None,
+    idempotency_key: str | None = None,
+) -> SyncSession:
+    """The session of `agent.start`."""
+    work = agent.start(task, context=context, channel=channel, idempotency_key=idempotency_key)
+    return SyncSession(wait_for(work))
