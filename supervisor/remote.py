@@ -14,19 +14,17 @@ from urllib.parse import quote
 
 import aiohttp
 
+from supervisor import apikeys, schedules, tokens
 from supervisor.client import Pausing, SessionEvent, SessionState, Unavailable
 from supervisor.core.conversation import Json
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Trigger
 
-# Imported so that their refusals come back as what they are.
-from supervisor.schedules import ScheduleNotFound  # noqa: F401
-from supervisor.tokens import TokenForged  # noqa: F401
-
 CONNECT = 5.0
 ANSWER = 60.0
 TRIES = 3
 PAUSE = 0.3
+LONGEST_WAIT = 10
 _DETAILS: Json = {
     "session_id": "",
     "name": "",
@@ -36,6 +34,8 @@ _DETAILS: Json = {
     "users": (),
     "groups": (),
 }
+# Loaded, so that their refusals come back as what they are.
+_REFUSING = (apikeys, schedules, tokens)
 LAST = ("Completed", "Failed", "Cancelled")
 _AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -150,7 +150,7 @@ class Remote:
 
         Raises the FlagmanError that the other side raised, or Unavailable.
         """
-        tries = TRIES if again or method == "GET" else 1
+        tries, patience = (TRIES if again or method == "GET" else 1), TRIES
         while True:
             tries -= 1
             try:
@@ -165,7 +165,13 @@ class Remote:
                         allow_redirects=False,
                     ) as answer,
                 ):
-                    return await self._understood(answer)
+                    wait = answer.headers.get("Retry-After", "") if answer.status == 429 else ""
+                    patience -= 1
+                    if patience < 0 or not wait.isdecimal() or int(wait) > LONGEST_WAIT:
+                        return await self._understood(answer)
+                    tries += 1
+                await asyncio.sleep(int(wait))
+                continue
             except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
                 if not tries:
                     raise self._unreachable(error) from error
@@ -254,7 +260,7 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[str]:
 def rebuilt(problem: Json) -> FlagmanError:
     """The error that a problem document tells of, with its class, sentence, code and status."""
     code, kinds = str(problem.get("code", "")), dict(_kinds(FlagmanError))
-    kind = kinds.get(code, Refused)
+    kind = kinds.get(code, Unavailable if problem.get("status") == 503 else Refused)
     error = kind.__new__(kind)
     error.args = (str(problem.get("detail") or problem.get("title") or "It was refused."),)
     # What the document does not say is empty.

@@ -10,6 +10,7 @@ from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    BudgetRaised,
     Cancelled,
     Completed,
     ContextAdded,
@@ -23,8 +24,13 @@ from supervisor.core.events import (
     QuestionAsked,
     Resumed,
     SessionLaunched,
+    TimerDropped,
+    TimerFired,
+    TimerSet,
     ToolFinished,
     ToolStarted,
+    WaitBegun,
+    WaitEnded,
 )
 
 
@@ -61,9 +67,12 @@ def _texts(event: Event) -> Iterator[str]:
         case QuestionAsked():
             yield f"asked ({event.call_id}): {event.question}"
         case Paused():
-            yield f"paused: {event.reason}{_because(event.detail)}"
+            until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
+            yield f"paused: {event.reason}{until}{_because(event.detail)}"
         case Resumed():
-            yield f"resumed by {event.trigger}{_because(event.context)}"
+            what = event.condition or event.trigger
+            data = f" with {canonical_json(event.data)}" if event.data is not None else ""
+            yield f"resumed by {what}{data}{_because(event.context)}"
         case _:
             yield _short(event)
 
@@ -85,7 +94,26 @@ def _short(event: Event) -> str:
         case Cancelled():
             return f"cancelled{_because(event.reason)}"
         case _:
+            return _timing(event)
+
+
+def _timing(event: Event) -> str:
+    match event:
+        case TimerSet():
+            about = f" about {event.about}" if event.about else ""
+            return f"set reminder {event.timer_id}{about} for {event.due:%Y-%m-%d %H:%M} UTC{_because(event.text)}"
+        case TimerFired():
+            return f"reminded: {event.timer_id}"
+        case TimerDropped():
+            return f"dropped reminder {event.timer_id}"
+        case WaitBegun():
+            return f"waits in {event.call_id}"
+        case WaitEnded():
+            return f"waited in {event.call_id}: {event.content.strip()}"
+        case BudgetRaised():
             return "raised the budget"
+        case _:
+            return event.type
 
 
 def _response(event: ModelResponded) -> Iterator[str]:
