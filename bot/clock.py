@@ -12,6 +12,7 @@ from typing import Self
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.compose import Core, now
+from storage.connect import end
 from storage.errors import StorageError
 from supervisor.core.errors import FlagmanError
 from supervisor.schedules import OWNER
@@ -51,8 +52,7 @@ class Clock:
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.shutdown(wait=False)
         if self._listening:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await end([self._listening])
         async with self._firing:
             pass
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -84,6 +85,18 @@ def reaching_store() -> Iterator[None]:
         yield
     except UNAVAILABLE as error:
         raise StoreUnavailable(str(error) or type(error).__name__) from error
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks that use the store until they have ended.
+
+    Once is not enough: redis-py takes a cancellation that falls into the making of a connection for a broken one.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.2)
 
 
 async def wait_ready(client: Redis, timeout: timedelta) -> None:

@@ -6,10 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
-from storage.errors import LeaseLost, VersionConflict
-from storage.log import Lease
 from storage.queue import Started
 from supervisor.core.conditions import parse_condition
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Sleep, Wait, next_action
@@ -17,11 +14,8 @@ from supervisor.core.conversation import ModelReply, ModelRequest
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent, InvalidCondition
 from supervisor.core.events import (
-    SYSTEM,
     ApprovalRequested,
     Completed,
-    Event,
-    ModelResponded,
     OutcomeLost,
     Paused,
     QuestionAsked,
@@ -30,12 +24,12 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.fold import apply
 from supervisor.core.persona import Persona
 from supervisor.core.prompt import conversation
 from supervisor.core.session import Call, Session
 from supervisor.deliveries import Deliveries
 from supervisor.gateway.contract import Gateway, GatewayError
+from supervisor.ledger import Ledger
 from supervisor.personas.library import PersonaLibrary
 from supervisor.screening import screen, tools_of
 from supervisor.sessions import Sessions
@@ -72,15 +66,18 @@ class Runner:
 
 
 class _Advance:
-    """One job. `session` includes the events in `pending`, which are decided and not yet appended."""
+    """One job."""
 
     def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
-        self._lease: Lease | None = started.lease
-        self._stored = self._session = session
-        self._pending: list[Event] = []
+        self._ledger = Ledger(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._attempts: dict[str, int] = {}
+
+    @property
+    def _session(self) -> Session:
+        return self._ledger.session
 
     async def run(self) -> Done | Later:
         try:
@@ -95,13 +92,13 @@ class _Advance:
 
     async def _turn(self) -> Done | Later | None:
         """One pass: what is next, done. None to go round again."""
-        if self._lease is None:
+        if self._ledger.lost:
             return await self._late()
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
-                self._add(Completed(**self._now(), summary=summary))
+                self._ledger.add(Completed(**self._ledger.now(), summary=summary))
             case Pause(reason=reason, detail=detail):
-                self._add(Paused(**self._now(), reason=reason, detail=detail))
+                self._ledger.add(Paused(**self._ledger.now(), reason=reason, detail=detail))
             case CallModel(context_seen=seen):
                 return await self._ask_model(seen)
             case RunTools() as action:
@@ -117,18 +114,18 @@ class _Advance:
         if self._running:
             await self._settle_running()
             return None
-        if not self._pending:
+        if not self._ledger.pending:
             # What it waits for may have come before it did.
             if self._session.waits and await self._runner.deliveries.catch_up(self._session):
                 await self._refresh()
                 return None
             return Done()
-        released = await self._commit(release=not self._session.waits)
+        released = await self._ledger.commit(release=not self._session.waits)
         return Done(released=True) if released else None
 
     async def _late(self) -> Done | None:
         """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
-        if await self._commit() is None:
+        if await self._ledger.commit() is None:
             return None
         if not self._running:
             return Done()
@@ -138,86 +135,51 @@ class _Advance:
     def _sleep(self, call: Call) -> None:
         """The agent's own `wait_for`: its condition was validated when it was proposed."""
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-        self._add(WaitBegun(**self._now(), call_id=call.call_id))
+        self._ledger.add(WaitBegun(**self._ledger.now(), call_id=call.call_id))
         try:
             condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
         except InvalidCondition as error:
             # A moment that has passed since, such as one that waited for an approval.
-            self._add(WaitEnded(**self._now(), call_id=call.call_id, content=str(error)))
+            self._ledger.add(WaitEnded(**self._ledger.now(), call_id=call.call_id, content=str(error)))
             return
         event = Paused(
-            **self._now(),
+            **self._ledger.now(),
             reason=reason_for([condition]),
             detail=str(arguments.get("reason") or ""),
             conditions=(condition,),
         )
-        self._add(event)
-
-    # Recording
-
-    def _now(self) -> dict[str, Any]:
-        return {"at": self._runner.clock(), "by": SYSTEM.id}
-
-    def _add(self, event: Event) -> None:
-        self._session = apply(self._session.id, self._session, event)
-        self._pending.append(event)
-
-    async def _commit(self, *, release: bool = False) -> bool | None:
-        """Append what is decided. True if the lease went with it; None after a conflict: decide again."""
-        if not self._pending:
-            return False
-        try:
-            released = await self._runner.sessions.append(
-                self._stored, self._session, self._pending, lease=self._lease, release=release
-            )
-        except LeaseLost:
-            _log.warning("session %s: another worker took it over", self._session.id)
-            self._lease = None
-            await self._rebase()
-            return None
-        except VersionConflict:
-            await self._rebase()
-            return None
-        self._stored, self._pending = self._session, []
-        return released
-
-    async def _rebase(self) -> None:
-        """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
-        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | OutcomeLost)]
-        self._stored = self._session = await self._runner.sessions.load(self._session.id)
-        self._pending = []
-        for fact in facts:
-            try:
-                self._add(fact)
-            except IllegalEvent as error:
-                _log.info("session %s: %s dropped: %s", self._session.id, fact.type, error)
+        self._ledger.add(event)
 
     async def _refresh(self) -> None:
         """Read what others appended."""
         self._signals.changed.clear()
-        if self._pending:
-            await self._rebase()
-        else:
-            self._stored = self._session = await self._runner.sessions.load(self._session.id)
+        await self._ledger.refresh()
 
     # The model
 
     async def _ask_model(self, seen: int) -> Later | None:
-        if await self._commit() is None:
+        if await self._ledger.commit() is None:
             return None
         if self._signals.stopping.is_set():
             return Later(at=None)
+        step = len(self._session.steps) + 1
         request = await self._request(seen)
         task = asyncio.create_task(self._runner.gateway.reply(request))
         try:
             reply = await self._reply(task)
         except GatewayError as error:
-            self._add(Paused(**self._now(), reason="error_threshold_exceeded", detail=str(error)))
+            self._ledger.add(
+                Paused(**self._ledger.now(), reason="error_threshold_exceeded", detail=str(error))
+            )
             return None
         finally:
             task.cancel()
         if reply is None:
             return None if self._session.ended or self._session.pause else Later(at=None)
+        if len(self._session.steps) + 1 != step:
+            # Another worker took over meanwhile, and its answer counts.
+            await self._ledger.lose()
+            return None
         self._respond(reply, seen, *await self._toolset())
         return None
 
@@ -230,14 +192,14 @@ class _Advance:
             tools=tools,
             at=self._runner.clock(),
         )
-        self._add(event)
+        self._ledger.add(event)
 
     async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
         """The model's answer; None if the session was cancelled or this worker stops first."""
         while not task.done():
             if self._signals.stopping.is_set():
                 return None
-            await self._wait({task})
+            await self._signals.wait({task})
             if not task.done() and self._signals.changed.is_set():
                 await self._refresh()
                 if self._session.ended:
@@ -261,13 +223,17 @@ class _Advance:
     # Tools
 
     async def _tools(self, action: RunTools) -> Later | None:
+        orphans = [c for c in action.started if c.call_id not in self._running]
+        if any((c.call_id, c.attempt) not in self._inherited for c in orphans):
+            # Started since, and not here: another worker took over and is at it.
+            await self._ledger.lose()
+            return None
         if action.ask:
             ids = tuple(c.call_id for c in action.ask)
             request_id = f"r{self._session.version}"
-            self._add(ApprovalRequested(**self._now(), request_id=request_id, call_ids=ids))
+            self._ledger.add(ApprovalRequested(**self._ledger.now(), request_id=request_id, call_ids=ids))
         for call in action.questions:
             self._ask_person(call)
-        orphans = [c for c in action.started if c.call_id not in self._running]
         if not await self._recover(orphans):
             return None
         begin = [c for c in action.run if c.call_id not in self._running]
@@ -275,7 +241,7 @@ class _Advance:
             begin = []
         for call in begin:
             self._start(call)
-        if await self._commit() is None:
+        if await self._ledger.commit() is None:
             return None
         for call in begin:
             self._run(self._session.call(call.call_id))
@@ -284,22 +250,22 @@ class _Advance:
     def _ask_person(self, call: Call) -> None:
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
         event = QuestionAsked(
-            **self._now(),
+            **self._ledger.now(),
             call_id=call.call_id,
             question=str(arguments.get("question", "")),
             options=tuple(arguments.get("options") or ()),
         )
-        self._add(event)
+        self._ledger.add(event)
 
     def _start(self, call: Call) -> None:
         event = ToolStarted(
-            **self._now(),
+            **self._ledger.now(),
             call_id=call.call_id,
             attempt=call.attempt + 1,
             idempotency_key=idempotency_key(self._session.id, call),
             digest=call_digest(call.call.tool, call.call.arguments),
         )
-        self._add(event)
+        self._ledger.add(event)
 
     def _run(self, call: Call) -> None:
         context = self._runner.toolrun.context(self._session.id, call, call.attempt)
@@ -316,7 +282,7 @@ class _Advance:
             tool = self._runner.tools.get(call.call.tool)
             if call.call.idempotent and tool is not None:
                 self._start(call)
-                if await self._commit() is None:
+                if await self._ledger.commit() is None:
                     return False
                 self._run(self._session.call(call.call_id))
                 continue
@@ -331,18 +297,18 @@ class _Advance:
         if verdict == "done":
             self._finish(call.call_id, call.attempt, Result(True, text))
         else:
-            self._add(OutcomeLost(**self._now(), call_id=call.call_id, attempt=call.attempt))
+            self._ledger.add(OutcomeLost(**self._ledger.now(), call_id=call.call_id, attempt=call.attempt))
 
     async def _settle_running(self) -> Later | None:
         """Wait for the first tool to end or for a change; each end is recorded at once."""
         if not self._running:
             return Later(at=None) if self._signals.stopping.is_set() else None
-        await self._wait(set(self._running.values()))
+        await self._signals.wait(set(self._running.values()))
         for call_id, task in list(self._running.items()):
             if task.done():
                 del self._running[call_id]
                 self._finish(call_id, self._attempts[call_id], task.result())
-        if self._pending and await self._commit() is None:
+        if self._ledger.pending and await self._ledger.commit() is None:
             return None
         if self._signals.changed.is_set():
             await self._refresh()
@@ -352,7 +318,7 @@ class _Advance:
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
         event = ToolFinished(
-            **self._now(),
+            **self._ledger.now(),
             call_id=call_id,
             attempt=attempt,
             ok=result.ok,
@@ -361,7 +327,7 @@ class _Advance:
             duration_ms=result.duration_ms,
         )
         try:
-            self._add(event)
+            self._ledger.add(event)
         except IllegalEvent as error:
             # Another worker took this call over and recorded its end first.
             _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
@@ -377,15 +343,4 @@ class _Advance:
             del self._running[call_id]
             interrupted = Result(False, "Interrupted: the session was cancelled.")
             self._finish(call_id, self._attempts[call_id], interrupted)
-        await self._commit()
-
-    async def _wait(self, tasks: set[asyncio.Task[Any]]) -> None:
-        """Until a task ends, somebody appends, or this worker is told to stop."""
-        signals = [asyncio.create_task(self._signals.changed.wait())]
-        if not self._signals.stopping.is_set():
-            signals.append(asyncio.create_task(self._signals.stopping.wait()))
-        try:
-            await asyncio.wait({*tasks, *signals}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for signal in signals:
-                signal.cancel()
+        await self._ledger.commit()

@@ -93,6 +93,14 @@ class Sessions:
         await self._snapshot(after)
         return done.released
 
+    async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
+        """Whether an append that was not answered took place: exactly these events stand at its place."""
+        stored = await self._log.read(after.id, before.version, before.version + len(events) - 1)
+        if stored != [encode(event) for event in events]:
+            return False
+        self._keep(after)
+        return True
+
     async def events(self, session_id: str) -> list[Event]:
         """The whole log. Raises LogUnreadable."""
         return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]

@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from storage.connect import end
 from storage.errors import StorageError
 from storage.queue import SessionQueue, Started
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
+# As long as it takes to stop while there is nothing to do.
+BLOCK = timedelta(seconds=1)
 _log = logging.getLogger("flagman.worker")
 
 
@@ -24,6 +28,17 @@ class Signals:
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        """Until a task ends, somebody appends, or this worker is told to stop (and was not before)."""
+        signals = [asyncio.create_task(self.changed.wait())]
+        if not self.stopping.is_set():
+            signals.append(asyncio.create_task(self.stopping.wait()))
+        try:
+            await asyncio.wait({*tasks, *signals}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for signal in signals:
+                signal.cancel()
 
 
 @dataclass(frozen=True)
@@ -69,20 +84,22 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` is called; then give the jobs under way `grace` to reach a boundary."""
         await self._until_stopped(self._queue.open)
-        chores = [
-            asyncio.create_task(self._forever(chore))
-            for chore in (self._take, self._reclaim, self._renew, self._pump, self._listen)
+        taking, *intake = [
+            asyncio.create_task(self._forever(chore)) for chore in (self._take, self._reclaim, self._pump)
         ]
+        # The renewals go on while jobs end, or another worker would take them over.
+        chores = [asyncio.create_task(self._forever(chore)) for chore in (self._renew, self._listen)]
         try:
             await self._stopping.wait()
         finally:
-            # The renewals go on while jobs end, or another worker would take them over.
-            for index in (0, 1, 3):
-                chores[index].cancel()
+            async with self._free:
+                self._free.notify_all()
+            await end(intake)
+            # A read that is cut off may still be served, and that job would wait for its lease to run out.
+            await asyncio.wait([taking], timeout=2 * BLOCK.total_seconds())
+            await end([taking])
             await self._drain()
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(*chores, return_exceptions=True)
+            await end(chores)
             with contextlib.suppress(StorageError):
                 await self._queue.leave(self._name)
 
@@ -93,7 +110,7 @@ class Worker:
 
     async def _forever(self, chore: Callable[[], Awaitable[None]]) -> None:
         delay = 0.1
-        while True:
+        while not (chore == self._take and self._stopping.is_set()):
             try:
                 await chore()
                 delay = 0.1
@@ -117,9 +134,11 @@ class Worker:
 
     async def _take(self) -> None:
         async with self._free:
-            await self._free.wait_for(lambda: len(self._jobs) < self._slots)
+            await self._free.wait_for(lambda: len(self._jobs) < self._slots or self._stopping.is_set())
+        if self._stopping.is_set():
+            return
         free = self._slots - len(self._jobs)
-        for entry, session_id in await self._queue.take(self._name, limit=free, block=timedelta(seconds=5)):
+        for entry, session_id in await self._queue.take(self._name, limit=free, block=BLOCK):
             self._begin(entry, session_id)
 
     async def _reclaim(self) -> None:

@@ -4,7 +4,7 @@
         proxy.at("ToolFinished", "after", worker.kill)
 
 A command is passed on whole. `before`: it never reaches the store. `after`: the store has answered, and the
-answer is not passed on.
+answer is not passed on. `stall`: it is passed on when the act is done, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-When = Literal["before", "after"]
+When = Literal["before", "after", "stall"]
 # The script of an append is named by its digest, so its text is only seen when it is loaded.
 _NOT_A_COMMAND = (b"\r\nSCRIPT\r\n", b"\r\nHELLO\r\n")
 
@@ -105,10 +105,12 @@ class RedisProxy:
         while True:
             command = await _command(reader)
             trap = self._caught(command)
-            if trap and trap.when == "before":
+            if trap and trap.when == "stall":
+                trap.spring()
+            elif trap and trap.when == "before":
                 trap.spring()
                 return
-            if trap:
+            elif trap:
                 held.append(trap)
             there.write(command)
             await there.drain()
