@@ -1,0 +1,99 @@
+"""Run as a process: Flagman behind Slack (`busy`), or a Bolt app that only acknowledges (`bare`), the floor of it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot import slack as bolt
+from bot.settings import Settings
+from bot.web import listening
+from supervisor.core.conversation import ModelReply, ModelRequest, UserTurn
+from tests.benchmarks.stand import TOOLS, Scripted, settings
+from tests.support.flagman import Flagman
+from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
+
+RUNNING, APPROVING = "Watch the shop.", "Bring the shop back up."
+THINKING = 2.0
+
+
+class Both:
+    """Sessions that run think for two seconds between steps; those that are approved propose at once."""
+
+    description = "scripted:benchmark"
+
+    def __init__(self) -> None:
+        self._runs, self._asks = Scripted("look", thinking=THINKING), Scripted("restart")
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        first = request.turns[0]
+        running = isinstance(first, UserTurn) and first.text == RUNNING
+        return await (self._runs if running else self._asks).reply(request)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def configured(folder: Path, redis_url: str, api_url: str, port: int, *, http: bool) -> Settings:
+    given: dict[str, Any] = {
+        "slack_bot_token": BOT_TOKEN,
+        "slack_app_token": None if http else APP_TOKEN,
+        "slack_signing_secret": SIGNING_SECRET,
+        "slack_api_url": api_url,
+        "port": port,
+        "slots": 400,
+    }
+    return settings(folder, redis_url, **given)
+
+
+async def bare(config: Settings, stack: AsyncExitStack) -> None:
+    client, _ = await stack.enter_async_context(bolt.clients(config))
+    app = AsyncApp(client=client, signing_secret=SIGNING_SECRET, process_before_response=True)
+
+    @app.action("call_approve")
+    async def approve(ack: AsyncAck) -> None:
+        await ack()
+
+    if config.slack_app_token:
+        await stack.enter_async_context(bolt.socket_mode(app, config, client))
+        return
+    served = web.Application()
+    bolt.mount(served, app)
+    await stack.enter_async_context(listening(served, config))
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["busy", "bare"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("redis_url")
+    parser.add_argument("api_url")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--http", action="store_true")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.CRITICAL)
+    config = configured(options.folder, options.redis_url, options.api_url, options.port, http=options.http)
+    async with AsyncExitStack() as stack:
+        if options.what == "bare":
+            await bare(config, stack)
+        else:
+            await stack.enter_async_context(Flagman(config, Both(), tools=TOOLS))
+        print("ready", flush=True)
+        # Until the one who started us closes our input.
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+        )
+        await reader.read()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,25 @@
+"""Run as a process: a whole Flagman; says when it was ready, and how long the first approval took to be carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from tests.benchmarks.stand import PERSON, Scripted, Watch, flagman
+
+
+async def main(folder: str, url: str, session_id: str) -> None:
+    async with flagman(Path(folder), url or None, Scripted("restart")) as parts:
+        watch = Watch(parts)
+        ready = time.time()
+        begun = time.perf_counter()
+        await parts.supervisor.decide(session_id, ["1.1"], "approve", PERSON)
+        resumed = (await watch.finished(session_id) - begun) * 1000
+        print(json.dumps({"ready": ready, "resumed": resumed}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
