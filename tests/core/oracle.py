@@ -105,6 +105,8 @@ class Oracle:
                 self.paused = True
             case Completed() | Failed() | Cancelled():
                 assert not self.ended
+                if event.type == "Completed":
+                    assert self.heard == self.said, "it ends before the model has heard everything"
                 self.ended = True
             case ApprovalRequested():
                 self._request(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from supervisor.core.control import CallModel, Wait, next_action
-from supervisor.core.conversation import ModelReply, ProposedCall, Usage
+from supervisor.core.conversation import Json
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import (
@@ -31,51 +32,31 @@ from supervisor.core.fold import fold
 from supervisor.core.policy import right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
-from tests.core.build import ALICE, BOB, SID
+from tests.core.build import ALICE, SID
 from tests.core.oracle import KINDS, PEOPLE
 from tests.core.world import Work, World
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
-    max_leaves=3,
-)
+ARGUMENTS: list[Json] = [{}, {"b": 1, "a": [None, "ü"]}, {"x": {"y": 2.5}, "": True}]
+PROPOSED = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(ARGUMENTS)), max_size=4)
 
 
 def one_in(n: int) -> st.SearchStrategy[bool]:
     return st.integers(0, n - 1).map(lambda k: k == n - 1)
 
 
-CALLS = st.builds(
-    ProposedCall,
-    call_id=st.just(""),
-    tool=st.sampled_from(sorted(KINDS)),
-    arguments=st.just({}) | st.dictionaries(st.text(max_size=3), VALUES, max_size=1),
-)
-REPLIES = st.builds(
-    ModelReply,
-    text=st.sampled_from(("Well", "")),
-    calls=one_in(5)
-    .flatmap(lambda last: st.lists(CALLS, min_size=1 - last, max_size=0 if last else 4))
-    .map(tuple),
-    usage=st.builds(Usage, input_tokens=st.integers(0, 9), output_tokens=st.integers(0, 9)),
-    cost_usd=st.none() | st.decimals("0", "1", places=4),
-    model=st.just("test:model"),
-    duration_ms=st.just(1),
-)
-LAST = ModelReply(text="Done", calls=(), usage=Usage(), cost_usd=None, model="test:model", duration_ms=1)
-
-
 WORK = st.builds(
     Work,
-    number=one_in(3).map(int),
-    reply=REPLIES,
+    number=st.integers(0, 1),
+    proposed=PROPOSED.map(tuple),
+    tokens=st.integers(0, 9),
+    cost=st.sampled_from((None, Decimal(0), Decimal("0.0123"))),
     dies=one_in(12),
-    reads=one_in(6),
-    ends=st.booleans(),
-    ok=st.booleans(),
+    reads=st.booleans(),
+    lingers=one_in(3),
+    ok=one_in(4).map(lambda fails: not fails),
     pick=st.integers(0, 3),
 )
+LAST = Work(0, (), 0, None, dies=False, reads=False, lingers=False, ok=True, pick=0)
 
 
 @dataclass(frozen=True)
@@ -83,27 +64,34 @@ class Deed:
     """What one person tries to do."""
 
     what: str
-    who: Actor
+    person: int
     pick: int
     anywhere: bool
     verdict: int
     how: str
 
+    @property
+    def who(self) -> Actor:
+        return PEOPLE[self.person]
+
 
 DEEDS = st.builds(
     Deed,
     what=st.sampled_from(
-        ["nothing"] * 6
-        + ["decide"] * 6
-        + ["answer", "answer", "say_outcome", "say_outcome", "forge", "add_context", "pause"]
-        + ["resume", "resume", "resume", "raise_budget", "cancel"]
+        ["help"] * 10
+        + ["start", "forge"] * 3
+        + ["decide", "add_context"] * 2
+        + ["answer", "say_outcome", "pause", "resume", "cancel", "nothing"]
     ),
-    who=st.sampled_from(PEOPLE),
+    person=st.integers(0, len(PEOPLE) - 1),
     pick=st.integers(0, 3),
     anywhere=one_in(6),
     verdict=st.integers(0, 5),
     how=st.sampled_from(("digest", "via", "repeat", "requester")),
 )
+
+
+HELPFUL = Deed("help", 1, 0, False, 5, "")
 
 
 class Interleaving(RuleBasedStateMachine):
@@ -144,15 +132,30 @@ class Interleaving(RuleBasedStateMachine):
     def by(self, deed: Deed) -> dict[str, Any]:
         return self.world.now(deed.who)
 
+    def help(self, deed: Deed) -> None:
+        """Do one thing that the session waits for, by somebody who may."""
+        session = self.world.session
+        if session.pause:
+            self.raise_budget(deed)
+        for call_id in [c.call_id for c in session.calls_in("awaiting")]:
+            may = [p for p in (deed.who, *PEOPLE) if self.world.oracle.may_decide(p, call_id)]
+            if may:
+                self.decides(may[0], call_id, deed)
+        self.answer(deed)
+        self.say_outcome(deed)
+
     def nothing(self, deed: Deed) -> None:
         pass
 
     def decide(self, deed: Deed) -> None:
         call_id = self.target(deed, "awaiting")
         if call_id:
-            expected = self.world.oracle.may_decide(deed.who, call_id)
-            verdict = "approve" if deed.verdict else "deny"
-            assert self.act(lambda: [self.decision(deed.who, call_id, verdict)]) == expected
+            self.decides(deed.who, call_id, deed)
+
+    def decides(self, who: Actor, call_id: str, deed: Deed) -> None:
+        expected = self.world.oracle.may_decide(who, call_id)
+        verdict = "approve" if deed.verdict else "deny"
+        assert self.act(lambda: [self.decision(who, call_id, verdict)]) == expected
 
     def decision(self, who: Actor, call_id: str, verdict: Any) -> ApprovalDecided:
         call = self.world.session.call(call_id)
@@ -163,10 +166,11 @@ class Interleaving(RuleBasedStateMachine):
 
     def forge(self, deed: Deed) -> None:
         """A decision that nobody had the right to make, straight at the fold."""
-        call_id = self.target(deed, "awaiting")
-        if call_id is None:
+        calls = self.world.session.calls_in("awaiting")
+        half_way = [c for c in calls if c.decisions]
+        if not calls:
             return
-        call, who, via = self.world.session.call(call_id), deed.who, "anyone"
+        call, who, via = (half_way or calls)[deed.pick % len(half_way or calls)], deed.who, "anyone"
         digest, may = call.call.digest, KINDS[call.call.tool].may
         if deed.how == "digest":
             digest = call_digest(call.call.tool, "something else")
@@ -180,9 +184,16 @@ class Interleaving(RuleBasedStateMachine):
         else:
             return
         forged = ApprovalDecided(
-            **self.world.now(who), call_id=call_id, digest=digest, verdict="approve", via=via
+            **self.world.now(who), call_id=call.call_id, digest=digest, verdict="approve", via=via
         )
         assert not self.act(lambda: [forged])
+
+    def start(self, deed: Deed) -> None:
+        """A start that nobody decided on, of any call: only one that might have been decided on passes."""
+        session = self.world.session
+        calls = session.open_calls or (session.steps[-1].calls if session.steps else ())
+        if calls:
+            self.act(lambda: [self.world.start_of(calls[deed.pick % len(calls)])])
 
     def answer(self, deed: Deed) -> None:
         call_id = self.target(deed, "asking")
@@ -270,25 +281,16 @@ class Interleaving(RuleBasedStateMachine):
                 self.world.model_replies(worker, worker.asking, LAST)
             for call_id in sorted(worker.running):
                 self.world.tool_ends(worker, call_id, True)
-            self.everybody_helps()
+            self.help(HELPFUL)
         assert self.world.session.ended
         events = [decode(SID, n, data) for n, data in enumerate(self.world.log)]
         assert fold(SID, events) == self.world.session
-
-    def everybody_helps(self) -> None:
-        deed = Deed("", BOB, 0, False, 5, "")
-        if self.world.session.pause:
-            self.raise_budget(deed)
-        self.answer(deed)
-        self.say_outcome(deed)
-        for who in PEOPLE:
-            self.decide(Deed("", who, 0, False, 5, ""))
 
 
 TestInterleaving = Interleaving.TestCase
 TestInterleaving.settings = settings(
     max_examples=100,
-    stateful_step_count=60,
+    stateful_step_count=45,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

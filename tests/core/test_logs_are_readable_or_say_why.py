@@ -84,7 +84,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=60, deadline=None, database=None)
 @given(arguments=st.dictionaries(st.text(), JSON, max_size=4), text=st.text(), data=JSON)
 def test_any_text_and_json_survives(arguments: dict[str, Any], text: str, data: Any) -> None:
     call = tool_call(arguments=arguments, tool=text)

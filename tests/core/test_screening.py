@@ -236,7 +236,7 @@ def turned(value: Any) -> Any:
     return [turned(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=60, deadline=None, database=None)
 @given(value=st.dictionaries(st.text(), JSON, max_size=4))
 def test_the_order_of_keys_is_of_no_account(value: dict[str, Any]) -> None:
     assert canonical_json(turned(value)) == canonical_json(value)
@@ -245,7 +245,7 @@ def test_the_order_of_keys_is_of_no_account(value: dict[str, Any]) -> None:
     assert one("look", turned(value)).digest == one("look", value).digest
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=60, deadline=None, database=None)
 @given(a=JSON, b=JSON)
 def test_other_arguments_or_another_tool_have_another_digest(a: Any, b: Any) -> None:
     assert (digest(a) == digest(b)) == (json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True))

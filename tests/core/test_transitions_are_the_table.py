@@ -94,6 +94,13 @@ def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
     assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == {"ToolFinished"}
 
 
+def test_a_call_starts_only_where_it_was_waved_through() -> None:
+    assert CALL_MOVES["ToolStarted"] == {"ready", "approved", "started"}
+    assert CALL_MOVES["ApprovalDecided"] == {"awaiting"}
+    assert CALL_MOVES["OutcomeDecided"] == {"unknown"}
+    assert CALL_MOVES["ToolFinished"] == {"started", "unknown"}
+
+
 def test_a_call_that_is_not_idempotent_does_not_start_while_it_may_be_running() -> None:
     session = session_in("running", "started", idempotent=False)
     with pytest.raises(IllegalEvent, match="does not start again by itself"):
@@ -187,3 +194,29 @@ def test_a_resume_ends_every_pause_that_is_open() -> None:
         (1, BOB.id, AT),
         (2, BOB.id, AT),
     ]
+
+
+@pytest.mark.parametrize(
+    ("phases", "reason"),
+    [
+        (("awaiting",), "human_approval_required"),
+        (("asking",), "human_input_required"),
+        (("unknown",), "outcome_unknown"),
+        (("asking", "awaiting"), "human_approval_required"),
+        (("awaiting", "unknown"), "outcome_unknown"),
+        (("asking", "unknown"), "outcome_unknown"),
+        (("awaiting", "started"), None),
+        (("unknown", "ready"), None),
+        (("finished", "denied"), None),
+        ((), None),
+    ],
+)
+def test_what_a_session_waits_for(phases: tuple[CallPhase, ...], reason: str | None) -> None:
+    step = session_in("running", "ready").steps[0]
+    calls = tuple(step.calls[0].model_copy(update={"phase": phase}) for phase in phases)
+    steps = (step.model_copy(update={"calls": calls}),)
+    for lifecycle in LIFECYCLES:
+        session = session_in(lifecycle, "ready").model_copy(update={"steps": steps})
+        expected = {"running": reason, "paused": "manual"}.get(lifecycle)
+        assert session.waiting_for == expected
+        assert session.status == ("paused" if expected else lifecycle)

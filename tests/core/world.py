@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
-from supervisor.core.conversation import ModelReply, Turn
+from supervisor.core.conversation import Json, ModelReply, ProposedCall, Turn, Usage
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
@@ -60,7 +61,7 @@ TOOLS = {
     for name, kind in KINDS.items()
     if name != "unknown"
 }
-BUDGETS = Budgets(max_steps=4, error_threshold=2)
+BUDGETS = Budgets(max_steps=5, error_threshold=3)
 Asking = tuple[int, int, tuple[Turn, ...]]
 
 
@@ -80,10 +81,12 @@ class Work:
     """What one worker does next, and what comes of it."""
 
     number: int
-    reply: ModelReply
+    proposed: tuple[tuple[str, Json], ...]
+    tokens: int
+    cost: Decimal | None
     dies: bool
     reads: bool
-    ends: bool
+    lingers: bool
     ok: bool
     pick: int
 
@@ -150,13 +153,13 @@ class World:
 
     def works(self, turn: Work) -> None:
         worker = self.workers[turn.number]
+        if turn.reads:
+            self.reads(worker)
         if turn.dies:
             self.replace(turn.number)
-        elif turn.reads:
-            self.reads(worker)
         elif worker.asking:
-            self.model_replies(worker, worker.asking, turn.reply)
-        elif worker.running and turn.ends:
+            self.model_replies(worker, worker.asking, turn)
+        elif worker.running and not turn.lingers:
             self.tool_ends(worker, sorted(worker.running)[turn.pick % len(worker.running)], turn.ok)
         else:
             self.goes_on(worker)
@@ -212,14 +215,21 @@ class World:
             **self.now(), call_id=call.call_id, attempt=attempt, idempotency_key="k", digest=digest
         )
 
-    def model_replies(self, worker: Worker, asking: Asking, reply: ModelReply) -> None:
+    def model_replies(self, worker: Worker, asking: Asking, turn: Work) -> None:
         seen, step, turns = asking
         worker.asking = None
         self.count += 1
-        numbered = (
-            c.model_copy(update={"call_id": f"ref-{self.count}-{n}"}) for n, c in enumerate(reply.calls)
+        reply = ModelReply(
+            text="Well",
+            calls=tuple(
+                ProposedCall(call_id=f"ref-{self.count}-{n}", tool=tool, arguments=arguments)
+                for n, (tool, arguments) in enumerate(turn.proposed)
+            ),
+            usage=Usage(input_tokens=turn.tokens, output_tokens=1),
+            cost_usd=turn.cost,
+            model="test:model",
+            duration_ms=1,
         )
-        reply = reply.model_copy(update={"calls": tuple(numbered)})
         event = screen(reply, step=step, context_seen=seen, persona=PERSONA, tools=TOOLS, at=self.now()["at"])
         if not self.add(worker, event):
             return
