@@ -24,8 +24,9 @@ from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.masking import Masker
+from supervisor.core.persona import Persona
 from supervisor.deliveries import Deliveries
 from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
 from supervisor.gateway.contract import Gateway
@@ -88,7 +89,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     Raises PersonaInvalid, StorageError or InvalidInput, each with a sentence.
     """
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    personas = load_personas(settings.personas or SHIPPED, known)
+    personas = _personas(settings, known)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
@@ -122,6 +123,15 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             mask,
             server,
         )
+
+
+def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
+    try:
+        return load_personas(settings.personas or SHIPPED, known)
+    except PersonaInvalid as error:
+        if settings.personas is None:
+            raise
+        raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
 
 
 async def _started(server: EmbeddedServer) -> str:
