@@ -99,12 +99,13 @@ def _child(order: dict[str, Any]) -> NoReturn:
 
 
 def _parent() -> None:
-    import pydantic_ai.models.openai
-    import pydantic_ai.providers.openai  # noqa: F401
 
     import bot.processes  # noqa: F401
-    import supervisor.gateway.channel  # noqa: F401
+    from supervisor.gateway.channel import make_channel
 
+    # The first of its kind imports for half a second.
+    os.environ["OPENAI_API_KEY"] = "sk-none"
+    make_channel("openai-chat:test")
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
