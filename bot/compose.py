@@ -12,9 +12,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.secret_key import secret_keys
 from bot.settings import Settings
 from handlers.projector import Projector
 from handlers.sending import SlackSender
+from storage.apikeys import ApiKeyStore
+from storage.changed import ChangeFeed
 from storage.connect import connect, wait_ready
 from storage.embedded import EmbeddedServer
 from storage.errors import StoreUnavailable
@@ -24,6 +27,7 @@ from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
+from supervisor.apikeys import ApiKeys
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
@@ -36,6 +40,7 @@ from supervisor.runner import Runner
 from supervisor.schedules import Schedules
 from supervisor.sessions import Sessions
 from supervisor.supervisor import Supervisor
+from supervisor.tokens import ResumeTokens
 from supervisor.toolrun import ToolRunner
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
@@ -71,6 +76,18 @@ class Core:
         if self.server:
             await self.server.watch()
         await asyncio.Event().wait()
+
+    def changes(self) -> ChangeFeed:
+        return ChangeFeed(self.blocking)
+
+    def api_keys(self) -> ApiKeys:
+        """The keys of the store and of FLAGMAN_API_KEYS."""
+        return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
+
+    def resume_tokens(self) -> ResumeTokens:
+        """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be made."""
+        lifetime = timedelta(seconds=self.settings.token_seconds)
+        return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
 
     def timers(self) -> TimerStore:
         return TimerStore(self.redis, self.blocking)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from supervisor.apikeys import ApiKey, parse_keys
 from supervisor.core.errors import InvalidInput
 
+SHORTEST_SECRET = 16
+_HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
+_RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
 
 
@@ -38,6 +43,13 @@ class Settings(BaseSettings):
     keep_webhooks_seconds: Annotated[float, Field(ge=1, le=604800)] = Field(
         3600, validation_alias="FLAGMAN_KEEP_WEBHOOKS_SECONDS"
     )
+    api_keys: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEYS")
+    api_rate: str = Field("50/200", validation_alias="FLAGMAN_API_RATE")
+    webhook_secret: SecretStr | None = Field(None, validation_alias="FLAGMAN_WEBHOOK_SECRET")
+    secret_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_SECRET_KEY")
+    token_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
+        604_800, validation_alias="FLAGMAN_TOKEN_SECONDS"
+    )
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
     @field_validator("redis_url")
@@ -46,6 +58,30 @@ class Settings(BaseSettings):
         if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         return url
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys:
+            parse_keys(keys.get_secret_value())
+        return keys
+
+    @field_validator("api_rate")
+    @classmethod
+    def _a_rate(cls, rate: str) -> str:
+        found = _RATE.match(rate)
+        if not found or int(found[1]) < 1 or (found[2] and int(found[2]) < 1):
+            raise ValueError("must look like 50 (requests a second) or 50/200 (with bursts of 200)")
+        return rate
+
+    @field_validator("webhook_secret", "secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            for position, (_, secret) in enumerate(_named(value), start=1):
+                if len(secret) < SHORTEST_SECRET:
+                    raise ValueError(f"secret {position} must have {SHORTEST_SECRET} characters or more")
+        return value
 
     @field_validator("slack_api_url")
     @classmethod
@@ -88,10 +124,50 @@ class Settings(BaseSettings):
         return self.workspace or self.data / "workspace"
 
     @property
+    def given_keys(self) -> tuple[tuple[ApiKey, str], ...]:
+        """API keys from the environment, each with its secret."""
+        return parse_keys(self.api_keys.get_secret_value()) if self.api_keys else ()
+
+    @property
+    def rate(self) -> tuple[int, int]:
+        """Requests a second of one API key, and how many at once."""
+        found = _RATE.match(self.api_rate)
+        assert found
+        return int(found[1]), int(found[2] or 4 * int(found[1]))
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """What signs resume tokens: the first signs, all are accepted."""
+        return [part for part in _parts(self.secret_key) if part]
+
+    def webhook_secrets(self, name: str) -> list[str]:
+        """Those of this hook alone, if it has any, else those of all hooks."""
+        entries = _named(self.webhook_secret)
+        own = [secret for hook, secret in entries if hook == name]
+        return own or [secret for hook, secret in entries if not hook]
+
+    @property
     def secrets(self) -> list[str]:
         """Values that may never be shown."""
         values = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret, self.redis_url)
-        return [value.get_secret_value() for value in values if value]
+        own = [secret for _, secret in self.given_keys] + self.secret_keys
+        own += [secret for _, secret in _named(self.webhook_secret)]
+        return [value.get_secret_value() for value in values if value] + own
+
+
+def _parts(value: SecretStr | None) -> list[str]:
+    text = value.get_secret_value() if value else ""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _named(value: SecretStr | None) -> list[tuple[str, str]]:
+    """`secret` or `hook=secret`, separated by commas; the padding of base64 names no hook."""
+    found: list[tuple[str, str]] = []
+    for part in _parts(value):
+        name, _, secret = part.partition("=")
+        named = bool(secret.strip("=")) and _HOOK.match(name) is not None
+        found.append((name, secret) if named else ("", part))
+    return found
 
 
 def read_settings() -> Settings:

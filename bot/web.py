@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from bot.api.app import mount
 from bot.compose import Core
 from bot.settings import Settings
 from storage.errors import StorageError
@@ -17,7 +18,10 @@ BODY_BYTES = 64 * 1024 * 1024
 
 
 def application(parts: Core) -> web.Application:
-    """`/healthz` (the process lives) and `/readyz` (it can work: the store answers)."""
+    """`/healthz` (the process lives), `/readyz` (it can work: the store answers), and the HTTP API.
+
+    Raises InvalidInput where FLAGMAN_SECRET_KEY is needed and missing.
+    """
     app = web.Application(client_max_size=BODY_BYTES)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -33,6 +37,7 @@ def application(parts: Core) -> web.Application:
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    mount(app, parts)
     return app
 
 

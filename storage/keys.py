@@ -65,6 +65,10 @@ def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 
 
+def api_keys_used() -> str:
+    return f"{_PREFIX}:apikeys:used"
+
+
 def queue(partition: int, name: QueueName) -> str:
     """The stream; `:state`, `:later`, `:tries` and `:parked` beside it belong to it."""
     return f"{tag(partition)}:{name}"
@@ -72,6 +76,11 @@ def queue(partition: int, name: QueueName) -> str:
 
 def dirty_channel(partition: int) -> str:
     return f"{tag(partition)}:dirty"
+
+
+def changed_channel(partition: int) -> str:
+    """Where every append tells the id of its session."""
+    return f"{tag(partition)}:changed"
 
 
 def thread(channel: str, ts: str) -> str:

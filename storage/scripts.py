@@ -40,6 +40,7 @@ for k = 1, n do
   version = redis.call('RPUSH', KEYS[1], ARGV[i])
   i = i + 1
 end
+redis.call('PUBLISH', tag..':changed', sid)
 local released = 0
 while i <= #ARGV do
   local op = ARGV[i]

@@ -83,6 +83,7 @@ class House:
             "FLAGMAN_WORKSPACE": str(self.folder / "workspace"),
             "FLAGMAN_PERSONAS": str(self.folder / "personas"),
             "FLAGMAN_MODEL": "openai-chat:test",
+            "FLAGMAN_SECRET_KEY": "a-key-for-tests-only-0123456789abcdef",
             "FLAGMAN_LEASE_SECONDS": str(LEASE),
             "OPENAI_BASE_URL": self.model.url,
             "OPENAI_API_KEY": "sk-none",

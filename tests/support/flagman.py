@@ -32,6 +32,7 @@ def settings(slack_api_url: str, redis_url: str, data: Path, **more: Any) -> Set
         "slack_signing_secret": SecretStr(SIGNING_SECRET),
         "slack_api_url": slack_api_url,
         "redis_url": SecretStr(redis_url),
+        "secret_key": SecretStr("a-key-for-tests-only-0123456789abcdef"),
         "data": data,
         "port": unused_port(),
     }
@@ -91,6 +92,13 @@ class Flagman:
         served: web.Application = application(parts)
         bolt.mount(served, app)
         await self._stack.enter_async_context(listening(served, self.config))
+
+    async def add_api(self) -> str:
+        """One more process that takes in HTTP, on a port of its own; gives its address."""
+        parts = await self._core()
+        config = self.config.model_copy(update={"port": unused_port()})
+        await self._stack.enter_async_context(listening(application(parts), config))
+        return f"http://{config.host}:{config.port}"
 
     async def add_worker(self) -> None:
         """One more process that works."""

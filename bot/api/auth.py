@@ -1,0 +1,29 @@
+"""Whose request it is: the key behind `Authorization: Bearer`, its scope and its rate."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bot.api.limits import Buckets
+from bot.api.problems import ApiError
+from supervisor.apikeys import ApiKey, ApiKeys, Scope
+
+_LONGEST = 500
+
+
+async def authenticated(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
+    """The key. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    text = text.strip()
+    if kind.lower() != "bearer" or not text or len(text) > _LONGEST:
+        raise ApiError(
+            401,
+            "unauthorized",
+            "An API key is needed: send it as `Authorization: Bearer <key>`.",
+            {"WWW-Authenticate": 'Bearer realm="flagman"'},
+        )
+    key = await keys.recognise(text)
+    buckets.take(key.id)
+    if scope:
+        key.need(scope)
+    return key

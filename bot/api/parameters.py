@@ -1,0 +1,104 @@
+"""What stands in paths, queries and headers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.api.models import Short, Status
+from bot.api.routing import Parameters
+
+Limit = Annotated[int, Field(ge=1, le=200)]
+
+
+class OfSession(Parameters):
+    id: Short
+
+
+class OfCall(OfSession):
+    call_id: Short
+
+
+class OfReminder(OfSession):
+    reminder_id: Short
+
+
+class OfSchedule(Parameters):
+    schedule_id: Short
+
+
+class OfKey(Parameters):
+    key_id: Short
+
+
+class OfToken(Parameters):
+    token: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class OfHook(Parameters):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class LaunchHeaders(Parameters):
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        alias="Idempotency-Key",
+        description="The same key and request again give the same session again, for a day.",
+    )
+
+
+class ListQuery(Parameters):
+    status: Status | None = None
+    persona: Short | None = None
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,16}\.[A-Za-z0-9-]{1,60}$")] | None = Field(
+        None, description="`next` of the page before."
+    )
+    limit: Limit = 20
+
+
+class EventsQuery(Parameters):
+    after: Annotated[int, Field(ge=0, le=10**9)] = Field(0, description="Only what came after this version.")
+    limit: Limit = Field(100, description="Not for a stream.")
+
+
+class EventsHeaders(Parameters):
+    accept: str = Field("application/json", alias="Accept", exclude=True)
+    last_event_id: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
+        None, alias="Last-Event-ID", description="Of a stream: go on after this version."
+    )
+
+
+class WaitQuery(Parameters):
+    timeout: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = Field(30, description="In seconds.")
+    until: Literal["rest", "ended", "changed"] = Field(
+        "rest", description="`rest`: paused or ended; `changed`: beyond `version`."
+    )
+    version: Annotated[int, Field(ge=0, le=10**9)] = 0
+
+
+class LogHeaders(Parameters):
+    accept: str = Field("text/markdown", alias="Accept", exclude=True)
+
+
+class CloudHeaders(Parameters):
+    """A CloudEvent in binary mode: its attributes in headers, its data as body."""
+
+    specversion: Literal["1.0"] | None = Field(None, alias="ce-specversion")
+    id: Short | None = Field(None, alias="ce-id")
+    source: Short | None = Field(None, alias="ce-source")
+    type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")] | None = Field(
+        None, alias="ce-type"
+    )
+
+
+class HookHeaders(Parameters):
+    """Standard Webhooks, or GitHub's own."""
+
+    webhook_id: str | None = Field(None, alias="webhook-id")
+    webhook_timestamp: str | None = Field(None, alias="webhook-timestamp")
+    webhook_signature: str | None = Field(
+        None, alias="webhook-signature", description="`v1,<base64>`, several separated by spaces."
+    )
+    hub_signature: str | None = Field(None, alias="X-Hub-Signature-256", description="`sha256=<hex>`.")
+    github_delivery: str | None = Field(None, alias="X-GitHub-Delivery")

@@ -1,0 +1,241 @@
+"""Routes that declare what they take and give: requests are checked by it, and the OpenAPI document says it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_type_hints
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.api.auth import authenticated
+from bot.api.limits import BODY_BYTES, Buckets, read_body
+from bot.api.live import Live
+from bot.api.problems import ApiError, InvalidRequest
+from bot.compose import Core
+from supervisor.apikeys import ApiKey, ApiKeys, Scope
+from supervisor.core.events import Actor
+from supervisor.tokens import ResumeTokens
+
+JSON = "application/json"
+
+
+class Parameters(BaseModel):
+    """What stands in a path, a query or headers; texts are read as the types that are declared."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What handlers reach for."""
+
+    core: Core
+    keys: ApiKeys
+    tokens: ResumeTokens
+    live: Live
+    buckets: Buckets
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request; `key` is None where the route asks for none."""
+
+    deps: Deps
+    request: web.Request
+    key: ApiKey | None
+
+    @property
+    def core(self) -> Core:
+        return self.deps.core
+
+    @property
+    def actor(self) -> Actor:
+        assert self.key
+        return self.key.actor
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`shown` names fields that hold a secret on purpose; in all others secrets are masked."""
+
+    body: BaseModel | None = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Returns:
+    """One kind of answer of a route; without a model it is text of `media`, or nothing at all."""
+
+    what: str
+    model: type[BaseModel] | None = None
+    media: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+
+
+Handle = Callable[..., Awaitable[Answer | web.StreamResponse]]
+Auth = Literal["key", "token", "signature", "none"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route as it is declared."""
+
+    method: str
+    path: str
+    handle: Handle
+    tag: str
+    auth: Auth
+    scope: Scope | None
+    returns: Mapping[int, Returns]
+    problems: frozenset[int]
+    inputs: Mapping[str, Any]
+    bodies: Mapping[str, type[BaseModel] | None]
+    limit: int
+
+    @property
+    def resource(self) -> str:
+        """The path as aiohttp reads it; names of hooks may have slashes."""
+        return self.path.replace("{name}", "{name:.+}")
+
+    @property
+    def body_required(self) -> bool:
+        models = list(self.bodies.values())
+        return not any(m and not any(f.is_required() for f in m.model_fields.values()) for m in models)
+
+    async def serve(self, deps: Deps, request: web.Request) -> web.StreamResponse:
+        """Check the key, then the input, then act."""
+        key: ApiKey | None = None
+        if self.auth == "key":
+            key = await authenticated(request, deps.keys, deps.buckets, self.scope)
+        given: dict[str, Any] = {}
+        for where, model in self.inputs.items():
+            if where == "content":
+                given[where] = await read_body(request, self.limit)
+            elif where == "body":
+                given[where] = parsed(model, await self._json(request))
+            else:
+                given[where] = _checked(model, where, _texts(model, where, request))
+        answer = await self.handle(Call(deps, request, key), **given)
+        return answer if isinstance(answer, web.StreamResponse) else _response(answer, deps.core.mask)
+
+    async def _json(self, request: web.Request) -> bytes:
+        content = await read_body(request, self.limit)
+        if not content and not self.body_required:
+            return b"{}"
+        if content and request.content_type not in self.bodies:
+            raise unsupported(*self.bodies)
+        return content
+
+
+def unsupported(*media: str) -> ApiError:
+    return ApiError(415, "unsupported_media_type", f"The body must be {' or '.join(media)}.")
+
+
+def parsed(model: type[BaseModel], content: bytes) -> BaseModel:
+    """A JSON body as its model. Raises ApiError (400) for what is no JSON, InvalidRequest for what does not fit."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise ApiError(400, "bad_request", "The body is not JSON.") from None
+        raise InvalidRequest.of("body", error) from None
+
+
+def _checked(model: type[BaseModel], where: str, given: Mapping[str, str]) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequest.of(where, error) from None
+
+
+def _texts(model: type[BaseModel], where: str, request: web.Request) -> Mapping[str, str]:
+    if where == "path":
+        return dict(request.match_info)
+    if where == "query":
+        return dict(request.query)
+    names = [f.alias or name for name, f in model.model_fields.items()]
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _response(answer: Answer, mask: Callable[[str], str]) -> web.Response:
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=answer.headers)
+    body = masked(answer.body.model_dump(mode="json", by_alias=True), mask, answer.shown)
+    text = json.dumps(body, ensure_ascii=False)
+    return web.Response(text=text, status=answer.status, headers=answer.headers, content_type=JSON)
+
+
+def masked(value: Any, mask: Callable[[str], str], shown: frozenset[str] = frozenset()) -> Any:
+    """A JSON value with the secrets in its texts hidden, apart from fields that are `shown`."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(key): item if key in shown else masked(item, mask, shown) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, mask, shown) for item in value]
+    return value
+
+
+class Routes:
+    """The operations of one room, in the order they are declared."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.operations: list[Operation] = []
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        returns: Mapping[int, Returns],
+        scope: Scope | None = None,
+        auth: Auth = "key",
+        problems: set[int] | frozenset[int] = frozenset(),
+        bodies: Mapping[str, type[BaseModel] | None] | None = None,
+        limit: int = BODY_BYTES,
+    ) -> Callable[[Handle], Handle]:
+        """Declare a handler: what its arguments `path`, `query`, `headers`, `body` are annotated with is taken in;
+        `content` gets the body as it came, and `bodies` says what that may be.
+        """
+
+        def declare(handle: Handle) -> Handle:
+            hints = get_type_hints(handle)
+            names = [name for name in inspect.signature(handle).parameters if name != "call"]
+            inputs = {name: hints[name] for name in names}
+            taken = dict(bodies or ({JSON: inputs["body"]} if "body" in inputs else {}))
+            operation = Operation(
+                method=method,
+                path=path,
+                handle=handle,
+                tag=self.tag,
+                auth=auth,
+                scope=scope,
+                returns=returns,
+                problems=frozenset(problems) | _usual(auth, inputs),
+                inputs=inputs,
+                bodies=taken,
+                limit=limit,
+            )
+            self.operations.append(operation)
+            return handle
+
+        return declare
+
+
+def _usual(auth: Auth, inputs: Mapping[str, Any]) -> frozenset[int]:
+    """The refusals that follow from what a route asks for."""
+    found = {500, 503}
+    if auth == "key":
+        found |= {401, 403, 429}
+    if inputs:
+        found |= {422}
+    if {"body", "content"} & set(inputs):
+        found |= {400, 413, 415}
+    return frozenset(found)

@@ -1,0 +1,47 @@
+"""Rows of API keys by id, and when each was last used; opaque bytes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.connect import reaching_store
+
+
+class ApiKeyStore:
+    """Raises StoreUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def put(self, key_id: str, row: bytes) -> None:
+        with reaching_store():
+            await self._redis.hset(keys.api_keys(), key_id, row)
+
+    async def get(self, key_id: str) -> bytes | None:
+        with reaching_store():
+            row: Any = await self._redis.hget(keys.api_keys(), key_id)
+        return row  # type: ignore[no-any-return]
+
+    async def delete(self, key_id: str) -> bool:
+        with reaching_store():
+            gone = bool(await self._redis.hdel(keys.api_keys(), key_id))
+            await self._redis.hdel(keys.api_keys_used(), key_id)
+            return gone
+
+    async def all(self) -> dict[str, bytes]:
+        with reaching_store():
+            rows: Any = await self._redis.hgetall(keys.api_keys())
+        return {key.decode(): row for key, row in rows.items()}
+
+    async def used(self, key_id: str, at: datetime) -> None:
+        with reaching_store():
+            await self._redis.hset(keys.api_keys_used(), key_id, str(int(at.timestamp())))
+
+    async def last_used(self) -> dict[str, datetime]:
+        with reaching_store():
+            rows: Any = await self._redis.hgetall(keys.api_keys_used())
+        return {key.decode(): datetime.fromtimestamp(int(at), UTC) for key, at in rows.items()}
