@@ -32,11 +32,18 @@ async function answer(request) {
 
 const get = (path, query) => answer(fetch(`${BASE}/${path}?${new URLSearchParams(query)}`, { cache: "no-store" }));
 const post = (path, body) =>
-  answer(fetch(`${BASE}/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }));
+  answer(
+    fetch(`${BASE}/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  );
 
 export const state = (user) => get("state", user ? { user } : {});
 export const views = (user) => get("views", { user });
-export const messages = (user, channel, thread_ts = "") => get("messages", { user, channel, ...(thread_ts && { thread_ts }), limit: 500 });
+export const messages = (user, channel, thread_ts = "") =>
+  get("messages", { user, channel, ...(thread_ts && { thread_ts }), limit: 500 });
 export const status = (channel, thread_ts) => get("status", { channel, thread_ts });
 export const act = (path, body) => post(path, body);
 

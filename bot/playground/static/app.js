@@ -48,7 +48,11 @@ function keys(event) {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     openSwitcher();
-  } else if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open], [popover]:popover-open")) {
+  } else if (
+    event.key === "Escape" &&
+    !event.defaultPrevented &&
+    !document.querySelector("dialog[open], [popover]:popover-open")
+  ) {
     if (document.body.classList.contains("drawer")) sidebar.closeDrawer();
     else if (store.place.thread) thread.closeThread();
   }
@@ -83,7 +87,8 @@ async function start() {
   on("place", ({ moved, threadMoved }) => {
     const address = `#${store.place.channel}${store.place.thread ? `/${store.place.thread}` : ""}`;
     const path = location.pathname.startsWith("/archives/") ? "/" : location.pathname;
-    if (moved || threadMoved) history[location.hash === address ? "replaceState" : "pushState"](null, "", path + address);
+    if (moved || threadMoved)
+      history[location.hash === address ? "replaceState" : "pushState"](null, "", path + address);
   });
   const wanted = placeOf(new URL(location.href)) || remembered();
   store.place = { channel: wanted.id || null, thread: wanted.thread, tab: "messages" };

@@ -15,19 +15,77 @@ export class Composer {
     this.options = [];
     this.active = 0;
     this.field = h("textarea", {
-      class: "composer-field", rows: 1, "data-testid": testid, "aria-autocomplete": "list", "aria-controls": this.listId,
-      oninput: () => this.changed(), onkeydown: (event) => this.key(event), onblur: () => this.close(), onclick: () => this.complete(), spellcheck: "true",
+      class: "composer-field",
+      rows: 1,
+      "data-testid": testid,
+      "aria-autocomplete": "list",
+      "aria-controls": this.listId,
+      oninput: () => this.changed(),
+      onkeydown: (event) => this.key(event),
+      onblur: () => this.close(),
+      onclick: () => this.complete(),
+      spellcheck: "true",
     });
-    this.popup = h("div", { class: "suggestions", id: this.listId, role: "listbox", "aria-label": "Suggestions", hidden: true });
+    this.popup = h("div", {
+      class: "suggestions",
+      id: this.listId,
+      role: "listbox",
+      "aria-label": "Suggestions",
+      hidden: true,
+    });
     this.usage = h("div", { class: "usage", hidden: true });
-    this.send = h("button", { type: "button", class: "send", "aria-label": "Send", title: "Send (Enter)", "data-testid": sendId, disabled: true, onclick: () => this.submit() }, icon("send"));
-    const bolt = iconButton("bolt", "Launch an agent (opens a form)", { "data-testid": testid === "composer" ? "shortcut" : null, onclick: () => this.shortcut() });
+    this.send = h(
+      "button",
+      {
+        type: "button",
+        class: "send",
+        "aria-label": "Send",
+        title: "Send (Enter)",
+        "data-testid": sendId,
+        disabled: true,
+        onclick: () => this.submit(),
+      },
+      icon("send"),
+    );
+    const bolt = iconButton("bolt", "Launch an agent (opens a form)", {
+      "data-testid": testid === "composer" ? "shortcut" : null,
+      onclick: () => this.shortcut(),
+    });
     const at = iconButton("at", "Mention somebody", { onclick: () => this.insert("@") });
-    const slash = iconButton("slash", "Commands", { onclick: () => { if (!this.field.value) this.insert("/"); this.field.focus(); } });
+    const slash = iconButton("slash", "Commands", {
+      onclick: () => {
+        if (!this.field.value) this.insert("/");
+        this.field.focus();
+      },
+    });
     const inThread = testid !== "composer";
-    this.hint = h("span", { class: "composer-hint", "aria-hidden": "true" }, h("b", {}, "Shift + Enter"), " for a new line");
-    this.node = h("div", { class: "composer" }, this.popup,
-      h("div", { class: "composer-box" }, this.field, this.usage, h("div", { class: "composer-bar" }, inThread ? null : bolt, at, inThread ? null : slash, h("span", { class: "grow" }), this.hint, this.send)));
+    this.hint = h(
+      "span",
+      { class: "composer-hint", "aria-hidden": "true" },
+      h("b", {}, "Shift + Enter"),
+      " for a new line",
+    );
+    this.node = h(
+      "div",
+      { class: "composer" },
+      this.popup,
+      h(
+        "div",
+        { class: "composer-box" },
+        this.field,
+        this.usage,
+        h(
+          "div",
+          { class: "composer-bar" },
+          inThread ? null : bolt,
+          at,
+          inThread ? null : slash,
+          h("span", { class: "grow" }),
+          this.hint,
+          this.send,
+        ),
+      ),
+    );
   }
 
   get draftKey() {
@@ -59,7 +117,12 @@ export class Composer {
   insert(text) {
     this.field.focus();
     const before = this.field.value.slice(0, this.field.selectionStart);
-    this.field.setRangeText(before && !/\s$/.test(before) && text === "@" ? ` ${text}` : text, this.field.selectionStart, this.field.selectionEnd, "end");
+    this.field.setRangeText(
+      before && !/\s$/.test(before) && text === "@" ? ` ${text}` : text,
+      this.field.selectionStart,
+      this.field.selectionEnd,
+      "end",
+    );
     this.changed();
   }
 
@@ -96,10 +159,28 @@ export class Composer {
     this.from = from;
     this.active = 0;
     this.popup.hidden = !options.length;
-    this.popup.replaceChildren(...options.map((option, n) => h("div", {
-      class: "suggestion", id: `${this.listId}-${n}`, role: "option", "data-value": option.insert.trim(),
-      onpointerdown: (event) => { event.preventDefault(); this.take(n); },
-    }, option.lead, h("b", {}, option.label), h("span", { class: "suggestion-hint" }, option.hint), h("span", { class: "grow" }), h("span", { class: "suggestion-note" }, option.note))));
+    this.popup.replaceChildren(
+      ...options.map((option, n) =>
+        h(
+          "div",
+          {
+            class: "suggestion",
+            id: `${this.listId}-${n}`,
+            role: "option",
+            "data-value": option.insert.trim(),
+            onpointerdown: (event) => {
+              event.preventDefault();
+              this.take(n);
+            },
+          },
+          option.lead,
+          h("b", {}, option.label),
+          h("span", { class: "suggestion-hint" }, option.hint),
+          h("span", { class: "grow" }),
+          h("span", { class: "suggestion-note" }, option.note),
+        ),
+      ),
+    );
     this.mark(0);
   }
 
@@ -131,13 +212,31 @@ export class Composer {
     if (event.isComposing) return;
     const open = this.options.length > 0;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (open && step) { event.preventDefault(); this.mark(this.active + step); return; }
-    if (open && event.key === "Escape") { event.preventDefault(); event.stopPropagation(); this.close(); return; }
+    if (open && step) {
+      event.preventDefault();
+      this.mark(this.active + step);
+      return;
+    }
+    if (open && event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      this.close();
+      return;
+    }
     // What is typed in full already is sent by Enter, not completed once more.
-    const whole = open && this.options[this.active].insert.trim() === this.field.value.slice(this.from, this.field.selectionStart).trim();
+    const whole =
+      open &&
+      this.options[this.active].insert.trim() === this.field.value.slice(this.from, this.field.selectionStart).trim();
     const completes = open && !event.shiftKey && (event.key === "Tab" || (event.key === "Enter" && !whole));
-    if (completes) { event.preventDefault(); this.take(this.active); return; }
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) { event.preventDefault(); this.submit(); }
+    if (completes) {
+      event.preventDefault();
+      this.take(this.active);
+      return;
+    }
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      this.submit();
+    }
   }
 
   async submit() {
@@ -149,7 +248,13 @@ export class Composer {
     this.field.value = "";
     this.changed();
     try {
-      if (command) await act("command", { channel, command: `/${command[1]}`, text: command[2] || "", ...(thread && { thread_ts: thread }) });
+      if (command)
+        await act("command", {
+          channel,
+          command: `/${command[1]}`,
+          text: command[2] || "",
+          ...(thread && { thread_ts: thread }),
+        });
       else await act("post", { channel, text, ...(thread && { thread_ts: thread }) });
     } catch (error) {
       complain(error);
@@ -170,17 +275,42 @@ export class Composer {
 function commandOptions(typed) {
   return store.commands
     .filter((row) => row.command.startsWith(typed.toLowerCase()))
-    .map((row) => ({ insert: `${row.command} `, label: row.command, hint: row.usage_hint, note: row.description, lead: avatar(null, 24) }));
+    .map((row) => ({
+      insert: `${row.command} `,
+      label: row.command,
+      hint: row.usage_hint,
+      note: row.description,
+      lead: avatar(null, 24),
+    }));
 }
 
 function mentionOptions(typed) {
-  const fits = (...names) => names.some((name) => name.toLowerCase().split(/\s+/).some((word) => word.startsWith(typed)));
+  const fits = (...names) =>
+    names.some((name) =>
+      name
+        .toLowerCase()
+        .split(/\s+/)
+        .some((word) => word.startsWith(typed)),
+    );
   const bot = store.users.get(store.bot.id);
   const users = [bot, ...store.people].filter((user) => user && fits(user.name, user.real_name));
   const groups = [...store.groups.values()].filter((group) => fits(group.handle));
   return [
-    ...users.map((user) => ({ insert: `@${user.name} `, label: user.real_name, hint: `@${user.name}`, note: user.is_bot ? "App" : "", lead: avatar(user, 24) })),
-    ...groups.map((group) => ({ insert: `@${group.handle} `, label: `@${group.handle}`, hint: group.name, note: "Group" })),
-    ...["here", "channel"].filter((range) => fits(range)).map((range) => ({ insert: `@${range} `, label: `@${range}`, hint: "Everybody in the channel", note: "" })),
+    ...users.map((user) => ({
+      insert: `@${user.name} `,
+      label: user.real_name,
+      hint: `@${user.name}`,
+      note: user.is_bot ? "App" : "",
+      lead: avatar(user, 24),
+    })),
+    ...groups.map((group) => ({
+      insert: `@${group.handle} `,
+      label: `@${group.handle}`,
+      hint: group.name,
+      note: "Group",
+    })),
+    ...["here", "channel"]
+      .filter((range) => fits(range))
+      .map((range) => ({ insert: `@${range} `, label: `@${range}`, hint: "Everybody in the channel", note: "" })),
   ];
 }

@@ -22,7 +22,13 @@ class Context {
   }
 
   act(element, block, chosen) {
-    return act("action", { ...this.target, action_id: element.action_id, block_id: block.block_id, ...chosen, state: this.values });
+    return act("action", {
+      ...this.target,
+      action_id: element.action_id,
+      block_id: block.block_id,
+      ...chosen,
+      state: this.values,
+    });
   }
 
   suggest(element, block, value) {
@@ -33,7 +39,7 @@ class Context {
   settled(key) {
     for (const node of this.root?.querySelectorAll("[aria-busy=true]") || []) {
       if (`${node.dataset.blockId}/${node.dataset.actionId}` !== key) continue;
-      node.removeAttribute("disabled");
+      node.setAttribute("aria-disabled", "false");
       node.setAttribute("aria-busy", "false");
     }
   }

@@ -21,7 +21,16 @@ export const seconds = (ts) => Number.parseFloat(ts);
 
 export const time = (at) => say(at, { hour: "numeric", minute: "2-digit" });
 export const fullTime = (at) =>
-  say(at, { weekday: "long", month: "long", day: "numeric", year: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
+  say(at, {
+    weekday: "long",
+    month: "long",
+    day: "numeric",
+    year: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZoneName: "short",
+  });
 export const timeWithoutHalf = (at) => time(at).replace(/\s?[AP]M$/, "");
 
 /** A key that is the same for times of one day in the reader's zone. */
@@ -53,7 +62,9 @@ function longDay(at, { weekday = false, year = false } = {}) {
 /** The words on a divider between days. */
 export function dividerDay(at) {
   const near = relativeDay(at);
-  return near ? capital(near) : longDay(at, { weekday: true, year: say(at, { year: "numeric" }) !== say(now(), { year: "numeric" }) });
+  return near
+    ? capital(near)
+    : longDay(at, { weekday: true, year: say(at, { year: "numeric" }) !== say(now(), { year: "numeric" }) });
 }
 
 /** "today at 4:14 AM", "Nov 24th at 4:14 AM". */
@@ -64,7 +75,12 @@ export function dayAndTime(at) {
 function ago(at) {
   const passed = now() - at;
   const size = Math.abs(passed);
-  const [count, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]
+  const [count, unit] = [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ]
     .map(([length, name]) => [Math.floor(size / length), name])
     .find(([n]) => n > 0) || [0, "second"];
   const words = `${count} ${unit}${count === 1 ? "" : "s"}`;
@@ -73,7 +89,8 @@ function ago(at) {
 
 const short = { month: "short", day: "numeric", year: "numeric" };
 const TOKENS = {
-  date_num: (at) => [say(at, { year: "numeric" }), say(at, { month: "2-digit" }), say(at, { day: "2-digit" })].join("-"),
+  date_num: (at) =>
+    [say(at, { year: "numeric" }), say(at, { month: "2-digit" }), say(at, { day: "2-digit" })].join("-"),
   date_slash: (at) => say(at, { year: "numeric", month: "2-digit", day: "2-digit" }),
   date: (at) => longDay(at, { year: true }),
   date_short: (at) => say(at, short),
@@ -106,7 +123,8 @@ export function fromWall(text) {
 export function toWall(at) {
   const parts = Object.fromEntries(
     format({ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
-      .formatToParts(dateOf(at)).map(({ type, value }) => [type, value]),
+      .formatToParts(dateOf(at))
+      .map(({ type, value }) => [type, value]),
   );
   return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}`;
 }

@@ -40,22 +40,32 @@ const PATHS = {
   more: "M10 4.6v.1M10 10v.1M10 15.4v.1",
   search: "M13.5 8.5a5 5 0 1 1-10 0 5 5 0 0 1 10 0zM12.2 12.2 17 17",
   auto: "M10 3a7 7 0 1 0 0 14zM10 3a7 7 0 0 1 0 14",
-  light: "M13.2 10a3.2 3.2 0 1 1-6.4 0 3.2 3.2 0 0 1 6.4 0zM10 2v1.6M10 16.4V18M2 10h1.6M16.4 10H18M4.3 4.3l1.2 1.2M14.5 14.5l1.2 1.2M4.3 15.7l1.2-1.2M14.5 5.5l1.2-1.2",
+  light:
+    "M13.2 10a3.2 3.2 0 1 1-6.4 0 3.2 3.2 0 0 1 6.4 0zM10 2v1.6M10 16.4V18M2 10h1.6M16.4 10H18M4.3 4.3l1.2 1.2M14.5 14.5l1.2 1.2M4.3 15.7l1.2-1.2M14.5 5.5l1.2-1.2",
   dark: "M16.5 12.2A7 7 0 0 1 7.8 3.5a7 7 0 1 0 8.7 8.7z",
   down: "M5 8l5 5 5-5",
   check: "M4 10.5 8 14.5 16 5.5",
   file: "M5 2.5h6.5L15.5 6.5v11H5zM11 2.5V7h4.5",
   eye: "M2 10c3.5-6.5 12.5-6.5 16 0-3.5 6.5-12.5 6.5-16 0zM12.3 10a2.3 2.3 0 1 1-4.6 0 2.3 2.3 0 0 1 4.6 0z",
   trash: "M3.5 5.5h13M8 5V3h4v2M5.5 5.5l.8 11.5h7.4l.8-11.5",
-  people: "M10.5 7a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0zM2.5 16.5c.4-6 10-6 10.4 0M13 4.6a2.5 2.5 0 0 1 0 4.8M14.5 11.6c2 .6 3 2.3 3 4.9",
+  people:
+    "M10.5 7a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0zM2.5 16.5c.4-6 10-6 10.4 0M13 4.6a2.5 2.5 0 0 1 0 4.8M14.5 11.6c2 .6 3 2.3 3 4.9",
 };
 
 /** A line drawing; the button around it carries the label. */
 export function icon(name, size = 18) {
   const svg = document.createElementNS(SVG, "svg");
   const attributes = {
-    viewBox: "0 0 20 20", width: size, height: size, fill: "none", stroke: "currentColor", class: "icon",
-    "stroke-width": name === "more" ? 2.6 : 1.5, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true",
+    viewBox: "0 0 20 20",
+    width: size,
+    height: size,
+    fill: "none",
+    stroke: "currentColor",
+    class: "icon",
+    "stroke-width": name === "more" ? 2.6 : 1.5,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+    "aria-hidden": "true",
   };
   for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
@@ -66,7 +76,11 @@ export function icon(name, size = 18) {
 
 export function iconButton(name, label, props = {}) {
   const { class: extra = "", ...rest } = props;
-  return h("button", { type: "button", class: `icon-button ${extra}`, "aria-label": label, title: label, ...rest }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: `icon-button ${extra}`, "aria-label": label, title: label, ...rest },
+    icon(name),
+  );
 }
 
 const LINKABLE = new Set(["http:", "https:", "mailto:"]);

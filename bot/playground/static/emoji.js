@@ -49,5 +49,8 @@ export const emojiNames = () => [...EMOJI.keys()];
 
 /** Plain text in which shortcodes are drawn. */
 export function withEmoji(text) {
-  return String(text).replace(/:([a-z0-9_+'-]+):(?::skin-tone-([2-6]):)?/g, (whole, name, tone) => emoji(name, tone) || whole);
+  return String(text).replace(
+    /:([a-z0-9_+'-]+):(?::skin-tone-([2-6]):)?/g,
+    (whole, name, tone) => emoji(name, tone) || whole,
+  );
 }

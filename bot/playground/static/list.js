@@ -16,9 +16,25 @@ export class MessageList {
     this.seen = seen;
     this.stuck = true;
     this.last = "";
-    this.inner = h("div", { class: "list-inner", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": label });
+    this.inner = h("div", {
+      class: "list-inner",
+      role: "log",
+      "aria-live": "polite",
+      "aria-relevant": "additions",
+      "aria-label": label,
+    });
     this.scroller = h("div", { class: "list", id, tabindex: "-1" }, this.inner);
-    this.pill = h("button", { type: "button", class: "new-pill", "data-testid": id === "message-list" ? "new-messages" : "new-replies", hidden: true, onclick: () => this.toEnd() }, "↓ New messages");
+    this.pill = h(
+      "button",
+      {
+        type: "button",
+        class: "new-pill",
+        "data-testid": id === "message-list" ? "new-messages" : "new-replies",
+        hidden: true,
+        onclick: () => this.toEnd(),
+      },
+      "↓ New messages",
+    );
     this.node = h("div", { class: "list-box" }, this.scroller, this.pill);
     this.scroller.addEventListener("scroll", () => this.scrolled());
     this.inner.addEventListener("keydown", (event) => this.walk(event));
@@ -56,7 +72,10 @@ export class MessageList {
     const keep = new Set(wanted.map(({ key }) => key));
     const focused = this.focused();
     for (const [key, row] of this.rows) {
-      if (!keep.has(key)) { row.node.remove(); this.rows.delete(key); }
+      if (!keep.has(key)) {
+        row.node.remove();
+        this.rows.delete(key);
+      }
     }
     let at = this.inner.firstChild;
     for (const { key, signature, build } of wanted) {
@@ -64,7 +83,10 @@ export class MessageList {
       let node = row?.node;
       if (!row || row.signature !== signature) {
         const fresh = build();
-        if (node) { if (node === at) at = fresh; node.replaceWith(fresh); }
+        if (node) {
+          if (node === at) at = fresh;
+          node.replaceWith(fresh);
+        }
         node = fresh;
         this.rows.set(key, { signature, node });
       }
@@ -97,17 +119,30 @@ export class MessageList {
       const at = seconds(message.ts);
       const day = dayKey(at);
       const newDay = !before || dayKey(seconds(before.ts)) !== day;
-      if (newDay && !place.thread) put(`day ${day}`, dividerDay(at), () => h("div", { class: "day", role: "separator" }, h("span", {}, dividerDay(at))));
+      if (newDay && !place.thread)
+        put(`day ${day}`, dividerDay(at), () =>
+          h("div", { class: "day", role: "separator" }, h("span", {}, dividerDay(at))),
+        );
       if (!marked && message.ts > newFrom && message.user !== store.me.id) {
         marked = true;
-        put("new", "", () => h("div", { class: "new-line", role: "separator", "aria-label": "New" }, h("span", {}, "New")));
+        put("new", "", () =>
+          h("div", { class: "new-line", role: "separator", "aria-label": "New" }, h("span", {}, "New")),
+        );
       }
       const grouped = !newDay && follows(before, message) && !(place.thread && before.ts === place.thread);
       const fresh = unreadReplies(place.channel, message);
-      put(message.ts, `${grouped} ${fresh} ${JSON.stringify(message)}`, () => messageNode(message, { ...place, grouped }));
+      put(message.ts, `${grouped} ${fresh} ${JSON.stringify(message)}`, () =>
+        messageNode(message, { ...place, grouped }),
+      );
       if (place.thread && message.ts === place.thread) {
         const count = messages.filter((row) => !row.ephemeral).length - 1;
-        put("count", count, () => h("div", { class: "reply-count", role: "separator" }, h("span", {}, `${count} ${count === 1 ? "reply" : "replies"}`)));
+        put("count", count, () =>
+          h(
+            "div",
+            { class: "reply-count", role: "separator" },
+            h("span", {}, `${count} ${count === 1 ? "reply" : "replies"}`),
+          ),
+        );
       }
       before = message;
     }
@@ -124,8 +159,15 @@ export class MessageList {
   refocus(was) {
     if (!was || was.node.isConnected) return;
     const message = this.rows.get(was.ts)?.node;
-    if (!message) { byId("main").focus?.(); return; }
-    const same = was.action && [...message.querySelectorAll("[data-action-id]")].find((node) => node.dataset.actionId === was.action && node.dataset.blockId === was.block);
+    if (!message) {
+      byId("main").focus?.();
+      return;
+    }
+    const same =
+      was.action &&
+      [...message.querySelectorAll("[data-action-id]")].find(
+        (node) => node.dataset.actionId === was.action && node.dataset.blockId === was.block,
+      );
     (same || message).focus({ preventScroll: true });
   }
 
@@ -161,6 +203,13 @@ export class MessageList {
 
 /** Whether a message goes under the one before it without a new name. */
 function follows(before, message) {
-  return author(before).real_name === author(message).real_name && before.user === message.user && seconds(message.ts) - seconds(before.ts) < GROUP_SECONDS
-    && !before.reply_count && Boolean(before.ephemeral) === Boolean(message.ephemeral) && !message.subtype && !before.subtype;
+  return (
+    author(before).real_name === author(message).real_name &&
+    before.user === message.user &&
+    seconds(message.ts) - seconds(before.ts) < GROUP_SECONDS &&
+    !before.reply_count &&
+    Boolean(before.ephemeral) === Boolean(message.ephemeral) &&
+    !message.subtype &&
+    !before.subtype
+  );
 }

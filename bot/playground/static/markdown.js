@@ -16,7 +16,7 @@ export const markdown = (text) => h("div", { class: "markdown" }, blocks(String(
 function blocks(lines, depth) {
   const out = fragment();
   if (depth > DEEPEST) return fragment(lines.join("\n"));
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const [node, next] = block(lines, at, depth);
     if (node) out.append(node);
     at = next;
@@ -30,7 +30,11 @@ function block(lines, at, depth) {
   const fence = FENCE.exec(line);
   if (fence) return fenced(lines, at, fence[1]);
   const heading = HEADING.exec(line);
-  if (heading) return [h(`h${Math.min(heading[1].length + 2, 6)}`, { class: `md-${heading[1].length}` }, spans(heading[2])), at + 1];
+  if (heading)
+    return [
+      h(`h${Math.min(heading[1].length + 2, 6)}`, { class: `md-${heading[1].length}` }, spans(heading[2])),
+      at + 1,
+    ];
   if (RULE.test(line)) return [h("hr"), at + 1];
   if (QUOTE.test(line)) return gathered(lines, at, QUOTE, (inner) => h("blockquote", {}, blocks(inner, depth + 1)));
   if (line.includes("|") && DELIMITER.test(lines[at + 1] || "") && lines[at + 1].includes("-")) return table(lines, at);
@@ -52,7 +56,8 @@ function gathered(lines, at, pattern, build) {
 
 function paragraph(lines, at) {
   let end = at + 1;
-  const starts = (line) => !line.trim() || FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || ITEM.test(line);
+  const starts = (line) =>
+    !line.trim() || FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || ITEM.test(line);
   while (end < lines.length && !starts(lines[end])) end += 1;
   return [h("p", {}, spans(lines.slice(at, end).join("\n"))), end];
 }
@@ -64,7 +69,13 @@ function list(lines, at, depth) {
   let end = at;
   while (end < lines.length) {
     const match = ITEM.exec(lines[end]);
-    if (!match || match[1].length > indent.length + 1 || match[1].length < indent.length || /\d/.test(match[2]) !== ordered) break;
+    if (
+      !match ||
+      match[1].length > indent.length + 1 ||
+      match[1].length < indent.length ||
+      /\d/.test(match[2]) !== ordered
+    )
+      break;
     const inner = [match[3]];
     const width = match[1].length + match[2].length + 1;
     for (end += 1; end < lines.length; end += 1) {
@@ -75,7 +86,10 @@ function list(lines, at, depth) {
     items.push(item(inner, depth));
     while (end < lines.length && !lines[end].trim() && ITEM.test(lines[end + 1] || "")) end += 1;
   }
-  return [h(ordered ? "ol" : "ul", { start: ordered ? Number.parseInt(mark, 10) : null }, items), Math.max(end, at + 1)];
+  return [
+    h(ordered ? "ol" : "ul", { start: ordered ? Number.parseInt(mark, 10) : null }, items),
+    Math.max(end, at + 1),
+  ];
 }
 
 function item(inner, depth) {
@@ -86,12 +100,25 @@ function item(inner, depth) {
 }
 
 function cells(line) {
-  return line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replace(/\\\|/g, "|"));
+  return line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replace(/\\\|/g, "|"));
 }
 
 function table(lines, at) {
-  const align = cells(lines[at + 1]).map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "left"));
-  const row = (line, tag) => h("tr", {}, cells(line).slice(0, align.length).map((cell, n) => h(tag, { class: `align-${align[n]}` }, spans(cell))));
+  const align = cells(lines[at + 1]).map((cell) =>
+    cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "left",
+  );
+  const row = (line, tag) =>
+    h(
+      "tr",
+      {},
+      cells(line)
+        .slice(0, align.length)
+        .map((cell, n) => h(tag, { class: `align-${align[n]}` }, spans(cell))),
+    );
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|")) end += 1;
   const body = lines.slice(at + 2, end).map((line) => row(line, "td"));
@@ -102,7 +129,10 @@ function table(lines, at) {
 const SPANS = [
   [/\\([\\`*_{}[\]()#+\-.!|~<>])/y, (m) => m[1]],
   [/(`+)([^`\n]|[^`\n][^\n]*?[^`\n])\1(?!`)/y, (m) => h("code", {}, m[2])],
-  [/!?\[([^[\]\n]*)\]\(([^()\s]+(?:\([^()\s]*\))?)(?:\s+"[^"\n]*")?\)/y, (m, depth) => link(m[2], spans(m[1] || m[2], depth))],
+  [
+    /!?\[([^[\]\n]*)\]\(([^()\s]+(?:\([^()\s]*\))?)(?:\s+"[^"\n]*")?\)/y,
+    (m, depth) => link(m[2], spans(m[1] || m[2], depth)),
+  ],
   [/<(https?:\/\/[^\s<>]+|mailto:[^\s<>]+)>/y, (m) => link(m[1], m[1].replace(/^mailto:/, ""))],
   [/\*\*(?=\S)([^\n]*?\S)\*\*/y, (m, depth) => h("strong", {}, spans(m[1], depth))],
   [/__(?=\S)([^\n]*?\S)__(?!\w)/y, (m, depth) => h("strong", {}, spans(m[1], depth))],
@@ -118,9 +148,14 @@ function spans(text, depth = 0) {
   const out = fragment();
   if (depth > DEEPEST || text.length > MOST) return fragment(text);
   let plain = "";
-  for (let at = 0; at < text.length; ) {
-    const found = STARTS.test(text[at]) && !(/\w/.test(text[at - 1] || "") && /[_h]/.test(text[at])) && span(text, at, depth);
-    if (!found) { plain += text[at]; at += 1; continue; }
+  for (let at = 0; at < text.length;) {
+    const found =
+      STARTS.test(text[at]) && !(/\w/.test(text[at - 1] || "") && /[_h]/.test(text[at])) && span(text, at, depth);
+    if (!found) {
+      plain += text[at];
+      at += 1;
+      continue;
+    }
     if (plain) out.append(withEmoji(plain));
     plain = "";
     out.append(found.node);

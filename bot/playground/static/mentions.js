@@ -6,13 +6,21 @@ import { store } from "./store.js";
 export function userMention(id, label) {
   const user = store.users.get(id);
   const mine = id === store.me?.id;
-  return h("span", { class: `mention${mine ? " me" : ""}`, title: user?.real_name }, `@${user?.real_name || label || id}`);
+  return h(
+    "span",
+    { class: `mention${mine ? " me" : ""}`, title: user?.real_name },
+    `@${user?.real_name || label || id}`,
+  );
 }
 
 export function groupMention(id, label) {
   const group = store.groups.get(id);
   const mine = group?.users.includes(store.me?.id);
-  return h("span", { class: `mention${mine ? " me" : ""}`, title: group?.name }, group ? `@${group.handle}` : label || id);
+  return h(
+    "span",
+    { class: `mention${mine ? " me" : ""}`, title: group?.name },
+    group ? `@${group.handle}` : label || id,
+  );
 }
 
 export function channelMention(id, label) {

@@ -9,12 +9,43 @@ let closed = { anchor: null, at: 0 };
  * Opens below `anchor`. Items: {label, value, description?, lead?, group?, checked?, danger?}.
  * `pick(item)` hears of a choice; with `many` the menu stays open. `load(query)` fetches items for what was typed.
  */
-export function openMenu(anchor, { items = [], pick, filter = items.length > 8, many = false, load = null, label = "Options", role = "listbox", empty = "Nothing found" }) {
+export function openMenu(
+  anchor,
+  {
+    items = [],
+    pick,
+    filter = items.length > 8,
+    many = false,
+    load = null,
+    label = "Options",
+    role = "listbox",
+    empty = "Nothing found",
+  },
+) {
   if (closed.anchor === anchor && performance.now() - closed.at < 250) return;
   count += 1;
   const id = `menu-${count}`;
-  const list = h("div", { class: "menu-list", id, role, tabindex: filter || load ? "-1" : "0", "aria-label": label, "aria-multiselectable": many || null });
-  const field = filter || load ? h("input", { class: "menu-filter", type: "text", placeholder: "Search", "aria-label": `Search: ${label}`, "aria-controls": id, autocomplete: "off", role: "combobox", "aria-expanded": "true" }) : null;
+  const list = h("div", {
+    class: "menu-list",
+    id,
+    role,
+    tabindex: filter || load ? "-1" : "0",
+    "aria-label": label,
+    "aria-multiselectable": many || null,
+  });
+  const field =
+    filter || load
+      ? h("input", {
+          class: "menu-filter",
+          type: "text",
+          placeholder: "Search",
+          "aria-label": `Search: ${label}`,
+          "aria-controls": id,
+          autocomplete: "off",
+          role: "combobox",
+          "aria-expanded": "true",
+        })
+      : null;
   const box = h("div", { class: "menu", popover: "auto" }, field, list);
   const focused = field || list;
   let rows = [];
@@ -42,7 +73,8 @@ export function openMenu(anchor, { items = [], pick, filter = items.length > 8, 
     rows = [];
     let group = null;
     for (const item of shown) {
-      if (item.group && item.group !== group) list.append(h("div", { class: "menu-group", role: "presentation" }, item.group));
+      if (item.group && item.group !== group)
+        list.append(h("div", { class: "menu-group", role: "presentation" }, item.group));
       group = item.group;
       const node = optionNode(item, `${id}-${rows.length}`, role === "menu" ? "menuitem" : "option");
       const row = { item, node };
@@ -69,8 +101,10 @@ export function openMenu(anchor, { items = [], pick, filter = items.length > 8, 
     else if (event.key === "Enter" || (event.key === " " && !field)) choose(rows[active]);
     else if (event.key === "Home" && !field) activate(0);
     else if (event.key === "End" && !field) activate(rows.length - 1);
-    else if (event.key === "Tab") { box.hidePopover(); return; }
-    else return;
+    else if (event.key === "Tab") {
+      box.hidePopover();
+      return;
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -91,8 +125,23 @@ export function openMenu(anchor, { items = [], pick, filter = items.length > 8, 
 }
 
 function optionNode(item, id, role) {
-  return h("div", { class: `menu-option${item.danger ? " danger" : ""}`, id, role, "data-value": item.value, "aria-selected": role === "option" ? String(Boolean(item.checked)) : null },
-    item.lead, h("span", { class: "menu-text" }, h("span", { class: "menu-label" }, item.label), item.description && h("span", { class: "menu-description" }, item.description)));
+  return h(
+    "div",
+    {
+      class: `menu-option${item.danger ? " danger" : ""}`,
+      id,
+      role,
+      "data-value": item.value,
+      "aria-selected": role === "option" ? String(Boolean(item.checked)) : null,
+    },
+    item.lead,
+    h(
+      "span",
+      { class: "menu-text" },
+      h("span", { class: "menu-label" }, item.label),
+      item.description && h("span", { class: "menu-description" }, item.description),
+    ),
+  );
 }
 
 function place(box, anchor) {

@@ -1,6 +1,6 @@
 // The open windows of the acting person; the top one is shown.
 
-import { blockKit, showErrors } from "./blockkit.js";
+import { blockKit, clearError, showErrors } from "./blockkit.js";
 import { ofView } from "./context.js";
 import { h, iconButton } from "./dom.js";
 import { act, complain, on, store, toast } from "./store.js";
@@ -13,25 +13,63 @@ on("views person", () => draw());
 
 function draw() {
   const view = store.views.at(-1);
-  if (!view) { shut(); return; }
+  if (!view) {
+    shut();
+    return;
+  }
   if (dialog?.dataset.viewId === view.id && dialog.dataset.hash === view.hash) return;
   const focus = dialog?.dataset.viewId === view.id ? focusedInput() : null;
   if (!dialog) open();
   const title = textOf(view.title);
   const body = blockKit(view.blocks, ofView(view));
   const deep = store.views.length > 1;
-  const submit = view.submit && h("button", { type: "submit", class: "button primary", "data-testid": "modal-submit", disabled: view.submit_disabled || null }, h("span", {}, textOf(view.submit)));
-  const cancel = h("button", { type: "button", class: "button", "data-testid": "modal-cancel", onclick: () => close(view, false) }, textOf(view.close) || (deep ? "Back" : "Cancel"));
-  const form = h("form", { class: "modal-form", novalidate: true, onsubmit: (event) => { event.preventDefault(); send(view, form, submit); } },
-    h("div", { class: "modal-head" }, deep && iconButton("back", "Back", { onclick: () => close(view, false) }),
-      h("span", { class: "modal-app" }, h("img", { src: "/playground/static/flag.svg", alt: "", width: 28, height: 28 })), h("h2", { id: "modal-title" }, title),
-      iconButton("close", "Close", { "data-testid": "modal-close", onclick: () => close(view, true) })),
+  const submit =
+    view.submit &&
+    h(
+      "button",
+      {
+        type: "submit",
+        class: "button primary",
+        "data-testid": "modal-submit",
+        disabled: view.submit_disabled || null,
+      },
+      h("span", {}, textOf(view.submit)),
+    );
+  const cancel = h(
+    "button",
+    { type: "button", class: "button", "data-testid": "modal-cancel", onclick: () => close(view, false) },
+    textOf(view.close) || (deep ? "Back" : "Cancel"),
+  );
+  const form = h(
+    "form",
+    {
+      class: "modal-form",
+      novalidate: true,
+      onsubmit: (event) => {
+        event.preventDefault();
+        send(view, form, submit);
+      },
+    },
+    h(
+      "div",
+      { class: "modal-head" },
+      deep && iconButton("back", "Back", { onclick: () => close(view, false) }),
+      h(
+        "span",
+        { class: "modal-app" },
+        h("img", { src: "/playground/static/flag.svg", alt: "", width: 28, height: 28 }),
+      ),
+      h("h2", { id: "modal-title" }, title),
+      iconButton("close", "Close", { "data-testid": "modal-close", onclick: () => close(view, true) }),
+    ),
     h("div", { class: "modal-body", tabindex: "-1" }, body),
-    h("div", { class: "modal-foot" }, cancel, submit));
+    h("div", { class: "modal-foot" }, cancel, submit),
+  );
   ofView(view).root = form;
   Object.assign(dialog.dataset, { viewId: view.id, hash: view.hash, callbackId: view.callback_id || "" });
   dialog.replaceChildren(form);
   form.addEventListener("keydown", (event) => entered(event, form));
+  form.addEventListener("input", (event) => clearError(event.target.closest("[data-input]")));
   settleFocus(form, view, focus);
 }
 
@@ -39,7 +77,10 @@ function open() {
   opener = document.activeElement;
   dialog = h("dialog", { class: "dialog modal", "data-testid": "modal", "aria-labelledby": "modal-title" });
   // Esc asks to close; the view closes once the app has been told.
-  dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(store.views.at(-1), false); });
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    close(store.views.at(-1), false);
+  });
   document.body.append(dialog);
   dialog.showModal();
 }
@@ -98,10 +139,18 @@ function focusedInput() {
 
 function settleFocus(form, view, was) {
   const all = [...form.querySelectorAll(".modal-body [data-action-id]")];
-  const find = (action, block) => all.find((node) => node.dataset.actionId === action && (!block || node.dataset.blockId === block));
-  const wanted = view.blocks.flatMap((block) => [block.element, block.accessory, ...(block.elements || [])].filter(Boolean).map((element) => [element, block.block_id]))
+  const find = (action, block) =>
+    all.find((node) => node.dataset.actionId === action && (!block || node.dataset.blockId === block));
+  const wanted = view.blocks
+    .flatMap((block) =>
+      [block.element, block.accessory, ...(block.elements || [])]
+        .filter(Boolean)
+        .map((element) => [element, block.block_id]),
+    )
     .find(([element]) => element.focus_on_load);
-  const first = (was && find(was.action, was.block)) || (wanted && find(wanted[0].action_id, wanted[1])) || all.find((node) => node.closest(".input"));
+  const first =
+    (was && find(was.action, was.block)) ||
+    (wanted && find(wanted[0].action_id, wanted[1])) ||
+    all.find((node) => node.closest(".input"));
   (first || form.querySelector(".modal-body")).focus();
 }
-

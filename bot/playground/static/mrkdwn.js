@@ -30,17 +30,23 @@ function fenced(text) {
 
 function quotes(text, verbatim, out) {
   const lines = text.split("\n");
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const start = at;
     const quoted = /^(?:&gt;|>)/.test(lines[at]);
     if (quoted && /^(?:&gt;|>){3}/.test(lines[at])) {
-      const rest = lines.slice(at).join("\n").replace(/^(?:&gt;|>){3} ?/, "");
+      const rest = lines
+        .slice(at)
+        .join("\n")
+        .replace(/^(?:&gt;|>){3} ?/, "");
       out.append(h("blockquote", {}, inline(rest, verbatim)));
       return;
     }
     while (at < lines.length && /^(?:&gt;|>)/.test(lines[at]) === quoted) at += 1;
     const group = lines.slice(start, at);
-    if (quoted) out.append(h("blockquote", {}, inline(group.map((line) => line.replace(/^(?:&gt;|>) ?/, "")).join("\n"), verbatim)));
+    if (quoted)
+      out.append(
+        h("blockquote", {}, inline(group.map((line) => line.replace(/^(?:&gt;|>) ?/, "")).join("\n"), verbatim)),
+      );
     else out.append(inline(group.join("\n"), verbatim));
   }
 }
@@ -56,7 +62,7 @@ export function inline(text, verbatim = false) {
     plain = "";
     if (node) out.append(node);
   };
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = at < (barren[text[at]] ?? 0) ? null : special(text, at, verbatim, barren);
     if (found) {
       flush(found.node);
@@ -94,7 +100,8 @@ function shortcode(text, at) {
   return drawn ? { node: emojiNode(drawn, match[1]), end: SHORTCODE.lastIndex } : null;
 }
 
-export const emojiNode = (drawn, name) => h("span", { class: "emoji", role: "img", title: `:${name}:`, "aria-label": name.replaceAll("_", " ") }, drawn);
+export const emojiNode = (drawn, name) =>
+  h("span", { class: "emoji", role: "img", title: `:${name}:`, "aria-label": name.replaceAll("_", " ") }, drawn);
 
 function code(text, at) {
   const end = text.indexOf("`", at + 1);
@@ -118,7 +125,10 @@ function closing(text, at, mark, barren) {
     if (text[j] === "<" || text[j] === "`") {
       const skip = text.indexOf(text[j] === "<" ? ">" : "`", j + 1);
       const line = text.indexOf("\n", j);
-      if (skip > 0 && (line < 0 || skip < line)) { j = skip; continue; }
+      if (skip > 0 && (line < 0 || skip < line)) {
+        j = skip;
+        continue;
+      }
     }
     if (text[j] !== mark || j === at + 1) continue;
     if (!/\s/.test(text[j - 1]) && !WORD.test(text[j + 1] || "") && text[j + 1] !== mark) return j;

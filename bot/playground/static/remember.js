@@ -1,6 +1,7 @@
 // What a person has read, kept in this browser; and how news changes a map of messages.
 
-export const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts && message.subtype !== "thread_broadcast";
+export const isReply = (message) =>
+  Boolean(message.thread_ts) && message.thread_ts !== message.ts && message.subtype !== "thread_broadcast";
 
 export function fold(map, ts, message) {
   if (message) map.set(ts, message);
@@ -29,7 +30,9 @@ export class Memory {
   put(place, ts) {
     if (ts <= this.get(place)) return false;
     this.seen[place] = ts;
-    const rows = Object.entries(this.seen).sort((a, b) => (a[1] < b[1] ? 1 : -1)).slice(0, KEPT);
+    const rows = Object.entries(this.seen)
+      .sort((a, b) => (a[1] < b[1] ? 1 : -1))
+      .slice(0, KEPT);
     this.seen = Object.fromEntries(rows);
     if (this.key) localStorage.setItem(this.key, JSON.stringify(this.seen));
     return true;

@@ -6,7 +6,15 @@ import { emoji } from "./emoji.js";
 import { broadcast, channelMention, groupMention, userMention } from "./mentions.js";
 import { emojiNode } from "./mrkdwn.js";
 
-const STYLES = { code: "code", bold: "strong", italic: "em", strike: "s", underline: "u", highlight: "mark", client_highlight: "mark" };
+const STYLES = {
+  code: "code",
+  bold: "strong",
+  italic: "em",
+  strike: "s",
+  underline: "u",
+  highlight: "mark",
+  client_highlight: "mark",
+};
 
 const PARTS = {
   text: ({ text }) => document.createTextNode(text),
@@ -62,7 +70,11 @@ const ELEMENTS = {
     const ordered = element.style === "ordered";
     const depth = Math.min(element.indent || 0, 8);
     const items = element.elements.map((item) => h("li", {}, parts(item)));
-    const list = h(ordered ? "ol" : "ul", { class: `rt-list level-${depth % 3}${border(element)}`, start: ordered ? (element.offset || 0) + 1 : null }, items);
+    const list = h(
+      ordered ? "ol" : "ul",
+      { class: `rt-list level-${depth % 3}${border(element)}`, start: ordered ? (element.offset || 0) + 1 : null },
+      items,
+    );
     list.style.setProperty("--depth", depth);
     return list;
   },
@@ -70,6 +82,8 @@ const ELEMENTS = {
 
 /** A whole rich_text block. */
 export function richText(block) {
-  const built = (block.elements || []).map((element) => (ELEMENTS[element.type] ? ELEMENTS[element.type](element) : fragment()));
+  const built = (block.elements || []).map((element) =>
+    ELEMENTS[element.type] ? ELEMENTS[element.type](element) : fragment(),
+  );
   return h("div", { class: "rich-text" }, built);
 }

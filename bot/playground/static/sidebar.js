@@ -8,7 +8,11 @@ const channels = h("div", { class: "channels" });
 const people = h("div", { class: "act-as" });
 
 export function mount() {
-  byId("sidebar").append(h("div", { class: "workspace" }, h("h2", { id: "workspace-name" }, "Flagman playground")), channels, people);
+  byId("sidebar").append(
+    h("div", { class: "workspace" }, h("h2", { id: "workspace-name" }, "Flagman playground")),
+    channels,
+    people,
+  );
   byId("scrim").addEventListener("click", closeDrawer);
   on("state place messages read connection", () => store.me && drawChannels());
   on("state", drawPeople);
@@ -38,8 +42,11 @@ function drawChannels() {
   byId("workspace-name").textContent = store.team.name;
   const focused = channels.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
   channels.replaceChildren(
-    h("h3", { id: "nav-channels" }, "Channels"), h("ul", { "aria-labelledby": "nav-channels" }, rows.filter(({ channel }) => !channel.is_im).map(item)),
-    h("h3", { id: "nav-apps" }, "Apps"), h("ul", { "aria-labelledby": "nav-apps" }, rows.filter(({ channel }) => channel.is_im).map(item)));
+    h("h3", { id: "nav-channels" }, "Channels"),
+    h("ul", { "aria-labelledby": "nav-channels" }, rows.filter(({ channel }) => !channel.is_im).map(item)),
+    h("h3", { id: "nav-apps" }, "Apps"),
+    h("ul", { "aria-labelledby": "nav-apps" }, rows.filter(({ channel }) => channel.is_im).map(item)),
+  );
   if (focused) channels.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
   const total = rows.reduce((sum, row) => sum + (row.here ? 0 : row.count), 0);
   document.title = document.title.replace(/^\(\d+\) /, "").replace(/^/, total ? `(${total}) ` : "");
@@ -47,23 +54,80 @@ function drawChannels() {
 
 function item({ channel, count, called, here }) {
   const lead = channel.is_im
-    ? h("span", { class: "with-presence" }, avatar(null, 20), h("span", { class: `presence${store.connected ? " on" : ""}` }))
+    ? h(
+        "span",
+        { class: "with-presence" },
+        avatar(null, 20),
+        h("span", { class: `presence${store.connected ? " on" : ""}` }),
+      )
     : icon("hash", 16);
   const fresh = count > 0 && !here;
-  return h("li", {}, h("button", {
-    type: "button", class: `channel${fresh ? " unread" : ""}${channel.member ? "" : " outside"}`, "aria-current": here ? "page" : null, "data-testid": `channel-${channel.name.toLowerCase()}`,
-    "data-unread": fresh ? count : null, onclick: () => { closeDrawer(); go(channel.id); },
-  }, lead, h("span", { class: "channel-name" }, channel.name), fresh && called > 0 && h("span", { class: "count", "aria-label": `${called} mentions` }, called)));
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      {
+        type: "button",
+        class: `channel${fresh ? " unread" : ""}${channel.member ? "" : " outside"}`,
+        "aria-current": here ? "page" : null,
+        "data-testid": `channel-${channel.name.toLowerCase()}`,
+        "data-unread": fresh ? count : null,
+        onclick: () => {
+          closeDrawer();
+          go(channel.id);
+        },
+      },
+      lead,
+      h("span", { class: "channel-name" }, channel.name),
+      fresh && called > 0 && h("span", { class: "count", "aria-label": `${called} mentions` }, called),
+    ),
+  );
 }
 
 function drawPeople() {
-  const now = h("div", { class: "act-now" }, avatar(store.me, 36), h("div", {}, h("div", { class: "act-name", "data-testid": "acting-as" }, store.me.real_name), h("div", { class: "act-clock" })));
+  const now = h(
+    "div",
+    { class: "act-now" },
+    avatar(store.me, 36),
+    h(
+      "div",
+      {},
+      h("div", { class: "act-name", "data-testid": "acting-as" }, store.me.real_name),
+      h("div", { class: "act-clock" }),
+    ),
+  );
   const one = (user) => {
     const mine = user.id === store.me.id;
-    return h("button", { type: "button", role: "radio", class: "face", "aria-checked": String(mine), tabindex: mine ? "0" : "-1", "data-testid": `act-as-${user.name}`, "data-user": user.id, "aria-label": user.real_name, title: `Act as ${user.real_name}`, onclick: () => switchTo(user.id) }, avatar(user, 32));
+    return h(
+      "button",
+      {
+        type: "button",
+        role: "radio",
+        class: "face",
+        "aria-checked": String(mine),
+        tabindex: mine ? "0" : "-1",
+        "data-testid": `act-as-${user.name}`,
+        "data-user": user.id,
+        "aria-label": user.real_name,
+        title: `Act as ${user.real_name}`,
+        onclick: () => switchTo(user.id),
+      },
+      avatar(user, 32),
+    );
   };
   const had = people.contains(document.activeElement);
-  const group = h("div", { class: "faces-row", role: "radiogroup", "aria-labelledby": "act-as-label", "data-testid": "act-as", onkeydown: walk }, store.people.map(one));
+  const group = h(
+    "div",
+    {
+      class: "faces-row",
+      role: "radiogroup",
+      "aria-labelledby": "act-as-label",
+      "data-testid": "act-as",
+      onkeydown: walk,
+    },
+    store.people.map(one),
+  );
   people.replaceChildren(h("h3", { id: "act-as-label" }, "Act as"), group, now);
   if (had) group.querySelector("[aria-checked=true]")?.focus();
   drawClock();

@@ -5,13 +5,29 @@ import { setZone } from "./dates.js";
 import { fold, isReply, Memory } from "./remember.js";
 
 export const store = {
-  me: null, team: null, bot: null, users: new Map(), people: [], groups: new Map(), channels: [], commands: [], shortcuts: [],
-  connected: false, online: true, place: { channel: null, thread: null, tab: "messages" },
-  channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null, read: new Memory(),
+  me: null,
+  team: null,
+  bot: null,
+  users: new Map(),
+  people: [],
+  groups: new Map(),
+  channels: [],
+  commands: [],
+  shortcuts: [],
+  connected: false,
+  online: true,
+  place: { channel: null, thread: null, tab: "messages" },
+  channelMessages: new Map(),
+  threads: new Map(),
+  statuses: new Map(),
+  views: [],
+  home: null,
+  read: new Memory(),
 };
 export const bus = new EventTarget();
 const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
-export const on = (names, listener) => names.split(" ").forEach((name) => bus.addEventListener(name, ({ detail }) => listener(detail)));
+export const on = (names, listener) =>
+  names.split(" ").forEach((name) => bus.addEventListener(name, ({ detail }) => listener(detail)));
 export const channelById = (id) => store.channels.find((channel) => channel.id === id);
 export const channelLabel = (channel) => (channel.is_im ? channel.name : `#${channel.name}`);
 export const threadKey = (channel, ts) => `${channel}:${ts}`;
@@ -19,7 +35,9 @@ const sorted = (map) => [...(map?.values() || [])].sort((a, b) => (a.ts < b.ts ?
 export const messagesOf = (channel) => sorted(store.channelMessages.get(channel));
 export const repliesOf = (channel, ts) => sorted(store.threads.get(threadKey(channel, ts)));
 export const inView = (channel, thread) =>
-  !document.hidden && store.place.channel === channel && (thread ? store.place.thread === thread : store.place.tab === "messages");
+  !document.hidden &&
+  store.place.channel === channel &&
+  (thread ? store.place.thread === thread : store.place.tab === "messages");
 
 let hangUp = () => {};
 
@@ -43,7 +61,12 @@ function take(state) {
   store.users = new Map(state.users.map((user) => [user.id, user]));
   store.people = state.users.filter((user) => !user.is_bot);
   store.groups = new Map(state.usergroups.map((group) => [group.id, group]));
-  Object.assign(store, { channels: state.channels, commands: state.commands, shortcuts: state.shortcuts || [], connected: state.connected });
+  Object.assign(store, {
+    channels: state.channels,
+    commands: state.commands,
+    shortcuts: state.shortcuts || [],
+    connected: state.connected,
+  });
   emit("state");
 }
 
@@ -81,29 +104,42 @@ function listen(user) {
     store.online = value;
     emit("connection");
   };
-  hangUp = api.stream(user, {
-    message: (news) => arrived(news, false),
-    ephemeral: (news) => arrived(news, true),
-    view: ({ views }) => showViews(views),
-    home: ({ view }) => { store.home = view; emit("home"); },
-    connection: ({ connected }) => { store.connected = connected; emit("connection"); },
-    status: ({ channel, thread_ts, status }) => { store.statuses.set(threadKey(channel, thread_ts), status); emit("status", { channel, thread: thread_ts }); },
-    channel: () => refresh().catch(complain),
-    toast: (news) => emit("toast", { text: news.text, key: news.code, bad: true }),
-    reset: () => refresh().catch(complain),
-  }, {
-    up: () => {
-      online(true);
-      // Between the first reading and the open line something may have happened; after a break, anything.
-      refresh().catch(complain);
-      dropped = false;
+  hangUp = api.stream(
+    user,
+    {
+      message: (news) => arrived(news, false),
+      ephemeral: (news) => arrived(news, true),
+      view: ({ views }) => showViews(views),
+      home: ({ view }) => {
+        store.home = view;
+        emit("home");
+      },
+      connection: ({ connected }) => {
+        store.connected = connected;
+        emit("connection");
+      },
+      status: ({ channel, thread_ts, status }) => {
+        store.statuses.set(threadKey(channel, thread_ts), status);
+        emit("status", { channel, thread: thread_ts });
+      },
+      channel: () => refresh().catch(complain),
+      toast: (news) => emit("toast", { text: news.text, key: news.code, bad: true }),
+      reset: () => refresh().catch(complain),
     },
-    down: () => {
-      if (dropped) online(false);
-      dropped = true;
-      setTimeout(() => dropped && online(false), 1500);
+    {
+      up: () => {
+        online(true);
+        // Between the first reading and the open line something may have happened; after a break, anything.
+        refresh().catch(complain);
+        dropped = false;
+      },
+      down: () => {
+        if (dropped) online(false);
+        dropped = true;
+        setTimeout(() => dropped && online(false), 1500);
+      },
     },
-  });
+  );
 }
 
 function arrived({ change, channel, ts, thread_ts, message }, ephemeral) {
@@ -131,7 +167,14 @@ export function go(channel, thread = null, tab = "messages") {
 }
 
 function openHome(tab) {
-  act("home", { tab }).then(({ view }) => { if (view) { store.home = view; emit("home"); } }).catch(complain);
+  act("home", { tab })
+    .then(({ view }) => {
+      if (view) {
+        store.home = view;
+        emit("home");
+      }
+    })
+    .catch(complain);
 }
 
 /** Do something as the acting person. */
@@ -146,18 +189,26 @@ export const complain = (error) => {
 /** Messages of others that came after what the person has seen. */
 export function unread(channel) {
   const since = store.read.get(channel);
-  return messagesOf(channel).filter((message) => message.ts > since && message.user !== store.me.id && !isReply(message));
+  return messagesOf(channel).filter(
+    (message) => message.ts > since && message.user !== store.me.id && !isReply(message),
+  );
 }
 
 /** Whether a message calls the acting person by name, as one of a group, or everybody. */
 export function callsMe({ text = "" }) {
-  const groups = [...store.groups.values()].filter(({ users }) => users.includes(store.me.id)).map(({ id }) => `<!subteam^${id}`);
+  const groups = [...store.groups.values()]
+    .filter(({ users }) => users.includes(store.me.id))
+    .map(({ id }) => `<!subteam^${id}`);
   return [`<@${store.me.id}`, "<!here", "<!channel", "<!everyone", ...groups].some((mark) => text.includes(mark));
 }
 
 export function unreadReplies(channel, message) {
   const seen = store.read.get(threadKey(channel, message.ts));
-  return Boolean(message.latest_reply) && message.latest_reply > seen && !(message.reply_users?.length === 1 && message.reply_users[0] === store.me.id);
+  return (
+    Boolean(message.latest_reply) &&
+    message.latest_reply > seen &&
+    !(message.reply_users?.length === 1 && message.reply_users[0] === store.me.id)
+  );
 }
 
 /** What is in view has been seen. */

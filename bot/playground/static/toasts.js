@@ -13,7 +13,10 @@ on("arrived", ({ channel, thread, message, ephemeral }) => {
   const row = channelById(channel);
   const words = (message.text || "A message only for you").replace(/\s+/g, " ");
   const where = row ? `${thread ? "Thread in " : ""}${channelLabel(row)}` : "";
-  show([h("b", {}, where), " ", inline(words, true)], { key: `${message.ts} ${words}`, action: { label: "Show", run: () => go(channel, thread) } });
+  show([h("b", {}, where), " ", inline(words, true)], {
+    key: `${message.ts} ${words}`,
+    action: { label: "Show", run: () => go(channel, thread) },
+  });
 });
 
 /** Under an open dialog the page is out of reach, so a toast goes into the dialog. */
@@ -24,6 +27,8 @@ function host() {
   if (!box) {
     box = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
     dialog.append(box);
+    // It outlives the dialog.
+    dialog.addEventListener("close", () => byId("toasts").append(...box.childNodes), { once: true });
   }
   return box;
 }
@@ -33,13 +38,30 @@ function show(text, { key = text, bad = false, action = null }) {
   if (now - (recent.get(key) ?? -Infinity) < 2500) return;
   recent.set(key, now);
   const gone = () => node.remove();
-  const node = h("div", { class: `toast${bad ? " bad" : ""}`, "data-testid": "toast" },
+  const node = h(
+    "div",
+    { class: `toast${bad ? " bad" : ""}`, "data-testid": "toast" },
     h("div", { class: "toast-text" }, text),
-    action && h("button", { type: "button", class: "link-button", onclick: () => { action.run(); gone(); } }, action.label),
-    iconButton("close", "Dismiss", { onclick: gone }));
+    action &&
+      h(
+        "button",
+        {
+          type: "button",
+          class: "link-button",
+          onclick: () => {
+            action.run();
+            gone();
+          },
+        },
+        action.label,
+      ),
+    iconButton("close", "Dismiss", { onclick: gone }),
+  );
   host().append(node);
   let timer = setTimeout(gone, STAY);
   node.addEventListener("pointerenter", () => clearTimeout(timer));
   node.addEventListener("focusin", () => clearTimeout(timer));
-  node.addEventListener("pointerleave", () => { timer = setTimeout(gone, STAY); });
+  node.addEventListener("pointerleave", () => {
+    timer = setTimeout(gone, STAY);
+  });
 }
