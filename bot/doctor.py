@@ -16,6 +16,7 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import SecretStr
 
+from bot import sdk
 from bot.compose import gateway
 from bot.settings import Settings
 from storage.connect import connect, wait_ready
@@ -23,6 +24,7 @@ from storage.embedded import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health
 from storage.queue import SessionQueue
+from supervisor.client import Unavailable
 from supervisor.core.errors import FlagmanError
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
@@ -40,6 +42,7 @@ SCOPES = (
     "users:read",
 )
 SKEW_NOTED, SKEW_WRONG = timedelta(seconds=2), timedelta(seconds=60)
+KEY_FILES = ("cli.key", "secret_key")
 PATIENCE = timedelta(seconds=3)
 State = Literal["ok", "note", "wrong"]
 
@@ -72,7 +75,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     yield _folder("Data folder", "FLAGMAN_DATA", settings.data)
     yield _folder("Workspace", "FLAGMAN_WORKSPACE", settings.workspace_folder)
     if settings.data.is_dir():
-        loose = [f for f in settings.data.iterdir() if f.suffix in (".key", ".secret") and _open_to_others(f)]
+        files = [settings.data / name for name in KEY_FILES]
+        loose = [file for file in files if file.is_file() and _open_to_others(file)]
         if loose:
             names = ", ".join(str(f) for f in loose)
             yield Finding("Key files", "wrong", f"others may read {names}", f"chmod 600 {names}")
@@ -293,3 +297,17 @@ def _date(text: str) -> datetime:
         return parsedate_to_datetime(text).astimezone(UTC)
     except ValueError:
         return datetime.now(UTC)
+
+
+async def reaching() -> AsyncIterator[Finding]:
+    """Whether commands and programs reach a Flagman from here, with which right, and its clock."""
+    what, mend = "Running Flagman", "start it with flagman serve, or set FLAGMAN_URL and FLAGMAN_API_KEY"
+    try:
+        async with sdk.connect() as remote:
+            me = await remote.call("GET", "/v1/me")
+    except Unavailable as error:
+        yield Finding(what, "note", str(error), mend)
+    except FlagmanError as error:
+        yield Finding(what, "wrong", str(error), "flagman keys create makes a key; set FLAGMAN_API_KEY")
+    else:
+        yield Finding(what, "ok", f"{remote.url}, as {me['name']} ({', '.join(me['scopes'])})")

@@ -16,6 +16,7 @@ from bot import slack
 from bot.clock import Clock
 from bot.compose import Core, core, gateway, workers
 from bot.local import stand_in
+from bot.local_key import local_key
 from bot.settings import Settings
 from bot.web import application, listening
 from supervisor.core.errors import InvalidInput
@@ -68,6 +69,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
         await stack.enter_async_context(_taking_in(parts, settings, client, app))
         await stack.enter_async_context(_working(parts, outbox_client))
         await stack.enter_async_context(Clock(parts))
+        await stack.enter_async_context(local_key(parts, settings))
         announce(_welcome(settings))
         await parts.while_store_lives()
 

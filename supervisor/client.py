@@ -20,6 +20,7 @@ ENDED = ("completed", "failed", "cancelled")
 # What comes by itself; for anything else somebody has to act.
 BY_ITSELF = ("external_dependency", "scheduled", "children_running")
 LONG_POLL = timedelta(seconds=25)
+AWAY_TRIES = 25
 _FACTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -261,14 +262,23 @@ class Session:
     ) -> SessionState:
         """Until it has ended, or needs a person (`paused`: waits for anything; `ended`: for nothing less).
 
-        Raises TimeoutError after `timeout` seconds.
+        A Flagman that is away for less than half a minute is waited for. Raises TimeoutError after `timeout` seconds.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         async with asyncio.timeout(seconds):
             await self.refresh()
             while not self._is(until):
-                self.state = await self.backend.changed(self.id, self.state.version, LONG_POLL)
+                self.state = await self._next()
         return self.state
+
+    async def _next(self) -> SessionState:
+        """The session after its next change, or after a while."""
+        for _ in range(AWAY_TRIES):
+            try:
+                return await self.backend.changed(self.id, self.state.version, LONG_POLL)
+            except Unavailable:
+                await asyncio.sleep(1)
+        return await self.backend.changed(self.id, self.state.version, LONG_POLL)
 
     def _is(self, until: Until) -> bool:
         if self.ended:

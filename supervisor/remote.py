@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -80,7 +80,8 @@ class Remote:
         return SessionState.model_validate(await self.call("GET", _of(session_id)))
 
     async def changed(self, session_id: str, version: int, patience: timedelta) -> SessionState:
-        query = {"version": str(version), "timeout": str(int(patience.total_seconds()))}
+        seconds = str(int(patience.total_seconds()))
+        query = {"until": "changed", "version": str(version), "timeout": seconds}
         return SessionState.model_validate(await self.call("GET", f"{_of(session_id)}/wait", query=query))
 
     async def pause(self, session_id: str, reason: str, conditions: Sequence[str], zone: str) -> Pausing:
@@ -88,8 +89,17 @@ class Remote:
         return Pausing.model_validate(await self.call("POST", f"{_of(session_id)}/pause", body))
 
     async def resume(self, session_id: str, trigger: Trigger, data: Any, context: str) -> SessionState:
-        body = {"context": context, "data": data}
-        return SessionState.model_validate(await self.call("POST", f"{_of(session_id)}/resume", body))
+        path, body = f"{_of(session_id)}/resume", {"context": context, "data": data}
+        try:
+            found = await self.call(
+                "POST", path, {**body, "trigger": trigger} if trigger != "manual" else body
+            )
+        except FlagmanError as error:
+            if error.status != 422 or not str(error).startswith("body.trigger"):
+                raise
+            # An older Flagman does not ask what it was.
+            found = await self.call("POST", path, body)
+        return SessionState.model_validate(found)
 
     async def cancel(self, session_id: str, reason: str) -> SessionState:
         found = await self.call("POST", f"{_of(session_id)}/cancel", {"reason": reason})
@@ -179,21 +189,33 @@ class Remote:
                 raise self._unreachable(error) from error
             await asyncio.sleep(PAUSE)
 
+    async def text(self, path: str, media: str) -> str:
+        """A document that is no JSON. Raises as `call`."""
+        headers = {**self._headers, "Accept": media}
+        try:
+            async with self._connection() as client, client.get(self.url + path, headers=headers) as answer:
+                if answer.status == 200:
+                    return await answer.text()
+                raise await self._refusal(answer)
+        except _AWAY as error:
+            raise self._unreachable(error) from error
+
     async def _understood(self, answer: aiohttp.ClientResponse) -> Any:
         if answer.status == 204:
             return None
-        text = await answer.text()
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
-        if answer.status < 300 and body is not None:
-            return body
-        if isinstance(body, dict) and "code" in body:
-            raise rebuilt(body)
-        raise Refused(
-            f"{self.url} answered {answer.status} {answer.reason or ''}".rstrip()
-            + ", which is no answer of Flagman; check the address (FLAGMAN_URL)."
+        if answer.status < 300:
+            with suppress(ValueError):
+                return json.loads(await answer.text())
+        raise await self._refusal(answer)
+
+    async def _refusal(self, answer: aiohttp.ClientResponse) -> FlagmanError:
+        with suppress(ValueError):
+            body = json.loads(await answer.text())
+            if isinstance(body, dict) and "code" in body:
+                return rebuilt(body)
+        said = f"{answer.status} {answer.reason or ''}".rstrip()
+        return Refused(
+            f"{self.url} answered {said}, which is no answer of Flagman; check the address (FLAGMAN_URL)."
         )
 
     @asynccontextmanager

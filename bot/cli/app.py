@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import running
+from bot.cli import acting, deciding, keys, running, schedules, sessions, setup
 
 app = typer.Typer(
     help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+for room in (sessions, acting, deciding):
+    app.add_typer(room.app)
+app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
+app.add_typer(setup.app)
+app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(running.app)
 
 

@@ -1,0 +1,200 @@
+"""`flagman launch | list | show | log | tail`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.reaching import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
+
+if TYPE_CHECKING:
+    from supervisor.client import SessionState
+    from supervisor.remote import Remote
+
+app = typer.Typer()
+PANEL = "Sessions"
+CODES = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
+
+
+@app.command(rich_help_panel=PANEL)
+def launch(
+    persona: Annotated[str, typer.Argument(help="Who does it: see `flagman personas`.")],
+    task: Annotated[str, typer.Argument(help="What to do; `-` reads it from standard input.")],
+    context: Annotated[str, typer.Option(help="What to know besides the task.")] = "",
+    channel: Annotated[str | None, typer.Option(help="The id of the Slack channel to show it in.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key and request give the same session again.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Show what happens until it has ended.")] = False,
+    until: Annotated[
+        str, typer.Option(help="With --wait: `ended`, or `person` to stop as soon as it needs one.")
+    ] = "ended",
+    timeout: Annotated[float | None, typer.Option(help="With --wait: seconds at most.")] = None,
+    json: Json = False,
+) -> None:
+    """Start a session.
+
+    With --wait the exit code says how it ended: 0 completed, 3 waiting for somebody (or out of time),
+    4 failed, 5 cancelled.
+    """
+    if until not in ("ended", "person"):
+        refuse("--until: write `ended` or `person`.", USAGE)
+    words = sys.stdin.read() if task == "-" else task
+
+    async def work(remote: Remote) -> int | None:
+        from bot.cli.following import follow
+        from bot.cli.terminal import as_json, done, hint, is_terminal, show, text
+        from bot.sdk import Agent
+
+        session = await Agent(persona, backend=remote).start(
+            words, context=context, channel=channel, idempotency_key=idempotency_key
+        )
+        if not wait:
+            if json:
+                as_json(session.state)
+            elif is_terminal():
+                done(f"Launched {session.state.persona} as {session.id}.")
+                hint(f"  flagman tail {session.id}")
+            else:
+                show(session.id)
+            return 0
+        state = await follow(session, until, timeout, quiet=json)
+        if json:
+            as_json(state)
+        elif state.ended and state.result:
+            show(text(state.result))
+        return CODES.get(state.status, WAITING)
+
+    reach(work)
+
+
+@app.command("list", rich_help_panel=PANEL)
+def list_(
+    status: Annotated[
+        str | None, typer.Option("--status", "-s", help="running, paused, completed, failed or cancelled.")
+    ] = None,
+    persona: Annotated[
+        str | None, typer.Option("--persona", "-p", help="Only those of this persona.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")] = 20,
+    json: Json = False,
+) -> None:
+    """The newest sessions first."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.showing import standing
+        from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, table
+
+        rows = await _newest(remote, {"status": status, "persona": persona}, limit)
+        if json:
+            as_json([row.model_dump(mode="json") for row in rows])
+            return
+        if not rows:
+            hint('No sessions. Start one: flagman launch sre "check the disk"')
+            return
+        table(
+            ("ID", "STATUS", "PERSONA", "TASK", "CHANGED"),
+            [
+                (
+                    (row.id, "bold"),
+                    (standing(row), STATUS_STYLES.get(row.status, "")),
+                    row.persona,
+                    row.task,
+                    (ago(row.changed_at), DIM),
+                )
+                for row in rows
+            ],
+            wide=3,
+        )
+
+    reach(work)
+
+
+async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) -> list[SessionState]:
+    from supervisor.client import SessionState
+
+    found: list[SessionState] = []
+    query: dict[str, str] = {name: value for name, value in filters.items() if value}
+    while True:
+        query["limit"] = str(min(limit - len(found), 100))
+        page = await remote.call("GET", "/v1/sessions", query=query)
+        found += [SessionState.model_validate(row) for row in page["sessions"]]
+        if not page["next"] or len(found) >= limit:
+            return found
+        query["cursor"] = page["next"]
+
+
+@app.command(rich_help_panel=PANEL)
+def show(session_id: SessionId, json: Json = False) -> None:
+    """How a session stands, with the calls it proposes in full."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.showing import session
+        from bot.cli.terminal import as_json
+
+        state = await remote.get(session_id)
+        if json:
+            as_json(state)
+        else:
+            session(state)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def log(
+    session_id: SessionId,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The SESSION_LOG as a document.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")] = False,
+) -> None:
+    """All that happened in a session."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.showing import log_lines
+        from bot.cli.terminal import show
+        from supervisor.client import SessionEvent
+
+        if markdown:
+            sys.stdout.write(await remote.text(f"/v1/sessions/{session_id}/log", "text/markdown"))
+            return
+        after: int | None = 0
+        while after is not None:
+            page: Any = await remote.call(
+                "GET", f"/v1/sessions/{session_id}/events", query={"after": str(after)}
+            )
+            events = [SessionEvent.model_validate(row) for row in page["events"]]
+            for event in events:
+                if json:
+                    sys.stdout.write(event.model_dump_json() + "\n")
+                    continue
+                for line in log_lines([event]):
+                    show(line)
+            after = page["next"] if events else None
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def tail(
+    session_id: SessionId,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How much of the past to show.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")] = False,
+) -> None:
+    """What happens in a session, as it happens, until it has ended."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.showing import log_lines
+        from bot.cli.terminal import show
+
+        state = await remote.get(session_id)
+        async for event in remote.events(session_id, max(state.version - lines, 0)):
+            if json:
+                sys.stdout.write(event.model_dump_json() + "\n")
+                sys.stdout.flush()
+                continue
+            for line in log_lines([event]):
+                show(line)
+
+    reach(work)

@@ -1,0 +1,152 @@
+"""What the terminal shows: colours and tables for people, plain lines for pipes, times in the reader's own zone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handlers.presenters.text import one_line, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+STATUS_STYLES = {
+    "running": "cyan",
+    "paused": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "bright_black",
+}
+DIM, BOLD = "bright_black", "bold"
+
+
+def is_terminal(stream: Any = None) -> bool:
+    return bool((stream or sys.stdout).isatty())
+
+
+def console(*, err: bool = False) -> Console:
+    """Rich's, which colours nothing in a pipe; no text of ours is read as markup."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, markup=False, emoji=False)
+
+
+def show(*parts: RenderableType, err: bool = False) -> None:
+    """Lines are broken for people only."""
+    screen = console(err=err)
+    screen.print(*parts, soft_wrap=not screen.is_terminal)
+
+
+def chopped(line: str, room: int) -> list[str]:
+    """A line in pieces that fit on the terminal beside `room` columns; whole in a pipe."""
+    from rich.cells import chop_cells
+
+    width = console().width - room
+    return (chop_cells(line, width) if is_terminal() and width > 10 else [line]) or [""]
+
+
+def text(*parts: str | tuple[str, str]) -> Text:
+    """Text with styles; whatever would steer the terminal is made visible."""
+    from rich.text import Text
+
+    return Text.assemble(*((visible(p), "") if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts))
+
+
+def done(sentence: str) -> None:
+    """What was done, for people; in a pipe as well, since it is all there is to say."""
+    show(text(("✓ ", "green"), sentence) if is_terminal() else visible(sentence))
+
+
+def hint(sentence: str) -> None:
+    """What one may do next; only for people."""
+    if is_terminal(sys.stderr):
+        show(text((sentence, DIM)), err=True)
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output: one line in a pipe."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    indent = 2 if is_terminal() else None
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]], *, wide: int = -1
+) -> None:
+    """Columns for people; in a pipe, tab-separated lines without headings. `wide` is the column that gives way."""
+    if not is_terminal():
+        for row in rows:
+            cells = (cell if isinstance(cell, str) else cell[0] for cell in row)
+            sys.stdout.write("\t".join(one_line(cell, 10_000) for cell in cells) + "\n")
+        return
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style=DIM, expand=False)
+    for number, heading in enumerate(headings):
+        gives_way = number == wide % len(headings)
+        made.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if gives_way else None)
+    for row in rows:
+        made.add_row(*(_cell(cell) for cell in row))
+    show(made)
+
+
+def _cell(cell: str | tuple[str, str]) -> Text:
+    words, style = (cell, "") if isinstance(cell, str) else cell
+    return text((one_line(words, 400), style))
+
+
+def clock(at: datetime) -> str:
+    """A moment in the reader's own zone; the day only where it is another one."""
+    local, today = at.astimezone(), datetime.now(UTC).astimezone()
+    if local.date() == today.date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%b} {local.day} {local:%H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+
+
+def ago(at: datetime) -> str:
+    seconds = int((datetime.now(UTC) - at).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if abs(seconds) >= size:
+            count = f"{abs(seconds) // size} {unit}"
+            return f"{count} ago" if seconds > 0 else f"in {count}"
+    return "just now" if seconds > -1 else f"in {-seconds} s"
+
+
+def money(cost: Any, unpriced: bool) -> str:
+    return "cost not known" if unpriced else f"${cost:.4f}".rstrip("0").rstrip(".")
+
+
+def local_zone() -> str:
+    """The name of the reader's time zone: TZ, else that of this machine, else UTC."""
+    from zoneinfo import ZoneInfo
+
+    for name in (os.environ.get("TZ", "").lstrip(":"), _machine_zone()):
+        try:
+            if name:
+                ZoneInfo(name)
+                return name
+        except (ValueError, OSError, KeyError):
+            continue
+    return "UTC"
+
+
+def _machine_zone() -> str:
+    try:
+        found = os.path.realpath("/etc/localtime")
+    except OSError:
+        return ""
+    if "zoneinfo/" in found:
+        return found.partition("zoneinfo/")[2]
+    named = Path("/etc/timezone")
+    return named.read_text(encoding="utf-8").strip() if named.is_file() else ""
