@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -253,7 +254,8 @@ def _of(session_id: str) -> str:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return (error.os_error.strerror or "cannot be reached").lower()
+        number = error.os_error.errno
+        return os.strerror(number).lower() if number and number > 0 else "its name is not known"
     return str(error) or type(error).__name__
 
 

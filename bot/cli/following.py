@@ -43,8 +43,8 @@ async def _show(session: Session) -> None:
     live = screen.status(f"{session.id} runs") if is_terminal(sys.stderr) else nullcontext()
     with live as status:
         async for event in session.events():
-            for line in log_lines([event], short=True):
-                screen.print(line, soft_wrap=True)
+            for line in log_lines([event], short=True, wrapped=screen.is_terminal):
+                screen.print(line, soft_wrap=not screen.is_terminal)
             if event.type in ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost"):
                 await _asked(session, screen)
             if status is not None:

@@ -85,7 +85,7 @@ def list_(
 
     async def work(remote: Remote) -> None:
         from bot.cli.showing import standing
-        from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, table
+        from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
         rows = await _newest(remote, {"status": status, "persona": persona}, limit)
         if json:
@@ -99,7 +99,7 @@ def list_(
             [
                 (
                     (row.id, "bold"),
-                    (standing(row), STATUS_STYLES.get(row.status, "")),
+                    (standing(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
                     row.persona,
                     row.task,
                     (ago(row.changed_at), DIM),
@@ -153,7 +153,7 @@ def log(
 
     async def work(remote: Remote) -> None:
         from bot.cli.showing import log_lines
-        from bot.cli.terminal import show
+        from bot.cli.terminal import is_terminal, show
         from supervisor.client import SessionEvent
 
         if markdown:
@@ -169,7 +169,7 @@ def log(
                 if json:
                     sys.stdout.write(event.model_dump_json() + "\n")
                     continue
-                for line in log_lines([event]):
+                for line in log_lines([event], wrapped=is_terminal()):
                     show(line)
             after = page["next"] if events else None
 
@@ -186,7 +186,7 @@ def tail(
 
     async def work(remote: Remote) -> None:
         from bot.cli.showing import log_lines
-        from bot.cli.terminal import show
+        from bot.cli.terminal import is_terminal, show
 
         state = await remote.get(session_id)
         async for event in remote.events(session_id, max(state.version - lines, 0)):
@@ -194,7 +194,7 @@ def tail(
                 sys.stdout.write(event.model_dump_json() + "\n")
                 sys.stdout.flush()
                 continue
-            for line in log_lines([event]):
+            for line in log_lines([event], wrapped=is_terminal()):
                 show(line)
 
     reach(work)

@@ -37,6 +37,11 @@ _MARKS = {
 }
 
 
+# What goes by while one waits is told by what comes of it.
+_PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded")
+SHORT = 160
+
+
 def standing(state: SessionState) -> str:
     """One phrase: what it does or waits for."""
     if state.waiting_for is None:
@@ -77,7 +82,7 @@ def _field(name: str, value: str) -> None:
     first, *more = visible(value).splitlines() or [""]
     show(text((f"  {name:<9} ", DIM), first))
     for line in more:
-        show(text(f"{'':12}{line}"))
+        show(text(f"{'':12}{line}".rstrip()))
 
 
 def call(proposed: ProposedCall) -> None:
@@ -102,7 +107,7 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
         words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
         for line in visible(words).split("\n"):
             for number, piece in enumerate(chopped(line, 10)):
-                yield text(("        │ " if number == 0 else "        ┊ ", DIM), piece)
+                yield text((f"        {'┊' if number else '│'} ", DIM), piece)
 
 
 def advice(state: SessionState) -> Iterator[str]:
@@ -119,17 +124,35 @@ def advice(state: SessionState) -> Iterator[str]:
         yield f"flagman resume {state.id}"
 
 
-def log_lines(events: Iterable[SessionEvent], *, short: bool = False) -> Iterator[Any]:
-    """The log, each line with its time, who, and what."""
+def log_lines(events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False) -> Iterator[Any]:
+    """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented."""
     for event in events:
+        if short and event.type in _PASSED_OVER:
+            continue
         mark, style = _MARKS.get(event.type, (" ", ""))
         for at, who, words in _said(event):
-            first, *more = visible(words).splitlines() or [""]
-            if short:
-                first, more = one_line(words, 200), []
-            yield text((f"{clock(at)} ", DIM), (f"{mark} ", style), (f"{who}  ", "blue"), (first, style))
+            # Who is plain where it is Flagman itself.
+            by = () if who == "system" or (short and who.startswith("model:")) else ((f"{who}  ", "blue"),)
+            said = one_line(words, SHORT) if short else visible(words).rstrip()
+            when = f"{clock(at)} "
+            if wrapped:
+                yield _grid(text((when, DIM)), text((mark, style)), text(*by, (said, style)))
+                continue
+            first, *more = said.splitlines() or [""]
+            yield text((when, DIM), (f"{mark} ", style), *by, (first, style))
             for line in more:
-                yield text(f"{'':11}{line}")
+                yield text(f"{'':11}{line}".rstrip())
+
+
+def _grid(*cells: Any) -> Any:
+    from rich.table import Table
+
+    made = Table.grid(padding=(0, 1, 0, 0))
+    made.add_column(no_wrap=True)
+    made.add_column(width=1)
+    made.add_column(ratio=1, overflow="fold")
+    made.add_row(*cells)
+    return made
 
 
 def _said(event: SessionEvent) -> Iterator[tuple[Any, str, str]]:
