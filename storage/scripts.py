@@ -135,11 +135,16 @@ return 2
 )
 
 # KEYS: stream. ARGV: sid, entry id, token, due in ms ('' hands it back at once), count it as a failed try.
-# Returns the number of tries, or -1 where the job is no longer ours.
-RETRY = """
+# Returns the number of tries, or -1 where the job is no longer ours (and is looked at once more, as in DONE).
+RETRY = (
+    _ENQUEUE
+    + """
 local state = redis.call('HGET', KEYS[1]..':state', ARGV[1])
 local mine, dirty = state == 'b:'..ARGV[3], state == 'd:'..ARGV[3]
-if not mine and not dirty then return -1 end
+if not mine and not dirty then
+  enqueue(KEYS[1], ARGV[1])
+  return -1
+end
 redis.call('XACK', KEYS[1], 'flagman', ARGV[2]); redis.call('XDEL', KEYS[1], ARGV[2])
 local tries = 0
 if ARGV[5] == '1' then tries = redis.call('HINCRBY', KEYS[1]..':tries', ARGV[1], 1) end
@@ -152,6 +157,7 @@ else
 end
 return tries
 """
+)
 
 # KEYS: stream. ARGV: now in ms, limit. Moves what is due from later to the stream; returns how many.
 PUMP = """

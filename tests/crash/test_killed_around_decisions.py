@@ -33,6 +33,19 @@ async def acknowledged_then_all_killed(house: House) -> None:
     assert (await house.events(session_id))["ApprovalDecided"] == 1
 
 
+async def acknowledged_and_killed_at_once(house: House) -> None:
+    """Whatever the worker had begun by then; a call that may be repeated ends as if nothing had happened."""
+    house.propose("write_file", {"path": "a.txt", "content": "a"})
+    web, worker = await house.both()
+    session_id = await house.launch()
+    await house.approve(session_id)
+    web.kill()
+    worker.kill()
+    await house.both()
+    await house.completed(session_id)
+    assert (await house.events(session_id))["ToolFinished"] == 1
+
+
 async def click_cut_off(house: House, when: When) -> None:
     """The web process dies around the append of a decision, and the click is never answered."""
     command, count, _ = counting(house)
@@ -103,6 +116,7 @@ async def test_killed_around_model_and_click(houses: Houses) -> None:
     await houses.each(
         {
             "acknowledged, then all killed": acknowledged_then_all_killed,
+            "acknowledged, killed at once": acknowledged_and_killed_at_once,
             "before the decision": partial(click_cut_off, when="before"),
             "after the decision": partial(click_cut_off, when="after"),
             "after the launch": launch_cut_off,
