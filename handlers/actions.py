@@ -130,7 +130,8 @@ def _sessions(app: AsyncApp, deps: Deps) -> None:
 
     @app.action(Action.RESUME)
     async def resume(ack: AsyncAck, body: Body) -> None:
-        await deps.supervisor.resume(_target(body).session_id, actor_of(body))
+        target = _target(body)
+        await deps.supervisor.resume(target.session_id, actor_of(body), halt=target.halt)
         await ack()
 
     @app.action(Action.CANCEL)

@@ -69,6 +69,15 @@ class Target:
         digests = tuple(c.call.digest[:DIGEST_SHOWN] for c in calls)
         return cls(session.id, tuple(c.call_id for c in calls), digests, extra)
 
+    @classmethod
+    def of_pause(cls, session: Session) -> Target:
+        """A pause, by its number: a button of an earlier one must not end a later one."""
+        return cls(session.id, extra=str(session.halts[-1].number) if session.halts else "")
+
+    @property
+    def halt(self) -> int | None:
+        return int(self.extra) if self.extra.isdecimal() else None
+
     @property
     def shown(self) -> dict[str, str]:
         """The digest that the person saw, by call."""

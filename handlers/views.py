@@ -77,5 +77,6 @@ def register(app: AsyncApp, deps: Deps) -> None:
     @app.view(View.RESUME)
     async def resume(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
-        await deps.supervisor.resume(target.session_id, actor_of(body), context=_value(view, "context"))
+        words = _value(view, "context")
+        await deps.supervisor.resume(target.session_id, actor_of(body), context=words, halt=target.halt)
         await ack()

@@ -173,6 +173,10 @@ class Waiting(Changes):
 
 
 def _not_paused(session: Session) -> str:
+    if session.ended:
+        return f"This session was already {session.lifecycle}; nothing was changed."
+    if session.pause:
+        return "That pause is already over, and this session is in another one now."
     if session.waiting_for == "human_approval_required":
         return "This session waits for an approval: approve or deny the proposed call to go on."
     if session.waiting_for == "human_input_required":

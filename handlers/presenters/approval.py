@@ -147,9 +147,9 @@ def _view(session: Session, call: Call) -> Block:
 
 
 def _for_all(session: Session, calls: list[Call]) -> Block:
-    """Approve all, where one rule holds for all; and putting the request off."""
+    """Approve all, where one person may; and putting the request off."""
     elements = snooze_buttons(session, calls[0].request_id)
-    if len(calls) > 1 and len({_rule(c) for c in calls}) == 1:
+    if len(calls) > 1 and len({_rule(c) for c in calls}) == 1 and _rule(calls[0]).quorum == 1:
         value = Target.of(session, *calls).encode()
         elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}

@@ -150,9 +150,10 @@ def _buttons(session: Session) -> list[Block]:
         go = "Retry" if session.pause.reason == "error_threshold_exceeded" else "Resume"
         if session.pause.reason == "budget_exceeded":
             go = "Raise the budget and go on"
-        with_words = button("Resume with a message", Action.RESUME_WITH, value)
+        pause = Target.of_pause(session).encode()
+        with_words = button("Resume with a message", Action.RESUME_WITH, pause)
         return [
-            button(go, Action.RESUME, value, style="primary"),
+            button(go, Action.RESUME, pause, style="primary"),
             with_words,
             stop,
             button("View log", Action.LOG, value),

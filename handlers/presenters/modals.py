@@ -130,7 +130,7 @@ def resume_form(session: Session) -> Block:
     blocks = [
         _text_input("context", "Message", placeholder="what it should know", hint="The agent reads it first.")
     ]
-    return _modal(View.RESUME, "Resume", blocks, Target.of(session).encode(), "Resume")
+    return _modal(View.RESUME, "Resume", blocks, Target.of_pause(session).encode(), "Resume")
 
 
 def full_call(session: Session, call: Call, page: int, mask: Mask) -> Block:

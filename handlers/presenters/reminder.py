@@ -41,7 +41,9 @@ def _buttons(session: Session, timer: Timer) -> Block:
         button("Dismiss", Action.DISMISS, value),
     ]
     if session.pause:
-        elements.insert(0, button("Resume now", Action.RESUME, value, style="primary"))
+        elements.insert(
+            0, button("Resume now", Action.RESUME, Target.of_pause(session).encode(), style="primary")
+        )
     return {"type": "actions", "block_id": f"timer:{session.id}:{timer.id}", "elements": elements}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tests.support.scripted import Behaviour, Scripted
 from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for
 
 APPROVE, ALL, DENY, VIEW = "call_approve", "call_approve_all", "call_deny", "call_view"
+LIVE = re.compile(r"<(?!!date\^\d+\^)[@!#A-Za-z][^<>]*>")
 Stage = Callable[..., Awaitable["Scene"]]
 
 
@@ -147,6 +149,23 @@ def call_row(message: Json, call_id: str) -> dict[str, Json]:
     """The buttons of one call's row."""
     blocks = [b for b in message["blocks"] if b.get("block_id", "").endswith(f":{call_id}")]
     return buttons({"blocks": [b for b in blocks if b["block_id"].startswith("act:")]})
+
+
+def live_markup(shown: Any) -> set[str]:
+    """What Slack would turn into a mention or a link in a message, a view or an answer; dates are harmless."""
+    found: set[str] = set()
+    if isinstance(shown, dict):
+        rich = shown.get("type") == "rich_text"
+        text = shown.get("text")
+        if isinstance(text, str) and shown.get("type") != "plain_text":
+            found |= set(LIVE.findall(text))
+        if rich:
+            kinds = re.findall(r'"type": "(user|usergroup|broadcast|channel|link)"', json.dumps(shown))
+            found |= set(kinds)
+        shown = [] if rich else list(shown.values())
+    if isinstance(shown, list):
+        found |= {markup for part in shown for markup in live_markup(part)}
+    return found
 
 
 class Director:

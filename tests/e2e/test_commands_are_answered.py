@@ -1,0 +1,203 @@
+"""Every command, with good and bad input, is answered by a friendly sentence that only the asker sees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.playground.seed import Manifest, Shortcut
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts
+from tests.support.stage import APPROVE, Director, Scene, live_markup
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+HOSTILE = "<!channel> <@U0GRACE01> <https://evil.example|ok> *b* `c` \u202e\x07 &amp; " + "x" * 300
+
+
+async def answered(scene: Scene, text: str) -> str:
+    """The answer to `/agent <text>`, which must be seen by the asker only, and be no fault."""
+    answer = await scene.slack.command(ADA, OPS, text)
+    assert answer["ok"], answer
+    response = answer["response"]
+    assert response["response_type"] == "ephemeral"
+    said = str(response.get("text", "")) + json.dumps(response.get("blocks", []), ensure_ascii=False)
+    assert "Something went wrong" not in said
+    assert "refused" not in answer
+    return said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lanch ops x", "Did you mean `/agent launch`?"),
+        ("frobnicate", "`/agent help` shows what there is"),
+        ("launch", "Write it like this"),
+        ("launch ops", "Write it like this"),
+        ('launch ops ""', "The task is empty"),
+        ("launch nobody do it", "There is no persona `nobody`. Choose one of: ops"),
+        ("launch ops " + "x" * 20_001, "The task is too long: 20,001 characters"),
+        ("list", "There are no sessions"),
+        ("list paused", "There are no paused sessions"),
+        ("list everything", "List what?"),
+        ("personas", "The persona ops."),
+        ("help", "starts one; bare"),
+        ("HELP", "starts one; bare"),
+        *((f"{verb}", "Which session?") for verb in ("status", "log", "pause", "resume", "cancel")),
+        *(
+            (f"{verb} abcd-0000", "There is no session `abcd-0000`")
+            for verb in ("status", "log", "pause", "resume", "cancel")
+        ),
+        *((f"{verb} no/such:id", "Which session?") for verb in ("status", "cancel")),
+    ],
+)
+async def test_a_command_on_nothing(stage: Director, text: str, expected: str) -> None:
+    scene = await stage(ONE)
+    assert expected in (await answered(scene, text)).replace("&lt;", "<").replace("&gt;", ">")
+    assert await scene.flagman.core.supervisor.recent() == []
+
+
+async def test_hostile_words_stay_words(stage: Director) -> None:
+    scene = await stage(in_turn(calls(("deploy", {"service": HOSTILE, "notes": HOSTILE}))))
+    session = await scene.launch(HOSTILE)
+    await scene.waiting(session)
+    texts_ = [
+        HOSTILE,
+        f"launch {HOSTILE}",
+        f"status {HOSTILE}",
+        f"list {HOSTILE}",
+        f"status {session.id} {HOSTILE}",
+        f"log {session.id}",
+        f"pause {session.id} {HOSTILE}",
+        "list",
+        f"status {session.id}",
+        f"resume {session.id} {HOSTILE}",
+        f"cancel {session.id} {HOSTILE}",
+    ]
+    for text in texts_:
+        said = await answered(scene, text)
+        assert "\u202e" not in said
+    await scene.ended(session)
+    await scene.settled(session)
+    card = await scene.card(session)
+    shown = [*await scene.slack.messages(OPS, card["ts"]), *await scene.whispers(ADA, len(texts_))]
+    assert "\u202e" not in json.dumps(shown, ensure_ascii=False)
+    for message in shown:
+        assert live_markup(message) <= {f"<@{ADA}>", f"<#{OPS}>"}, message
+    assert await scene.refused() == []
+
+
+async def test_the_life_of_a_session_by_commands(stage: Director) -> None:
+    scene = await stage(ONE)
+    session = await scene.launch()
+    await scene.waiting(session)
+    assert session.id in await answered(scene, "list")
+    assert session.id in await answered(scene, "list paused")
+    assert "no running sessions" in await answered(scene, "list running")
+    assert "waits for an approval" in await answered(scene, f"resume {session.id}")
+    assert "is paused" in await answered(scene, f"PAUSE `{session.id}` out to lunch")
+    assert "already paused" in await answered(scene, f"pause {session.id}")
+    assert "out to lunch" in await answered(scene, f"status {session.id}")
+    assert "goes on" in await answered(scene, f"resume {session.id} be quick")
+    assert "be quick" in await answered(scene, f"log {session.id}")
+    assert "is cancelled" in await answered(scene, f"cancel {session.id} enough")
+    for verb in ("pause", "resume", "cancel"):
+        assert "already" in await answered(scene, f"{verb} {session.id}")
+    assert session.id in await answered(scene, "list ended")
+
+
+async def test_a_long_list_of_hostile_tasks_is_still_a_list(stage: Director) -> None:
+    scene = await stage(in_turn(calls(("deploy", {"service": "shop"}))))
+    for _ in range(20):
+        await scene.slack.command(ADA, OPS, "launch ops " + "&<>*_~`" * 40)
+    said = await answered(scene, "list")
+    assert said.count("*ops*") == 20
+    listed = await scene.slack.messages(OPS)
+    assert any(row.get("ephemeral") and texts(row).count("*ops*") == 20 for row in listed)
+
+
+async def submit(slack: Slack, persona: str, task: str) -> Json:
+    return await slack.submit(ADA, await slack.view(ADA), {"persona": _option(persona), "task": _text(task)})
+
+
+def _option(value: str) -> Json:
+    return {"value": {"type": "static_select", "selected_option": {"value": value}}}
+
+
+def _text(value: str) -> Json:
+    return {"value": {"type": "plain_text_input", "value": value}}
+
+
+async def test_the_bare_command_opens_a_form(stage: Director) -> None:
+    scene = await stage(ONE)
+    assert (await scene.slack.command(ADA, OPS, ""))["ok"]
+    assert "required" in (await submit(scene.slack, "ops", ""))["errors"]["task"]
+    assert (await submit(scene.slack, "ops", "  \n "))["errors"] == {
+        "task": "Please write what the agent shall do."
+    }
+    assert (await submit(scene.slack, "ops", "ship <it> & go"))["ok"]
+    session = await scene.flagman.session(lambda s: True)
+    assert session.task == "ship <it> & go"
+    assert await scene.asked(session)
+
+
+async def test_a_form_sent_twice_launches_once(stage: Director) -> None:
+    scene = await stage(ONE)
+    assert (await scene.slack.command(ADA, OPS, ""))["ok"]
+    view = await scene.slack.view(ADA)
+    state = {"values": {"persona": _option("ops"), "task": _text("ship it")}}
+    payload = {
+        "type": "view_submission",
+        "user": {"id": ADA, "name": "ada"},
+        "team": {"id": "T0PLAYGRD1"},
+        "view": {**view, "state": state},
+    }
+    for _ in range(2):
+        assert (await scene.slack.send("deliver", {"type": "interactive", "payload": payload}))["ok"]
+    assert len(await scene.flagman.core.supervisor.recent()) == 1
+
+
+async def test_the_home_tab_shows_what_waits_and_launches(stage: Director, slack: Slack) -> None:
+    scene = await stage(ONE)
+    session = await scene.launch()
+    await scene.waiting(session)
+    await slack.home(ADA)
+
+    async def published() -> Json | None:
+        return (await slack.home(ADA)).get("view")
+
+    view = await slack.wait_for(published)
+    assert session.id in json.dumps(view["blocks"])
+    assert (await slack.click_in_view(ADA, view["id"], "launch_form"))["ok"]
+    assert (await submit(slack, "ops", "from home"))["ok"]
+    other = await scene.flagman.session(lambda s: s.task == "from home")
+    card = await slack.message(ADA_DM, lambda m: other.id in texts(m))
+    await slack.message(ADA_DM, lambda m: APPROVE in buttons(m), card["ts"])
+    said = await answered(scene, f"status {other.id}")
+    assert "<#" not in said
+    assert await scene.refused() == []
+
+
+async def test_the_shortcut_opens_the_form(stage: Director, slack: Slack) -> None:
+    slack.playground.workspace.manifest = Manifest(shortcuts=(Shortcut("launch_agent", "Launch an agent"),))
+    await stage(ONE)
+    assert (await slack.send("shortcut", {"user": GRACE, "callback_id": "launch_agent"}))["ok"]
+    assert (await slack.view(GRACE))["callback_id"] == "launch"
+
+
+async def test_a_button_of_an_unknown_kind_or_shape_is_refused_in_words(stage: Director) -> None:
+    scene = await stage(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    values = ["", "nonsense", "a|b|c|d", f"{session.id}|9.9||", f"{session.id}|1.1|{'0' * 20}|"]
+    for count, value in enumerate(values, 1):
+        picture = json.loads(json.dumps(ask))
+        for block in picture["blocks"]:
+            for element in block.get("elements", []):
+                if element.get("action_id") == APPROVE:
+                    element["value"] = value
+        assert (await scene.slack.click_stale(ADA, OPS, picture, APPROVE))["ok"]
+        told = await scene.whispers(ADA, count, ask["thread_ts"])
+        assert ":information_source:" in told[-1]["text"], (value, told[-1])
+    assert scene.runs() == []
+    assert (await scene.flagman.core.supervisor.get(session.id)).waiting_for == "human_approval_required"
