@@ -48,9 +48,9 @@ def _decisions(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.RUN_AGAIN)
     async def run_again(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.decide_outcome(
-            target.session_id, target.call_ids[0], "run_again", actor_of(body)
-        )
+        session = await deps.supervisor.get(target.session_id)
+        actor = await deps.people.deciding(actor_of(body), session, target.call_ids)
+        await deps.supervisor.decide_outcome(target.session_id, target.call_ids[0], "run_again", actor)
         await ack()
 
     @app.action(re.compile(f"^{Action.ANSWER}:"))

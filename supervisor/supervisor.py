@@ -28,7 +28,7 @@ from supervisor.core.events import (
     SessionLaunched,
 )
 from supervisor.core.fold import apply
-from supervisor.core.policy import right_to_decide
+from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.session import Session
 from supervisor.core.text import clean
 from supervisor.waiting import Waiting
@@ -198,6 +198,9 @@ class Supervisor(Waiting):
             call = session.call(call_id)
             if call.phase != "unknown":
                 raise IllegalEvent("That call no longer needs a decision.")
-            return [OutcomeDecided(**self._by(actor), call_id=call_id, verdict=verdict, result=result)]
+            via = permission(session, call, actor) if verdict == "run_again" else "anyone"
+            return [
+                OutcomeDecided(**self._by(actor), call_id=call_id, verdict=verdict, result=result, via=via)
+            ]
 
         return await self._change(session_id, events)

@@ -67,6 +67,7 @@ def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
             button("Run again", Action.RUN_AGAIN, value, confirm=sure),
             button("It was done", Action.MARK_DONE, value, style="primary"),
             button("It failed", Action.MARK_FAILED, value),
+            button("View full call", Action.VIEW, value),
         ]
         shown = shorten(mask(argument_text(call.call.arguments)), 2400)
         tool = escape(one_line(call.call.tool, 60))
@@ -91,7 +92,7 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
             blocks.append(plain(mask(halt.detail), 1200))
         if open_:
             blocks += _waits(session)
-            value = Target.of(session).encode()
+            value = Target.of_pause(session).encode()
             go = "Retry" if halt.reason == "error_threshold_exceeded" else "Resume"
             elements = [
                 button(go, Action.RESUME, value, style="primary"),

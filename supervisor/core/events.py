@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
@@ -46,7 +46,7 @@ class Fact(Frozen):
     """What every event has: when, and by whom."""
 
     v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    at: datetime
+    at: AwareDatetime
     by: str
     by_name: str = ""
 
@@ -149,10 +149,13 @@ class OutcomeLost(Fact):
 
 
 class OutcomeDecided(Fact):
+    """To run it again takes the same right as to approve it: `via` says what gave it."""
+
     type: Literal["OutcomeDecided"] = "OutcomeDecided"
     call_id: str
     verdict: Literal["run_again", "done", "failed"]
     result: str = ""
+    via: str = "anyone"
 
 
 class QuestionAsked(Fact):

@@ -291,6 +291,7 @@ def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
             _same_attempt(call, event.attempt)
             return {"phase": "unknown"}
         case OutcomeDecided(verdict="run_again"):
+            _permitted(session, call, event)
             return {"phase": "approved"}
         case OutcomeDecided():
             ok = event.verdict == "done"
@@ -340,10 +341,7 @@ def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, 
         raise IllegalEvent("That approval is for a different call.")
     if any(d.by == event.by for d in call.decisions):
         raise IllegalEvent("The same person counts once.")
-    if approvers.exclude_requester and event.by == session.launched_by:
-        raise IllegalEvent("Who launched the session may not decide on this call.")
-    if event.via not in _rights(approvers, event.by):
-        raise IllegalEvent("That person may not decide on this call.")
+    _permitted(session, call, event)
     decision = Decision(
         verdict=event.verdict,
         by=event.by,
@@ -360,8 +358,16 @@ def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, 
     return {"decisions": decisions, "phase": waved if enough else "awaiting"}
 
 
+def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided) -> None:
+    approvers = call.call.approvers or Approvers()
+    if approvers.exclude_requester and event.by == session.launched_by:
+        raise IllegalEvent("Who launched the session may not decide on this call.")
+    if event.via not in _rights(approvers, event.by):
+        raise IllegalEvent("That person may not decide on this call.")
+
+
 def _rights(approvers: Approvers, by: str) -> set[str]:
     if not approvers.users and not approvers.groups:
         return {"anyone"}
     rights = {f"group:{group}" for group in approvers.groups}
-    return rights | {"user"} if by in approvers.users or by.partition(":")[2] in approvers.users else rights
+    return rights | {"user"} if approvers.names(by) else rights

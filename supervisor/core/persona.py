@@ -21,6 +21,10 @@ class Approvers(Frozen):
     quorum: Annotated[int, Field(ge=1, le=20)] = 1
     exclude_requester: bool = False
 
+    def names(self, actor: str) -> bool:
+        """Whether `users` has this actor; a bare id there is a person in Slack."""
+        return actor in self.users or actor.removeprefix("slack:") in self.users
+
 
 class ApprovalRule(Frozen):
     """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text.

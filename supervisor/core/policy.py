@@ -49,12 +49,17 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
             raise AlreadyDecided(VERDICT_WORDS[decision.verdict], "you", decision.at)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
+    return permission(session, call, actor)
+
+
+def permission(session: Session, call: Call, actor: Actor) -> str:
+    """What the policy in force gives this person for this call, whatever its phase. Raises NotAllowed."""
     approvers = call.call.approvers or Approvers()
     if approvers.exclude_requester and actor.id == session.launched_by:
         raise NotAllowed("You launched this session, so somebody else has to decide on this call.")
     if not approvers.users and not approvers.groups:
         return "anyone"
-    if actor.id in approvers.users or actor.id.partition(":")[2] in approvers.users:
+    if approvers.names(actor.id):
         return "user"
     for group in approvers.groups:
         if group in actor.groups:

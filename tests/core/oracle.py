@@ -125,6 +125,8 @@ class Oracle:
             case OutcomeLost():
                 assert event.attempt == self.calls[event.call_id].started[-1], "another attempt was lost"
             case OutcomeDecided(verdict="run_again"):
+                may = self.calls[event.call_id].kind.may
+                assert may is None or event.by in may, "run again by somebody without the right"
                 self.calls[event.call_id].run_agains += 1
             case QuestionAsked():
                 self._question(event)

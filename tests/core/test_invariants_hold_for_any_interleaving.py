@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from supervisor.core.control import CallModel, Wait, next_action
 from supervisor.core.conversation import Json
 from supervisor.core.digest import call_digest
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
@@ -29,7 +29,7 @@ from supervisor.core.events import (
     decode,
 )
 from supervisor.core.fold import fold
-from supervisor.core.policy import right_to_decide
+from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
 from tests.core.build import ALICE, SID
@@ -203,8 +203,16 @@ class Interleaving(RuleBasedStateMachine):
     def say_outcome(self, deed: Deed) -> None:
         call_id = self.target(deed, "unknown")
         verdict: Any = ("done", "failed", "run_again")[deed.verdict % 3]
-        if call_id:
-            self.act(lambda: [OutcomeDecided(**self.by(deed), call_id=call_id, verdict=verdict)])
+        if not call_id:
+            return
+        via = "anyone"
+        try:
+            if verdict == "run_again":
+                via = permission(self.world.session, self.world.session.call(call_id), deed.who)
+        except NotAllowed:
+            verdict = "run_again" if deed.anywhere else "done"
+        decided = {"call_id": call_id, "verdict": verdict, "via": via}
+        self.act(lambda: [OutcomeDecided(**self.by(deed), **decided)])
 
     def words(self) -> str:
         self.said += 1
