@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from supervisor.core.session import Session
 from tests.support.api import Client
 from tests.support.scripted import Behaviour, calls, in_turn, says
-from tests.support.slack import Slack
+from tests.support.slack import Slack, wait_for
 from tests.support.stage import Director, Scene
 
 ALL, READ, LAUNCH, APPROVE = (f"{name}-key-0123456789abcdef" for name in ("all", "read", "launch", "approve"))
@@ -59,6 +59,13 @@ class House:
             f"/v1/sessions/{session_id}/pause", {"reason": "test", "resume_conditions": list(conditions)}
         )
         assert reply.status == 200, reply
+        # A worker looks for what came early; after that, what comes is the sender's to hand over.
+        ready, _ = self.scene.flagman.core.queues()
+
+        async def looked() -> bool:
+            return not await ready.holds(session_id)
+
+        await wait_for(looked)
         return session_id, reply.body
 
 

@@ -1,0 +1,113 @@
+"""An approval by API counts as a click does: the same policy, the same record, never twice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from supervisor.core.events import ApprovalDecided
+from tests.api.conftest import ALL, APPROVE, Build, House
+from tests.support.api import Client, Reply
+from tests.support.slack import ADA, GRACE, OPS
+from tests.support.stage import APPROVE as BUTTON
+
+
+def ask(**approvers: Any) -> dict[str, Any]:
+    return {"approvals": [{"tool": "deploy", "mode": "ask", "approvers": approvers}]}
+
+
+async def decide(api: Client, session_id: str, verdict: str = "approve", **more: Any) -> Reply:
+    return await api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": verdict, **more})
+
+
+async def decisions(house: House, session_id: str) -> list[ApprovalDecided]:
+    events = await house.scene.flagman.core.supervisor.sessions.events(session_id)
+    return [event for event in events if isinstance(event, ApprovalDecided)]
+
+
+async def test_a_quorum_of_a_person_in_slack_and_a_key(build: Build) -> None:
+    house = await build(persona=ask(users=[ADA, "api:gate"], quorum=2))
+    session_id = await house.launch(channel=OPS)
+    session = await house.resting(session_id)
+    gate = await house.as_(APPROVE)
+    first = await decide(gate, session_id, reason="tests are green")
+    assert (first.status, first["waiting_for"]) == (200, "human_approval_required")
+    problem = (await decide(gate, session_id)).problem(409, "already_decided")
+    assert "you" in problem["detail"]
+    (message,) = await house.scene.asked(session)
+    assert (await house.scene.slack.click(ADA, OPS, message["ts"], BUTTON))["ok"]
+    await house.until(session_id, lambda s: s.ended)
+    assert [(d.by, d.via) for d in await decisions(house, session_id)] == [
+        ("api:gate", "user"),
+        (f"slack:{ADA}", "user"),
+    ]
+    assert len(house.scene.runs("deploy")) == 1
+    (await decide(gate, session_id, "deny")).problem(409, "already_decided")
+
+
+async def test_a_key_that_is_not_named_may_not(build: Build) -> None:
+    house = await build(persona=ask(users=[ADA]))
+    session_id = await house.launch()
+    await house.resting(session_id)
+    problem = (await decide(await house.as_(APPROVE), session_id)).problem(403, "not_allowed")
+    assert ADA in problem["detail"]
+    (await decide(await house.as_(ALL), session_id, "deny")).problem(403, "not_allowed")
+    assert house.scene.runs() == []
+
+
+async def test_groups_never_take_in_keys(build: Build) -> None:
+    house = await build(persona=ask(groups=["sre", "api:gate", "gate"]))
+    session_id = await house.launch()
+    await house.resting(session_id)
+    (await decide(await house.as_(APPROVE), session_id)).problem(403, "not_allowed")
+
+
+async def test_who_launched_it_is_left_out(build: Build) -> None:
+    house = await build(persona=ask(exclude_requester=True))
+    session_id = await house.launch()
+    await house.resting(session_id)
+    problem = (await decide(house.api, session_id)).problem(403, "not_allowed")
+    assert "launched" in problem["detail"]
+    assert (await decide(await house.as_(APPROVE), session_id)).status == 200
+    await house.until(session_id, lambda s: s.ended)
+    assert len(house.scene.runs("deploy")) == 1
+
+
+async def test_clicks_and_requests_at_once_count_once(house: House) -> None:
+    session_id = await house.launch(channel=OPS)
+    session = await house.resting(session_id)
+    (message,) = await house.scene.asked(session)
+    gate = await house.as_(APPROVE)
+    replies = await asyncio.gather(
+        *(decide(gate, session_id) for _ in range(4)),
+        *(house.scene.slack.click(who, OPS, message["ts"], BUTTON) for who in (ADA, GRACE)),
+    )
+    await house.until(session_id, lambda s: s.ended)
+    assert len(await decisions(house, session_id)) == 1
+    assert len(house.scene.runs("deploy")) == 1
+    assert {r.status for r in replies if isinstance(r, Reply)} <= {200, 409}
+
+
+async def test_what_was_seen_is_what_is_approved(house: House) -> None:
+    session_id = await house.launch()
+    await house.resting(session_id)
+    gate = await house.as_(APPROVE)
+    (await decide(gate, session_id, digest="0" * 64)).problem(409, "illegal_event")
+    (await decide(gate, session_id, digest="short")).problem(422, "invalid_request")
+    (await decide(gate, session_id, "perhaps")).problem(422, "invalid_request")
+    shown = (await house.api.get(f"/v1/sessions/{session_id}"))["calls"][0]["digest"]
+    assert (await decide(gate, session_id, "deny", digest=shown[:12], reason="no")).status == 200
+    ended = await house.until(session_id, lambda s: s.ended)
+    assert ended.steps[0].calls[0].phase == "denied"
+    (await gate.post(f"/v1/sessions/{session_id}/calls/9.9/decision", {"verdict": "deny"})).problem(
+        409, "illegal_event"
+    )
+
+
+async def test_a_call_that_was_cut_off_is_settled(house: House) -> None:
+    session_id = await house.launch()
+    await house.resting(session_id)
+    gate = await house.as_(APPROVE)
+    outcome = f"/v1/sessions/{session_id}/calls/1.1/outcome"
+    (await gate.post(outcome, {"verdict": "done"})).problem(409, "illegal_event")
+    (await gate.post(outcome, {"verdict": "maybe"})).problem(422, "invalid_request")

@@ -1,0 +1,165 @@
+"""API keys: who may do what, what is stored of them, and how much they may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from bot.settings import read_settings
+from supervisor.core.errors import InvalidInput
+from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
+from tests.support.redis_proxy import RedisProxy
+from tests.support.slack import wait_for
+
+SCOPE_OF = [
+    ("POST", "/v1/sessions", "launch"),
+    ("GET", "/v1/sessions", "read"),
+    ("GET", "/v1/sessions/x", "read"),
+    ("GET", "/v1/sessions/x/events", "read"),
+    ("GET", "/v1/sessions/x/wait", "read"),
+    ("GET", "/v1/sessions/x/log", "read"),
+    ("POST", "/v1/sessions/x/pause", "launch"),
+    ("POST", "/v1/sessions/x/token", "launch"),
+    ("POST", "/v1/sessions/x/resume", "launch"),
+    ("POST", "/v1/sessions/x/cancel", "launch"),
+    ("POST", "/v1/sessions/x/context", "launch"),
+    ("POST", "/v1/sessions/x/answer", "launch"),
+    ("POST", "/v1/sessions/x/calls/1.1/decision", "approve"),
+    ("POST", "/v1/sessions/x/calls/1.1/outcome", "approve"),
+    ("POST", "/v1/sessions/x/reminders", "launch"),
+    ("DELETE", "/v1/sessions/x/reminders/t1", "launch"),
+    ("GET", "/v1/schedules", "read"),
+    ("POST", "/v1/schedules", "launch"),
+    ("GET", "/v1/schedules/x", "read"),
+    ("DELETE", "/v1/schedules/x", "launch"),
+    ("POST", "/v1/schedules/x/pause", "launch"),
+    ("POST", "/v1/schedules/x/resume", "launch"),
+    ("POST", "/v1/schedules/x/run", "launch"),
+    ("POST", "/v1/events", "launch"),
+    ("GET", "/v1/personas", "read"),
+    ("GET", "/v1/keys", "admin"),
+    ("POST", "/v1/keys", "admin"),
+    ("DELETE", "/v1/keys/x", "admin"),
+]
+
+
+async def test_each_route_asks_for_its_scope(house: House) -> None:
+    nobody, stranger = await house.as_(None), await house.as_("fm_00000000_nothing")
+    made = await house.api.post("/v1/keys", {"name": "blind", "scopes": ["approve"]})
+    lacking = {
+        "launch": await house.as_(APPROVE),
+        "approve": await house.as_(LAUNCH),
+        "read": await house.as_(made["key"]),
+        "admin": await house.as_(READ),
+    }
+    for method, path, scope in SCOPE_OF:
+        unsigned = await nobody(method, path)
+        unsigned.problem(401, "unauthorized")
+        assert unsigned.headers["WWW-Authenticate"] == 'Bearer realm="flagman"'
+        refused = await stranger(method, path)
+        refused.problem(401, "unauthorized")
+        assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+        problem = (await lacking[scope](method, path)).problem(403, "missing_scope")
+        assert f"`{scope}`" in problem["detail"]
+        # The right key gets as far as the input.
+        assert (await house.api(method, path)).status not in (401, 403), path
+
+
+async def test_a_key_is_made_shown_once_used_and_revoked(house: House, redis: Redis) -> None:
+    made = await house.api.post("/v1/keys", {"name": "pipeline", "scopes": ["read", "launch"]})
+    assert made.status == 201
+    assert made["key"].startswith(f"fm_{made['id']}_")
+    assert (made["scopes"], made["created_by"]) == (["launch", "read"], "api:boss")
+    pipeline = await house.as_(made["key"])
+    me = await pipeline.get("/v1/me")
+    assert (me["id"], me["name"]) == ("api:pipeline", "pipeline")
+    listed = (await house.api.get("/v1/keys"))["keys"]
+    assert [k["name"] for k in listed] == ["boss", "eye", "ci", "gate", "pipeline"]
+    assert listed[-1]["last_used_at"] is not None
+    assert made["key"] not in str(listed)
+    secret = made["key"].split("_", 2)[2]
+    stored = str(await redis.hgetall("flagman:apikeys"))  # type: ignore[misc]
+    assert secret not in stored
+    assert hashlib.sha256(secret.encode()).hexdigest() in stored
+    assert (await house.api.delete(f"/v1/keys/{made['id']}")).status == 204
+    (await pipeline.get("/v1/me")).problem(401, "unauthorized")
+    (await house.api.delete(f"/v1/keys/{made['id']}")).problem(404, "key_not_found")
+    env = (await house.api.get("/v1/keys"))["keys"][0]
+    (await house.api.delete(f"/v1/keys/{env['id']}")).problem(422, "invalid_input")
+
+
+async def test_a_name_cannot_pass_for_somebody_in_slack(house: House) -> None:
+    for name in ("U0ADA0001", "api:x", "", "-x", "x" * 41):
+        (await house.api.post("/v1/keys", {"name": name, "scopes": ["read"]})).problem(422, "invalid_request")
+    (await house.api.post("/v1/keys", {"name": "x", "scopes": ["root"]})).problem(422, "invalid_request")
+
+
+async def test_too_many_requests_are_told_when_to_come_again(build: Build) -> None:
+    house = await build(api_rate="2/5")
+    reader = await house.as_(READ)
+    replies = await asyncio.gather(*(reader.get("/v1/me") for _ in range(12)))
+    refused = [r for r in replies if r.status == 429]
+    assert 5 <= len(replies) - len(refused) <= 7
+    refused[0].problem(429, "too_many_requests")
+    assert int(refused[0].headers["Retry-After"]) >= 1
+    assert (await house.api.get("/v1/me")).status == 200
+
+    async def again() -> bool:
+        return (await reader.get("/v1/me")).status == 200
+
+    await wait_for(again)
+
+
+async def test_a_store_that_is_away_is_said_so(build: Build, valkey_url: str) -> None:
+    async with RedisProxy(valkey_url) as proxy:
+        house = await build(redis_url=proxy.url)
+        proxy.at(("ZRANGE", "idx:all"), "before", lambda: None)
+        reply = await house.api.get("/v1/sessions")
+        reply.problem(503, "store_unavailable")
+        assert reply.headers["Retry-After"] == "1"
+        assert (await house.api.get("/v1/sessions")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("FLAGMAN_API_KEYS", "boss:admin", "entry 1 must have the form name:scope+scope:key"),
+        ("FLAGMAN_API_KEYS", f"{KEYS},x:root:0123456789abcdef", "entry 5 must have the form"),
+        ("FLAGMAN_API_KEYS", "Boss:admin:0123456789abcdef", "entry 1 must have the form"),
+        ("FLAGMAN_API_KEYS", "boss:admin:hunter2", "the key of entry 1 must have 16 characters"),
+        ("FLAGMAN_WEBHOOK_SECRET", "hunter2", "secret 1 must have 16 characters"),
+        ("FLAGMAN_SECRET_KEY", f"{ALL},hunter2", "secret 2 must have 16 characters"),
+        ("FLAGMAN_API_RATE", "fast", "must look like 50"),
+        ("FLAGMAN_API_RATE", "0", "must look like 50"),
+        ("FLAGMAN_TOKEN_SECONDS", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_bad_variable_stops_the_start_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidInput) as raised:
+        read_settings()
+    assert str(raised.value).startswith(f"{variable}: ")
+    assert says in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_secrets_of_the_environment_are_known_to_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGMAN_API_KEYS", KEYS)
+    monkeypatch.setenv("FLAGMAN_WEBHOOK_SECRET", f"{READ}a, github={LAUNCH}b")
+    monkeypatch.setenv("FLAGMAN_SECRET_KEY", f"{ALL}c,{ALL}d")
+    settings = read_settings()
+    assert {ALL, READ, f"{READ}a", f"{LAUNCH}b", f"{ALL}c", f"{ALL}d"} <= set(settings.secrets)
+    assert settings.webhook_secrets("github") == [f"{LAUNCH}b"]
+    assert settings.webhook_secrets("other") == [f"{READ}a"]
+
+
+async def test_a_key_in_the_environment_with_an_old_name_is_the_same_identity(build: Build) -> None:
+    house = await build(api_keys=SecretStr(f"ci:read:{READ},ci:admin:{ALL}"))
+    for key in (READ, ALL):
+        assert (await (await house.as_(key)).get("/v1/me"))["id"] == "api:ci"

@@ -1,0 +1,189 @@
+"""Webhooks: signed, in time, each delivery once, never lost, never too large."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from bot.api.limits import HOOK_BYTES
+from tests.api.conftest import OLD_SECRET, OWN_SECRET, SECRET, Build, House
+from tests.support.api import Client, Reply
+from tests.support.scripted import told
+
+BODY = json.dumps({"redis_url": "redis://x"}).encode()
+READY = "webhook: redis_ready"
+
+
+def signed(body: bytes, *, secret: str = SECRET, id_: str = "msg_1", late: float = 0) -> dict[str, str]:
+    at = datetime.now(UTC) - timedelta(seconds=late)
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(id_, at, body.decode()),
+        "Content-Type": "application/json",
+    }
+
+
+def by_github(body: bytes, *, secret: str = SECRET, id_: str = "72d3162e") -> dict[str, str]:
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {
+        "X-Hub-Signature-256": f"sha256={signature}",
+        "X-GitHub-Delivery": id_,
+        "X-GitHub-Event": "push",
+        "Content-Type": "application/json",
+    }
+
+
+async def send(house: House, headers: dict[str, str], body: bytes = BODY, name: str = "redis_ready") -> Reply:
+    async with Client(house.url) as sender:
+        return await sender.post(f"/hooks/{name}", data=body, headers=headers)
+
+
+async def status(house: House, session_id: str) -> Any:
+    return (await house.api.get(f"/v1/sessions/{session_id}"))["pause"]
+
+
+async def test_a_signed_webhook_resumes_with_its_data(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    reply = await send(house, signed(BODY))
+    assert (reply.status, reply.body) == (202, {"resumed": [session_id]})
+    await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "deny"})
+    await house.until(session_id, lambda s: s.ended)
+    heard = "\n".join(told(house.scene.model.requests[-1]))
+    assert "webhook: redis_ready" in heard
+    assert "untrusted" in heard
+    assert '"redis_url":"redis://x"' in heard
+
+
+async def test_github_signs_in_its_own_way(house: House) -> None:
+    session_id, _ = await house.paused("webhook: github/push")
+    forged = {**by_github(BODY), "X-Hub-Signature-256": "sha256=" + "0" * 64}
+    (await send(house, forged, name="github/push")).problem(401, "webhook_forged")
+    reply = await send(house, by_github(BODY), name="github/push")
+    assert (reply.status, reply["resumed"]) == (202, [session_id])
+    again, _ = await house.paused("webhook: github/push")
+    assert (await send(house, by_github(BODY), name="github/push"))["resumed"] == []
+    assert await status(house, again)
+    assert (await send(house, by_github(BODY, id_="another"), name="github/push"))["resumed"] == [again]
+
+
+async def test_what_is_not_genuine_wakes_nobody(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    good = signed(BODY)
+    unsigned = {"Content-Type": "application/json"}
+    (await send(house, unsigned)).problem(401, "webhook_unsigned")
+    (await send(house, signed(BODY, secret="whsec_c29tZWJvZHktZWxzZS1lbnRpcmVseQ=="))).problem(
+        401, "webhook_forged"
+    )
+    (await send(house, good, BODY + b" ")).problem(401, "webhook_forged")
+    (await send(house, {**good, "webhook-id": "msg_2"})).problem(401, "webhook_forged")
+    for name, value in {
+        "webhook-signature": "v1",
+        "webhook-timestamp": "soon",
+        "webhook-id": "",
+    }.items():
+        (await send(house, {**good, name: value})).problem(401, "webhook_forged")
+    (await send(house, {**good, "webhook-signature": "v1,%%%"})).problem(401, "webhook_forged")
+    (await send(house, {**good, "webhook-signature": "v1a," + good["webhook-signature"][3:]})).problem(
+        401, "webhook_forged"
+    )
+    (await send(house, good, b"\xff\xfe")).problem(401, "webhook_forged")
+    assert await status(house, session_id)
+
+
+async def test_a_late_webhook_is_told_so(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    for late in (301, -310):
+        problem = (await send(house, signed(BODY, late=late))).problem(400, "webhook_late")
+        assert "5 minutes" in problem["detail"]
+    assert await status(house, session_id)
+    assert (await send(house, signed(BODY, late=280)))["resumed"] == [session_id]
+
+
+async def test_a_delivery_counts_once(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    headers = signed(BODY)
+    replies = await asyncio.gather(*(send(house, headers) for _ in range(5)))
+    assert {r.status for r in replies} == {202}
+    assert [r["resumed"] for r in replies if r["resumed"]] == [[session_id]]
+    again, _ = await house.paused(READY)
+    assert (await send(house, headers))["resumed"] == []
+    assert await status(house, again)
+    assert (await send(house, signed(BODY, id_="msg_2")))["resumed"] == [again]
+
+
+async def test_one_that_comes_early_is_kept_until_somebody_waits(house: House) -> None:
+    assert (await send(house, signed(BODY)))["resumed"] == []
+    session_id, _ = await house.paused(READY)
+    await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
+    events = (await house.api.get(f"/v1/sessions/{session_id}/events"))["events"]
+    (resumed,) = [e for e in events if e["type"] == "Resumed"]
+    assert resumed["data"]["data"] == {"redis_url": "redis://x"}
+    # It was for one session only.
+    other, _ = await house.paused(READY)
+    await asyncio.sleep(0.3)
+    assert await status(house, other)
+
+
+async def test_a_body_may_not_be_too_large_nor_anything_but_json(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    edge = json.dumps("x" * (HOOK_BYTES - 2)).encode()
+    over = json.dumps("x" * (HOOK_BYTES - 1)).encode()
+    (await send(house, signed(over), over)).problem(413, "too_large")
+
+    async def in_pieces() -> Any:
+        for start in range(0, len(over), 1000):
+            yield over[start : start + 1000]
+
+    async with Client(house.url) as sender:
+        chunked = await sender.post("/hooks/redis_ready", data=in_pieces(), headers=signed(over))
+    chunked.problem(413, "too_large")
+    form = {**signed(BODY), "Content-Type": "application/x-www-form-urlencoded"}
+    (await send(house, form)).problem(415, "unsupported_media_type")
+    for body in (b"", b"{", b"NaN", b"[" * 1000):
+        (await send(house, signed(body), body)).problem(400, "bad_request")
+    huge = b"1e999"
+    assert (await send(house, signed(huge), huge)).status in (400, 422)
+    deep = b"[" * 150 + b"]" * 150
+    (await send(house, signed(deep), deep)).problem(422, "invalid_input")
+    assert await status(house, session_id)
+    assert (await send(house, signed(edge, id_="edge"), edge))["resumed"] == [session_id]
+
+
+async def test_secrets_are_rotated_and_a_hook_may_have_its_own(house: House) -> None:
+    session_id, _ = await house.paused(READY)
+    assert (await send(house, signed(BODY, secret=OLD_SECRET)))["resumed"] == [session_id]
+    own, _ = await house.paused("webhook: own")
+    (await send(house, signed(BODY), name="own")).problem(401, "webhook_forged")
+    assert (await send(house, signed(BODY, secret=OWN_SECRET), name="own"))["resumed"] == [own]
+    both = signed(BODY, id_="both")
+    both["webhook-signature"] = "v1,AAAA " + signed(BODY, id_="both", secret=OLD_SECRET)["webhook-signature"]
+    assert (await send(house, both)).status == 202
+
+
+async def test_without_a_secret_it_is_said_what_to_set(build: Build) -> None:
+    house = await build(webhook_secret=None)
+    problem = (await send(house, signed(BODY))).problem(403, "webhooks_off")
+    assert "FLAGMAN_WEBHOOK_SECRET" in problem["detail"]
+
+
+async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:
+    house = await build(webhook_secret=SecretStr("a plain text & more!"))
+    session_id, _ = await house.paused("webhook: github")
+    reply = await send(house, by_github(BODY, secret="a plain text & more!"), name="github")
+    assert reply["resumed"] == [session_id]
+
+
+@pytest.mark.parametrize("name", ["%20", "a%20b", "x" * 90, "-x", "%3Cscript%3E"])
+async def test_a_name_that_nobody_could_wait_for_is_refused(house: House, name: str) -> None:
+    reply = await send(house, signed(BODY), name=name)
+    assert reply.status == 422
+    assert reply["code"] in ("invalid_condition", "invalid_request")
