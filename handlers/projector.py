@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from handlers.place import Place
 from handlers.presenters.message import Message
 from handlers.presenters.text import context
 from handlers.presenters.thread import thread
-from handlers.sending import Gone, NotNow, Refused, SlackSender
+from handlers.sending import Away, Gone, NotNow, Refused, SlackSender
 from storage.projections import ProjectionStore
 from storage.queue import Started
 from supervisor.core.session import Session
@@ -28,13 +29,18 @@ _log = logging.getLogger("flagman.projector")
 
 
 class Row(BaseModel):
-    """What is known of one message; without `ts` it is only intended, or was posted and not recorded."""
+    """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
+
+    `thread_ts` is the thread it is a reply in; `gone` says that somebody deleted it.
+    """
 
     channel: str
     intended_at: float
+    thread_ts: str = ""
     ts: str = ""
     shows: str = ""
     changed_at: float = 0
+    gone: bool = False
 
 
 class Projector:
@@ -68,7 +74,7 @@ class Projector:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        thread_ts, due = place.thread_ts, None
+        due: datetime | None = None
         messages = thread(session, self._mask)
         for message in messages:
             if signals.stopping.is_set():
@@ -78,9 +84,9 @@ class Projector:
             if later:
                 due = later
             else:
-                row = await self._show(session, place, message, row, thread_ts)
-            if message.key == "card" and row and not place.thread_ts:
-                place, thread_ts = Place(row.channel, place.user), row.ts
+                row = await self._show(session, place, message, row)
+            if message.key == "card" and row:
+                place = Place(row.channel, place.user, row.thread_ts or row.ts)
         await self._retire(session, rows, {m.key for m in messages})
         return Later(due) if due else Done()
 
@@ -91,76 +97,100 @@ class Projector:
         due = datetime.fromtimestamp(row.changed_at, self._clock().tzinfo) + CARD_EVERY
         return due if due > self._clock() else None
 
-    async def _show(
-        self, session: Session, place: Place, message: Message, row: Row | None, thread_ts: str
-    ) -> Row | None:
-        if row and row.ts and row.shows == message.fingerprint:
+    async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
+        """The row after it; None where Slack refuses the message."""
+        if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
             if row is None:
                 row = await self._intend(session, place, message)
             elif not row.ts:
                 row.ts = await self._sender.find(
-                    row.channel, thread_ts, session.id, message.key, since=row.intended_at
+                    row.channel, row.thread_ts, session.id, message.key, since=row.intended_at
                 )
-            if row.ts and row.shows != message.fingerprint:
-                await self._sender.update(row.channel, row.ts, message)
-            elif not row.ts:
-                return await self._post_once(session, place, message, row, thread_ts)
+            if not row.ts:
+                return await self._post_once(session, message, row)
+            shown = _in(row, session, message)
+            await self._sender.update(row.channel, row.ts, shown)
         except Gone:
-            return await self._replace(session, place, message, thread_ts)
+            return await self._replace(session, place, message, row)
         except Refused as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
-        row.shows, row.changed_at = message.fingerprint, self._clock().timestamp()
-        await self._bind(session, message, row, thread_ts)
+        row.shows, row.changed_at = shown.fingerprint, self._clock().timestamp()
+        await self._bind(session, message, row)
         await self._record(session, message.key, row)
         return row
 
-    async def _bind(self, session: Session, message: Message, row: Row, thread_ts: str) -> None:
+    async def _bind(self, session: Session, message: Message, row: Row) -> None:
         """What people write below the card is for this session."""
         if message.key == "card":
-            await self._rows.bind_thread(row.channel, thread_ts or row.ts, session.id)
+            await self._rows.bind_thread(row.channel, row.thread_ts or row.ts, session.id)
+
+    async def _new_row(self, place: Place) -> Row:
+        # A person stands for the direct conversation with them.
+        alone = place.channel[:1] in ("U", "W")
+        channel = await self._sender.direct(place.channel) if alone else place.channel
+        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=self._clock().timestamp())
 
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
-        row = Row(channel=place.channel, intended_at=self._clock().timestamp())
+        row = await self._new_row(place)
         if not await self._rows.intend(session.id, message.key, _data(row)):
             raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
 
-    async def _post_once(
-        self, session: Session, place: Place, message: Message, intent: Row, thread_ts: str
-    ) -> Row:
+    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
         """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
-        row = await self._post(session, place, message, intent, thread_ts)
-        await self._bind(session, message, row, thread_ts)
-        posted = row.model_copy(
-            update={"shows": message.fingerprint, "changed_at": self._clock().timestamp()}
-        )
-        standing = await self._rows.record_first(session.id, message.key, _data(intent), _data(posted))
-        if standing is None:
-            return posted
-        await self._sender.delete(row.channel, row.ts)
-        raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
+        shown = _in(intent, session, message)
+        try:
+            ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
+        except (Gone, Away) as problem:
+            elsewhere = await self._elsewhere(session, intent, problem)
+            await self._swap(session, message, intent, elsewhere)
+            return await self._post_once(session, message, elsewhere)
+        now = self._clock().timestamp()
+        posted = intent.model_copy(update={"ts": ts, "shows": shown.fingerprint, "changed_at": now})
+        await self._bind(session, message, posted)
+        try:
+            await self._swap(session, message, intent, posted)
+        except NotNow:
+            await self._sender.delete(posted.channel, posted.ts)
+            raise
+        return posted
 
-    async def _post(self, session: Session, place: Place, message: Message, row: Row, thread_ts: str) -> Row:
-        channel, ts = await self._sender.post(place, thread_ts, session.id, message)
-        return row.model_copy(update={"channel": channel, "ts": ts})
+    async def _elsewhere(self, session: Session, intent: Row, problem: Gone | Away) -> Row:
+        """Where a message goes instead: into the channel if its thread is gone, or else to who launched it."""
+        if isinstance(problem, Gone) and intent.thread_ts:
+            return intent.model_copy(update={"thread_ts": ""})
+        origin = Place.of(session)
+        if isinstance(problem, Gone) or not origin or not origin.user or intent.channel.startswith("D"):
+            raise problem
+        channel = await self._sender.direct(origin.user)
+        return intent.model_copy(update={"channel": channel, "thread_ts": ""})
 
-    async def _replace(self, session: Session, place: Place, message: Message, thread_ts: str) -> Row | None:
-        """Somebody deleted the message: what still waits for people is posted anew, the rest stays away."""
-        row = Row(
-            channel=place.channel, intended_at=self._clock().timestamp(), ts="gone", shows=message.fingerprint
-        )
-        if not session.ended and message.key != "card":
-            row = await self._post(session, place, message, row, thread_ts)
+    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> None:
+        standing = await self._rows.record_first(session.id, message.key, _data(intent), _data(row))
+        if standing is not None:
+            raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
+
+    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
+        """Somebody deleted the message: it is posted anew while the session lives, and stays away afterwards."""
+        if session.ended and row:
+            row.gone = True
+            await self._record(session, message.key, row)
+            return row
+        row = await self._new_row(place)
         await self._record(session, message.key, row)
-        return row
+        try:
+            return await self._post_once(session, message, row)
+        except (Gone, Refused) as refused:
+            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
+            return None
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
         """Messages that the session no longer asks for lose their buttons."""
         for key, row in rows.items():
-            if key in wanted or not row.ts or row.shows == "retired":
+            if key in wanted or row.gone or not row.ts or row.shows == "retired":
                 continue
             settled = Message(
                 key, "Settled.", (context(":heavy_check_mark: Settled; nothing to do here any more."),)
@@ -178,3 +208,12 @@ class Projector:
 
 def _data(row: Row) -> bytes:
     return row.model_dump_json(exclude_defaults=True).encode()
+
+
+def _in(row: Row, session: Session, message: Message) -> Message:
+    """The message as it stands where it stands: a card that could not go where it should says so."""
+    origin = Place.of(session)
+    if message.key != "card" or not origin or not origin.shown or row.channel == origin.channel:
+        return message
+    hint = context(f"I cannot write in {origin.shown}; `/invite` me there for the next time.")
+    return replace(message, blocks=(*message.blocks, hint))

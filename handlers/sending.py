@@ -11,7 +11,6 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.place import Place
 from handlers.presenters.message import Message
 from handlers.presenters.text import Block, context, plain
 from storage.projections import ProjectionStore
@@ -51,32 +50,33 @@ class Refused(Exception):
     """Slack does not take it, now or later."""
 
 
+class Away(Refused):
+    """The bot may not write, or read, in that channel."""
+
+
 class SlackSender:
     """One workspace's messages; waits that Slack imposes are kept in the store and hold for every process."""
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
 
-    async def post(self, place: Place, thread_ts: str, session_id: str, message: Message) -> tuple[str, str]:
-        """The channel and ts of the new message. Raises NotNow, Gone or Refused.
-
-        Where the bot may not write, the launcher gets it as a direct message with a hint.
-        """
+    async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
+        """The ts of the new message. Raises NotNow, Gone, Away or Refused."""
         try:
-            return await self._post(place.channel, thread_ts, session_id, message, message.blocks)
+            return await self._post(channel, thread_ts, session_id, message, message.blocks)
         except Refused as refused:
-            if str(refused) in _UNSHOWABLE:
-                return await self._post(place.channel, thread_ts, session_id, message, _bare(message))
-            if str(refused) not in _AWAY or not place.user or place.channel.startswith("D"):
+            if str(refused) not in _UNSHOWABLE:
                 raise
-        opened = await self._call("conversations.open", place.user, users=place.user)
-        hint = context(f"I cannot write in <#{place.channel}>; `/invite` me there for the next time.")
-        blocks = (*message.blocks, hint)[:50]
-        return await self._post(opened["channel"]["id"], "", session_id, message, blocks)
+            return await self._post(channel, thread_ts, session_id, message, _bare(message))
+
+    async def direct(self, user: str) -> str:
+        """The direct conversation with a person. Raises NotNow or Refused."""
+        opened = await self._call("conversations.open", user, users=user)
+        return str(opened["channel"]["id"])
 
     async def _post(
         self, channel: str, thread_ts: str, session_id: str, message: Message, blocks: tuple[Block, ...]
-    ) -> tuple[str, str]:
+    ) -> str:
         payload = {"session": session_id, "key": message.key}
         answer = await self._call(
             "chat.postMessage",
@@ -89,12 +89,10 @@ class SlackSender:
             unfurl_links=False,
             unfurl_media=False,
         )
-        return str(answer["channel"]), str(answer["ts"])
+        return str(answer["ts"])
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Make an own message show `message`. Raises NotNow, Gone or Refused."""
-        if ts == "gone":
-            return
         try:
             await self._update(channel, ts, message, message.blocks)
         except Refused as refused:
@@ -127,10 +125,8 @@ class SlackSender:
         while True:
             try:
                 answer = await self._call(method, channel, **common, cursor=cursor)
-            except Refused as refused:
-                if str(refused) in _AWAY:
-                    return ""
-                raise
+            except Away:
+                return ""
             for message in answer.get("messages") or []:
                 metadata = message.get("metadata") or {}
                 payload = metadata.get("event_payload") or {}
@@ -174,6 +170,8 @@ class SlackSender:
             return NotNow(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
         if code in _GONE:
             return Gone(code)
+        if code in _AWAY:
+            return Away(code)
         return Refused(code or f"status {status}")
 
 
