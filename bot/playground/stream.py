@@ -20,9 +20,9 @@ async def serve(hub: Hub, request: web.Request) -> web.StreamResponse:
     last_id = request.headers.get("Last-Event-ID") or request.query.get("last_id", "")
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    # Listen before looking back, so that nothing falls in between.
+    # Listen before the page is told that it is connected, and before looking back: nothing falls in between.
     with hub.listen() as queue:
+        await response.prepare(request)
         missed = hub.since(last_id) if last_id else []
         try:
             start = b"retry: 1000\n\n" if missed is not None else b"event: reset\ndata: {}\n\n"

@@ -78,13 +78,25 @@ export async function refresh() {
   await Promise.all([
     ...store.channels.map((row) => load(row.id)),
     ...(thread ? [load(channel, thread)] : []),
-    api.views(user).then(({ views }) => showViews(views)),
+    upToDate("views", () => api.views(user)).then(({ views }) => store.me.id === user && showViews(views)),
   ]);
+}
+
+// How much news has arrived: an answer that was on its way meanwhile is older than what is shown.
+const news = { messages: 0, views: 0 };
+
+/** Read, and read again if something arrived while the answer was on its way. */
+async function upToDate(kind, read) {
+  for (;;) {
+    const before = news[kind];
+    const answer = await read();
+    if (news[kind] === before) return answer;
+  }
 }
 
 async function load(channel, thread) {
   const user = store.me.id;
-  const { messages } = await api.messages(user, channel, thread);
+  const { messages } = await upToDate("messages", () => api.messages(user, channel, thread));
   if (store.me.id !== user) return;
   const found = new Map(messages.map((message) => [message.ts, message]));
   if (thread) store.threads.set(threadKey(channel, thread), found);
@@ -107,9 +119,12 @@ function listen(user) {
   hangUp = api.stream(
     user,
     {
-      message: (news) => arrived(news, false),
-      ephemeral: (news) => arrived(news, true),
-      view: ({ views }) => showViews(views),
+      message: (told) => arrived(told, false),
+      ephemeral: (told) => arrived(told, true),
+      view: ({ views }) => {
+        news.views += 1;
+        showViews(views);
+      },
       home: ({ view }) => {
         store.home = view;
         emit("home");
@@ -123,7 +138,7 @@ function listen(user) {
         emit("status", { channel, thread: thread_ts });
       },
       channel: () => refresh().catch(complain),
-      toast: (news) => emit("toast", { text: news.text, key: news.code, bad: true }),
+      toast: (told) => emit("toast", { text: told.text, key: told.code, bad: true }),
       reset: () => refresh().catch(complain),
     },
     {
@@ -143,6 +158,7 @@ function listen(user) {
 }
 
 function arrived({ change, channel, ts, thread_ts, message }, ephemeral) {
+  news.messages += 1;
   const thread = thread_ts && thread_ts !== ts ? thread_ts : null;
   const shown = message && ephemeral ? { ...message, ephemeral: true } : message;
   const top = store.channelMessages.get(channel);
