@@ -1,0 +1,130 @@
+"""The provider's own client over HTTP: wrong calls go back to the model, and hostile text stays text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from supervisor.gateway import ProviderGateway
+from tests.support.openai_server import OpenAIServer, calls, text
+from tests.support.slack import ADA, OPS, Json
+from tests.support.stage import ALL, APPROVE, Director, Scene, live_markup
+
+HOSTILE = (
+    "<!channel> <@U0GRACE01> <https://evil.example|ok> "
+    "*b* _i_ ~s~ `c` ```x``` &amp; \u202e\u200b\x00\x1b[2J \ud83d 🙂"
+)
+
+
+@pytest.fixture
+async def model(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenAIServer]:
+    async with OpenAIServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        yield server
+
+
+async def approve_all(scene: Scene, thread: str) -> Json:
+    ask = await scene.slack.message(OPS, lambda m: ALL in json.dumps(m) or APPROVE in json.dumps(m), thread)
+    action = ALL if ALL in json.dumps(ask) else APPROVE
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], action))["ok"]
+    return ask
+
+
+async def test_wrong_calls_go_back_and_right_ones_run(stage: Director, model: OpenAIServer) -> None:
+    model.script(
+        [
+            calls(
+                ("deploy", "{not json"), ("deploy", {"servce": "shop"}), ("frobnicate", {}), text="Trying."
+            ),
+            calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"}), ("note", {"words": "x"})),
+            text("All *done*."),
+        ]
+    )
+    scene = await stage(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
+    session = await scene.launch()
+    await scene.waiting(session)
+    card = await scene.card(session)
+    await approve_all(scene, card["ts"])
+    ended = await scene.ended(session)
+    assert ended.lifecycle == "completed"
+    assert ended.ending == "All *done*."
+    refusals = [said.text for said in model.requests[1].conversation() if said.role == "result"]
+    assert "must be one valid JSON object" in refusals[0]
+    assert "`servce`: there is no such argument" in refusals[1]
+    assert "There is no such tool" in refusals[2]
+    answers = [said.text for said in model.requests[2].conversation() if said.role == "result"]
+    assert answers[3:] == ["deployed shop", "deployed bank", "noted x"]
+    assert sorted(row[0] for row in scene.runs()) == ["deploy", "deploy", "note"]
+    assert await scene.refused() == []
+
+
+@pytest.mark.parametrize("size", [1, 40], ids=["short", "long"])
+async def test_hostile_text_is_only_text(stage: Director, model: OpenAIServer, size: int) -> None:
+    # Half a character makes arguments unreadable, and the model is told so; in plain text it is replaced.
+    words, halves = HOSTILE.replace("\ud83d", "") * size, HOSTILE * size
+    question = {"question": words[:2900], "options": [words[:70], "b"]}
+    model.script(
+        [
+            calls(("deploy", {"service": words, "notes": words}), (words[:60], {words: words}), text=halves),
+            calls(("ask_human", question), ("deploy", {"service": halves}), text=halves),
+            text(halves),
+        ]
+    )
+    scene = await stage(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
+    task = words * 4
+    session = await scene.launch(task)
+    await scene.waiting(session)
+    card = await scene.card(session)
+    await approve_all(scene, card["ts"])
+    asking = await scene.flagman.session(lambda s: s.waiting_for == "human_input_required", session.id)
+    assert asking.calls_in("asking")
+    await scene.slack.post(ADA, OPS, task[:3000], card["ts"])
+    await scene.ended(session)
+    rows = await scene.settled(session)
+    await scene.slack.message(OPS, lambda m: "Completed" in m.get("text", ""), card["ts"])
+    for row in [*rows, *await scene.slack.messages(OPS, card["ts"])]:
+        if row["user"] != ADA:
+            assert live_markup(row) <= {f"<@{ADA}>"}, row
+            shown = json.dumps(row, ensure_ascii=False)
+            assert not {"\u202e", "\u200b", "\x00", "\x1b"} & set(shown)
+    assert len(scene.runs("deploy")) == 1
+    assert await scene.refused() == []
+
+
+async def test_an_empty_answer_ends_the_session_in_words(stage: Director, model: OpenAIServer) -> None:
+    model.script([text("")])
+    scene = await stage(ProviderGateway("openai-chat:test"))
+    session = await scene.launch()
+    found = await scene.flagman.session(lambda s: s.ended or s.pause, session.id)
+    assert found.status in ("completed", "paused")
+    assert await scene.refused() == []
+
+
+async def test_two_workers_and_twenty_sessions(stage: Director, model: OpenAIServer) -> None:
+    def behave(request: object) -> object:
+        said = [s for s in request.conversation() if s.role == "result"]  # type: ignore[attr-defined]
+        task = next(s.text for s in request.conversation() if s.role == "user")  # type: ignore[attr-defined]
+        return (
+            text(f"done {task}") if said else calls(("deploy", {"service": task}), ("note", {"words": task}))
+        )
+
+    model.behaviour = behave  # type: ignore[assignment]
+    rules = {"approvals": [{"tool": "*", "mode": "allow"}]}
+    scene = await stage(ProviderGateway("openai-chat:test"), persona=rules, webs=2, hands=2)
+    for n in range(20):
+        assert (await scene.slack.command(ADA, OPS, f"launch ops s{n:02}"))["ok"]
+    sessions = await scene.flagman.core.supervisor.recent(limit=50)
+    assert len(sessions) == 20
+    for session in sessions:
+        ended = await scene.ended(session)
+        assert ended.ending == f"done {ended.task}"
+    assert sorted(row[3]["service"] for row in scene.runs("deploy")) == [f"s{n:02}" for n in range(20)]
+    assert len(scene.runs("note")) == 20
+    for session in sessions:
+        await scene.slack.message(OPS, lambda m, s=session: s.id in str(m) and "Done" in str(m), timeout=10)  # type: ignore[misc]
+    cards = [m for m in await scene.slack.messages(OPS) if "card:" in str(m)]
+    assert len(cards) == 20
+    assert await scene.refused() == []

@@ -1,0 +1,65 @@
+"""HTTP mode: the same path with signed requests; what is not signed by Slack is refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import urlencode
+
+import pytest
+
+from bot.playground.wire.http_mode import signature
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, GRACE, OPS, SIGNING_SECRET, Slack, buttons, texts
+from tests.support.stage import APPROVE, DENY, Director, Scene
+
+TWO = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("All done."))
+
+
+@pytest.fixture
+async def scene(stage: Director, slack: Slack) -> Scene:
+    found = await stage(TWO, slack_app_token=None)
+    slack.playground.events_url = f"http://127.0.0.1:{found.flagman.config.port}/slack/events"
+    return found
+
+
+async def test_the_main_path(scene: Scene) -> None:
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.post(GRACE, OPS, "careful", ask["thread_ts"])
+    await scene.flagman.session(lambda s: s.inbox, session.id)
+    block = f"act:{session.id}:1."
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], DENY, block_id=f"{block}2"))["ok"]
+    assert (await scene.slack.submit(GRACE, await scene.slack.view(GRACE), {"value": "not the bank"}))["ok"]
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE, block_id=f"{block}1"))["ok"]
+    await scene.ended(session)
+    rows = await scene.settled(session)
+    assert not any(APPROVE in buttons(row) for row in rows)
+    assert [row[3]["service"] for row in scene.runs()] == ["shop"]
+    await scene.slack.message(OPS, lambda m: "All done." in texts(m), ask["thread_ts"])
+    assert await scene.refused() == []
+
+
+@pytest.mark.parametrize("how", ["forged", "unsigned", "old"])
+async def test_what_slack_did_not_sign_is_refused(scene: Scene, how: str) -> None:
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    payload = {
+        "type": "block_actions",
+        "user": {"id": ADA, "name": "ada"},
+        "team": {"id": "T0PLAYGRD1"},
+        "actions": [{**buttons(ask)[APPROVE], "block_id": "b", "action_ts": "1.0"}],
+        "container": {"type": "message", "message_ts": ask["ts"], "channel_id": OPS},
+        "trigger_id": "1.2.3",
+    }
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    at = str(int(time.time()) - (600 if how == "old" else 0))
+    secret = "not the secret" if how == "forged" else SIGNING_SECRET
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Slack-Request-Timestamp": at}
+    if how != "unsigned":
+        headers["X-Slack-Signature"] = signature(secret, at, body)
+    url = str(scene.slack.playground.events_url)
+    async with scene.slack.session.post(url, data=body, headers=headers) as answer:
+        assert answer.status == 401
+    assert (await scene.waiting(session)).calls_in("awaiting")
+    assert scene.runs() == []
