@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.api.models import (
+from bot.api.models import Heard, PausedView, ReminderView, SessionView
+from bot.api.parameters import OfCall, OfReminder, OfSession
+from bot.api.requests import (
     AddContext,
     AnswerQuestion,
     CancelSession,
     DecideCall,
     DecideOutcome,
-    Heard,
-    PausedView,
     PauseSession,
-    ReminderView,
     ResumeSession,
-    SessionView,
     SetReminder,
 )
-from bot.api.parameters import OfCall, OfReminder, OfSession
 from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.views import conditions_of, reminder_view, session_view
 from bot.compose import now

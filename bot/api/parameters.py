@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.api.models import Short, Status
+from bot.api.models import Status
+from bot.api.requests import Short
 from bot.api.routing import Parameters
 
 Limit = Annotated[int, Field(ge=1, le=200)]
@@ -33,7 +34,8 @@ class OfKey(Parameters):
 
 
 class OfToken(Parameters):
-    token: Annotated[str, Field(min_length=1, max_length=2000)]
+    # In a URL a character may be twelve, and a request line has 8,190 at most.
+    token: Annotated[str, Field(min_length=1, max_length=600)]
 
 
 class OfHook(Parameters):
@@ -82,13 +84,13 @@ class LogHeaders(Parameters):
 
 
 class CloudHeaders(Parameters):
-    """A CloudEvent in binary mode: its attributes in headers, its data as body."""
+    """A CloudEvent in binary mode: its attributes in headers, its data as body; told in words, not declared."""
 
-    specversion: Literal["1.0"] | None = Field(None, alias="ce-specversion")
-    id: Short | None = Field(None, alias="ce-id")
-    source: Short | None = Field(None, alias="ce-source")
+    specversion: Literal["1.0"] | None = Field(None, alias="ce-specversion", exclude=True)
+    id: Short | None = Field(None, alias="ce-id", exclude=True)
+    source: Short | None = Field(None, alias="ce-source", exclude=True)
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")] | None = Field(
-        None, alias="ce-type"
+        None, alias="ce-type", exclude=True
     )
 
 

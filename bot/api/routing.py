@@ -101,7 +101,7 @@ class Operation:
     @property
     def resource(self) -> str:
         """The path as aiohttp reads it; names of hooks may have slashes."""
-        return self.path.replace("{name}", "{name:.+}")
+        return self.path.replace("{name}", "{name:(?s:.+)}")
 
     @property
     def body_required(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot.api.models import AddSchedule, ScheduleList, ScheduleView, SessionView
+from bot.api.models import ScheduleList, ScheduleView, SessionView
 from bot.api.parameters import OfSchedule
+from bot.api.requests import AddSchedule
 from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.sessions import origin_of
 from bot.api.views import schedule_view, session_view

@@ -7,8 +7,9 @@ import asyncio
 from aiohttp import web
 
 from bot.api.listing import page
-from bot.api.models import LaunchSession, SessionPage, SessionView
+from bot.api.models import SessionPage, SessionView
 from bot.api.parameters import LaunchHeaders, ListQuery, LogHeaders, OfSession, WaitQuery
+from bot.api.requests import LaunchSession
 from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.views import session_view
 from handlers.place import Place

@@ -11,9 +11,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bot.api.models import CloudEvent, Delivered, FieldProblem, PostEvent, SessionView, UseToken
+from bot.api.models import Delivered, FieldProblem, SessionView
 from bot.api.parameters import CloudHeaders, OfToken
 from bot.api.problems import ApiError, InvalidRequest
+from bot.api.requests import CloudEvent, PostEvent, UseToken
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, parsed, unsupported
 from bot.api.views import session_view
 
@@ -40,7 +41,8 @@ class Happened:
 async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answer:
     """Say that something happened: every session that waits for it goes on.
 
-    A CloudEvent 1.0 is taken in structured mode, and in binary mode with its attributes in `ce-` headers.
+    A CloudEvent 1.0 is taken in structured mode, and in binary mode too: its attributes in the headers
+    ce-specversion, ce-id, ce-source and ce-type, its data as the body.
     """
     event = _happened(call.request.content_type, headers, content)
     resumed = await call.core.deliveries.deliver("event", event.type, event.id, event.data, call.actor)
@@ -48,11 +50,11 @@ async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answe
 
 
 def _happened(media: str, headers: CloudHeaders, content: bytes) -> Happened:
-    if any((headers.specversion, headers.id, headers.source, headers.type)):
-        return _binary(media, headers, content)
     if media == CLOUD:
         cloud = cast(CloudEvent, parsed(CloudEvent, content))
         return Happened(cloud.type, f"{cloud.source} {cloud.id}", _data(cloud))
+    if any((headers.specversion, headers.id, headers.source, headers.type)):
+        return _binary(media, headers, content)
     if media != JSON:
         raise unsupported(JSON, CLOUD)
     plain = cast(PostEvent, parsed(PostEvent, content))

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from supervisor.core.events import ApprovalDecided
+from bot.compose import now
+from supervisor.core.events import ApprovalDecided, OutcomeLost
+from supervisor.core.fold import apply
+from supervisor.tools.contract import ToolContext
+from supervisor.tools.typed import tool
 from tests.api.conftest import ALL, APPROVE, Build, House
 from tests.support.api import Client, Reply
 from tests.support.slack import ADA, GRACE, OPS
@@ -104,10 +108,32 @@ async def test_what_was_seen_is_what_is_approved(house: House) -> None:
     )
 
 
-async def test_a_call_that_was_cut_off_is_settled(house: House) -> None:
+async def test_a_call_that_was_cut_off_is_settled(build: Build) -> None:
+    started = asyncio.Event()
+
+    @tool
+    async def deploy(ctx: ToolContext, service: str, notes: str = "") -> str:
+        """Deploy a service, and never come back."""
+        started.set()
+        await asyncio.sleep(3600)
+        return service
+
+    house = await build(tools={"deploy": deploy}, grace_seconds=0)
     session_id = await house.launch()
     await house.resting(session_id)
     gate = await house.as_(APPROVE)
     outcome = f"/v1/sessions/{session_id}/calls/1.1/outcome"
     (await gate.post(outcome, {"verdict": "done"})).problem(409, "illegal_event")
     (await gate.post(outcome, {"verdict": "maybe"})).problem(422, "invalid_request")
+    await decide(gate, session_id)
+    await asyncio.wait_for(started.wait(), 5)
+    sessions = house.scene.flagman.core.supervisor.sessions
+    session = await sessions.load(session_id)
+    lost = OutcomeLost(at=now(), by="system", call_id="1.1", attempt=1)
+    await sessions.append(session, apply(session_id, session, lost), [lost])
+    assert (await gate.get(f"/v1/sessions/{session_id}"))["waiting_for"] == "outcome_unknown"
+    settled = await gate.post(outcome, {"verdict": "done", "result": "I looked: it is there"})
+    assert settled.status == 200, settled
+    call = (await sessions.load(session_id)).call("1.1")
+    assert (call.phase, call.content) == ("finished", "I looked: it is there")
+    (await gate.post(outcome, {"verdict": "failed"})).problem(409, "illegal_event")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import pytest
+from aiohttp.test_utils import unused_port
 
 from bot.api import live, stream
+from bot.web import application, listening
 from tests.api.conftest import READ, Build, House
 from tests.support.api import Frame
 from tests.support.redis_proxy import RedisProxy
@@ -107,6 +110,27 @@ async def test_a_quiet_stream_beats_and_ends_when_the_process_does(
         return "flagman_followers 0" in (await house.api.get("/metrics")).body
 
     await wait_for(nobody)
+
+
+async def test_a_stream_and_a_wait_end_with_their_process(house: House) -> None:
+    session_id = await house.launch()
+    await house.resting(session_id)
+    parts = house.scene.flagman.core
+    app = application(parts)
+    config = parts.settings.model_copy(update={"port": unused_port()})
+    path = f"http://{config.host}:{config.port}/v1/sessions/{session_id}"
+    async with AsyncExitStack() as process:
+        await process.enter_async_context(listening(app, config))
+        waiting = asyncio.create_task(house.api.get(f"{path}/wait?until=ended&timeout=60"))
+        async with house.api.stream(f"{path}/events") as coming:
+            async for frame in coming:
+                if frame.event == "ApprovalRequested":
+                    break
+            began = time.monotonic()
+            await process.aclose()
+            assert [frame async for frame in coming] == []
+        assert (await waiting)["status"] == "paused"
+    assert time.monotonic() - began < 2
 
 
 async def test_pages_follow_each_other(house: House) -> None:

@@ -66,7 +66,7 @@ async def test_a_forged_or_foreign_token_is_refused(build: Build) -> None:
     session_id, pause = await house.paused()
     anybody, token = await house.as_(None), pause["resume_token"]
     body, _, signature = token.rpartition(".")
-    for wrong in ("x", token[:-2], f"{body}.{signature[::-1]}", f"A{token[1:]}", "x" * 1500, "%00", "a%2Fb"):
+    for wrong in ("x", token[:-2], f"{body}.{signature[::-1]}", f"A{token[1:]}", "x" * 500, "%00", "a%2Fb"):
         (await anybody.post(f"/v1/resume/{wrong}")).problem(403, "token_invalid")
     stranger = await _as(house, "another-flagman-0123456789")
     (await anybody.post(f"{stranger}/v1/resume/{token}")).problem(403, "token_invalid")
