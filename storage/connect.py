@@ -26,6 +26,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from storage.errors import StoreUnavailable
+from storage.together import TogetherRedis
 
 CLIENT_NAME = "flagman"
 CONNECTIONS = 64
@@ -63,7 +64,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits
         )
-    return Redis.from_pool(pool)
+    return TogetherRedis.from_pool(pool)
 
 
 def _retry() -> Retry:

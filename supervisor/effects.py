@@ -80,7 +80,8 @@ def _bucket(session: Session) -> str:
 
 
 def _queues(before: Session | None, after: Session) -> list[QueueName]:
-    queues: list[QueueName] = ["outbox"]
+    # A session that came from nowhere in particular is shown nowhere.
+    queues: list[QueueName] = ["outbox"] if after.origin else []
     # A pause or an end must also reach the worker that is at it right now.
     stopped = before is not None and (after.lifecycle != before.lifecycle)
     if stopped or not isinstance(next_action(after, after.changed_at), Wait):

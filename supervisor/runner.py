@@ -236,6 +236,9 @@ class _Advance:
             self._ask_person(call)
         if not await self._recover(orphans):
             return None
+        if not action.run and not self._running:
+            # Nothing to begin: what was asked is appended by `_rest`, and the lease goes with it.
+            return None
         begin = [c for c in action.run if c.call_id not in self._running]
         if self._signals.stopping.is_set():
             begin = []
