@@ -124,7 +124,9 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
             finally:
                 await redis.aclose()
     except (StorageError, OSError) as error:
-        mend = "set REDIS_URL to a server that answers" if settings.redis_url else "see the sentence"
+        mend = "set REDIS_URL to a server that answers"
+        if not settings.redis_url:
+            mend = "let FLAGMAN_DATA be a folder that can be written, or " + mend
         yield Finding("Store", "wrong", str(error), mend)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,15 +21,15 @@ def personas(json: Json = False) -> None:
     """Who can be launched."""
 
     async def work(remote: Remote) -> None:
-        from bot.cli.terminal import DIM, as_json, table
+        from bot.cli.terminal import as_json, table
 
         rows = (await remote.call("GET", "/v1/personas"))["personas"]
         if json:
             as_json(rows)
             return
         table(
-            ("NAME", "DOES", "TOOLS"),
-            [((row["name"], "bold"), row["description"], (", ".join(row["tools"]), DIM)) for row in rows],
+            ("NAME", "DOES"),
+            [((row["name"], "bold"), row["description"]) for row in rows],
             wide=1,
         )
 
@@ -78,10 +78,14 @@ def doctor(
 
 
 def _show(finding: Finding) -> None:
-    from bot.cli.terminal import DIM, show, text
+    from bot.cli.terminal import DIM, hanging, is_terminal, show, text
 
     mark, style = MARKS[finding.state]
-    parts: list[Any] = [(f"{mark} ", style), (f"{finding.what:<18} ", "bold"), finding.found]
-    show(text(*parts))
-    if finding.mend:
-        show(text((f"{'':21}→ {finding.mend}", DIM if finding.state == "note" else style)))
+    head, said = text((mark, style), " ", (f"{finding.what:<18}", "bold")), text(finding.found)
+    mend = text((f"→ {finding.mend}", DIM if finding.state == "note" else style))
+    if is_terminal():
+        show(hanging(head, said))
+        if finding.mend:
+            show(hanging(text(" " * 20), mend))
+        return
+    show(text(head.plain, " ", said.plain, f"  {mend.plain}" if finding.mend else ""))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, money, show, text
+from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, money, show, text
 from handlers.presenters.text import one_line, visible
 from supervisor.client import ProposedCall, SessionEvent, SessionState
 from supervisor.transcript import lines
@@ -113,6 +113,8 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
 def advice(state: SessionState) -> Iterator[str]:
     """What one may type next."""
     phases = {c.phase for c in state.calls}
+    if state.pause:
+        yield f"flagman resume {state.id}"
     if "awaiting" in phases:
         yield f"flagman approve {state.id}   or   flagman deny {state.id} --reason …"
     elif "asking" in phases:
@@ -120,8 +122,6 @@ def advice(state: SessionState) -> Iterator[str]:
     elif "unknown" in phases:
         lost = next(c.call_id for c in state.calls if c.phase == "unknown")
         yield f"flagman settle {state.id} {lost} run-again|done|failed"
-    elif state.status == "paused":
-        yield f"flagman resume {state.id}"
 
 
 def log_lines(events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False) -> Iterator[Any]:
@@ -136,23 +136,12 @@ def log_lines(events: Iterable[SessionEvent], *, short: bool = False, wrapped: b
             said = one_line(words, SHORT) if short else visible(words).rstrip()
             when = f"{clock(at)} "
             if wrapped:
-                yield _grid(text((when, DIM)), text((mark, style)), text(*by, (said, style)))
+                yield hanging(text((when, DIM)), text((mark, style)), text(*by, (said, style)))
                 continue
             first, *more = said.splitlines() or [""]
             yield text((when, DIM), (f"{mark} ", style), *by, (first, style))
             for line in more:
                 yield text(f"{'':11}{line}".rstrip())
-
-
-def _grid(*cells: Any) -> Any:
-    from rich.table import Table
-
-    made = Table.grid(padding=(0, 1, 0, 0))
-    made.add_column(no_wrap=True)
-    made.add_column(width=1)
-    made.add_column(ratio=1, overflow="fold")
-    made.add_row(*cells)
-    return made
 
 
 def _said(event: SessionEvent) -> Iterator[tuple[Any, str, str]]:

@@ -23,6 +23,7 @@ STATUS_STYLES = {
     "failed": "red",
     "cancelled": "bright_black",
 }
+WIDEST, NARROWEST, GAP = 36, 8, 3
 DIM, BOLD = "bright_black", "bold"
 
 
@@ -56,6 +57,18 @@ def text(*parts: str | tuple[str, str]) -> Text:
     from rich.text import Text
 
     return Text.assemble(*((visible(p), "") if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts))
+
+
+def hanging(*cells: Text) -> RenderableType:
+    """Cells beside each other, of which the last one wraps within its own column."""
+    from rich.table import Table
+
+    made = Table.grid(padding=(0, 1, 0, 0))
+    for cell in cells[:-1]:
+        made.add_column(no_wrap=True, width=max(cell.cell_len, 1))
+    made.add_column(ratio=1, overflow="fold")
+    made.add_row(*cells)
+    return made
 
 
 def done(sentence: str) -> None:
@@ -92,12 +105,20 @@ def table(
     from rich import box
     from rich.table import Table
 
+    made_of = [[_cell(cell) for cell in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style=DIM, expand=False)
+    widths = [
+        max([len(heading), *(line[number].cell_len for line in made_of)])
+        for number, heading in enumerate(headings)
+    ]
+    wide %= len(headings)
+    others = sum(min(width, WIDEST) + GAP for number, width in enumerate(widths) if number != wide)
     for number, heading in enumerate(headings):
-        gives_way = number == wide % len(headings)
-        made.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if gives_way else None)
-    for row in rows:
-        made.add_row(*(_cell(cell) for cell in row))
+        # Rich would take from all columns what the screen lacks, down to nothing.
+        most = max(console().width - others, NARROWEST) if number == wide else WIDEST
+        made.add_column(heading, no_wrap=True, overflow="ellipsis", width=min(widths[number], most))
+    for line in made_of:
+        made.add_row(*line)
     show(made)
 
 

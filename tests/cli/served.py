@@ -1,0 +1,118 @@
+"""A real `flagman serve` in a folder of its own, and the command line beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp.test_utils import unused_port
+
+SCRIPT = str(Path(sys.executable).with_name("flagman"))
+START_SECONDS = 40.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Nothing of whoever runs the tests but where programs are."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "TZ": "Europe/Berlin", **more}
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`flagman …` as a process; `environment` is all that it knows."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=environment)
+
+    def __call__(
+        self, *words: str, given: str | None = None, code: int | None = 0, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [SCRIPT, *words],
+            cwd=self.folder,
+            env={**self.environment, **more},
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if code is not None:
+            assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json").stdout)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [SCRIPT, *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def launched(self, task: str = "check the disk", persona: str = "sre") -> str:
+        """A new session of the demo, which has proposed its two calls."""
+        session_id = self("launch", persona, task).stdout.strip()
+        until(lambda: self.json("show", session_id)["waiting_for"] == "human_approval_required")
+        return session_id
+
+
+@dataclass(frozen=True)
+class Served:
+    """`serve` runs with the playground and the demo on `url`; its key is where the command line looks for it."""
+
+    folder: Path
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def cli(self) -> Cli:
+        return Cli(self.folder)
+
+    @property
+    def key(self) -> str:
+        text = (self.folder / ".flagman" / "cli.key").read_text()
+        return str(json.loads(text)["key"])
+
+
+@contextmanager
+def served(folder: Path, **more: str) -> Iterator[Served]:
+    port = unused_port()
+    output = folder / "serve.log"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [SCRIPT, "serve"],
+            cwd=folder,
+            env=environment(PORT=str(port), FLAGMAN_API_RATE="1000", **more),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        until(lambda: "ready" in output.read_text() or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, output.read_text()
+        yield Served(folder, f"http://127.0.0.1:{port}", process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def until(holds: Callable[[], Any], seconds: float = 15.0) -> None:
+    """Wait for it."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)

@@ -1,0 +1,106 @@
+"""Doctor looks at everything, and its exit code says whether something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from redis.asyncio import Redis
+
+from bot.doctor import SCOPES
+from storage.queue import SessionQueue
+from tests.cli.served import Cli, environment
+from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
+
+ROOT = Path(__file__).parents[2]
+
+
+def findings(cli: Cli, *words: str, code: int = 0, **more: Any) -> dict[str, dict[str, Any]]:
+    rows = json.loads(cli("doctor", "--json", *words, code=code, **more).stdout)
+    assert all(row["mend"] for row in rows if row["state"] == "wrong")
+    return {row["what"]: row for row in rows}
+
+
+def test_a_running_flagman_is_well(cli: Cli) -> None:
+    rows = findings(cli)
+    assert {row["state"] for row in rows.values()} <= {"ok", "note"}
+    assert "in use by a running Flagman" in rows["Store"]["found"]
+    assert "(admin)" in rows["Running Flagman"]["found"]
+    assert rows["Model"]["state"] == "note"
+    lines = cli("doctor").stdout.splitlines()
+    assert len(lines) == len(rows)
+
+
+def test_a_new_folder_is_well(tmp_path: Path) -> None:
+    rows = findings(Cli(tmp_path))
+    assert rows["Store"]["state"] == "ok"
+    assert rows["Running Flagman"]["state"] == "note"
+
+
+async def test_slack_that_accepts_and_slack_that_refuses(tmp_path: Path) -> None:
+    async with Slack() as slack:
+        right: dict[str, Any] = {
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+        }
+        rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), **right))
+        assert "flagman" in rows["Slack's bot token"]["found"]
+        assert rows["Slack's way in"]["found"] == "Socket Mode"
+        assert rows["Slack's clock"]["state"] == "ok"
+        wrong: dict[str, Any] = {**right, "SLACK_BOT_TOKEN": "xoxb-wrong", "SLACK_APP_TOKEN": "xapp-wrong"}
+        rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **wrong))
+        assert "invalid_auth" in rows["Slack's bot token"]["found"]
+        assert "SLACK_APP_TOKEN" in rows["Slack's way in"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "what", "said"),
+    [
+        ({"REDIS_URL": "redis://127.0.0.1:1"}, "Store", "cannot be reached"),
+        ({"FLAGMAN_MODEL": "nobody:knows"}, "Model", "nobody"),
+        ({"FLAGMAN_MODEL": "anthropic:claude-sonnet-4-5"}, "Model", "ANTHROPIC_API_KEY"),
+        ({"FLAGMAN_DATA": "/dev/null/flagman"}, "Data folder", "cannot be written"),
+        ({"PORT": "http"}, "Environment", "PORT"),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:1/"},
+         "Slack's bot token", "cannot be reached"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(tmp_path: Path, variables: dict[str, str], what: str, said: str) -> None:
+    row = findings(Cli(tmp_path), code=1, **variables)[what]
+    assert row["state"] == "wrong"
+    assert said in row["found"]
+
+
+def test_a_wrong_persona_is_named_by_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.md").write_text("---\nname: Bad Name\ndescription: x\n---\nDo.\n")
+    row = findings(Cli(tmp_path), code=1, FLAGMAN_PERSONAS=str(tmp_path))["Personas"]
+    assert "bad.md:2" in row["found"]
+
+
+def test_a_key_that_others_can_read(tmp_path: Path) -> None:
+    (tmp_path / ".flagman").mkdir()
+    (tmp_path / ".flagman" / "secret_key").touch(mode=0o644)
+    assert "chmod 600" in findings(Cli(tmp_path), code=1)["Key files"]["mend"]
+
+
+async def test_sessions_set_aside_are_told_and_tried_again(
+    tmp_path: Path, redis: Redis, valkey_url: str
+) -> None:
+    queue = SessionQueue(redis, redis, "ready")
+    await redis.hset(f"{queue.stream}:parked", "aaaa-bbbb", "failed 5 times")
+    cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
+    row = (await asyncio.to_thread(findings, cli, code=1))["Parked"]
+    assert "aaaa-bbbb" in row["found"]
+    await asyncio.to_thread(findings, cli, "--unpark")
+    assert await queue.parked() == {}
+    assert await queue.holds("aaaa-bbbb")
+
+
+def test_the_scopes_are_those_of_the_manifest() -> None:
+    manifest = yaml.safe_load((ROOT / "docs" / "slack-app.yaml").read_text())
+    assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)

@@ -1,0 +1,110 @@
+"""Which Flagman a program reaches, and what it hears when there is none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from bot import sdk
+from bot.sdk import Agent, Session, SyncAgent, Unavailable
+from bot.settings import Settings
+from supervisor.apikeys import KeyRefused, MissingScope
+from supervisor.core.errors import InvalidInput
+from supervisor.gateway import DemoGateway
+from supervisor.remote import Refused, Remote, rebuilt
+from tests.cli.served import Served
+
+
+async def test_the_environment_says_where(flagman: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGMAN_URL", flagman.url)
+    monkeypatch.setenv("FLAGMAN_API_KEY", flagman.key)
+    session = await Agent(persona="sre").start(task="check the disk")
+    assert (await Session.load(session.id)).state.task == "check the disk"
+    await session.cancel()
+
+
+async def test_the_flagman_of_this_machine_is_found_by_its_folder(
+    flagman: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FLAGMAN_URL", "FLAGMAN_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(flagman.folder)
+    session = await Agent("sre").start("check the disk")
+    await session.cancel()
+    assert session.status == "cancelled"
+
+
+async def test_what_is_named_goes_before_what_is_around(flagman: Served) -> None:
+    async with sdk.connect("http://127.0.0.1:1"):
+        with pytest.raises(Unavailable, match=r"No Flagman answers at http://127\.0\.0\.1:1"):
+            await Agent("sre").start("x")
+        session = await Agent("sre", url=flagman.url, api_key=flagman.key).start("x")
+        await session.cancel()
+
+
+async def test_keys_are_refused_for_what_they_may_not(flagman: Served) -> None:
+    with pytest.raises(KeyRefused):
+        await Agent("sre", url=flagman.url, api_key="fm_1_wrong").start("x")
+    async with Remote(flagman.url, flagman.key) as remote:
+        made = await remote.call("POST", "/v1/keys", {"name": "reader", "scopes": ["read"]})
+    with pytest.raises(MissingScope):
+        await Agent("sre", url=flagman.url, api_key=made["key"]).start("x")
+
+
+async def test_a_core_that_runs_already(
+    flagman: Served, redis: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    from bot.compose import core
+
+    settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
+    async with core(settings) as parts:
+        async with sdk.in_process(parts, name="ada"):
+            session = await Agent("sre").start("check the disk")
+        stored = await parts.supervisor.get(session.id)
+        assert (stored.launched_by, stored.launched_by_name) == ("api:ada", "ada")
+
+
+async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    async with sdk.in_process(settings, gateway=DemoGateway(delay=timedelta())):
+        session = await Agent("sre").start("check the disk")
+        await session.wait(timeout=20)
+        await session.approve()
+        await session.wait(timeout=20)
+        assert session.status == "completed"
+    async with sdk.in_process(settings, gateway=DemoGateway(delay=timedelta())):
+        assert (await Session.load(session.id)).result == session.result
+
+
+def test_scripts_without_async(flagman: Served) -> None:
+    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session.wait(timeout=20)
+    assert [call.tool for call in session.pending_approvals] == ["write_file", "shell"]
+    session.approve()
+    session.wait(timeout=20)
+    assert session.status == "completed"
+    kinds = [event.type for event in session.events()]
+    assert kinds[-1] == "Completed"
+    same = SyncAgent.load(session.id, url=flagman.url, api_key=flagman.key)
+    assert same.result == session.result
+
+
+async def test_the_blocking_client_works_inside_a_running_loop(flagman: Served) -> None:
+    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session.cancel("enough")
+    assert session.status == "cancelled"
+
+
+def test_a_bad_address_is_a_sentence() -> None:
+    with pytest.raises(InvalidInput, match="FLAGMAN_URL"):
+        Agent("sre", url="localhost:8080")
+
+
+def test_a_problem_of_a_newer_flagman_is_still_an_error() -> None:
+    error = rebuilt({"code": "brand_new", "status": 418, "detail": "No."})
+    assert isinstance(error, Refused)
+    assert (error.code, error.status, str(error)) == ("brand_new", 418, "No.")
