@@ -152,11 +152,10 @@ class Projector:
         posted = intent.model_copy(update={"ts": ts, "shows": shown.fingerprint, "changed_at": now})
         await self._bind(session, message, posted)
         try:
-            await self._swap(session, message, intent, posted)
+            return await self._swap(session, message, intent, posted)
         except NotNow:
             await self._sender.delete(posted.channel, posted.ts)
             raise
-        return posted
 
     async def _elsewhere(self, session: Session, intent: Row, problem: Gone | Away) -> Row:
         """Where a message goes instead: into the channel if its thread is gone, or else to who launched it."""
@@ -168,10 +167,16 @@ class Projector:
         channel = await self._sender.direct(origin.user)
         return intent.model_copy(update={"channel": channel, "thread_ts": ""})
 
-    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> None:
+    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
+        """The row that stands now, about the message of `row`. Raises NotNow where it is about another."""
         standing = await self._rows.record_first(session.id, message.key, _data(intent), _data(row))
-        if standing is not None:
+        if standing is None:
+            return row
+        # The one who took over may have found ours, and goes on with it.
+        theirs = Row.model_validate_json(standing)
+        if not row.ts or theirs.ts != row.ts:
             raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
+        return theirs
 
     async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
         """Somebody deleted the message: it is posted anew while the session lives, and stays away afterwards."""

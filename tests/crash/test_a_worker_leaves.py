@@ -174,6 +174,23 @@ async def frozen_while_posting(house: House) -> None:
     await house.completed(session_id)
 
 
+async def frozen_after_posting(house: House) -> None:
+    """Its card arrived and was found by the one who took over; waking up, it does not take the card away."""
+    house.propose("read_file", {"path": "."})
+    _, first = await house.both()
+    await house.slack.fault("chat.postMessage", when="after", delay_s=0.5)
+    session_id = await house.launch()
+    await house.card(session_id)
+    first.freeze()
+    await house.worker()
+    await house.completed(session_id)
+    first.thaw()
+    first.terminate()
+    assert await first.ended() == 0
+    await house.completed(session_id)
+    assert not await house.slack.calls("chat.delete")
+
+
 async def _more(house: House, than: int) -> bool:
     return len(await house.slack.calls("chat.postMessage")) > than
 
@@ -189,6 +206,7 @@ async def test_a_worker_that_stands_still_longer_than_its_lease(houses: Houses) 
             "in the tool, decided meanwhile": partial(frozen_in_the_tool, decide=True),
             "in the model": frozen_in_the_model,
             "while posting": frozen_while_posting,
+            "after posting": frozen_after_posting,
         }
     )
 
