@@ -30,10 +30,15 @@ async def arrived_unanswered(house: House, method: str) -> None:
     """Slack takes a call and its answer never comes: the worker dies while it waits."""
     house.propose("write_file", {"path": "a.txt", "content": "a"})
     _, worker = await house.both()
-    await house.slack.fault(method, when="after", delay_s=NEVER)
-    session_id = await house.launch()
     if method == "chat.update":
+        session_id = await house.launch()
+        await house.asked(session_id)
+        await house.converged(session_id)
+        await house.slack.fault(method, when="after", delay_s=NEVER)
         await house.approve(session_id)
+    else:
+        await house.slack.fault(method, when="after", delay_s=NEVER)
+        session_id = await house.launch()
     await wait_for(lambda: not house.slack.playground.faults.listed(), 10)
     worker.kill()
     await worker.ended()
