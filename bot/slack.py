@@ -76,9 +76,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         process_before_response=True,
     )
     people = People(client)
-    deps = Deps(
-        parts.supervisor, parts.rows, people, parts.schedules, now, parts.mask, settings.command
-    )
+    deps = Deps(parts.supervisor, parts.rows, people, parts.schedules, now, parts.mask, settings.command)
     register(app, deps)
     return app
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 
 MASK = "[masked]"
 _SHORTEST = 8
-# Well-known shapes: Slack, OpenAI and Anthropic, GitHub, AWS, Google, bearer headers, private keys, URL passwords.
+# Well-known shapes: Slack, OpenAI and Anthropic, GitHub, Flagman's own API keys, AWS, Google, bearer headers, private keys, URL passwords.
 _SHAPES = (
     r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
     r"xapp-[A-Za-z0-9-]{10,}",
     r"sk-[A-Za-z0-9_-]{20,}",
     r"gh[pousr]_[A-Za-z0-9]{30,}",
     r"github_pat_[A-Za-z0-9_]{30,}",
+    r"fm_[0-9a-f]{8}_[A-Za-z0-9_-]{43}",
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
     r"AIza[A-Za-z0-9_-]{35}",
     r"(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})",

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from bot.compose import Core, core, now
 from handlers.place import Place
+from handlers.presenters.message import Message
 from handlers.projector import Projector
 from handlers.sending import SlackSender
 from storage import keys
@@ -129,9 +130,9 @@ class _Nowhere(SlackSender):
     def __init__(self) -> None:
         self._ts = 0
 
-    async def post(self, place: Place, *_: Any) -> tuple[str, str]:
+    async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
         self._ts += 1
-        return place.channel, f"1795599012.{self._ts:06}"
+        return f"1795599012.{self._ts:06}"
 
 
 async def _drain(parts: Core) -> None:
