@@ -1,0 +1,137 @@
+"""However many clocks run, and whichever dies: each timer fires once, and what was missed is made up for once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.clock import Clock
+from bot.compose import Core, core, now
+from storage import keys
+from storage.timers import TimerStore
+from supervisor.core.conditions import At
+from supervisor.core.events import Actor, Resumed, TimerFired
+from tests.support.flagman import settings
+from tests.support.slack import wait_for
+
+ADA = Actor(id="api:ada", name="ada")
+
+
+async def _core(stack: AsyncExitStack, url: str, folder: Path) -> Core:
+    return await stack.enter_async_context(core(settings("http://127.0.0.1:9/api/", url, folder)))
+
+
+async def _paused(parts: Core, count: int, due: timedelta) -> list[str]:
+    at = now() + due
+
+    async def one() -> str:
+        session = await parts.supervisor.launch("sre", "wait", ADA)
+        await parts.supervisor.pause(session.id, ADA, conditions=[At(type="at", due=at)])
+        return session.id
+
+    return [sid for _ in range(count // 50) for sid in await asyncio.gather(*(one() for _ in range(50)))]
+
+
+async def _resumes(parts: Core, session_id: str) -> int:
+    return sum(isinstance(e, Resumed) for e in await parts.sessions.events(session_id))
+
+
+async def _all_fired(parts: Core) -> bool:
+    return await parts.timers().count() == 0
+
+
+async def test_two_clocks_and_one_is_killed(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "REDIS_URL": valkey_url, "FLAGMAN_DATA": str(tmp_path / "other")}
+    async with AsyncExitStack() as stack:
+        parts = await _core(stack, valkey_url, tmp_path)
+        program = [sys.executable, "-c", "from bot.cli import main; main()", "clock"]
+        other = await asyncio.create_subprocess_exec(
+            *program, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        assert other.stdout
+        assert b"ticking" in await other.stdout.readline()
+        ids = await _paused(parts, 400, timedelta(seconds=2))
+        async with Clock(parts):
+
+            async def some_fired() -> bool:
+                return await parts.timers().count() < 350
+
+            await wait_for(some_fired, timeout=30)
+            other.send_signal(signal.SIGKILL)
+            await other.wait()
+            await wait_for(lambda: _all_fired(parts), timeout=30)
+        assert [await _resumes(parts, sid) for sid in ids] == [1] * len(ids)
+
+
+async def test_what_was_missed_fires_once_at_the_start(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        parts = await _core(stack, valkey_url, tmp_path)
+        [session_id, *_] = await _paused(parts, 50, timedelta(milliseconds=1))
+        await asyncio.sleep(0.01)
+        async with Clock(parts):
+            await wait_for(lambda: _all_fired(parts), timeout=10)
+        assert await _resumes(parts, session_id) == 1
+
+
+async def test_a_schedule_missed_many_times_launches_once(
+    redis: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        parts = await _core(stack, valkey_url, tmp_path)
+        made = await parts.schedules.add("* * * * *", "sre", "look", ADA)
+        missed = made.model_copy(update={"due": now() - timedelta(hours=1)})
+        await parts.schedules._store(missed)
+        fired = await asyncio.gather(
+            *(parts.schedules.fire(made.id) for _ in range(5)), return_exceptions=True
+        )
+        assert True in fired
+        assert len(await parts.supervisor.recent()) == 1
+        after = await parts.schedules.get(made.id)
+        assert after.due is not None
+        assert after.due > now()
+
+
+async def test_a_clock_that_dies_between_claim_and_fire_loses_nothing(redis: Redis) -> None:
+    timers = TimerStore(redis, redis)
+    await timers.set("abcd-efgh|t1", now())
+    assert await timers.claim(now(), hold=timedelta(milliseconds=200)) == ["abcd-efgh|t1"]
+    assert await timers.claim(now(), hold=timedelta(milliseconds=200)) == []
+
+    async def again() -> list[str]:
+        return await timers.claim(now(), hold=timedelta(seconds=5))
+
+    assert await wait_for(again, timeout=5) == ["abcd-efgh|t1"]
+
+
+async def test_a_timer_whose_session_moved_on_does_nothing(
+    redis: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        parts = await _core(stack, valkey_url, tmp_path)
+        session = await parts.supervisor.launch("sre", "wait", ADA)
+        await parts.supervisor.remind(session.id, now() + timedelta(hours=1), ADA, text="look")
+        await parts.supervisor.drop_timer(session.id, "t1", ADA)
+        assert await parts.timers().count() == 0
+        assert not await parts.deliveries.fire(f"{session.id}|t1")
+        assert not any(isinstance(e, TimerFired) for e in await parts.sessions.events(session.id))
+
+
+@pytest.mark.parametrize("count", [20_000])
+async def test_far_timers_cost_the_clock_nothing(
+    redis: Redis, valkey_url: str, tmp_path: Path, count: int
+) -> None:
+    far = (now() + timedelta(days=3)).timestamp() * 1000
+    await redis.zadd(keys.timers(0), {f"abcd-efgh|t{n}": far + n for n in range(count)})
+    async with AsyncExitStack() as stack:
+        parts = await _core(stack, valkey_url, tmp_path)
+        async with Clock(parts) as clock:
+            await asyncio.sleep(0.2)
+            assert len(clock._scheduler.get_jobs()) <= 3

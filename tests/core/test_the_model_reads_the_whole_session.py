@@ -1,0 +1,61 @@
+"""What the model is shown follows the log: every step as it is now, written once, forgotten with its session."""
+
+from __future__ import annotations
+
+import gc
+
+from supervisor.core.conversation import ModelTurn, ToolTurn, UserTurn
+from supervisor.core.events import ContextAdded, ToolFinished, ToolStarted
+from supervisor.core.fold import apply, fold
+from supervisor.core.prompt import _written, conversation
+from supervisor.core.session import Session
+from tests.core.build import BOB, SID, by, launched, responded, tool_call
+
+
+def grown(steps: int) -> Session:
+    """A session of so many settled steps, and a word of Bob's before the second."""
+    session = fold(SID, [launched()])
+    for n in range(1, steps + 1):
+        call = tool_call(f"{n}.1", mode="allow")
+        seen = len(session.inbox)
+        session = fold(SID, [responded(call, text=f"step {n}", context_seen=seen)], session)
+        started = ToolStarted(**by(), call_id=f"{n}.1", attempt=1, idempotency_key="k", digest=call.digest)
+        done = ToolFinished(**by(), call_id=f"{n}.1", attempt=1, ok=True, content=f"result {n}")
+        session = fold(SID, [started, done], session)
+        if n == 1:
+            session = apply(SID, session, ContextAdded(**by(BOB), text="Mind the gap"))
+    return session
+
+
+def test_every_step_is_there_in_order() -> None:
+    turns = conversation(grown(3), 0)
+    assert [type(turn) for turn in turns] == [
+        UserTurn, ModelTurn, ToolTurn, UserTurn, ModelTurn, ToolTurn, ModelTurn, ToolTurn,
+    ]  # fmt: skip
+    assert [t.text for t in turns if isinstance(t, ModelTurn)] == ["step 1", "step 2", "step 3"]
+    assert [t.content for t in turns if isinstance(t, ToolTurn)] == ["result 1", "result 2", "result 3"]
+    assert turns[3] == UserTurn(text="Bob: Mind the gap")
+
+
+def test_a_step_that_went_on_reads_anew_and_the_others_are_not_written_again() -> None:
+    session = grown(2)
+    call = tool_call("3.1", mode="allow")
+    before = fold(SID, [responded(call)], session)
+    started = ToolStarted(**by(), call_id="3.1", attempt=1, idempotency_key="k", digest=call.digest)
+    done = ToolFinished(**by(), call_id="3.1", attempt=1, ok=False, content="broken")
+    first = conversation(before, 0)
+    second = conversation(fold(SID, [started, done], before), 0)
+    assert isinstance(second[-1], ToolTurn)
+    assert (second[-1].content, second[-1].failed) == ("broken", True)
+    assert all(a is b for a, b in zip(first[1:3], second[1:3], strict=True))
+
+
+def test_what_was_written_goes_with_the_session() -> None:
+    gc.collect()
+    before = len(_written)
+    session = grown(5)
+    conversation(session, 0)
+    assert len(_written) == before + 5
+    del session
+    gc.collect()
+    assert len(_written) == before

@@ -1,0 +1,177 @@
+"""Durations, moments, cron expressions and conditions: read as meant, across changes of daylight saving."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supervisor.core.conditions import Clause, OnEvent, parse_condition
+from supervisor.core.errors import InvalidCondition
+from supervisor.core.times import next_cron, parse_duration, parse_moment
+
+NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+
+
+def _next(expression: str, zone: ZoneInfo, after: datetime, count: int) -> list[str]:
+    found = []
+    for _ in range(count):
+        due = next_cron(expression, zone, after)
+        assert due is not None
+        assert due > after
+        found.append(due.astimezone(zone).isoformat())
+        after = due
+    return found
+
+
+def test_a_time_that_daylight_saving_skips_moves_on_by_the_gap() -> None:
+    before = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    assert _next("30 2 * * *", BERLIN, before, 2) == [
+        "2026-03-29T03:30:00+02:00",
+        "2026-03-30T02:30:00+02:00",
+    ]
+    moment = parse_moment("2026-03-29T02:30", before, BERLIN)
+    assert moment.astimezone(BERLIN).isoformat() == "2026-03-29T03:30:00+02:00"
+
+
+def test_a_time_that_daylight_saving_repeats_comes_once() -> None:
+    before = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert _next("30 2 * * *", BERLIN, before, 2) == [
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-26T02:30:00+01:00",
+    ]
+    assert _next("30 1 * * *", NEW_YORK, datetime(2026, 10, 31, 12, tzinfo=UTC), 2) == [
+        "2026-11-01T01:30:00-04:00",
+        "2026-11-02T01:30:00-05:00",
+    ]
+
+
+def test_an_hourly_time_goes_on_through_the_repeated_hour() -> None:
+    hours = _next("0 * * * *", BERLIN, datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 3)
+    assert hours == ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [
+        ("0 9 * * MON-FRI", "2026-11-25T09:00:00+01:00"),
+        ("0 9 * * 1", "2026-11-30T09:00:00+01:00"),
+        ("0 9 * * 0", "2026-11-29T09:00:00+01:00"),
+        ("0 9 * * 7", "2026-11-29T09:00:00+01:00"),
+        ("0 9 * * 1-5", "2026-11-25T09:00:00+01:00"),
+        ("*/15 * * * *", "2026-11-25T04:15:00+01:00"),
+        ("@daily", "2026-11-26T00:00:00+01:00"),
+        ("@weekly", "2026-11-29T00:00:00+01:00"),
+    ],
+)
+def test_cron_means_what_crontab_means(expression: str, first: str) -> None:
+    assert _next(expression, BERLIN, NOW, 1) == [first]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "* * * *", "61 * * * *", "a b c d e", "* * * * * *", "@never", "0 0 1 1 8"]
+)
+def test_a_wrong_cron_expression_is_refused(text: str) -> None:
+    with pytest.raises(InvalidCondition, match="no cron expression"):
+        next_cron(text, BERLIN, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("2h", 7200), ("1h30m", 5400), ("2 days", 172800), ("1 h and 5 min", 3900)],
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "h", "3x", "0s", "-1h", "9999 weeks", "1h later"])
+def test_wrong_durations(text: str) -> None:
+    with pytest.raises(InvalidCondition, match="no duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("09:00", "2026-11-25T08:00:00+00:00"),
+        ("03:00", "2026-11-26T02:00:00+00:00"),
+        ("tomorrow 09:00", "2026-11-26T08:00:00+00:00"),
+        ("monday at 09:00", "2026-11-30T08:00:00+00:00"),
+        ("wed 03:30", "2026-12-02T02:30:00+00:00"),
+        ("2026-12-01T09:00-05:00", "2026-12-01T14:00:00+00:00"),
+        ("2026-12-01 09:00", "2026-12-01T08:00:00+00:00"),
+    ],
+)
+def test_moments_are_read_in_the_speakers_zone(text: str, due: str) -> None:
+    assert parse_moment(text, NOW, BERLIN).isoformat() == due
+
+
+@pytest.mark.parametrize(
+    "text", ["25:00", "noon", "today 01:00", "2020-01-01T00:00Z", "2026-12-01", "2099-01-01T00:00Z"]
+)
+def test_wrong_moments(text: str) -> None:
+    with pytest.raises(InvalidCondition):
+        parse_moment(text, NOW, BERLIN)
+
+
+def test_an_event_is_matched_on_its_data() -> None:
+    condition = parse_condition('event: deploy.finished where env == "prod" and build.n >= 3', now=NOW)
+    assert isinstance(condition, OnEvent)
+    for data, holds in (
+        ({"env": "prod", "build": {"n": 3}}, True),
+        ({"env": "prod", "build": {"n": 2}}, False),
+        ({"env": "prod", "build": {"n": "3"}}, False),
+        ({"env": "prod"}, False),
+        ("prod", False),
+        (None, False),
+    ):
+        assert all(clause.holds(data) for clause in condition.where) == holds
+    assert parse_condition(str(condition), now=NOW) == condition
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tea",
+        "webhook:",
+        "webhook: a b",
+        "event: x where",
+        "event: x where y",
+        "event: x where y == prod",
+        "at:",
+        "in: soon",
+    ],
+)
+def test_a_wrong_condition_says_what_is_accepted(text: str) -> None:
+    with pytest.raises(InvalidCondition) as refusal:
+        parse_condition(text, now=NOW)
+    assert str(refusal.value).endswith((".", "ahead."))
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for prefix in ("", "at: ", "in: ", "cron: ", "event: ", "webhook: "):
+        # Any other error fails the test.
+        with contextlib.suppress(InvalidCondition):
+            parse_condition(prefix + text, now=NOW, zone="Europe/Berlin")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    data=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.sampled_from("ab"), x),
+        max_leaves=6,
+    )
+)
+def test_comparing_any_data_never_fails(data: object) -> None:
+    for operator in ("==", "!=", "<", ">", "<=", ">=", "in", "contains"):
+        for value in (1, "x", True, None, [1, "x"]):
+            assert Clause(field="a", operator=operator, value=value).holds(data) in (True, False)
