@@ -1,0 +1,148 @@
+"""Whatever a session holds: Slack takes all that is shown of it, and no character of a call is out of reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.playground.kit.blocks import check_message_blocks, check_view
+from bot.playground.methods.chat import UPDATE_CHARACTERS
+from handlers.commands import answers
+from handlers.ids import Action
+from handlers.presenters import modals
+from handlers.presenters.home import home
+from handlers.presenters.message import Message
+from handlers.presenters.text import argument_text
+from handlers.presenters.thread import thread
+from supervisor.core.masking import Masker
+from supervisor.core.persona import Persona
+from supervisor.core.session import Call, Session
+from supervisor.transcript import Line
+from tests.presenters.sessions import sessions, texts
+from tests.support.stage import live_markup
+
+MASK = Masker()
+PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
+DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY}
+often = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def buttons(blocks: list[Any]) -> list[dict[str, Any]]:
+    return [e for b in blocks for e in b.get("elements", []) if e.get("type") == "button"]
+
+
+def preformatted(blocks: list[Any]) -> str:
+    rows = [e for b in blocks if b["type"] == "rich_text" for e in b["elements"]]
+    return "".join(part["text"] for e in rows if e["type"] == "rich_text_preformatted" for part in e["elements"])
+
+
+def every_page(session: Session, call: Call) -> str:
+    text, page = "", 0
+    while True:
+        view = check_view(modals.full_call(session, call, page, MASK), "modal")
+        text += preformatted(view["blocks"])
+        following = [b for b in buttons(view["blocks"]) if b["text"]["text"] == "Next"]
+        if not following:
+            return text
+        page += 1
+
+
+def rows_of(message: Message) -> dict[str, list[Any]]:
+    """The blocks of an approval message by call."""
+    rows: dict[str, list[Any]] = {}
+    current = ""
+    for block in message.blocks:
+        name = str(block.get("block_id", ""))
+        if name.startswith(("row:", "all:")):
+            current = name.rpartition(":")[2] if name.startswith("row:") else ""
+        if current:
+            rows.setdefault(current, []).append(block)
+    return rows
+
+
+@often
+@given(sessions())
+def test_slack_takes_every_message_and_nothing_in_it_is_alive(session: Session) -> None:
+    for message in thread(session, MASK):
+        check_message_blocks(list(message.blocks))
+        assert 0 < len(message.text) <= UPDATE_CHARACTERS
+        assert live_markup({"text": message.text, "blocks": list(message.blocks)}) - {"link"} <= PEOPLE
+        hint = {"type": "context", "elements": [{"type": "mrkdwn", "text": "I cannot write there."}]}
+        check_message_blocks([*message.blocks, hint])
+
+
+@often
+@given(sessions())
+def test_buttons_that_decide_stand_on_what_is_undecided_only(session: Session) -> None:
+    open_ = set() if session.ended else {c.call_id for c in session.calls_in("awaiting")}
+    live: set[str] = set()
+    for message in thread(session, MASK):
+        for pressed in buttons(list(message.blocks)):
+            if pressed["action_id"] in DECIDING:
+                named = set(pressed["value"].split("|")[1].split(","))
+                assert named <= open_
+                live |= named
+    assert live == open_
+
+
+@often
+@given(sessions())
+def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) -> None:
+    messages = [m for m in thread(session, MASK) if m.key.startswith("ask:")]
+    shown = {call_id: blocks for m in messages for call_id, blocks in rows_of(m).items()}
+    asked = [c for step in session.steps for c in step.calls if c.request_id]
+    assert set(shown) == {c.call_id for c in asked}
+    for call in asked:
+        full, row = MASK(argument_text(call.call.arguments)), shown[call.call_id]
+        head = preformatted(row[:2])
+        assert full.startswith(head) or not full.strip()
+        left = len(full) - len(head)
+        if left > 0:
+            assert f"{left:,} more characters" in str(row)
+            assert Action.VIEW in {b["action_id"] for b in buttons(row)}
+        if len(full) > 2_000:
+            assert every_page(session, call) == full
+
+
+@often
+@given(sessions(), st.sampled_from(("done", "failed")))
+def test_slack_takes_every_window(session: Session, verdict: str) -> None:
+    check_view(modals.resume_form(session), "modal")
+    for step in session.steps:
+        for call in step.calls[:5]:
+            windows = [
+                modals.deny_form(session, call, MASK),
+                modals.outcome_form(session, call, verdict),
+                modals.answer_form(session, call, MASK),
+                modals.full_call(session, call, 10**6, MASK),
+            ]
+            for window in windows:
+                check_view(window, "modal")
+                assert live_markup(window) <= PEOPLE
+
+
+@often
+@given(sessions(), texts(5_000))
+def test_slack_takes_home_and_every_answer(session: Session, words: str) -> None:
+    many = [session] * 20
+    view = home(many, many, MASK, "/agent")
+    check_view(view, "home")
+    persona = Persona(name="ops", description=(words.strip() or "x")[:200], instructions="x", tools=("*",) * 40)
+    lines = [Line(session.launched_at, words[:80], words)] * 200
+    shown = [
+        answers.session_list(many, "all", MASK, "/agent"),
+        answers.session_list([], "paused", MASK, "/agent"),
+        answers.personas([persona] * 40),
+        answers.log(session, lines, "in <#C0OPS0001>"),
+        answers.status(session, ""),
+    ]
+    for blocks in shown:
+        check_message_blocks(blocks)
+        assert live_markup(blocks) <= PEOPLE
+    assert live_markup(view) <= PEOPLE
