@@ -10,7 +10,8 @@ from supervisor.core.persona import Persona
 from supervisor.core.session import Session
 from supervisor.transcript import Line
 
-LOG_SHOWN = 2800
+LOG_SHOWN = SECTION_SHOWN = 2800
+ANSWER_SHOWN = 12_000
 
 
 def help_text(slash: str) -> str:
@@ -36,23 +37,27 @@ def session_list(
     if not sessions:
         kind = "" if which == "all" else f"{which} "
         return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
-    return [mrkdwn("\n".join(_entry(s, mask) for s in group)) for group in _by_tens(sessions)]
+    return _sections([_entry(s, mask) for s in sessions])
 
 
-def _by_tens(sessions: Sequence[Session]) -> list[Sequence[Session]]:
-    return [sessions[i : i + 8] for i in range(0, len(sessions), 8)]
+def _sections(lines: Sequence[str]) -> list[Block]:
+    """As few sections as Slack's limits allow; what is left out is counted."""
+    groups: list[str] = []
+    for shown, line in enumerate(lines):
+        if sum(map(len, groups)) + len(line) > ANSWER_SHOWN:
+            return [*map(mrkdwn, groups), context(f"{len(lines) - shown} more are not shown here.")]
+        if groups and len(groups[-1]) + len(line) < SECTION_SHOWN:
+            groups[-1] += f"\n{line}"
+        else:
+            groups.append(line)
+    return [mrkdwn(group) for group in groups]
 
 
 def _entry(session: Session, mask: Callable[[str], str]) -> str:
-    state = ENDED[session.lifecycle] if session.ended else headline(session)
+    state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
     task = escape(one_line(mask(session.task), 60))
     when = moment(session.changed_at, date=True)
-    return f"`{session.id}` *{session.persona}* {task} · {one_line_mrkdwn(state)} · {when}"
-
-
-def one_line_mrkdwn(text: str) -> str:
-    """Our own mrkdwn kept short enough for a list."""
-    return text if len(text) <= 120 else f"{text[:117]}…"
+    return f"`{session.id}` *{session.persona}* {task} · {state} · {when}"
 
 
 def personas(all_of_them: Sequence[Persona]) -> list[Block]:
@@ -60,14 +65,12 @@ def personas(all_of_them: Sequence[Persona]) -> list[Block]:
         f"*{p.name}* {escape(one_line(p.description, 160))}\n      tools: {escape(one_line(', '.join(p.tools), 160))}"
         for p in all_of_them[:30]
     ]
-    return [mrkdwn("\n".join(lines[i : i + 6])) for i in range(0, len(lines), 6)] or [
-        mrkdwn("There are no personas.")
-    ]
+    return _sections(lines) or [mrkdwn("There are no personas.")]
 
 
 def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
     """The end of the log, newest last; what is left out is counted."""
-    texts = [f"{line.at:%H:%M:%S} {line.who}: {' '.join(line.text.split())[:300]}" for line in lines]
+    texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
     shown: list[str] = []
     for text in reversed(texts):
         if sum(map(len, shown)) + len(text) > LOG_SHOWN:
@@ -78,12 +81,11 @@ def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
     return [mrkdwn(f"*Log of* `{session.id}` {link}".strip()), preformatted("\n".join(shown)), context(note)]
 
 
-def status(session: Session, link: str) -> list[Block]:
+def status(session: Session, mask: Callable[[str], str], link: str) -> list[Block]:
+    task = escape(one_line(mask(session.task), 200))
     by = person(session.launched_by, session.launched_by_name)
     return [
-        mrkdwn(
-            f"`{session.id}` *{session.persona}* {escape(one_line(session.task, 200))}\n{headline(session)}"
-        ),
+        mrkdwn(f"`{session.id}` *{session.persona}* {task}\n{headline(session, mask)}"),
         context(
             f"launched by {by} · {moment(session.launched_at, date=True)} · step {len(session.steps)} {link}".strip()
         ),

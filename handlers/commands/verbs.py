@@ -60,7 +60,9 @@ async def _look(deps: Deps, command: Command) -> Answer:
             return _blocks("Personas", answers.personas(supervisor.personas.all()))
         case "status":
             session = await supervisor.get(command.session_id)
-            return _blocks(f"{session.id}: {session.status}", answers.status(session, _link(session)))
+            return _blocks(
+                f"{session.id}: {session.status}", answers.status(session, deps.mask, _link(session))
+            )
         case "log":
             return await log_of(deps, command.session_id)
         case _:

@@ -108,7 +108,7 @@ def _row(session: Session, call: Call, mask: Mask) -> list[Block]:
     if call.phase == "awaiting" and not session.ended:
         rows += [*_policy(call), _buttons(session, call)]
     else:
-        rows += [context(*_outcome(call)), *_output(call, mask)]
+        rows += [context(*_outcome(call, mask)), *_output(call, mask)]
         if left > 0:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
@@ -155,7 +155,7 @@ def _for_all(session: Session, calls: list[Call]) -> Block:
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
 
 
-def _outcome(call: Call) -> Iterable[str]:
+def _outcome(call: Call, mask: Mask) -> Iterable[str]:
     if call.decisions:
         last = call.decisions[-1]
         who = ", ".join(person(d.by, d.by_name) for d in call.decisions[:10])
@@ -163,7 +163,7 @@ def _outcome(call: Call) -> Iterable[str]:
         by = person(last.by, last.by_name) if last.verdict == "deny" else who
         yield f"{verb} by {by} at {moment(last.at)}"
         if last.reason:
-            yield f"Reason: {escape(shorten(last.reason, 300))}"
+            yield f"Reason: {escape(shorten(mask(last.reason), 300))}"
     match call.phase:
         case "approved" | "started":
             yield ":hourglass_flowing_sand: running" if call.phase == "started" else ":hourglass: starts next"

@@ -53,7 +53,7 @@ MARK = {
 
 def card(session: Session, mask: Mask) -> Message:
     """The card as the session stands."""
-    title = headline(session)
+    title = headline(session, mask)
     task = one_line(mask(session.task), 140)
     blocks: list[Block] = [
         {
@@ -73,7 +73,7 @@ def card(session: Session, mask: Mask) -> Message:
     return Message("card", text, tuple(blocks), urgent=session.ended or session.status == "paused")
 
 
-def headline(session: Session) -> str:
+def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
     """One line with an emoji: what the session does or waits for."""
     if session.ended:
         return ENDED[session.lifecycle]
@@ -81,7 +81,7 @@ def headline(session: Session) -> str:
     if waiting is None:
         return f":hourglass_flowing_sand: {_doing(session)}"
     if session.pause and session.pause.detail:
-        return f"{WAITING[waiting]}: {escape(one_line(session.pause.detail, 200))}"
+        return f"{WAITING[waiting]}: {escape(one_line(mask(session.pause.detail), limit))}"
     return WAITING[waiting]
 
 

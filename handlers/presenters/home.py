@@ -40,4 +40,4 @@ def _entry(session: Session, mask: Mask) -> str:
     where = f" in {place.shown}" if place and place.shown else ""
     task = escape(one_line(mask(session.task), 120))
     when = moment(session.changed_at, date=True)
-    return f"*{session.persona}* {task}{where}\n{headline(session)} · {when} · `{session.id}`"
+    return f"*{session.persona}* {task}{where}\n{headline(session, mask)} · {when} · `{session.id}`"

@@ -32,7 +32,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         if call.phase == "asking" and not session.ended:
-            blocks += [_choices(session, call), context("Or answer with a reply in this thread.")]
+            blocks += [_choices(session, call, mask), context("Or answer with a reply in this thread.")]
         elif call.phase == "finished":
             blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
             if call.finished_at:
@@ -43,10 +43,10 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
         yield Message(f"question:{call.call_id}", text, tuple(blocks))
 
 
-def _choices(session: Session, call: Call) -> Block:
+def _choices(session: Session, call: Call, mask: Mask) -> Block:
     elements = [
         button(
-            one_line(option, 75) or "–",
+            one_line(mask(option), 75) or "–",
             f"{Action.ANSWER}:{n}",
             Target.of(session, call, extra=str(n)).encode(),
         )
@@ -122,7 +122,7 @@ def ending(session: Session, mask: Mask) -> Iterator[Message]:
     """What came of it, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("The agent ended without a word.")]
-        blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *_artifacts(session)]
+        blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *_artifacts(session, mask)]
     elif session.lifecycle == "failed":
         blocks = [mrkdwn(":x: *Failed*"), plain(mask(session.ending), 2000)]
     elif session.lifecycle == "cancelled":
@@ -136,9 +136,9 @@ def ending(session: Session, mask: Mask) -> Iterator[Message]:
     yield Message("end", text, tuple(blocks))
 
 
-def _artifacts(session: Session) -> list[Block]:
+def _artifacts(session: Session, mask: Mask) -> list[Block]:
     paths = dict.fromkeys(path for step in session.steps for c in step.calls for path in c.artifacts)
     if not paths:
         return []
-    names = ", ".join(escape(one_line(path, 80)) for path in list(paths)[:20])
+    names = ", ".join(escape(one_line(mask(path), 80)) for path in list(paths)[:20])
     return [context(f":page_facing_up: Files written: {names}")]

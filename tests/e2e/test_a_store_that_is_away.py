@@ -57,7 +57,7 @@ async def test_a_click_a_reply_and_a_form_are_answered(stage: Director, gate: Ga
 
 
 async def test_the_session_goes_on_when_the_store_is_back(stage: Director, gate: Gate) -> None:
-    scene = await stage(ONE, redis_url=gate.url)
+    scene = await stage(ONE, redis_url=gate.url, lease_seconds=1)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     gate.set("shut")

@@ -35,7 +35,8 @@ from tests.core.build import ALICE, AT, BOB, CAROL, SID, by, launched, responded
 PIECES = (
     "&", "<", ">", "*", "_", "`", "~", "\n", "\t", " ", "\\", '"', "\x00", "\x1b[2J", "\u202e", "\u200b", "🙂",
     "<!channel>", "<@U0GRACE01>", "<#C0OPS0001>", "<https://evil.example|ok>", "@here", "```", "# ", "- ", "| a ",
-    "[x](https://evil.example)", "xoxb-1234567890-abcdef", "https://u:pw@host/", "ä", "word ", "ز", "<!date^1^{time}|x>",
+    "[x](https://evil.example)", "xoxb-1234567890-abcdef", "https://u:pw@host/", "ä", "word ",
+    "ز", "<!date^1^{time}|x>",
 )  # fmt: skip
 FATES = ("held", "wait", "half", "approve", "deny", "start", "ok", "fail", "lost", "answer")
 
@@ -48,7 +49,9 @@ def texts(most: int) -> st.SearchStrategy[str]:
     )
 
 
-_VALUES = st.one_of(texts(70_000), st.integers(), st.booleans(), st.none(), st.lists(texts(3_000), max_size=3))
+_VALUES = st.one_of(
+    texts(70_000), st.integers(), st.booleans(), st.none(), st.lists(texts(3_000), max_size=3)
+)
 ARGUMENTS = st.dictionaries(texts(300), _VALUES, max_size=4)
 APPROVERS = st.one_of(
     st.none(),
@@ -103,9 +106,7 @@ def _walk(draw: st.DrawFn, call: Call) -> list[Event]:
         events.append(ToolStarted(**by(), **ids, attempt=1, idempotency_key="k", digest=digest))
     if fate in ("ok", "fail"):
         paths = tuple(draw(st.lists(texts(300), max_size=3)))
-        events.append(
-            ToolFinished(**by(), **ids, attempt=1, ok=fate == "ok", content=words, artifacts=paths)
-        )
+        events.append(ToolFinished(**by(), **ids, attempt=1, ok=fate == "ok", content=words, artifacts=paths))
     if fate == "lost":
         events.append(OutcomeLost(**by(), **ids, attempt=1))
     if fate == "answer":

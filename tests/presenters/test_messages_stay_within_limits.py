@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,10 +17,13 @@ from handlers.presenters.home import home
 from handlers.presenters.message import Message
 from handlers.presenters.text import argument_text
 from handlers.presenters.thread import thread
+from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
+from supervisor.core.fold import fold
 from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
 from supervisor.core.session import Call, Session
 from supervisor.transcript import Line
+from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.presenters.sessions import sessions, texts
 from tests.support.stage import live_markup
 
@@ -39,7 +43,9 @@ def buttons(blocks: list[Any]) -> list[dict[str, Any]]:
 
 def preformatted(blocks: list[Any]) -> str:
     rows = [e for b in blocks if b["type"] == "rich_text" for e in b["elements"]]
-    return "".join(part["text"] for e in rows if e["type"] == "rich_text_preformatted" for part in e["elements"])
+    return "".join(
+        part["text"] for e in rows if e["type"] == "rich_text_preformatted" for part in e["elements"]
+    )
 
 
 def every_page(session: Session, call: Call) -> str:
@@ -133,16 +139,57 @@ def test_slack_takes_home_and_every_answer(session: Session, words: str) -> None
     many = [session] * 20
     view = home(many, many, MASK, "/agent")
     check_view(view, "home")
-    persona = Persona(name="ops", description=(words.strip() or "x")[:200], instructions="x", tools=("*",) * 40)
+    persona = Persona(
+        name="ops", description=(words.strip() or "x")[:200], instructions="x", tools=("*",) * 40
+    )
     lines = [Line(session.launched_at, words[:80], words)] * 200
     shown = [
         answers.session_list(many, "all", MASK, "/agent"),
         answers.session_list([], "paused", MASK, "/agent"),
         answers.personas([persona] * 40),
         answers.log(session, lines, "in <#C0OPS0001>"),
-        answers.status(session, ""),
+        answers.status(session, MASK, ""),
     ]
     for blocks in shown:
         check_message_blocks(blocks)
         assert live_markup(blocks) <= PEOPLE
     assert live_markup(view) <= PEOPLE
+
+
+@pytest.mark.parametrize("character", ["&", "<", "* ", "\x00", "\U000e0001", "🙂"])
+def test_nothing_but_the_longest_escapes(character: str) -> None:
+    words = character * 20_000
+    begun = launched(task=words, persona="a" * 40, origin={"slack": {"channel": "C0OPS0001"}})
+    session = fold(SID, [begun, Paused(**by(BOB), reason="manual", detail=words)])
+    lines = [Line(session.launched_at, words[:80], words)] * 200
+    check_message_blocks(answers.session_list([session] * 20, "all", MASK, "/agent"))
+    check_message_blocks(answers.log(session, lines, "in <#C0OPS0001>"))
+    check_message_blocks(answers.status(session, MASK, ""))
+    check_view(home([session] * 20, [session] * 20, MASK, "/agent"), "home")
+    for message in thread(session, MASK):
+        check_message_blocks(list(message.blocks))
+
+
+def test_a_secret_is_masked_wherever_it_stands() -> None:
+    secret = "xoxb-1234567890-abcdefghij"
+    begun = launched(task=f"use {secret}")
+    call = tool_call(arguments={"token": secret, "list": [secret]})
+    asked = ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",))
+    denied = ApprovalDecided(
+        **by(BOB), call_id="1.1", digest=call.digest, verdict="deny", reason=f"not with {secret}"
+    )
+    paused = Paused(**by(BOB), reason="manual", detail=f"because of {secret}")
+    events: list[Event] = [begun, responded(call, text=secret), asked]
+    endings: list[list[Event]] = [[], [denied], [denied, paused], [Cancelled(**by(BOB), reason=secret)]]
+    for more in endings:
+        session = fold(SID, [*events, *more])
+        shown = [
+            *((m.text, m.blocks) for m in thread(session, MASK)),
+            answers.session_list([session], "all", MASK, "/agent"),
+            answers.status(session, MASK, ""),
+            home([session], [session], MASK, "/agent"),
+            modals.full_call(session, session.call("1.1"), 0, MASK),
+            modals.deny_form(session, session.call("1.1"), MASK),
+        ]
+        assert secret not in str(shown)
+        assert "[masked]" in str(shown)
