@@ -59,7 +59,9 @@ def _paused(call: Call, session: Session, status: int = 200) -> Answer:
 @routes("POST", "/v1/sessions/{id}/resume", scope="launch", returns=CHANGED, problems={404, 409})
 async def resume_session(call: Call, path: OfSession, body: ResumeSession) -> Answer:
     """Resume a paused session, whatever it waits for."""
-    session = await call.core.supervisor.resume(path.id, call.actor, data=body.data, context=body.context)
+    session = await call.core.supervisor.resume(
+        path.id, call.actor, trigger=body.trigger, data=body.data, context=body.context
+    )
     return Answer(session_view(session))
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from supervisor.apikeys import Scope
 from supervisor.changes import MAX_TEXT
+from supervisor.core.events import Trigger
 from supervisor.waiting import MOST_CONDITIONS
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -54,8 +55,12 @@ class PauseSession(Request):
 
 
 class ResumeSession(Request):
-    """`data` is shown to the agent as untrusted input, `context` as words of the one who resumes."""
+    """`data` is shown to the agent as untrusted input, `context` as words of the one who resumes.
 
+    `trigger` is what made the caller resume it, for the log and the agent.
+    """
+
+    trigger: Trigger = "manual"
     context: Optional = ""
     data: Any = None
 

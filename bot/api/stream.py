@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 from aiohttp import web
@@ -62,14 +63,16 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = SSE
     response.charset = "utf-8"
-    await response.prepare(call.request)
-    try:
-        await response.write(b"retry: 1000\n\n")
-        await _follow(call, session_id, after, response)
-    except (FlagmanError, StorageError) as error:
-        # The head is out, so this can only be said in the stream; who follows comes again with Last-Event-ID.
-        await response.write(f": {error}\n\n".encode())
-    await response.write_eof()
+    # A follower who leaves in the middle is no error of ours.
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(call.request)
+        try:
+            await response.write(b"retry: 1000\n\n")
+            await _follow(call, session_id, after, response)
+        except (FlagmanError, StorageError) as error:
+            # The head is out, so this can only be said in the stream; who follows comes again with Last-Event-ID.
+            await response.write(f": {error}\n\n".encode())
+        await response.write_eof()
     return response
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 MASK = "[masked]"
 _SHORTEST = 8
-# Well-known shapes: Slack, OpenAI and Anthropic, GitHub, Flagman's own API keys, AWS, Google, bearer headers, private keys, URL passwords.
+# Well-known shapes: Slack, OpenAI and Anthropic, GitHub, Flagman's own API keys, AWS, Google, bearer headers,
+# private keys, passwords in URLs.
 _SHAPES = (
     r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
     r"xapp-[A-Za-z0-9-]{10,}",
