@@ -46,7 +46,8 @@ def _window(call: Call) -> tuple[str, str]:
     after, before = _time(call, "oldest", BEGINNING), _time(call, "latest", FOREVER)
     if call.flag("inclusive"):
         after = as_ts(max(0, microseconds(after) - 1))
-        before = as_ts(microseconds(before) + 1)
+        # Beyond "for ever" the text would be longer, and sort before everything.
+        before = before if before == FOREVER else as_ts(microseconds(before) + 1)
     return after, before
 
 
