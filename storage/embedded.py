@@ -42,6 +42,8 @@ CONFIGURATION = (
     ("appendfsync", "always"),
     ("save", ""),
     ("maxmemory-policy", "noeviction"),
+    # Rows of what is shown stay packed: a third less memory for a paused session's messages.
+    ("hash-max-listpack-value", "512"),
     ("unixsocketperm", "700"),
 )
 

@@ -9,8 +9,11 @@ from supervisor.core.session import Call, Note, Session, Step
 def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
     """The turns up to now, with the first `context_seen` items of the inbox at the end."""
     turns: list[Turn] = [UserTurn(text=session.task)]
+    notes: dict[int, list[Turn]] = {}
+    for note in session.notes:
+        notes.setdefault(note.before_step, []).append(_told(note))
     for step in session.steps:
-        turns += [_told(n) for n in session.notes if n.before_step == step.number]
+        turns += notes.get(step.number, ())
         turns.append(_said(step))
         turns += [_result(call) for call in step.calls]
     turns += [_told(note) for note in session.inbox[:context_seen]]

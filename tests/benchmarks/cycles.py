@@ -14,7 +14,7 @@ from tests.benchmarks.stand import PERSON, Scripted, Watch, flagman
 # Sessions in flight, and cycles of each in one round.
 LOADS = ((32, 30), (256, 8))
 ALONE, EACH = 6, 25
-ONE_PROCESS = "approver, worker and outbox in one process; 7 round trips a cycle"
+ONE_PROCESS = "approver and worker in one process, nothing shown in Slack"
 
 
 async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from redis.asyncio import Redis
+
 from storage.connect import connect
 
 # Approve, start, finish.
@@ -40,7 +42,8 @@ class Loops:
 
 async def floor(url: str, in_flight: int, passes: int, *, payload: bytes = PAYLOAD) -> Loops:
     """`in_flight` loops of `passes` passes, each of them three appends."""
-    redis = connect(url)
+    # The same connections, without what we put on top of redis-py.
+    redis = Redis.from_pool(connect(url).connection_pool)
     append = redis.register_script(MINIMAL)
     found = Loops()
 
