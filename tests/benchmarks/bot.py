@@ -47,6 +47,7 @@ def configured(folder: Path, redis_url: str, api_url: str, port: int, *, http: b
         "slack_bot_token": BOT_TOKEN,
         "slack_app_token": None if http else APP_TOKEN,
         "slack_signing_secret": SIGNING_SECRET,
+        "secret_key": "a-key-for-measurements-only-0123456789",
         "slack_api_url": api_url,
         "port": port,
         "slots": 400,

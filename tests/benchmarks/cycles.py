@@ -11,29 +11,25 @@ from tests.benchmarks.floor import Loops, floor
 from tests.benchmarks.report import Figure, median, percentile
 from tests.benchmarks.stand import PERSON, Scripted, Watch, flagman
 
-# Sessions in flight, and cycles of each in one round.
-LOADS = ((32, 30), (256, 8))
-ALONE, EACH = 6, 25
-ONE_PROCESS = "approver and worker in one process, nothing shown in Slack"
+# Each session goes through so many cycles: the question put to the model must not become what is measured.
+EACH = 8
+# Sessions in flight, and how often that many are launched in one round.
+LOADS = {1: 20, 32: 5, 256: 1}
+ONE_PROCESS = f"approver and worker in one process, nothing shown in Slack, {EACH} cycles a session"
 
 
 async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:
     async with flagman(folder, url, Scripted("restart")) as parts:
         watch = Watch(parts)
         await cycles(parts, watch, 8, 5)
-        alone: list[tuple[Loops, Loops]] = []
-        loaded: dict[int, list[tuple[Loops, Loops]]] = {n: [] for n, _ in LOADS}
+        rows: dict[int, list[tuple[Loops, Loops]]] = {n: [] for n in LOADS}
         for _ in range(rounds):
-            ours = Loops()
-            for _ in range(ALONE):
-                one = await cycles(parts, watch, 1, EACH)
-                ours.passes += one.passes
-                ours.seconds, ours.processor = ours.seconds + one.seconds, ours.processor + one.processor
-            alone.append((ours, await floor(url, 1, ALONE * EACH)))
-            for in_flight, each in LOADS:
-                busy = await cycles(parts, watch, in_flight, each)
-                loaded[in_flight].append((busy, await floor(url, in_flight, each)))
-    return [*_latency(alone), *(f for n, rows in loaded.items() for f in _rates(n, rows))]
+            for in_flight, times in LOADS.items():
+                ours = Loops()
+                for _ in range(times):
+                    ours.add(await cycles(parts, watch, in_flight, EACH))
+                rows[in_flight].append((ours, await floor(url, in_flight, times * EACH)))
+    return [*_latency(rows.pop(1)), *(f for n, found in rows.items() for f in _rates(n, found))]
 
 
 async def cycles(parts: Core, watch: Watch, in_flight: int, each: int) -> Loops:

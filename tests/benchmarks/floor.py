@@ -30,6 +30,11 @@ class Loops:
     seconds: float = 0.0
     processor: float = 0.0
 
+    def add(self, more: Loops) -> None:
+        """What was measured right after."""
+        self.passes += more.passes
+        self.seconds, self.processor = self.seconds + more.seconds, self.processor + more.processor
+
     @property
     def rate(self) -> float:
         return len(self.passes) / self.seconds

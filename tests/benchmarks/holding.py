@@ -30,7 +30,7 @@ from supervisor.worker import Worker
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, TOOLS, proposing, settings
 
-HELD, SHOWN, MANY = 10_000, 500, 100_000
+HELD, SHOWN, MANY = 10_000, 2_000, 100_000
 AT_ONCE = 64
 BATCH = 2_000
 
