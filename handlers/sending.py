@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ _UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long",
 _KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 _READS = {"conversations.history", "conversations.replies"}
 RETRY_SECONDS = 2.0
+_log = logging.getLogger("flagman.sending")
 MEND_SECONDS = 30.0
 
 
@@ -84,7 +86,7 @@ class SlackSender:
             channel=channel,
             thread_ts=thread_ts or None,
             text=message.text,
-            blocks=list(blocks),
+            blocks=_named(blocks, session_id, message.key),
             metadata={"event_type": EVENT_TYPE, "event_payload": payload},
             unfurl_links=False,
             unfurl_media=False,
@@ -127,10 +129,12 @@ class SlackSender:
                 answer = await self._call(method, channel, **common, cursor=cursor)
             except Away:
                 return ""
+            except Refused as refused:
+                # Better shown twice than never: somebody waits for it.
+                _log.warning("%s: %s cannot be looked up with %s: %s", session_id, key, method, refused)
+                return ""
             for message in answer.get("messages") or []:
-                metadata = message.get("metadata") or {}
-                payload = metadata.get("event_payload") or {}
-                if payload.get("session") == session_id and payload.get("key") == key:
+                if _is(message, session_id, key):
                     return str(message["ts"])
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
@@ -144,7 +148,7 @@ class SlackSender:
                 return await self._client.api_call(method, http_verb="GET", params=body)
             return await self._client.api_call(method, json=body)
         except SlackApiError as error:
-            raise await self._named(method, scope, error) from error
+            raise await self._problem(method, scope, error) from error
         except _UNREACHABLE as error:
             raise NotNow(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
 
@@ -155,7 +159,7 @@ class SlackSender:
             if left > 0:
                 raise NotNow(left, f"{method} is rate limited")
 
-    async def _named(self, method: str, scope: str, error: SlackApiError) -> Exception:
+    async def _problem(self, method: str, scope: str, error: SlackApiError) -> Exception:
         response: Any = error.response
         # Behind a proxy the answer may be no JSON; then it is the bare HTTP response.
         data, status = getattr(response, "data", None), getattr(response, "status_code", 503)
@@ -173,6 +177,23 @@ class SlackSender:
         if code in _AWAY:
             return Away(code)
         return Refused(code or f"status {status}")
+
+
+def _mark(session_id: str, key: str) -> str:
+    return f"flagman:{session_id}:{key}"
+
+
+def _named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
+    """The first block carries the message's name, for a reader that keeps no metadata."""
+    first, *rest = blocks
+    return [{"block_id": _mark(session_id, key), **first}, *rest]
+
+
+def _is(message: dict[str, Any], session_id: str, key: str) -> bool:
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    if payload.get("session") == session_id and payload.get("key") == key:
+        return True
+    return any(block.get("block_id") == _mark(session_id, key) for block in message.get("blocks") or ())
 
 
 def _bare(message: Message) -> tuple[Block, ...]:
