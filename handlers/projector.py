@@ -35,7 +35,7 @@ class Row(BaseModel):
     """
 
     channel: str
-    intended_at: float
+    intended_at: float = 0
     thread_ts: str = ""
     ts: str = ""
     shows: str = ""
@@ -117,7 +117,7 @@ class Projector:
         except Refused as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
-        row.shows, row.changed_at = shown.fingerprint, self._clock().timestamp()
+        row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
         await self._bind(session, message, row)
         await self._record(session, message.key, row)
         return row
@@ -149,7 +149,9 @@ class Projector:
             await self._swap(session, message, intent, elsewhere)
             return await self._post_once(session, message, elsewhere)
         now = self._clock().timestamp()
-        posted = intent.model_copy(update={"ts": ts, "shows": shown.fingerprint, "changed_at": now})
+        # The intent has served; a paused session's row stays small.
+        found = {"ts": ts, "intended_at": 0, "shows": shown.fingerprint, "changed_at": round(now, 1)}
+        posted = intent.model_copy(update=found)
         await self._bind(session, message, posted)
         try:
             return await self._swap(session, message, intent, posted)
