@@ -31,11 +31,12 @@ def parse_until(text: str, now: datetime, zone: str) -> Until:
     Raises InvalidCondition.
     """
     word, _, rest = text.strip().partition(" ")
-    if word.lower() not in ("until", "for") or not rest.strip():
+    timed = word.lower() == "for" and rest.strip()[:1].isdigit()
+    if not timed and (word.lower() != "until" or not rest.strip()):
         return Until(detail=unquote(text))
     what, *why = _BECAUSE.split(rest, maxsplit=1)
     detail = unquote(why[0]) if why else ""
-    if word.lower() == "for":
+    if timed:
         return Until((At(type="at", due=now + parse_duration(what)),), detail)
     conditions = tuple(_condition(part.strip(), now, zone) for part in _OR.split(what))
     return Until(conditions, detail)

@@ -58,6 +58,13 @@ async def test_a_timed_resume_goes_on_by_itself(slack: Slack, flagman: Flagman, 
     assert await flagman.core.timers().count() == 0
 
 
+async def test_a_pause_for_a_reason_is_not_taken_for_a_time(slack: Slack, flagman: Flagman) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id} for lunch")
+    paused = await flagman.session(lambda s: s.pause is not None)
+    assert (paused.halts[0].detail, paused.waits) == ("for lunch", ())
+
+
 async def test_nine_o_clock_is_the_speakers_own(slack: Slack, flagman: Flagman) -> None:
     session = await _waiting(slack, flagman)
     await _said(slack, f"pause {session.id}")
@@ -119,7 +126,7 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
     [
         ("pause {id} until tea time", "is no time"),
         ("pause {id} until webhook: a b", "is no webhook name"),
-        ("pause {id} for ever", "is no duration"),
+        ("pause {id} for 3 moons", "is no duration"),
         ("remind {id} soon", "When? Write"),
         ("remind {id}", "When? Write"),
         ("schedule every day", "Write `"),

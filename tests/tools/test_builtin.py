@@ -16,6 +16,7 @@ def test_flags_of_the_built_in_tools() -> None:
         "write_file": (True, True, False),
         "http_request": (True, False, False),
         "ask_human": (False, False, True),
+        "wait_for": (False, False, True),
     }
 
 
