@@ -62,6 +62,10 @@ def _run(
 
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Bolt warns of what is meant: the token goes with `authorize`, so that no request costs an auth.test.
+    logging.getLogger("slack_bolt.AsyncApp").addFilter(
+        lambda record: "will be ignored" not in record.getMessage()
+    )
     logging.getLogger("flagman").setLevel(level)
     hide_process()
     try:
