@@ -48,6 +48,8 @@ MARK = {
     "unknown": "grey_question",
     "open": "speech_balloon",
     "asking": "speech_balloon",
+    "sleeping": "zzz",
+    "delegating": "busts_in_silhouette",
 }
 
 

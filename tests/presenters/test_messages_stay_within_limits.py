@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +13,7 @@ from bot.playground.methods.chat import UPDATE_CHARACTERS
 from handlers.commands import answers
 from handlers.ids import Action
 from handlers.presenters import modals
+from handlers.presenters.card import MARK
 from handlers.presenters.home import home
 from handlers.presenters.message import Message
 from handlers.presenters.text import argument_text
@@ -21,7 +22,7 @@ from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled
 from supervisor.core.fold import fold
 from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
-from supervisor.core.session import Call, Session
+from supervisor.core.session import Call, CallPhase, Session
 from supervisor.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.presenters.sessions import sessions, texts
@@ -193,3 +194,7 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
         ]
         assert secret not in str(shown)
         assert "[masked]" in str(shown)
+
+
+def test_a_call_has_its_mark_on_the_card_in_every_phase() -> None:
+    assert {*MARK, "finished"} == set(get_args(CallPhase))
