@@ -170,7 +170,7 @@ async def _answering(redis: Redis) -> None:
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
     """One worker for sessions and one for what Slack shows."""
     ready, outbox = parts.queues()
-    toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.mask)
+    toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.deliveries.deliver, parts.mask)
     runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, parts.deliveries, now)
     projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
     known, settings = parts.sessions.known_version, parts.settings

@@ -13,6 +13,7 @@ from supervisor.core.digest import call_digest
 from supervisor.core.session import Call
 from supervisor.core.text import clean_text
 from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolError, Verdict
+from supervisor.tools.events import Deliver, Emitter
 
 _log = logging.getLogger("flagman.tools")
 
@@ -28,16 +29,17 @@ class Result:
 
 
 class ToolRunner:
-    """Runs calls in the folder of their session."""
+    """Runs calls in the folder of their session; `deliver` takes the events that they emit."""
 
-    def __init__(self, workspace: Path, mask: Callable[[str], str] = str) -> None:
-        self._workspace, self._mask = workspace, mask
+    def __init__(self, workspace: Path, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
+        self._workspace, self._deliver, self._mask = workspace, deliver, mask
 
     def context(self, session_id: str, call: Call, attempt: int) -> ToolContext:
         folder = self._workspace / session_id
         folder.mkdir(parents=True, exist_ok=True)
         key = idempotency_key(session_id, call)
-        return ToolContext(session_id, call.call_id, key, attempt, folder)
+        emit = Emitter(self._deliver, session_id, key)
+        return ToolContext(session_id, call.call_id, key, attempt, folder, emit)
 
     async def run(self, tool: Tool | None, call: Call, context: ToolContext) -> Result:
         """Never raises but for cancellation: every failure is a result that the model can read."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from supervisor.core.conversation import Json, ToolSpec
 
@@ -19,15 +19,30 @@ class InvalidArguments(ToolError):
     """The arguments do not fit the tool's schema; the message names each wrong field."""
 
 
+class Emit(Protocol):
+    """Says that something happened; gives the sessions that it woke. Raises ToolError."""
+
+    async def __call__(self, type: str, data: Any = None) -> list[str]: ...
+
+
+async def emit_nowhere(type: str, data: Any = None) -> list[str]:
+    """For a context that was made by hand."""
+    raise ToolError(f"The event `{type[:80]}` cannot be emitted: nothing here delivers events.")
+
+
 @dataclass(frozen=True)
 class ToolContext:
-    """What a running tool may know. `folder` is the session's own folder and exists."""
+    """What a running tool may know and say. `folder` is the session's own folder and exists.
+
+    `await ctx.emit(type, data)` emits an event; the call, run again after a crash, tells nobody twice.
+    """
 
     session_id: str
     call_id: str
     idempotency_key: str
     attempt: int
     folder: Path
+    emit: Emit = emit_nowhere
 
 
 @dataclass(frozen=True)

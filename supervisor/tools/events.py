@@ -1,0 +1,96 @@
+"""Events that agents emit: told to every session that waits for them, like those that come over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from storage.errors import StoreUnavailable
+from supervisor.core.conditions import OnEvent, parse_condition
+from supervisor.core.conversation import Json
+from supervisor.core.digest import canonical_json
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor
+from supervisor.core.text import clean
+from supervisor.tools.contract import ToolContext, ToolError
+from supervisor.tools.typed import tool
+
+# As much as a webhook may bring.
+MOST_BYTES = 256 * 1024
+_log = logging.getLogger("flagman.tools")
+
+Deliver = Callable[[Literal["event"], str, str, Any, Actor], Awaitable[list[str]]]
+
+
+def event_name(text: str) -> str:
+    """The name as one waits for it. Raises ValueError."""
+    try:
+        condition = parse_condition(f"event: {text}", now=datetime.now(UTC))
+    except FlagmanError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+    if not isinstance(condition, OnEvent) or condition.where:
+        raise ValueError("an event has only a name; `where` is for those who wait for it")
+    return condition.event
+
+
+def event_data(data: Any) -> Any:
+    """The data, made storable. Raises ValueError."""
+    try:
+        data = clean(data)
+    except FlagmanError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+    size = len(canonical_json(data).encode())
+    if size > MOST_BYTES:
+        raise ValueError(f"has {size:,} bytes as JSON, and {MOST_BYTES:,} is the most")
+    return data
+
+
+class Emitter:
+    """What one attempt of a call emits; the same call again emits under the same ids, in the same order."""
+
+    def __init__(self, deliver: Deliver, session_id: str, idempotency_key: str) -> None:
+        self._deliver, self._key = deliver, idempotency_key
+        self._actor = Actor(id=f"agent:{session_id}")
+        self._positions = itertools.count(1)
+
+    async def __call__(self, type: str, data: Any = None) -> list[str]:
+        try:
+            name, data = event_name(type), event_data(data)
+        except ValueError as error:
+            raise ToolError(f"The event `{type[:80]}` cannot be emitted: {error}.") from error
+        delivery_id = f"{self._key}:{next(self._positions)}"
+        while True:
+            try:
+                return await self._deliver("event", name, delivery_id, data, self._actor)
+            except StoreUnavailable as error:
+                # Given up here, nobody would know whether it went out; the id makes a repeat harmless.
+                _log.warning("event %s: %s; trying again", name, error)
+                await asyncio.sleep(0.2)
+
+
+@tool(idempotent=True, interruptible=False)
+async def emit_event(
+    type: Annotated[
+        str,
+        Field(description="Its name, such as deploy.finished.", min_length=1, max_length=80),
+        AfterValidator(event_name),
+    ],
+    ctx: ToolContext,
+    data: Annotated[
+        Json,
+        Field(description="What those who wait are told with it.", default_factory=dict),
+        AfterValidator(event_data),
+    ],
+) -> str:
+    """Say that something happened. Every session that waits for this event goes on and reads the data.
+
+    Where nobody waits yet, it is kept for a while for those who begin to.
+    """
+    woken = await ctx.emit(type, data)
+    return f"The event `{type}` is out. It woke {', '.join(woken) or 'no session just now'}."
