@@ -28,6 +28,7 @@ from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.apikeys import ApiKeys
+from supervisor.coordinator import Coordinator
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
@@ -120,7 +121,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis), ProjectionStore(redis)
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log)
-        supervisor = Supervisor(sessions, log, library, now)
+        supervisor = Supervisor(sessions, log, library, known, now)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = Deliveries(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking), now)
@@ -171,7 +172,16 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     """One worker for sessions and one for what Slack shows."""
     ready, outbox = parts.queues()
     toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.deliveries.deliver, parts.mask)
-    runner = Runner(parts.sessions, gateway, parts.tools, toolrun, parts.personas, parts.deliveries, now)
+    runner = Runner(
+        parts.sessions,
+        gateway,
+        parts.tools,
+        toolrun,
+        parts.personas,
+        parts.deliveries,
+        Coordinator(parts.supervisor, now),
+        now,
+    )
     projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)

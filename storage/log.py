@@ -33,9 +33,19 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Birth:
+    """Another session of the same partition, whose log begins in the same step."""
+
+    session_id: str
+    events: Sequence[bytes]
+    effects: Effects
+
+
+@dataclass(frozen=True)
 class Effects:
     """What moves with an append. Scores of indexes and timers are milliseconds; None removes the row.
 
+    `wakes` are queues in which other sessions of the same partition are put.
     `lease` is the writer's own: without it nothing is appended, its queue is not marked dirty by its own appends,
     and `release` gives it up.
     """
@@ -44,6 +54,8 @@ class Effects:
     timers: Mapping[str, float | None] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     enqueue: Sequence[keys.QueueName] = ()
+    births: Sequence[Birth] = ()
+    wakes: Sequence[tuple[str, keys.QueueName]] = ()
     claim: Claim | None = None
     lease: Lease | None = None
     release: bool = False
@@ -77,13 +89,16 @@ class LogStore:
     ) -> Appended:
         """Append at version `expected` with all effects, or change nothing.
 
-        Raises VersionConflict, LeaseLost, or IdempotencyKeyKnown with the value remembered under the key.
+        A session id of `births` that is taken already is a conflict too. Raises VersionConflict, LeaseLost, or
+        IdempotencyKeyKnown with the value remembered under the key.
         """
         tag = keys.tag(keys.partition_of(session_id))
         claim, lease = effects.claim, effects.lease
         arguments: list[Any] = [session_id, expected]
         arguments += [claim.key, claim.value, int(claim.ttl.total_seconds())] if claim else ["", "", 0]
-        arguments += [lease.token if lease else "", len(events), *events, *_operations(effects)]
+        arguments += [lease.token if lease else "", len(events), *events]
+        arguments += [len(effects.births), *(birth.session_id for birth in effects.births)]
+        arguments += _operations(effects)
         with reaching_store():
             outcome, value, released = await self._append(keys=[keys.log(session_id), tag], args=arguments)
         if outcome == b"conflict":
@@ -154,4 +169,11 @@ def _operations(effects: Effects) -> list[Any]:
         flat += ["enqueue", queue]
     if effects.release and effects.lease:
         flat += ["release", effects.lease.entry]
+    for birth in effects.births:
+        flat += ["for", birth.session_id]
+        for event in birth.events:
+            flat += ["push", event]
+        flat += _operations(birth.effects)
+    for session_id, queue in effects.wakes:
+        flat += ["for", session_id, "enqueue", queue]
     return flat

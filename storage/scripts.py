@@ -18,9 +18,11 @@ end
 """
 
 # KEYS: log, partition tag. ARGV: sid, expected version, idempotency key, its value, its ttl in s,
-# own lease token, number of events, events…, then operations.
+# own lease token, number of events, events…, number of logs begun with it, their session ids…, then operations,
+# which are about the session of the log until `for` names another.
 # Returns {ok, version or the stored idempotency value, released}.
-# Atomic because the version is the fence: events, indexes, timers and queues move together or not at all.
+# Atomic because the version is the fence: events, indexes, timers and queues move together or not at all, and so
+# do the logs of the sessions that this one launches.
 APPEND = (
     _ENQUEUE
     + """
@@ -34,6 +36,11 @@ if ARGV[6] ~= '' and string.sub(redis.call('HGET', tag..':ready:state', sid) or 
   return {'lost', version, 0}
 end
 if version ~= expected then return {'conflict', version, 0} end
+local first = 9 + tonumber(ARGV[7])
+local births = tonumber(ARGV[first - 1])
+for k = first, first + births - 1 do
+  if redis.call('EXISTS', tag..':log:'..ARGV[k]) == 1 then return {'conflict', version, 0} end
+end
 if ARGV[3] ~= '' then redis.call('SET', tag..':idem:'..ARGV[3], ARGV[4], 'EX', ARGV[5]) end
 local n, i = tonumber(ARGV[7]), 8
 for k = 1, n do
@@ -42,6 +49,7 @@ for k = 1, n do
 end
 redis.call('PUBLISH', tag..':changed', sid)
 local released = 0
+i = first + births
 while i <= #ARGV do
   local op = ARGV[i]
   if op == 'index' then
@@ -55,6 +63,11 @@ while i <= #ARGV do
     redis.call('ZREM', tag..':timers', ARGV[i+1]); i = i + 2
   elseif op == 'blob' then
     redis.call('HSETNX', tag..':blobs', ARGV[i+1], ARGV[i+2]); i = i + 3
+  elseif op == 'for' then
+    sid = ARGV[i+1]; i = i + 2
+  elseif op == 'push' then
+    redis.call('RPUSH', tag..':log:'..sid, ARGV[i+1])
+    redis.call('PUBLISH', tag..':changed', sid); i = i + 2
   elseif op == 'enqueue' then
     local stream = tag..':'..ARGV[i+1]
     local state = redis.call('HGET', stream..':state', sid)

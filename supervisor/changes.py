@@ -15,6 +15,7 @@ from supervisor.core.session import Session
 from supervisor.core.text import clean_text
 from supervisor.personas.library import PersonaLibrary
 from supervisor.sessions import Sessions
+from supervisor.tools.contract import Toolset
 
 MAX_TEXT = 20_000
 TRIES = 50
@@ -24,9 +25,14 @@ class Changes:
     """What the verbs share."""
 
     def __init__(
-        self, sessions: Sessions, log: LogStore, personas: PersonaLibrary, clock: Callable[[], datetime]
+        self,
+        sessions: Sessions,
+        log: LogStore,
+        personas: PersonaLibrary,
+        tools: Toolset,
+        clock: Callable[[], datetime],
     ) -> None:
-        self.sessions, self.personas = sessions, personas
+        self.sessions, self.personas, self.tools = sessions, personas, tools
         self._log, self._clock = log, clock
 
     async def _change(

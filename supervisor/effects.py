@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from storage.keys import QueueName
-from storage.log import Claim, Effects, Lease
+from storage.log import Birth, Claim, Effects, Lease
 from supervisor.core.conditions import At, Cron, OnEvent, Webhook
 from supervisor.core.control import Wait, next_action
 from supervisor.core.session import Session
@@ -17,6 +18,7 @@ def effects_of(
     *,
     blobs: dict[str, bytes] | None = None,
     claim: Claim | None = None,
+    births: Sequence[Birth] = (),
     lease: Lease | None = None,
     release: bool = False,
 ) -> Effects:
@@ -26,6 +28,8 @@ def effects_of(
         timers=_changed(_timers(before), _timers(after)),
         blobs=blobs or {},
         enqueue=_queues(before, after),
+        births=births,
+        wakes=_wakes(before, after),
         claim=claim,
         lease=lease,
         release=release,
@@ -35,7 +39,7 @@ def effects_of(
 def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
     rows: dict[str, float | None] = {}
     if before is None:
-        rows["all"] = _ms(after.launched_at)
+        rows["all"] = _ms(after.began_at)
     old = _bucket(before) if before else None
     new = _bucket(after)
     if old != new:
@@ -87,6 +91,18 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
     if stopped or not isinstance(next_action(after, after.changed_at), Wait):
         queues.append("ready")
     return queues
+
+
+def _wakes(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
+    """Who else has to look: the parent of a sub-agent that ended, and those whose board in Slack shows it."""
+    lineage = after.lineage
+    if lineage is None:
+        return []
+    boards = dict.fromkeys((lineage.root, lineage.parent)) if after.origin else {}
+    wakes: list[tuple[str, QueueName]] = [(session_id, "outbox") for session_id in boards]
+    if after.ended and not (before and before.ended):
+        wakes.append((lineage.parent, "ready"))
+    return wakes
 
 
 def _ms(at: datetime) -> float:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from storage.errors import LeaseLost, StoreUnavailable, VersionConflict
-from storage.log import Lease
+from storage.log import Birth, Lease
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import SYSTEM, Event, ModelResponded, ToolFinished
+from supervisor.core.events import SYSTEM, ChildLaunched, Compacted, Event, ModelResponded, ToolFinished
 from supervisor.core.fold import apply
 from supervisor.core.session import Session
 from supervisor.sessions import Sessions
@@ -36,6 +36,12 @@ class Ledger:
         self._lease: Lease | None = lease
         self._stored = self.session = session
         self._pending: list[Event] = []
+        self._births: list[Birth] = []
+        self._blobs: dict[str, bytes] = {}
+
+    @property
+    def stored_version(self) -> int:
+        return self._stored.version
 
     @property
     def lost(self) -> bool:
@@ -55,6 +61,12 @@ class Ledger:
         self.session = apply(self.session.id, self.session, event)
         self._pending.append(event)
 
+    def launch(self, event: ChildLaunched, birth: Birth, blobs: dict[str, bytes]) -> None:
+        """Decide to launch a sub-agent: its log begins in the append of this event. Raises IllegalEvent."""
+        self.add(event)
+        self._births.append(birth)
+        self._blobs |= blobs
+
     async def lose(self) -> None:
         """Another worker has the session: keep the facts, and decide nothing any more."""
         _log.warning("session %s: another worker took it over", self.session.id)
@@ -73,7 +85,8 @@ class Ledger:
         except VersionConflict:
             await self._rebase()
             return None
-        self._stored, self._pending = self.session, []
+        self._stored = self.session
+        self._forget()
         return released
 
     async def refresh(self) -> None:
@@ -90,7 +103,13 @@ class Ledger:
         while True:
             try:
                 return await self._sessions.append(
-                    self._stored, self.session, self._pending, lease=self._lease, release=release
+                    self._stored,
+                    self.session,
+                    self._pending,
+                    blobs=self._blobs,
+                    births=self._births,
+                    lease=self._lease,
+                    release=release,
                 )
             except StoreUnavailable as error:
                 if self._stopping.is_set() or loop.time() > until:
@@ -105,11 +124,14 @@ class Ledger:
 
     async def _rebase(self) -> None:
         """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
-        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished)]
+        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | Compacted)]
         self._stored = self.session = await self._sessions.load(self.session.id)
-        self._pending = []
+        self._forget()
         for fact in facts:
             try:
                 self.add(fact)
             except IllegalEvent as error:
                 _log.info("session %s: %s dropped: %s", self.session.id, fact.type, error)
+
+    def _forget(self) -> None:
+        self._pending, self._births, self._blobs = [], [], {}

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from storage.queue import Started
+from supervisor.asking import Asking
+from supervisor.coordinator import Coordinator
 from supervisor.core.conditions import parse_condition
-from supervisor.core.control import CallModel, Finish, Pause, RunTools, Sleep, Wait, next_action
-from supervisor.core.conversation import ModelReply, ModelRequest
+from supervisor.core.control import CallModel, Compact, Finish, Pause, RunTools, Sleep, Wait, next_action
+from supervisor.core.delegation import Delegate
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent, InvalidCondition
 from supervisor.core.events import (
@@ -24,14 +26,11 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.persona import Persona
-from supervisor.core.prompt import conversation
 from supervisor.core.session import Call, Session
 from supervisor.deliveries import Deliveries
-from supervisor.gateway.contract import Gateway, GatewayError
+from supervisor.gateway.contract import Gateway
 from supervisor.ledger import Ledger
 from supervisor.personas.library import PersonaLibrary
-from supervisor.screening import screen, tools_of
 from supervisor.sessions import Sessions
 from supervisor.toolrun import Result, ToolRunner, idempotency_key
 from supervisor.tools.contract import Tool
@@ -52,11 +51,12 @@ class Runner:
         toolrun: ToolRunner,
         personas: PersonaLibrary,
         deliveries: Deliveries,
+        coordinator: Coordinator,
         clock: Callable[[], datetime],
     ) -> None:
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.toolrun, self.personas = toolrun, personas
-        self.deliveries, self.clock = deliveries, clock
+        self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
 
     async def advance(self, started: Started, signals: Signals) -> Done | Later:
         """Advance one session until nothing goes on by itself. The handler of the ready queue."""
@@ -71,9 +71,20 @@ class _Advance:
     def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
         self._ledger = Ledger(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._model = Asking(
+            self._ledger,
+            signals,
+            self._refresh,
+            runner.gateway,
+            runner.personas,
+            runner.tools,
+            runner.clock,
+        )
         self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._attempts: dict[str, int] = {}
+        # The version at which the sub-agents were last looked at; -1: look again.
+        self._looked_at = -1
 
     @property
     def _session(self) -> Session:
@@ -94,17 +105,22 @@ class _Advance:
         """One pass: what is next, done. None to go round again."""
         if self._ledger.lost:
             return await self._late()
+        await self._look_at_children()
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._ledger.add(Completed(**self._ledger.now(), summary=summary))
             case Pause(reason=reason, detail=detail):
                 self._ledger.add(Paused(**self._ledger.now(), reason=reason, detail=detail))
             case CallModel(context_seen=seen):
-                return await self._ask_model(seen)
+                return await self._model.step(seen)
             case RunTools() as action:
                 return await self._tools(action)
             case Sleep(call=call):
                 self._sleep(call)
+            case Delegate() as action:
+                await self._delegate(action)
+            case Compact(through_step=through):
+                return await self._model.sum_up(through)
             case Wait():
                 return await self._rest()
         return None
@@ -150,77 +166,27 @@ class _Advance:
         )
         self._ledger.add(event)
 
+    async def _look_at_children(self) -> None:
+        """Sub-agents that ended since; each that ends puts this session into the queue, or marks its job."""
+        if self._looked_at != self._ledger.stored_version:
+            self._looked_at = self._ledger.stored_version
+            await self._runner.coordinator.collect(self._ledger)
+
+    async def _delegate(self, action: Delegate) -> None:
+        if action.stops:
+            # What was decided comes first; the sub-agents are stopped because of it.
+            if await self._ledger.commit() is not None:
+                await self._runner.coordinator.stop(self._session, action.stops)
+                self._looked_at = -1
+            return
+        persona = await self._runner.personas.pinned(self._session)
+        self._runner.coordinator.go_on(self._ledger, action, persona)
+
     async def _refresh(self) -> None:
         """Read what others appended."""
         self._signals.changed.clear()
+        self._looked_at = -1
         await self._ledger.refresh()
-
-    # The model
-
-    async def _ask_model(self, seen: int) -> Later | None:
-        if await self._ledger.commit() is None:
-            return None
-        if self._signals.stopping.is_set():
-            return Later(at=None)
-        step = len(self._session.steps) + 1
-        request = await self._request(seen)
-        task = asyncio.create_task(self._runner.gateway.reply(request))
-        try:
-            reply = await self._reply(task)
-        except GatewayError as error:
-            self._ledger.add(
-                Paused(**self._ledger.now(), reason="error_threshold_exceeded", detail=str(error))
-            )
-            return None
-        finally:
-            task.cancel()
-        if reply is None:
-            return None if self._session.ended or self._session.pause else Later(at=None)
-        if len(self._session.steps) + 1 != step:
-            # Another worker took over meanwhile, and its answer counts.
-            await self._ledger.lose()
-            return None
-        self._respond(reply, seen, *await self._toolset())
-        return None
-
-    def _respond(self, reply: ModelReply, seen: int, persona: Persona, tools: Mapping[str, Tool]) -> None:
-        event = screen(
-            reply,
-            step=len(self._session.steps) + 1,
-            context_seen=seen,
-            persona=persona,
-            tools=tools,
-            at=self._runner.clock(),
-        )
-        self._ledger.add(event)
-
-    async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
-        """The model's answer; None if the session was cancelled or this worker stops first."""
-        while not task.done():
-            if self._signals.stopping.is_set():
-                return None
-            await self._signals.wait({task})
-            if not task.done() and self._signals.changed.is_set():
-                await self._refresh()
-                if self._session.ended:
-                    return None
-        return task.result()
-
-    async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
-        persona = await self._runner.personas.pinned(self._session)
-        return persona, tools_of(persona, self._runner.tools)
-
-    async def _request(self, seen: int) -> ModelRequest:
-        persona, tools = await self._toolset()
-        return ModelRequest(
-            session_id=self._session.id,
-            model=persona.model,
-            instructions=persona.instructions,
-            turns=conversation(self._session, seen),
-            tools=tuple(tool.spec for tool in tools.values()),
-        )
-
-    # Tools
 
     async def _tools(self, action: RunTools) -> Later | None:
         orphans = [c for c in action.started if c.call_id not in self._running]
@@ -271,7 +237,7 @@ class _Advance:
         self._ledger.add(event)
 
     def _run(self, call: Call) -> None:
-        context = self._runner.toolrun.context(self._session.id, call, call.attempt)
+        context = self._runner.toolrun.context(self._session, call, call.attempt)
         tool = self._runner.tools.get(call.call.tool)
         self._attempts[call.call_id] = call.attempt
         self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, call, context))
@@ -295,7 +261,7 @@ class _Advance:
     async def _ask_tool(self, tool: Tool | None, call: Call) -> None:
         verdict, text = "unknown", ""
         if tool is not None:
-            context = self._runner.toolrun.context(self._session.id, call, call.attempt)
+            context = self._runner.toolrun.context(self._session, call, call.attempt)
             verdict, text = await self._runner.toolrun.verify(tool, call, context)
         if verdict == "done":
             self._finish(call.call_id, call.attempt, Result(True, text))

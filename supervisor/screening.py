@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 
-from supervisor.core.conversation import ModelReply, ProposedCall
+from supervisor.core.conversation import Json, ModelReply, ProposedCall
+from supervisor.core.delegation import DELEGATING, problem
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
 from supervisor.core.persona import Persona
-from supervisor.core.policy import rule
+from supervisor.core.policy import may_use, rule
 from supervisor.core.text import clean, clean_text
 from supervisor.tools.contract import InvalidArguments, Tool
 
@@ -20,9 +20,11 @@ MAX_NAME = 200
 
 
 def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
-    """The tools a persona names, by globs."""
+    """The tools a persona may use; who may launch nobody has no tools for that."""
     return {
-        name: tool for name, tool in known.items() if any(fnmatchcase(name, glob) for glob in persona.tools)
+        name: tool
+        for name, tool in known.items()
+        if may_use(persona, name) and (persona.agents or name not in DELEGATING)
     }
 
 
@@ -33,11 +35,15 @@ def screen(
     context_seen: int,
     persona: Persona,
     tools: Mapping[str, Tool],
+    roster: Collection[str] = (),
     at: datetime,
 ) -> ModelResponded:
-    """The event for a reply: calls that cannot run carry the reason, which the model reads as their result."""
+    """The event for a reply: calls that cannot run carry the reason, which the model reads as their result.
+
+    `roster` names the personas that may be launched.
+    """
     calls = tuple(
-        _ruled(proposed, f"{step}.{position}", position, persona, tools)
+        _ruled(proposed, f"{step}.{position}", position, persona, tools, roster)
         for position, proposed in enumerate(reply.calls, start=1)
     )
     return ModelResponded(
@@ -55,8 +61,27 @@ def screen(
     )
 
 
+def edited(
+    call: ToolCall, arguments: Json, persona: Persona, tools: Mapping[str, Tool], roster: Collection[str]
+) -> ToolCall:
+    """The call with other arguments, ruled anew and asked for in any case. Raises InvalidInput with the reason."""
+    proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
+    new = _ruled(proposed, call.call_id, 1, persona, tools, roster)
+    if new.mode == "refuse":
+        raise InvalidInput(new.reason)
+    if new.mode == "allow":
+        # What a person changes is waved through by those who might have approved it before.
+        return new.model_copy(update={"mode": "ask", "approvers": call.approvers})
+    return new
+
+
 def _ruled(
-    proposed: ProposedCall, call_id: str, position: int, persona: Persona, tools: Mapping[str, Tool]
+    proposed: ProposedCall,
+    call_id: str,
+    position: int,
+    persona: Persona,
+    tools: Mapping[str, Tool],
+    roster: Collection[str],
 ) -> ToolCall:
     try:
         proposed = _cleaned(proposed)
@@ -72,6 +97,8 @@ def _ruled(
         arguments = tool.validate(proposed.arguments)
     except InvalidArguments as error:
         return _refused(proposed, call_id, str(error))
+    if tool.name in DELEGATING and (wrong := problem(tool.name, arguments, roster)):
+        return _refused(proposed, call_id, wrong)
     ruling = rule(persona, tool.name, arguments, changes=tool.changes)
     if ruling.mode == "deny":
         return _refused(proposed, call_id, f"Policy forbids this call. {ruling.reason}".strip())

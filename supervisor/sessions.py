@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from storage.keys import partition_of
-from storage.log import Claim, Lease, LogStore, Stored
+from storage.log import Birth, Claim, Lease, LogStore, Stored
 from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.fold import fold
@@ -79,19 +79,29 @@ class Sessions:
         *,
         blobs: dict[str, bytes] | None = None,
         claim: Claim | None = None,
+        births: Sequence[Birth] = (),
         lease: Lease | None = None,
         release: bool = False,
     ) -> bool:
         """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
 
+        The sessions of `births` begin in the same step.
+
         Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or StoreUnavailable.
         """
-        effects = effects_of(before, after, blobs=blobs, claim=claim, lease=lease, release=release)
+        effects = effects_of(
+            before, after, blobs=blobs, claim=claim, births=births, lease=lease, release=release
+        )
         expected = before.version if before else 0
         done = await self._log.append(after.id, expected, [encode(e) for e in events], effects)
         self._keep(after)
         await self._snapshot(after)
         return done.released
+
+    @staticmethod
+    def birth(session: Session, events: Sequence[Event]) -> Birth:
+        """A session that is to begin with another's append."""
+        return Birth(session.id, [encode(e) for e in events], effects_of(None, session))
 
     async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
         """Whether an append that was not answered took place: exactly these events stand at its place."""

@@ -1,50 +1,60 @@
-"""The verbs: launch, pause, resume, decide, answer, cancel. Each is one append, safe to repeat."""
+"""The verbs: launch, fork, answer, tell, cancel, and those of `deciding` and `waiting`. Each is one append."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
 from storage.errors import IdempotencyKeyKnown, VersionConflict
 from storage.log import Claim
 from supervisor.changes import TRIES, checked
-from supervisor.core.conversation import Json
+from supervisor.core.conversation import Json, ModelReply, ProposedCall, Usage
+from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
 from supervisor.core.errors import (
     FlagmanError,
     IdempotencyConflict,
     IllegalEvent,
+    InvalidInput,
 )
 from supervisor.core.events import (
     Actor,
-    ApprovalDecided,
     Cancelled,
     ContextAdded,
     Event,
-    OutcomeDecided,
+    ModelResponded,
     QuestionAnswered,
+    Resumed,
+    SessionForked,
     SessionLaunched,
 )
-from supervisor.core.fold import apply
-from supervisor.core.policy import permission, right_to_decide
+from supervisor.core.fold import fold
+from supervisor.core.forking import copied, cut_at
+from supervisor.core.persona import Persona
 from supervisor.core.session import Session
 from supervisor.core.text import clean
-from supervisor.waiting import Waiting
+from supervisor.deciding import Deciding
+from supervisor.screening import screen, tools_of
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.supervisor")
 Heard = Literal["answered", "noted"]
 
 
-def new_session_id() -> str:
-    """Forty random bits as `xxxx-xxxx`; a collision is noticed by the append and another one taken."""
+def new_session_id(*, like: str = "") -> str:
+    """Forty random bits as `xxxx-xxxx`; a collision is noticed by the append and another one taken.
+
+    `like` is a session whose partition it shares.
+    """
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
+    partition = "".join(f"-{part}" for part in like.split("-")[2:])
+    return f"{letters[:4]}-{letters[4:]}{partition}"
 
 
-class Supervisor(Waiting):
+class Supervisor(Deciding):
     """What Slack, API and command line ask for; every method raises FlagmanError or StorageError."""
 
     async def launch(
@@ -54,9 +64,14 @@ class Supervisor(Waiting):
         actor: Actor,
         *,
         origin: Json | None = None,
+        plan: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session, queued to run. The same key and request give the same session again."""
+        """A new session, queued to run. The same key and request give the same session again.
+
+        With a `plan`, the arguments of `plan_tasks`, it begins by carrying that out instead of making one. Raises
+        PersonaNotFound, InvalidInput or IdempotencyConflict.
+        """
         chosen, task = self.personas.get(persona), checked(task, "The task")
         event = SessionLaunched(
             **self._by(actor),
@@ -66,20 +81,84 @@ class Supervisor(Waiting):
             budgets=chosen.budgets,
             origin=clean(origin or {}),
         )
-        request = digest([persona, task, actor.id])
+        request = digest([persona, task, actor.id, *([plan] if plan else [])])
+        events: list[Event] = [event, *([self._given(chosen, clean(plan), actor)] if plan else [])]
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
+        return await self._begin(events, request, idempotency_key, blobs=blobs)
+
+    async def fork(
+        self,
+        session_id: str,
+        actor: Actor,
+        *,
+        step: int | None = None,
+        words: str = "",
+        origin: Json | None = None,
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """A new session with the log of this one up to the end of a step, from where it goes on by itself.
+
+        Nothing that ran before runs again. Without `step` as far as every call has its result; `words` tell it what
+        to do otherwise. Raises InvalidInput where it cannot be copied there.
+        """
+        words = checked(words, "The message", optional=True)
+        log = await self.sessions.events(session_id)
+        source = await self.sessions.load(session_id)
+        cut = cut_at(session_id, log, step, words=bool(words))
+        events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
+        forked = SessionForked(
+            **self._by(actor),
+            source=session_id,
+            step=cut.step,
+            version=cut.version,
+            requesters=tuple(sorted(source.requesters)),
+        )
+        events += [forked, *([Resumed(**self._by(actor))] if cut.paused else [])]
+        events += [ContextAdded(**self._by(actor), text=words, kind="command")] if words else []
+        request = digest([session_id, cut.version, words, actor.id])
+        return await self._begin(events, request, idempotency_key, like=session_id)
+
+    async def _begin(
+        self,
+        events: Sequence[Event],
+        request: str,
+        key: str | None,
+        *,
+        like: str = "",
+        blobs: dict[str, bytes] | None = None,
+    ) -> Session:
+        """A new log with these events, unless the key was used for the same request before."""
         for _ in range(TRIES):
-            session_id = new_session_id()
-            claim = Claim(idempotency_key, f"{session_id} {request}".encode()) if idempotency_key else None
-            session = apply(session_id, None, event)
+            session_id = new_session_id(like=like)
+            claim = Claim(key, f"{session_id} {request}".encode()) if key else None
+            session = fold(session_id, events)
             try:
-                await self.sessions.append(None, session, [event], blobs=blobs, claim=claim)
+                await self.sessions.append(None, session, events, blobs=blobs, claim=claim)
             except VersionConflict:
                 continue
             except IdempotencyKeyKnown as known:
-                return await self._launched_before(idempotency_key or "", known.value.decode(), request)
+                return await self._launched_before(key or "", known.value.decode(), request)
             return session
         raise FlagmanError("No free session id could be found; please try again.")
+
+    def _given(self, persona: Persona, plan: Json, actor: Actor) -> ModelResponded:
+        """A plan as if the model had proposed it, under the same policy. Raises InvalidInput."""
+        call = ProposedCall(call_id="given", tool=PLAN, arguments=plan)
+        reply = ModelReply(
+            text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0
+        )
+        event = screen(
+            reply,
+            step=1,
+            context_seen=0,
+            persona=persona,
+            tools=tools_of(persona, self.tools),
+            roster=[other.name for other in self.personas.roster(persona)],
+            at=self._clock(),
+        )
+        if event.calls[0].mode == "refuse":
+            raise InvalidInput(event.calls[0].reason)
+        return event.model_copy(update=self._by(actor))
 
     async def _launched_before(self, key: str, remembered: str, request: str) -> Session:
         session_id, _, first = remembered.partition(" ")
@@ -102,41 +181,6 @@ class Supervisor(Waiting):
             except FlagmanError as error:
                 _log.error("%s", error)
         return found
-
-    async def decide(
-        self,
-        session_id: str,
-        call_ids: Sequence[str],
-        verdict: Literal["approve", "deny"],
-        actor: Actor,
-        *,
-        reason: str = "",
-        digests: dict[str, str] | None = None,
-    ) -> Session:
-        """Approve or deny calls, all or none. `digests` names what the person saw; a difference is refused."""
-        reason = checked(reason, "The reason", optional=True)
-
-        def events(session: Session) -> list[Event]:
-            decided: list[Event] = []
-            for call_id in call_ids:
-                call = session.call(call_id)
-                seen = (digests or {}).get(call_id, call.call.digest)
-                if not call.call.digest.startswith(seen):
-                    raise IllegalEvent("That message shows another call; please use the newest one.")
-                via = right_to_decide(session, call, actor)
-                decided.append(
-                    ApprovalDecided(
-                        **self._by(actor),
-                        call_id=call_id,
-                        digest=call.call.digest,
-                        verdict=verdict,
-                        reason=reason,
-                        via=via,
-                    )
-                )
-            return decided
-
-        return await self._change(session_id, events)
 
     async def answer(self, session_id: str, call_id: str, answer: str, actor: Actor) -> Session:
         """Answer a question of the agent."""
@@ -181,26 +225,3 @@ class Supervisor(Waiting):
         """End it: a tool under way is interrupted where it allows that, and nothing new starts."""
         reason = checked(reason, "The reason", optional=True)
         return await self._change(session_id, lambda _: [Cancelled(**self._by(actor), reason=reason)])
-
-    async def decide_outcome(
-        self,
-        session_id: str,
-        call_id: str,
-        verdict: Literal["run_again", "done", "failed"],
-        actor: Actor,
-        *,
-        result: str = "",
-    ) -> Session:
-        """Say what became of a call that was cut off."""
-        result = checked(result, "The result", optional=True)
-
-        def events(session: Session) -> list[Event]:
-            call = session.call(call_id)
-            if call.phase != "unknown":
-                raise IllegalEvent("That call no longer needs a decision.")
-            via = permission(session, call, actor) if verdict == "run_again" else "anyone"
-            return [
-                OutcomeDecided(**self._by(actor), call_id=call_id, verdict=verdict, result=result, via=via)
-            ]
-
-        return await self._change(session_id, events)

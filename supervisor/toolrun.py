@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.core.digest import call_digest
-from supervisor.core.session import Call
+from supervisor.core.session import Call, Session
 from supervisor.core.text import clean_text
 from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolError, Verdict
 from supervisor.tools.events import Deliver, Emitter
@@ -34,12 +34,12 @@ class ToolRunner:
     def __init__(self, workspace: Path, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
         self._workspace, self._deliver, self._mask = workspace, deliver, mask
 
-    def context(self, session_id: str, call: Call, attempt: int) -> ToolContext:
-        folder = self._workspace / session_id
+    def context(self, session: Session, call: Call, attempt: int) -> ToolContext:
+        folder = self._workspace / session.folder
         folder.mkdir(parents=True, exist_ok=True)
-        key = idempotency_key(session_id, call)
-        emit = Emitter(self._deliver, session_id, key)
-        return ToolContext(session_id, call.call_id, key, attempt, folder, emit)
+        key = idempotency_key(session.id, call)
+        emit = Emitter(self._deliver, session.id, key)
+        return ToolContext(session.id, call.call_id, key, attempt, folder, emit)
 
     async def run(self, tool: Tool | None, call: Call, context: ToolContext) -> Result:
         """Never raises but for cancellation: every failure is a result that the model can read."""

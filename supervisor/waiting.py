@@ -8,6 +8,7 @@ from typing import Any
 
 from supervisor.changes import Changes, checked
 from supervisor.core.conditions import Condition
+from supervisor.core.control import compactable
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     Actor,
@@ -64,10 +65,12 @@ class Waiting(Changes):
         trigger: Trigger = "manual",
         data: Any = None,
         context: str = "",
+        compact: bool = False,
         halt: int | None = None,
     ) -> Session:
         """Go on, whatever it waits for. A session stopped by its budget gets as much again as at its start.
 
+        `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
         `halt`: only if it is still in this pause (by number), as a resume token says.
         """
         context = checked(context, "The context", optional=True)
@@ -76,10 +79,15 @@ class Waiting(Changes):
         def events(session: Session) -> list[Event]:
             if not session.pause or (halt is not None and session.halts[-1].number != halt):
                 raise IllegalEvent(_not_paused(session))
+            if compact and not compactable(session):
+                raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
             raised: list[Event] = []
-            if session.pause.reason in ("budget_exceeded", "context_budget_exceeded"):
+            full = session.pause.reason == "context_budget_exceeded" and not compact
+            if full or session.pause.reason == "budget_exceeded":
                 raised = [BudgetRaised(**self._by(actor), budgets=_raised(session.budgets, budgets))]
-            resumed = Resumed(**self._by(actor), trigger=trigger, data=clean(data), context=context)
+            resumed = Resumed(
+                **self._by(actor), trigger=trigger, data=clean(data), context=context, compact=compact
+            )
             return [*raised, *resumption(session, resumed)]
 
         return await self._change(session_id, events)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.delegation import DELEGATING, Delegate, delegate
 from supervisor.core.events import PauseReason
 from supervisor.core.session import Call, Session
 
@@ -51,8 +54,15 @@ class Finish:
     summary: str
 
 
+@dataclass(frozen=True)
+class Compact:
+    """Have the steps up to `through_step` summed up, so that the next question fits."""
+
+    through_step: int
+
+
 WAIT_FOR = "wait_for"
-Action = CallModel | RunTools | Sleep | Pause | Wait | Finish
+Action = CallModel | RunTools | Sleep | Delegate | Compact | Pause | Wait | Finish
 
 
 def next_action(session: Session, now: datetime) -> Action:
@@ -60,51 +70,109 @@ def next_action(session: Session, now: datetime) -> Action:
     if session.ended or session.pause:
         return Wait()
     if session.open_calls:
-        return _tools(session)
+        return _delegation(session, now) or _tools(session)
     if session.steps and not session.steps[-1].calls and not session.inbox:
         return Finish(session.steps[-1].text)
-    return check_pause_conditions(session, now) or CallModel(context_seen=len(session.inbox))
+    return _compaction(session) or check_pause_conditions(session, now) or CallModel(len(session.inbox))
+
+
+def _delegation(session: Session, now: datetime) -> Delegate | Pause | None:
+    """What the sub-agents of an open call need; a budget that is used up launches nobody."""
+    for call in session.calls_in("open", "delegating"):
+        if call.call.tool in DELEGATING and not (action := delegate(session, call)).nothing:
+            spent = _budget(session, now) if action.starts else ""
+            return Pause("budget_exceeded", spent) if spent else action
+    return None
 
 
 def _tools(session: Session) -> Action:
+    waits = tuple(c for c in session.calls_in("open") if c.call.tool == WAIT_FOR)
     action = RunTools(
         ask=session.calls_in("held"),
-        questions=tuple(c for c in session.calls_in("open") if c.call.tool != WAIT_FOR),
+        questions=tuple(
+            c for c in session.calls_in("open") if c.call.tool not in DELEGATING and c not in waits
+        ),
         run=session.calls_in("ready", "approved"),
         started=session.calls_in("started"),
     )
     if action != RunTools():
         return action
-    sleepers = session.calls_in("open")
     # A wait is entered last, so that it holds up nothing else of the same turn.
-    return Sleep(sleepers[0]) if sleepers and len(session.open_calls) == len(sleepers) else Wait()
+    return Sleep(waits[0]) if waits and len(session.open_calls) == len(waits) else Wait()
+
+
+def _compaction(session: Session) -> Compact | None:
+    full = session.budgets.when_full == "compact" and bool(_context(session, session.changed_at))
+    through = compactable(session)
+    return Compact(through) if through and (session.compact_next or full) else None
+
+
+def compactable(session: Session) -> int:
+    """The step up to which a session can be summed up now, keeping the last one if it can; 0 if none."""
+    earlier = session.compactions[-1].through_step if session.compactions else 0
+    steps = len(session.steps)
+    return next((through for through in (steps - 1, steps) if through > earlier), 0)
 
 
 def check_pause_conditions(session: Session, now: datetime) -> Pause | None:
-    """Whether the session must stop before the model is asked again: too many errors, or a budget used up."""
-    budgets, spent = session.budgets, session.usage.input_tokens + session.usage.output_tokens
-    if session.errors_in_a_row >= budgets.error_threshold:
-        return Pause("error_threshold_exceeded", f"{session.errors_in_a_row} errors in a row.")
-    if len(session.steps) >= budgets.max_steps:
-        return Pause("budget_exceeded", f"{len(session.steps)} of {budgets.max_steps} steps are used.")
-    context = _context_tokens(session)
-    if budgets.max_context_tokens is not None and context >= budgets.max_context_tokens:
-        limit = budgets.max_context_tokens
-        return Pause("context_budget_exceeded", f"{context:,} of {limit:,} tokens of context are used.")
-    if budgets.max_tokens is not None and spent >= budgets.max_tokens:
-        return Pause("budget_exceeded", f"{spent:,} of {budgets.max_tokens:,} tokens are used.")
-    if budgets.max_cost_usd is not None and session.cost_usd >= budgets.max_cost_usd:
-        return Pause("budget_exceeded", f"${session.cost_usd:.2f} of ${budgets.max_cost_usd:.2f} are spent.")
-    if budgets.max_minutes is not None and now - session.launched_at >= timedelta(
-        minutes=budgets.max_minutes
-    ):
-        return Pause("budget_exceeded", f"The {budgets.max_minutes:g} minutes are used up.")
+    """Why the session must not go on by itself at `now`; None where it may."""
+    for reason, check in PAUSE_CONDITIONS.items():
+        if detail := check(session, now):
+            return Pause(reason, detail)
     return None
+
+
+def _approval(session: Session, _: datetime) -> str:
+    waiting = len(session.calls_in("awaiting"))
+    return f"{waiting} {'call waits' if waiting == 1 else 'calls wait'} for an approval." if waiting else ""
+
+
+def _outside(session: Session, _: datetime) -> str:
+    waits = [str(condition) for _, condition in session.waits if isinstance(condition, Webhook | OnEvent)]
+    return f"It waits for {' or '.join(waits)}." if waits else ""
+
+
+def _errors(session: Session, _: datetime) -> str:
+    too_many = session.errors_in_a_row >= session.budgets.error_threshold
+    return f"{session.errors_in_a_row} errors in a row." if too_many else ""
+
+
+def _context(session: Session, _: datetime) -> str:
+    used, limit = _context_tokens(session), session.budgets.max_context_tokens
+    full = limit is not None and used >= limit
+    return f"{used:,} of {limit:,} tokens of context are used." if full else ""
+
+
+def _budget(session: Session, now: datetime) -> str:
+    budgets, usage = session.budgets, session.total_usage
+    spent, cost = usage.input_tokens + usage.output_tokens, session.total_cost_usd
+    if len(session.steps) >= budgets.max_steps:
+        return f"{len(session.steps)} of {budgets.max_steps} steps are used."
+    if budgets.max_tokens is not None and spent >= budgets.max_tokens:
+        return f"{spent:,} of {budgets.max_tokens:,} tokens are used."
+    if budgets.max_cost_usd is not None and cost >= budgets.max_cost_usd:
+        return f"${cost:.2f} of ${budgets.max_cost_usd:.2f} are spent."
+    minutes = budgets.max_minutes
+    if minutes is not None and now - session.began_at >= timedelta(minutes=minutes):
+        return f"The {minutes:g} minutes are used up."
+    return ""
+
+
+# Each reason to stop with what decides it, in the order in which they are told.
+PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
+    "human_approval_required": _approval,
+    "external_dependency": _outside,
+    "error_threshold_exceeded": _errors,
+    "context_budget_exceeded": _context,
+    "budget_exceeded": _budget,
+}
 
 
 def _context_tokens(session: Session) -> int:
     """Tokens of the last prompt with its answer: what the next prompt holds at least."""
-    if not session.steps:
+    steps = len(session.steps)
+    # After a compaction nobody knows before the next answer.
+    if not steps or (session.compactions and session.compactions[-1].at_step == steps):
         return 0
     usage = session.steps[-1].usage
     return usage.input_tokens + usage.output_tokens

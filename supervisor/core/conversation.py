@@ -73,13 +73,17 @@ class ToolSpec(Frozen):
 
 
 class ModelRequest(Frozen):
-    """One question to a model; `model` in the form `provider:name`, or None for the default."""
+    """One question to a model; `model` in the form `provider:name`, or None for the default.
+
+    The answer to a `summary` is its text; its calls are not looked at.
+    """
 
     session_id: str
     model: str | None
     instructions: str
     turns: tuple[Turn, ...]
     tools: tuple[ToolSpec, ...]
+    purpose: Literal["step", "summary"] = "step"
 
 
 class ModelReply(Frozen):

@@ -6,68 +6,29 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from supervisor.core.conditions import Condition
-from supervisor.core.conversation import Frozen, Json, Usage
+from supervisor.core.conversation import Json, Usage
 from supervisor.core.errors import LogUnreadable
-from supervisor.core.persona import Approvers, Budgets
-
-SCHEMA = 1
-
-PauseReason = Literal[
-    "human_approval_required",
-    "human_input_required",
-    "external_dependency",
-    "scheduled",
-    "children_running",
-    "error_threshold_exceeded",
-    "context_budget_exceeded",
-    "budget_exceeded",
-    "outcome_unknown",
-    "manual",
-]
-
-Trigger = Literal["manual", "webhook", "event", "clock", "token"]
-
-
-class Actor(Frozen):
-    """Who did it: `slack:U…`, `api:<key>`, `cli:<user>`, `agent:<session>`, `clock` or `system`."""
-
-    id: str
-    name: str = ""
-    groups: tuple[str, ...] = ()
-
-
-SYSTEM = Actor(id="system")
-
-
-class Fact(Frozen):
-    """What every event has: when, and by whom."""
-
-    v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
-    at: AwareDatetime
-    by: str
-    by_name: str = ""
-
-
-class ToolCall(Frozen):
-    """A call the model selected, with the ruling of the policy in force.
-
-    `call_id` is ours and unique in the session (`step.position`); `ref` is the provider's own id.
-    `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse).
-    """
-
-    call_id: str
-    ref: str
-    tool: str
-    arguments: Json | str
-    digest: str
-    mode: Literal["allow", "ask", "refuse"]
-    control: bool = False
-    idempotent: bool = False
-    approvers: Approvers | None = None
-    reason: str = ""
+from supervisor.core.fact import SCHEMA as SCHEMA
+from supervisor.core.fact import SYSTEM as SYSTEM
+from supervisor.core.fact import Actor as Actor
+from supervisor.core.fact import Fact as Fact
+from supervisor.core.fact import PauseReason as PauseReason
+from supervisor.core.fact import ToolCall as ToolCall
+from supervisor.core.fact import Trigger as Trigger
+from supervisor.core.lineage import CallEdited as CallEdited
+from supervisor.core.lineage import ChildDecided as ChildDecided
+from supervisor.core.lineage import ChildFinished as ChildFinished
+from supervisor.core.lineage import ChildLaunched as ChildLaunched
+from supervisor.core.lineage import ChildrenJoined as ChildrenJoined
+from supervisor.core.lineage import ChildSkipped as ChildSkipped
+from supervisor.core.lineage import Compacted as Compacted
+from supervisor.core.lineage import Lineage as Lineage
+from supervisor.core.lineage import SessionForked as SessionForked
+from supervisor.core.lineage import SessionRestored as SessionRestored
+from supervisor.core.persona import Budgets
 
 
 class SessionLaunched(Fact):
@@ -77,6 +38,7 @@ class SessionLaunched(Fact):
     persona_digest: str
     budgets: Budgets = Budgets()
     origin: Json = Field(default_factory=dict)
+    lineage: Lineage | None = None
 
 
 class ContextAdded(Fact):
@@ -181,13 +143,17 @@ class Paused(Fact):
 
 
 class Resumed(Fact):
-    """`condition` is the text of the one that came true; `data` is what came with it, untrusted."""
+    """`condition` is the text of the one that came true; `data` is what came with it, untrusted.
+
+    `compact`: the earlier steps are summed up before the model is asked again.
+    """
 
     type: Literal["Resumed"] = "Resumed"
     trigger: Trigger = "manual"
     condition: str = ""
     data: Any = None
     context: str = ""
+    compact: bool = False
 
 
 class WaitBegun(Fact):
@@ -265,6 +231,15 @@ Event = Annotated[
     | TimerFired
     | TimerDropped
     | BudgetRaised
+    | CallEdited
+    | ChildLaunched
+    | ChildFinished
+    | ChildSkipped
+    | ChildDecided
+    | ChildrenJoined
+    | Compacted
+    | SessionForked
+    | SessionRestored
     | Completed
     | Failed
     | Cancelled,

@@ -8,48 +8,48 @@ from typing import Any
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
-    ApprovalDecided,
     ApprovalRequested,
     BudgetRaised,
     Cancelled,
+    ChildDecided,
+    ChildFinished,
+    ChildLaunched,
+    ChildSkipped,
+    Compacted,
     Completed,
     ContextAdded,
     Event,
     Failed,
     ModelResponded,
-    OutcomeDecided,
-    OutcomeLost,
     Paused,
-    QuestionAnswered,
-    QuestionAsked,
     Resumed,
+    SessionForked,
     SessionLaunched,
+    SessionRestored,
     TimerDropped,
     TimerFired,
     TimerSet,
     ToolCall,
-    ToolFinished,
-    ToolStarted,
-    WaitBegun,
-    WaitEnded,
 )
-from supervisor.core.persona import Approvers
-from supervisor.core.session import Call, CallPhase, Decision, Halt, Lifecycle, Note, Session, Step, Timer
-from supervisor.core.wording import not_in_call, not_in_session
+from supervisor.core.fold_calls import on_calls
+from supervisor.core.fold_children import on_children
+from supervisor.core.session import (
+    Call,
+    CallPhase,
+    Compaction,
+    Fork,
+    Halt,
+    Lifecycle,
+    Note,
+    Session,
+    Step,
+    Timer,
+)
+from supervisor.core.wording import not_in_session
 
-# Which call phases an event about one call may find. Everything not listed is illegal.
-CALL_MOVES: dict[str, frozenset[CallPhase]] = {
-    "ApprovalRequested": frozenset({"held"}),
-    "ApprovalDecided": frozenset({"awaiting"}),
-    "ToolStarted": frozenset({"ready", "approved", "started"}),
-    "ToolFinished": frozenset({"started", "unknown"}),
-    "OutcomeLost": frozenset({"started"}),
-    "OutcomeDecided": frozenset({"unknown"}),
-    "QuestionAsked": frozenset({"open"}),
-    "QuestionAnswered": frozenset({"asking"}),
-    "WaitBegun": frozenset({"open"}),
-    "WaitEnded": frozenset({"sleeping"}),
-}
+LOST_ARGUMENTS = (
+    "Its arguments held a secret, which a SESSION_LOG does not keep; propose it again if it is still needed."
+)
 # Which events each stage of the whole session accepts.
 _PEOPLE = {
     "ContextAdded",
@@ -57,21 +57,34 @@ _PEOPLE = {
     "OutcomeDecided",
     "QuestionAnswered",
     "BudgetRaised",
+    "CallEdited",
+    "ChildDecided",
     "TimerSet",
     "TimerFired",
     "TimerDropped",
     "Cancelled",
 }
-_STEPS = {"ApprovalRequested", "ToolStarted", "QuestionAsked", "WaitBegun", "WaitEnded"}
-_FACTS = {"ModelResponded", "ToolFinished", "OutcomeLost"}
+_STEPS = {
+    "ApprovalRequested",
+    "ToolStarted",
+    "QuestionAsked",
+    "WaitBegun",
+    "WaitEnded",
+    "ChildLaunched",
+    "ChildSkipped",
+    "ChildrenJoined",
+    "SessionForked",
+}
+_FACTS = {"ModelResponded", "ToolFinished", "OutcomeLost", "ChildFinished", "Compacted", "SessionRestored"}
+_LATE = frozenset({"ToolFinished", "ChildFinished", "SessionRestored"})
 SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
     "running": frozenset(
         _PEOPLE | _FACTS | _STEPS | {"Paused", "Resumed", "Completed", "Failed"}
     ),
     "paused": frozenset(_PEOPLE | _FACTS | {"Paused", "Resumed", "Failed"}),
-    "completed": frozenset(),
-    "failed": frozenset({"ToolFinished"}),
-    "cancelled": frozenset({"ToolFinished"}),
+    "completed": frozenset({"SessionRestored"}),
+    "failed": _LATE,
+    "cancelled": _LATE,
 }  # fmt: skip
 
 
@@ -110,6 +123,7 @@ def _launch(session_id: str, event: Event) -> Session:
         changed_at=event.at,
         budgets=event.budgets,
         origin=event.origin,
+        lineage=event.lineage,
     )
 
 
@@ -133,10 +147,24 @@ def _changes(session: Session, event: Event) -> dict[str, Any]:
             return {"lifecycle": "failed", "ending": event.error, "ended_by": event.by, "pause": None}
         case Cancelled():
             return {"lifecycle": "cancelled", "ending": event.reason, "ended_by": event.by, "pause": None}
-        case ApprovalRequested():
-            return _on_calls(session, event, event.call_ids)
         case _:
-            return _on_calls(session, event, (event.call_id,))  # type: ignore[union-attr]
+            return _further(session, event)
+
+
+def _further(session: Session, event: Event) -> dict[str, Any]:
+    match event:
+        case ApprovalRequested():
+            return on_calls(session, event, event.call_ids)
+        case ChildLaunched() | ChildFinished() | ChildSkipped() | ChildDecided():
+            return on_children(session, event)
+        case Compacted():
+            return _compacted(session, event)
+        case SessionForked():
+            return _forked(session, event)
+        case SessionRestored():
+            return _restored(session, event)
+        case _:
+            return on_calls(session, event, (event.call_id,))  # type: ignore[union-attr]
 
 
 def _note(event: Event, text: str) -> Note:
@@ -169,7 +197,7 @@ def _resumed(session: Session, event: Resumed) -> dict[str, Any]:
     # An agent that waits by a call of its own reads it as the result of that call.
     if told and not session.calls_in("sleeping"):
         changes["inbox"] = (*session.inbox, _note(event, told))
-    return {**changes, "errors_in_a_row": 0}
+    return {**changes, "errors_in_a_row": 0, "compact_next": event.compact or session.compact_next}
 
 
 def woken(event: Resumed) -> str:
@@ -253,121 +281,48 @@ def _responded(session: Session, event: ModelResponded) -> dict[str, Any]:
     }
 
 
-def _on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[str, Any]:
-    steps = list(session.steps)
-    errors = session.errors_in_a_row
-    for call_id in call_ids:
-        before = session.call(call_id)
-        if before.phase not in CALL_MOVES[event.type]:
-            raise IllegalEvent(not_in_call(event.type, call_id, before.phase))
-        after = before.model_copy(update=_call_changes(session, before, event))
-        index = int(call_id.partition(".")[0]) - 1
-        calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
-        steps[index] = steps[index].model_copy(update={"calls": calls})
-        if isinstance(event, ToolFinished):
-            errors = 0 if event.ok else errors + 1
-    return {"steps": tuple(steps), "errors_in_a_row": errors}
+def _compacted(session: Session, event: Compacted) -> dict[str, Any]:
+    earlier = session.compactions[-1].through_step if session.compactions else 0
+    if not earlier < event.through_step <= len(session.steps) or session.open_calls:
+        raise IllegalEvent("Only steps that are over, and not summed up yet, can be summed up.")
+    compaction = Compaction(
+        through_step=event.through_step, at_step=len(session.steps), summary=event.summary, at=event.at
+    )
+    return {
+        "compactions": (*session.compactions, compaction),
+        "compact_next": False,
+        "usage": session.usage + event.usage,
+        "cost_usd": session.cost_usd + (event.cost_usd or 0),
+        "unpriced": session.unpriced or event.cost_usd is None,
+    }
 
 
-def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
-    match event:
-        case ApprovalRequested():
-            return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
-        case ApprovalDecided():
-            return _decided(session, call, event)
-        case ToolStarted():
-            return _started(call, event)
-        case ToolFinished():
-            _same_attempt(call, event.attempt)
-            return {
-                "phase": "finished",
-                "ok": event.ok,
-                "content": event.content,
-                "artifacts": event.artifacts,
-                "duration_ms": event.duration_ms,
-                "finished_at": event.at,
-            }
-        case OutcomeLost():
-            _same_attempt(call, event.attempt)
-            return {"phase": "unknown"}
-        case OutcomeDecided(verdict="run_again"):
-            _permitted(session, call, event)
-            return {"phase": "approved"}
-        case OutcomeDecided():
-            ok = event.verdict == "done"
-            return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
-        case QuestionAsked():
-            return {
-                "phase": "asking",
-                "question": event.question,
-                "options": event.options,
-                "requested_at": event.at,
-            }
-        case QuestionAnswered():
-            return {
-                "phase": "finished",
-                "content": event.answer,
-                "answered_by": event.by,
-                "finished_at": event.at,
-            }
-        case WaitBegun():
-            return {"phase": "sleeping", "requested_at": event.at}
-        case WaitEnded():
-            return {"phase": "finished", "content": event.content, "finished_at": event.at}
-        case _:
-            raise IllegalEvent("That is not about one call.")
-
-
-def _same_attempt(call: Call, attempt: int) -> None:
-    if attempt != call.attempt:
-        raise IllegalEvent(
-            f"That is about attempt {attempt} of call {call.call_id}; by now it is attempt {call.attempt}."
-        )
-
-
-def _started(call: Call, event: ToolStarted) -> dict[str, Any]:
-    if event.attempt != call.attempt + 1:
-        raise IllegalEvent(f"Attempt {event.attempt} of call {call.call_id} cannot follow {call.attempt}.")
-    if event.digest != call.call.digest:
-        raise IllegalEvent("The call is not the one that was waved through.")
-    if call.phase == "started" and not call.call.idempotent:
-        raise IllegalEvent("A call that may have taken effect does not start again by itself.")
-    return {"phase": "started", "attempt": event.attempt, "started_at": event.at}
-
-
-def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, Any]:
-    approvers = call.call.approvers or Approvers()
-    if event.digest != call.call.digest:
-        raise IllegalEvent("That approval is for a different call.")
-    if any(d.by == event.by for d in call.decisions):
-        raise IllegalEvent("The same person counts once.")
-    _permitted(session, call, event)
-    decision = Decision(
-        verdict=event.verdict,
+def _forked(session: Session, event: SessionForked) -> dict[str, Any]:
+    if session.open_calls or session.running_children:
+        raise IllegalEvent("A session is copied where every call of its steps has a result.")
+    fork = Fork(
+        source=event.source,
+        step=event.step,
+        version=event.version,
         by=event.by,
         by_name=event.by_name,
         at=event.at,
-        reason=event.reason,
-        via=event.via,
+        requesters=event.requesters,
     )
-    decisions = (*call.decisions, decision)
-    if event.verdict == "deny":
-        return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
-    enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
-    waved: CallPhase = "open" if call.call.control else "approved"
-    return {"decisions": decisions, "phase": waved if enough else "awaiting"}
+    return {"forked": fork}
 
 
-def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided) -> None:
-    approvers = call.call.approvers or Approvers()
-    if approvers.exclude_requester and event.by == session.launched_by:
-        raise IllegalEvent("Who launched the session may not decide on this call.")
-    if event.via not in _rights(approvers, event.by):
-        raise IllegalEvent("That person may not decide on this call.")
+def _restored(session: Session, event: SessionRestored) -> dict[str, Any]:
+    steps = list(session.steps)
+    for call_id in event.lost:
+        if session.call(call_id).settled:
+            raise IllegalEvent("Only an open call can have lost its arguments.")
+    if event.lost:
+        last = steps[-1]
+        calls = tuple(_without_arguments(c) if c.call_id in event.lost else c for c in last.calls)
+        steps[-1] = last.model_copy(update={"calls": calls})
+    return {"steps": tuple(steps), "restored_at": event.at}
 
 
-def _rights(approvers: Approvers, by: str) -> set[str]:
-    if not approvers.users and not approvers.groups:
-        return {"anyone"}
-    rights = {f"group:{group}" for group in approvers.groups}
-    return rights | {"user"} if approvers.names(by) else rights
+def _without_arguments(call: Call) -> Call:
+    return call.model_copy(update={"phase": "refused", "ok": False, "content": LOST_ARGUMENTS})

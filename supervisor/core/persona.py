@@ -41,7 +41,11 @@ class ApprovalRule(Frozen):
 
 
 class Budgets(Frozen):
-    """What a session may spend before it asks. None means no limit."""
+    """What a session, with its sub-agents, may spend before it asks. None means no limit.
+
+    `max_children` sub-agents in all, at most `max_depth` levels below the session that a person launched. At
+    `max_context_tokens` it asks, or sums up its earlier steps by itself (`when_full: compact`).
+    """
 
     max_steps: Annotated[int, Field(ge=1)] = 50
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -49,17 +53,27 @@ class Budgets(Frozen):
     max_cost_usd: Annotated[Decimal, Field(gt=0)] | None = None
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     error_threshold: Annotated[int, Field(ge=1)] = 3
+    max_children: Annotated[int, Field(ge=0)] = 50
+    max_depth: Annotated[int, Field(ge=0, le=8)] = 3
+    when_full: Literal["ask", "compact"] = "ask"
 
 
 class Persona(Frozen):
-    """A persona file; `instructions` is its body."""
+    """A persona file; `instructions` is its body.
+
+    `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
+    own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
     description: Annotated[str, Field(min_length=1, max_length=200)]
     model: str | None = None
     tools: tuple[str, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
+    agents: tuple[str, ...] = ()
+    delegates: tuple[str, ...] = ()
     budgets: Budgets = Budgets()
+    under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
     @property

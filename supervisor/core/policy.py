@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -21,12 +22,57 @@ class Ruling(Frozen):
     reason: str = ""
 
 
+def may_use(persona: Persona, tool: str) -> bool:
+    """Whether the persona names the tool, and whoever launched it may hand that tool on."""
+    return _named(tool, persona.tools) and (persona.under is None or _may_hand_on(persona.under, tool))
+
+
+def may_launch(persona: Persona, other: str) -> bool:
+    """Whether the persona may launch the persona named `other`, and whoever launched it might too."""
+    return _named(other, persona.agents) and (persona.under is None or may_launch(persona.under, other))
+
+
+def _may_hand_on(persona: Persona, tool: str) -> bool:
+    own = _named(tool, (*persona.tools, *persona.delegates))
+    return own and (persona.under is None or _may_hand_on(persona.under, tool))
+
+
+def _named(name: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
 def rule(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Ruling:
-    """The first rule of the persona that matches; without one, what changes anything is asked for."""
+    """The first rule of the persona that matches; without one, what changes anything is asked for.
+
+    A sub-agent is never allowed more than who launched it would be.
+    """
+    own = _own_rule(persona, tool, arguments, changes=changes)
+    if persona.under is None:
+        return own
+    return _stricter(own, rule(persona.under, tool, arguments, changes=changes))
+
+
+def _own_rule(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Ruling:
     for approval in persona.approvals:
         if fnmatchcase(tool, approval.tool) and _matches(approval.when, arguments):
             return Ruling(mode=approval.mode, approvers=approval.approvers, reason=approval.reason)
     return Ruling(mode="ask" if changes else "allow")
+
+
+def _stricter(own: Ruling, above: Ruling) -> Ruling:
+    strictness = {"allow": 0, "ask": 1, "deny": 2}
+    if own.mode != "ask" or above.mode != "ask":
+        return max(above, own, key=lambda ruling: strictness[ruling.mode])
+    # Both ask: whom the one above names decides, and every further demand of either holds.
+    mine, theirs = own.approvers or Approvers(), above.approvers or Approvers()
+    named = theirs if theirs.users or theirs.groups else mine
+    approvers = Approvers(
+        users=named.users,
+        groups=named.groups,
+        quorum=max(mine.quorum, theirs.quorum),
+        exclude_requester=mine.exclude_requester or theirs.exclude_requester,
+    )
+    return Ruling(mode="ask", approvers=approvers, reason=own.reason or above.reason)
 
 
 def _matches(when: dict[str, str], arguments: Json) -> bool:
@@ -55,8 +101,8 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
 def permission(session: Session, call: Call, actor: Actor) -> str:
     """What the policy in force gives this person for this call, whatever its phase. Raises NotAllowed."""
     approvers = call.call.approvers or Approvers()
-    if approvers.exclude_requester and actor.id == session.launched_by:
-        raise NotAllowed("You launched this session, so somebody else has to decide on this call.")
+    if approvers.exclude_requester and actor.id in session.requesters:
+        raise NotAllowed("You asked for this session, so somebody else has to decide on this call.")
     if not approvers.users and not approvers.groups:
         return "anyone"
     if approvers.names(actor.id):

@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from supervisor.core.conversation import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
+from supervisor.core.digest import canonical_json
+from supervisor.core.persona import Persona
 from supervisor.core.session import Call, Note, Session, Step
+
+SUM_UP = (
+    "Sum up everything above for yourself: from now on you will read only the task and this summary. Keep every fact, "
+    "decision (by whom), file, identifier and number that may still be needed, what was tried and did not work, and "
+    "what is left to do. Write plain text and call no tool."
+)
+
+
+def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
+    """What the model is told before anything else; `roster` are the personas it may launch."""
+    if not roster:
+        return persona.instructions
+    lines = [f"- `{other.name}`: {other.description}" for other in roster]
+    return "\n".join([persona.instructions, "", "You may launch these as sub-agents:", *lines])
 
 
 def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
     """The turns up to now, with the first `context_seen` items of the inbox at the end."""
+    return (*_turns(session, len(session.steps)), *(_told(note) for note in session.inbox[:context_seen]))
+
+
+def to_sum_up(session: Session, through_step: int) -> tuple[Turn, ...]:
+    """The turns up to a step, and the request to sum them up."""
+    return (*_turns(session, through_step), UserTurn(text=SUM_UP))
+
+
+def _turns(session: Session, through: int) -> list[Turn]:
     turns: list[Turn] = [UserTurn(text=session.task)]
+    start = 0
+    if session.compactions:
+        last = session.compactions[-1]
+        start = last.through_step
+        turns.append(UserTurn(text=f"Your summary of the steps up to {start}:\n{last.summary}"))
     notes: dict[int, list[Turn]] = {}
     for note in session.notes:
         notes.setdefault(note.before_step, []).append(_told(note))
-    for step in session.steps:
+    for step in session.steps[start:through]:
         turns += notes.get(step.number, ())
         turns.append(_said(step))
         turns += [_result(call) for call in step.calls]
-    turns += [_told(note) for note in session.inbox[:context_seen]]
-    return tuple(turns)
+    return turns
 
 
 def _said(step: Step) -> ModelTurn:
-    calls = tuple(
-        ProposedCall(call_id=c.call.ref, tool=c.call.tool, arguments=c.call.arguments) for c in step.calls
-    )
+    proposed = (c.proposed or c.call for c in step.calls)
+    calls = tuple(ProposedCall(call_id=c.ref, tool=c.tool, arguments=c.arguments) for c in proposed)
     return ModelTurn(text=step.text, calls=calls, native=step.native)
 
 
@@ -44,7 +74,21 @@ def result_text(call: Call) -> str:
             f"Denied by {last.by_name or last.by}; it did not run.{why} Do not propose the same call again."
         )
     if call.phase == "refused":
-        return f"Not run: {call.call.reason}"
+        return f"Not run: {call.content}"
+    if call.proposed:
+        return f"{_changed(call)}\n{_outcome(call)}"
+    return _outcome(call)
+
+
+def _changed(call: Call) -> str:
+    arguments = (
+        call.call.arguments if isinstance(call.call.arguments, str) else canonical_json(call.call.arguments)
+    )
+    who = call.edited_by_name or call.edited_by
+    return f"{who} changed the arguments and it ran with these instead: {arguments}. Do not repeat the first ones."
+
+
+def _outcome(call: Call) -> str:
     if call.call.control:
         return call.content
     return call.content or ("Done, without output." if call.ok else "Failed, without output.")

@@ -11,12 +11,12 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Paused, PauseReason, ToolCall, Trigger
+from supervisor.core.events import Lineage, Paused, PauseReason, ToolCall, Trigger
 from supervisor.core.persona import Budgets
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
-    "started", "unknown", "finished", "open", "asking", "sleeping",
+    "started", "unknown", "finished", "open", "asking", "sleeping", "delegating",
 ]  # fmt: skip
 Lifecycle = Literal["running", "paused", "completed", "failed", "cancelled"]
 
@@ -33,10 +33,13 @@ class Decision(Frozen):
 
 
 class Call(Frozen):
-    """A tool call as it stands."""
+    """A tool call as it stands; `proposed` is what the model had selected, where a person changed it since."""
 
     call: ToolCall
     phase: CallPhase
+    proposed: ToolCall | None = None
+    edited_by: str = ""
+    edited_by_name: str = ""
     request_id: str = ""
     requested_at: datetime | None = None
     decisions: tuple[Decision, ...] = ()
@@ -114,6 +117,56 @@ class Timer(Frozen):
     ended_at: datetime | None = None
 
 
+class Child(Frozen):
+    """A sub-agent, as the session that launched it knows it; what it used includes its own sub-agents."""
+
+    id: str
+    call_id: str
+    name: str
+    persona: str
+    task: str
+    at: datetime
+    budgets: Budgets
+    state: Literal["running", "completed", "failed", "cancelled"] = "running"
+    verdict: Literal["", "retry", "skip", "stop"] = ""
+    result: str = ""
+    steps: int = 0
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    unpriced: bool = False
+    artifacts: tuple[str, ...] = ()
+    finished_at: datetime | None = None
+
+
+class Skip(Frozen):
+    """A subtask that will not be done."""
+
+    call_id: str
+    name: str
+    reason: str
+
+
+class Fork(Frozen):
+    """Which session this one was copied from, up to which of its steps."""
+
+    source: str
+    step: int
+    version: int
+    by: str
+    by_name: str
+    at: datetime
+    requesters: tuple[str, ...] = ()
+
+
+class Compaction(Frozen):
+    """The model reads `summary` in place of the steps up to `through_step`, since there were `at_step` steps."""
+
+    through_step: int
+    at_step: int
+    summary: str
+    at: datetime
+
+
 class Session(Frozen):
     """Everything known about a session; `version` counts the events folded so far."""
 
@@ -128,6 +181,9 @@ class Session(Frozen):
     changed_at: datetime
     budgets: Budgets
     origin: Json = Field(default_factory=dict)
+    lineage: Lineage | None = None
+    forked: Fork | None = None
+    restored_at: datetime | None = None
     lifecycle: Lifecycle = "running"
     pause: Paused | None = None
     halts: tuple[Halt, ...] = ()
@@ -135,6 +191,10 @@ class Session(Frozen):
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
+    children: tuple[Child, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    compactions: tuple[Compaction, ...] = ()
+    compact_next: bool = False
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)
     unpriced: bool = False
@@ -145,6 +205,53 @@ class Session(Frozen):
     @property
     def ended(self) -> bool:
         return self.lifecycle in ("completed", "failed", "cancelled")
+
+    @property
+    def began_at(self) -> datetime:
+        """When it began to use its budget: a copy, when it was copied."""
+        return self.forked.at if self.forked else self.launched_at
+
+    @property
+    def root(self) -> str:
+        """The session that a person launched, of which this one is a part."""
+        return self.lineage.root if self.lineage else self.id
+
+    @property
+    def folder(self) -> str:
+        """Where it works, below the workspace; a sub-agent inside the folder of who launched it."""
+        return self.lineage.folder if self.lineage else self.id
+
+    @property
+    def requesters(self) -> frozenset[str]:
+        """Everybody who asked for this session: who launched it, its ancestors, or forked it."""
+        forked = {self.forked.by, *self.forked.requesters} if self.forked else set()
+        return frozenset({self.launched_by, *(self.lineage.requesters if self.lineage else ()), *forked})
+
+    @property
+    def running_children(self) -> tuple[Child, ...]:
+        return tuple(c for c in self.children if c.state == "running")
+
+    def child(self, child_id: str) -> Child:
+        """Raises IllegalEvent when there is none."""
+        for child in self.children:
+            if child.id == child_id:
+                return child
+        raise IllegalEvent("That sub-agent is not part of this session.")
+
+    @property
+    def total_usage(self) -> Usage:
+        """What it used, with its sub-agents that have ended."""
+        return sum((c.usage for c in self.children), self.usage)
+
+    @property
+    def total_cost_usd(self) -> Decimal:
+        return sum((c.cost_usd for c in self.children), self.cost_usd)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Files that its calls wrote, relative to its folder, each once, in the order of their last writing."""
+        paths = (p for step in self.steps for call in step.calls for p in call.artifacts)
+        return tuple(reversed(dict.fromkeys(reversed(list(paths)))))
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:
@@ -198,7 +305,11 @@ class Session(Frozen):
             return None
         if "unknown" in open_:
             return "outcome_unknown"
-        return "human_approval_required" if "awaiting" in open_ else "human_input_required"
+        if "awaiting" in open_:
+            return "human_approval_required"
+        return (
+            "children_running" if self.running_children and "asking" not in open_ else "human_input_required"
+        )
 
     @property
     def status(self) -> str:

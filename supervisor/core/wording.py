@@ -24,6 +24,15 @@ _DOING = {
     "WaitBegun": "Waiting",
     "WaitEnded": "Ending a wait",
     "BudgetRaised": "Raising the budget",
+    "CallEdited": "Changing a call",
+    "ChildLaunched": "Launching a sub-agent",
+    "ChildFinished": "Recording the end of a sub-agent",
+    "ChildSkipped": "Giving up a subtask",
+    "ChildDecided": "Deciding on a sub-agent",
+    "ChildrenJoined": "Ending a plan",
+    "Compacted": "Summing up earlier steps",
+    "SessionForked": "Copying it",
+    "SessionRestored": "Restoring it",
     "Completed": "Completing",
     "Failed": "Failing",
     "Cancelled": "Cancelling",
@@ -48,6 +57,7 @@ _CALL: dict[CallPhase, str] = {
     "open": "is a question that was not asked yet",
     "asking": "is a question that is waiting for an answer",
     "sleeping": "is waiting for what the agent named",
+    "delegating": "is waiting for its sub-agents",
 }
 
 

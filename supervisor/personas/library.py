@@ -10,6 +10,7 @@ from storage.keys import partition_of
 from storage.log import LogStore
 from supervisor.core.errors import LogUnreadable, PersonaNotFound
 from supervisor.core.persona import Persona
+from supervisor.core.policy import may_launch
 from supervisor.core.session import Session
 
 
@@ -29,6 +30,10 @@ class PersonaLibrary:
             return self._personas[name]
         except KeyError:
             raise PersonaNotFound(name, sorted(self._personas)) from None
+
+    def roster(self, persona: Persona) -> list[Persona]:
+        """Those that it may launch."""
+        return [other for other in self.all() if may_launch(persona, other.name)]
 
     async def pinned(self, session: Session) -> Persona:
         """The version the session was launched with. Raises LogUnreadable if the store lost it."""

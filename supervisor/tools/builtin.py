@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from supervisor.tools.agents import launch_agent, plan_tasks
 from supervisor.tools.contract import Toolset
 from supervisor.tools.events import emit_event
 from supervisor.tools.files import read_file, write_file
@@ -12,10 +13,11 @@ from supervisor.tools.waits import wait_for
 
 
 def builtin_tools(*, allow_private: bool = False, path: str = DEFAULT_PATH) -> Toolset:
-    """`shell`, `read_file`, `write_file`, `http_request`, `ask_human`, `wait_for` and `emit_event`, by name.
+    """Files, shell, HTTP, questions, waits, events and sub-agents, by name.
 
     `allow_private` lets http_request reach loopback and private addresses; `path` is the PATH of shell commands.
     """
     http_request = http_tool(allow_private=allow_private)
-    tools = (shell_tool(path=path), read_file, write_file, http_request, ask_human, wait_for, emit_event)
+    acting = (shell_tool(path=path), read_file, write_file, http_request, emit_event)
+    tools = (*acting, ask_human, wait_for, plan_tasks, launch_agent)
     return {tool.name: tool for tool in tools}

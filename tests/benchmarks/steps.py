@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from storage import keys
-from supervisor import runner
+from supervisor import asking
 from tests.benchmarks.floor import floor
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, Scripted, flagman
@@ -70,16 +70,26 @@ async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:
 @asynccontextmanager
 async def _questions_timed(writing: list[float]) -> AsyncIterator[None]:
     """Adds the milliseconds that each question took to be written."""
-    request = runner._Advance._request
+    conversation = asking.conversation  # type: ignore[attr-defined]
+    request = asking.Asking._request
+    turns_took: list[float] = []
 
-    async def timed(self: Any, seen: int) -> Any:
+    def told(*given: Any) -> Any:
         begun = time.perf_counter()
-        question = await request(self, seen)
-        writing.append((time.perf_counter() - begun) * 1000)
+        turns = conversation(*given)
+        turns_took.append((time.perf_counter() - begun) * 1000)
+        return turns
+
+    async def timed(self: Any, *given: Any) -> Any:
+        begun = time.perf_counter()
+        question = await request(self, *given)
+        writing.append((time.perf_counter() - begun) * 1000 + turns_took[-1])
         return question
 
-    runner._Advance._request = timed  # type: ignore[method-assign]
+    asking.conversation = told  # type: ignore[assignment, attr-defined]
+    asking.Asking._request = timed  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        runner._Advance._request = request  # type: ignore[method-assign]
+        asking.conversation = conversation  # type: ignore[attr-defined]
+        asking.Asking._request = request  # type: ignore[method-assign]

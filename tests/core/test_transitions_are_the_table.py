@@ -8,7 +8,8 @@ import pytest
 
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
-from supervisor.core.fold import CALL_MOVES, SESSION_MOVES, apply, fold
+from supervisor.core.fold import SESSION_MOVES, apply, fold
+from supervisor.core.fold_calls import CALL_MOVES
 from supervisor.core.session import SETTLED, Call, CallPhase, Lifecycle, Session, Step, Timer
 from tests.core.build import AT, BOB, EVENT_TYPES, SID, by, launched, one_of_each, responded, tool_call
 

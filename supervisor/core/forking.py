@@ -1,0 +1,67 @@
+"""Where a log can be copied from, and what the copy takes along. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supervisor.core.conversation import Json
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import Event, SessionLaunched, TimerDropped, TimerFired, TimerSet
+from supervisor.core.fold import apply
+from supervisor.core.session import Session
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The first `version` events, which end with step `step`; `paused` where that is within a pause."""
+
+    step: int
+    version: int
+    paused: bool
+
+
+def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words: bool) -> Cut:
+    """Where to copy up to: the end of `step` (0: the bare task), or of the last step that led to another.
+
+    `words`: the copy is told something, so it may go on after a last word. Raises InvalidInput.
+    """
+    cuts, speaks = _cuts(session_id, events)
+    chosen = step
+    if chosen is None:
+        chosen = max((n for n in cuts if words or n not in speaks), default=0)
+    if chosen not in cuts:
+        last = max(cuts)
+        raise InvalidInput(f"There is no step {chosen} that has ended; choose from 0 to {last}.")
+    if chosen in speaks and not words:
+        raise InvalidInput(
+            f"Step {chosen} was its last word; say what it shall do, or choose an earlier step."
+        )
+    return cuts[chosen]
+
+
+def _cuts(session_id: str, events: Sequence[Event]) -> tuple[dict[int, Cut], set[int]]:
+    """The best place to cut after each step, and the steps in which the agent called nothing."""
+    session: Session | None = None
+    cuts: dict[int, Cut] = {}
+    for version, event in enumerate(events, start=1):
+        session = apply(session_id, session, event)
+        if session.ended:
+            break
+        if session.open_calls or session.running_children:
+            continue
+        number, paused = len(session.steps), session.pause is not None
+        # The last place where it ran; within a pause only where it never ran again.
+        if not paused or number not in cuts:
+            cuts[number] = Cut(number, version, paused)
+    speaks = {s.number for s in session.steps if not s.calls} if session else set()
+    return cuts, speaks
+
+
+def copied(events: Sequence[Event], cut: Cut, *, origin: Json) -> list[Event]:
+    """The events of the copy, without reminders: it is a session of its own, shown where `origin` says."""
+    kept = [e for e in events[: cut.version] if not isinstance(e, TimerSet | TimerFired | TimerDropped)]
+    first = kept[0]
+    if not isinstance(first, SessionLaunched):
+        raise InvalidInput("A session begins with its launch.")
+    return [first.model_copy(update={"origin": origin, "lineage": None}), *kept[1:]]
