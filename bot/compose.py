@@ -46,6 +46,7 @@ from supervisor.toolrun import ToolRunner
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 from supervisor.worker import Worker
+from supervisor.workfolders import WorkFolders
 
 STORE_PATIENCE = timedelta(seconds=10)
 
@@ -171,7 +172,8 @@ async def _answering(redis: Redis) -> None:
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
     """One worker for sessions and one for what Slack shows."""
     ready, outbox = parts.queues()
-    toolrun = ToolRunner(_folder(parts.settings.workspace_folder), parts.deliveries.deliver, parts.mask)
+    folders = WorkFolders(_folder(parts.settings.workspace_folder))
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask)
     runner = Runner(
         parts.sessions,
         gateway,

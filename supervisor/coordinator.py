@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from supervisor.core.delegation import Delegate, Subtask, briefing, child_folder, consolidation, share
+from supervisor.core.delegation import Delegate, Subtask, briefing, child_folder, consolidation, inputs, share
 from supervisor.core.errors import AlreadyEnded, LogUnreadable, PersonaNotFound, SessionNotFound
 from supervisor.core.events import (
     Actor,
@@ -97,14 +97,14 @@ class Coordinator:
             persona_digest=chosen.digest,
             budgets=begins.budgets,
             origin=session.origin,
-            lineage=_lineage(session, begins),
+            lineage=_lineage(session, begins, subtask),
         )
         birth = self._supervisor.sessions.birth(apply(begins.child_id, None, child), [child])
         blob = chosen.model_dump_json(exclude_defaults=True).encode()
         ledger.launch(begins, birth, {chosen.digest: blob})
 
 
-def _lineage(session: Session, begins: ChildLaunched) -> Lineage:
+def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Lineage:
     return Lineage(
         parent=session.id,
         call_id=begins.call_id,
@@ -113,6 +113,7 @@ def _lineage(session: Session, begins: ChildLaunched) -> Lineage:
         depth=(session.lineage.depth if session.lineage else 0) + 1,
         requesters=tuple(sorted(session.requesters)),
         folder=f"{session.folder}/{child_folder(begins.name, begins.child_id)}",
+        inputs=inputs(session, session.call(begins.call_id), subtask),
     )
 
 

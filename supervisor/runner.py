@@ -237,10 +237,9 @@ class _Advance:
         self._ledger.add(event)
 
     def _run(self, call: Call) -> None:
-        context = self._runner.toolrun.context(self._session, call, call.attempt)
         tool = self._runner.tools.get(call.call.tool)
         self._attempts[call.call_id] = call.attempt
-        self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, call, context))
+        self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, self._session, call))
 
     async def _recover(self, orphans: list[Call]) -> bool:
         """Calls that a worker, now gone, had started: run again only where that is harmless.
@@ -261,8 +260,7 @@ class _Advance:
     async def _ask_tool(self, tool: Tool | None, call: Call) -> None:
         verdict, text = "unknown", ""
         if tool is not None:
-            context = self._runner.toolrun.context(self._session, call, call.attempt)
-            verdict, text = await self._runner.toolrun.verify(tool, call, context)
+            verdict, text = await self._runner.toolrun.verify(tool, self._session, call)
         if verdict == "done":
             self._finish(call.call_id, call.attempt, Result(True, text))
         else:

@@ -25,6 +25,7 @@ from supervisor.core.events import (
     Cancelled,
     ContextAdded,
     Event,
+    Inherited,
     ModelResponded,
     QuestionAnswered,
     Resumed,
@@ -106,12 +107,14 @@ class Supervisor(Deciding):
         source = await self.sessions.load(session_id)
         cut = cut_at(session_id, log, step, words=bool(words))
         events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
+        artifacts = fold(session_id, log[: cut.version]).artifacts
         forked = SessionForked(
             **self._by(actor),
             source=session_id,
             step=cut.step,
             version=cut.version,
             requesters=tuple(sorted(source.requesters)),
+            files=Inherited(into=".", folder=source.folder, paths=artifacts) if artifacts else None,
         )
         events += [forked, *([Resumed(**self._by(actor))] if cut.paused else [])]
         events += [ContextAdded(**self._by(actor), text=words, kind="command")] if words else []

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from supervisor.core.conversation import Frozen, Json
+from supervisor.core.lineage import Inherited
 from supervisor.core.persona import Budgets
 from supervisor.core.session import Call, Child, Session
 
@@ -183,11 +184,28 @@ def _hopeless(open_: list[Standing], given_up: dict[str, State]) -> Iterator[tup
                 break
 
 
+def _needed(session: Session, call: Call, subtask: Subtask) -> list[Standing]:
+    return [s for s in standings(session, call) if s.subtask.id in subtask.depends_on and s.child]
+
+
 def briefing(session: Session, call: Call, subtask: Subtask) -> str:
     """The task of a sub-agent: its own words, and the results of those it depends on."""
-    needed = [s for s in standings(session, call) if s.subtask.id in subtask.depends_on and s.child]
-    parts = [subtask.task, *(f"Result of {s.subtask.id}:\n{_result(s)}" for s in needed)]
-    return "\n\n".join(parts)
+    needed = _needed(session, call, subtask)
+    results = (f"Result of {s.subtask.id}:\n{_result(s, f'inputs/{s.subtask.id}')}" for s in needed)
+    return "\n\n".join([subtask.task, *results])
+
+
+def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, ...]:
+    """The files that those it depends on have written."""
+    return tuple(
+        Inherited(
+            into=f"inputs/{s.subtask.id}",
+            folder=f"{session.folder}/{child_folder(s.child.name, s.child.id)}",
+            paths=s.child.artifacts,
+        )
+        for s in _needed(session, call, subtask)
+        if s.child and s.child.artifacts
+    )
 
 
 def consolidation(session: Session, call: Call) -> tuple[bool, str]:
@@ -195,22 +213,29 @@ def consolidation(session: Session, call: Call) -> tuple[bool, str]:
     stands = standings(session, call)
     done = sum(s.state == "completed" for s in stands)
     if call.call.tool == LAUNCH:
-        return done == 1, f"{stands[0].subtask.persona} {stands[0].state}.\n{_result(stands[0])}"
+        return (
+            done == 1,
+            f"{stands[0].subtask.persona} {stands[0].state}.\n{_result(stands[0], _folder_of(stands[0]))}",
+        )
     parts = [f"{done} of {len(stands)} subtasks completed."]
     for stand in stands:
         who = f"{stand.subtask.id} ({stand.subtask.persona})"
-        parts.append(f"## {who}: {stand.state}\n{_result(stand)}")
+        parts.append(f"## {who}: {stand.state}\n{_result(stand, _folder_of(stand))}")
     return done == len(stands), "\n\n".join(parts)
 
 
-def _result(standing: Standing) -> str:
+def _folder_of(standing: Standing) -> str:
+    return child_folder(standing.child.name, standing.child.id) if standing.child else ""
+
+
+def _result(standing: Standing, folder: str) -> str:
+    """What it said, and where whoever reads it finds its files."""
     child = standing.child
     if standing.state == "skipped" or child is None:
         return standing.note or "It did not run."
     text = child.result or "It said nothing."
     if len(text) > RESULT_SHOWN:
         text = f"{text[:RESULT_SHOWN]}\n[… {len(text) - RESULT_SHOWN:,} characters are left out here …]"
-    folder = child_folder(child.name, child.id)
     files = f"\nIts files, in your folder: {', '.join(f'{folder}/{p}' for p in child.artifacts)}"
     return text + (files if child.artifacts else "")
 

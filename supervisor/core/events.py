@@ -25,6 +25,7 @@ from supervisor.core.lineage import ChildLaunched as ChildLaunched
 from supervisor.core.lineage import ChildrenJoined as ChildrenJoined
 from supervisor.core.lineage import ChildSkipped as ChildSkipped
 from supervisor.core.lineage import Compacted as Compacted
+from supervisor.core.lineage import Inherited as Inherited
 from supervisor.core.lineage import Lineage as Lineage
 from supervisor.core.lineage import SessionForked as SessionForked
 from supervisor.core.lineage import SessionRestored as SessionRestored

@@ -308,6 +308,7 @@ def _forked(session: Session, event: SessionForked) -> dict[str, Any]:
         by_name=event.by_name,
         at=event.at,
         requesters=event.requesters,
+        files=event.files,
     )
     return {"forked": fork}
 

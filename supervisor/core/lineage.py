@@ -12,11 +12,19 @@ from supervisor.core.persona import Budgets
 Ending = Literal["completed", "failed", "cancelled"]
 
 
+class Inherited(Frozen):
+    """Files that a session begins with: `paths` of the folder `folder`, put into its own folder `into`."""
+
+    into: str
+    folder: str
+    paths: tuple[str, ...]
+
+
 class Lineage(Frozen):
     """Who launched a sub-agent: the session `parent`, for its call `call_id`, as the subtask `name`.
 
     `root` is the session that a person launched, `requesters` are those who asked for it, `folder` is where it
-    works, inside the folder of its parent.
+    works, inside the folder of its parent; `inputs` are the files of the sub-agents it depends on.
     """
 
     parent: str
@@ -26,6 +34,7 @@ class Lineage(Frozen):
     depth: int
     requesters: tuple[str, ...]
     folder: str
+    inputs: tuple[Inherited, ...] = ()
 
 
 class ChildLaunched(Fact):
@@ -108,7 +117,7 @@ class Compacted(Fact):
 class SessionForked(Fact):
     """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
 
-    `requesters` are those who had asked for the source.
+    `requesters` are those who had asked for the source, `files` what it had written by then.
     """
 
     type: Literal["SessionForked"] = "SessionForked"
@@ -116,6 +125,7 @@ class SessionForked(Fact):
     step: int
     version: int
     requesters: tuple[str, ...] = ()
+    files: Inherited | None = None
 
 
 class SessionRestored(Fact):

@@ -11,7 +11,7 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Lineage, Paused, PauseReason, ToolCall, Trigger
+from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
 from supervisor.core.persona import Budgets
 
 CallPhase = Literal[
@@ -156,6 +156,7 @@ class Fork(Frozen):
     by_name: str
     at: datetime
     requesters: tuple[str, ...] = ()
+    files: Inherited | None = None
 
 
 class Compaction(Frozen):
@@ -220,6 +221,12 @@ class Session(Frozen):
     def folder(self) -> str:
         """Where it works, below the workspace; a sub-agent inside the folder of who launched it."""
         return self.lineage.folder if self.lineage else self.id
+
+    @property
+    def inherited(self) -> tuple[Inherited, ...]:
+        """The files it begins with."""
+        given = self.lineage.inputs if self.lineage else ()
+        return (*given, self.forked.files) if self.forked and self.forked.files else given
 
     @property
     def requesters(self) -> frozenset[str]:
