@@ -61,6 +61,22 @@ class LogUnreadable(FlagmanError):
         self.session_id = session_id
 
 
+class ArtifactNotFound(FlagmanError):
+    """A file that the session has not written, or that is gone."""
+
+    code = "artifact_not_found"
+    status = 404
+
+
+class ArtifactTooLarge(FlagmanError):
+    code = "artifact_too_large"
+    status = 413
+
+    def __init__(self, path: str, most: int) -> None:
+        size = f"{most // (1024 * 1024)} MiB"
+        super().__init__(f"`{path}` is larger than {size}, so it is not passed on from here.")
+
+
 class IllegalEvent(FlagmanError):
     """An event that may not follow the log as it stands."""
 

@@ -1,0 +1,82 @@
+"""The files that a session has written: which there are, and what is in one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge
+from supervisor.core.session import Session
+from supervisor.tools.confined import kind, open_regular, parent_of, relative_path
+from supervisor.tools.contract import ToolError
+
+MOST_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A path in the session's folder; `size` in bytes is None where the file is not on this machine any more."""
+
+    path: str
+    size: int | None
+
+
+class Artifacts:
+    """Reads only what the log names, only below `workspace`, and only regular files."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+
+    def list(self, session: Session) -> list[Artifact]:
+        """In the order of their last writing."""
+        return [Artifact(path, self._size(session, path)) for path in session.artifacts]
+
+    async def read(self, session: Session, path: str) -> bytes:
+        """The whole file. Raises ArtifactNotFound or ArtifactTooLarge."""
+        listed = _listed(session, path)
+        try:
+            return await asyncio.to_thread(self._read, session, listed)
+        except (OSError, ToolError) as error:
+            raise ArtifactNotFound(f"`{listed}` is not on this machine any more.") from error
+
+    def _read(self, session: Session, path: str) -> bytes:
+        with (
+            parent_of(self._folder(session), path) as (parent, name),
+            os.fdopen(open_regular(parent, name), "rb") as file,
+        ):
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ArtifactTooLarge(path, MOST_BYTES)
+        return content
+
+    def _size(self, session: Session, path: str) -> int | None:
+        try:
+            with parent_of(self._folder(session), path) as (parent, name):
+                if kind(parent, name) != "file":
+                    return None
+                return os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+        except (OSError, ToolError):
+            return None
+
+    def _folder(self, session: Session) -> Path:
+        folder = self._workspace.resolve() / session.folder
+        # Somebody may have put a link in the place of the folder itself.
+        if folder.resolve() != folder:
+            raise ToolError("The session's folder leads elsewhere.")
+        return folder
+
+
+def _listed(session: Session, path: str) -> str:
+    """The path as the log names it. Raises ArtifactNotFound."""
+    try:
+        plain = relative_path(path.strip())
+    except ValueError:
+        plain = path
+    for listed in session.artifacts:
+        if listed in (path, plain):
+            return listed
+    known = ", ".join(f"`{listed[:80]}`" for listed in session.artifacts[-5:])
+    hint = f"Among its files are {known}." if known else "It has written none."
+    raise ArtifactNotFound(f"This session has written no file `{path[:200]}`. {hint}")
