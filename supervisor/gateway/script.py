@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from supervisor.core.conversation import Json, ModelRequest, ModelTurn, ToolTurn, UserTurn
+from supervisor.core.delegation import PLAN
+from supervisor.gateway.coordinating import coordinates, outcome, plan, summary
 
 NOTES, REPORT = "notes.md", "report.md"
 LOOK_ONLY, LOOK_AND_WRITE, STOP = "Only look", "Look and write a report", "Stop here"
@@ -41,11 +43,13 @@ class Result:
 
 def next_step(request: ModelRequest) -> Step:
     """Ask if the task wants it, read the notes, propose, read back what was written, then sum up."""
-    plan = list(_plan(request))
+    if request.purpose == "summary":
+        return Step(summary(request))
+    steps = list(_plan(request))
     position = sum(isinstance(turn, ModelTurn) and bool(turn.calls) for turn in request.turns)
     opening = [*_greeting(request), *_acknowledged(request), *_setbacks(request)]
-    if position < len(plan):
-        text, calls = plan[position]
+    if position < len(steps):
+        text, calls = steps[position]
         return Step(_joined([*opening, text]), calls)
     return Step(_joined([*opening, _summary(request)]))
 
@@ -53,6 +57,12 @@ def next_step(request: ModelRequest) -> Step:
 def _plan(request: ModelRequest) -> Iterator[tuple[str, tuple[Call, ...]]]:
     offered = {tool.name for tool in request.tools}
     task, results = _task(request), _results(request)
+    if coordinates(request):
+        yield (
+            "I split this over three sub-agents; the last one needs what the others found.",
+            ((PLAN, plan(request, task)),),
+        )
+        return
     if "ask_human" in offered and _wants_a_question(task):
         yield "Before I start, I need a decision from you.", (_question(task),)
         if STOP in _answer(results):
@@ -180,12 +190,14 @@ def _summary(request: ModelRequest) -> str:
         result.tool if _path(result) != REPORT else REPORT: result for result in results if _tells(result)
     }
     lines += [_outcome(result) for result in told.values()]
-    if failed := [r.tool for r in results if r.failed and _path(r) != NOTES]:
+    if failed := [r.tool for r in results if r.failed and _path(r) != NOTES and not _tells(r)]:
         lines.append(f"Not done: {', '.join(f'`{tool}`' for tool in failed)}.")
     return _joined(lines)
 
 
 def _tells(result: Result) -> bool:
+    if result.tool == PLAN:
+        return not _refused(result)
     return not result.failed and (result.tool in ("shell", "ask_human") or _path(result) == REPORT)
 
 
@@ -197,6 +209,8 @@ def _outcome(result: Result) -> str:
     match result.tool:
         case "shell":
             return f"`{result.arguments.get('command', '')}` said:\n{_fenced(result.content)}"
+        case "plan_tasks":
+            return outcome(result.content)
         case "ask_human":
             return f"You decided: {_one_line(result.content)}"
         case "write_file":

@@ -27,12 +27,19 @@ def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Perso
         raise PersonaInvalid(str(folder), 1, "the folder holds no persona, which is a file that ends in .md")
     personas: dict[str, Persona] = {}
     sources: dict[str, Path] = {}
+    fronts: dict[str, FrontMatter] = {}
     for path in paths:
         persona, front = _load(path, known_tools)
         if persona.name in personas:
             problem = f"the name `{persona.name}` is already used in {sources[persona.name].name}"
             raise PersonaInvalid(str(path), front.line(("name",)), problem)
         personas[persona.name], sources[persona.name] = persona, path
+        fronts[persona.name] = front
+    for name, persona in personas.items():
+        for index, glob in enumerate(persona.agents):
+            if not _matches(glob, personas):
+                problem = f"there is no persona `{glob}`; there are {', '.join(sorted(personas))}"
+                raise PersonaInvalid(str(sources[name]), fronts[name].line(("agents", index)), problem)
     return personas
 
 
@@ -79,6 +86,11 @@ def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[
     for index, tool in enumerate(persona.tools):
         if not _matches(tool, known_tools):
             yield ("tools", index), f"there is no tool `{tool}`; there are {names}"
+    for index, tool in enumerate(persona.delegates):
+        if not _matches(tool, known_tools):
+            yield ("delegates", index), f"there is no tool `{tool}`; there are {names}"
+    if persona.under is not None:
+        yield ("under",), "`under` is set by whoever launches it, not in the file"
     for index, rule in enumerate(persona.approvals):
         if not _matches(rule.tool, known_tools):
             yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
@@ -86,8 +98,8 @@ def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[
             yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
 
 
-def _matches(glob: str, known_tools: Collection[str]) -> bool:
-    return any(fnmatchcase(name, glob) for name in known_tools)
+def _matches(glob: str, known: Collection[str]) -> bool:
+    return any(fnmatchcase(name, glob) for name in known)
 
 
 def _never_enough(rule: ApprovalRule) -> bool:
