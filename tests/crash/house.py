@@ -45,7 +45,7 @@ class House:
     def __init__(self, nursery: Nursery, store_url: str, folder: Path) -> None:
         self._nursery, self._store_url, self.folder = nursery, store_url, folder
         self._stack = AsyncExitStack()
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
         self.model = OpenAIServer()
         self.slack = Slack(folder / "slack", ack_seconds=3)
         self.web_proxy, self.worker_proxy = RedisProxy(store_url), RedisProxy(store_url)
@@ -63,10 +63,10 @@ class House:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.thaw()
             process.kill()
-        await asyncio.gather(*(process.ended() for process in self._processes))
+        await asyncio.gather(*(process.ended() for process in self.processes))
         await self._stack.aclose()
 
     # Processes
@@ -92,9 +92,9 @@ class House:
 
     def start(self, command: str, **more: str) -> Process:
         """`flagman command`, in whatever state it is when this returns."""
-        output = self.folder / f"{command}-{len(self._processes)}.log"
+        output = self.folder / f"{command}-{len(self.processes)}.log"
         process = self._nursery.start(command, self.environment(**more), output)
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     async def web(self, **more: str) -> Process:
@@ -146,7 +146,7 @@ class House:
             raise AssertionError(f"{await self.sessions.load(session_id)}\n{self.outputs()}") from None
 
     def outputs(self) -> str:
-        return "\n".join(f"--- {p.pid}\n{p.output}" for p in self._processes)
+        return "\n".join(f"--- {p.pid}\n{p.output}" for p in self.processes)
 
     async def asked(self, session_id: str, words: str = "Approval needed") -> Json:
         """The message with these words in the session's thread."""
