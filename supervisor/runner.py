@@ -21,6 +21,7 @@ from supervisor.core.events import (
     OutcomeLost,
     Paused,
     QuestionAsked,
+    Resumed,
     ToolFinished,
     ToolStarted,
     WaitBegun,
@@ -34,7 +35,7 @@ from supervisor.personas.library import PersonaLibrary
 from supervisor.sessions import Sessions
 from supervisor.toolrun import Result, ToolRunner, idempotency_key
 from supervisor.tools.contract import Tool
-from supervisor.triggers import reason_for
+from supervisor.triggers import Signal, matching, reason_for, resumption
 from supervisor.worker import Done, Later, Signals
 
 _log = logging.getLogger("flagman.runner")
@@ -130,6 +131,8 @@ class _Advance:
         if self._running:
             await self._settle_running()
             return None
+        if self._session.pause and not self._session.running_children and self._children_awaited():
+            return None
         if not self._ledger.pending:
             # What it waits for may have come before it did.
             if self._session.waits and await self._runner.deliveries.catch_up(self._session):
@@ -138,6 +141,15 @@ class _Advance:
             return Done()
         released = await self._ledger.commit(release=not self._session.waits)
         return Done(released=True) if released else None
+
+    def _children_awaited(self) -> bool:
+        """A pause until `children` ends with the last of them."""
+        condition = matching(self._session, Signal("children"))
+        if condition is not None:
+            ended = Resumed(**self._ledger.now(), trigger="children", condition=str(condition))
+            for event in resumption(self._session, ended):
+                self._ledger.add(event)
+        return condition is not None
 
     async def _late(self) -> Done | None:
         """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""

@@ -11,12 +11,13 @@ from supervisor.core.events import Event, PauseReason, Resumed, WaitEnded
 from supervisor.core.fold import woken
 from supervisor.core.session import Session
 
-Kind = Literal["webhook", "event", "cron", "manual"]
+Kind = Literal["webhook", "event", "cron", "children", "manual"]
 
 
 @dataclass(frozen=True)
 class Signal:
-    """Something that happened: a webhook or event by `name` with its data, or a time by its wait's name."""
+    """Something that happened: a webhook or event by `name` with its data, a time by its wait's name, or the end of
+    the last sub-agent."""
 
     kind: Kind
     name: str = ""
@@ -37,6 +38,10 @@ def _cron(wait: str, condition: Condition, signal: Signal) -> bool:
     return isinstance(condition, At | Cron) and wait == signal.name
 
 
+def _children(_: str, condition: Condition, __: Signal) -> bool:
+    return isinstance(condition, Manual) and condition.type == "children"
+
+
 def _manual(_: str, __: Condition, ___: Signal) -> bool:
     return True
 
@@ -46,6 +51,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
     "manual": _manual,
     "cron": _cron,
     "event": _event,
+    "children": _children,
 }
 
 

@@ -25,11 +25,17 @@ from supervisor.core.events import (
 from supervisor.core.persona import Budgets
 from supervisor.core.session import Session
 from supervisor.core.text import clean
-from supervisor.triggers import Signal, matching, reason_for, resumption
+from supervisor.triggers import Kind, Signal, matching, reason_for, resumption
 
 MOST_CONDITIONS = 10
 MOST_TIMERS = 20
-_TRIGGERS: dict[str, Trigger] = {"webhook": "webhook", "event": "event", "cron": "clock", "manual": "manual"}
+_TRIGGERS: dict[Kind, Trigger] = {
+    "webhook": "webhook",
+    "event": "event",
+    "cron": "clock",
+    "children": "children",
+    "manual": "manual",
+}
 
 
 class Waiting(Changes):

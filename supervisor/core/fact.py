@@ -24,7 +24,7 @@ PauseReason = Literal[
     "manual",
 ]
 
-Trigger = Literal["manual", "webhook", "event", "clock", "token"]
+Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
 
 
 class Actor(Frozen):

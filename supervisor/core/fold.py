@@ -73,9 +73,16 @@ _STEPS = {
     "ChildLaunched",
     "ChildSkipped",
     "ChildrenJoined",
-    "SessionForked",
 }
-_FACTS = {"ModelResponded", "ToolFinished", "OutcomeLost", "ChildFinished", "Compacted", "SessionRestored"}
+_FACTS = {
+    "ModelResponded",
+    "ToolFinished",
+    "OutcomeLost",
+    "ChildFinished",
+    "Compacted",
+    "SessionForked",
+    "SessionRestored",
+}
 _LATE = frozenset({"ToolFinished", "ChildFinished", "SessionRestored"})
 SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
     "running": frozenset(

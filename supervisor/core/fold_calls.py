@@ -17,6 +17,7 @@ from supervisor.core.events import (
     OutcomeLost,
     QuestionAnswered,
     QuestionAsked,
+    ToolCall,
     ToolFinished,
     ToolStarted,
     WaitBegun,
@@ -169,18 +170,24 @@ def _edited(session: Session, call: Call, event: CallEdited) -> dict[str, Any]:
     old, new = call.call, event.call
     if event.before != old.digest:
         raise IllegalEvent("That change is for a different call.")
-    if (new.call_id, new.ref, new.tool, new.control) != (old.call_id, old.ref, old.tool, old.control):
+    if _nature(new) != _nature(old):
         raise IllegalEvent("A change may touch the arguments of a call, nothing else.")
     if new.mode != "ask" or new.digest == old.digest:
         raise IllegalEvent("A changed call has other arguments, and is asked for.")
     _permitted(session, call, event)
+    first = call.proposed or old
     return {
         "call": new,
-        "proposed": call.proposed or old,
+        "proposed": None if new.digest == first.digest else first,
         "decisions": (),
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }
+
+
+def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
+    """What a call is, whatever its arguments."""
+    return call.call_id, call.ref, call.tool, call.control, call.idempotent
 
 
 def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided | CallEdited) -> None:
