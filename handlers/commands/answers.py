@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from handlers.presenters.card import ENDED, headline
+from handlers.presenters.headline import ENDED, headline
 from handlers.presenters.text import Block, context, escape, moment, mrkdwn, one_line, person, preformatted
 from supervisor.core.persona import Persona
 from supervisor.core.session import Session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.ids import Action, Target
+from handlers.presenters.headline import headline
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.text import (
     Block,
@@ -20,23 +21,6 @@ from handlers.presenters.text import (
 from supervisor.core.session import Call, Session
 
 STEPS_SHOWN = 8
-WAITING = {
-    "human_approval_required": ":raised_hand: Waiting for an approval",
-    "human_input_required": ":speech_balloon: Waiting for an answer",
-    "external_dependency": ":link: Waiting for something outside",
-    "scheduled": ":alarm_clock: Waiting for its time",
-    "children_running": ":busts_in_silhouette: Waiting for its sub-agents",
-    "error_threshold_exceeded": ":warning: Stopped after errors",
-    "context_budget_exceeded": ":moneybag: Stopped: the context is full",
-    "budget_exceeded": ":moneybag: Stopped: the budget is used up",
-    "outcome_unknown": ":grey_question: Waiting for a decision on a call that was cut off",
-    "manual": ":double_vertical_bar: Paused",
-}
-ENDED = {
-    "completed": ":white_check_mark: Done",
-    "failed": ":x: Failed",
-    "cancelled": ":no_entry_sign: Cancelled",
-}
 MARK = {
     "ready": "hourglass",
     "held": "raised_hand",
@@ -73,25 +57,6 @@ def card(session: Session, mask: Mask) -> Message:
         blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
     text = f"{session.persona} · {escape(task)} · {title}"
     return Message("card", text, tuple(blocks), urgent=session.ended or session.status == "paused")
-
-
-def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
-    """One line with an emoji: what the session does or waits for."""
-    if session.ended:
-        return ENDED[session.lifecycle]
-    waiting = session.waiting_for
-    if waiting is None:
-        return f":hourglass_flowing_sand: {_doing(session)}"
-    if session.pause and session.pause.detail:
-        return f"{WAITING[waiting]}: {escape(one_line(mask(session.pause.detail), limit))}"
-    return WAITING[waiting]
-
-
-def _doing(session: Session) -> str:
-    started = session.calls_in("started")
-    if started:
-        return f"Running {escape(', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started)))}"
-    return "Thinking" if session.steps else "Starting"
 
 
 def _steps(session: Session, mask: Mask) -> list[Block]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handlers.ids import Action
 from handlers.place import Place
-from handlers.presenters.card import headline
+from handlers.presenters.headline import headline
 from handlers.presenters.message import Mask
 from handlers.presenters.text import Block, button, context, escape, moment, mrkdwn, one_line
 from supervisor.core.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.ids import Action, Target
-from handlers.presenters.card import WAITING
+from handlers.presenters.headline import WAITING
 from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.text import (

@@ -1,0 +1,71 @@
+"""One line that says what a session does or waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.presenters.message import Mask
+from handlers.presenters.text import escape, one_line
+from supervisor.core.delegation import undecided
+from supervisor.core.session import Child, Session
+
+WAITING = {
+    "human_approval_required": ":raised_hand: Waiting for an approval",
+    "human_input_required": ":speech_balloon: Waiting for an answer",
+    "external_dependency": ":link: Waiting for something outside",
+    "scheduled": ":alarm_clock: Waiting for its time",
+    "children_running": ":busts_in_silhouette: Waiting for its sub-agents",
+    "error_threshold_exceeded": ":warning: Stopped after errors",
+    "context_budget_exceeded": ":moneybag: Stopped: the context is full",
+    "budget_exceeded": ":moneybag: Stopped: the budget is used up",
+    "outcome_unknown": ":grey_question: Waiting for a decision on a call that was cut off",
+    "manual": ":double_vertical_bar: Paused",
+}
+ENDED = {
+    "completed": ":white_check_mark: Done",
+    "failed": ":x: Failed",
+    "cancelled": ":no_entry_sign: Cancelled",
+}
+
+
+def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
+    """In mrkdwn, an emoji first; `limit` is for the part that others wrote."""
+    if session.ended:
+        return ENDED[session.lifecycle]
+    waiting = session.waiting_for
+    if waiting is None:
+        return f":hourglass_flowing_sand: {_doing(session)}"
+    if session.pause and session.pause.detail:
+        return f"{WAITING[waiting]}: {escape(one_line(mask(session.pause.detail), limit))}"
+    if session.pause:
+        return WAITING[waiting]
+    if failed := failures(session):
+        return f":warning: {names(failed, limit)} failed: retry, go on without, or stop the rest"
+    if waiting == "children_running":
+        return f"{WAITING[waiting]}: {names(session.running_children, limit)}"
+    return WAITING[waiting]
+
+
+def _doing(session: Session) -> str:
+    started = session.calls_in("started")
+    if started:
+        return f"Running {escape(', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started)))}"
+    return "Thinking" if session.steps else "Starting"
+
+
+def failures(session: Session) -> tuple[Child, ...]:
+    """Sub-agents that failed, and of which somebody has to say what next."""
+    if session.ended:
+        return ()
+    return tuple(child for call in session.calls_in("delegating") for child in undecided(session, call))
+
+
+def names(children: Sequence[Child], limit: int) -> str:
+    """In mrkdwn; those that do not fit are counted."""
+    shown: list[str] = []
+    for child in children:
+        name = one_line(child.name, 40)
+        if shown and sum(map(len, shown)) + len(name) > limit:
+            return f"{escape(', '.join(shown))} and {len(children) - len(shown)} more"
+        shown.append(name)
+    return escape(", ".join(shown))
