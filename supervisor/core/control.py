@@ -138,7 +138,7 @@ def _errors(session: Session, _: datetime) -> str:
 
 
 def _context(session: Session, _: datetime) -> str:
-    used, limit = _context_tokens(session), session.budgets.max_context_tokens
+    used, limit = context_tokens(session), session.budgets.max_context_tokens
     full = limit is not None and used >= limit
     return f"{used:,} of {limit:,} tokens of context are used." if full else ""
 
@@ -168,7 +168,7 @@ PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
 }
 
 
-def _context_tokens(session: Session) -> int:
+def context_tokens(session: Session) -> int:
     """Tokens of the last prompt with its answer: what the next prompt holds at least."""
     steps = len(session.steps)
     # After a compaction nobody knows before the next answer.
