@@ -86,7 +86,7 @@ class Coordinator:
             name=subtask.id,
             persona=chosen.name,
             task=subtask.task,
-            budgets=share(session, call, chosen.budgets, self._clock()),
+            budgets=share(session, chosen.budgets, self._clock()),
         )
         child = SessionLaunched(
             at=begins.at,

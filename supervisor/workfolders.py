@@ -25,8 +25,13 @@ class WorkFolders:
         self._workspace = workspace
 
     async def of(self, session: Session) -> Path:
-        """The folder, which exists. What it inherits is copied before it is used first."""
+        """The folder, which exists. What it inherits is copied before it is used first.
+
+        Raises ToolError where a link that somebody put in the way leads elsewhere.
+        """
         folder = self._workspace / session.folder
+        if os.path.realpath(folder) != os.path.join(os.path.realpath(self._workspace), session.folder):
+            raise ToolError("The session's folder cannot be used: a link leads out of it.")
         folder.mkdir(parents=True, exist_ok=True)
         if session.inherited:
             mark = self._workspace / _MARKS / session.id

@@ -73,7 +73,7 @@ def next_action(session: Session, now: datetime) -> Action:
         return _delegation(session, now) or _tools(session)
     if session.steps and not session.steps[-1].calls and not session.inbox:
         return Finish(session.steps[-1].text)
-    return _compaction(session) or check_pause_conditions(session, now) or CallModel(len(session.inbox))
+    return _compaction(session, now) or check_pause_conditions(session, now) or CallModel(len(session.inbox))
 
 
 def _delegation(session: Session, now: datetime) -> Delegate | Pause | None:
@@ -101,8 +101,11 @@ def _tools(session: Session) -> Action:
     return Sleep(waits[0]) if waits and len(session.open_calls) == len(waits) else Wait()
 
 
-def _compaction(session: Session) -> Compact | None:
-    full = session.budgets.when_full == "compact" and bool(_context(session, session.changed_at))
+def _compaction(session: Session, now: datetime) -> Compact | None:
+    # A summary asks the model too, so what stops the one stops the other.
+    if _errors(session, now) or _budget(session, now):
+        return None
+    full = session.budgets.when_full == "compact" and bool(_context(session, now))
     through = compactable(session)
     return Compact(through) if through and (session.compact_next or full) else None
 

@@ -180,7 +180,8 @@ def _hopeless(open_: list[Standing], given_up: dict[str, State]) -> Iterator[tup
     for standing in open_:
         for name in standing.subtask.depends_on:
             if name in given_up:
-                yield standing.subtask.id, f"it needs {name}, which was {given_up[name]}"
+                how = "failed" if given_up[name] == "failed" else f"was {given_up[name]}"
+                yield standing.subtask.id, f"it needs {name}, which {how}"
                 break
 
 
@@ -245,12 +246,13 @@ def child_folder(name: str, child_id: str) -> str:
     return f"agents/{name}-{child_id}"
 
 
-def share(session: Session, call: Call, starting: Budgets, now: datetime) -> Budgets:
+def share(session: Session, starting: Budgets, now: datetime) -> Budgets:
     """The budgets of a sub-agent that is launched now: its persona's, within its share of what is left here.
 
     What is left is divided by all that have yet to begin, so that together they cannot use more than there is.
     """
-    waiting = sum(s.state in ("waiting", "ready") for s in standings(session, call)) or 1
+    plans = (standings(session, call) for call in session.open_calls if call.call.tool in DELEGATING)
+    waiting = sum(s.state in ("waiting", "ready") for plan in plans for s in plan) or 1
     running = [child.budgets for child in session.running_children]
     limits, used = session.budgets, session.total_usage.input_tokens + session.total_usage.output_tokens
     cost, tokens = starting.max_cost_usd, starting.max_tokens
