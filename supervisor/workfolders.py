@@ -29,14 +29,18 @@ class WorkFolders:
 
         Raises ToolError where a link that somebody put in the way leads elsewhere.
         """
-        folder = self._workspace / session.folder
-        if os.path.realpath(folder) != os.path.join(os.path.realpath(self._workspace), session.folder):
-            raise ToolError("The session's folder cannot be used: a link leads out of it.")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._made(session.folder)
         if session.inherited:
             mark = self._workspace / _MARKS / session.id
             if not mark.exists():
                 await asyncio.to_thread(self._inherit, session.inherited, folder, mark)
+        return folder
+
+    def _made(self, name: str) -> Path:
+        folder = self._workspace / name
+        if os.path.realpath(folder) != os.path.join(os.path.realpath(self._workspace), name):
+            raise ToolError("The session's folder cannot be used: a link leads out of it.")
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _inherit(self, inherited: tuple[Inherited, ...], folder: Path, mark: Path) -> None:
