@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from supervisor.core.conversation import Json, ToolSpec
+from supervisor.core.delegation import PLAN
 from supervisor.core.digest import call_digest
 from supervisor.core.events import (
     Actor,
@@ -94,6 +95,23 @@ def decided(
     return ApprovalDecided(**by(actor), **given)
 
 
+def edited(call: ToolCall, arguments: Json, actor: Actor, **fields: Any) -> CallEdited:
+    """The call with other arguments, which are asked for under the same policy unless `call` says otherwise."""
+    other = {"arguments": arguments, "digest": call_digest(call.tool, arguments), "mode": "ask"}
+    given = {"call_id": call.call_id, "before": call.digest, "call": call.model_copy(update=other), **fields}
+    return CallEdited(**by(actor), **given)
+
+
+def subtask(name: str, *needs: str, **fields: Any) -> Json:
+    return {"id": name, "persona": "sre", "task": f"Do {name}", "depends_on": list(needs), **fields}
+
+
+def plan_call(*subtasks: Json, on_failure: str = "continue", **fields: Any) -> ToolCall:
+    """A call of `plan_tasks` that nobody has to approve."""
+    arguments = {"subtasks": list(subtasks), "on_failure": on_failure}
+    return tool_call(**{"tool": PLAN, "mode": "allow", "control": True, "arguments": arguments, **fields})
+
+
 def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None = None) -> dict[str, Event]:
     """One event of every type; those about a call are about `call_id`."""
     call = call or tool_call(call_id)
@@ -121,12 +139,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "TimerFired": TimerFired(**by(), timer_id="t1"),
         "TimerDropped": TimerDropped(**by(BOB), timer_id="t1"),
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
-        "CallEdited": CallEdited(
-            **by(BOB),
-            call_id=call_id,
-            before=call.digest,
-            call=tool_call(call_id, arguments={"command": "pwd"}),
-        ),
+        "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from supervisor.core.session import Session
 from tests.core.build import AT, EVENT_TYPES, SID, by, launched, one_of_each, responded, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"
-LINES = (GOLDEN / "log-v1.jsonl").read_bytes().splitlines()
+# Logs as they were written once; never changed, only added to by further files.
+LOGS = ("log-v1", "agents-v1")
 ENDS = {"Completed", "Failed", "Cancelled"}
 HEAD = b'{"type":"Cancelled","at":"2026-11-03T09:00:00Z","by":"slack:U1"'
 
@@ -30,18 +32,23 @@ def why(data: bytes, position: int = 6) -> str:
     return str(refusal.value).removeprefix("Session `p0-abcd` cannot be read: ")
 
 
-def golden() -> list[Event]:
-    return [decode(SID, n, line) for n, line in enumerate(LINES)]
+def lines(log: str) -> list[bytes]:
+    return (GOLDEN / f"{log}.jsonl").read_bytes().splitlines()
 
 
-def test_the_golden_log_has_one_of_every_event() -> None:
-    assert {type(e) for e in golden()} == set(EVENT_TYPES)
-    assert all(json.loads(line)["v"] == 1 for line in LINES)
+def golden(log: str) -> list[Event]:
+    return [decode(SID, n, line) for n, line in enumerate(lines(log))]
 
 
-def test_the_golden_log_means_what_it_meant_when_it_was_written() -> None:
-    meant = json.loads((GOLDEN / "log-v1.decoded.json").read_text(encoding="utf-8"))
-    for event, then in zip(golden(), meant, strict=True):
+def test_the_golden_logs_have_one_of_every_event() -> None:
+    assert {type(e) for log in LOGS for e in golden(log)} == set(EVENT_TYPES)
+    assert all(json.loads(line)["v"] == 1 for log in LOGS for line in lines(log))
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_golden_log_means_what_it_meant_when_it_was_written(log: str) -> None:
+    meant = json.loads((GOLDEN / f"{log}.decoded.json").read_text(encoding="utf-8"))
+    for event, then in zip(golden(log), meant, strict=True):
         assert_still_there(then, event.model_dump(mode="json"))
 
 
@@ -61,7 +68,7 @@ def assert_still_there(then: Any, now: Any) -> None:
 
 @pytest.mark.parametrize("end", sorted(ENDS))
 def test_the_golden_log_can_still_be_folded(end: str) -> None:
-    session = fold(SID, [e for e in golden() if e.type not in ENDS or e.type == end])
+    session = fold(SID, [e for e in golden("log-v1") if e.type not in ENDS or e.type == end])
     assert session.lifecycle == end.lower()
     assert [c.phase for c in session.steps[0].calls] == ["finished", "finished", "finished", "refused"]
     assert [n.text for n in session.notes] == ["It is web-2"]
@@ -69,8 +76,28 @@ def test_the_golden_log_can_still_be_folded(end: str) -> None:
     assert Session.model_validate_json(session.model_dump_json()) == session
 
 
+def test_the_golden_log_of_sub_agents_can_still_be_folded() -> None:
+    session = fold(SID, golden("agents-v1"))
+    assert session.lifecycle == "completed"
+    assert [[c.phase for c in step.calls] for step in session.steps] == [
+        ["finished", "finished"],
+        ["refused"],
+    ]
+    assert [(c.name, c.state, c.verdict) for c in session.children] == [
+        ("look", "failed", "skip"),
+        ("mend", "completed", ""),
+    ]
+    assert [(s.name, s.reason) for s in session.skips] == [("tell", "it needs look, which failed")]
+    assert session.call("1.2").call.arguments == {"command": "df -h", "deep": {"a": [1, None]}}
+    assert (session.root, session.folder) == ("p0-root", "p0-root/agents/web-2-p0-test")
+    assert session.requesters == {"agent:p0-parent", "agent:p0-root", "slack:U1", "slack:U4"}
+    assert [(c.through_step, c.at_step) for c in session.compactions] == [(1, 1)]
+    assert session.total_cost_usd == Decimal("0.1012")
+    assert Session.model_validate_json(session.model_dump_json()) == session
+
+
 def test_what_is_written_today_is_read_back_equal() -> None:
-    for event in (*one_of_each().values(), *golden()):
+    for event in (*one_of_each().values(), *(e for log in LOGS for e in golden(log))):
         data = encode(event)
         assert data.startswith(f'{{"type":"{event.type}","v":{SCHEMA},'.encode())
         assert b"\n" not in data

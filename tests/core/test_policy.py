@@ -145,7 +145,7 @@ REFUSALS: list[tuple[Session, Actor, type[FlagmanError], str]] = [
         awaiting(BOTH),
         ALICE,
         NotAllowed,
-        "You launched this session, so somebody else has to decide on this call.",
+        "You asked for this session, so somebody else has to decide on this call.",
     ),
     (approved_by_bob(awaiting()), CAROL, AlreadyDecided, "This call was already approved by Bob."),
     (approved_by_bob(awaiting(BOTH)), BOB, AlreadyDecided, "This call was already approved by you."),
@@ -205,8 +205,8 @@ def test_somebody_without_a_name_is_told_by_id() -> None:
         (OPS, DAN, {"via": "group:S-SEC"}, "may not decide"),
         (Approvers(users=("U3",)), BOB, {"via": "user"}, "may not decide"),
         (Approvers(users=("U3",)), BOB, {"via": ""}, "may not decide"),
-        (BOTH, ALICE, {"via": "group:S-OPS"}, "Who launched the session"),
-        (Approvers(exclude_requester=True), ALICE, {"via": "anyone"}, "Who launched the session"),
+        (BOTH, ALICE, {"via": "group:S-OPS"}, "Who asked for the session"),
+        (Approvers(exclude_requester=True), ALICE, {"via": "anyone"}, "Who asked for the session"),
     ],
 )
 @pytest.mark.parametrize("verdict", ["approve", "deny"])

@@ -10,23 +10,60 @@ from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.fold import SESSION_MOVES, apply, fold
 from supervisor.core.fold_calls import CALL_MOVES
-from supervisor.core.session import SETTLED, Call, CallPhase, Lifecycle, Session, Step, Timer
-from tests.core.build import AT, BOB, EVENT_TYPES, SID, by, launched, one_of_each, responded, tool_call
+from supervisor.core.persona import Budgets
+from supervisor.core.session import SETTLED, Call, CallPhase, Child, Lifecycle, Session, Step, Timer
+from tests.core.build import (
+    AT,
+    BOB,
+    EVENT_TYPES,
+    SID,
+    by,
+    launched,
+    one_of_each,
+    plan_call,
+    responded,
+    subtask,
+    tool_call,
+)
 
 TYPES = [t.model_fields["type"].default for t in EVENT_TYPES]
 PHASES: tuple[CallPhase, ...] = get_args(CallPhase)
 LIFECYCLES: tuple[Lifecycle, ...] = get_args(Lifecycle)
 
 
+# A plan with a subtask in each state that an event about sub-agents may find.
+PLAN_CALL = plan_call(
+    subtask("first"),
+    subtask("failed"),
+    subtask("look"),
+    subtask("tell", "first"),
+    on_failure="ask",
+    idempotent=True,
+)
+# Where an event needs more than the two tables say. SessionForked also needs that no sub-agent is running.
+NEEDS: dict[str, frozenset[CallPhase]] = {
+    "ModelResponded": SETTLED,
+    "Compacted": SETTLED,
+    "SessionForked": frozenset(),
+    "ChildDecided": frozenset({"delegating"}),
+}
+
+
+def child(name: str, **fields: Any) -> Child:
+    given = {"id": f"p0-{name}", "name": name, "persona": "sre", "task": f"Do {name}", "budgets": Budgets()}
+    return Child(**{"call_id": "1.1", "at": AT, **given, **fields})
+
+
 def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = True) -> Session:
     """A session in that stage whose only call is in that phase; some of them only a forged log could reach."""
-    asked = responded(tool_call(idempotent=idempotent))
+    asked = responded(PLAN_CALL.model_copy(update={"mode": "ask", "idempotent": idempotent}))
     whole = fold(SID, [launched(), asked])
     step: Step = whole.steps[0]
     call: Call = step.calls[0].model_copy(update={"phase": phase, "attempt": 1})
     timer = Timer(id="t1", due=AT, text="", about="", by=BOB.id, by_name="")
     changes: dict[str, Any] = {
         "timers": (timer,),
+        "children": (child("first"), child("failed", state="failed")),
         "steps": (step.model_copy(update={"calls": (call,)}),),
         "lifecycle": lifecycle,
     }
@@ -38,9 +75,7 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
 def allowed(event_type: str, lifecycle: Lifecycle, phase: CallPhase) -> bool:
     if event_type not in SESSION_MOVES[lifecycle]:
         return False
-    if event_type == "ModelResponded":
-        return phase in SETTLED
-    return event_type not in CALL_MOVES or phase in CALL_MOVES[event_type]
+    return phase in NEEDS.get(event_type, CALL_MOVES.get(event_type, PHASES))
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -48,7 +83,7 @@ def allowed(event_type: str, lifecycle: Lifecycle, phase: CallPhase) -> bool:
 def test_an_event_is_accepted_exactly_where_the_tables_say_so(lifecycle: Lifecycle, phase: CallPhase) -> None:
     session = session_in(lifecycle, phase)
     as_it_was = session.model_dump_json()
-    for event_type, event in one_of_each().items():
+    for event_type, event in one_of_each(call=PLAN_CALL).items():
         if allowed(event_type, lifecycle, phase):
             after = apply(SID, session, event)
             assert after.version == session.version + 1
@@ -58,6 +93,19 @@ def test_an_event_is_accepted_exactly_where_the_tables_say_so(lifecycle: Lifecyc
                 apply(SID, session, event)
             assert_a_sentence(str(refusal.value))
         assert session.model_dump_json() == as_it_was
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("lifecycle", LIFECYCLES)
+def test_a_copy_is_marked_where_everything_has_ended(lifecycle: Lifecycle, phase: CallPhase) -> None:
+    session = session_in(lifecycle, phase)
+    ended = session.model_copy(update={"children": (child("first", state="cancelled"),)})
+    forked = one_of_each()["SessionForked"]
+    if phase in SETTLED and not session.ended:
+        assert apply(SID, ended, forked).forked
+    else:
+        with pytest.raises(IllegalEvent):
+            apply(SID, ended, forked)
 
 
 def assert_a_sentence(text: str) -> None:
@@ -90,14 +138,16 @@ def test_the_tables_know_every_event_phase_and_stage() -> None:
 
 def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
     begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "WaitBegun", "Completed"}
-    assert not SESSION_MOVES["paused"] & begins
-    assert not SESSION_MOVES["completed"]
-    assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == {"ToolFinished"}
+    plans = {"ChildLaunched", "ChildSkipped", "ChildrenJoined"}
+    assert not SESSION_MOVES["paused"] & (begins | plans)
+    assert SESSION_MOVES["completed"] == {"SessionRestored"}
+    late = {"ToolFinished", "ChildFinished", "SessionRestored"}
+    assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == late
 
 
 def test_a_call_starts_only_where_it_was_waved_through() -> None:
     assert CALL_MOVES["ToolStarted"] == {"ready", "approved", "started"}
-    assert CALL_MOVES["ApprovalDecided"] == {"awaiting"}
+    assert CALL_MOVES["ApprovalDecided"] == CALL_MOVES["CallEdited"] == {"awaiting"}
     assert CALL_MOVES["OutcomeDecided"] == {"unknown"}
     assert CALL_MOVES["ToolFinished"] == {"started", "unknown"}
 
@@ -105,7 +155,7 @@ def test_a_call_starts_only_where_it_was_waved_through() -> None:
 def test_a_call_that_is_not_idempotent_does_not_start_while_it_may_be_running() -> None:
     session = session_in("running", "started", idempotent=False)
     with pytest.raises(IllegalEvent, match="does not start again by itself"):
-        apply(SID, session, one_of_each()["ToolStarted"])
+        apply(SID, session, one_of_each(call=PLAN_CALL)["ToolStarted"])
 
 
 @pytest.mark.parametrize("attempt", [0, 2, 7])
@@ -208,6 +258,10 @@ def test_a_resume_ends_every_pause_that_is_open() -> None:
         (("asking", "unknown"), "outcome_unknown"),
         (("awaiting", "started"), None),
         (("unknown", "ready"), None),
+        (("delegating",), "children_running"),
+        (("delegating", "asking"), "human_input_required"),
+        (("delegating", "awaiting"), "human_approval_required"),
+        (("delegating", "open"), None),
         (("finished", "denied"), None),
         ((), None),
     ],

@@ -18,6 +18,8 @@ def test_flags_of_the_built_in_tools() -> None:
         "ask_human": (False, False, True),
         "wait_for": (False, False, True),
         "emit_event": (True, True, False),
+        "plan_tasks": (True, False, True),
+        "launch_agent": (True, False, True),
     }
 
 
