@@ -31,4 +31,7 @@ class Place:
         slack = session.origin.get("slack")
         if not isinstance(slack, dict) or not slack.get("channel"):
             return None
-        return cls(str(slack["channel"]), str(slack.get("user", "")), str(slack.get("thread_ts", "")))
+        # Sub-agents and copies inherit the channel; each begins a thread of its own there.
+        inherited = session.lineage is not None or session.forked is not None
+        thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
+        return cls(str(slack["channel"]), str(slack.get("user", "")), thread_ts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +31,8 @@ _BUSY = {
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"}
 _KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
-_READS = {"conversations.history", "conversations.replies"}
+_READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
+_ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
 RETRY_SECONDS = 2.0
 _log = logging.getLogger("flagman.sending")
 MEND_SECONDS = 30.0
@@ -111,6 +113,16 @@ class SlackSender:
         await self._call(
             "chat.update", channel, channel=channel, ts=ts, text=message.text, blocks=list(blocks)
         )
+
+    async def permalink(self, channel: str, ts: str) -> str:
+        """The address of a message; empty where Slack does not say."""
+        try:
+            answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
+        except (NotNow, Gone, Refused) as problem:
+            _log.info("%s in %s has no link: %s", ts, channel, problem)
+            return ""
+        found = str(answer.get("permalink") or "")
+        return found if _ADDRESS.fullmatch(found) else ""
 
     async def find(self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float) -> str:
         """The ts of a message that may have been posted without being recorded; empty if it was not."""

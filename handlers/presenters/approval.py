@@ -8,10 +8,10 @@ from itertools import groupby
 from handlers.ids import Action, Target
 from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
+from handlers.presenters.proposal import full_text, length, proposed
 from handlers.presenters.reminder import snooze_buttons, snoozed
 from handlers.presenters.text import (
     Block,
-    argument_text,
     button,
     context,
     duration,
@@ -26,7 +26,6 @@ from handlers.presenters.text import (
 from supervisor.core.persona import Approvers
 from supervisor.core.session import Call, Session, Step
 
-SHOWN_A_CALL = 2400
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
@@ -45,14 +44,18 @@ def _parts(calls: list[Call], mask: Mask) -> Iterator[list[Call]]:
     part: list[Call] = []
     size = 0
     for call in calls:
-        length = min(len(argument_text(call.call.arguments)), SHOWN_A_CALL) + OUTPUT_SHOWN
-        if part and (len(part) == ROWS_A_MESSAGE or size + length > SHOWN_A_MESSAGE):
+        if part and (len(part) == ROWS_A_MESSAGE or size + room(call) > SHOWN_A_MESSAGE):
             yield part
             part, size = [], 0
         part.append(call)
-        size += length
+        size += room(call)
     if part:
         yield part
+
+
+def room(call: Call) -> int:
+    """About how many characters a row takes."""
+    return length(call) + OUTPUT_SHOWN
 
 
 def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Mask) -> Message:
@@ -61,12 +64,12 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
     if part == 0 and step.text:
         blocks += rich_text(mask(step.text), limit=1000)[:2]
     for call in calls:
-        blocks += _row(session, call, mask)
+        blocks += row(session, call, mask, f"*{escape(one_line(call.call.tool, 80))}*")
     if open_:
         blocks += snoozed(session, open_[0].request_id)
         blocks.append(_for_all(session, open_))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
-    first = one_line(mask(argument_text(calls[0].call.arguments)), 120)
+    first = one_line(mask(full_text(calls[0])), 120)
     return Message(key, escape(f"{_plain_headline(open_)}: {tools} {first}"), tuple(blocks))
 
 
@@ -96,12 +99,11 @@ def _rule(call: Call) -> Approvers:
     return call.call.approvers or Approvers()
 
 
-def _row(session: Session, call: Call, mask: Mask) -> list[Block]:
-    text = mask(argument_text(call.call.arguments))
-    left = len(text) - SHOWN_A_CALL
-    title = f"*{escape(one_line(call.call.tool, 80))}*"
-    rows = [mrkdwn(title), preformatted(text[:SHOWN_A_CALL])]
-    if left > 0:
+def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
+    """One call: all that will run or ran, who may decide or decided, and its buttons."""
+    body, left = proposed(call, mask)
+    rows = [mrkdwn(title), *body]
+    if left:
         rows.append(
             context(f":scissors: {left:,} more characters. *View full call* shows every one of them.")
         )
@@ -109,7 +111,7 @@ def _row(session: Session, call: Call, mask: Mask) -> list[Block]:
         rows += [*_policy(call), _buttons(session, call)]
     else:
         rows += [context(*_outcome(call, mask)), *_output(call, mask)]
-        if left > 0:
+        if left:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
     return rows

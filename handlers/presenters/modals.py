@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from handlers.ids import Action, Target, View
 from handlers.place import Place
 from handlers.presenters.message import Mask
+from handlers.presenters.proposal import full_text
 from handlers.presenters.text import (
     Block,
-    argument_text,
     button,
     context,
     escape,
@@ -96,7 +96,7 @@ def launch_form(personas: Sequence[Persona], place: Place) -> Block:
 
 
 def deny_form(session: Session, call: Call, mask: Mask) -> Block:
-    shown = argument_text(call.call.arguments)
+    shown = full_text(call)
     blocks = [
         mrkdwn(f"Deny *{escape(one_line(call.call.tool, 80))}*? It will not run."),
         preformatted(one_line(mask(shown), 300)),
@@ -135,7 +135,7 @@ def resume_form(session: Session) -> Block:
 
 def full_call(session: Session, call: Call, page: int, mask: Mask) -> Block:
     """Every character of a call, a page at a time."""
-    text = mask(argument_text(call.call.arguments))
+    text = mask(full_text(call))
     pages = max(1, -(-len(text) // CHARS_A_PAGE))
     page = min(max(page, 0), pages - 1)
     shown = text[page * CHARS_A_PAGE : (page + 1) * CHARS_A_PAGE]

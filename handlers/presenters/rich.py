@@ -69,7 +69,7 @@ class Piece:
 
 def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
     """`unread` characters never became pieces; together with what is cut here they are counted at the end."""
-    pieces, left = _short(_few(pieces), limit)
+    pieces, left = short(_few(pieces), limit)
     left += unread
     if not left and not any(piece.runs.text.strip() for piece in pieces):
         return []
@@ -92,7 +92,7 @@ def _few(pieces: list[Piece]) -> list[Piece]:
     return [*pieces[:most], rest]
 
 
-def _short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
+def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
     """The pieces within the limit, and how many characters are not."""
     shown: list[Piece] = []
     room = limit

@@ -104,6 +104,11 @@ def person(actor: str, name: str = "") -> str:
     return escape(one_line(name or actor, 60))
 
 
+def linked(label: str, address: str) -> str:
+    """The label in mrkdwn, leading to a message of our own where its address is known."""
+    return f"<{address}|{escape(label)}>" if address else escape(label)
+
+
 def moment(at: datetime, *, date: bool = False) -> str:
     """A time that Slack shows in the reader's own zone."""
     form = "{date_short_pretty} {time}" if date else "{time}"
