@@ -22,7 +22,7 @@ from supervisor.core.events import (
     TimerSet,
     Trigger,
 )
-from supervisor.core.persona import Budgets
+from supervisor.core.raising import raised
 from supervisor.core.session import Session
 from supervisor.core.text import clean
 from supervisor.triggers import Kind, Signal, matching, reason_for, resumption
@@ -74,29 +74,33 @@ class Waiting(Changes):
         compact: bool = False,
         halt: int | None = None,
     ) -> Session:
-        """Go on, whatever it waits for. A session stopped by its budget gets as much again as at its start.
+        """Go on, whatever it waits for. Where a budget is used up, it gets as much again as at its start.
 
         `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
         `halt`: only if it is still in this pause (by number), as a resume token says.
         """
         context = checked(context, "The context", optional=True)
-        budgets = (await self.personas.pinned(await self.sessions.load(session_id))).budgets
 
         def events(session: Session) -> list[Event]:
             if not session.pause or (halt is not None and session.halts[-1].number != halt):
                 raise IllegalEvent(_not_paused(session))
             if compact and not compactable(session):
                 raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
-            raised: list[Event] = []
-            full = session.pause.reason == "context_budget_exceeded" and not compact
-            if full or session.pause.reason == "budget_exceeded":
-                raised = [BudgetRaised(**self._by(actor), budgets=_raised(session.budgets, budgets))]
             resumed = Resumed(
                 **self._by(actor), trigger=trigger, data=clean(data), context=context, compact=compact
             )
-            return [*raised, *resumption(session, resumed)]
+            return [*self._more(session, session.pause, actor, compact), *resumption(session, resumed)]
 
         return await self._change(session_id, events)
+
+    def _more(self, session: Session, pause: Paused, actor: Actor, compact: bool) -> list[Event]:
+        """What it may use from now on, where it was stopped by its budgets."""
+        if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
+            return []
+        budgets = raised(session, max(self._clock(), pause.at))
+        if compact:
+            budgets = budgets.model_copy(update={"max_context_tokens": session.budgets.max_context_tokens})
+        return [BudgetRaised(**self._by(actor), budgets=budgets)] if budgets != session.budgets else []
 
     async def resume_later(self, session_id: str, condition: Condition, actor: Actor) -> Session:
         """One more thing that resumes a paused session."""
@@ -198,20 +202,3 @@ def _not_paused(session: Session) -> str:
     if session.waiting_for == "outcome_unknown":
         return "This session waits for a decision on a call that was cut off: use its buttons to go on."
     return "This session is not paused; it is running."
-
-
-def _raised(now: Budgets, more: Budgets) -> Budgets:
-    """Each limit raised by what the persona gives at the start."""
-    return now.model_copy(
-        update={
-            "max_steps": now.max_steps + more.max_steps,
-            "max_context_tokens": _sum(now.max_context_tokens, more.max_context_tokens),
-            "max_tokens": _sum(now.max_tokens, more.max_tokens),
-            "max_cost_usd": _sum(now.max_cost_usd, more.max_cost_usd),
-            "max_minutes": _sum(now.max_minutes, more.max_minutes),
-        }
-    )
-
-
-def _sum(now: Any, more: Any) -> Any:
-    return None if now is None or more is None else now + more

@@ -129,6 +129,7 @@ def _launch(session_id: str, event: Event) -> Session:
         launched_at=event.at,
         changed_at=event.at,
         budgets=event.budgets,
+        allowance=event.budgets,
         origin=event.origin,
         lineage=event.lineage,
     )

@@ -169,7 +169,10 @@ class Compaction(Frozen):
 
 
 class Session(Frozen):
-    """Everything known about a session; `version` counts the events folded so far."""
+    """Everything known about a session; `version` counts the events folded so far.
+
+    `allowance` are its budgets at the start, by which they are raised.
+    """
 
     id: str
     version: int
@@ -181,6 +184,7 @@ class Session(Frozen):
     launched_at: datetime
     changed_at: datetime
     budgets: Budgets
+    allowance: Budgets
     origin: Json = Field(default_factory=dict)
     lineage: Lineage | None = None
     forked: Fork | None = None
