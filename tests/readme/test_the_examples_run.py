@@ -1,0 +1,244 @@
+"""Every example of the README runs as printed; only what stands for the reader's own is filled in."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.sdk import Session, connect
+from bot.settings import Settings
+from supervisor.core.conditions import parse_condition
+from supervisor.gateway import make_gateway
+from supervisor.personas.loader import load_personas
+from supervisor.tools.builtin import builtin_tools
+from tests.cli.served import Served, environment, served, until
+from tests.readme import examples
+from tests.readme.examples import ROOT
+from tests.readme.people import entered
+from tests.readme.shell import filled_in, output, typed
+from tests.support.api import Client
+from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
+
+KEYS = {f"{name}_API_KEY": "sk-none" for name in ("ANTHROPIC", "OPENAI", "GOOGLE")}
+MODELS = [span for span in examples.spans() if re.match(r"(anthropic|openai|openai-chat|google):\w", span)]
+
+
+def test_nothing_is_left_out_here() -> None:
+    assert {block.language for block in examples.blocks()} == {"sh", "python", "markdown"}
+    assert {examples.program(line) for line in examples.shell_lines()} == {
+        "make",
+        "export",
+        "flagman",
+        "curl",
+    }
+    assert len(examples.blocks("python")) == len(examples.blocks("markdown")) == 1
+    assert len(examples.conditions()) >= 7
+    assert len(MODELS) == 2
+
+
+# Make
+
+
+@pytest.mark.parametrize("line", examples.lines_of("make") + examples.spans("make "))
+def test_make_has_the_target(line: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", line.replace("make", "make -n", 1)],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if "make run" in line:
+        # What the fixtures start.
+        assert done.stdout.splitlines()[-1].endswith("/flagman serve")
+
+
+async def test_the_exports_lead_to_a_slack_and_a_model(tmp_path: Path) -> None:
+    lines = "\n".join(examples.lines_of("export"))
+    for placeholder, real in {"xoxb-…": BOT_TOKEN, "xapp-…": APP_TOKEN, "…": "sk-none"}.items():
+        lines = lines.replace(placeholder, real)
+    said = subprocess.run(["sh", "-c", f"{lines}\nenv"], env={}, capture_output=True, text=True, check=True)
+    exported = dict(line.split("=", 1) for line in said.stdout.splitlines())
+    exported = {name: value for name, value in exported.items() if name not in ("PWD", "SHLVL", "_")}
+
+    def started(slack_url: str) -> str:
+        with served(tmp_path, SLACK_API_URL=slack_url, **exported) as running:
+            return (running.folder / "serve.log").read_text()
+
+    async with Slack() as slack:
+        welcome = await asyncio.to_thread(started, slack.api_url)
+        assert slack.api_url in welcome
+    assert exported["FLAGMAN_MODEL"] in welcome
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_model_that_is_named_is_known(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    gateway = make_gateway(model)
+    await gateway.check()
+    await gateway.close()
+
+
+# The command line
+
+
+@pytest.mark.parametrize("line", examples.lines_of("flagman"))
+def test_a_command_line_does_what_it_says(line: str, flagman: Served) -> None:
+    verb = line.split()[1]
+    PROMISED[verb](line, flagman)
+
+
+def _launches(line: str, flagman: Served) -> None:
+    before = {row["id"] for row in flagman.cli.json("list")}
+
+    def waiting() -> list[str]:
+        rows = flagman.cli.json("list", "--status", "paused")
+        return [row["id"] for row in rows if row["id"] not in before]
+
+    def wave_through() -> None:
+        until(waiting)
+        flagman.cli("approve", *waiting(), "--yes")
+
+    people = threading.Thread(target=wave_through)
+    people.start()
+    terminal = typed(filled_in(line, flagman), flagman)
+    assert terminal.ended() == 0, terminal.seen
+    people.join()
+    assert "approved" in terminal.seen
+    assert "completed" in terminal.seen
+
+
+def _pauses(line: str, flagman: Served) -> None:
+    session_id = flagman.cli.launched()
+    token = output(filled_in(line, flagman, session_id), flagman).strip()
+    assert flagman.cli.json("show", session_id)["pause"]["conditions"] == ["webhook: redis_ready"]
+
+    async def twice() -> list[int]:
+        async with Client(flagman.url) as anybody:
+            return [(await anybody.post(f"/v1/resume/{token}", {})).status for _ in range(2)]
+
+    first, second = asyncio.run(twice())
+    assert (first, second) == (200, 409)
+    assert flagman.cli.json("show", session_id)["pause"] is None
+
+
+def _approves(line: str, flagman: Served) -> None:
+    session_id = flagman.cli.launched()
+    calls = flagman.cli.json("show", session_id)["calls"]
+    terminal = typed(filled_in(line, flagman, session_id), flagman)
+    terminal.says("[y/N]")
+    for call in calls:
+        assert call["digest"] in terminal.seen
+    terminal.type("y\n")
+    assert terminal.ended() == 0
+    until(lambda: flagman.cli.json("show", session_id)["status"] == "completed")
+
+
+def _examines(line: str, flagman: Served) -> None:
+    said = output(filled_in(line, flagman), flagman)
+    assert "Store" in said
+    assert "✗" not in said
+
+
+PROMISED: dict[str, Callable[[str, Served], None]] = {
+    "launch": _launches,
+    "pause": _pauses,
+    "approve": _approves,
+    "doctor": _examines,
+}
+
+
+def test_no_promise_is_made_in_vain() -> None:
+    assert set(PROMISED) == {line.split()[1] for line in examples.lines_of("flagman")}
+
+
+@pytest.mark.parametrize("span", examples.spans("flagman "))
+def test_a_command_that_is_named_is_there(span: str, flagman: Served) -> None:
+    output(f"{span} --help", flagman)
+
+
+# HTTP
+
+
+@pytest.mark.parametrize("path", [s for s in examples.spans("/") if re.match(r"/(v1|\w+z$|metrics)", s)])
+async def test_an_address_that_is_named_answers(path: str, api: Client) -> None:
+    assert (await api.get(path)).status == 200
+
+
+# Python
+
+
+async def test_the_python_block_runs(flagman: Served, api: Client) -> None:
+    (block,) = examples.blocks("python")
+    program = f"import asyncio\nasync def example():\n{textwrap.indent(block.text, '    ')}\n    print(session.id)\n"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", f"{program}asyncio.run(example())"],
+        cwd=flagman.folder, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    events = (await api.get(f"/v1/sessions/{done.stdout.strip()}/events"))["events"]
+    paused, resumed = [e["data"] for e in events if e["type"] in ("Paused", "Resumed")][:2]
+    assert (paused["detail"], paused["conditions"]) == ("External dependency", ["webhook: redis_ready"])
+    assert (resumed["trigger"], resumed["data"]) == ("webhook", {"redis_url": "redis://localhost"})
+
+
+# Conditions, the same in every place
+
+
+@pytest.mark.parametrize("text", examples.conditions())
+async def test_a_condition_is_understood_everywhere(text: str, flagman: Served, api: Client) -> None:
+    known = parse_condition(text, now=datetime.now(UTC))
+    assert builtin_tools()["wait_for"].validate({"condition": text})["condition"] == text
+    session_id = await asyncio.to_thread(flagman.cli.launched)
+
+    async def understood() -> None:
+        (shown,) = (await api.get(f"/v1/sessions/{session_id}"))["pause"]["conditions"]
+        assert shown.split()[0] == str(known).split()[0]
+        assert (await api.post(f"/v1/sessions/{session_id}/resume", {})).status == 200
+
+    await api.post(f"/v1/sessions/{session_id}/pause", {"resume_conditions": [text]})
+    await understood()
+    await asyncio.to_thread(flagman.cli, "pause", session_id, "--until", text)
+    await understood()
+    async with connect(flagman.url, flagman.key):
+        session = await Session.load(session_id)
+        await session.pause(reason="because", resume_condition=text)
+    await understood()
+    await entered(api, f"/agent pause {session_id} until {text}")
+    await understood()
+
+
+# The persona
+
+
+def test_the_persona_loads_and_can_be_launched(tmp_path: Path) -> None:
+    (block,) = examples.blocks("markdown")
+    folder = tmp_path / "personas"
+    folder.mkdir()
+    (folder / "deployer.md").write_text(block.text)
+    persona = load_personas(folder, builtin_tools())["deployer"]
+    assert [rule.mode for rule in persona.approvals] == ["allow", "ask"]
+    with served(tmp_path, FLAGMAN_PERSONAS=str(folder)) as running:
+        session_id = running.cli.launched(persona="deployer")
+        calls = running.cli.json("show", session_id)["calls"]
+    shells = [call["approvers"] for call in calls if call["tool"] == "shell"]
+    assert shells
+    assert all((a["groups"], a["quorum"], a["exclude_requester"]) == (["sre"], 2, True) for a in shells)
+
+
+def test_every_variable_is_in_the_table_once() -> None:
+    named = [name for row in examples.rows("Variable") for name in row[0]]
+    assert sorted(named) == sorted(str(f.validation_alias) for f in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("link", examples.links())
+def test_a_link_leads_somewhere(link: str) -> None:
+    assert (ROOT / link.partition("#")[0]).exists()
