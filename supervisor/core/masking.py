@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -28,8 +29,15 @@ class Masker:
     """Callable: text to text. `secrets` are hidden wherever they occur, besides the well-known shapes."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({s for s in secrets if len(s) >= _SHORTEST}, key=len, reverse=True)
-        self._pattern = re.compile("|".join([*(re.escape(s) for s in known), *_SHAPES]))
+        known = {form for s in secrets if len(s) >= _SHORTEST for form in (s, *_in_json(s))}
+        self._pattern = re.compile(
+            "|".join([*(re.escape(s) for s in sorted(known, key=len, reverse=True)), *_SHAPES])
+        )
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(MASK, text)
+
+
+def _in_json(secret: str) -> tuple[str, str]:
+    """As it stands in a text that is JSON itself, such as a tool's output."""
+    return json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
