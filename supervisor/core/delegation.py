@@ -142,11 +142,12 @@ def undecided(session: Session, call: Call) -> tuple[Child, ...]:
 def delegate(session: Session, call: Call) -> Delegate:
     """What to do now for a call that delegates; nothing where it just has to wait."""
     policy, stands = plan_of(call).on_failure, standings(session, call)
-    failed = [s for s in stands if s.state in ("failed", "cancelled")]
+    failed = [s.child for s in stands if s.child and s.state in ("failed", "cancelled")]
     open_ = [s for s in stands if s.state in ("waiting", "ready")]
-    stopping = any(s.child and s.child.verdict == "stop" for s in failed)
+    stopping = [child for child in failed if child.verdict == "stop"]
     if stopping or (failed and policy == "fail_fast"):
-        why = f"{failed[0].subtask.id} {failed[0].state}, so nothing more was begun"
+        cause = min(stopping or failed, key=lambda child: child.finished_at or child.at)
+        why = f"{cause.name} {cause.state}, so nothing more was begun"
         stops = tuple(s.child.id for s in stands if s.child and s.state == "running")
         skips = tuple((s.subtask.id, why) for s in open_)
         return Delegate(call, stops=stops, skips=skips, joined=not (stops or skips))
