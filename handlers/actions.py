@@ -134,6 +134,12 @@ def _sessions(app: AsyncApp, deps: Deps) -> None:
         await deps.supervisor.resume(target.session_id, actor_of(body), halt=target.halt)
         await ack()
 
+    @app.action(Action.COMPACT)
+    async def compact(ack: AsyncAck, body: Body) -> None:
+        target = _target(body)
+        await deps.supervisor.resume(target.session_id, actor_of(body), compact=True, halt=target.halt)
+        await ack()
+
     @app.action(Action.CANCEL)
     async def cancel(ack: AsyncAck, body: Body) -> None:
         await deps.supervisor.cancel(_target(body).session_id, actor_of(body))

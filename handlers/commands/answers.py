@@ -22,6 +22,7 @@ def help_text(slash: str) -> str:
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
             f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
+            f"• `{slash} resume <id> compact` sums its earlier steps up first",
             f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
             f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
             f"• `{slash} personas` shows who there is",

@@ -28,7 +28,10 @@ async def pause(deps: Deps, command: Command, actor: Actor) -> str:
 
 
 async def resume(deps: Deps, command: Command, actor: Actor) -> str:
-    """`resume <id> [message]`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
+    """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
+    if command.rest.lower() == "compact":
+        session = await deps.supervisor.resume(command.session_id, actor, compact=True)
+        return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
     if not says_when(command.rest):
         session = await deps.supervisor.resume(command.session_id, actor, context=command.rest)
         return f":arrow_forward: `{session.id}` goes on."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from handlers.ids import Action, Target
 from handlers.presenters.headline import headline
 from handlers.presenters.message import Mask, Message
+from handlers.presenters.resuming import cancel, spent, ways_on
 from handlers.presenters.text import (
     Block,
     brief,
     button,
-    confirm,
     context,
     escape,
     moment,
@@ -51,6 +51,7 @@ def card(session: Session, mask: Mask) -> Message:
     if len(session.task) > 140:
         blocks.append(plain(mask(session.task), 1500))
     blocks += _steps(session, mask)
+    blocks += spent(session)
     blocks.append(context(" · ".join(_facts(session))))
     buttons = _buttons(session)
     if buttons:
@@ -102,27 +103,9 @@ def _facts(session: Session) -> list[str]:
 
 def _buttons(session: Session) -> list[Block]:
     value = Target.of(session).encode()
+    log = button("View log", Action.LOG, value)
     if session.ended:
-        return [button("View log", Action.LOG, value)]
-    stop = button(
-        "Cancel",
-        Action.CANCEL,
-        value,
-        style="danger",
-        confirm=confirm(
-            "Cancel this session?", "It stops now, and nothing it proposed will run.", "Cancel it"
-        ),
-    )
+        return [log]
     if session.pause:
-        go = "Retry" if session.pause.reason == "error_threshold_exceeded" else "Resume"
-        if session.pause.reason == "budget_exceeded":
-            go = "Raise the budget and go on"
-        pause = Target.of_pause(session).encode()
-        with_words = button("Resume with a message", Action.RESUME_WITH, pause)
-        return [
-            button(go, Action.RESUME, pause, style="primary"),
-            with_words,
-            stop,
-            button("View log", Action.LOG, value),
-        ]
-    return [button("Pause", Action.PAUSE, value), stop, button("View log", Action.LOG, value)]
+        return [*ways_on(session), log]
+    return [button("Pause", Action.PAUSE, value), cancel(session), log]

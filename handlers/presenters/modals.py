@@ -8,6 +8,7 @@ from handlers.ids import Action, Target, View
 from handlers.place import Place
 from handlers.presenters.message import Mask
 from handlers.presenters.proposal import full_text
+from handlers.presenters.resuming import raises
 from handlers.presenters.text import (
     Block,
     button,
@@ -127,9 +128,8 @@ def outcome_form(session: Session, call: Call, verdict: str) -> Block:
 
 
 def resume_form(session: Session) -> Block:
-    blocks = [
-        _text_input("context", "Message", placeholder="what it should know", hint="The agent reads it first.")
-    ]
+    hint = f"The agent reads it first. {raises(session)}".strip()
+    blocks = [_text_input("context", "Message", placeholder="what it should know", hint=hint)]
     return _modal(View.RESUME, "Resume", blocks, Target.of_pause(session).encode(), "Resume")
 
 

@@ -8,6 +8,7 @@ from handlers.ids import Action, Target
 from handlers.presenters.headline import WAITING
 from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
+from handlers.presenters.resuming import spent, ways_on
 from handlers.presenters.text import (
     Block,
     argument_text,
@@ -32,7 +33,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         if call.phase == "asking" and not session.ended:
-            blocks += [_choices(session, call, mask), context("Or answer with a reply in this thread.")]
+            blocks += [choices(session, call, mask), context("Or answer with a reply in this thread.")]
         elif call.phase == "finished":
             blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
             if call.finished_at:
@@ -43,7 +44,8 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
         yield Message(f"question:{call.call_id}", text, tuple(blocks))
 
 
-def _choices(session: Session, call: Call, mask: Mask) -> Block:
+def choices(session: Session, call: Call, mask: Mask) -> Block:
+    """The options of a question, and a window for any other answer."""
     elements = [
         button(
             one_line(mask(option), 75) or "–",
@@ -91,16 +93,9 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
         if open_:
-            blocks += _waits(session)
-            value = Target.of_pause(session).encode()
-            go = "Retry" if halt.reason == "error_threshold_exceeded" else "Resume"
-            elements = [
-                button(go, Action.RESUME, value, style="primary"),
-                button("Resume with a message", Action.RESUME_WITH, value),
-            ]
-            blocks.append(
-                {"type": "actions", "block_id": f"halt:{session.id}:{halt.number}", "elements": elements}
-            )
+            blocks += [*spent(session), *_waits(session)]
+            name = f"halt:{session.id}:{halt.number}"
+            blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
         elif halt.resumed_at:
             who = person(halt.resumed_by, halt.resumed_by_name)
             blocks.append(context(f":arrow_forward: Resumed by {who} at {moment(halt.resumed_at)}"))
