@@ -105,9 +105,7 @@ def sentence(error: Exception) -> str:
     match error:
         case AlreadyDecided():
             by = person(error.by, error.name)
-            return (
-                f":information_source: This call was already {error.verdict} by {by} at {moment(error.at)}."
-            )
+            return f":information_source: {error.what} was already {error.verdict} by {by} at {moment(error.at)}."
         case NotAllowed() if error.users or error.groups:
             whom = [person(f"slack:{user.removeprefix('slack:')}") for user in error.users]
             whom += [_safe(f"a member of {group}") for group in error.groups]

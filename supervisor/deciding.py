@@ -7,7 +7,7 @@ from typing import Literal
 
 from supervisor.changes import checked
 from supervisor.core.conversation import Json
-from supervisor.core.errors import IllegalEvent, NotAllowed
+from supervisor.core.errors import AlreadyDecided, IllegalEvent, NotAllowed
 from supervisor.core.events import Actor, ApprovalDecided, CallEdited, ChildDecided, Event, OutcomeDecided
 from supervisor.core.fold import apply
 from supervisor.core.policy import permission, right_to_decide
@@ -15,6 +15,12 @@ from supervisor.core.session import Call, Session
 from supervisor.core.text import clean
 from supervisor.screening import edited, tools_of
 from supervisor.waiting import Waiting
+
+CHILD_WORDS = {
+    "retry": "answered with “Retry”",
+    "skip": "answered with “Go on without”",
+    "stop": "answered with “Stop the rest”",
+}
 
 
 class Deciding(Waiting):
@@ -119,9 +125,15 @@ class Deciding(Waiting):
         self, session_id: str, child_id: str, verdict: Literal["retry", "skip", "stop"], actor: Actor
     ) -> Session:
         """Say what next of a sub-agent that failed: do it again, go on without it, or stop the rest of the plan."""
-        return await self._change(
-            session_id, lambda _: [ChildDecided(**self._by(actor), child_id=child_id, verdict=verdict)]
-        )
+
+        def events(session: Session) -> list[Event]:
+            child = session.child(child_id)
+            if child.verdict and child.decided_at:
+                what, word, name = "That failure", CHILD_WORDS[child.verdict], child.decided_by_name
+                raise AlreadyDecided(word, child.decided_by, child.decided_at, name=name, what=what)
+            return [ChildDecided(**self._by(actor), child_id=child_id, verdict=verdict)]
+
+        return await self._change(session_id, events)
 
 
 def _same(call: Call, seen: str) -> None:

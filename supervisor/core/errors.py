@@ -99,9 +99,11 @@ class AlreadyDecided(FlagmanError):
     code = "already_decided"
     status = 409
 
-    def __init__(self, verdict: str, by: str, at: datetime, *, name: str = "") -> None:
-        super().__init__(f"This call was already {verdict} by {name or by}.")
-        self.verdict, self.by, self.at, self.name = verdict, by, at, name
+    def __init__(
+        self, verdict: str, by: str, at: datetime, *, name: str = "", what: str = "This call"
+    ) -> None:
+        super().__init__(f"{what} was already {verdict} by {name or by}.")
+        self.verdict, self.by, self.at, self.name, self.what = verdict, by, at, name, what
 
 
 class AlreadyEnded(FlagmanError):

@@ -74,7 +74,8 @@ def _decided(session: Session, event: ChildDecided) -> dict[str, Any]:
     child = session.child(event.child_id)
     if child not in undecided(session, session.call(child.call_id)):
         raise IllegalEvent("Nobody has to decide on that sub-agent now.")
-    return _with(session, child.model_copy(update={"verdict": event.verdict}))
+    decided = {"decided_by": event.by, "decided_by_name": event.by_name, "decided_at": event.at}
+    return _with(session, child.model_copy(update={"verdict": event.verdict, **decided}))
 
 
 def _with(session: Session, child: Child) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from supervisor.core.conditions import Condition
 from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
+from supervisor.core.fact import LAST
 from supervisor.core.persona import Budgets
 
 CallPhase = Literal[
@@ -129,6 +130,9 @@ class Child(Frozen):
     budgets: Budgets
     state: Literal["running", "completed", "failed", "cancelled"] = "running"
     verdict: Literal["", "retry", "skip", "stop"] = ""
+    decided_by: str = ""
+    decided_by_name: str = ""
+    decided_at: datetime | None = None
     result: str = ""
     steps: int = 0
     usage: Usage = Usage()
@@ -311,7 +315,8 @@ class Session(Frozen):
             return None
         if self.pause:
             return self.pause.reason
-        open_ = {c.phase for c in self.open_calls}
+        left = [c for c in self.open_calls if c.phase != "open" or c.call.tool not in LAST]
+        open_ = {c.phase for c in left}
         if not open_ or open_ & {"ready", "approved", "started", "held", "open"}:
             return None
         if "unknown" in open_:
