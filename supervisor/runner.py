@@ -11,13 +11,24 @@ from storage.queue import Started
 from supervisor.asking import Asking
 from supervisor.coordinator import Coordinator
 from supervisor.core.conditions import parse_condition
-from supervisor.core.control import CallModel, Compact, Finish, Pause, RunTools, Sleep, Wait, next_action
+from supervisor.core.control import (
+    CallModel,
+    Compact,
+    Fail,
+    Finish,
+    Pause,
+    RunTools,
+    Sleep,
+    Wait,
+    next_action,
+)
 from supervisor.core.delegation import Delegate
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent, InvalidCondition
 from supervisor.core.events import (
     ApprovalRequested,
     Completed,
+    Failed,
     OutcomeLost,
     Paused,
     QuestionAsked,
@@ -110,6 +121,8 @@ class _Advance:
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._ledger.add(Completed(**self._ledger.now(), summary=summary))
+            case Fail(error=error):
+                self._ledger.add(Failed(**self._ledger.now(), error=error))
             case Pause(reason=reason, detail=detail):
                 self._ledger.add(Paused(**self._ledger.now(), reason=reason, detail=detail))
             case CallModel(context_seen=seen):

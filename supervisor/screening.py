@@ -10,8 +10,9 @@ from supervisor.core.delegation import DELEGATING, problem
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
+from supervisor.core.fact import GIVE_UP
 from supervisor.core.persona import Persona
-from supervisor.core.policy import may_use, rule
+from supervisor.core.policy import Ruling, may_use, rule
 from supervisor.core.text import clean, clean_text
 from supervisor.tools.contract import InvalidArguments, Tool
 
@@ -20,11 +21,11 @@ MAX_NAME = 200
 
 
 def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
-    """The tools a persona may use; who may launch nobody has no tools for that."""
+    """The tools a persona may use; who may launch nobody has no tools for that, and anybody may give up."""
     return {
         name: tool
         for name, tool in known.items()
-        if may_use(persona, name) and (persona.agents or name not in DELEGATING)
+        if name == GIVE_UP or (may_use(persona, name) and (persona.agents or name not in DELEGATING))
     }
 
 
@@ -99,7 +100,9 @@ def _ruled(
         return _refused(proposed, call_id, str(error))
     if tool.name in DELEGATING and (wrong := problem(tool.name, arguments, roster)):
         return _refused(proposed, call_id, wrong)
-    ruling = rule(persona, tool.name, arguments, changes=tool.changes)
+    # Nobody has to wave through that an agent stops.
+    given_up = Ruling(mode="allow") if tool.name == GIVE_UP else None
+    ruling = given_up or rule(persona, tool.name, arguments, changes=tool.changes)
     if ruling.mode == "deny":
         return _refused(proposed, call_id, f"Policy forbids this call. {ruling.reason}".strip())
     return ToolCall(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.delegation import DELEGATING, Delegate, delegate
 from supervisor.core.events import PauseReason
+from supervisor.core.fact import GIVE_UP, LAST
 from supervisor.core.session import Call, Session
 
 
@@ -61,8 +62,14 @@ class Compact:
     through_step: int
 
 
-WAIT_FOR = "wait_for"
-Action = CallModel | RunTools | Sleep | Delegate | Compact | Pause | Wait | Finish
+@dataclass(frozen=True)
+class Fail:
+    """The agent itself says that the task cannot be done."""
+
+    error: str
+
+
+Action = CallModel | RunTools | Sleep | Delegate | Compact | Pause | Wait | Finish | Fail
 
 
 def next_action(session: Session, now: datetime) -> Action:
@@ -86,19 +93,25 @@ def _delegation(session: Session, now: datetime) -> Delegate | Pause | None:
 
 
 def _tools(session: Session) -> Action:
-    waits = tuple(c for c in session.calls_in("open") if c.call.tool == WAIT_FOR)
+    open_ = session.calls_in("open")
     action = RunTools(
         ask=session.calls_in("held"),
-        questions=tuple(
-            c for c in session.calls_in("open") if c.call.tool not in DELEGATING and c not in waits
-        ),
+        questions=tuple(c for c in open_ if c.call.tool not in DELEGATING | LAST),
         run=session.calls_in("ready", "approved"),
         started=session.calls_in("started"),
     )
     if action != RunTools():
         return action
-    # A wait is entered last, so that it holds up nothing else of the same turn.
-    return Sleep(waits[0]) if waits and len(session.open_calls) == len(waits) else Wait()
+    last = [c for c in open_ if c.call.tool in LAST]
+    if not last or len(session.open_calls) != len(last):
+        return Wait()
+    gives_up = next((c for c in last if c.call.tool == GIVE_UP), None)
+    return Fail(_reason(gives_up)) if gives_up else Sleep(last[0])
+
+
+def _reason(call: Call) -> str:
+    arguments = call.call.arguments
+    return str(arguments.get("reason", "")) if isinstance(arguments, dict) else ""
 
 
 def _compaction(session: Session, now: datetime) -> Compact | None:

@@ -26,6 +26,10 @@ PauseReason = Literal[
 
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
 
+WAIT_FOR, GIVE_UP = "wait_for", "give_up"
+# Calls that are entered last, so that they hold up nothing else of the same turn.
+LAST = frozenset({WAIT_FOR, GIVE_UP})
+
 
 class Actor(Frozen):
     """Who did it: `slack:U…`, `api:<key>`, `cli:<user>`, `agent:<session>`, `clock` or `system`."""

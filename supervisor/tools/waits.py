@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from supervisor.core.conditions import FORMS, parse_condition
-from supervisor.core.control import WAIT_FOR
 from supervisor.core.errors import InvalidCondition
+from supervisor.core.fact import WAIT_FOR
 from supervisor.tools.typed import tool
 
 

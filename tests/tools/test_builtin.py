@@ -20,6 +20,7 @@ def test_flags_of_the_built_in_tools() -> None:
         "emit_event": (True, True, False),
         "plan_tasks": (True, False, True),
         "launch_agent": (True, False, True),
+        "give_up": (False, False, True),
     }
 
 
