@@ -88,7 +88,9 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
     queues: list[QueueName] = ["outbox"] if after.origin else []
     # A pause or an end must also reach the worker that is at it right now.
     stopped = before is not None and (after.lifecycle != before.lifecycle)
-    if stopped or not isinstance(next_action(after, after.changed_at), Wait):
+    # One that comes back with its sub-agents may have missed how they ended.
+    returned = before is None and bool(after.running_children)
+    if stopped or returned or not isinstance(next_action(after, after.changed_at), Wait):
         queues.append("ready")
     return queues
 
