@@ -11,7 +11,14 @@ from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     BudgetRaised,
+    CallEdited,
     Cancelled,
+    ChildDecided,
+    ChildFinished,
+    ChildLaunched,
+    ChildrenJoined,
+    ChildSkipped,
+    Compacted,
     Completed,
     ContextAdded,
     Event,
@@ -23,10 +30,13 @@ from supervisor.core.events import (
     QuestionAnswered,
     QuestionAsked,
     Resumed,
+    SessionForked,
     SessionLaunched,
+    SessionRestored,
     TimerDropped,
     TimerFired,
     TimerSet,
+    ToolCall,
     ToolFinished,
     ToolStarted,
     WaitBegun,
@@ -113,6 +123,34 @@ def _timing(event: Event) -> str:
         case BudgetRaised():
             return "raised the budget"
         case _:
+            return _lineage(event)
+
+
+def _lineage(event: Event) -> str:
+    match event:
+        case ChildLaunched():
+            return (
+                f"launched {event.persona} as sub-agent {event.name}, session {event.child_id}: {event.task}"
+            )
+        case ChildFinished():
+            return f"sub-agent {event.child_id} {event.ending}{_because(event.result.strip())}"
+        case ChildSkipped():
+            return f"gave up subtask {event.name}{_because(event.reason)}"
+        case ChildDecided():
+            return f"decided on sub-agent {event.child_id}: {event.verdict}"
+        case ChildrenJoined():
+            return f"ended the plan {event.call_id}: {event.content.strip()}"
+        case CallEdited():
+            digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
+            return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
+        case Compacted():
+            return f"summed up the steps to {event.through_step}: {event.summary.strip()}"
+        case SessionForked():
+            return f"copied session {event.source} up to step {event.step}"
+        case SessionRestored():
+            lost = f"; {', '.join(event.lost)} lost the arguments" if event.lost else ""
+            return f"restored it from a SESSION_LOG (chain sha256 {event.chain[:12]}){lost}"
+        case _:
             return event.type
 
 
@@ -120,9 +158,12 @@ def _response(event: ModelResponded) -> Iterator[str]:
     if event.text:
         yield f"said: {event.text}"
     for call in event.calls:
-        arguments = call.arguments if isinstance(call.arguments, str) else canonical_json(call.arguments)
         ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
-        yield f"selected {call.call_id} {call.tool} {arguments} ({ruling})"
+        yield f"selected {call.call_id} {call.tool} {_arguments(call)} ({ruling})"
+
+
+def _arguments(call: ToolCall) -> str:
+    return call.arguments if isinstance(call.arguments, str) else canonical_json(call.arguments)
 
 
 def _because(reason: str) -> str:
