@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from handlers.ids import Action, Target
+from handlers.presenters.asks import Ask, in_all
+from handlers.presenters.family import Family
 from handlers.presenters.headline import headline
 from handlers.presenters.message import Mask, Message
-from handlers.presenters.resuming import cancel, spent, ways_on
+from handlers.presenters.progress import delegations, progress
+from handlers.presenters.proposal import in_short
+from handlers.presenters.resuming import cancel, money, spent, ways_on
 from handlers.presenters.text import (
     Block,
     brief,
     button,
     context,
     escape,
+    linked,
     moment,
     mrkdwn,
     one_line,
@@ -37,9 +44,10 @@ MARK = {
 }
 
 
-def card(session: Session, mask: Mask) -> Message:
-    """The card as the session stands."""
-    title = headline(session, mask)
+def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = ()) -> Message:
+    """The card as the session stands; `waiting` is what its sub-agents ask of people."""
+    parted = session.waiting_for == "children_running"
+    title = f":raised_hand: {in_all(waiting)} below" if parted and waiting else headline(session, mask)
     task = one_line(mask(session.task), 140)
     blocks: list[Block] = [
         {
@@ -47,21 +55,36 @@ def card(session: Session, mask: Mask) -> Message:
             "text": {"type": "plain_text", "text": f"{session.persona}: {task}"[:150], "emoji": False},
         },
         mrkdwn(f"*{title}*"),
+        *_whose(session, family),
     ]
     if len(session.task) > 140:
         blocks.append(plain(mask(session.task), 1500))
     blocks += _steps(session, mask)
+    blocks += progress(session, mask, family)
     blocks += spent(session)
-    blocks.append(context(" · ".join(_facts(session))))
+    blocks.append(context(" · ".join(_facts(session, family))))
     buttons = _buttons(session)
     if buttons:
         blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
     text = f"{session.persona} · {escape(task)} · {title}"
-    return Message("card", text, tuple(blocks), urgent=session.ended or session.status == "paused")
+    # A coordinator's card changes as often as those of all its sub-agents together.
+    urgent = session.ended or (session.status == "paused" and not parted)
+    return Message("card", text, tuple(blocks), urgent=urgent)
+
+
+def _whose(session: Session, family: Family) -> list[Block]:
+    """Of a sub-agent: who launched it, and where that is."""
+    if session.lineage is None:
+        return []
+    name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
+    address = family.card(session.lineage.parent)
+    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {linked(parent or 'a session', address)}")]
 
 
 def _steps(session: Session, mask: Mask) -> list[Block]:
-    calls = [c for step in session.steps for c in step.calls]
+    # Those that launched sub-agents are shown by what became of these.
+    apart = {call.call_id for call in delegations(session)}
+    calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
     if not calls:
         return []
     shown = calls[-STEPS_SHOWN:]
@@ -77,7 +100,7 @@ def _steps(session: Session, mask: Mask) -> list[Block]:
 
 def _line(call: Call, mask: Mask) -> list[Block]:
     mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
-    first = brief(call.call.arguments, mask)
+    first = in_short(call, mask) or brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},
         {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},
@@ -85,18 +108,16 @@ def _line(call: Call, mask: Mask) -> list[Block]:
     ]
 
 
-def _facts(session: Session) -> list[str]:
-    tokens = session.usage.input_tokens + session.usage.output_tokens
-    facts = [
-        f"by {person(session.launched_by, session.launched_by_name)}",
-        moment(session.launched_at, date=True),
-    ]
+def _facts(session: Session, family: Family) -> list[str]:
+    by = person(session.launched_by, session.launched_by_name)
+    facts = [] if session.lineage else [f"by {by}"]
+    facts.append(moment(session.launched_at, date=True))
     if session.steps:
+        cost = family.cost(session)
         facts.append(f"step {len(session.steps)}")
-        facts.append(f"{tokens:,} tokens")
-        facts.append(
-            "cost not known" if session.unpriced else f"${session.cost_usd:.4f}".rstrip("0").rstrip(".")
-        )
+        facts.append(f"{family.tokens(session):,} tokens")
+        facts.append("cost not known" if cost is None else money(cost))
+        facts += ["with sub-agents"] if session.children else []
         facts.append(escape(one_line(session.steps[-1].model, 60)))
     return [*facts, f"`{session.id}`"]
 

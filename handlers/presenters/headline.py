@@ -30,26 +30,37 @@ ENDED = {
 
 def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
     """In mrkdwn, an emoji first; `limit` is for the part that others wrote."""
+    mark, words = state(session, mask, limit=limit)
+    return f":{mark}: {escape(words)}"
+
+
+def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
+    """The name of an emoji, and plain words."""
     if session.ended:
-        return ENDED[session.lifecycle]
+        return _apart(ENDED[session.lifecycle])
     waiting = session.waiting_for
     if waiting is None:
-        return f":hourglass_flowing_sand: {_doing(session)}"
-    if session.pause and session.pause.detail:
-        return f"{WAITING[waiting]}: {escape(one_line(mask(session.pause.detail), limit))}"
+        return "hourglass_flowing_sand", _doing(session)
+    mark, words = _apart(WAITING[waiting])
     if session.pause:
-        return WAITING[waiting]
+        detail = one_line(mask(session.pause.detail), limit)
+        return mark, f"{words}: {detail}" if detail else words
     if failed := failures(session):
-        return f":warning: {names(failed, limit)} failed: retry, go on without, or stop the rest"
+        return "warning", f"{names(failed, limit)} failed: retry, go on without, or stop the rest"
     if waiting == "children_running":
-        return f"{WAITING[waiting]}: {names(session.running_children, limit)}"
-    return WAITING[waiting]
+        return mark, f"{words}: {names(session.running_children, limit)}"
+    return mark, words
+
+
+def _apart(line: str) -> tuple[str, str]:
+    _, mark, words = line.split(":", 2)
+    return mark, words.strip()
 
 
 def _doing(session: Session) -> str:
     started = session.calls_in("started")
     if started:
-        return f"Running {escape(', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started)))}"
+        return f"Running {', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started))}"
     return "Thinking" if session.steps else "Starting"
 
 
@@ -61,11 +72,11 @@ def failures(session: Session) -> tuple[Child, ...]:
 
 
 def names(children: Sequence[Child], limit: int) -> str:
-    """In mrkdwn; those that do not fit are counted."""
+    """In a row; those that do not fit are counted."""
     shown: list[str] = []
     for child in children:
         name = one_line(child.name, 40)
         if shown and sum(map(len, shown)) + len(name) > limit:
-            return f"{escape(', '.join(shown))} and {len(children) - len(shown)} more"
+            return f"{', '.join(shown)} and {len(children) - len(shown)} more"
         shown.append(name)
-    return escape(", ".join(shown))
+    return ", ".join(shown)

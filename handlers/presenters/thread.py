@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from handlers.presenters.approval import approvals
+from handlers.presenters.asks import asks
+from handlers.presenters.board import board
 from handlers.presenters.card import card
+from handlers.presenters.family import Family
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.notices import cut_off, ending, pauses, questions
 from handlers.presenters.reminder import reminders
 from supervisor.core.session import Session
 
 
-def thread(session: Session, mask: Mask = str) -> list[Message]:
-    """The projection of a session: a pure function of its state."""
+def thread(session: Session, mask: Mask = str, family: Family | None = None) -> list[Message]:
+    """The projection of a session: a pure function of its state and of that of its sub-agents."""
+    family = family or Family()
+    # What a sub-agent of its own asks is for the board of its root.
+    waiting = [] if session.lineage else asks(session, mask, family)
     return [
-        card(session, mask),
+        card(session, mask, family, waiting),
         *approvals(session, mask),
+        *board(session, waiting, family),
         *questions(session, mask),
         *cut_off(session, mask),
         *pauses(session, mask),
