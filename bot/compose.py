@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.secret_key import secret_keys
 from bot.settings import Settings
+from handlers.families import Families
 from handlers.projector import Projector
 from handlers.sending import SlackSender
 from storage.apikeys import ApiKeyStore
@@ -28,6 +29,7 @@ from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.apikeys import ApiKeys
+from supervisor.artifacts import Artifacts
 from supervisor.coordinator import Coordinator
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.masking import Masker
@@ -90,6 +92,9 @@ class Core:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be made."""
         lifetime = timedelta(seconds=self.settings.token_seconds)
         return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
+
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.settings.workspace_folder)
 
     def timers(self) -> TimerStore:
         return TimerStore(self.redis, self.blocking)
@@ -184,7 +189,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         Coordinator(parts.supervisor, now),
         now,
     )
-    projector = Projector(parts.sessions, parts.rows, SlackSender(client, parts.rows), now, parts.mask)
+    sender = SlackSender(client, parts.rows)
+    families = Families(parts.sessions, parts.rows, sender, outbox.enqueue)
+    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, families)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel
-
+from handlers.families import Families
 from handlers.place import Place
 from handlers.presenters.message import Message
 from handlers.presenters.text import context
 from handlers.presenters.thread import thread
+from handlers.rows import Row
 from handlers.sending import Away, Gone, NotNow, Refused, SlackSender
 from storage.projections import ProjectionStore
 from storage.queue import Started
@@ -26,21 +26,6 @@ from supervisor.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
 _log = logging.getLogger("flagman.projector")
-
-
-class Row(BaseModel):
-    """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
-
-    `thread_ts` is the thread it is a reply in; `gone` says that somebody deleted it.
-    """
-
-    channel: str
-    intended_at: float = 0
-    thread_ts: str = ""
-    ts: str = ""
-    shows: str = ""
-    changed_at: float = 0
-    gone: bool = False
 
 
 class Projector:
@@ -53,9 +38,10 @@ class Projector:
         sender: SlackSender,
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
+        families: Families,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
-        self._clock, self._mask = clock, mask
+        self._clock, self._mask, self._families = clock, mask, families
 
     async def project(self, started: Started, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
@@ -65,21 +51,24 @@ class Projector:
         if place is None:
             return Done()
         try:
-            return await self._converge(session, place, signals)
+            return await self._converge(session, place, signals, again=started.tries > 0)
         except NotNow as wait:
             _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
             return Later(self._clock() + timedelta(seconds=wait.seconds))
 
-    async def _converge(self, session: Session, place: Place, signals: Signals) -> Done | Later:
+    async def _converge(
+        self, session: Session, place: Place, signals: Signals, *, again: bool
+    ) -> Done | Later:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
         due: datetime | None = None
-        messages = thread(session, self._mask)
+        messages = thread(session, self._mask, await self._families.of(session))
         for message in messages:
             if signals.stopping.is_set():
                 return Later(None)
             row = rows.get(message.key)
+            before = row.ts if row else ""
             later = self._too_soon(message, row)
             if later:
                 due = later
@@ -87,6 +76,9 @@ class Projector:
                 row = await self._show(session, place, message, row)
             if message.key == "card" and row:
                 place = Place(row.channel, place.user, row.thread_ts or row.ts)
+                # Who worked on this before may have died before it told them.
+                if again or row.ts != before:
+                    await self._families.card_moved(session)
         await self._retire(session, rows, {m.key for m in messages})
         return Later(due) if due else Done()
 
@@ -135,7 +127,7 @@ class Projector:
 
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
         row = await self._new_row(place)
-        if not await self._rows.intend(session.id, message.key, _data(row)):
+        if not await self._rows.intend(session.id, message.key, row.data):
             raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
 
@@ -171,7 +163,7 @@ class Projector:
 
     async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
         """The row that stands now, about the message of `row`. Raises NotNow where it is about another."""
-        standing = await self._rows.record_first(session.id, message.key, _data(intent), _data(row))
+        standing = await self._rows.record_first(session.id, message.key, intent.data, row.data)
         if standing is None:
             return row
         # The one who took over may have found ours, and goes on with it.
@@ -210,11 +202,7 @@ class Projector:
             await self._record(session, key, row)
 
     async def _record(self, session: Session, key: str, row: Row) -> None:
-        await self._rows.record(session.id, key, _data(row))
-
-
-def _data(row: Row) -> bytes:
-    return row.model_dump_json(exclude_defaults=True).encode()
+        await self._rows.record(session.id, key, row.data)
 
 
 def _in(row: Row, session: Session, message: Message) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -22,6 +23,17 @@ class ProjectionStore:
         with reaching_store():
             rows: Any = await self._redis.hgetall(keys.projection(session_id))
         return {key.decode(): row for key, row in rows.items()}
+
+    async def column(self, session_ids: Sequence[str], key: str) -> dict[str, bytes]:
+        """The rows under one key, of those sessions that have it."""
+        if not session_ids:
+            return {}
+        pipeline = self._redis.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipeline.hget(keys.projection(session_id), key)
+        with reaching_store():
+            found = await pipeline.execute()
+        return {session_id: row for session_id, row in zip(session_ids, found, strict=True) if row}
 
     async def intend(self, session_id: str, key: str, row: bytes) -> bool:
         """Record that `key` is about to be shown; False if a row stands there already."""

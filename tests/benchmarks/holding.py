@@ -13,6 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.compose import Core, core, now
+from handlers.families import Families
 from handlers.place import Place
 from handlers.presenters.message import Message
 from handlers.projector import Projector
@@ -138,7 +139,8 @@ class _Nowhere(SlackSender):
 async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
-    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask)
+    families = Families(parts.sessions, parts.rows, _Nowhere(), queue.enqueue)
+    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, families)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

@@ -1,0 +1,24 @@
+"""What is recorded of a message: where it stands and what it shows."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+
+class Row(BaseModel):
+    """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
+
+    `thread_ts` is the thread it is a reply in; `gone` says that somebody deleted it.
+    """
+
+    channel: str
+    intended_at: float = 0
+    thread_ts: str = ""
+    ts: str = ""
+    shows: str = ""
+    changed_at: float = 0
+    gone: bool = False
+
+    @property
+    def data(self) -> bytes:
+        return self.model_dump_json(exclude_defaults=True).encode()
