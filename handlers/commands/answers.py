@@ -22,12 +22,13 @@ def help_text(slash: str) -> str:
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
             f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
-            f"• `{slash} resume <id> compact` sums its earlier steps up first",
+            f"• `{slash} resume <id> compact` sums its earlier steps up first · "
+            f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
             f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
             f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
             f"• `{slash} personas` shows who there is",
             "In a session's thread, just reply: the agent reads it at its next step. "
-            "`@Flagman pause`, `resume`, `status`, `log` and `cancel` work there too.",
+            "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too.",
         ]
     )
 

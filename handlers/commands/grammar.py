@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal, get_args
 
 from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
-    "launch", "list", "status", "log", "pause", "resume", "remind", "cancel", "schedule", "personas", "help", "form"
+    "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "fork", "schedule",
+    "personas", "help", "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
-NEEDS_SESSION = {"status", "log", "pause", "resume", "remind", "cancel"}
+NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "fork"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
+_STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
 _ALIASES = {
     "start": "launch",
     "run": "launch",
@@ -33,12 +36,16 @@ def is_verb(word: str) -> bool:
 
 @dataclass(frozen=True)
 class Command:
-    """`session_id` for the verbs about one session, `persona` for launch; `rest` is a task, reason or message."""
+    """`session_id` for the verbs about one session, `persona` for launch, `step` for fork.
+
+    `rest` is a task, reason, message or path.
+    """
 
     verb: Verb
     session_id: str = ""
     persona: str = ""
     rest: str = ""
+    step: int | None = None
 
 
 def parse(text: str, *, thread_session: str = "", slash: str = "/agent") -> Command:
@@ -67,7 +74,9 @@ def parse(text: str, *, thread_session: str = "", slash: str = "/agent") -> Comm
     if verb == "schedule":
         return Command("schedule", rest=rest)
     if verb in NEEDS_SESSION:
-        return _about_session(verb, rest, thread_session, slash)
+        command = _about_session(verb, rest, thread_session, slash)
+        command = _forked(command, slash) if verb == "fork" else command
+        return replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
 
 
@@ -75,10 +84,23 @@ def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Com
     word, more = _word(rest)
     ident = word.strip("`").lower()
     if _looks_like_id(ident):
-        return Command(verb, session_id=ident, rest=unquote(more))  # type: ignore[arg-type]
+        return Command(verb, session_id=ident, rest=more)  # type: ignore[arg-type]
     if thread_session:
-        return Command(verb, session_id=thread_session, rest=unquote(rest))  # type: ignore[arg-type]
+        return Command(verb, session_id=thread_session, rest=rest)  # type: ignore[arg-type]
     raise InvalidInput(f"Which session? Write `{slash} {verb} <id>`; `{slash} list` shows the ids.")
+
+
+def _forked(command: Command, slash: str) -> Command:
+    """`[at [step] <n>] [message]`; a message that begins with `at` stands in quotes."""
+    begin = _STEP.match(command.rest)
+    if not begin:
+        return command
+    if not begin["step"]:
+        raise InvalidInput(
+            f"At which step? Write `{slash} fork <id> at 3 try another way`, or without `at` as far as it is; "
+            'a message that begins with “at” stands in "quotes".'
+        )
+    return replace(command, step=int(begin["step"]), rest=command.rest[begin.end() :])
 
 
 def _looks_like_id(word: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from handlers.ids import Action, Target
 from handlers.presenters.asks import Ask, in_all
 from handlers.presenters.family import Family
+from handlers.presenters.files import files
 from handlers.presenters.headline import headline
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.progress import delegations, progress
@@ -61,7 +62,7 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = 
         blocks.append(plain(mask(session.task), 1500))
     blocks += _steps(session, mask)
     blocks += progress(session, mask, family)
-    blocks += spent(session)
+    blocks += [*files(session, mask), *spent(session)]
     blocks.append(context(" · ".join(_facts(session, family))))
     buttons = _buttons(session)
     if buttons:
@@ -73,7 +74,12 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = 
 
 
 def _whose(session: Session, family: Family) -> list[Block]:
-    """Of a sub-agent: who launched it, and where that is."""
+    """Of a sub-agent: who launched it, and where that is. Of a copy: what it was copied from."""
+    if session.forked:
+        fork = session.forked
+        where = f"at step {fork.step}" if fork.step else "at its beginning"
+        by = person(fork.by, fork.by_name)
+        return [context(f":twisted_rightwards_arrows: Copied from `{fork.source}` {where} by {by}")]
     if session.lineage is None:
         return []
     name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)

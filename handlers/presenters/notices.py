@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.ids import Action, Target
+from handlers.presenters.files import files
 from handlers.presenters.headline import WAITING
 from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
@@ -117,7 +118,7 @@ def ending(session: Session, mask: Mask) -> Iterator[Message]:
     """What came of it, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("The agent ended without a word.")]
-        blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *_artifacts(session, mask)]
+        blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]
     elif session.lifecycle == "failed":
         blocks = [mrkdwn(":x: *Failed*"), plain(mask(session.ending), 2000)]
     elif session.lifecycle == "cancelled":
@@ -129,11 +130,3 @@ def ending(session: Session, mask: Mask) -> Iterator[Message]:
         return
     text = f"{session.lifecycle.capitalize()}: {escape(one_line(mask(session.ending), 200))}"
     yield Message("end", text, tuple(blocks))
-
-
-def _artifacts(session: Session, mask: Mask) -> list[Block]:
-    paths = dict.fromkeys(path for step in session.steps for c in step.calls for path in c.artifacts)
-    if not paths:
-        return []
-    names = ", ".join(escape(one_line(mask(path), 80)) for path in list(paths)[:20])
-    return [context(f":page_facing_up: Files written: {names}")]

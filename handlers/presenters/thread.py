@@ -18,13 +18,28 @@ def thread(session: Session, mask: Mask = str, family: Family | None = None) -> 
     family = family or Family()
     # What a sub-agent of its own asks is for the board of its root.
     waiting = [] if session.lineage else asks(session, mask, family)
+    new = _new(session)
     return [
         card(session, mask, family, waiting),
-        *approvals(session, mask),
-        *board(session, waiting, family),
-        *questions(session, mask),
-        *cut_off(session, mask),
-        *pauses(session, mask),
+        *approvals(new, mask),
+        *board(new, waiting, family),
+        *questions(new, mask),
+        *cut_off(new, mask),
+        *pauses(new, mask),
         *reminders(session, mask),
         *ending(session, mask),
     ]
+
+
+def _new(session: Session) -> Session:
+    """Of a copy only what happened since: what was copied stands in the thread of its source."""
+    fork = session.forked
+    if fork is None:
+        return session
+    return session.model_copy(
+        update={
+            "steps": session.steps[fork.step :],
+            "halts": tuple(halt for halt in session.halts if halt.at >= fork.at),
+            "children": tuple(child for child in session.children if child.at >= fork.at),
+        }
+    )
