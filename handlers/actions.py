@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers import reminders
+from handlers import children, reminders
 from handlers.commands.verbs import log_of
 from handlers.deps import Deps
 from handlers.ids import Action, Target
@@ -27,6 +27,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
     _windows(app, deps)
     _sessions(app, deps)
     reminders.register(app, deps)
+    children.register(app, deps)
 
 
 def _target(body: Body) -> Target:
