@@ -13,12 +13,13 @@ from supervisor.core.delegation import DELEGATING
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Compacted, Paused
 from supervisor.core.persona import Persona
-from supervisor.core.prompt import conversation, instructions, to_sum_up
+from supervisor.core.prompt import instructions, to_sum_up
 from supervisor.core.session import Session
 from supervisor.core.text import clean_text
 from supervisor.gateway.contract import Gateway, GatewayError
 from supervisor.ledger import Ledger
 from supervisor.personas.library import PersonaLibrary
+from supervisor.questions import Questions
 from supervisor.screening import screen, tools_of
 from supervisor.tools.contract import Tool
 from supervisor.worker import Later, Signals
@@ -35,12 +36,14 @@ class Asking:
         signals: Signals,
         refresh: Callable[[], Awaitable[None]],
         gateway: Gateway,
+        questions: Questions,
         personas: PersonaLibrary,
         tools: Mapping[str, Tool],
         clock: Callable[[], datetime],
     ) -> None:
         self._ledger, self._signals, self._refresh = ledger, signals, refresh
-        self._gateway, self._personas, self._tools, self._clock = gateway, personas, tools, clock
+        self._gateway, self._questions = gateway, questions
+        self._personas, self._tools, self._clock = personas, tools, clock
 
     @property
     def _session(self) -> Session:
@@ -51,7 +54,7 @@ class Asking:
         if await self._ledger.commit() is None:
             return None
         step = len(self._session.steps) + 1
-        reply = await self._asked(conversation(self._session, seen))
+        reply = await self._asked(self._questions.conversation(self._session, seen))
         if not isinstance(reply, ModelReply):
             return reply
         if len(self._session.steps) + 1 != step:

@@ -43,6 +43,7 @@ from supervisor.deliveries import Deliveries
 from supervisor.gateway.contract import Gateway
 from supervisor.ledger import Ledger
 from supervisor.personas.library import PersonaLibrary
+from supervisor.questions import Questions
 from supervisor.sessions import Sessions
 from supervisor.toolrun import Result, ToolRunner, idempotency_key
 from supervisor.tools.contract import Tool
@@ -67,6 +68,7 @@ class Runner:
         clock: Callable[[], datetime],
     ) -> None:
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
+        self.questions = Questions()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
 
@@ -88,6 +90,7 @@ class _Advance:
             signals,
             self._refresh,
             runner.gateway,
+            runner.questions,
             runner.personas,
             runner.tools,
             runner.clock,

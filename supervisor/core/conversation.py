@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 Json = dict[str, Any]
 
@@ -81,7 +81,7 @@ class ModelRequest(Frozen):
     session_id: str
     model: str | None
     instructions: str
-    turns: tuple[Turn, ...]
+    turns: SkipValidation[tuple[Turn, ...]]
     tools: tuple[ToolSpec, ...]
     purpose: Literal["step", "summary"] = "step"
 

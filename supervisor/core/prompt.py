@@ -26,29 +26,46 @@ def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
 
 def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
     """The turns up to now, with the first `context_seen` items of the inbox at the end."""
-    return (*_turns(session, len(session.steps)), *(_told(note) for note in session.inbox[:context_seen]))
+    return (*opening(session), *steps_told(session, summed_up(session)), *inbox_told(session, context_seen))
 
 
 def to_sum_up(session: Session, through_step: int) -> tuple[Turn, ...]:
     """The turns up to a step, and the request to sum them up."""
-    return (*_turns(session, through_step), UserTurn(text=SUM_UP))
+    told = steps_told(session, summed_up(session), through_step)
+    return (*opening(session), *told, UserTurn(text=SUM_UP))
 
 
-def _turns(session: Session, through: int) -> list[Turn]:
+def summed_up(session: Session) -> int:
+    """How many of its first steps the model reads as a summary only."""
+    return session.compactions[-1].through_step if session.compactions else 0
+
+
+def opening(session: Session) -> list[Turn]:
+    """The task, and the summary of the steps that it stands for."""
     turns: list[Turn] = [UserTurn(text=session.task)]
-    start = 0
     if session.compactions:
         last = session.compactions[-1]
-        start = last.through_step
-        turns.append(UserTurn(text=f"Your summary of the steps up to {start}:\n{last.summary}"))
+        turns.append(UserTurn(text=f"Your summary of the steps up to {last.through_step}:\n{last.summary}"))
+    return turns
+
+
+def steps_told(session: Session, after: int, through: int | None = None) -> list[Turn]:
+    """The steps after the first `after`, each with what people had said before it. Later ones change nothing here."""
+    turns: list[Turn] = []
     notes: dict[int, list[Turn]] = {}
-    for note in session.notes:
-        notes.setdefault(note.before_step, []).append(_told(note))
-    for step in session.steps[start:through]:
+    for note in reversed(session.notes):
+        if note.before_step <= after:
+            break
+        notes.setdefault(note.before_step, []).insert(0, _told(note))
+    for step in session.steps[after:through]:
         turns += notes.get(step.number, ())
         turns.append(_said(step))
         turns += [_result(call) for call in step.calls]
     return turns
+
+
+def inbox_told(session: Session, context_seen: int) -> list[Turn]:
+    return [_told(note) for note in session.inbox[:context_seen]]
 
 
 def _said(step: Step) -> ModelTurn:

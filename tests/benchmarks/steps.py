@@ -14,6 +14,7 @@ from typing import Any
 
 from storage import keys
 from supervisor import asking
+from supervisor.questions import Questions
 from tests.benchmarks.floor import floor
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, Scripted, flagman
@@ -70,7 +71,7 @@ async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:
 @asynccontextmanager
 async def _questions_timed(writing: list[float]) -> AsyncIterator[None]:
     """Adds the milliseconds that each question took to be written."""
-    conversation = asking.conversation  # type: ignore[attr-defined]
+    conversation = Questions.conversation
     request = asking.Asking._request
     turns_took: list[float] = []
 
@@ -86,10 +87,10 @@ async def _questions_timed(writing: list[float]) -> AsyncIterator[None]:
         writing.append((time.perf_counter() - begun) * 1000 + turns_took[-1])
         return question
 
-    asking.conversation = told  # type: ignore[assignment, attr-defined]
+    Questions.conversation = told  # type: ignore[method-assign, assignment]
     asking.Asking._request = timed  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        asking.conversation = conversation  # type: ignore[attr-defined]
+        Questions.conversation = conversation  # type: ignore[method-assign]
         asking.Asking._request = request  # type: ignore[method-assign]
