@@ -24,7 +24,7 @@ from storage.embedded import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health
 from storage.queue import SessionQueue
-from supervisor.client import Unavailable
+from supervisor.backend import Unavailable
 from supervisor.core.errors import FlagmanError
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools

@@ -1,4 +1,4 @@
-"""Flagman for Python programs: `from bot.sdk import Agent, Session`.
+"""Flagman for Python programs: `from bot.sdk import Agent, MultiAgentSupervisor, Session`.
 
     session = await Agent(persona="backend-architect").start(task="Create auth endpoint")
     await session.pause(reason="External dependency", resume_condition="webhook: redis_ready")
@@ -21,12 +21,14 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.local_key import address, read_local_key, user_name
-from supervisor import blocking, client
+from supervisor import blocking, client, multiagent
+from supervisor.backend import Backend, Unavailable
 from supervisor.blocking import SyncSession
-from supervisor.client import Backend, Pausing, ProposedCall, SessionEvent, SessionState, Unavailable
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
+from supervisor.multiagent import MultiAgentResult
 from supervisor.remote import Remote
+from supervisor.states import ChildState, Pausing, ProposedCall, SessionEvent, SessionState
 
 if TYPE_CHECKING:
     from bot.compose import Core
@@ -35,13 +37,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "ChildState",
     "FlagmanError",
+    "MultiAgentResult",
+    "MultiAgentSupervisor",
     "Pausing",
     "ProposedCall",
     "Session",
     "SessionEvent",
     "SessionState",
     "SyncAgent",
+    "SyncMultiAgentSupervisor",
     "SyncSession",
     "Unavailable",
     "connect",
@@ -116,6 +122,27 @@ class SyncAgent:
         return SyncSession(blocking.wait_for(Session.load(session_id, url=url, api_key=api_key)))
 
 
+class MultiAgentSupervisor(multiagent.MultiAgentSupervisor):
+    """A task split over several agents, and one answer of them all.
+
+    `result = await MultiAgentSupervisor().execute_multi_agent_task("prepare the release")`
+    """
+
+    session_type = Session
+
+    def __init__(
+        self, *, url: str | None = None, api_key: str | None = None, backend: Backend | None = None
+    ) -> None:
+        super().__init__(backend or _found(url, api_key))
+
+
+class SyncMultiAgentSupervisor(blocking.SyncMultiAgentSupervisor):
+    """As MultiAgentSupervisor, for scripts without `async`."""
+
+    def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
+        super().__init__(MultiAgentSupervisor(url=url, api_key=api_key))
+
+
 @asynccontextmanager
 async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIterator[Remote]:
     """Agents and sessions inside speak to this Flagman, over connections that are kept."""
@@ -139,7 +166,7 @@ async def in_process(
         if not isinstance(flagman, Core):
             flagman = await stack.enter_async_context(_running(flagman, gateway))
         actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
-        backend = Local(flagman.supervisor, actor, now, flagman.resume_tokens())
+        backend = Local(flagman.supervisor, actor, now, flagman.artifacts(), flagman.resume_tokens())
         await stack.enter_async_context(_around(backend))
         yield backend
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from supervisor.client import Agent, Pausing, ProposedCall, Session, SessionEvent, SessionState, Until
+from supervisor.backend import COORDINATOR, ChildVerdict
+from supervisor.client import Agent, Session
+from supervisor.core.conversation import Json
+from supervisor.core.delegation import Policy, Subtask
 from supervisor.core.events import PauseReason, Trigger
+from supervisor.core.family import Until
+from supervisor.multiagent import MultiAgentResult, MultiAgentSupervisor
+from supervisor.states import (
+    ArtifactState,
+    ChildState,
+    NeedState,
+    Pausing,
+    ProposedCall,
+    SessionEvent,
+    SessionState,
+)
 
 Answer = TypeVar("Answer")
 
@@ -70,6 +84,14 @@ class SyncSession:
         return self.session.needs_person
 
     @property
+    def needs(self) -> list[NeedState]:
+        return self.session.needs
+
+    @property
+    def children(self) -> list[ChildState]:
+        return self.session.children
+
+    @property
     def pending_approvals(self) -> list[ProposedCall]:
         return self.session.pending_approvals
 
@@ -89,23 +111,51 @@ class SyncSession:
     ) -> Pausing:
         return wait_for(self.session.pause(reason, resume_condition, zone=zone))
 
-    def resume(self, *, trigger: Trigger = "manual", data: Any = None, context: str = "") -> None:
-        wait_for(self.session.resume(trigger=trigger, data=data, context=context))
+    def resume(
+        self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
+    ) -> None:
+        wait_for(self.session.resume(trigger=trigger, data=data, context=context, compact=compact))
 
     def cancel(self, reason: str = "") -> None:
         wait_for(self.session.cancel(reason))
 
-    def approve(self, *call_ids: str) -> None:
-        wait_for(self.session.approve(*call_ids))
+    def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
+        wait_for(self.session.approve(*call_ids, arguments=arguments))
 
     def deny(self, *call_ids: str, reason: str = "") -> None:
         wait_for(self.session.deny(*call_ids, reason=reason))
+
+    def decide_child(self, child: str, verdict: ChildVerdict) -> None:
+        wait_for(self.session.decide_child(child, verdict))
 
     def answer(self, answer: str, call_id: str | None = None) -> None:
         wait_for(self.session.answer(answer, call_id))
 
     def tell(self, text: str) -> None:
         wait_for(self.session.tell(text))
+
+    def fork(
+        self,
+        *,
+        step: int | None = None,
+        message: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SyncSession:
+        work = self.session.fork(step=step, message=message, channel=channel, idempotency_key=idempotency_key)
+        return SyncSession(wait_for(work))
+
+    def child(self, child: str) -> SyncSession:
+        return SyncSession(wait_for(self.session.child(child)))
+
+    def in_need(self) -> list[SyncSession]:
+        return [SyncSession(session) for session in wait_for(self.session.in_need())]
+
+    def artifacts(self) -> list[ArtifactState]:
+        return wait_for(self.session.artifacts())
+
+    def artifact(self, path: str) -> bytes:
+        return wait_for(self.session.artifact(path))
 
     def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionState:
         return wait_for(self.session.wait(timeout, until=until))
@@ -131,3 +181,44 @@ def started(
     """The session of `agent.start`."""
     work = agent.start(task, context=context, channel=channel, idempotency_key=idempotency_key)
     return SyncSession(wait_for(work))
+
+
+class SyncMultiAgentSupervisor:
+    """As MultiAgentSupervisor; see there."""
+
+    def __init__(self, supervisor: MultiAgentSupervisor) -> None:
+        self.supervisor = supervisor
+
+    def execute_multi_agent_task(
+        self,
+        task: str,
+        *,
+        subtasks: Sequence[Subtask | Mapping[str, Any]] | None = None,
+        on_failure: Policy = "continue",
+        persona: str = COORDINATOR,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+        timeout: float | timedelta | None = None,
+    ) -> MultiAgentResult[SyncSession]:
+        work = self.supervisor.execute_multi_agent_task(
+            task,
+            subtasks=subtasks,
+            on_failure=on_failure,
+            persona=persona,
+            context=context,
+            channel=channel,
+            idempotency_key=idempotency_key,
+            wait=wait,
+            timeout=timeout,
+        )
+        found = wait_for(work)
+        return MultiAgentResult(
+            session=SyncSession(found.session),
+            status=found.status,
+            result=found.result,
+            children=found.children,
+            needs=found.needs,
+            cost_usd=found.cost_usd,
+        )

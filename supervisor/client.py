@@ -4,145 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Literal, Protocol
+from datetime import timedelta
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
-
+from supervisor.backend import Backend, ChildVerdict, Unavailable
 from supervisor.core.conversation import Json
-from supervisor.core.errors import FlagmanError, InvalidInput
-from supervisor.core.events import Event, PauseReason, Trigger
-from supervisor.core.session import CallPhase
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import PauseReason, Trigger
+from supervisor.core.family import BY_ITSELF, Until
+from supervisor.states import (
+    ArtifactState,
+    ChildState,
+    NeedState,
+    Pausing,
+    ProposedCall,
+    SessionEvent,
+    SessionState,
+)
 
-Until = Literal["person", "paused", "ended"]
-ENDED = ("completed", "failed", "cancelled")
-# What comes by itself; for anything else somebody has to act.
-BY_ITSELF = ("external_dependency", "scheduled", "children_running")
+# A wait goes on in requests of this length.
 LONG_POLL = timedelta(seconds=25)
 AWAY_TRIES = 25
-_FACTS: TypeAdapter[Event] = TypeAdapter(Event)
-
-
-class Unavailable(FlagmanError):
-    """Flagman, or its store, cannot be reached; what was asked for may or may not have happened."""
-
-    code = "unavailable"
-    status = 503
-
-
-class _Seen(BaseModel):
-    # A newer Flagman may say more; it is kept.
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class ProposedCall(_Seen):
-    """A tool call without a result, or a question (then `question` says it)."""
-
-    call_id: str
-    tool: str
-    arguments: Json | str
-    digest: str
-    phase: CallPhase
-    question: str = ""
-    options: list[str] = []
-
-
-class PauseState(_Seen):
-    number: int
-    reason: PauseReason
-    detail: str
-    conditions: list[str]
-
-
-class ReminderState(_Seen):
-    id: str
-    due: datetime
-    text: str = ""
-
-
-class SessionState(_Seen):
-    """A session as it stood at `version`."""
-
-    id: str
-    status: str
-    waiting_for: PauseReason | None
-    version: int
-    persona: str
-    task: str
-    channel: str | None = None
-    launched_by: str
-    launched_by_name: str
-    launched_at: datetime
-    changed_at: datetime
-    pause: PauseState | None
-    calls: list[ProposedCall]
-    reminders: list[ReminderState] = []
-    steps: int
-    said: str = ""
-    cost_usd: Decimal
-    unpriced: bool = False
-    result: str
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED
-
-
-class Pausing(_Seen):
-    """`resume_token` resumes just this pause, once, without any other right."""
-
-    status: str
-    session_id: str
-    resume_token: str
-    expires_at: datetime | None = None
-    conditions: list[str] = []
-
-
-class SessionEvent(_Seen):
-    """One fact of the log, numbered from 1; `data` has the fields of its type."""
-
-    version: int
-    type: str
-    at: datetime
-    by: str
-    by_name: str = ""
-    data: Json = {}
-
-    def fact(self) -> Event:
-        """It, typed. Raises ValueError for a type that this Flagman does not know."""
-        who = {"at": self.at, "by": self.by, "by_name": self.by_name}
-        return _FACTS.validate_python({**self.data, **who, "type": self.type})
-
-
-class Backend(Protocol):
-    """The way to a Flagman. Every method raises FlagmanError."""
-
-    async def launch(
-        self, persona: str, task: str, *, context: str, channel: str | None, idempotency_key: str | None
-    ) -> SessionState: ...
-    async def get(self, session_id: str) -> SessionState: ...
-    async def changed(self, session_id: str, version: int, patience: timedelta) -> SessionState:
-        """The session as soon as it is beyond `version`, or as it stands when `patience` is over."""
-        ...
-
-    def events(self, session_id: str, after: int) -> AsyncIterator[SessionEvent]:
-        """Everything after the first `after` events, then what comes, until the session has ended."""
-        ...
-
-    async def pause(self, session_id: str, reason: str, conditions: Sequence[str], zone: str) -> Pausing: ...
-    async def resume(self, session_id: str, trigger: Trigger, data: Any, context: str) -> SessionState: ...
-    async def cancel(self, session_id: str, reason: str) -> SessionState: ...
-    async def decide(
-        self,
-        session_id: str,
-        call_id: str,
-        verdict: Literal["approve", "deny"],
-        reason: str,
-        digest: str | None,
-    ) -> SessionState: ...
-    async def answer(self, session_id: str, call_id: str | None, answer: str) -> SessionState: ...
-    async def tell(self, session_id: str, text: str) -> SessionState: ...
 
 
 class Agent:
@@ -204,9 +86,20 @@ class Session:
         return self.state.waiting_for
 
     @property
+    def needs(self) -> list[NeedState]:
+        """What waits for a person, in it and in its sub-agents; see `in_need`."""
+        return self.state.needs
+
+    @property
     def needs_person(self) -> bool:
-        """Whether it waits for something that does not come by itself."""
-        return self.waiting_for is not None and self.waiting_for not in BY_ITSELF
+        """Whether it, or one of its sub-agents, waits for something that does not come by itself."""
+        own = self.waiting_for is not None and self.waiting_for not in BY_ITSELF
+        return own or bool(self.needs)
+
+    @property
+    def children(self) -> list[ChildState]:
+        """The subtasks of its plans as they stand."""
+        return self.state.children
 
     @property
     def pending_approvals(self) -> list[ProposedCall]:
@@ -234,20 +127,30 @@ class Session:
         await self.refresh()
         return paused
 
-    async def resume(self, *, trigger: Trigger = "manual", data: Any = None, context: str = "") -> None:
-        """Go on, whatever it waits for; the agent reads `context` as yours and `data` as untrusted."""
-        self.state = await self.backend.resume(self.id, trigger, data, context)
+    async def resume(
+        self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
+    ) -> None:
+        """Go on, whatever it waits for; the agent reads `context` as yours and `data` as untrusted.
+
+        `compact`: its earlier steps are summed up first, where its context is full.
+        """
+        self.state = await self.backend.resume(self.id, trigger, data, context, compact)
 
     async def cancel(self, reason: str = "") -> None:
         self.state = await self.backend.cancel(self.id, reason)
 
-    async def approve(self, *call_ids: str) -> None:
-        """Let these calls run; all that wait when none is named."""
-        await self._decide(call_ids, "approve", "")
+    async def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
+        """Let these calls run; all that wait when none is named. With `arguments`, one call with these instead."""
+        await self._decide(call_ids, "approve", "", arguments)
 
     async def deny(self, *call_ids: str, reason: str = "") -> None:
         """Refuse these calls; all that wait when none is named."""
         await self._decide(call_ids, "deny", reason)
+
+    async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
+        """Say what next of a sub-agent that failed, by its name or id: do it again, go on without it, or stop."""
+        await self.refresh()
+        self.state = await self.backend.decide_child(self.id, self._child_id(child), verdict)
 
     async def answer(self, answer: str, call_id: str | None = None) -> None:
         """Answer its open question; `call_id` is needed where there are several."""
@@ -257,49 +160,109 @@ class Session:
         """The answer to its open question, or context that it reads at its next step."""
         self.state = await self.backend.tell(self.id, text)
 
+    async def fork(
+        self,
+        *,
+        step: int | None = None,
+        message: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Self:
+        """A copy that goes on by itself after `step`; nothing that ran before runs again.
+
+        Without `step` it is as long as it can be. `message` tells the copy what to do otherwise.
+        """
+        state = await self.backend.fork(
+            self.id, step=step, message=message, channel=channel, idempotency_key=idempotency_key
+        )
+        return type(self)(self.backend, state)
+
+    async def child(self, child: str) -> Self:
+        """The session of a sub-agent, by its name or id."""
+        await self.refresh()
+        return await self._of(self._child_id(child))
+
+    async def in_need(self) -> list[Self]:
+        """Of itself and its sub-agents those that wait for a person, each to be acted on."""
+        await self.refresh()
+        return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
+
+    async def artifacts(self) -> list[ArtifactState]:
+        """The files that it wrote."""
+        return await self.backend.artifacts(self.id)
+
+    async def artifact(self, path: str) -> bytes:
+        """What is in one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
+        return await self.backend.artifact(self.id, path)
+
     async def wait(
         self, timeout: float | timedelta | None = None, *, until: Until = "person"
     ) -> SessionState:
-        """Until it has ended, or needs a person (`paused`: waits for anything; `ended`: for nothing less).
+        """Until it has ended, or it or a sub-agent needs a person: `needs` says who.
 
-        A Flagman that is away for less than half a minute is waited for. Raises TimeoutError after `timeout` seconds.
+        `paused`: or it waits for anything but its own sub-agents; `ended`: for nothing less. A Flagman that is away
+        for less than half a minute is waited for. Raises TimeoutError after `timeout` seconds.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         async with asyncio.timeout(seconds):
-            await self.refresh()
+            self.state = await self._next(until)
             while not self._is(until):
-                self.state = await self._next()
+                self.state = await self._next(until)
         return self.state
 
-    async def _next(self) -> SessionState:
-        """The session after its next change, or after a while."""
+    async def _next(self, until: Until) -> SessionState:
+        """The session once it is so far, or after a while."""
         for _ in range(AWAY_TRIES):
             try:
-                return await self.backend.changed(self.id, self.state.version, LONG_POLL)
+                return await self.backend.wait(self.id, until, LONG_POLL)
             except Unavailable:
                 await asyncio.sleep(1)
-        return await self.backend.changed(self.id, self.state.version, LONG_POLL)
+        return await self.backend.wait(self.id, until, LONG_POLL)
 
     def _is(self, until: Until) -> bool:
-        if self.ended:
-            return True
-        if until == "paused":
-            return self.waiting_for is not None
-        return until == "person" and self.needs_person
+        if self.ended or until == "ended":
+            return self.ended
+        rests = until == "paused" and self.waiting_for not in (None, "children_running")
+        return rests or self.needs_person
+
+    async def _of(self, session_id: str) -> Self:
+        return type(self)(self.backend, await self.backend.get(session_id))
+
+    def _child_id(self, child: str) -> str:
+        """By its id or name; of several with one name the last."""
+        for one in reversed(self.children):
+            if child in (one.id, one.name) and one.id:
+                return one.id
+        known = ", ".join(f"`{one.name}`" for one in self.children if one.id) or "none yet"
+        raise InvalidInput(f"Session {self.id} has no sub-agent `{child}`; it has {known}.")
 
     def events(self, after: int = 0) -> AsyncIterator[SessionEvent]:
         """Its log after the first `after` events, live, until it has ended."""
         return self.backend.events(self.id, after)
 
     async def _decide(
-        self, call_ids: Sequence[str], verdict: Literal["approve", "deny"], reason: str
+        self,
+        call_ids: Sequence[str],
+        verdict: Literal["approve", "deny"],
+        reason: str,
+        arguments: Json | None = None,
     ) -> None:
         """What was seen last is what is decided on: a call that differs is refused."""
         await self.refresh()
         digests = {call.call_id: call.digest for call in self.state.calls}
         chosen = call_ids or [call.call_id for call in self.pending_approvals]
         if not chosen:
-            raise InvalidInput(f"Session {self.id} has no call that waits for an approval.")
+            raise InvalidInput(
+                f"Session {self.id} has no call that waits for an approval.{self._elsewhere()}"
+            )
+        if arguments is not None and len(chosen) != 1:
+            raise InvalidInput("Other arguments are for one call; name it.")
         for call_id in chosen:
             digest = digests.get(call_id)
-            self.state = await self.backend.decide(self.id, call_id, verdict, reason, digest)
+            self.state = await self.backend.decide(self.id, call_id, verdict, reason, digest, arguments)
+
+    def _elsewhere(self) -> str:
+        """Which sub-agents have one."""
+        found = [n for n in self.needs if n.waiting_for == "human_approval_required"]
+        names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
+        return f" But these sub-agents have: {names}." if names else ""

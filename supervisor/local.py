@@ -11,19 +11,17 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from storage.errors import StorageError
-from supervisor.client import (
-    PauseState,
-    Pausing,
-    ProposedCall,
-    ReminderState,
-    SessionEvent,
-    SessionState,
-    Unavailable,
-)
+from supervisor.artifacts import Artifacts
+from supervisor.backend import ChildVerdict, Unavailable
 from supervisor.core.conditions import parse_condition
+from supervisor.core.conversation import Json
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Actor, Trigger, encode
-from supervisor.core.session import Call, Session
+from supervisor.core.events import Actor, Event, Trigger, encode
+from supervisor.core.family import Until, needs_of, reached
+from supervisor.core.session import Session
+from supervisor.family import at_work
+from supervisor.looking import state_of
+from supervisor.states import ArtifactState, Pausing, SessionEvent, SessionState
 from supervisor.supervisor import Supervisor
 from supervisor.tokens import ResumeTokens
 
@@ -38,53 +36,88 @@ class Local:
         supervisor: Supervisor,
         actor: Actor,
         clock: Callable[[], datetime],
+        artifacts: Artifacts,
         tokens: ResumeTokens | None = None,
     ) -> None:
         self._supervisor, self._actor = supervisor, actor
-        self._clock, self._tokens = clock, tokens
+        self._clock, self._artifacts, self._tokens = clock, artifacts, tokens
 
     async def launch(
-        self, persona: str, task: str, *, context: str, channel: str | None, idempotency_key: str | None
+        self,
+        persona: str,
+        task: str,
+        *,
+        context: str,
+        channel: str | None,
+        idempotency_key: str | None,
+        coordinate: bool | Json = False,
     ) -> SessionState:
         with _store_may_be_away():
             session = await self._supervisor.launch(
                 persona,
                 f"{task}\n\n{context}" if context else task,
                 self._actor,
-                origin={"slack": {"channel": channel}} if channel else None,
-                idempotency_key=f"{self._actor.id}:{idempotency_key}" if idempotency_key else None,
+                origin=_origin(channel),
+                coordinate=coordinate is not False,
+                plan=coordinate if isinstance(coordinate, dict) else None,
+                idempotency_key=self._own(idempotency_key),
             )
-        return state_of(session)
+            return await self._seen(session)
+
+    async def fork(
+        self,
+        session_id: str,
+        *,
+        step: int | None,
+        message: str,
+        channel: str | None,
+        idempotency_key: str | None,
+    ) -> SessionState:
+        with _store_may_be_away():
+            session = await self._supervisor.fork(
+                session_id,
+                self._actor,
+                step=step,
+                words=message,
+                origin=_origin(channel),
+                idempotency_key=self._own(idempotency_key),
+            )
+            return await self._seen(session)
+
+    def _own(self, key: str | None) -> str | None:
+        # Each actor has its own: nobody finds another's session by guessing.
+        return f"{self._actor.id}:{key}" if key else None
+
+    async def _seen(self, session: Session) -> SessionState:
+        return state_of(session, await at_work(self._supervisor.sessions, session), self._clock())
 
     async def get(self, session_id: str) -> SessionState:
         with _store_may_be_away():
-            return state_of(await self._supervisor.get(session_id))
+            return await self._seen(await self._supervisor.get(session_id))
 
-    async def changed(self, session_id: str, version: int, patience: timedelta) -> SessionState:
-        until = time.monotonic() + patience.total_seconds()
+    async def wait(self, session_id: str, until: Until, patience: timedelta) -> SessionState:
+        end = time.monotonic() + patience.total_seconds()
         while True:
-            state = await self.get(session_id)
-            if state.version > version or time.monotonic() >= until:
-                return state
+            with _store_may_be_away():
+                session = await self._supervisor.get(session_id)
+                family = await at_work(self._supervisor.sessions, session)
+            if reached(session, needs_of(session, family), until) or time.monotonic() >= end:
+                return state_of(session, family, self._clock())
             await asyncio.sleep(LOOK.total_seconds())
 
     async def events(self, session_id: str, after: int) -> AsyncIterator[SessionEvent]:
         while True:
             with _store_may_be_away():
                 session = await self._supervisor.get(session_id)
-                facts = await self._supervisor.sessions.events(session_id)
+                new = session.version > after
+                facts = await self._supervisor.sessions.events(session_id) if new else []
             for version, fact in enumerate(facts[after:], start=after + 1):
-                data = json.loads(encode(fact))
-                for field in ("type", "v", "at", "by", "by_name"):
-                    data.pop(field, None)
-                yield SessionEvent(
-                    version=version, type=fact.type, at=fact.at, by=fact.by, by_name=fact.by_name, data=data
-                )
+                yield _event(version, fact)
             after = max(after, len(facts))
             if session.ended:
                 return
-            while (await self.changed(session_id, after, timedelta(minutes=1))).version <= after:
-                pass
+            if not new:
+                await asyncio.sleep(LOOK.total_seconds())
 
     async def pause(self, session_id: str, reason: str, conditions: Sequence[str], zone: str) -> Pausing:
         parsed = [parse_condition(text, now=self._clock(), zone=zone) for text in conditions]
@@ -99,16 +132,18 @@ class Local:
             conditions=[str(condition) for condition in parsed],
         )
 
-    async def resume(self, session_id: str, trigger: Trigger, data: Any, context: str) -> SessionState:
+    async def resume(
+        self, session_id: str, trigger: Trigger, data: Any, context: str, compact: bool = False
+    ) -> SessionState:
         with _store_may_be_away():
             session = await self._supervisor.resume(
-                session_id, self._actor, trigger=trigger, data=data, context=context
+                session_id, self._actor, trigger=trigger, data=data, context=context, compact=compact
             )
-        return state_of(session)
+            return await self._seen(session)
 
     async def cancel(self, session_id: str, reason: str) -> SessionState:
         with _store_may_be_away():
-            return state_of(await self._supervisor.cancel(session_id, self._actor, reason=reason))
+            return await self._seen(await self._supervisor.cancel(session_id, self._actor, reason=reason))
 
     async def decide(
         self,
@@ -117,17 +152,24 @@ class Local:
         verdict: Literal["approve", "deny"],
         reason: str,
         digest: str | None,
+        arguments: Json | None = None,
     ) -> SessionState:
         with _store_may_be_away():
-            session = await self._supervisor.decide(
-                session_id,
-                [call_id],
-                verdict,
-                self._actor,
-                reason=reason,
-                digests={call_id: digest} if digest else None,
-            )
-        return state_of(session)
+            if arguments is not None:
+                session = await self._supervisor.change(
+                    session_id, call_id, arguments, self._actor, seen=digest or ""
+                )
+            else:
+                digests = {call_id: digest} if digest else None
+                session = await self._supervisor.decide(
+                    session_id, [call_id], verdict, self._actor, reason=reason, digests=digests
+                )
+            return await self._seen(session)
+
+    async def decide_child(self, session_id: str, child_id: str, verdict: ChildVerdict) -> SessionState:
+        with _store_may_be_away():
+            session = await self._supervisor.decide_child(session_id, child_id, verdict, self._actor)
+            return await self._seen(session)
 
     async def answer(self, session_id: str, call_id: str | None, answer: str) -> SessionState:
         with _store_may_be_away():
@@ -136,12 +178,35 @@ class Local:
                 if len(asking) != 1:
                     raise IllegalEvent(f"This session has {len(asking) or 'no'} open questions; name one.")
                 call_id = asking[0].call_id
-            return state_of(await self._supervisor.answer(session_id, call_id, answer, self._actor))
+            return await self._seen(await self._supervisor.answer(session_id, call_id, answer, self._actor))
 
     async def tell(self, session_id: str, text: str) -> SessionState:
         with _store_may_be_away():
             session, _ = await self._supervisor.tell(session_id, text, self._actor, kind="api")
-        return state_of(session)
+            return await self._seen(session)
+
+    async def artifacts(self, session_id: str) -> list[ArtifactState]:
+        with _store_may_be_away():
+            session = await self._supervisor.get(session_id)
+        return [ArtifactState(path=a.path, size=a.size) for a in self._artifacts.list(session)]
+
+    async def artifact(self, session_id: str, path: str) -> bytes:
+        with _store_may_be_away():
+            session = await self._supervisor.get(session_id)
+        return await self._artifacts.read(session, path)
+
+
+def _event(version: int, fact: Event) -> SessionEvent:
+    data = json.loads(encode(fact))
+    for field in ("type", "v", "at", "by", "by_name"):
+        data.pop(field, None)
+    return SessionEvent(
+        version=version, type=fact.type, at=fact.at, by=fact.by, by_name=fact.by_name, data=data
+    )
+
+
+def _origin(channel: str | None) -> Json | None:
+    return {"slack": {"channel": channel}} if channel else None
 
 
 @contextmanager
@@ -150,51 +215,3 @@ def _store_may_be_away() -> Iterator[None]:
         yield
     except StorageError as error:
         raise Unavailable(str(error)) from error
-
-
-def state_of(session: Session) -> SessionState:
-    """What a client sees of a session."""
-    slack = session.origin.get("slack")
-    return SessionState(
-        id=session.id,
-        status=session.status,
-        waiting_for=session.waiting_for,
-        version=session.version,
-        persona=session.persona,
-        task=session.task,
-        channel=slack.get("channel") if isinstance(slack, dict) else None,
-        launched_by=session.launched_by,
-        launched_by_name=session.launched_by_name,
-        launched_at=session.launched_at,
-        changed_at=session.changed_at,
-        pause=_pause(session),
-        calls=[_call(call) for call in session.open_calls],
-        reminders=[
-            ReminderState(id=t.id, due=t.due, text=t.text) for t in session.timers if t.state == "set"
-        ],
-        steps=len(session.steps),
-        said=session.steps[-1].text if session.steps else "",
-        cost_usd=session.cost_usd,
-        unpriced=session.unpriced,
-        result=session.ending,
-    )
-
-
-def _pause(session: Session) -> PauseState | None:
-    if session.pause is None:
-        return None
-    halt = session.halts[-1]
-    conditions = [str(condition) for _, condition in session.waits]
-    return PauseState(number=halt.number, reason=halt.reason, detail=halt.detail, conditions=conditions)
-
-
-def _call(call: Call) -> ProposedCall:
-    return ProposedCall(
-        call_id=call.call_id,
-        tool=call.call.tool,
-        arguments=call.call.arguments,
-        digest=call.call.digest,
-        phase=call.phase,
-        question=call.question,
-        options=list(call.options),
-    )

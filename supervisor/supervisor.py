@@ -65,15 +65,19 @@ class Supervisor(Deciding):
         actor: Actor,
         *,
         origin: Json | None = None,
+        coordinate: bool = False,
         plan: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
         """A new session, queued to run. The same key and request give the same session again.
 
-        With a `plan`, the arguments of `plan_tasks`, it begins by carrying that out instead of making one. Raises
-        PersonaNotFound, InvalidInput or IdempotencyConflict.
+        `coordinate`: the persona has to be one that splits its task over sub-agents. With a `plan`, the arguments of
+        `plan_tasks`, it begins by carrying that out instead of making one. Raises PersonaNotFound, InvalidInput or
+        IdempotencyConflict.
         """
         chosen, task = self.personas.get(persona), checked(task, "The task")
+        if (coordinate or plan is not None) and PLAN not in tools_of(chosen, self.tools):
+            raise InvalidInput(f"`{persona}` has no sub-agents to launch, so it cannot coordinate.")
         event = SessionLaunched(
             **self._by(actor),
             task=task,
@@ -82,8 +86,8 @@ class Supervisor(Deciding):
             budgets=chosen.budgets,
             origin=clean(origin or {}),
         )
-        request = digest([persona, task, actor.id, *([plan] if plan else [])])
-        events: list[Event] = [event, *([self._given(chosen, clean(plan), actor)] if plan else [])]
+        request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
+        events: list[Event] = [event, *([] if plan is None else [self._given(chosen, clean(plan), actor)])]
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
         return await self._begin(events, request, idempotency_key, blobs=blobs)
 
@@ -118,7 +122,8 @@ class Supervisor(Deciding):
         )
         events += [forked, *([Resumed(**self._by(actor))] if cut.paused else [])]
         events += [ContextAdded(**self._by(actor), text=words, kind="command")] if words else []
-        request = digest([session_id, cut.version, words, actor.id])
+        # As it was asked for: the source may have gone on when it is asked again.
+        request = digest([session_id, step, words, actor.id])
         return await self._begin(events, request, idempotency_key, like=session_id)
 
     async def _begin(
@@ -140,7 +145,7 @@ class Supervisor(Deciding):
             except VersionConflict:
                 continue
             except IdempotencyKeyKnown as known:
-                return await self._launched_before(key or "", known.value.decode(), request)
+                return await self._launched_before(key or "", known.value.decode(), request, session.origin)
             return session
         raise FlagmanError("No free session id could be found; please try again.")
 
@@ -163,11 +168,12 @@ class Supervisor(Deciding):
             raise InvalidInput(event.calls[0].reason)
         return event.model_copy(update=self._by(actor))
 
-    async def _launched_before(self, key: str, remembered: str, request: str) -> Session:
+    async def _launched_before(self, key: str, remembered: str, request: str, origin: Json) -> Session:
         session_id, _, first = remembered.partition(" ")
-        if first != request:
+        session = await self.sessions.load(session_id)
+        if first != request or session.origin != origin:
             raise IdempotencyConflict(key)
-        return await self.sessions.load(session_id)
+        return session
 
     async def get(self, session_id: str) -> Session:
         return await self.sessions.load(session_id)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.api.models import Heard, PausedView, ReminderView, SessionView
-from bot.api.parameters import OfCall, OfReminder, OfSession
+from bot.api.models import FieldProblem, Heard, PausedView, ReminderView, SessionView
+from bot.api.parameters import OfCall, OfChild, OfReminder, OfSession
+from bot.api.problems import InvalidRequest
 from bot.api.requests import (
     AddContext,
     AnswerQuestion,
     CancelSession,
     DecideCall,
+    DecideChild,
     DecideOutcome,
     PauseSession,
     ResumeSession,
@@ -25,6 +27,7 @@ from supervisor.core.session import Session
 from supervisor.core.times import parse_duration, parse_moment, zone_named
 
 routes = Routes("Sessions")
+_ONLY_APPROVED = "go with the verdict `approve`, and with no reason"
 CHANGED = {200: Returns("The session after it.", SessionView)}
 PAUSED = Returns("Paused, with the token that resumes it.", PausedView)
 
@@ -60,15 +63,16 @@ def _paused(call: Call, session: Session, status: int = 200) -> Answer:
 async def resume_session(call: Call, path: OfSession, body: ResumeSession) -> Answer:
     """Resume a paused session, whatever it waits for."""
     session = await call.core.supervisor.resume(
-        path.id, call.actor, trigger=body.trigger, data=body.data, context=body.context
+        path.id, call.actor, trigger=body.trigger, data=body.data, context=body.context, compact=body.compact
     )
-    return Answer(session_view(session))
+    return Answer(await session_view(call.core, session))
 
 
 @routes("POST", "/v1/sessions/{id}/cancel", scope="launch", returns=CHANGED, problems={404, 409})
 async def cancel_session(call: Call, path: OfSession, body: CancelSession) -> Answer:
     """End a session; nothing new starts in it."""
-    return Answer(session_view(await call.core.supervisor.cancel(path.id, call.actor, reason=body.reason)))
+    session = await call.core.supervisor.cancel(path.id, call.actor, reason=body.reason)
+    return Answer(await session_view(call.core, session))
 
 
 @routes(
@@ -81,7 +85,7 @@ async def cancel_session(call: Call, path: OfSession, body: CancelSession) -> An
 async def add_context(call: Call, path: OfSession, body: AddContext) -> Answer:
     """Tell a session something: the answer to its one open question, or context for its next step."""
     session, heard = await call.core.supervisor.tell(path.id, body.text, call.actor, kind="api")
-    return Answer(Heard(heard=heard, session=session_view(session)))
+    return Answer(Heard(heard=heard, session=await session_view(call.core, session)))
 
 
 @routes("POST", "/v1/sessions/{id}/answer", scope="launch", returns=CHANGED, problems={404, 409})
@@ -89,7 +93,7 @@ async def answer_question(call: Call, path: OfSession, body: AnswerQuestion) -> 
     """Answer a question of the agent."""
     call_id = body.call_id or _only_question(await call.core.supervisor.get(path.id))
     session = await call.core.supervisor.answer(path.id, call_id, body.answer, call.actor)
-    return Answer(session_view(session))
+    return Answer(await session_view(call.core, session))
 
 
 def _only_question(session: Session) -> str:
@@ -108,12 +112,24 @@ def _only_question(session: Session) -> str:
     problems={404, 409},
 )
 async def decide_call(call: Call, path: OfCall, body: DecideCall) -> Answer:
-    """Approve or deny a tool call, under the same policy as a click in Slack."""
-    digests = {path.call_id: body.digest} if body.digest else None
-    session = await call.core.supervisor.decide(
-        path.id, [path.call_id], body.verdict, call.actor, reason=body.reason, digests=digests
-    )
-    return Answer(session_view(session))
+    """Approve or deny a tool call, under the same policy as a click in Slack.
+
+    With `arguments` it is approved with these in place of what was proposed; where they are for others to approve, it
+    is changed and waits for them.
+    """
+    supervisor = call.core.supervisor
+    if body.arguments is not None:
+        if body.verdict != "approve" or body.reason:
+            raise InvalidRequest([FieldProblem(where="body.arguments", message=_ONLY_APPROVED)])
+        session = await supervisor.change(
+            path.id, path.call_id, body.arguments, call.actor, seen=body.digest or ""
+        )
+    else:
+        digests = {path.call_id: body.digest} if body.digest else None
+        session = await supervisor.decide(
+            path.id, [path.call_id], body.verdict, call.actor, reason=body.reason, digests=digests
+        )
+    return Answer(await session_view(call.core, session))
 
 
 @routes(
@@ -128,7 +144,20 @@ async def decide_outcome(call: Call, path: OfCall, body: DecideOutcome) -> Answe
     session = await call.core.supervisor.decide_outcome(
         path.id, path.call_id, body.verdict, call.actor, result=body.result
     )
-    return Answer(session_view(session))
+    return Answer(await session_view(call.core, session))
+
+
+@routes(
+    "POST",
+    "/v1/sessions/{id}/children/{child_id}/decision",
+    scope="approve",
+    returns=CHANGED,
+    problems={404, 409},
+)
+async def decide_child(call: Call, path: OfChild, body: DecideChild) -> Answer:
+    """Say what next of a sub-agent that failed: do it again, go on without it, or stop the rest of the plan."""
+    session = await call.core.supervisor.decide_child(path.id, path.child_id, body.verdict, call.actor)
+    return Answer(await session_view(call.core, session))
 
 
 @routes(

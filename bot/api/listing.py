@@ -27,14 +27,27 @@ _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
 
 
 async def page(
-    core: Core, *, status: Status | None, persona: str | None, cursor: str | None, limit: int
+    core: Core,
+    *,
+    status: Status | None,
+    persona: str | None,
+    parent: str | None,
+    cursor: str | None,
+    limit: int,
 ) -> tuple[list[Session], str | None]:
-    """The sessions and the cursor of what follows. One that cannot be read is left out and logged."""
+    """The sessions and the cursor of what follows. One that cannot be read is left out and logged.
+
+    Raises SessionNotFound where `parent` is none.
+    """
     found: list[Session] = []
     last = _parse(cursor) if cursor else None
+    children = None if parent is None else _children(await core.sessions.load(parent))
     looked = 0
     while looked < MOST_LOOKED_AT:
-        rows = await _rows(core, _INDEX[status], last, _CHUNK)
+        if children is None:
+            rows = await _rows(core, _INDEX[status], last, _CHUNK)
+        else:
+            rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         sessions = await asyncio.gather(*(_load(core, session_id) for session_id, _ in rows))
         for row, session in zip(rows, sessions, strict=True):
             if session and _fits(session, status, persona):
@@ -54,10 +67,20 @@ async def _rows(core: Core, index: str, last: Row | None, limit: int) -> list[Ro
     wanted = limit
     while True:
         rows = await core.log.index(index, before=last[1] + 1, limit=wanted)
-        after = [row for row in rows if (row[1], row[0]) < (last[1], last[0])]
+        after = [row for row in rows if _after(row, last)]
         if len(after) >= limit or len(rows) < wanted:
             return after[:limit]
         wanted *= 2
+
+
+def _after(row: Row, last: Row) -> bool:
+    return (row[1], row[0]) < (last[1], last[0])
+
+
+def _children(session: Session) -> list[Row]:
+    """The sub-agents that a session launched, in the order of an index."""
+    rows = [(child.id, float(int(child.at.timestamp() * 1000))) for child in session.children]
+    return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
 
 
 async def _load(core: Core, session_id: str) -> Session | None:

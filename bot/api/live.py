@@ -1,11 +1,11 @@
-"""Who follows a session hears when it changes: one subscription a process, held only while somebody follows."""
+"""Who follows sessions hears when they change: one subscription a process, held only while somebody follows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,46 +18,69 @@ _AWAY_SECONDS = 0.5
 _log = logging.getLogger("flagman.api")
 
 
+Followers = defaultdict[str, set[asyncio.Event]]
+
+
+class Followed:
+    """What somebody follows: `changed` is set whenever one of it may have changed; clear it before you look."""
+
+    def __init__(self, followers: Followers) -> None:
+        self.changed = asyncio.Event()
+        self._followers, self._ids = followers, set[str]()
+
+    def add(self, ids: Iterable[str]) -> bool:
+        """Follow these too. True if one of them was not followed yet."""
+        new = set(ids) - self._ids
+        for session_id in new:
+            self._followers[session_id].add(self.changed)
+        self._ids |= new
+        return bool(new)
+
+    def leave(self) -> None:
+        for session_id in self._ids:
+            self._followers[session_id].discard(self.changed)
+            if not self._followers[session_id]:
+                del self._followers[session_id]
+
+
 class Live:
     """`closing` tells those who follow that the process ends."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
-        self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._followers: Followers = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
         self.closing = False
 
     @contextmanager
-    def following(self, session_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the session may have changed; clear it before you look."""
-        changed = asyncio.Event()
-        self._followers[session_id].add(changed)
+    def following(self, session_id: str) -> Iterator[Followed]:
+        """Follow this session, and what is added."""
+        followed = Followed(self._followers)
+        followed.add([session_id])
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen())
         try:
-            yield changed
+            yield followed
         finally:
-            self._followers[session_id].discard(changed)
-            if not self._followers[session_id]:
-                del self._followers[session_id]
+            followed.leave()
             if not self._followers and self._listening:
                 self._listening.cancel()
                 self._listening = None
 
     @property
     def followers(self) -> int:
-        return sum(len(events) for events in self._followers.values())
+        return len(set[asyncio.Event]().union(*self._followers.values()))
 
     async def close(self, *_: Any) -> None:
         """Let everybody who follows end."""
         self.closing = True
         self._tell_all()
 
-    async def pause(self, changed: asyncio.Event, seconds: float) -> None:
+    async def pause(self, followed: Followed, seconds: float) -> None:
         """Until it changes, at most so long."""
         try:
             async with asyncio.timeout(max(0.0, min(seconds, LOOK_AGAIN_SECONDS))):
-                await changed.wait()
+                await followed.changed.wait()
         except TimeoutError:
             pass
 

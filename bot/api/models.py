@@ -6,12 +6,15 @@ needs (`admin` has all). Every refusal is a `Problem` as `application/problem+js
 | route                                              | scope   | in              | out                            |
 |----------------------------------------------------|---------|-----------------|--------------------------------|
 | POST   /v1/sessions (`Idempotency-Key`)            | launch  | LaunchSession   | 201 SessionView, `Location`    |
-| GET    /v1/sessions ?status persona cursor limit   | read    |                 | 200 SessionPage                |
+| GET    /v1/sessions ?status persona parent cursor limit | read |               | 200 SessionPage                |
 | GET    /v1/sessions/{id}                           | read    |                 | 200 SessionView                |
 | GET    /v1/sessions/{id}/events ?after limit       | read    |                 | 200 EventPage                  |
 | … `Accept: text/event-stream`, `Last-Event-ID`     | read    |                 | 200 EventView a message; 204   |
 | GET    /v1/sessions/{id}/wait ?timeout until version | read  |                 | 200 SessionView                |
 | GET    /v1/sessions/{id}/log                       | read    |                 | 200 text/markdown, text/plain  |
+| GET    /v1/sessions/{id}/artifacts                 | read    |                 | 200 ArtifactList               |
+| GET    /v1/sessions/{id}/artifacts/{path}          | read    |                 | 200 application/octet-stream   |
+| POST   /v1/sessions/{id}/fork (`Idempotency-Key`)  | launch  | ForkSession     | 201 SessionView, `Location`    |
 | POST   /v1/sessions/{id}/pause                     | launch  | PauseSession    | 200 PausedView                 |
 | POST   /v1/sessions/{id}/token                     | launch  |                 | 201 PausedView                 |
 | POST   /v1/sessions/{id}/resume                    | launch  | ResumeSession   | 200 SessionView                |
@@ -20,6 +23,7 @@ needs (`admin` has all). Every refusal is a `Problem` as `application/problem+js
 | POST   /v1/sessions/{id}/answer                    | launch  | AnswerQuestion  | 200 SessionView                |
 | POST   /v1/sessions/{id}/calls/{call_id}/decision  | approve | DecideCall      | 200 SessionView                |
 | POST   /v1/sessions/{id}/calls/{call_id}/outcome   | approve | DecideOutcome   | 200 SessionView                |
+| POST   /v1/sessions/{id}/children/{child_id}/decision | approve | DecideChild  | 200 SessionView                |
 | POST   /v1/sessions/{id}/reminders                 | launch  | SetReminder     | 201 ReminderView               |
 | DELETE /v1/sessions/{id}/reminders/{reminder_id}   | launch  |                 | 204                            |
 | GET    /v1/schedules                               | read    |                 | 200 ScheduleList               |
@@ -51,8 +55,10 @@ from pydantic import BaseModel, ConfigDict
 from supervisor.apikeys import Scope
 from supervisor.core.conversation import Usage
 from supervisor.core.events import PauseReason
+from supervisor.core.family import ChildStanding, Need
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.session import CallPhase
+from supervisor.core.spending import Spending
 
 Status = Literal["running", "paused", "completed", "failed", "cancelled"]
 
@@ -105,8 +111,20 @@ class ReminderView(View):
     by_name: str
 
 
+class ForkedFrom(View):
+    """The session that this one was copied from, and the step up to which."""
+
+    id: str
+    step: int
+
+
 class SessionView(View):
-    """`waiting_for` says why nothing goes on by itself; `result` is the summary, error or reason it ended with."""
+    """`waiting_for` says why nothing goes on by itself; `result` is the summary, error or reason it ended with.
+
+    `children` are the subtasks of its plans, `parent` the session that launched it for one of its own, `root` the one
+    that a person launched. `needs` is what waits for a person, in it and in its sub-agents. `cost_usd` is its own;
+    `total_cost_usd` is with theirs.
+    """
 
     id: str
     status: Status
@@ -119,15 +137,23 @@ class SessionView(View):
     launched_by_name: str
     launched_at: datetime
     changed_at: datetime
+    parent: str | None
+    root: str
+    forked_from: ForkedFrom | None
     pause: PauseView | None
     calls: list[CallView]
+    children: list[ChildStanding]
+    needs: list[Need]
     reminders: list[ReminderView]
     steps: int
     said: str
     usage: Usage
     cost_usd: Decimal
+    total_cost_usd: Decimal
     unpriced: bool
     budgets: Budgets
+    budget: Spending
+    artifacts: list[str]
     ended_by: str
     result: str
 
@@ -137,6 +163,17 @@ class SessionPage(View):
 
     sessions: list[SessionView]
     next: str | None
+
+
+class ArtifactView(View):
+    """A file that a session wrote; `size` in bytes is null where it is not there any more."""
+
+    path: str
+    size: int | None
+
+
+class ArtifactList(View):
+    artifacts: list[ArtifactView]
 
 
 class EventView(View):

@@ -21,6 +21,14 @@ class OfCall(OfSession):
     call_id: Short
 
 
+class OfChild(OfSession):
+    child_id: Short
+
+
+class OfArtifact(OfSession):
+    path: Annotated[str, Field(min_length=1, max_length=4096, description="As the list of files names it.")]
+
+
 class OfReminder(OfSession):
     reminder_id: Short
 
@@ -53,6 +61,7 @@ class LaunchHeaders(Parameters):
 class ListQuery(Parameters):
     status: Status | None = None
     persona: Short | None = None
+    parent: Short | None = Field(None, description="Only the sub-agents that this session launched.")
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,16}\.[A-Za-z0-9-]{1,60}$")] | None = Field(
         None, description="`next` of the page before."
     )
@@ -73,8 +82,10 @@ class EventsHeaders(Parameters):
 
 class WaitQuery(Parameters):
     timeout: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = Field(30, description="In seconds.")
-    until: Literal["rest", "ended", "changed"] = Field(
-        "rest", description="`rest`: paused or ended; `changed`: beyond `version`."
+    until: Literal["rest", "person", "ended", "changed"] = Field(
+        "rest",
+        description="`rest`: paused or ended, or a sub-agent needs a person; its sub-agents at work are no pause. "
+        "`person`: it or a sub-agent needs a person, or it has ended. `changed`: beyond `version`.",
     )
     version: Annotated[int, Field(ge=0, le=10**9)] = 0
 

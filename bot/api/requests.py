@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from supervisor.apikeys import Scope
+from supervisor.backend import COORDINATOR
 from supervisor.changes import MAX_TEXT
+from supervisor.core.delegation import Plan
 from supervisor.core.events import Trigger
 from supervisor.waiting import MOST_CONDITIONS
 
@@ -39,12 +41,31 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class LaunchSession(Request):
-    """`context` is put below the task."""
+Coordinate = Annotated[
+    Annotated[bool, Tag("bool")] | Annotated[Plan, Tag("plan")],
+    Discriminator(lambda given: "plan" if isinstance(given, dict | Plan) else "bool"),
+    Field(
+        description=f"`true`: the persona (`{COORDINATOR}` where none is named) splits the task over sub-agents; "
+        "or the plan that it carries out instead of making one."
+    ),
+]
 
-    persona: Short
+
+class LaunchSession(Request):
+    """`context` is put below the task. `persona` may be left out where the session shall `coordinate`."""
+
+    persona: Short | None = None
     task: Text
     context: Optional = ""
+    channel: Channel | None = None
+    coordinate: Coordinate = False
+
+
+class ForkSession(Request):
+    """Without `step` the copy is as long as it can be; `message` tells it what to do otherwise."""
+
+    step: Annotated[int, Field(ge=0, le=10**6)] | None = None
+    message: Optional = ""
     channel: Channel | None = None
 
 
@@ -57,12 +78,14 @@ class PauseSession(Request):
 class ResumeSession(Request):
     """`data` is shown to the agent as untrusted input, `context` as words of the one who resumes.
 
-    `trigger` is what made the caller resume it, for the log and the agent.
+    `trigger` is what made the caller resume it, for the log and the agent. `compact`: its earlier steps are summed up
+    first, which makes room where the context is full.
     """
 
     trigger: Trigger = "manual"
     context: Optional = ""
     data: Any = None
+    compact: bool = False
 
 
 class UseToken(Request):
@@ -86,16 +109,24 @@ class AnswerQuestion(Request):
 
 
 class DecideCall(Request):
-    """`digest` (or its beginning) says what was seen: a call that differs is refused."""
+    """`digest` (or its beginning) says what was seen: a call that differs is refused.
+
+    `arguments`: approve it with these in place of what was proposed.
+    """
 
     verdict: Literal["approve", "deny"]
     reason: Optional = ""
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    arguments: dict[str, Any] | None = None
 
 
 class DecideOutcome(Request):
     verdict: Literal["run_again", "done", "failed"]
     result: Optional = ""
+
+
+class DecideChild(Request):
+    verdict: Literal["retry", "skip", "stop"]
 
 
 class SetReminder(Request):

@@ -100,8 +100,8 @@ class Operation:
 
     @property
     def resource(self) -> str:
-        """The path as aiohttp reads it; names of hooks may have slashes."""
-        return self.path.replace("{name}", "{name:(?s:.+)}")
+        """The path as aiohttp reads it; names of hooks and paths of files may have slashes."""
+        return self.path.replace("{name}", "{name:(?s:.+)}").replace("{path}", "{path:(?s:.+)}")
 
     @property
     def body_required(self) -> bool:

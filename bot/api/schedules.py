@@ -75,4 +75,4 @@ async def resume_schedule(call: Call, path: OfSchedule) -> Answer:
 async def run_schedule(call: Call, path: OfSchedule) -> Answer:
     """Launch it now."""
     session = await call.core.schedules.run_now(path.schedule_id, call.actor)
-    return Answer(session_view(session), 201, {"Location": f"/v1/sessions/{session.id}"})
+    return Answer(await session_view(call.core, session), 201, {"Location": f"/v1/sessions/{session.id}"})

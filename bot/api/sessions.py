@@ -1,4 +1,4 @@
-"""Sessions: launch, list, show, wait for, read."""
+"""Sessions: launch, copy, list, show, wait for, read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import asyncio
 from aiohttp import web
 
 from bot.api.listing import page
-from bot.api.models import SessionPage, SessionView
+from bot.api.models import FieldProblem, SessionPage, SessionView
 from bot.api.parameters import LaunchHeaders, ListQuery, LogHeaders, OfSession, WaitQuery
-from bot.api.requests import LaunchSession
+from bot.api.problems import InvalidRequest
+from bot.api.requests import ForkSession, LaunchSession
 from bot.api.routing import Answer, Call, Returns, Routes
-from bot.api.views import session_view
+from bot.api.views import seen_with, session_view
 from handlers.place import Place
+from supervisor.backend import COORDINATOR
 from supervisor.core.conversation import Json
-from supervisor.core.errors import IdempotencyConflict
+from supervisor.core.delegation import Plan
+from supervisor.core.family import AtWork, needs_of, reached
 from supervisor.core.session import Session
+from supervisor.family import at_work
 from supervisor.transcript import Line, lines
 
 routes = Routes("Sessions")
@@ -33,20 +37,30 @@ SHOWN = Returns("The session as it stands.", SessionView)
 )
 async def launch_session(call: Call, headers: LaunchHeaders, body: LaunchSession) -> Answer:
     """Launch a session. With a channel it shows itself in Slack."""
-    task = f"{body.task}\n\n{body.context}" if body.context.strip() else body.task
-    origin = origin_of(body.channel)
-    key = headers.idempotency_key
+    coordinate = body.coordinate is not False
+    persona = body.persona or (COORDINATOR if coordinate else None)
+    if persona is None:
+        raise InvalidRequest([FieldProblem(where="body.persona", message="Field required")])
     session = await call.core.supervisor.launch(
-        body.persona,
-        task,
+        persona,
+        f"{body.task}\n\n{body.context}" if body.context.strip() else body.task,
         call.actor,
-        origin=origin,
-        # Each key has its own: nobody finds another's session by guessing.
-        idempotency_key=f"{call.actor.id}:{key}" if key else None,
+        origin=origin_of(body.channel),
+        coordinate=coordinate,
+        plan=body.coordinate.model_dump(mode="json") if isinstance(body.coordinate, Plan) else None,
+        idempotency_key=own_key(call, headers),
     )
-    if key and session.origin != origin:
-        raise IdempotencyConflict(key)
-    return Answer(session_view(session), 201, {"Location": f"/v1/sessions/{session.id}"})
+    return await launched(call, session)
+
+
+def own_key(call: Call, headers: LaunchHeaders) -> str | None:
+    # Each key has its own: nobody finds another's session by guessing.
+    key = headers.idempotency_key
+    return f"{call.actor.id}:{key}" if key else None
+
+
+async def launched(call: Call, session: Session) -> Answer:
+    return Answer(await session_view(call.core, session), 201, {"Location": f"/v1/sessions/{session.id}"})
 
 
 def origin_of(channel: str | None) -> Json:
@@ -62,15 +76,21 @@ def origin_of(channel: str | None) -> Json:
 async def list_sessions(call: Call, query: ListQuery) -> Answer:
     """List sessions."""
     found, following = await page(
-        call.core, status=query.status, persona=query.persona, cursor=query.cursor, limit=query.limit
+        call.core,
+        status=query.status,
+        persona=query.persona,
+        parent=query.parent,
+        cursor=query.cursor,
+        limit=query.limit,
     )
-    return Answer(SessionPage(sessions=[session_view(s) for s in found], next=following))
+    views = await asyncio.gather(*(session_view(call.core, session) for session in found))
+    return Answer(SessionPage(sessions=views, next=following))
 
 
 @routes("GET", "/v1/sessions/{id}", scope="read", returns={200: SHOWN}, problems={404})
 async def show_session(call: Call, path: OfSession) -> Answer:
     """Show a session."""
-    return Answer(session_view(await call.core.supervisor.get(path.id)))
+    return Answer(await session_view(call.core, await call.core.supervisor.get(path.id)))
 
 
 @routes(
@@ -81,23 +101,52 @@ async def show_session(call: Call, path: OfSession) -> Answer:
     problems={404},
 )
 async def wait_for_session(call: Call, path: OfSession, query: WaitQuery) -> Answer:
-    """Wait until a session rests, ends or changes; look at `status` for which it is."""
+    """Wait until a session rests, needs a person, ends or changes; look at `status` and `needs` for which it is."""
     loop, live = asyncio.get_running_loop(), call.deps.live
-    until = loop.time() + query.timeout
-    with live.following(path.id) as changed:
+    end = loop.time() + query.timeout
+    with live.following(path.id) as followed:
         while True:
-            changed.clear()
+            followed.changed.clear()
             session = await call.core.supervisor.get(path.id)
-            left = until - loop.time()
-            if _reached(session, query) or left <= 0 or live.closing:
-                return Answer(session_view(session))
-            await live.pause(changed, left)
+            family = await at_work(call.core.sessions, session)
+            left = end - loop.time()
+            if _reached(session, family, query) or left <= 0 or live.closing:
+                return Answer(seen_with(session, family))
+            # What was not followed before may have changed unheard.
+            if not followed.add(family):
+                await live.pause(followed, left)
 
 
-def _reached(session: Session, query: WaitQuery) -> bool:
-    if query.until == "changed":
-        return session.version > query.version
-    return session.ended or (query.until == "rest" and session.status == "paused")
+def _reached(session: Session, family: AtWork, query: WaitQuery) -> bool:
+    match query.until:
+        case "changed":
+            return session.version > query.version
+        case "rest":
+            return reached(session, needs_of(session, family), "paused")
+        case until:
+            return reached(session, needs_of(session, family), until)
+
+
+@routes(
+    "POST",
+    "/v1/sessions/{id}/fork",
+    scope="launch",
+    returns={
+        201: Returns("The copy, or the one made before by the same key.", SessionView, headers=("Location",))
+    },
+    problems={404, 409},
+)
+async def fork_session(call: Call, path: OfSession, headers: LaunchHeaders, body: ForkSession) -> Answer:
+    """Copy a session up to the end of a step, from where the copy goes on by itself; nothing runs a second time."""
+    session = await call.core.supervisor.fork(
+        path.id,
+        call.actor,
+        step=body.step,
+        words=body.message,
+        origin=origin_of(body.channel) if body.channel else None,
+        idempotency_key=own_key(call, headers),
+    )
+    return await launched(call, session)
 
 
 @routes(

@@ -78,10 +78,10 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
 
 async def _follow(call: Call, session_id: str, after: int, response: web.StreamResponse) -> None:
     loop, live = asyncio.get_running_loop(), call.deps.live
-    with live.following(session_id) as changed:
+    with live.following(session_id) as followed:
         heard = loop.time()
         while not live.closing:
-            changed.clear()
+            followed.changed.clear()
             events = await _read(call, session_id, after, BATCH)
             for event in events:
                 await response.write(_frame(call, event))
@@ -94,7 +94,7 @@ async def _follow(call: Call, session_id: str, after: int, response: web.StreamR
             if loop.time() - heard >= HEARTBEAT_SECONDS:
                 await response.write(b": still here\n\n")
                 heard = loop.time()
-            await live.pause(changed, HEARTBEAT_SECONDS)
+            await live.pause(followed, HEARTBEAT_SECONDS)
 
 
 def _frame(call: Call, event: EventView) -> bytes:

@@ -8,6 +8,7 @@ from bot.api.models import (
     CallView,
     Decided,
     EventView,
+    ForkedFrom,
     KeyView,
     PauseView,
     PersonaView,
@@ -16,21 +17,30 @@ from bot.api.models import (
     SessionView,
     Status,
 )
+from bot.compose import Core, now
 from handlers.place import Place
 from supervisor.apikeys import ApiKey
 from supervisor.core.conversation import Json
 from supervisor.core.events import Event
+from supervisor.core.family import AtWork, children_of, needs_of, total_cost
 from supervisor.core.persona import Persona
 from supervisor.core.session import Call, Halt, Session, Timer
+from supervisor.core.spending import spending_of
+from supervisor.family import at_work
 from supervisor.schedules import Schedule
 
 # The provider's own message is long and says nothing to others.
 _NOT_SHOWN = {"type", "v", "at", "by", "by_name", "native"}
 
 
-def session_view(session: Session) -> SessionView:
-    """The whole of it, as it stands."""
-    place = Place.of(session)
+async def session_view(core: Core, session: Session) -> SessionView:
+    """The whole of it, as it stands, with its sub-agents."""
+    return seen_with(session, await at_work(core.sessions, session))
+
+
+def seen_with(session: Session, family: AtWork) -> SessionView:
+    """As `session_view`, where its sub-agents that are at work were read already."""
+    place, forked = Place.of(session), session.forked
     status: Any = session.status
     known: Status = status
     return SessionView(
@@ -45,15 +55,23 @@ def session_view(session: Session) -> SessionView:
         launched_by_name=session.launched_by_name,
         launched_at=session.launched_at,
         changed_at=session.changed_at,
+        parent=session.lineage.parent if session.lineage else None,
+        root=session.root,
+        forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
         pause=_pause(session),
         calls=[] if session.ended else [_call(call) for call in session.open_calls],
+        children=children_of(session, family),
+        needs=needs_of(session, family),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
         steps=len(session.steps),
         said=session.steps[-1].text if session.steps else "",
         usage=session.usage,
         cost_usd=session.cost_usd,
+        total_cost_usd=total_cost(session, family),
         unpriced=session.unpriced,
         budgets=session.budgets,
+        budget=spending_of(session, now()),
+        artifacts=list(session.artifacts),
         ended_by=session.ended_by,
         result=session.ending,
     )

@@ -111,7 +111,7 @@ async def use_token(call: Call, path: OfToken, body: UseToken) -> Answer:
     session = await call.deps.tokens.redeem(
         call.core.supervisor, path.token, data=body.data, context=body.context
     )
-    return Answer(session_view(session))
+    return Answer(await session_view(call.core, session))
 
 
 __all__ = ["Happened", "json_value", "routes"]

@@ -10,8 +10,8 @@ import typer
 from bot.cli.reaching import USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from supervisor.client import SessionState
     from supervisor.remote import Remote
+    from supervisor.states import SessionState
 
 app = typer.Typer()
 PANEL = "Sessions"

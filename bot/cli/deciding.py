@@ -10,8 +10,9 @@ import typer
 from bot.cli.reaching import REFUSED, USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from supervisor.client import ProposedCall, Session
+    from supervisor.client import Session
     from supervisor.remote import Remote
+    from supervisor.states import ProposedCall
 
 app = typer.Typer()
 PANEL = "Decisions"

@@ -8,7 +8,8 @@ from typing import Any
 
 from bot.cli.showing import advice, log_lines, standing
 from bot.cli.terminal import DIM, console, is_terminal, show, text
-from supervisor.client import Session, SessionState
+from supervisor.client import Session
+from supervisor.states import SessionState
 
 
 async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionState:

@@ -162,7 +162,7 @@ async def _desk() -> AsyncIterator[Desk]:
     from bot.sdk import connect
     from bot.settings import read_settings
     from storage.embedded import embedded_server
-    from supervisor.client import Unavailable
+    from supervisor.backend import Unavailable
 
     settings = read_settings()
     own = read_local_key(settings.data) is not None and not settings.redis_url

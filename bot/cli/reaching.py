@@ -61,7 +61,7 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 def _for_terminal(error: Exception) -> str:
     """The sentence, with what one types here in place of what one types in Slack."""
     from supervisor.apikeys import KeyRefused
-    from supervisor.client import Unavailable
+    from supervisor.backend import Unavailable
 
     sentence = str(error).replace("`/agent ", "`flagman ")
     if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):

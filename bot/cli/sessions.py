@@ -10,8 +10,8 @@ import typer
 from bot.cli.reaching import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from supervisor.client import SessionState
     from supervisor.remote import Remote
+    from supervisor.states import SessionState
 
 app = typer.Typer()
 PANEL = "Sessions"
@@ -113,7 +113,7 @@ def list_(
 
 
 async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) -> list[SessionState]:
-    from supervisor.client import SessionState
+    from supervisor.states import SessionState
 
     found: list[SessionState] = []
     query: dict[str, str] = {name: value for name, value in filters.items() if value}
@@ -154,7 +154,7 @@ def log(
     async def work(remote: Remote) -> None:
         from bot.cli.showing import log_lines
         from bot.cli.terminal import is_terminal, show
-        from supervisor.client import SessionEvent
+        from supervisor.states import SessionEvent
 
         if markdown:
             sys.stdout.write(await remote.text(f"/v1/sessions/{session_id}/log", "text/markdown"))

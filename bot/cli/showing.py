@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, money, show, text
 from handlers.presenters.text import one_line, visible
-from supervisor.client import ProposedCall, SessionEvent, SessionState
+from supervisor.states import ProposedCall, SessionEvent, SessionState
 from supervisor.transcript import lines
 
 WAITING = {

@@ -15,7 +15,8 @@ from bot.settings import Settings
 from supervisor.apikeys import KeyRefused, MissingScope
 from supervisor.core.errors import InvalidInput
 from supervisor.gateway import DemoGateway
-from supervisor.remote import Refused, Remote, rebuilt
+from supervisor.refusals import Refused, rebuilt
+from supervisor.remote import Remote
 from tests.cli.served import Served
 
 

@@ -1,0 +1,101 @@
+"""A task done by several agents: split by a coordinator, or by a plan that is given, and one answer of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from supervisor.backend import COORDINATOR, Backend
+from supervisor.client import Session
+from supervisor.core.conversation import Json
+from supervisor.core.delegation import Plan, Policy, Subtask
+from supervisor.core.errors import InvalidInput
+from supervisor.states import ChildState, NeedState
+
+SessionType = TypeVar("SessionType")
+
+
+@dataclass(frozen=True)
+class MultiAgentResult(Generic[SessionType]):
+    """How it stands: `children` are the subtasks, `needs` what waits for a person, `cost_usd` what all of it cost."""
+
+    session: SessionType
+    status: str
+    result: str | None
+    children: list[ChildState]
+    needs: list[NeedState]
+    cost_usd: Decimal
+
+    @property
+    def completed(self) -> bool:
+        """Whether it and each of its subtasks have."""
+        return self.status == "completed" and all(child.status == "completed" for child in self.children)
+
+    def child(self, name: str) -> ChildState:
+        """The subtask of this name. Raises KeyError."""
+        return {child.name: child for child in self.children}[name]
+
+
+class MultiAgentSupervisor:
+    """`result = await MultiAgentSupervisor(backend).execute_multi_agent_task("prepare the release")`."""
+
+    session_type = Session
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def execute_multi_agent_task(
+        self,
+        task: str,
+        *,
+        subtasks: Sequence[Subtask | Mapping[str, Any]] | None = None,
+        on_failure: Policy = "continue",
+        persona: str = COORDINATOR,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+        timeout: float | timedelta | None = None,
+    ) -> MultiAgentResult[Session]:
+        """Have `persona` split the task, or carry out `subtasks` (`id`, `persona`, `task`, `depends_on`).
+
+        The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
+        the end, at most `timeout` seconds; then, or without `wait`, the result tells how it stands.
+        """
+        state = await self.backend.launch(
+            persona,
+            task,
+            context=context,
+            channel=channel,
+            idempotency_key=idempotency_key,
+            coordinate=True if subtasks is None else plan_of(subtasks, on_failure),
+        )
+        session = self.session_type(self.backend, state)
+        if wait:
+            with suppress(TimeoutError):
+                await session.wait(timeout, until="ended")
+        return MultiAgentResult(
+            session=session,
+            status=session.status,
+            result=session.result,
+            children=session.children,
+            needs=session.needs,
+            cost_usd=session.state.total_cost_usd,
+        )
+
+
+def plan_of(subtasks: Sequence[Subtask | Mapping[str, Any]], on_failure: str) -> Json:
+    """The plan as it is sent. Raises InvalidInput, which names what is wrong."""
+    given = [dict(subtask) for subtask in subtasks]
+    try:
+        plan = Plan.model_validate({"subtasks": given, "on_failure": on_failure})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+    return plan.model_dump(mode="json")
