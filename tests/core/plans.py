@@ -57,6 +57,7 @@ class Kept(Ledger):
         super().__init__(sessions, lambda: now, asyncio.Event(), lease, session)
         self.decided: list[Event] = []
         self.born: dict[str, SessionLaunched] = {}
+        self.personas: dict[str, Persona] = {}
 
     def add(self, event: Event) -> None:
         super().add(event)
@@ -67,8 +68,9 @@ class Kept(Ledger):
         first = decode(birth.session_id, 0, birth.events[0])
         assert isinstance(first, SessionLaunched)
         assert (birth.session_id, len(birth.events)) == (event.child_id, 1)
-        assert first.persona_digest in blobs
-        self.born[birth.session_id] = first
+        persona = Persona.model_validate_json(blobs[first.persona_digest])
+        assert persona.digest == first.persona_digest
+        self.born[birth.session_id], self.personas[birth.session_id] = first, persona
 
 
 class House:
@@ -78,8 +80,8 @@ class House:
         log = LogStore(Redis())  # never connected: nothing is committed
         self.now = now
         self.sessions = Sessions(log)
-        library = PersonaLibrary({p.name: p for p in personas or (SRE, WRITER)}, log)
-        supervisor = Supervisor(self.sessions, log, library, {}, lambda: self.now)
+        self.library = PersonaLibrary({p.name: p for p in personas or (SRE, WRITER)}, log)
+        supervisor = Supervisor(self.sessions, log, self.library, {}, lambda: self.now)
         self.coordinator = Coordinator(supervisor, lambda: self.now)
 
     def ledger(self, session: Session) -> Kept:
@@ -96,12 +98,15 @@ class Planned:
         budgets: Budgets | None = None,
         calls: Sequence[ToolCall] = (),
         personas: Sequence[Persona] = (),
+        persona: Persona = COORDINATOR,
+        first: SessionLaunched | None = None,
+        session_id: str = SID,
         **launch: Any,
     ) -> None:
-        self.house = House(*personas)
+        self.house, self.persona = House(*personas), persona
         plans = calls or (plan_call(*subtasks, on_failure=on_failure),)
-        events: list[Event] = [launched(budgets=budgets or Budgets(), **launch), responded(*plans)]
-        self.ledger = self.house.ledger(fold(SID, events))
+        first = first or launched(budgets=budgets or Budgets(), **launch)
+        self.ledger = self.house.ledger(fold(session_id, [first, responded(*plans)]))
         self.stopped: list[str] = []
         self.action = self.goes_on()
 
@@ -119,7 +124,7 @@ class Planned:
                     ChildFinished(**self.by(), child_id=child_id, ending="cancelled", result="Stopped")
                 )
             if not action.stops:
-                self.house.coordinator.go_on(self.ledger, action, COORDINATOR)
+                self.house.coordinator.go_on(self.ledger, action, self.persona)
         return action
 
     def by(self, actor: Actor | None = None) -> dict[str, Any]:
@@ -184,6 +189,19 @@ class Planned:
         """What the agent reads of its plan."""
         assert self.joined
         return self.session.call("1.1").content
+
+    def persona_of(self, name: str) -> Persona:
+        """The persona of the sub-agent that did this subtask last, as it is stored."""
+        return self.ledger.personas[self.last(name).id]
+
+    def within(self, name: str, *subtasks: Json, **fields: Any) -> Planned:
+        """The sub-agent that does this subtask, with a plan of its own."""
+        own = {
+            "persona": self.persona_of(name),
+            "first": self.launch_of(name),
+            "session_id": self.last(name).id,
+        }
+        return Planned(*subtasks, **{**own, **fields})
 
     def launch_of(self, name: str) -> SessionLaunched:
         """The launch of the sub-agent that did this subtask last."""
