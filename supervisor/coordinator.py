@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from supervisor.core.delegation import Delegate, Subtask, briefing, child_folder, consolidation, inputs, share
+from supervisor.core.delegation import Delegate, Subtask, briefing, consolidation, inputs, share
 from supervisor.core.errors import AlreadyEnded, LogUnreadable, PersonaNotFound, SessionNotFound
 from supervisor.core.events import (
     Actor,
@@ -17,6 +17,7 @@ from supervisor.core.events import (
     SessionLaunched,
 )
 from supervisor.core.fold import apply
+from supervisor.core.lineage import child_folder
 from supervisor.core.persona import Persona
 from supervisor.core.session import Session
 from supervisor.ledger import Ledger

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from supervisor.core.conversation import Frozen, Json
-from supervisor.core.lineage import Inherited
+from supervisor.core.lineage import Inherited, child_folder
 from supervisor.core.persona import Budgets
 from supervisor.core.session import Call, Child, Session
 
@@ -240,11 +240,6 @@ def _result(standing: Standing, folder: str) -> str:
         text = f"{text[:RESULT_SHOWN]}\n[… {len(text) - RESULT_SHOWN:,} characters are left out here …]"
     files = f"\nIts files, in your folder: {', '.join(f'{folder}/{p}' for p in child.artifacts)}"
     return text + (files if child.artifacts else "")
-
-
-def child_folder(name: str, child_id: str) -> str:
-    """Where a sub-agent works, relative to the folder of who launched it."""
-    return f"agents/{name}-{child_id}"
 
 
 def share(session: Session, starting: Budgets, now: datetime) -> Budgets:

@@ -37,6 +37,11 @@ class Lineage(Frozen):
     inputs: tuple[Inherited, ...] = ()
 
 
+def child_folder(name: str, child_id: str) -> str:
+    """Where a sub-agent works, relative to the folder of who launched it."""
+    return f"agents/{name}-{child_id}"
+
+
 class ChildLaunched(Fact):
     """A sub-agent begins with this very append. `name` is its subtask in the plan of the call."""
 

@@ -13,6 +13,7 @@ from supervisor.core.conversation import Frozen, Json, Usage
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
 from supervisor.core.fact import LAST
+from supervisor.core.lineage import child_folder
 from supervisor.core.persona import Budgets
 
 CallPhase = Literal[
@@ -264,9 +265,13 @@ class Session(Frozen):
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """Files that its calls wrote, relative to its folder, each once, in the order of their last writing."""
-        paths = (p for step in self.steps for call in step.calls for p in call.artifacts)
-        return tuple(reversed(dict.fromkeys(reversed(list(paths)))))
+        """Files that its calls wrote, and its sub-agents that have ended, relative to its folder, each once.
+
+        In the order of their last writing, those of sub-agents behind its own.
+        """
+        paths = [p for step in self.steps for call in step.calls for p in call.artifacts]
+        paths += [f"{child_folder(c.name, c.id)}/{p}" for c in self.children for p in c.artifacts]
+        return tuple(reversed(dict.fromkeys(reversed(paths))))
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from supervisor.artifacts import MOST_BYTES, Artifact, Artifacts
 from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge
-from supervisor.core.events import ToolFinished, ToolStarted
+from supervisor.core.events import ChildFinished, ChildLaunched, ToolFinished, ToolStarted
 from supervisor.core.fold import fold
 from supervisor.core.session import Session
 from tests.core.build import SID, by, launched, responded, tool_call
@@ -111,3 +111,21 @@ async def test_a_huge_file_is_refused_and_not_cut(folder: Path, artifacts: Artif
     with pytest.raises(ArtifactTooLarge, match="larger than 10 MiB") as refused:
         await artifacts.read(session, "huge.bin")
     assert refused.value.status == 413
+
+
+async def test_the_files_of_sub_agents_are_among_those_of_who_launched_them(
+    folder: Path, artifacts: Artifacts
+) -> None:
+    call = tool_call(
+        mode="allow", tool="launch_agent", arguments={"persona": "sre", "task": "x"}, control=True
+    )
+    begun = ChildLaunched(**by(), call_id="1.1", child_id="p0-kid", name="sre", persona="sre", task="x")
+    files = ("report.md", "agents/deep-p0-deep/log.txt")
+    ended = ChildFinished(**by(), child_id="p0-kid", ending="completed", result="", artifacts=files)
+    session = fold(SID, [launched(), responded(call), begun, ended])
+    for path in files:
+        (folder / "agents/sre-p0-kid" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "agents/sre-p0-kid" / path).write_text(path)
+    listed = [found.path for found in artifacts.list(session)]
+    assert listed == [f"agents/sre-p0-kid/{path}" for path in files]
+    assert await artifacts.read(session, listed[1]) == files[1].encode()
