@@ -1,0 +1,130 @@
+"""Who changes a call decides on it as far as the policy lets that person; all at once, by the real store."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from storage.log import LogStore
+from supervisor.core.conversation import Json
+from supervisor.core.errors import (
+    AlreadyDecided,
+    FlagmanError,
+    IllegalEvent,
+    NotAllowed,
+)
+from supervisor.core.events import (
+    ApprovalRequested,
+    CallEdited,
+    Event,
+    ToolCall,
+)
+from supervisor.core.fold import fold
+from supervisor.core.session import Session
+from supervisor.personas.library import PersonaLibrary
+from supervisor.sessions import Sessions
+from supervisor.supervisor import Supervisor
+from tests.core.build import (
+    ALICE,
+    AT,
+    BOB,
+    CAROL,
+    DAN,
+    by,
+    responded,
+)
+from tests.core.edits import PERSONA, TOOLS, proposed
+
+OTHER: Json = {"command": "ls -l"}
+
+
+async def standing(redis: Redis, *calls: ToolCall) -> tuple[Supervisor, str]:
+    """A session that ALICE launched, whose calls wait."""
+    log = LogStore(redis)
+    supervisor = Supervisor(Sessions(log), log, PersonaLibrary({"p": PERSONA}, log), TOOLS, lambda: AT)
+    before = await supervisor.launch("p", "Tidy up", ALICE)
+    asked: list[Event] = [
+        responded(*calls),
+        ApprovalRequested(**by(), request_id="r2", call_ids=tuple(c.call_id for c in calls)),
+    ]
+    await supervisor.sessions.append(before, fold(before.id, asked, before), asked)
+    return supervisor, before.id
+
+
+async def test_who_changes_it_has_approved_it(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed())
+    after = await supervisor.change(session_id, "1.1", {"command": "ls -l"}, BOB)
+    assert after.call("1.1").phase == "approved"
+    assert [d.by for d in after.call("1.1").decisions] == [BOB.id]
+
+
+async def test_what_is_for_others_to_approve_waits_for_them(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed())
+    after = await supervisor.change(session_id, "1.1", {"command": "reboot"}, BOB)
+    assert (after.call("1.1").phase, len(after.call("1.1").decisions)) == ("awaiting", 1)
+    with pytest.raises(NotAllowed, match="You asked for this session"):
+        await supervisor.decide(session_id, ["1.1"], "approve", ALICE)
+    done = await supervisor.decide(session_id, ["1.1"], "approve", CAROL)
+    assert done.call("1.1").phase == "approved"
+
+
+async def test_who_may_not_approve_the_other_arguments_only_changes_them(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed("write", a=1))
+    # Anyone may decide on `write`; the requester may make it something for others no more than for herself.
+    after = await supervisor.change(session_id, "1.1", {"a": 2}, ALICE)
+    assert after.call("1.1").phase == "approved"
+    supervisor, session_id = await standing(redis, proposed(command="reboot"))
+    after = await supervisor.change(session_id, "1.1", {"command": "ls"}, DAN)
+    assert (after.call("1.1").phase, after.call("1.1").decisions) == ("awaiting", ())
+    assert after.call("1.1").edited_by == DAN.id
+    with pytest.raises(NotAllowed, match="Ask U2"):
+        await supervisor.decide(session_id, ["1.1"], "approve", DAN)
+
+
+async def test_unchanged_arguments_are_a_plain_approval(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed())
+    after = await supervisor.change(session_id, "1.1", {"command": "ls"}, BOB)
+    assert (after.call("1.1").phase, after.call("1.1").proposed) == ("approved", None)
+    assert not any(isinstance(e, CallEdited) for e in await supervisor.sessions.events(session_id))
+
+
+async def test_what_somebody_saw_before_the_change_decides_nothing(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed(command="reboot"))
+    seen = (await supervisor.get(session_id)).call("1.1").call.digest
+    await supervisor.change(session_id, "1.1", {"command": "reboot", "now": True}, BOB, seen=seen[:12])
+    for attempt in (
+        supervisor.decide(session_id, ["1.1"], "approve", CAROL, digests={"1.1": seen[:12]}),
+        supervisor.change(session_id, "1.1", {"command": "ls"}, CAROL, seen=seen[:12]),
+    ):
+        with pytest.raises(IllegalEvent, match="shows another call"):
+            await attempt
+
+
+async def test_a_refused_change_leaves_the_call_as_it_was(redis: Redis) -> None:
+    supervisor, session_id = await standing(redis, proposed())
+    before = await supervisor.get(session_id)
+    for arguments, who in (({"command": "rm x"}, BOB), ({}, BOB), (OTHER, CAROL), (OTHER, ALICE)):
+        with pytest.raises(FlagmanError):
+            await supervisor.change(session_id, "1.1", arguments, who)
+    assert await supervisor.get(session_id) == before
+
+
+async def test_of_an_approval_and_a_change_at_once_one_counts(redis: Redis) -> None:
+    for _ in range(5):
+        supervisor, session_id = await standing(redis, proposed("write", a=1))
+        seen = (await supervisor.get(session_id)).call("1.1").call.digest
+        results = await asyncio.gather(
+            supervisor.decide(session_id, ["1.1"], "approve", BOB, digests={"1.1": seen}),
+            *(
+                supervisor.change(session_id, "1.1", {"a": n}, who, seen=seen)
+                for n, who in enumerate((ALICE, CAROL, DAN), start=2)
+            ),
+            return_exceptions=True,
+        )
+        won = [r for r in results if isinstance(r, Session)]
+        assert len(won) == 1
+        assert all(isinstance(r, AlreadyDecided | IllegalEvent) for r in results if r is not won[0])
+        assert await supervisor.get(session_id) == won[0]
+        assert won[0].call("1.1").phase == "approved"
