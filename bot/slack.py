@@ -22,6 +22,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.compose import Core, now
 from bot.settings import Settings
 from handlers.deps import Deps
+from handlers.files import Files
 from handlers.people import People
 from handlers.register import register
 from supervisor.core.errors import InvalidInput
@@ -76,7 +77,10 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         process_before_response=True,
     )
     people = People(client)
-    deps = Deps(parts.supervisor, parts.rows, people, parts.schedules, now, parts.mask, settings.command)
+    files = Files(client, parts.artifacts(), parts.rows, parts.mask)
+    deps = Deps(
+        parts.supervisor, parts.rows, people, files, parts.schedules, now, parts.mask, settings.command
+    )
     register(app, deps)
     return app
 

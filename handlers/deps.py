@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from handlers.files import Files
 from handlers.people import People
 from storage.projections import ProjectionStore
 from supervisor.schedules import Schedules
@@ -19,6 +20,7 @@ class Deps:
     supervisor: Supervisor
     rows: ProjectionStore
     people: People
+    files: Files
     schedules: Schedules
     clock: Callable[[], datetime]
     mask: Callable[[str], str]

@@ -20,6 +20,7 @@ def help_text(slash: str) -> str:
             "*Flagman* runs agents; what is risky waits here until somebody waves it through.",
             f'• `{slash} launch sre "check the disk"` starts one; bare `{slash}` opens a form',
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
+            f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
             f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
             f"• `{slash} resume <id> compact` sums its earlier steps up first · "

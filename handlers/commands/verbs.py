@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.commands import answers, copies, waits
+from handlers.commands import answers, copies, filed, waits
 from handlers.commands.grammar import Command
 from handlers.deps import Deps
 from handlers.place import Place
@@ -37,6 +37,8 @@ async def carry_out(deps: Deps, command: Command, actor: Actor, place: Place, de
             return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.")
         case "fork":
             return _say(await copies.fork(deps, command, actor, place, delivery))
+        case "files":
+            return _blocks("Files", await filed.files(deps, command, actor, place, delivery))
         case "pause":
             return _say(await waits.pause(deps, command, actor))
         case "resume":
