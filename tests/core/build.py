@@ -87,6 +87,25 @@ def awaiting(approvers: Approvers | None = None, **fields: Any) -> Session:
     return fold(SID, [launched(), responded(call), requested])
 
 
+def step_events(number: int, **fields: Any) -> list[Event]:
+    """One whole step: an answer with one call, which runs at once and says `result <number>`."""
+    call = tool_call(f"{number}.1", mode="allow")
+    start = {"call_id": call.call_id, "attempt": 1, "idempotency_key": "k", "digest": call.digest}
+    end = {"call_id": call.call_id, "attempt": 1, "ok": True, "content": f"result {number}"}
+    answer = responded(call, text=f"step {number}", **fields)
+    return [answer, ToolStarted(**by(), **start), ToolFinished(**by(), **end)]
+
+
+def grown(steps: int, *, budgets: Budgets | None = None, **fields: Any) -> Session:
+    """A session of so many settled steps, and a word of Bob's before the second."""
+    session = fold(SID, [launched(budgets=budgets or Budgets())])
+    for n in range(1, steps + 1):
+        session = fold(SID, step_events(n, context_seen=len(session.inbox), **fields), session)
+        if n == 1:
+            session = fold(SID, [ContextAdded(**by(BOB), text="Mind the gap")], session)
+    return session
+
+
 def decided(
     session: Session, actor: Actor, verdict: str = "approve", via: str = "anyone", **fields: Any
 ) -> ApprovalDecided:

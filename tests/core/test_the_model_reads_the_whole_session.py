@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from supervisor.core.conversation import ModelTurn, ToolTurn, UserTurn
-from supervisor.core.events import ContextAdded, ToolFinished, ToolStarted
-from supervisor.core.fold import apply, fold
+from supervisor.core.events import ToolFinished, ToolStarted
+from supervisor.core.fold import fold
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Session
-from tests.core.build import BOB, SID, by, launched, responded, tool_call
-
-
-def grown(steps: int) -> Session:
-    """A session of so many settled steps, and a word of Bob's before the second."""
-    session = fold(SID, [launched()])
-    for n in range(1, steps + 1):
-        call = tool_call(f"{n}.1", mode="allow")
-        seen = len(session.inbox)
-        session = fold(SID, [responded(call, text=f"step {n}", context_seen=seen)], session)
-        started = ToolStarted(**by(), call_id=f"{n}.1", attempt=1, idempotency_key="k", digest=call.digest)
-        done = ToolFinished(**by(), call_id=f"{n}.1", attempt=1, ok=True, content=f"result {n}")
-        session = fold(SID, [started, done], session)
-        if n == 1:
-            session = apply(SID, session, ContextAdded(**by(BOB), text="Mind the gap"))
-    return session
+from tests.core.build import SID, by, grown, responded, tool_call
 
 
 def test_every_step_is_there_in_order() -> None:
