@@ -11,6 +11,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.middleware import sentence
 from handlers.place import Place
 from handlers.presenters.text import escape, one_line, person, visible
 from handlers.rows import Row
@@ -125,7 +126,7 @@ class Files:
         try:
             await upload
         except UploadRefused as refused:
-            words = f":warning: {escape(str(refused))}"
+            words = sentence(refused)
             try:
                 await self._client.chat_postEphemeral(
                     channel=place.channel,
