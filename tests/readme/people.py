@@ -33,6 +33,15 @@ async def launched(api: Client, text: str = '/agent launch sre "check the disk"'
     return found[1]
 
 
+async def done(api: Client, session_id: str) -> None:
+    """Approve all that a session proposes, until it has ended."""
+    while (state := (await api.get(f"/v1/sessions/{session_id}/wait")).body)["waiting_for"]:
+        for call in state["calls"]:
+            if call["phase"] == "awaiting":
+                path = f"/v1/sessions/{session_id}/calls/{call['call_id']}/decision"
+                await api.post(path, {"verdict": "approve"})
+
+
 async def card(api: Client, session_id: str) -> Json:
     """The card of a session, as soon as it is there."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.readme import examples
-from tests.readme.people import card, entered, launched, posted, seen
+from tests.readme.people import card, done, entered, launched, posted, seen
 from tests.support.api import Client
 from tests.support.slack import ADA
 
@@ -27,7 +27,8 @@ def _spelled_out(span: str) -> list[str]:
 def test_the_table_is_read_whole() -> None:
     verbs = {command.split()[1] for row in sayings() for command in row if command != "/agent"}
     assert verbs == {
-        "launch", "list", "status", "log", "pause", "resume", "cancel", "remind", "schedule", "personas", "help",
+        "launch", "list", "status", "log", "files", "pause", "resume", "cancel", "fork", "remind", "schedule",
+        "personas", "help",
     }  # fmt: skip
     assert "/agent" in [command for row in sayings() for command in row]
 
@@ -38,6 +39,8 @@ async def test_what_is_said_is_accepted(row: list[str], api: Client) -> None:
     for command in row:
         if "resume <id>" in command:
             await api.post(f"/v1/sessions/{session_id}/pause", {})
+        if "report.md" in command:
+            await done(api, session_id)
         said = await entered(api, command.replace("<id>", session_id))
         if command == "/agent":
             assert (await api.get(f"/playground/views?user={ADA}"))["views"]
