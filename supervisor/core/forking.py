@@ -14,11 +14,15 @@ from supervisor.core.session import Session
 
 @dataclass(frozen=True)
 class Cut:
-    """The first `version` events, which end with step `step`; `paused` where that is within a pause."""
+    """The first `version` events, which end with step `step`.
+
+    `paused` where that is within a pause, `over` where the agent had said its last word and nobody anything since.
+    """
 
     step: int
     version: int
     paused: bool
+    over: bool
 
 
 def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words: bool) -> Cut:
@@ -26,22 +30,22 @@ def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words:
 
     `words`: the copy is told something, so it may go on after a last word. Raises InvalidInput.
     """
-    cuts, speaks = _cuts(session_id, events)
+    cuts = _cuts(session_id, events)
     chosen = step
     if chosen is None:
-        chosen = max((n for n in cuts if words or n not in speaks), default=0)
+        chosen = max((n for n, cut in cuts.items() if words or not cut.over), default=0)
     if chosen not in cuts:
         last = max(cuts)
         raise InvalidInput(f"There is no step {chosen} that has ended; choose from 0 to {last}.")
-    if chosen in speaks and not words:
+    if cuts[chosen].over and not words:
         raise InvalidInput(
             f"Step {chosen} was its last word; say what it shall do, or choose an earlier step."
         )
     return cuts[chosen]
 
 
-def _cuts(session_id: str, events: Sequence[Event]) -> tuple[dict[int, Cut], set[int]]:
-    """The best place to cut after each step, and the steps in which the agent called nothing."""
+def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
+    """The best place to cut after each step."""
     session: Session | None = None
     cuts: dict[int, Cut] = {}
     for version, event in enumerate(events, start=1):
@@ -53,9 +57,9 @@ def _cuts(session_id: str, events: Sequence[Event]) -> tuple[dict[int, Cut], set
         number, paused = len(session.steps), session.pause is not None
         # The last place where it ran; within a pause only where it never ran again.
         if not paused or number not in cuts:
-            cuts[number] = Cut(number, version, paused)
-    speaks = {s.number for s in session.steps if not s.calls} if session else set()
-    return cuts, speaks
+            over = bool(session.steps) and not session.steps[-1].calls and not session.inbox
+            cuts[number] = Cut(number, version, paused, over)
+    return cuts
 
 
 def copied(events: Sequence[Event], cut: Cut, *, origin: Json) -> list[Event]:

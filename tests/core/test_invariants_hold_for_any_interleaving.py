@@ -33,6 +33,7 @@ from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
 from tests.core.build import ALICE, SID
+from tests.core.copies import assert_copies
 from tests.core.oracle import KINDS, PEOPLE
 from tests.core.world import Work, World
 
@@ -293,6 +294,7 @@ class Interleaving(RuleBasedStateMachine):
         assert self.world.session.ended
         events = [decode(SID, n, data) for n, data in enumerate(self.world.log)]
         assert fold(SID, events) == self.world.session
+        assert_copies(events)
 
 
 TestInterleaving = Interleaving.TestCase

@@ -15,6 +15,7 @@ from supervisor.core.events import Cancelled, ChildDecided, Event, Paused, Resum
 from supervisor.core.fold import fold
 from supervisor.core.session import Session
 from tests.core.build import BOB, SID
+from tests.core.copies import assert_copies
 from tests.core.plan_world import Plan, PlanWorld
 
 
@@ -143,6 +144,7 @@ class PlanInterleaving(RuleBasedStateMachine):
             assert all(told.joined for told in world.oracle.plans.values())
             assert isinstance(next_action(world.session, world.house.now), CallModel)
         assert fold(SID, world.log) == world.session
+        assert_copies(world.log)
 
 
 TestPlanInterleaving = PlanInterleaving.TestCase
