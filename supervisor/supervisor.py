@@ -107,8 +107,8 @@ class Supervisor(Deciding):
         to do otherwise. Raises InvalidInput where it cannot be copied there.
         """
         words = checked(words, "The message", optional=True)
-        log = await self.sessions.events(session_id)
         source = await self.sessions.load(session_id)
+        log = await self.sessions.events(session_id)
         cut = cut_at(session_id, log, step, words=bool(words))
         events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
         artifacts = fold(session_id, log[: cut.version]).artifacts

@@ -26,7 +26,8 @@ class OfChild(OfSession):
 
 
 class OfArtifact(OfSession):
-    path: Annotated[str, Field(min_length=1, max_length=4096, description="As the list of files names it.")]
+    # As for tokens: with the id of a session beside it.
+    path: Annotated[str, Field(min_length=1, max_length=450, description="As the list of files names it.")]
 
 
 class OfReminder(OfSession):

@@ -72,6 +72,7 @@ def origin_of(channel: str | None) -> Json:
     "/v1/sessions",
     scope="read",
     returns={200: Returns("The newest first; with a status, the newest in it.", SessionPage)},
+    problems={404},
 )
 async def list_sessions(call: Call, query: ListQuery) -> Answer:
     """List sessions."""
