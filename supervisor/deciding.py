@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from supervisor.changes import checked
 from supervisor.core.conversation import Json
 from supervisor.core.errors import AlreadyDecided, IllegalEvent, NotAllowed
-from supervisor.core.events import Actor, ApprovalDecided, CallEdited, ChildDecided, Event, OutcomeDecided
+from supervisor.core.events import (
+    Actor,
+    ApprovalDecided,
+    CallEdited,
+    ChildDecided,
+    Event,
+    OutcomeDecided,
+    ToolCall,
+)
 from supervisor.core.fold import apply
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.session import Call, Session
@@ -43,7 +51,7 @@ class Deciding(Waiting):
             decided: list[Event] = []
             for call_id in call_ids:
                 call = session.call(call_id)
-                _same(call, (digests or {}).get(call_id, ""))
+                same_call(call, (digests or {}).get(call_id, ""))
                 via = right_to_decide(session, call, actor)
                 decided.append(
                     ApprovalDecided(
@@ -67,15 +75,13 @@ class Deciding(Waiting):
         Where the other arguments are for others to approve, the call is changed and waits for them. Raises
         InvalidInput where the arguments do not fit or policy forbids them.
         """
-        persona = await self.personas.pinned(await self.sessions.load(session_id))
-        roster = [other.name for other in self.personas.roster(persona)]
-        tools, wanted = tools_of(persona, self.tools), clean(arguments)
+        rules = await self._rules(session_id)
 
         def events(session: Session) -> list[Event]:
             call = session.call(call_id)
-            _same(call, seen)
+            same_call(call, seen)
             via = right_to_decide(session, call, actor)
-            new = edited(call.call, wanted, persona, tools, roster)
+            new = rules(call.call, arguments)
             if new.digest == call.call.digest:
                 return [self._approval(session, call, actor)]
             change = CallEdited(
@@ -88,6 +94,18 @@ class Deciding(Waiting):
                 return [change]
 
         return await self._change(session_id, events)
+
+    async def changed(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
+        """What `change` would make of the call: with who may approve it then. Raises InvalidInput."""
+        rules = await self._rules(session_id)
+        return rules((await self.sessions.load(session_id)).call(call_id).call, arguments)
+
+    async def _rules(self, session_id: str) -> Callable[[ToolCall, Json], ToolCall]:
+        """Rules a call of this session anew, with other arguments."""
+        persona = await self.personas.pinned(await self.sessions.load(session_id))
+        roster = [other.name for other in self.personas.roster(persona)]
+        tools = tools_of(persona, self.tools)
+        return lambda call, arguments: edited(call, clean(arguments), persona, tools, roster)
 
     def _approval(self, session: Session, call: Call, actor: Actor) -> ApprovalDecided:
         return ApprovalDecided(
@@ -136,6 +154,7 @@ class Deciding(Waiting):
         return await self._change(session_id, events)
 
 
-def _same(call: Call, seen: str) -> None:
+def same_call(call: Call, seen: str) -> None:
+    """Raises IllegalEvent where the digest that was shown is not that of the call as it stands."""
     if not call.call.digest.startswith(seen):
         raise IllegalEvent("That message shows another call; please use the newest one.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,14 @@ class ToolError(Exception):
 
 
 class InvalidArguments(ToolError):
-    """The arguments do not fit the tool's schema; the message names each wrong field."""
+    """The arguments do not fit the tool's schema; the message names each wrong field.
+
+    `problems` says it by argument, for whoever shows it beside them; empty where that is not known.
+    """
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
 
 
 class Emit(Protocol):

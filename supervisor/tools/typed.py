@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast, get_type_hints, overload
@@ -139,7 +139,7 @@ class _Signature:
         try:
             return self.model.model_validate(arguments)
         except ValidationError as error:
-            raise InvalidArguments(_problems(self.name, error)) from error
+            raise InvalidArguments(_problems(self.name, error), _by_argument(error)) from error
 
 
 def _field(parameter: inspect.Parameter, description: str | None) -> Any:
@@ -160,13 +160,24 @@ def _described(annotation: Any) -> bool:
     )
 
 
-def _problems(name: str, error: ValidationError) -> str:
-    """One short sentence for each wrong field, without the values: they may be secret, or long."""
-    problems = []
+def _found(error: ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where something is wrong, and what; without the values: they may be secret, or long."""
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        where = ".".join(str(part) for part in detail["loc"]) or "arguments"
         what = FRIENDLY.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-        problems.append(f"`{where}`: {what}")
+        yield tuple(str(part) for part in detail["loc"]), what
+
+
+def _by_argument(error: ValidationError) -> dict[str, str]:
+    """The first thing that is wrong with each argument."""
+    problems: dict[str, str] = {}
+    for (name, *inside), what in ((where, what) for where, what in _found(error) if where):
+        problems.setdefault(name, f"{'.'.join(inside)}: {what}" if inside else what)
+    return problems
+
+
+def _problems(name: str, error: ValidationError) -> str:
+    """One short sentence for each wrong field."""
+    problems = [f"`{'.'.join(where) or 'arguments'}`: {what}" for where, what in _found(error)]
     more = len(problems) - MOST_PROBLEMS
     tail = [f"and {more} more"] if more > 0 else []
     return f"The arguments of `{name}` do not fit. " + "; ".join(problems[:MOST_PROBLEMS] + tail) + "."

@@ -149,3 +149,21 @@ def test_functions_that_cannot_be_tools_are_refused() -> None:
 def test_tools_start_without_the_model_library() -> None:
     program = "import sys, supervisor.tools.builtin; sys.exit('pydantic_ai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_what_is_wrong_is_also_told_by_argument() -> None:
+    @tool
+    async def sized(size: Annotated[int, Field(ge=1)], names: list[str], word: str = "") -> str:
+        """Size something."""
+        return ""
+
+    with pytest.raises(InvalidArguments) as refused:
+        sized.validate({"size": 0, "names": ["a", 1], "other": 1})
+    assert refused.value.problems == {
+        "size": "Input should be greater than or equal to 1",
+        "names": "1: Input should be a valid string",
+        "other": "there is no such argument",
+    }
+    with pytest.raises(InvalidArguments) as unreadable:
+        sized.validate("nothing")
+    assert unreadable.value.problems == {}
