@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from supervisor.core.conversation import ModelTurn, ToolTurn, Turn, UserTurn
-from supervisor.core.digest import call_digest
+from supervisor.core.conversation import Json, ModelTurn, ToolTurn, Turn, UserTurn
+from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
     ApprovalRequested,
+    CallEdited,
     Cancelled,
     Completed,
     ContextAdded,
@@ -53,9 +54,22 @@ KINDS = {
     "review": Kind(may=EVERYBODY - {ALICE.id}, quorum=3),
     "forbidden": Kind(refused=True),
     "unknown": Kind(refused=True),
+    "ship": Kind(may=EVERYBODY),
     "ask_human": Kind(control=True),
     "ask_gently": Kind(may=EVERYBODY, control=True),
 }
+# `ship` by where to: what is allowed there, and to whom.
+SHIP = {
+    "prod": Kind(may=frozenset({BOB.id, CAROL.id}), quorum=2),
+    "safe": Kind(may=frozenset({DAN.id})),
+    "dev": Kind(),
+    "moon": Kind(refused=True),
+}
+
+
+def kind_of(tool: str, arguments: Json | str) -> Kind:
+    where = arguments.get("to") if isinstance(arguments, dict) and tool == "ship" else None
+    return SHIP.get(str(where), KINDS[tool])
 
 
 @dataclass
@@ -64,6 +78,7 @@ class Known:
 
     call: ToolCall
     kind: Kind
+    proposed: Json | str
     approvals: list[str] = field(default_factory=list)
     denied: bool = False
     started: list[int] = field(default_factory=list)
@@ -92,6 +107,10 @@ class Oracle:
             waiting and open_ and actor.id in (known.kind.may or ()) and actor.id not in known.approvals
         )
 
+    def may_become(self, call_id: str, arguments: Json) -> bool:
+        """Whether policy lets this call be changed into that."""
+        return not kind_of(self.calls[call_id].call.tool, arguments).refused
+
     def see(self, event: Event) -> None:
         match event:
             case ModelResponded():
@@ -117,6 +136,8 @@ class Oracle:
         match event:
             case ApprovalDecided():
                 self._decision(event)
+            case CallEdited():
+                self._change(event)
             case ToolStarted():
                 self._start(event)
             case ToolFinished():
@@ -152,8 +173,8 @@ class Oracle:
         self.cost += event.cost_usd or 0
         for call in event.calls:
             assert call.call_id not in self.calls, "two calls with one id"
-            kind = KINDS[call.tool]
-            self.calls[call.call_id] = Known(call, kind, answers=int(kind.refused))
+            kind = kind_of(call.tool, call.arguments)
+            self.calls[call.call_id] = Known(call, kind, call.arguments, answers=int(kind.refused))
 
     def _decision(self, event: ApprovalDecided) -> None:
         known = self.calls[event.call_id]
@@ -168,6 +189,23 @@ class Oracle:
         else:
             known.denied = True
             known.answers += 1
+
+    def _change(self, event: CallEdited) -> None:
+        known, new = self.calls[event.call_id], event.call
+        old = known.call
+        assert known.asked
+        assert not known.denied
+        assert len(known.approvals) < known.kind.quorum, "changed after the decision"
+        assert event.by in (known.kind.may or ()), "somebody without the right has changed it"
+        assert (new.call_id, new.ref, new.tool) == (old.call_id, old.ref, old.tool)
+        assert event.before == call_digest(old.tool, old.arguments)
+        kind = kind_of(new.tool, new.arguments)
+        assert not kind.refused, "changed into what is forbidden"
+        if kind.may is None:
+            # What policy would allow is for those who might have approved it as it was.
+            kind = replace(kind, may=known.kind.may, quorum=known.kind.quorum)
+        # Whoever approved it did not see this.
+        known.call, known.kind, known.approvals = new, kind, []
 
     def _start(self, event: ToolStarted) -> None:
         self._goes_on()
@@ -198,18 +236,28 @@ class Oracle:
         """Check one whole conversation; the texts of people in it, in order."""
         texts: list[str] = []
         due: list[tuple[str, str]] = []
+        told: dict[str, Json | str] = {}
         assert isinstance(turns[0], UserTurn)
         for turn in turns[1:]:
             match turn:
                 case ModelTurn():
                     assert not due, "a call without a result"
                     due = [(c.call_id, c.tool) for c in turn.calls]
+                    told = {c.call_id: c.arguments for c in turn.calls}
                 case ToolTurn():
                     assert due.pop(0) == (turn.call_id, turn.tool), "a result without its call"
-                    assert turn.content
+                    self._told(turn, told[turn.call_id])
                 case UserTurn():
                     assert not due, "a person's words between a call and its result"
                     texts.append(turn.text.partition(": ")[2])
         assert not due, "a call without a result"
         assert sum(isinstance(t, ModelTurn) for t in turns) == self.answers
         return texts
+
+    def _told(self, turn: ToolTurn, proposed: Json | str) -> None:
+        [known] = [k for k in self.calls.values() if k.call.ref == turn.call_id]
+        assert turn.content
+        assert proposed == known.proposed, "the model's own words were changed"
+        changed = not known.denied and known.call.arguments != known.proposed
+        assert ("changed the arguments" in turn.content) == changed
+        assert not changed or canonical_json(known.call.arguments) in turn.content

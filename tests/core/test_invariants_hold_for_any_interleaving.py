@@ -29,16 +29,21 @@ from supervisor.core.events import (
     decode,
 )
 from supervisor.core.fold import fold
-from supervisor.core.policy import permission, right_to_decide
+from supervisor.core.policy import permission
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
-from tests.core.build import ALICE, SID
+from tests.core.build import ALICE, SID, edited
 from tests.core.copies import assert_copies
-from tests.core.oracle import KINDS, PEOPLE
+from tests.core.oracle import KINDS, PEOPLE, SHIP
 from tests.core.world import Work, World
 
 ARGUMENTS: list[Json] = [{}, {"b": 1, "a": [None, "ü"]}, {"x": {"y": 2.5}, "": True}]
-PROPOSED = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(ARGUMENTS)), max_size=4)
+TO: list[Json] = [{"to": where} for where in (*SHIP, "here")]
+TOOL = st.sampled_from([*KINDS, *["ship"] * 5, "deploy"])
+PROPOSED = st.lists(
+    TOOL.flatmap(lambda t: st.tuples(st.just(t), st.sampled_from(TO if t == "ship" else ARGUMENTS))),
+    max_size=4,
+)
 
 
 def one_in(n: int) -> st.SearchStrategy[bool]:
@@ -70,6 +75,7 @@ class Deed:
     anywhere: bool
     verdict: int
     how: str
+    arguments: int
 
     @property
     def who(self) -> Actor:
@@ -80,7 +86,8 @@ DEEDS = st.builds(
     Deed,
     what=st.sampled_from(
         ["help"] * 10
-        + ["start", "forge"] * 3
+        + ["change"] * 8
+        + ["start", "forge", "forge_a_change"] * 3
         + ["decide", "add_context"] * 2
         + ["answer", "say_outcome", "pause", "resume", "cancel", "nothing"]
     ),
@@ -89,10 +96,11 @@ DEEDS = st.builds(
     anywhere=one_in(6),
     verdict=st.integers(0, 5),
     how=st.sampled_from(("digest", "via", "repeat", "requester")),
+    arguments=st.integers(0, len(ARGUMENTS) + len(TO) - 1),
 )
 
 
-HELPFUL = Deed("help", 1, 0, False, 5, "")
+HELPFUL = Deed("help", 1, 0, False, 5, "", 0)
 
 
 class Interleaving(RuleBasedStateMachine):
@@ -156,14 +164,7 @@ class Interleaving(RuleBasedStateMachine):
     def decides(self, who: Actor, call_id: str, deed: Deed) -> None:
         expected = self.world.oracle.may_decide(who, call_id)
         verdict = "approve" if deed.verdict else "deny"
-        assert self.act(lambda: [self.decision(who, call_id, verdict)]) == expected
-
-    def decision(self, who: Actor, call_id: str, verdict: Any) -> ApprovalDecided:
-        call = self.world.session.call(call_id)
-        via = right_to_decide(self.world.session, call, who)
-        return ApprovalDecided(
-            **self.world.now(who), call_id=call_id, digest=call.call.digest, verdict=verdict, via=via
-        )
+        assert self.act(lambda: [self.world.approval(self.world.session, call_id, who, verdict)]) == expected
 
     def forge(self, deed: Deed) -> None:
         """A decision that nobody had the right to make, straight at the fold."""
@@ -172,7 +173,7 @@ class Interleaving(RuleBasedStateMachine):
         if not calls:
             return
         call, who, via = (half_way or calls)[deed.pick % len(half_way or calls)], deed.who, "anyone"
-        digest, may = call.call.digest, KINDS[call.call.tool].may
+        digest, may = call.call.digest, self.world.oracle.calls[call.call_id].kind.may
         if deed.how == "digest":
             digest = call_digest(call.call.tool, "something else")
         elif deed.how == "via":
@@ -187,6 +188,43 @@ class Interleaving(RuleBasedStateMachine):
         forged = ApprovalDecided(
             **self.world.now(who), call_id=call.call_id, digest=digest, verdict="approve", via=via
         )
+        assert not self.act(lambda: [forged])
+
+    def change(self, deed: Deed) -> None:
+        """Other arguments; with as much of an approval as the one who changes them may give."""
+        call_id, oracle = self.target(deed, "awaiting"), self.world.oracle
+        if call_id:
+            may = [p for p in (deed.who, *PEOPLE) if deed.verdict and oracle.may_decide(p, call_id)]
+            who, arguments = next(iter(may), deed.who), [*ARGUMENTS, *TO][deed.arguments]
+            expected = oracle.may_decide(who, call_id) and oracle.may_become(call_id, arguments)
+            assert self.act(lambda: self.world.change(call_id, arguments, who)) == expected
+
+    def forge_a_change(self, deed: Deed) -> None:
+        """A change that nobody had the right to make, straight at the fold."""
+        calls = self.world.session.calls_in("awaiting")
+        if not calls:
+            return
+        call, who = calls[deed.pick % len(calls)], deed.who
+        others = [a for a in [*ARGUMENTS, *TO] if call_digest(call.call.tool, a) != call.call.digest]
+        forged = edited(call.call, others[deed.arguments % len(others)], who)
+        may = self.world.oracle.calls[call.call_id].kind.may
+        if deed.how == "digest":
+            forged = forged.model_copy(update={"before": forged.call.digest})
+        elif deed.how == "via":
+            forged = forged.model_copy(update={"via": "group:S-NOBODY"})
+        elif deed.how == "repeat":
+            wrong = (
+                {"mode": "allow"},
+                {"tool": "look"},
+                {"ref": "x"},
+                {"idempotent": not call.call.idempotent},
+            )
+            changes = wrong[deed.verdict % len(wrong)]
+            forged = forged.model_copy(update={"call": forged.call.model_copy(update=changes)})
+        elif may is not None and who.id not in may:
+            forged = forged.model_copy(update={"via": "user"})
+        else:
+            return
         assert not self.act(lambda: [forged])
 
     def start(self, deed: Deed) -> None:
@@ -299,7 +337,7 @@ class Interleaving(RuleBasedStateMachine):
 
 TestInterleaving = Interleaving.TestCase
 TestInterleaving.settings = settings(
-    max_examples=100,
+    max_examples=150,
     stateful_step_count=45,
     deadline=None,
     database=None,

@@ -10,10 +10,12 @@ from typing import Any
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
 from supervisor.core.conversation import Json, ModelReply, ProposedCall, Turn, Usage
 from supervisor.core.digest import call_digest
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
+    ApprovalDecided,
     ApprovalRequested,
+    CallEdited,
     Completed,
     Event,
     ModelResponded,
@@ -27,9 +29,10 @@ from supervisor.core.events import (
 )
 from supervisor.core.fold import apply
 from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
+from supervisor.core.policy import right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import Call, Session
-from supervisor.screening import screen
+from supervisor.screening import edited, screen
 from tests.core.build import AT, SID, by, fake_tool, launched
 from tests.core.oracle import KINDS, Oracle
 
@@ -49,6 +52,15 @@ PERSONA = Persona(
         ApprovalRule(tool="rotate", mode="ask", approvers=Approvers(groups=("S-SEC",))),
         ApprovalRule(tool="review", mode="ask", approvers=Approvers(quorum=3, exclude_requester=True)),
         ApprovalRule(tool="ask_gently", mode="ask"),
+        ApprovalRule(tool="ship", when={"to": "moon"}, mode="deny"),
+        ApprovalRule(tool="ship", when={"to": "dev"}, mode="allow"),
+        ApprovalRule(tool="ship", when={"to": "safe"}, mode="ask", approvers=Approvers(groups=("S-SEC",))),
+        ApprovalRule(
+            tool="ship",
+            when={"to": "prod"},
+            mode="ask",
+            approvers=Approvers(users=("slack:U2", "U3"), quorum=2, exclude_requester=True),
+        ),
     ),
 )
 TOOLS = {
@@ -120,6 +132,31 @@ class World:
     def now(self, actor: Actor | None = None) -> dict[str, Any]:
         self.clock += timedelta(seconds=1)
         return by(actor, self.clock)
+
+    # People, as the verbs do it
+
+    def approval(
+        self, session: Session, call_id: str, who: Actor, verdict: Any = "approve"
+    ) -> ApprovalDecided:
+        call = session.call(call_id)
+        via = right_to_decide(session, call, who)
+        return ApprovalDecided(
+            **self.now(who), call_id=call_id, digest=call.call.digest, verdict=verdict, via=via
+        )
+
+    def change(self, call_id: str, arguments: Json, who: Actor) -> list[Event]:
+        """Other arguments, and the approval of whoever changes them if that person may give it."""
+        call = self.session.call(call_id)
+        via = right_to_decide(self.session, call, who)
+        new = edited(call.call, arguments, PERSONA, TOOLS, ())
+        if new.digest == call.call.digest:
+            return [self.approval(self.session, call_id, who)]
+        change = CallEdited(**self.now(who), call_id=call_id, before=call.call.digest, call=new, via=via)
+        after = apply(SID, self.session, change)
+        try:
+            return [change, self.approval(after, call_id, who)]
+        except NotAllowed:
+            return [change]
 
     # Workers, as the runner does it
 
