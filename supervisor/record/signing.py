@@ -1,0 +1,43 @@
+"""Who wrote a SESSION_LOG: the chain signed with FLAGMAN_SECRET_KEY."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Literal
+
+UNSIGNED = "none"
+_KIND = "hmac-sha256"
+Checked = Literal["good", "wrong", "unsigned", "another key", "not checked"]
+
+
+def sign(chain: str, keys: Sequence[str]) -> str:
+    """By the first key, which it names by a fingerprint; `none` where there is no key."""
+    if not keys:
+        return UNSIGNED
+    return f"{_KIND}:{_fingerprint(keys[0])}:{_mac(chain, keys[0])}"
+
+
+def check(signature: str, chain: str, keys: Sequence[str]) -> Checked:
+    """Whether any of `keys` has signed `chain`; without keys nothing is said."""
+    if not keys:
+        return "not checked"
+    if signature == UNSIGNED:
+        return "unsigned"
+    kind, _, rest = signature.partition(":")
+    name, _, mac = rest.partition(":")
+    for key in keys:
+        if name == _fingerprint(key):
+            good = kind == _KIND and hmac.compare_digest(mac.encode(), _mac(chain, key).encode())
+            return "good" if good else "wrong"
+    return "another key"
+
+
+def _mac(chain: str, key: str) -> str:
+    return hmac.new(key.encode(), chain.encode(), hashlib.sha256).hexdigest()
+
+
+def _fingerprint(key: str) -> str:
+    """Tells keys apart and tells nothing of them."""
+    return hmac.new(key.encode(), b"which key", hashlib.sha256).hexdigest()[:8]

@@ -1,0 +1,50 @@
+"""Two workers and five people at one session, in any order: at any moment its document verifies and gives it back."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import invariant
+
+from supervisor.core.events import SessionRestored, decode
+from supervisor.core.fold import fold
+from supervisor.core.masking import Masker
+from supervisor.record.masked import masked_events
+from supervisor.record.verify import verify
+from tests.core.build import ALICE, SID, by
+from tests.core.test_invariants_hold_for_any_interleaving import Interleaving as Machine
+from tests.core.world import PERSONA
+from tests.record.written import KEY, written
+
+
+class Recorded(Machine):
+    """As the invariants of the core, with a document after every move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written_at = 0
+
+    @invariant()
+    def its_document_gives_it_back(self) -> None:
+        session = self.world.session
+        if session.version == self.written_at:
+            return
+        self.written_at = session.version
+        events = [decode(SID, n, data) for n, data in enumerate(self.world.log)]
+        text = written(PERSONA, events, session_id=SID)
+        found = verify(text.encode(), [KEY])
+        assert list(found.events) == list(masked_events(events, Masker())) == events
+        assert found.session == session
+        restored = SessionRestored(**by(ALICE, self.world.clock), chain=found.chain)
+        again = fold(SID, [*found.events, restored])
+        assert again.status == session.status
+        assert written(PERSONA, found.events, session_id=SID) == text
+
+
+TestRecorded = Recorded.TestCase
+TestRecorded.settings = settings(
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

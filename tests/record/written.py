@@ -1,0 +1,37 @@
+"""Documents of the stories, as Flagman would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supervisor.core.events import Event
+from supervisor.core.masking import Masker
+from supervisor.core.persona import Persona
+from supervisor.record.document import render
+from supervisor.record.masked import Mask, masked_events, masked_persona
+from supervisor.record.signing import sign
+from tests.record.story import Story
+
+SID = "ab12-cd34"
+KEY, OLD_KEY = "a-key-for-tests-only-0123456789abcdef", "an-older-key-for-tests-0123456789abcdef"
+
+
+def written(
+    persona: Persona,
+    events: Sequence[Event],
+    *,
+    session_id: str = SID,
+    mask: Mask = Masker(),  # noqa: B008  it has no state
+    keys: Sequence[str] = (KEY,),
+) -> str:
+    masked = masked_events(events, mask)
+    return render(session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys))
+
+
+def document(story: Story) -> str:
+    return written(story.persona, story.events)
+
+
+def body(text: str) -> str:
+    """Without the appendix."""
+    return text.partition("\n## Appendix: events\n")[0]
