@@ -1,0 +1,102 @@
+"""Who has to look after an append of a session with sub-agents: itself, whoever launched it, those who show it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.log import Effects
+from supervisor.core.events import (
+    Cancelled,
+    ChildDecided,
+    ChildFinished,
+    Event,
+    Lineage,
+    ToolFinished,
+    ToolStarted,
+)
+from supervisor.core.fold import apply, fold
+from supervisor.core.session import Session
+from supervisor.effects import effects_of
+from supervisor.sessions import Sessions
+from tests.core.build import BOB, SID, by, launched, one_of_each, responded, subtask, tool_call
+from tests.core.plans import Planned
+
+ORIGIN = {"channel": "C1"}
+LINEAGE = Lineage(
+    parent="pppp-pppp", call_id="1.1", name="look", root="rrrr-rrrr", depth=2, requesters=(), folder="r/x"
+)
+
+
+def child(origin: Any = None) -> Session:
+    return fold(SID, [launched(lineage=LINEAGE, origin=origin or {})])
+
+
+def moved(before: Session | None, *events: Event) -> Effects:
+    return effects_of(before, fold(before.id if before else SID, events, before))
+
+
+@pytest.mark.parametrize("end", ["Completed", "Failed", "Cancelled"])
+def test_the_end_of_a_sub_agent_wakes_whoever_launched_it(end: str) -> None:
+    assert list(moved(child(), one_of_each()[end]).wakes) == [("pppp-pppp", "ready")]
+
+
+def test_it_is_woken_by_the_end_alone_and_once() -> None:
+    call = tool_call(mode="allow")
+    start = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=call.digest)
+    session = child()
+    for event in (responded(call), start, Cancelled(**by(BOB))):
+        wakes = moved(session, event).wakes
+        session = apply(SID, session, event)
+        assert bool(wakes) == session.ended
+    late = ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="late")
+    assert not moved(session, late).wakes
+
+
+def test_boards_that_show_a_sub_agent_look_at_whatever_it_does() -> None:
+    assert list(moved(child(ORIGIN), responded(tool_call())).wakes) == [
+        ("rrrr-rrrr", "outbox"), ("pppp-pppp", "outbox")
+    ]  # fmt: skip
+    first = child(ORIGIN)
+    assert list(effects_of(None, first).wakes) == [("rrrr-rrrr", "outbox"), ("pppp-pppp", "outbox")]
+    assert list(moved(first, one_of_each()["Failed"]).wakes)[-1] == ("pppp-pppp", "ready")
+
+
+def test_a_session_that_a_person_launched_wakes_nobody() -> None:
+    session = fold(SID, [launched(origin=ORIGIN)])
+    for end in ("Completed", "Failed", "Cancelled"):
+        assert not moved(session, one_of_each()[end]).wakes
+
+
+def test_what_is_born_is_ready_to_run_and_listed() -> None:
+    session = child(ORIGIN)
+    born = Sessions.birth(session, [launched(lineage=LINEAGE, origin=ORIGIN)])
+    assert (born.session_id, len(born.events)) == (SID, 1)
+    assert set(born.effects.enqueue) == {"ready", "outbox"}
+    assert set(born.effects.indexes) == {"all", "running"}
+
+
+def asking() -> Planned:
+    plan = Planned(subtask("a"), subtask("b"), on_failure="ask")
+    plan.ends("a", "failed")
+    return plan
+
+
+@pytest.mark.parametrize("verdict", ["retry", "stop"])
+def test_a_verdict_puts_the_session_to_work(verdict: Any) -> None:
+    plan = asking()
+    decided = ChildDecided(**by(BOB), child_id=plan.last("a").id, verdict=verdict)
+    assert "ready" in moved(plan.session, decided).enqueue
+
+
+def test_a_session_that_is_cancelled_stops_its_sub_agents() -> None:
+    assert "ready" in moved(asking().session, Cancelled(**by(BOB))).enqueue
+
+
+def test_the_end_of_one_puts_nobody_to_work_while_the_rest_is_awaited() -> None:
+    plan = Planned(subtask("a"), subtask("b"))
+    ended = ChildFinished(**by(), child_id=plan.last("a").id, ending="completed", result="")
+    assert "ready" not in moved(plan.session, ended).enqueue
+    last = ChildFinished(**by(), child_id=plan.last("b").id, ending="completed", result="")
+    assert "ready" in moved(plan.session, ended, last).enqueue
