@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from storage.log import LogStore
 from storage.mailbox import Mailbox
 from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.digest import digest
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
 from supervisor.core.session import Session
@@ -52,30 +53,31 @@ class Deliveries:
         Kept before anybody is looked for: so a crash loses nothing, and a session that begins to wait finds it.
         """
         signal, data = f"{kind}:{name}", clean(data)
-        kept = Kept(id=delivery_id, data=data).model_dump_json().encode()
+        item = Kept(id=delivery_id, data=data)
+        kept = item.model_dump_json().encode()
         first = await self._mailbox.keep(signal, delivery_id, kept, ttl=self._keep, seen_for=SEEN_FOR)
         if not first and kept not in await self._mailbox.items(signal):
             return []
-        resumed = await self._resume_all(kind, name, data, actor)
+        resumed = await self._resume_all(_signal(kind, name, item), actor)
         if resumed:
             await self._mailbox.remove(signal, kept)
         return resumed
 
-    async def _resume_all(
-        self, kind: Literal["webhook", "event"], name: str, data: Any, actor: Actor
-    ) -> list[str]:
+    async def _resume_all(self, signal: Signal, actor: Actor) -> list[str]:
         resumed: list[str] = []
-        for session_id, _ in await self._log.index(f"{kind}:{name}", limit=MOST_WAITING):
+        index = f"{signal.kind}:{signal.name}"
+        for session_id, _ in await self._log.index(index, limit=MOST_WAITING):
             try:
-                if await self._supervisor.wake(session_id, Signal(kind, name, data), actor):
+                if await self._supervisor.wake(session_id, signal, actor):
                     resumed.append(session_id)
             except FlagmanError as error:
-                _log.warning("%s %s: session %s was not resumed: %s", kind, name, session_id, error)
+                _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
         return resumed
 
     async def catch_up(self, session: Session) -> bool:
         """Resume a session that just began to wait by what came before it did. True if something had come."""
         for _, condition in session.waits:
+            kind: Literal["webhook", "event"]
             if isinstance(condition, Webhook):
                 kind, name = "webhook", condition.name
             elif isinstance(condition, OnEvent):
@@ -84,7 +86,7 @@ class Deliveries:
                 continue
             for item in await self._mailbox.items(f"{kind}:{name}"):
                 kept = Kept.model_validate_json(item)
-                signal = Signal(kind, name, kept.data)  # type: ignore[arg-type]
+                signal = _signal(kind, name, kept)
                 if await self._supervisor.wake(session.id, signal, Actor(id=f"{kind}:{name}")):
                     await self._mailbox.remove(f"{kind}:{name}", item)
                     return True
@@ -97,3 +99,7 @@ class Deliveries:
         if name.startswith("p"):
             return await self._supervisor.wake(session_id, Signal("cron", name), clock)
         return await self._supervisor.fire_timer(session_id, name, clock)
+
+
+def _signal(kind: Literal["webhook", "event"], name: str, kept: Kept) -> Signal:
+    return Signal(kind, name, kept.data, delivery=digest([kind, name, kept.id])[:20])

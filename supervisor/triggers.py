@@ -17,11 +17,15 @@ Kind = Literal["webhook", "event", "cron", "children", "manual"]
 @dataclass(frozen=True)
 class Signal:
     """Something that happened: a webhook or event by `name` with its data, a time by its wait's name, or the end of
-    the last sub-agent."""
+    the last sub-agent.
+
+    `delivery` names this one webhook or event: it resumes a session once, however often it is handed over.
+    """
 
     kind: Kind
     name: str = ""
     data: Any = None
+    delivery: str = ""
 
 
 def _webhook(_: str, condition: Condition, signal: Signal) -> bool:
@@ -57,6 +61,8 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
 
 def matching(session: Session, signal: Signal) -> Condition | None:
     """The first condition of the session that the signal makes true; None where it waits for something else."""
+    if signal.delivery and any(halt.delivery == signal.delivery for halt in session.halts):
+        return None
     decides = RESUME_TRIGGERS[signal.kind]
     for wait, condition in session.waits:
         if decides(wait, condition, signal):

@@ -24,7 +24,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.raising import raised
 from supervisor.core.session import Session
-from supervisor.core.text import clean
+from supervisor.core.text import clean, clean_text
 from supervisor.triggers import Kind, Signal, matching, reason_for, resumption
 
 MOST_CONDITIONS = 10
@@ -132,6 +132,7 @@ class Waiting(Changes):
                 trigger=_TRIGGERS[signal.kind],
                 condition=str(condition),
                 data=clean(signal.data),
+                delivery=clean_text(signal.delivery),
             )
             return resumption(session, resumed)
 

@@ -146,7 +146,8 @@ class Paused(Fact):
 class Resumed(Fact):
     """`condition` is the text of the one that came true; `data` is what came with it, untrusted.
 
-    `compact`: the earlier steps are summed up before the model is asked again.
+    `compact`: the earlier steps are summed up before the model is asked again. `delivery` is the id of the webhook or
+    event that did it.
     """
 
     type: Literal["Resumed"] = "Resumed"
@@ -155,6 +156,7 @@ class Resumed(Fact):
     data: Any = None
     context: str = ""
     compact: bool = False
+    delivery: str = ""
 
 
 class WaitBegun(Fact):

@@ -199,6 +199,7 @@ def _resumed(session: Session, event: Resumed) -> dict[str, Any]:
         "resumed_by_name": event.by_name,
         "resumed_at": event.at,
         "trigger": event.trigger,
+        "delivery": event.delivery,
     }
     changes["halts"] = tuple(h if h.resumed_at else h.model_copy(update=resumed) for h in session.halts)
     told = woken(event)

@@ -103,6 +103,7 @@ class Halt(Frozen):
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
     trigger: Trigger | None = None
+    delivery: str = ""
 
 
 class Timer(Frozen):

@@ -51,6 +51,15 @@ class House:
         """The session, once it is paused or has ended."""
         return await self.until(session_id, lambda s: s.status != "running")
 
+    async def looked_after(self, session_id: str) -> None:
+        """Once a worker has looked for what came early; after that, what comes is the sender's to hand over."""
+        ready, _ = self.scene.flagman.core.queues()
+
+        async def looked() -> bool:
+            return not await ready.holds(session_id)
+
+        await wait_for(looked)
+
     async def paused(self, *conditions: str) -> tuple[str, dict[str, Any]]:
         """A session that waits for these, and the answer of the pause."""
         session_id = await self.launch()
@@ -59,13 +68,7 @@ class House:
             f"/v1/sessions/{session_id}/pause", {"reason": "test", "resume_conditions": list(conditions)}
         )
         assert reply.status == 200, reply
-        # A worker looks for what came early; after that, what comes is the sender's to hand over.
-        ready, _ = self.scene.flagman.core.queues()
-
-        async def looked() -> bool:
-            return not await ready.holds(session_id)
-
-        await wait_for(looked)
+        await self.looked_after(session_id)
         return session_id, reply.body
 
 

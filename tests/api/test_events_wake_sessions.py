@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from storage.mailbox import Mailbox
 from tests.api.conftest import SECRET, House
 from tests.api.test_webhooks_wake_sessions import send, signed
 from tests.support.scripted import told
@@ -60,6 +62,23 @@ async def test_an_early_event_is_kept(house: House) -> None:
     assert (await house.api.post("/v1/events", EVENT))["resumed"] == []
     session_id, _ = await house.paused(WAITS)
     await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
+
+
+async def test_one_that_is_still_kept_after_a_crash_does_not_wake_the_same_session_twice(
+    house: House,
+) -> None:
+    mailbox, hour = Mailbox(house.scene.flagman.core.redis), timedelta(hours=1)
+    await house.api.post("/v1/events", EVENT)
+    (item,) = await mailbox.items("event:deploy.finished")
+    session_id, _ = await house.paused(WAITS)
+    await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
+    # As a process leaves it that dies before it takes the event out of the mailbox.
+    assert await mailbox.keep("event:deploy.finished", "as-left", item, ttl=hour, seen_for=hour)
+    paused = await house.api.post(f"/v1/sessions/{session_id}/pause", {"resume_conditions": [WAITS]})
+    assert paused.status == 200, paused
+    await house.looked_after(session_id)
+    assert (await house.api.get(f"/v1/sessions/{session_id}"))["pause"]
+    assert (await house.api.post("/v1/events", {**EVENT, "id": "e2"}))["resumed"] == [session_id]
 
 
 async def test_a_cloudevent_in_structured_mode(house: House) -> None:
