@@ -48,7 +48,9 @@ MARK = {
 def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = ()) -> Message:
     """The card as the session stands; `waiting` is what its sub-agents ask of people."""
     parted = session.waiting_for == "children_running"
-    title = f":raised_hand: {in_all(waiting)} below" if parted and waiting else headline(session, mask)
+    title = (
+        f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
+    )
     task = one_line(mask(session.task), 140)
     blocks: list[Block] = [
         {

@@ -41,23 +41,20 @@ class Family:
 
     def tokens(self, session: Session) -> int:
         """What it used with its sub-agents, those included that are still at it."""
-        own = session.usage.input_tokens + session.usage.output_tokens
-        return own + sum(
-            self.tokens(found) if found else child.usage.input_tokens + child.usage.output_tokens
-            for child, found in self._spending(session)
-        )
+        tokens = session.usage.input_tokens + session.usage.output_tokens
+        for child in session.children:
+            found = self.below.get(child.id)
+            tokens += self.tokens(found) if found else child.usage.input_tokens + child.usage.output_tokens
+        return tokens
 
     def cost(self, session: Session) -> Decimal | None:
         """As `tokens`, in USD; None where a price is not known."""
         parts = [None if session.unpriced else session.cost_usd]
-        for child, found in self._spending(session):
-            parts.append(self.cost(found) if found else None if child.unpriced else child.cost_usd)
-        return None if None in parts else sum((part for part in parts if part is not None), Decimal(0))
-
-    def _spending(self, session: Session) -> Iterator[tuple[Child, Session | None]]:
-        """A sub-agent that has ended is known by its record, one at work by its own session."""
         for child in session.children:
-            yield child, self.below.get(child.id) if child.state == "running" else None
+            found = self.below.get(child.id)
+            parts.append(self.cost(found) if found else None if child.unpriced else child.cost_usd)
+        known = [part for part in parts if part is not None]
+        return sum(known, Decimal(0)) if len(known) == len(parts) else None
 
 
 def relatives(session: Session) -> tuple[str, ...]:

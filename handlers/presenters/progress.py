@@ -61,10 +61,15 @@ def progress(session: Session, mask: Mask, family: Family) -> list[Block]:
         items = [_item(line) for line in group]
         elements.append({"type": "rich_text_list", "style": "bullet", "indent": depth, "elements": items})
     if left:
-        kinds = Counter(line.stand.kind for line in left)
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        elements.append(_section(_text(f"{len(left)} more: {counts}", italic=True)))
+        elements.append(_section(_text(_counted(left), italic=True)))
     return [{"type": "rich_text", "elements": elements}]
+
+
+def _counted(left: Collection[_Line]) -> str:
+    kinds = Counter(line.stand.kind for line in left)
+    if len(kinds) == 1:
+        return f"{len(left)} more {next(iter(kinds))}"
+    return f"{len(left)} more: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
 
 
 def delegations(session: Session) -> list[Call]:
@@ -76,9 +81,9 @@ def delegations(session: Session) -> list[Call]:
 
 def _heading(stands: Collection[Standing]) -> Block:
     states = Counter(standing.state for standing in stands)
-    failed = states["failed"] + states["cancelled"]
-    words = f"  {states['completed']}/{len(stands)} done" + (f", {failed} failed" if failed else "")
-    return _section(_text("Sub-agents", bold=True), _text(words))
+    words = [f"  {states['completed']}/{len(stands)} done"]
+    words += [f"{states[state]} {state}" for state in ("failed", "cancelled", "skipped") if states[state]]
+    return _section(_text("Sub-agents", bold=True), _text(", ".join(words)))
 
 
 def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator[_Line]:
@@ -129,6 +134,9 @@ def _at_work(found: Session | None, mask: Mask) -> _Stand:
         return _Stand(_OVER, found.lifecycle, mark, words)
     if failures(found) or found.waiting_for in _FOR_PEOPLE:
         return _Stand(_NEEDS, "waiting for people", mark, words)
+    if found.waiting_for == "children_running":
+        # Their own lines follow.
+        words = "waiting for its sub-agents"
     return _Stand(_WORKS, "paused" if found.pause else "running", mark, words)
 
 
@@ -136,7 +144,8 @@ def _over(child: Child, undecided: bool, mask: Mask) -> _Stand:
     if child.state == "completed":
         words = f"done in {_took(child)}"
     else:
-        words = f"{child.state}: {one_line(mask(child.result), 90)}" if child.result else child.state
+        why = one_line(mask(child.result), 90) if child.state == "failed" else ""
+        words = f"{child.state}: {why}" if why else child.state
     if undecided:
         return _Stand(_NEEDS, child.state, _ENDED[child.state], f"needs a decision · {words}")
     return _Stand(_OVER, child.state, _ENDED[child.state], words)

@@ -108,7 +108,9 @@ def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume"
 
 
 def cancel(session: Session) -> Block:
-    sure = confirm("Cancel this session?", "It stops now, and nothing it proposed will run.", "Cancel it")
+    words = "It stops now, and nothing it proposed will run."
+    words += " Its sub-agents stop too." if session.running_children else ""
+    sure = confirm("Cancel this session?", words, "Cancel it")
     return button("Cancel", Action.CANCEL, Target.of(session).encode(), style="danger", confirm=sure)
 
 

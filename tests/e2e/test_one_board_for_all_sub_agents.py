@@ -168,7 +168,7 @@ async def test_what_sub_agents_of_sub_agents_ask_is_on_the_same_board(
     shown = await board(scene, session, "team › shop", "team › bank")
     team = await child(scene, session, "team")
     card = await scene.slack.message(
-        OPS, lambda m: session.id in texts(m) and "2 decisions wait below" in texts(m)
+        OPS, lambda m: session.id in texts(m) and "2 decisions wait in the thread" in texts(m)
     )
     indents = [e["indent"] for b in card["blocks"] for e in b.get("elements", []) if "indent" in e]
     assert indents == [0, 1]
