@@ -69,11 +69,15 @@ class Appended:
 
 @dataclass(frozen=True)
 class Stored:
-    """A log from a position: the events after the first `start`; a snapshot of those, if one was read."""
+    """A log from a position: the events after the first `start`; a snapshot of those, if one was read.
+
+    `length` is how many events there are in all: fewer than `start` where the log is another one by now.
+    """
 
     start: int
     snapshot: bytes | None
     events: list[bytes]
+    length: int
 
 
 class LogStore:
@@ -113,13 +117,18 @@ class LogStore:
         """The events after the first `known`, or after the snapshot when `known` is 0."""
         with reaching_store():
             answer = await self._load(keys=[keys.log(session_id), keys.snapshot(session_id)], args=[known])
-        version, state, events = answer
-        return Stored(int(version or known), state, events)
+        version, state, events, length = answer
+        return Stored(int(version or known), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
         """The stored events from position `start` (from 0) to `stop` inclusive."""
         with reaching_store():
             return cast(list[bytes], await self._redis.lrange(keys.log(session_id), start, stop))
+
+    async def length(self, session_id: str) -> int:
+        """How many events there are; 0 where there is no such session."""
+        with reaching_store():
+            return int(await self._redis.llen(keys.log(session_id)))
 
     async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
         """Keep a fold up to `version`; only a cache, dropped with `drop_snapshot` when it cannot be read."""

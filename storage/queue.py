@@ -106,7 +106,7 @@ class SessionQueue:
             )
         if answer[0] == -1:
             return None
-        return Started(lease, answer[0], Stored(int(answer[1] or known), answer[2], answer[3]))
+        return Started(lease, answer[0], Stored(int(answer[1] or known), *answer[2:]))
 
     async def done(self, lease: Lease) -> None:
         """Give the job up; if something was appended meanwhile, or it is no longer ours, it is queued again."""

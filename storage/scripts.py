@@ -98,7 +98,7 @@ ENQUEUE = _ENQUEUE + "enqueue(KEYS[1], ARGV[1], ARGV[2] ~= '' and ARGV[2]); retu
 
 # KEYS: stream, log, snapshot. ARGV: sid, entry id, token, version known to the caller.
 # Marks the job busy before the log is read, so that whatever is appended later marks it dirty.
-# Returns {tries or -1 where the job is gone, snapshot version, snapshot, events…}.
+# Returns {tries or -1 where the job is gone, snapshot version, snapshot, events, how many events there are in all}.
 START = """
 local state = redis.call('HGET', KEYS[1]..':state', ARGV[1])
 if not state or state == 'later' then
@@ -114,17 +114,18 @@ if known == 0 then
   snap = redis.call('HMGET', KEYS[3], 'version', 'state')
   if snap[1] then known = tonumber(snap[1]) end
 end
-return {tries, snap[1], snap[2], redis.call('LRANGE', KEYS[2], known, -1)}
+return {tries, snap[1], snap[2], redis.call('LRANGE', KEYS[2], known, -1), redis.call('LLEN', KEYS[2])}
 """
 
-# KEYS: log, snapshot. ARGV: version known to the caller. Returns {snapshot version, snapshot, events}.
+# KEYS: log, snapshot. ARGV: version known to the caller.
+# Returns {snapshot version, snapshot, events, how many events there are in all}.
 LOAD = """
 local known, snap = tonumber(ARGV[1]), {false, false}
 if known == 0 then
   snap = redis.call('HMGET', KEYS[2], 'version', 'state')
   if snap[1] then known = tonumber(snap[1]) end
 end
-return {snap[1], snap[2], redis.call('LRANGE', KEYS[1], known, -1)}
+return {snap[1], snap[2], redis.call('LRANGE', KEYS[1], known, -1), redis.call('LLEN', KEYS[1])}
 """
 
 # KEYS: stream. ARGV: sid, entry id, token. Returns 1 done, 2 dirty and queued again, 0 no longer ours: what was done

@@ -33,6 +33,11 @@ class Sessions:
         fold = self._folds.get(session_id)
         return fold.version if fold else 0
 
+    def forget(self, session_id: str) -> None:
+        """Read it anew the next time."""
+        self._folds.pop(session_id, None)
+        self._snapshots.pop(session_id, None)
+
     async def load(self, session_id: str) -> Session:
         """The session as it stands. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
         try:
@@ -44,9 +49,12 @@ class Sessions:
 
     async def absorb(self, session_id: str, stored: Stored) -> Session:
         """The session after what was read. Raises as `load`."""
+        if stored.length < stored.start:
+            # The log that was known is gone; one that was restored may stand in its place.
+            return await self._anew(session_id)
         start = await self._beginning(session_id, stored)
         if start is None and stored.start:
-            return await self.absorb(session_id, Stored(0, None, await self._log.read(session_id)))
+            return await self._anew(session_id)
         if start is None and not stored.events:
             raise SessionNotFound(session_id)
         position = start.version if start else 0
@@ -56,8 +64,18 @@ class Sessions:
         try:
             session = fold(session_id, events, start)
         except IllegalEvent as error:
+            if start:
+                # What was known may be of a log that is gone.
+                return await self._anew(session_id)
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return self._keep(session)
+
+    async def _anew(self, session_id: str) -> Session:
+        """The session from its first event on, whatever was known of it."""
+        self.forget(session_id)
+        await self._log.drop_snapshot(session_id)
+        events = await self._log.read(session_id)
+        return await self.absorb(session_id, Stored(0, None, events, len(events)))
 
     async def _beginning(self, session_id: str, stored: Stored) -> Session | None:
         """What the events that were read follow on; None where that is nothing, or nothing usable."""
