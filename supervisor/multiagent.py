@@ -68,13 +68,17 @@ class MultiAgentSupervisor:
         The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
         the end, at most `timeout` seconds; then, or without `wait`, the result tells how it stands.
         """
+        plan = None
+        if subtasks is not None:
+            parts = [dict(subtask) for subtask in subtasks]
+            plan = checked_plan({"subtasks": parts, "on_failure": on_failure})
         state = await self.backend.launch(
             persona,
             task,
             context=context,
             channel=channel,
             idempotency_key=idempotency_key,
-            coordinate=True if subtasks is None else plan_of(subtasks, on_failure),
+            coordinate=True if plan is None else plan,
         )
         session = self.session_type(self.backend, state)
         if wait:
@@ -90,12 +94,11 @@ class MultiAgentSupervisor:
         )
 
 
-def plan_of(subtasks: Sequence[Subtask | Mapping[str, Any]], on_failure: str) -> Json:
+def checked_plan(plan: Any) -> Json:
     """The plan as it is sent. Raises InvalidInput, which names what is wrong."""
-    given = [dict(subtask) for subtask in subtasks]
     try:
-        plan = Plan.model_validate({"subtasks": given, "on_failure": on_failure})
+        return Plan.model_validate(plan).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise InvalidInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    return plan.model_dump(mode="json")
+        where = ".".join(map(str, first["loc"])) or "the plan"
+        raise InvalidInput(f"{where}: {first['msg']}.") from error

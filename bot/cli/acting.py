@@ -59,13 +59,17 @@ def resume(
     session_id: SessionId,
     context: Annotated[str, typer.Option("--context", "-c", help="What the agent should know now.")] = "",
     data: Data = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Sum up its earlier steps first, where its context is full.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Let it go on, whatever it waits for."""
+    """Let it go on, whatever it waits for; one stopped by its budget gets as much again."""
     given = _json(data)
 
     async def work(remote: Remote) -> None:
-        _say(await remote.resume(session_id, "manual", given, context), f"{session_id} goes on.", json)
+        state = await remote.resume(session_id, "manual", given, context, compact)
+        _say(state, f"{session_id} goes on.", json)
 
     reach(work)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from bot.cli.showing import advice, log_lines, standing
+from bot.cli.showing import log_lines
 from bot.cli.terminal import DIM, console, is_terminal, show, text
+from bot.cli.wording import advice, standing
 from supervisor.client import Session
-from supervisor.states import SessionState
+from supervisor.states import SessionEvent, SessionState
+
+ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
 
 
 async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionState:
@@ -37,27 +41,38 @@ async def follow(session: Session, until: str, timeout: float | None, *, quiet: 
 
 async def _show(session: Session) -> None:
     """Lines as they come; on a terminal with a line below that says what it is doing."""
-    import sys
-
     screen = console(err=True)
     show(text((f"{session.id}", "bold"), f"  {session.state.persona}"), err=True)
     live = screen.status(f"{session.id} runs") if is_terminal(sys.stderr) else nullcontext()
     with live as status:
-        async for event in session.events():
-            for line in log_lines([event], short=True, wrapped=screen.is_terminal):
-                screen.print(line, soft_wrap=not screen.is_terminal)
-            if event.type in ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost"):
-                await _asked(session, screen)
-            if status is not None:
-                status.update(_doing(event.type, session))
+        async with asyncio.TaskGroup() as followers:
+            await _Lines(session, screen, status, followers).follow(session.id, "")
 
 
-async def _asked(session: Session, screen: Any) -> None:
-    state = await session.backend.get(session.id)
-    for line in advice(state):
-        screen.print(text((f"           → {line}", "yellow")), soft_wrap=True)
+class _Lines:
+    """What happens in a session and its sub-agents, each line with the name of the one it is about."""
 
+    def __init__(self, session: Session, screen: Any, status: Any, followers: asyncio.TaskGroup) -> None:
+        self._session, self._screen, self._status = session, screen, status
+        self._followers = followers
 
-def _doing(event_type: str, session: Session) -> Any:
-    waiting = event_type in ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
-    return text((f"{session.id} {'waits for somebody' if waiting else 'runs'}", DIM))
+    async def follow(self, session_id: str, name: str) -> None:
+        async for event in self._session.backend.events(session_id, 0):
+            if event.type == "ChildLaunched":
+                child = f"{name}/{event.data['name']}" if name else str(event.data["name"])
+                self._followers.create_task(self.follow(str(event.data["child_id"]), child))
+            if not (name and event.type == "SessionLaunched"):
+                self._print(event, name)
+            if event.type in ASKING:
+                await self._asked(session_id)
+            if self._status is not None and not name:
+                doing = "waits for somebody" if event.type in ASKING else "runs"
+                self._status.update(text((f"{self._session.id} {doing}", DIM)))
+
+    def _print(self, event: SessionEvent, name: str) -> None:
+        for line in log_lines([event], short=True, wrapped=self._screen.is_terminal, about=name):
+            self._screen.print(line, soft_wrap=not self._screen.is_terminal)
+
+    async def _asked(self, session_id: str) -> None:
+        for line in advice(await self._session.backend.get(session_id)):
+            self._screen.print(text((f"           → {line}", "yellow")), soft_wrap=True)

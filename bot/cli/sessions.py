@@ -1,4 +1,4 @@
-"""`flagman launch | list | show | log | tail`."""
+"""`flagman list | show | log | tail`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.reaching import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
+from bot.cli.reaching import Json, SessionId, reach
 
 if TYPE_CHECKING:
     from supervisor.remote import Remote
@@ -15,59 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 PANEL = "Sessions"
-CODES = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
-
-
-@app.command(rich_help_panel=PANEL)
-def launch(
-    persona: Annotated[str, typer.Argument(help="Who does it: see `flagman personas`.")],
-    task: Annotated[str, typer.Argument(help="What to do; `-` reads it from standard input.")],
-    context: Annotated[str, typer.Option(help="What to know besides the task.")] = "",
-    channel: Annotated[str | None, typer.Option(help="The id of the Slack channel to show it in.")] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key and request give the same session again.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Show what happens until it has ended.")] = False,
-    until: Annotated[
-        str, typer.Option(help="With --wait: `ended`, or `person` to stop as soon as it needs one.")
-    ] = "ended",
-    timeout: Annotated[float | None, typer.Option(help="With --wait: seconds at most.")] = None,
-    json: Json = False,
-) -> None:
-    """Start a session.
-
-    With --wait the exit code says how it ended: 0 completed, 3 waiting for somebody (or out of time),
-    4 failed, 5 cancelled.
-    """
-    if until not in ("ended", "person"):
-        refuse("--until: write `ended` or `person`.", USAGE)
-    words = sys.stdin.read() if task == "-" else task
-
-    async def work(remote: Remote) -> int | None:
-        from bot.cli.following import follow
-        from bot.cli.terminal import as_json, done, hint, is_terminal, show, text
-        from bot.sdk import Agent
-
-        session = await Agent(persona, backend=remote).start(
-            words, context=context, channel=channel, idempotency_key=idempotency_key
-        )
-        if not wait:
-            if json:
-                as_json(session.state)
-            elif is_terminal():
-                done(f"Launched {session.state.persona} as {session.id}.")
-                hint(f"  flagman tail {session.id}")
-            else:
-                show(session.id)
-            return 0
-        state = await follow(session, until, timeout, quiet=json)
-        if json:
-            as_json(state)
-        elif state.ended and state.result:
-            show(text(state.result))
-        return CODES.get(state.status, WAITING)
-
-    reach(work)
 
 
 @app.command("list", rich_help_panel=PANEL)
@@ -78,16 +25,19 @@ def list_(
     persona: Annotated[
         str | None, typer.Option("--persona", "-p", help="Only those of this persona.")
     ] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="Only the sub-agents that this session launched.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")] = 20,
     json: Json = False,
 ) -> None:
     """The newest sessions first."""
 
     async def work(remote: Remote) -> None:
-        from bot.cli.showing import standing
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
+        from bot.cli.wording import standing
 
-        rows = await _newest(remote, {"status": status, "persona": persona}, limit)
+        rows = await _newest(remote, {"status": status, "persona": persona, "parent": parent}, limit)
         if json:
             as_json([row.model_dump(mode="json") for row in rows])
             return
@@ -128,17 +78,18 @@ async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) ->
 
 @app.command(rich_help_panel=PANEL)
 def show(session_id: SessionId, json: Json = False) -> None:
-    """How a session stands, with the calls it proposes in full."""
+    """How a session stands: its plan as a tree, and the calls it proposes in full."""
 
     async def work(remote: Remote) -> None:
         from bot.cli.showing import session
         from bot.cli.terminal import as_json
+        from bot.cli.tree import family_of
 
         state = await remote.get(session_id)
         if json:
             as_json(state)
         else:
-            session(state)
+            session(state, await family_of(remote, state))
 
     reach(work)
 

@@ -6,23 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, money, show, text
+from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
+from bot.cli.tree import Family, plans
+from bot.cli.wording import advice, spent, standing
 from handlers.presenters.text import one_line, visible
 from supervisor.states import ProposedCall, SessionEvent, SessionState
 from supervisor.transcript import lines
 
-WAITING = {
-    "human_approval_required": "waits for an approval",
-    "human_input_required": "waits for an answer",
-    "external_dependency": "waits for something outside",
-    "scheduled": "waits for its time",
-    "children_running": "waits for its sub-agents",
-    "error_threshold_exceeded": "stopped after errors",
-    "context_budget_exceeded": "stopped: the context is full",
-    "budget_exceeded": "stopped: the budget is used up",
-    "outcome_unknown": "waits for a decision on a call that was cut off",
-    "manual": "paused",
-}
 _MARKS = {
     "Completed": ("✓", "green"),
     "Failed": ("✗", "red"),
@@ -34,53 +24,62 @@ _MARKS = {
     "Resumed": ("▸", "cyan"),
     "ApprovalDecided": ("!", "magenta"),
     "ToolFinished": ("·", "green"),
+    "ChildLaunched": ("▸", "cyan"),
+    "ChildSkipped": ("–", "bright_black"),
+    "CallEdited": ("!", "magenta"),
+    "ChildDecided": ("!", "magenta"),
 }
 
 
 # What goes by while one waits is told by what comes of it.
-_PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded")
+_PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 
-def standing(state: SessionState) -> str:
-    """One phrase: what it does or waits for."""
-    if state.waiting_for is None:
-        return state.status
-    phrase = WAITING.get(state.waiting_for, state.waiting_for)
-    if state.pause and state.pause.conditions:
-        return f"{phrase}: {' or '.join(state.pause.conditions)}"
-    return phrase
-
-
-def session(state: SessionState) -> None:
-    """All that there is to know at a glance."""
+def session(state: SessionState, family: Family) -> None:
+    """All that there is to know at a glance; `family` are the sessions of its sub-agents."""
     style = STATUS_STYLES.get(state.status, "")
     show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
-    _field("task", state.task)
-    if state.waiting_for:
-        _field("waits", standing(state))
-    if state.pause and state.pause.detail:
-        _field("because", state.pause.detail)
-    by = state.launched_by_name or state.launched_by
-    _field("launched", f"{clock(state.launched_at)} by {by}")
-    _field("changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})")
-    _field("spent", f"{state.steps} steps, {money(state.cost_usd, state.unpriced)}")
-    for reminder in state.reminders:
-        _field("reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}")
-    if state.result:
-        _field("result", state.result)
-    elif state.said:
-        _field("said", state.said)
+    for name, value in _about(state):
+        if value:
+            _field(name, value)
+    for done, branches in plans(state, family):
+        _field("plan", done)
+        for line in branches:
+            show(line)
+    if said := state.result or state.said:
+        _field("result" if state.result else "said", said)
     for proposed in state.calls:
-        show()
-        call(proposed)
+        # A plan that is carried out is shown as such.
+        if proposed.phase != "delegating":
+            show()
+            call(proposed)
     for line in advice(state):
         show(text((f"  {line}", DIM)))
 
 
+def _about(state: SessionState) -> Iterator[tuple[str, str]]:
+    forked = state.forked_from
+    yield "task", state.task
+    yield "waits", standing(state) if state.waiting_for else ""
+    yield "because", state.pause.detail if state.pause else ""
+    yield "launched", f"{clock(state.launched_at)} by {state.launched_by_name or state.launched_by}"
+    yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
+    yield "part of", state.parent or ""
+    yield "copy of", f"{forked.id}, up to step {forked.step}" if forked else ""
+    yield "spent", spent(state)
+    yield "files", ", ".join(state.artifacts)
+    for reminder in state.reminders:
+        yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
+
+
 def _field(name: str, value: str) -> None:
+    label = text((f"  {name:<9}", DIM))
+    if is_terminal():
+        show(hanging(label, text(value)))
+        return
     first, *more = visible(value).splitlines() or [""]
-    show(text((f"  {name:<9} ", DIM), first))
+    show(text(label.plain, " ", first))
     for line in more:
         show(text(f"{'':12}{line}".rstrip()))
 
@@ -110,22 +109,13 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
                 yield text((f"        {'┊' if number else '│'} ", DIM), piece)
 
 
-def advice(state: SessionState) -> Iterator[str]:
-    """What one may type next."""
-    phases = {c.phase for c in state.calls}
-    if state.pause:
-        yield f"flagman resume {state.id}"
-    if "awaiting" in phases:
-        yield f"flagman approve {state.id}   or   flagman deny {state.id} --reason …"
-    elif "asking" in phases:
-        yield f"flagman answer {state.id} …"
-    elif "unknown" in phases:
-        lost = next(c.call_id for c in state.calls if c.phase == "unknown")
-        yield f"flagman settle {state.id} {lost} run-again|done|failed"
+def log_lines(
+    events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False, about: str = ""
+) -> Iterator[Any]:
+    """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented.
 
-
-def log_lines(events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False) -> Iterator[Any]:
-    """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented."""
+    `about` names the sub-agent whose log it is.
+    """
     for event in events:
         if short and event.type in _PASSED_OVER:
             continue
@@ -133,13 +123,14 @@ def log_lines(events: Iterable[SessionEvent], *, short: bool = False, wrapped: b
         for at, who, words in _said(event):
             # Who is plain where it is Flagman itself.
             by = () if who == "system" or (short and who.startswith("model:")) else ((f"{who}  ", "blue"),)
+            named = ((f"{about}  ", "magenta"),) if about else ()
             said = one_line(words, SHORT) if short else visible(words).rstrip()
             when = f"{clock(at)} "
             if wrapped:
-                yield hanging(text((when, DIM)), text((mark, style)), text(*by, (said, style)))
+                yield hanging(text((when, DIM)), text((mark, style)), text(*named, *by, (said, style)))
                 continue
             first, *more = said.splitlines() or [""]
-            yield text((when, DIM), (f"{mark} ", style), *by, (first, style))
+            yield text((when, DIM), (f"{mark} ", style), *named, *by, (first, style))
             for line in more:
                 yield text(f"{'':11}{line}".rstrip())
 

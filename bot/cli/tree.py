@@ -1,0 +1,99 @@
+"""The sub-agents of a session: read level by level, and shown as the tree of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from bot.cli.terminal import BOLD, DIM, console, is_terminal, text
+from bot.cli.wording import WAITING
+from handlers.presenters.text import one_line
+from supervisor.remote import Remote
+from supervisor.states import ChildState, SessionState
+
+Family = Mapping[str, SessionState]
+MARKS = {
+    "waiting": ("·", DIM),
+    "running": ("▸", "cyan"),
+    "paused": ("‖", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("✗", DIM),
+    "skipped": ("–", DIM),
+}
+WIDEST = 400
+
+
+async def family_of(remote: Remote, session: SessionState) -> dict[str, SessionState]:
+    """The sessions of all its sub-agents, and of theirs, by id."""
+    found: dict[str, SessionState] = {}
+    level = [session]
+    while level:
+        parents = [one for one in level if any(child.id for child in one.children)]
+        level = [child for parent in parents for child in await _children(remote, parent.id)]
+        found |= {child.id: child for child in level}
+    return found
+
+
+async def _children(remote: Remote, parent: str) -> list[SessionState]:
+    found: list[SessionState] = []
+    query = {"parent": parent, "limit": "200"}
+    while True:
+        page = await remote.call("GET", "/v1/sessions", query=query)
+        found += [SessionState.model_validate(row) for row in page["sessions"]]
+        if not page["next"]:
+            return found
+        query["cursor"] = page["next"]
+
+
+def plans(session: SessionState, family: Family) -> Iterator[tuple[str, list[Any]]]:
+    """For each plan how far it is, and its tree."""
+    for _, children in groupby(session.children, key=lambda child: child.call_id):
+        parts = list(children)
+        done = sum(child.status == "completed" for child in parts)
+        yield f"{done} of {len(parts)} completed", list(_branches(parts, family, "  "))
+
+
+def _branches(parts: Sequence[ChildState], family: Family, before: str) -> Iterator[Any]:
+    for number, child in enumerate(parts, start=1):
+        last = number == len(parts)
+        mark, style = ("?", "yellow") if _needs_person(child) else MARKS.get(child.status, (" ", ""))
+        rest = before + ("   " if last else "│  ")
+        yield text(
+            (f"{before}{'└─' if last else '├─'} ", DIM),
+            (f"{mark} ", style),
+            (child.name, BOLD),
+            (f" {child.persona}", "blue") if child.persona != child.name else "",
+            (f"  {phrase(child, parts)}", style),
+            (f"  {child.id}", DIM) if child.id else "",
+        )
+        if child.result and child.status != "paused":
+            yield _short(rest + "  ", child.result)
+        own = family.get(child.id or "")
+        if own:
+            yield from _branches(own.children, family, rest)
+
+
+def _short(before: str, words: str) -> Any:
+    room = console().width - len(before) if is_terminal() else WIDEST
+    return text((before, DIM), (one_line(words, max(room, 20)), DIM))
+
+
+def _needs_person(child: ChildState) -> bool:
+    return child.undecided or child.waiting_for in ("human_approval_required", "human_input_required")
+
+
+def phrase(child: ChildState, parts: Sequence[ChildState]) -> str:
+    """How one subtask stands, in a few words."""
+    if child.undecided:
+        return f"{child.status}: retry, skip or stop?"
+    if child.status == "waiting":
+        done = {part.name for part in parts if part.status == "completed"}
+        left = [name for name in child.depends_on if name not in done]
+        return f"after {', '.join(left)}" if left else "begins"
+    if child.status == "skipped":
+        return f"skipped: {child.reason}" if child.reason else "skipped"
+    if child.waiting_for:
+        return WAITING.get(child.waiting_for, child.waiting_for)
+    return "runs" if child.status == "running" else child.status
