@@ -9,6 +9,7 @@ from supervisor.core.delegation import PLAN
 
 _OFFERED = re.compile(r"^- `([a-z0-9-]+)`: ", re.MULTILINE)
 _ENDED = re.compile(r"^## (.+)$", re.MULTILINE)
+_DONE = re.compile(r"^\d+ of \d+ subtasks completed\.$", re.MULTILINE)
 PARTS = (
     ("look", "sre", "Look at how things stand: {task}"),
     ("options", "backend-architect", "Weigh what could be done: {task}"),
@@ -38,8 +39,8 @@ def plan(request: ModelRequest, task: str) -> Json:
 
 def outcome(content: str) -> str:
     """How the parts ended, a line each."""
-    first, *_ = content.partition("\n")
-    return "\n".join([first, *(f"- {line}" for line in _ENDED.findall(content))])
+    first = _DONE.search(content)
+    return "\n".join([first[0] if first else "", *(f"- {line}" for line in _ENDED.findall(content))])
 
 
 def summary(request: ModelRequest) -> str:

@@ -230,7 +230,8 @@ def _quoted(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    """The first paragraph on one line; what follows it in a sub-agent's task are the results of others."""
+    line = " ".join(text.partition("\n\n")[0].split())
     return line if len(line) <= 200 else line[:199] + "…"
 
 
