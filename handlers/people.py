@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import aiohttp
@@ -104,11 +104,11 @@ class People:
 
     async def deciding(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
         """The actor with those groups of the calls' policies that they belong to. Raises GroupUnknown."""
-        asked = {
-            group
-            for call_id in call_ids
-            for group in (session.call(call_id).call.approvers or Approvers()).groups
-        }
+        rules = [session.call(call_id).call.approvers or Approvers() for call_id in call_ids]
+        return await self.in_groups(actor, {group for rule in rules for group in rule.groups})
+
+    async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
+        """The actor with those of the groups that they belong to. Raises GroupUnknown."""
         if not asked:
             return actor
         user = actor.id.partition(":")[2]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from handlers.ids import Action, Target
+from handlers.presenters.change import SHOWN as DIFFERENCE_SHOWN
+from handlers.presenters.change import changed
 from handlers.presenters.markdown import rich_text
 from handlers.presenters.message import Mask, Message
 from handlers.presenters.proposal import full_text, length, proposed
@@ -55,7 +57,7 @@ def _parts(calls: list[Call], mask: Mask) -> Iterator[list[Call]]:
 
 def room(call: Call) -> int:
     """About how many characters a row takes."""
-    return length(call) + OUTPUT_SHOWN
+    return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
 def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Mask) -> Message:
@@ -107,11 +109,12 @@ def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
         rows.append(
             context(f":scissors: {left:,} more characters. *View full call* shows every one of them.")
         )
+    rows += changed(call, mask)
     if call.phase == "awaiting" and not session.ended:
         rows += [*_policy(call), _buttons(session, call)]
     else:
         rows += [context(*_outcome(call, mask)), *_output(call, mask)]
-        if left:
+        if left or call.proposed:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
     return rows
@@ -139,6 +142,7 @@ def _buttons(session: Session, call: Call) -> Block:
     elements = [
         button("Approve", Action.APPROVE, value, style="primary"),
         button("Deny", Action.DENY, value, style="danger"),
+        button("Edit", Action.EDIT, value),
         _view(session, call),
     ]
     return {"type": "actions", "block_id": f"act:{session.id}:{call.call_id}", "elements": elements}

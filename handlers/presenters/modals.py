@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from handlers.ids import Action, Target, View
 from handlers.place import Place
 from handlers.presenters.message import Mask
-from handlers.presenters.proposal import full_text
+from handlers.presenters.proposal import as_proposed, full_text
 from handlers.presenters.resuming import raises
 from handlers.presenters.text import (
     Block,
@@ -16,6 +17,7 @@ from handlers.presenters.text import (
     escape,
     mrkdwn,
     one_line,
+    person,
     plain,
     preformatted,
 )
@@ -24,10 +26,10 @@ from supervisor.core.session import Call, Session
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
-CHARS_A_PAGE = CHARS_A_BLOCK * BLOCKS_A_PAGE
 
 
-def _modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
+def modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
+    """A window; with a button to submit where that has a name."""
     view: Block = {
         "type": "modal",
         "callback_id": callback.value,
@@ -93,7 +95,7 @@ def launch_form(personas: Sequence[Persona], place: Place) -> Block:
     blocks = [select, _text_input("task", "Task", placeholder="check the disk of the build host")]
     where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
     blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
-    return _modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
+    return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
 
 
 def deny_form(session: Session, call: Call, mask: Mask) -> Block:
@@ -109,12 +111,19 @@ def deny_form(session: Session, call: Call, mask: Mask) -> Block:
             hint="The agent reads it.",
         ),
     ]
-    return _modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")
+    return modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")
+
+
+def saved(call: Call) -> Block:
+    """After a change that its author may not wave through."""
+    tool = escape(one_line(call.call.tool, 80))
+    words = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
+    return modal(View.CALL, "Saved", [mrkdwn(words)], "")
 
 
 def answer_form(session: Session, call: Call, mask: Mask) -> Block:
     blocks = [plain(mask(call.question)), _text_input("answer", "Answer", placeholder="your answer")]
-    return _modal(View.ANSWER, "Answer", blocks, Target.of(session, call).encode(), "Send")
+    return modal(View.ANSWER, "Answer", blocks, Target.of(session, call).encode(), "Send")
 
 
 def outcome_form(session: Session, call: Call, verdict: str) -> Block:
@@ -124,29 +133,42 @@ def outcome_form(session: Session, call: Call, verdict: str) -> Block:
     field["hint"] = {"type": "plain_text", "text": "The agent reads it as the result of the call."}
     target = Target.of(session, call, extra=verdict).encode()
     blocks = [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*: {what.lower()}"), field]
-    return _modal(View.OUTCOME, what, blocks, target, "Record")
+    return modal(View.OUTCOME, what, blocks, target, "Record")
 
 
 def resume_form(session: Session) -> Block:
     hint = f"The agent reads it first. {raises(session)}".strip()
     blocks = [_text_input("context", "Message", placeholder="what it should know", hint=hint)]
-    return _modal(View.RESUME, "Resume", blocks, Target.of_pause(session).encode(), "Resume")
+    return modal(View.RESUME, "Resume", blocks, Target.of_pause(session).encode(), "Resume")
 
 
 def full_call(session: Session, call: Call, page: int, mask: Mask) -> Block:
-    """Every character of a call, a page at a time."""
-    text = mask(full_text(call))
-    pages = max(1, -(-len(text) // CHARS_A_PAGE))
+    """Every character of a call, a page at a time; of one that was changed also as the agent proposed it."""
+    pieces = [*_pieces(_as_now(call), call, mask)]
+    if call.proposed:
+        pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
+    pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
     page = min(max(page, 0), pages - 1)
-    shown = text[page * CHARS_A_PAGE : (page + 1) * CHARS_A_PAGE]
-    blocks: list[Block] = [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*")]
-    blocks += [preformatted(shown[i : i + CHARS_A_BLOCK]) for i in range(0, len(shown), CHARS_A_BLOCK)]
+    shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
+    blocks: list[Block] = []
+    for heading, group in groupby(shown, key=lambda piece: piece[0]):
+        blocks += [mrkdwn(heading), *(preformatted(text) for _, text in group)]
     if pages > 1:
         blocks.append(_pager(session, call, page, pages))
-    blocks.append(
-        context(f"{len(text):,} characters · page {page + 1} of {pages} · sha256 `{call.call.digest}`")
-    )
-    return _modal(View.CALL, "The full call", blocks, Target.of(session, call, extra=str(page)).encode())
+    total = sum(len(text) for _, text in pieces)
+    blocks.append(context(f"{total:,} characters · page {page + 1} of {pages} · sha256 `{call.call.digest}`"))
+    return modal(View.CALL, "The full call", blocks, Target.of(session, call, extra=str(page)).encode())
+
+
+def _as_now(call: Call) -> str:
+    tool = f"*{escape(one_line(call.call.tool, 80))}*"
+    return f"{tool} as {person(call.edited_by, call.edited_by_name)} changed it" if call.proposed else tool
+
+
+def _pieces(heading: str, call: Call, mask: Mask) -> list[tuple[str, str]]:
+    """The whole text in pieces of a block each, under its heading."""
+    text = mask(full_text(call))
+    return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 
 
 def _pager(session: Session, call: Call, page: int, pages: int) -> Block:

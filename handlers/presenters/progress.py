@@ -97,7 +97,7 @@ def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator
             stand = _stand(session, standing, found, done, mask)
             line = _Line(
                 depth=depth,
-                name=one_line(standing.subtask.id, 40),
+                name=one_line(standing.subtask.id, 40) or "–",
                 persona=one_line(standing.subtask.persona, 40),
                 card=family.card(child.id) if child else "",
                 stand=stand,

@@ -32,6 +32,22 @@ def full_text(call: Call) -> str:
     return "\n\n".join([*parts, _policy(plan)])
 
 
+def parts(call: Call) -> dict[str, str]:
+    """The same piece by piece, by the name of the argument or of the subtask."""
+    plan = _plan(call)
+    arguments = call.call.arguments
+    if plan is None:
+        named = arguments if isinstance(arguments, dict) else {"": arguments}
+        return {name: argument_text({name: value}) for name, value in named.items()}
+    tasks = {s.id: f"{_head(s)}:\n{_indented(s.task)}" for s in plan.subtasks}
+    return {**tasks, " on_failure": _policy(plan)}
+
+
+def as_proposed(call: Call) -> Call:
+    """The call as the agent proposed it, whoever changed it since."""
+    return call.model_copy(update={"call": call.proposed or call.call, "proposed": None})
+
+
 def proposed(call: Call, mask: Mask) -> tuple[list[Block], int]:
     """As much as an approval message shows, and how many characters more there are."""
     plan = _plan(call)

@@ -125,13 +125,16 @@ def duration(ms: int) -> str:
 def argument_text(arguments: Any) -> str:
     """Every argument with every character: one line each, longer texts indented under their name.
 
-    The indent keeps a value from looking like a further argument.
+    The indent keeps a value from looking like a further argument, and a name has one line.
     """
     if not isinstance(arguments, dict):
         return visible(str(arguments))
-    return (
-        "\n".join(f"{visible(name)}:{_value(value)}" for name, value in arguments.items()) or "(no arguments)"
-    )
+    lines = (f"{_name(name)}:{_value(value)}" for name, value in arguments.items())
+    return "\n".join(lines) or "(no arguments)"
+
+
+def _name(name: str) -> str:
+    return visible(name).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def brief(arguments: Any, mask: Callable[[str], str]) -> str:
