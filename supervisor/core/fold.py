@@ -50,6 +50,10 @@ from supervisor.core.wording import not_in_session
 LOST_ARGUMENTS = (
     "Its arguments held a secret, which a SESSION_LOG does not keep; propose it again if it is still needed."
 )
+LOST_OUTCOME = (
+    "It had been started when the session was lost, and its arguments held a secret, which a SESSION_LOG does not "
+    "keep: look whether it took effect before you propose it again."
+)
 # Which events each stage of the whole session accepts.
 _PEOPLE = {
     "ContextAdded",
@@ -327,12 +331,21 @@ def _restored(session: Session, event: SessionRestored) -> dict[str, Any]:
     for call_id in event.lost:
         if session.call(call_id).settled:
             raise IllegalEvent("Only an open call can have lost its arguments.")
-    if event.lost:
-        last = steps[-1]
-        calls = tuple(_without_arguments(c) if c.call_id in event.lost else c for c in last.calls)
-        steps[-1] = last.model_copy(update={"calls": calls})
+    if session.open_calls and not session.ended:
+        calls = tuple(_back(c, lost=c.call_id in event.lost) for c in steps[-1].calls)
+        steps[-1] = steps[-1].model_copy(update={"calls": calls})
     return {"steps": tuple(steps), "restored_at": event.at}
 
 
-def _without_arguments(call: Call) -> Call:
-    return call.model_copy(update={"phase": "refused", "ok": False, "content": LOST_ARGUMENTS})
+def _back(call: Call, *, lost: bool) -> Call:
+    """A call as it comes back: the log may end a moment before what happened last.
+
+    So one that was about to run may have run, and a person has to say, unless it can run twice without harm.
+    """
+    if lost and call.phase in ("started", "unknown"):
+        return call.model_copy(update={"phase": "finished", "ok": False, "content": LOST_OUTCOME})
+    if lost:
+        return call.model_copy(update={"phase": "refused", "ok": False, "content": LOST_ARGUMENTS})
+    if call.phase in ("ready", "approved") and not call.call.idempotent:
+        return call.model_copy(update={"phase": "unknown"})
+    return call

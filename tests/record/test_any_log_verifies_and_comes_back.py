@@ -15,6 +15,9 @@ from tests.core.test_invariants_hold_for_any_interleaving import Interleaving as
 from tests.core.world import PERSONA
 from tests.record.written import KEY, written
 
+# What SessionRestored itself changes.
+BUT_FOR = {"version": 0, "changed_at": None, "restored_at": None}
+
 
 class Recorded(Machine):
     """As the invariants of the core, with a document after every move."""
@@ -36,7 +39,12 @@ class Recorded(Machine):
         assert found.session == session
         restored = SessionRestored(**by(ALICE, self.world.clock), chain=found.chain)
         again = fold(SID, [*found.events, restored])
-        assert again.status == session.status
+        # What was about to run may have run since; everything else comes back as it was.
+        unsure = [
+            c for c in session.calls_in("ready", "approved") if not c.call.idempotent and not session.ended
+        ]
+        assert all(again.call(c.call_id).phase == "unknown" for c in unsure)
+        assert unsure or again.model_copy(update=BUT_FOR) == session.model_copy(update=BUT_FOR)
         assert written(PERSONA, found.events, session_id=SID) == text
 
 
