@@ -12,7 +12,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.secret_key import secret_keys
+from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.families import Families
 from handlers.projector import Projector
@@ -35,10 +35,12 @@ from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
 from supervisor.deliveries import Deliveries
+from supervisor.documents import Documents
 from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
 from supervisor.gateway.contract import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.restoring import Restoring
 from supervisor.runner import Runner
 from supervisor.schedules import Schedules
 from supervisor.sessions import Sessions
@@ -96,6 +98,14 @@ class Core:
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
 
+    def documents(self) -> Documents:
+        """SESSION_LOGs, signed where there is a key."""
+        return Documents(self.log, self.personas, self.mask, signing_keys(self.settings))
+
+    def restoring(self) -> Restoring:
+        """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
+        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now)
+
     def timers(self) -> TimerStore:
         return TimerStore(self.redis, self.blocking)
 
@@ -131,7 +141,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = Deliveries(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking), now)
-        mask = Masker(settings.secrets)
+        mask = Masker([*settings.secrets, *signing_keys(settings)])
         yield Core(
             settings,
             redis,

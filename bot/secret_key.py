@@ -1,10 +1,13 @@
-"""What signs resume tokens: given, or made once and kept beside the embedded store."""
+"""What signs resume tokens and SESSION_LOGs: given, or made once and kept beside the embedded store."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.settings import Settings
 from supervisor.core.errors import InvalidInput
@@ -22,6 +25,27 @@ def secret_keys(settings: Settings) -> list[str]:
             "process must have the same; make one with `openssl rand -hex 32`."
         )
     return [_kept(settings.data / FILE)]
+
+
+def signing_keys(settings: Settings) -> list[str]:
+    """The same, and none where there is none and none may be made: then SESSION_LOGs are not signed."""
+    return secret_keys(settings) if settings.secret_keys or not settings.redis_url else []
+
+
+class _AtHand(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
+
+    data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
+    secret_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_SECRET_KEY")
+
+
+def keys_at_hand() -> list[str]:
+    """Those of the environment, else the one that was kept under FLAGMAN_DATA; none is made, nothing else is read."""
+    known = _AtHand()
+    if known.secret_key:
+        return [part.strip() for part in known.secret_key.get_secret_value().split(",") if part.strip()]
+    kept = known.data / FILE
+    return [_kept(kept)] if kept.exists() else []
 
 
 def _kept(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.api import control, directory, files, hooks, metrics, schedules, sessions, stream, wakes
+from bot.api import control, directory, files, hooks, metrics, record, schedules, sessions, stream, wakes
 from bot.api.directory import VERSION
 from bot.api.limits import Buckets
 from bot.api.live import Live
@@ -14,7 +14,7 @@ from bot.api.problems import problems
 from bot.api.routing import Deps, Operation
 from bot.compose import Core
 
-ROOMS = (sessions, stream, files, control, schedules, wakes, hooks, directory, metrics)
+ROOMS = (sessions, record, stream, files, control, schedules, wakes, hooks, directory, metrics)
 OPERATIONS: tuple[Operation, ...] = tuple(o for room in ROOMS for o in room.routes.operations)
 
 

@@ -1,14 +1,12 @@
-"""Sessions: launch, copy, list, show, wait for, read."""
+"""Sessions: launch, copy, list, show, wait for."""
 
 from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
-
 from bot.api.listing import page
 from bot.api.models import FieldProblem, SessionPage, SessionView
-from bot.api.parameters import LaunchHeaders, ListQuery, LogHeaders, OfSession, WaitQuery
+from bot.api.parameters import LaunchHeaders, ListQuery, OfSession, WaitQuery
 from bot.api.problems import InvalidRequest
 from bot.api.requests import ForkSession, LaunchSession
 from bot.api.routing import Answer, Call, Returns, Routes
@@ -20,7 +18,6 @@ from supervisor.core.delegation import Plan
 from supervisor.core.family import AtWork, needs_of, reached
 from supervisor.core.session import Session
 from supervisor.family import at_work
-from supervisor.transcript import Line, lines
 
 routes = Routes("Sessions")
 SHOWN = Returns("The session as it stands.", SessionView)
@@ -148,31 +145,3 @@ async def fork_session(call: Call, path: OfSession, headers: LaunchHeaders, body
         idempotency_key=own_key(call, headers),
     )
     return await launched(call, session)
-
-
-@routes(
-    "GET",
-    "/v1/sessions/{id}/log",
-    scope="read",
-    returns={200: Returns("What happened, a line each.", media=("text/markdown", "text/plain"))},
-    problems={404},
-)
-async def read_log(call: Call, path: OfSession, headers: LogHeaders) -> web.Response:
-    """Read the log as a person would."""
-    session = await call.core.supervisor.get(path.id)
-    events = await call.core.sessions.events(path.id)
-    written = list(lines(events, call.core.mask))
-    if "text/plain" in headers.accept and "text/markdown" not in headers.accept:
-        return web.Response(text="".join(map(_plain, written)), content_type="text/plain")
-    title = call.core.mask(f"# {session.id}: {' '.join(session.task.split())[:120]}\n\n")
-    return web.Response(text=title + "".join(map(_markdown, written)), content_type="text/markdown")
-
-
-def _plain(line: Line) -> str:
-    text = line.text.replace("\n", "\n    ")
-    return f"{line.at:%Y-%m-%d %H:%M:%S}Z  {line.who}  {text}\n"
-
-
-def _markdown(line: Line) -> str:
-    text = line.text.replace("\n", "\n  ")
-    return f"- `{line.at:%Y-%m-%d %H:%M:%S}Z` **{line.who}** {text}\n"

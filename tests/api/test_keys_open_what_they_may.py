@@ -24,6 +24,7 @@ SCOPE_OF = [
     ("GET", "/v1/sessions/x/log", "read"),
     ("GET", "/v1/sessions/x/artifacts", "read"),
     ("GET", "/v1/sessions/x/artifacts/y", "read"),
+    ("POST", "/v1/restore", "admin"),
     ("POST", "/v1/sessions/x/fork", "launch"),
     ("POST", "/v1/sessions/x/pause", "launch"),
     ("POST", "/v1/sessions/x/token", "launch"),
