@@ -132,8 +132,8 @@ def _policy(call: Call) -> list[Block]:
         words.append("not by who launched it")
     if call.decisions:
         words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
-    if call.call.reason:
-        words.append(escape(one_line(call.call.reason, 200)))
+    if reason := one_line(call.call.reason, 200):
+        words.append(escape(reason))
     return [context(" · ".join(words))] if words else []
 
 

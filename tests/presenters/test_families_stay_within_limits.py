@@ -1,0 +1,189 @@
+"""Whatever sub-agents are called, ask and answer: Slack takes all of it, nothing acts, and nothing is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+
+from bot.playground.kit.blocks import check_message_blocks, check_view
+from bot.playground.methods.chat import UPDATE_CHARACTERS
+from handlers.ids import Action, Target
+from handlers.presenters import modals
+from handlers.presenters.asks import asks
+from handlers.presenters.family import Family
+from handlers.presenters.headline import failures
+from handlers.presenters.message import Message
+from handlers.presenters.progress import delegations
+from handlers.presenters.proposal import SHOWN_A_PLAN, full_text
+from handlers.presenters.thread import thread
+from supervisor.core.delegation import plan_of, standings
+from supervisor.core.fold import fold
+from supervisor.core.masking import Masker
+from supervisor.core.session import Session
+from tests.core.build import SID, launched, responded
+from tests.presenters.families import ADDRESS, families, plan_calls
+from tests.presenters.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
+from tests.support.stage import live_markup
+
+MASK = Masker()
+Known = tuple[Session, Family]
+CHILD = {Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP}
+often = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def messages(known: Known) -> Iterator[Message]:
+    """Of everybody in a family, as each is shown: who was not launched by a person knows those next to it."""
+    root, family = known
+    yield from thread(root, MASK, family)
+    for session in list(family.below.values())[:4]:
+        near = {c.id: family.below[c.id] for c in session.children if c.id in family.below}
+        yield from thread(session, MASK, Family(near, family.cards))
+
+
+def board_of(known: Known) -> Message | None:
+    root, family = known
+    return next((m for m in thread(root, MASK, family) if m.key == "board"), None)
+
+
+def links(shown: Any) -> Iterator[str]:
+    if isinstance(shown, dict):
+        if shown.get("type") == "link":
+            yield shown["url"]
+        shown = list(shown.values())
+    if isinstance(shown, list | tuple):
+        for part in shown:
+            yield from links(part)
+
+
+def words(blocks: Any) -> str:
+    """All texts of rich text, one after another."""
+    found = [
+        part["text"] for block in blocks for part in block.get("elements", []) if part.get("type") == "text"
+    ]
+    inner = [words(block["elements"]) for block in blocks if isinstance(block.get("elements"), list)]
+    return "".join([*found, *inner])
+
+
+@often
+@given(families())
+def test_slack_takes_every_message_and_only_our_own_links_are_alive(known: Known) -> None:
+    for message in messages(known):
+        check_message_blocks(list(message.blocks))
+        assert 0 < len(message.text) <= UPDATE_CHARACTERS
+        live = live_markup({"text": message.text, "blocks": list(message.blocks)}) - {"link"} - PEOPLE
+        assert all(re.fullmatch(rf"<{ADDRESS}\d+\|[^<>\n]*>", markup) for markup in live)
+        assert all(url.startswith(ADDRESS) for url in links(message.blocks))
+
+
+@often
+@given(families())
+def test_a_row_of_the_board_shows_what_the_approval_itself_shows(known: Known) -> None:
+    _, family = known
+    shown = board_of(known)
+    rows = rows_by_session(shown) if shown else {}
+    for (session_id, call_id), blocks in rows.items():
+        session = family.below[session_id]
+        asked = [m for m in thread(session, MASK, family) if m.key.startswith("ask:")]
+        (own,) = [row for m in asked for name, row in rows_of(m).items() if name == call_id]
+        assert blocks[1:] == own[1:]
+
+
+def rows_by_session(shown: Message) -> dict[tuple[str, str], list[Any]]:
+    rows: dict[tuple[str, str], list[Any]] = {}
+    current: tuple[str, str] | None = None
+    for block in shown.blocks:
+        kind, _, rest = str(block.get("block_id", "")).partition(":")
+        if kind == "row":
+            session_id, _, call_id = rest.rpartition(":")
+            current = (session_id, call_id)
+        elif block["type"] == "divider":
+            current = None
+        if current:
+            rows.setdefault(current, []).append(block)
+        if kind == "act":
+            current = None
+    return rows
+
+
+@often
+@given(families())
+def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known: Known) -> None:
+    root, family = known
+    everybody = {root.id: root, **family.below}
+    waiting = asks(root, MASK, family)
+    shown = board_of(known)
+    pressed = buttons(list(shown.blocks)) if shown else []
+    undecided = {(s.id, child.id) for s in everybody.values() for child in failures(s)}
+    for button in pressed:
+        target = Target.decode(button["value"])
+        session = everybody[target.session_id]
+        assert not session.ended
+        if button["action_id"] in CHILD:
+            assert (session.id, target.extra) in undecided
+        elif button["action_id"] in (Action.APPROVE, Action.DENY):
+            assert session.call(target.call_ids[0]).phase == "awaiting"
+            assert session.id != root.id
+    below = [s for s in family.below.values() if not s.ended]
+    calls = [call for s in below for call in s.calls_in("awaiting", "asking")]
+    assert len(waiting) == len(calls) + len(undecided)
+    if not shown:
+        assert not waiting
+        return
+    text = json.dumps(shown.blocks, ensure_ascii=False)
+    rows = sum(block["type"] == "actions" for block in shown.blocks)
+    assert rows <= 7
+    assert rows or not waiting
+    assert ("Nothing waits for a decision." in text) == (not waiting)
+    if len(waiting) > rows:
+        assert f"{len(waiting) - rows} more, from" in text
+    assert not any(session.lineage and m.key == "board" for session in below for m in thread(session, MASK))
+
+
+@often
+@given(families())
+def test_every_subtask_is_on_the_card_or_counted(known: Known) -> None:
+    root, family = known
+    card = thread(root, MASK, family)[0]
+    stands = [standing for call in delegations(root) for standing in standings(root, call)]
+    lists = [
+        e for b in card.blocks if b["type"] == "rich_text" for e in b["elements"] if e.get("indent") == 0
+    ]
+    lines = sum(len(part["elements"]) for part in lists)
+    assert lines <= len(stands)
+    if stands:
+        done = sum(standing.state == "completed" for standing in stands)
+        text = json.dumps(card.blocks, ensure_ascii=False)
+        assert f"{done}/{len(stands)} done" in text
+        assert lines == len(stands) or " more" in text
+
+
+@often
+@given(plan_calls())
+def test_every_character_of_a_plan_is_shown_or_one_click_away(call: Any) -> None:
+    session = fold(SID, [launched(), responded(call.model_copy(update={"mode": "allow"}))])
+    asked = session.call("1.1").model_copy(update={"phase": "awaiting", "request_id": "r2"})
+    step = session.steps[0].model_copy(update={"calls": (asked,)})
+    session = session.model_copy(update={"steps": (step,)})
+    (ask,) = [m for m in thread(session, MASK) if m.key.startswith("ask:")]
+    check_message_blocks(list(ask.blocks))
+    assert live_markup(list(ask.blocks)) <= PEOPLE
+    row = rows_of(ask)["1.1"]
+    text, full = words(row), MASK(full_text(asked))
+    assert every_page(session, asked) == full
+    check_view(modals.deny_form(session, asked, MASK), "modal")
+    left = re.search(r"([\d,]+) more characters?", json.dumps(row))
+    for subtask in plan_of(asked).subtasks:
+        assert f"{subtask.id} ({subtask.persona})" in full
+        if not left:
+            assert f"{subtask.id} ({subtask.persona})" in text
+    assert "If one fails, " in full
+    assert left or "If one fails, " in text
+    assert len(text) <= SHOWN_A_PLAN + 200
