@@ -11,7 +11,7 @@ from supervisor.backend import Backend, ChildVerdict, Unavailable
 from supervisor.core.conversation import Json
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import PauseReason, Trigger
-from supervisor.core.family import BY_ITSELF, Until
+from supervisor.core.family import Until
 from supervisor.states import (
     ArtifactState,
     ChildState,
@@ -93,8 +93,7 @@ class Session:
     @property
     def needs_person(self) -> bool:
         """Whether it, or one of its sub-agents, waits for something that does not come by itself."""
-        own = self.waiting_for is not None and self.waiting_for not in BY_ITSELF
-        return own or bool(self.needs)
+        return bool(self.needs)
 
     @property
     def children(self) -> list[ChildState]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from supervisor.backend import ChildVerdict, Unavailable
 from supervisor.core.conditions import parse_condition
 from supervisor.core.conversation import Json
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Actor, Event, Trigger, encode
+from supervisor.core.events import Actor, Trigger
 from supervisor.core.family import Until, needs_of, reached
 from supervisor.core.session import Session
 from supervisor.family import at_work
@@ -112,7 +111,7 @@ class Local:
                 new = session.version > after
                 facts = await self._supervisor.sessions.events(session_id) if new else []
             for version, fact in enumerate(facts[after:], start=after + 1):
-                yield _event(version, fact)
+                yield SessionEvent.of(version, fact)
             after = max(after, len(facts))
             if session.ended:
                 return
@@ -194,15 +193,6 @@ class Local:
         with _store_may_be_away():
             session = await self._supervisor.get(session_id)
         return await self._artifacts.read(session, path)
-
-
-def _event(version: int, fact: Event) -> SessionEvent:
-    data = json.loads(encode(fact))
-    for field in ("type", "v", "at", "by", "by_name"):
-        data.pop(field, None)
-    return SessionEvent(
-        version=version, type=fact.type, at=fact.at, by=fact.by, by_name=fact.by_name, data=data
-    )
 
 
 def _origin(channel: str | None) -> Json | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from supervisor.core.conditions import At, parse_condition
 from supervisor.core.conversation import Json
 from supervisor.core.errors import InvalidCondition
-from supervisor.core.events import Event, PauseReason
+from supervisor.core.events import Event, PauseReason, encode
 from supervisor.core.family import ChildStanding, Need
 from supervisor.core.session import CallPhase
 from supervisor.core.spending import Spending
@@ -137,6 +138,14 @@ class SessionEvent(_Seen):
     by: str
     by_name: str = ""
     data: Json = {}
+
+    @classmethod
+    def of(cls, version: int, fact: Event) -> Self:
+        """A fact as a program sees it."""
+        data = json.loads(encode(fact))
+        for field in ("type", "v", "at", "by", "by_name"):
+            data.pop(field, None)
+        return cls(version=version, type=fact.type, at=fact.at, by=fact.by, by_name=fact.by_name, data=data)
 
     def fact(self) -> Event:
         """It, typed. Raises ValueError for a type that this Flagman does not know."""

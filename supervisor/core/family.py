@@ -132,7 +132,7 @@ def _needs(session: Session, at_work: AtWork, path: tuple[str, ...]) -> Iterator
         name = "/".join((*path, child.name))
         yield Need(**about, name=name, waiting_for="human_input_required", child_id=child.id)
     reason = session.waiting_for
-    told = failed and reason == "human_input_required" and not session.calls_in("asking")
+    told = reason == "human_input_required" and not session.calls_in("asking")
     if reason and reason not in BY_ITSELF and not told:
         yield Need(**about, name="/".join(path), waiting_for=reason)
     for child in session.running_children:

@@ -329,8 +329,23 @@ class Session(Frozen):
             return "outcome_unknown"
         if "awaiting" in open_:
             return "human_approval_required"
-        return (
-            "children_running" if self.running_children and "asking" not in open_ else "human_input_required"
+        if "asking" in open_ or not open_ & {"delegating"}:
+            return "human_input_required"
+        if self.running_children:
+            return "children_running"
+        # Otherwise the next subtask begins, or the plan ends, by itself.
+        return "human_input_required" if self._failure_asked_about else None
+
+    @property
+    def _failure_asked_about(self) -> bool:
+        asking = {
+            call.call_id
+            for call in self.calls_in("delegating")
+            if isinstance(call.call.arguments, dict) and call.call.arguments.get("on_failure") == "ask"
+        }
+        return any(
+            child.state in ("failed", "cancelled") and not child.verdict and child.call_id in asking
+            for child in self.children
         )
 
     @property
