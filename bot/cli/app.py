@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import acting, deciding, files, keys, launching, running, schedules, sessions, setup
+from bot.cli import acting, deciding, files, keys, launching, replaying, running, schedules, sessions, setup
 
 app = typer.Typer(
     help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for room in (launching, sessions, files, acting, deciding):
+for room in (launching, sessions, replaying, files, acting, deciding):
     app.add_typer(room.app)
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)

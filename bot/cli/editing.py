@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 from difflib import unified_diff
 from pathlib import Path
@@ -46,11 +47,15 @@ def _from_editor(words: str) -> str:
     with TemporaryDirectory(prefix="flagman-") as folder:
         file = Path(folder) / "arguments.json"
         file.write_text(words, encoding="utf-8")
+        # Ctrl-C is the editor's while it runs.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  the person's own editor
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             refuse(f"The editor {editor} did not work ({why}); set $EDITOR, or use --arguments.")
+        finally:
+            signal.signal(signal.SIGINT, before)
         return file.read_text(encoding="utf-8", errors="replace")
 
 

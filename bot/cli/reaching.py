@@ -32,12 +32,18 @@ def reach(work: Callable[[Remote], Coroutine[Any, Any, int | None]]) -> None:
 def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     """Do it, and leave with the code that it gives; what is refused is one sentence."""
     import asyncio
+    import signal
 
     from storage.errors import StorageError
     from supervisor.core.errors import FlagmanError
 
+    async def interruptible() -> int | None:
+        # The loop's own handler would wait for an `await`, which a question to a person has not.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return await work()
+
     try:
-        code = asyncio.run(work())
+        code = asyncio.run(interruptible())
     except (FlagmanError, StorageError) as error:
         refuse(_for_terminal(error))
     except KeyboardInterrupt:

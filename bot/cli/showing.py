@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
@@ -13,7 +14,7 @@ from handlers.presenters.text import one_line, visible
 from supervisor.states import ProposedCall, SessionEvent, SessionState
 from supervisor.transcript import lines
 
-_MARKS = {
+MARKS = {
     "Completed": ("✓", "green"),
     "Failed": ("✗", "red"),
     "Cancelled": ("✗", "bright_black"),
@@ -119,8 +120,8 @@ def log_lines(
     for event in events:
         if short and event.type in _PASSED_OVER:
             continue
-        mark, style = _MARKS.get(event.type, (" ", ""))
-        for at, who, words in _said(event):
+        mark, style = MARKS.get(event.type, (" ", ""))
+        for at, who, words in said_of(event):
             # Who is plain where it is Flagman itself.
             by = () if who == "system" or (short and who.startswith("model:")) else ((f"{who}  ", "blue"),)
             named = ((f"{about}  ", "magenta"),) if about else ()
@@ -135,7 +136,8 @@ def log_lines(
                 yield text(f"{'':11}{line}".rstrip())
 
 
-def _said(event: SessionEvent) -> Iterator[tuple[Any, str, str]]:
+def said_of(event: SessionEvent) -> Iterator[tuple[datetime, str, str]]:
+    """When, who and what, as a person reads it."""
     try:
         found = list(lines([event.fact()]))
     except ValueError:

@@ -1,0 +1,74 @@
+"""A session event by event: what happened, and how it stood afterwards. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.family import ChildStanding, children_of
+from supervisor.core.fold import apply
+from supervisor.core.session import Call, Session
+from supervisor.states import SessionEvent
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One event with the session after it; None where this Flagman does not know what it means."""
+
+    event: SessionEvent
+    session: Session | None
+    elapsed: timedelta
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Those of its last step."""
+        return self.session.steps[-1].calls if self.session and self.session.steps else ()
+
+    @property
+    def children(self) -> list[ChildStanding]:
+        return children_of(self.session, {}) if self.session else []
+
+    def row(self) -> dict[str, Any]:
+        """For programs."""
+        session = self.session
+        after = session and {
+            "status": session.status,
+            "waiting_for": session.waiting_for,
+            "steps": len(session.steps),
+            "calls": [
+                {"call_id": call.call_id, "tool": call.call.tool, "phase": call.phase} for call in self.calls
+            ],
+            "children": [{"name": child.name, "status": child.status} for child in self.children],
+            "cost_usd": str(session.total_cost_usd),
+            "elapsed_seconds": self.elapsed.total_seconds(),
+        }
+        return {"event": self.event.model_dump(mode="json"), "after": after}
+
+
+def frames(session_id: str, events: Iterable[SessionEvent]) -> Iterator[Frame]:
+    """One for each event."""
+    session: Session | None = None
+    begun = None
+    for event in events:
+        begun = begun or event.at
+        known = True
+        try:
+            session = apply(session_id, session, event.fact())
+        except (ValueError, IllegalEvent):
+            # A newer Flagman knows more than this one.
+            known = False
+        yield Frame(event, session if known else None, event.at - begun)
+
+
+def took(elapsed: timedelta) -> str:
+    """`1.2 s`, `4 min 5 s`, `2 d 3 h`."""
+    seconds = elapsed.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if hours < 1:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"

@@ -1,0 +1,56 @@
+"""Single keys, as they are pressed."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NEXT, BACK, FIRST, LAST, GO, QUIT, ENTER, ERASE, ESCAPE = (
+    "next", "back", "first", "last", "go", "quit", "enter", "erase", "escape",
+)  # fmt: skip
+_NAMES = {
+    " ": NEXT, "n": NEXT, "j": NEXT, "\x1b[C": NEXT, "\x1b[B": NEXT, "\x1b[6~": NEXT,
+    "p": BACK, "k": BACK, "\x1b[D": BACK, "\x1b[A": BACK, "\x1b[5~": BACK,
+    "\x1b[H": FIRST, "\x1b[1~": FIRST, "e": LAST, "\x1b[F": LAST, "\x1b[4~": LAST,
+    "g": GO, "q": QUIT, "\r": ENTER, "\n": ENTER, "\x7f": ERASE, "\x08": ERASE, "\x1b": ESCAPE,
+}  # fmt: skip
+# What a terminal sends for one key comes together.
+_TOGETHER_SECONDS = 0.05
+
+
+@contextmanager
+def keyboard() -> Iterator[None]:
+    """Keys come without Enter and are not echoed; the terminal is as before afterwards."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def pressed(seconds: float) -> str | None:
+    """The name of the next key, or the character it is; None when none was pressed in time. Raises EOFError."""
+    character = _read(seconds)
+    if character == "\x1b":
+        while (more := _read(_TOGETHER_SECONDS)) is not None:
+            character += more
+            if more.isalpha() or more == "~":
+                break
+    return None if character is None else _NAMES.get(character, character)
+
+
+def _read(seconds: float) -> str | None:
+    descriptor = sys.stdin.fileno()
+    if not select.select([descriptor], [], [], seconds)[0]:
+        return None
+    data = os.read(descriptor, 1)
+    if not data:
+        raise EOFError
+    return data.decode("latin-1")
