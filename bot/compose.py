@@ -38,8 +38,10 @@ from supervisor.deliveries import Deliveries
 from supervisor.documents import Documents
 from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
 from supervisor.gateway.contract import Gateway
+from supervisor.logfolder import LogFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.recorder import Recorder
 from supervisor.restoring import Restoring
 from supervisor.runner import Runner
 from supervisor.schedules import Schedules
@@ -105,6 +107,10 @@ class Core:
     def restoring(self) -> Restoring:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
         return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now)
+
+    def recorder(self) -> Recorder:
+        """What keeps a SESSION_LOG of each session under FLAGMAN_DATA."""
+        return Recorder(self.documents(), self.log, self.changes(), LogFolder(self.settings.data / "logs"))
 
     def timers(self) -> TimerStore:
         return TimerStore(self.redis, self.blocking)

@@ -39,12 +39,13 @@ async def run_web(settings: Settings, announce: Announce) -> None:
 
 
 async def run_worker(settings: Settings, announce: Announce) -> None:
-    """Sessions advance here, and Slack is brought up to date."""
+    """Sessions advance here, Slack is brought up to date, and SESSION_LOGs are written."""
     _needs_slack(settings)
     async with (
         core(settings) as parts,
         slack.clients(settings) as (_, outbox_client),
         _known_to_slack(outbox_client),
+        parts.recorder(),
         _working(parts, outbox_client),
     ):
         announce("worker: at work")
@@ -67,6 +68,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
             settings = stand_in(settings, app)
         client, outbox_client = await stack.enter_async_context(slack.clients(settings))
         await stack.enter_async_context(_taking_in(parts, settings, client, app))
+        await stack.enter_async_context(parts.recorder())
         await stack.enter_async_context(_working(parts, outbox_client))
         await stack.enter_async_context(Clock(parts))
         await stack.enter_async_context(local_key(parts, settings))

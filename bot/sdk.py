@@ -178,7 +178,7 @@ async def _running(settings: Settings, given: Gateway | None) -> AsyncIterator[C
     from bot import compose
     from bot.clock import Clock
 
-    async with compose.core(settings) as parts, Clock(parts):
+    async with compose.core(settings) as parts, Clock(parts), parts.recorder():
         gateway = given or compose.gateway(settings)
         # What Slack shows is left to a process that knows Slack.
         worker, _ = compose.workers(parts, AsyncWebClient(), gateway)

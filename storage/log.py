@@ -130,6 +130,26 @@ class LogStore:
         with reaching_store():
             return int(await self._redis.llen(keys.log(session_id)))
 
+    async def lengths(self, *, start: int, limit: int, partition: int = 0) -> list[tuple[str, int]]:
+        """Sessions from place `start` on, the newest first, each with how many events it has."""
+        with reaching_store():
+            rows: Any = await self._redis.zrange(
+                keys.index(partition, "all"), start, start + limit - 1, desc=True
+            )
+            ids = [row.decode() for row in rows]
+            pipe = self._redis.pipeline(transaction=False)
+            for session_id in ids:
+                pipe.llen(keys.log(session_id))
+            return list(zip(ids, await pipe.execute(), strict=True))
+
+    async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
+        """The last event of each, empty where there is none."""
+        with reaching_store():
+            pipe = self._redis.pipeline(transaction=False)
+            for session_id in session_ids:
+                pipe.lindex(keys.log(session_id), -1)
+            return [event or b"" for event in await pipe.execute()]
+
     async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
         """Keep a fold up to `version`; only a cache, dropped with `drop_snapshot` when it cannot be read."""
         with reaching_store():

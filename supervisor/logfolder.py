@@ -1,0 +1,88 @@
+"""The folder with a SESSION_LOG of each session: written whole or not at all, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+_EVENTS = re.compile(rb"^events: (\d+)$", re.MULTILINE)
+# The front matter is far shorter.
+_HEAD_BYTES = 8192
+
+
+class LogFolder:
+    """`FLAGMAN_DATA/logs`. Methods raise OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def own(self) -> bool:
+        """Whether this process is the one that writes here; the system takes it back when the process dies."""
+        if self._lock is not None:
+            return True
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        if not _locked(lock):
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def events_in(self, session_id: str) -> int:
+        """How many events the file of a session tells of; 0 where there is none that can be read."""
+        try:
+            with self._file(session_id).open("rb") as file:
+                found = _EVENTS.search(file.read(_HEAD_BYTES))
+        except FileNotFoundError:
+            return 0
+        return int(found[1]) if found else 0
+
+    def save(self, session_id: str, text: str, events: int) -> None:
+        """Durably. A file that tells of more than this is kept beside it: the store has lost what is in there."""
+        path = self._file(session_id)
+        former = self.events_in(session_id)
+        new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if former > events:
+                path.replace(path.with_suffix(f".{former}.md"))
+            new.replace(path)
+        except OSError:
+            with suppress(OSError):
+                new.unlink()
+            raise
+        self._sync()
+
+    def _file(self, session_id: str) -> Path:
+        return self.path / f"{session_id}.md"
+
+    def _sync(self) -> None:
+        """A new name is durable once its folder is."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _locked(descriptor: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
