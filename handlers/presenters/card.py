@@ -124,8 +124,8 @@ def _facts(session: Session, family: Family) -> list[str]:
         cost = family.cost(session)
         facts.append(f"step {len(session.steps)}")
         facts.append(f"{family.tokens(session):,} tokens")
-        price = "cost not known" if cost is None else money(cost)
-        facts.append(f"{price} with sub-agents" if session.children else price)
+        suffix = " with sub-agents" if session.children else ""
+        facts.append("cost not known" if cost is None else f"{money(cost)}{suffix}")
         facts.append(escape(one_line(session.steps[-1].model, 60)))
     return [*facts, f"`{session.id}`"]
 
