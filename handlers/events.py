@@ -115,6 +115,8 @@ def _heard_words(session: Session, heard: str) -> str:
         return ":speech_balloon: Passed on as the answer."
     if session.waiting_for == "human_approval_required":
         return ":memo: Noted for the agent. The proposed call still waits for *Approve* or *Deny*."
+    if session.waiting_for == "children_running":
+        return ":memo: Noted for the agent; it reads it when its sub-agents have ended."
     if session.status == "paused":
         return ":memo: Noted for the agent; it reads it when somebody resumes the session."
     return ":memo: Noted; the agent reads it at its next step."

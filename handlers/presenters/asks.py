@@ -9,10 +9,11 @@ from datetime import datetime
 from handlers.ids import Action, Target
 from handlers.presenters.approval import room, row
 from handlers.presenters.family import Family, Member
-from handlers.presenters.headline import failures
+from handlers.presenters.headline import failures, state
 from handlers.presenters.message import Mask
 from handlers.presenters.notices import choices
 from handlers.presenters.proposal import full_text
+from handlers.presenters.resuming import spent, ways_on
 from handlers.presenters.text import (
     Block,
     button,
@@ -24,10 +25,13 @@ from handlers.presenters.text import (
     plain,
     shorten,
 )
+from supervisor.core.events import Paused
 from supervisor.core.session import Call, Child, Session
 
-WORDS_SHOWN = 900
+WORDS_SHOWN, DETAIL_SHOWN = 900, 300
 ROW_CHARACTERS = 600
+# Pauses that nothing but a person ends.
+STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceeded"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Ask:
 
 
 def asks(session: Session, mask: Mask, family: Family) -> list[Ask]:
-    """Every approval, question and failure that somebody has to decide on."""
+    """Every approval, question, stop and failure that somebody has to decide on."""
     rows = list(_failures(session, "", mask, family))
     for member in family.members(session):
         rows += _of_member(member, mask, family)
@@ -62,6 +66,8 @@ def _of_member(member: Member, mask: Mask, family: Family) -> Iterator[Ask]:
         yield _approval(member, call, mask, family)
     for call in session.calls_in("asking"):
         yield _question(member, call, mask, family)
+    if session.pause and session.pause.reason in STOPPED:
+        yield _stop(member, session.pause, mask, family)
     yield from _failures(session, member.path, mask, family)
 
 
@@ -88,6 +94,15 @@ def _question(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
     size = len(words) + sum(map(len, call.options)) + ROW_CHARACTERS
     brief = f"{member.path}: {one_line(words, 60)}"
     return Ask(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
+
+
+def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
+    session, (mark, words) = member.session, state(member.session, mask, limit=DETAIL_SHOWN)
+    title = f":{mark}: {_who(member.path, session.id, family)} {escape(words[:1].lower() + words[1:])}"
+    actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
+    brief = f"{member.path}: {one_line(words, 60)}"
+    size = len(title) + ROW_CHARACTERS
+    return Ask(pause.at, member.path, session.id, brief, [mrkdwn(title), *spent(session), actions], size)
 
 
 def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[Ask]:

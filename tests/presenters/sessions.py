@@ -116,7 +116,8 @@ def _walk(draw: st.DrawFn, call: Call) -> list[Event]:
 
 def _ending(draw: st.DrawFn) -> list[Event]:
     words = draw(texts(20_000))
-    pauses: list[Event] = [Paused(**by(BOB), reason="manual", detail=words)]
+    why = draw(st.sampled_from(("manual", "error_threshold_exceeded", "budget_exceeded")))
+    pauses: list[Event] = [Paused(**by(BOB), reason=why, detail=words)]
     timer = TimerSet(**by(BOB), timer_id="t1", due=AT + timedelta(hours=1), text=words)
     ends: dict[str, list[Event]] = {
         "open": [],

@@ -6,6 +6,7 @@ Run as a module, it writes the files anew.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -128,7 +129,7 @@ def shown(session: Session, family: Family, *keys: str) -> list[Any]:
     return json.loads(json.dumps([messages[key] for key in keys]))  # type: ignore[no-any-return]
 
 
-SCENES = {
+SCENES: dict[str, Callable[[], list[Any]]] = {
     "plan": lambda: shown(planned(), Family(), "card", "ask:r2:0"),
     "coordinator": lambda: shown(*working(), "card", "board"),
     "sub-agent": lambda: shown(working()[1].below["euro-0000"], working()[1], "card", "ask:r2:0"),
