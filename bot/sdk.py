@@ -11,8 +11,8 @@ which `flagman serve` started on this machine with the same `FLAGMAN_DATA`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +52,7 @@ __all__ = [
     "Unavailable",
     "connect",
     "in_process",
+    "sync_in_process",
 ]
 _current: ContextVar[Backend | None] = ContextVar("flagman_backend", default=None)
 
@@ -122,18 +123,16 @@ class SyncAgent:
         return SyncSession(blocking.wait_for(Session.load(session_id, url=url, api_key=api_key)))
 
 
-class MultiAgentSupervisor(multiagent.MultiAgentSupervisor):
+class MultiAgentSupervisor(multiagent.MultiAgentSupervisor[Session]):
     """A task split over several agents, and one answer of them all.
 
     `result = await MultiAgentSupervisor().execute_multi_agent_task("prepare the release")`
     """
 
-    session_type = Session
-
     def __init__(
         self, *, url: str | None = None, api_key: str | None = None, backend: Backend | None = None
     ) -> None:
-        super().__init__(backend or _found(url, api_key))
+        super().__init__(backend or _found(url, api_key), Session)
 
 
 class SyncMultiAgentSupervisor(blocking.SyncMultiAgentSupervisor):
@@ -159,6 +158,27 @@ async def in_process(
     With Settings a whole Flagman is opened: it advances sessions, asks the model and fires timers. A Core is one
     that runs already. `name` is who acts (default: the user of this process).
     """
+    async with _opened(flagman, gateway, name) as backend, _around(backend):
+        yield backend
+
+
+@contextmanager
+def sync_in_process(
+    settings: Settings, *, gateway: Gateway | None = None, name: str = ""
+) -> Iterator[Backend]:
+    """As `in_process` with Settings, for SyncAgent and its sessions."""
+    opened = _opened(settings, gateway, name)
+    backend = blocking.wait_for(opened.__aenter__())
+    token = _current.set(backend)
+    try:
+        yield backend
+    finally:
+        _current.reset(token)
+        blocking.wait_for(opened.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) -> AsyncIterator[Backend]:
     from bot.compose import Core, now
     from supervisor.local import Local
 
@@ -166,9 +186,7 @@ async def in_process(
         if not isinstance(flagman, Core):
             flagman = await stack.enter_async_context(_running(flagman, gateway))
         actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
-        backend = Local(flagman.supervisor, actor, now, flagman.artifacts(), flagman.resume_tokens())
-        await stack.enter_async_context(_around(backend))
-        yield backend
+        yield Local(flagman.supervisor, actor, now, flagman.artifacts(), flagman.resume_tokens())
 
 
 @asynccontextmanager

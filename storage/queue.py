@@ -164,7 +164,7 @@ class SessionQueue:
 
     async def leave(self, consumer: str) -> None:
         """Remove a consumer that holds nothing."""
-        with reaching_store():
+        async with self._group():
             pending: Any = await self._redis.xpending_range(
                 self.stream, keys.GROUP, "-", "+", 1, consumername=consumer
             )

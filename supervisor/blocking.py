@@ -186,7 +186,7 @@ def started(
 class SyncMultiAgentSupervisor:
     """As MultiAgentSupervisor; see there."""
 
-    def __init__(self, supervisor: MultiAgentSupervisor) -> None:
+    def __init__(self, supervisor: MultiAgentSupervisor[Any]) -> None:
         self.supervisor = supervisor
 
     def execute_multi_agent_task(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +18,7 @@ from supervisor.core.errors import InvalidInput
 from supervisor.states import ChildState, NeedState
 
 SessionType = TypeVar("SessionType")
+Begun = TypeVar("Begun", bound=Session)
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,11 @@ class MultiAgentResult(Generic[SessionType]):
         return {child.name: child for child in self.children}[name]
 
 
-class MultiAgentSupervisor:
-    """`result = await MultiAgentSupervisor(backend).execute_multi_agent_task("prepare the release")`."""
+class MultiAgentSupervisor(Generic[Begun]):
+    """`result = await MultiAgentSupervisor(backend, Session).execute_multi_agent_task("prepare the release")`."""
 
-    session_type = Session
-
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, session_type: type[Begun]) -> None:
+        self.backend, self.session_type = backend, session_type
 
     async def execute_multi_agent_task(
         self,
@@ -62,7 +60,7 @@ class MultiAgentSupervisor:
         idempotency_key: str | None = None,
         wait: bool = True,
         timeout: float | timedelta | None = None,
-    ) -> MultiAgentResult[Session]:
+    ) -> MultiAgentResult[Begun]:
         """Have `persona` split the task, or carry out `subtasks` (`id`, `persona`, `task`, `depends_on`).
 
         The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
@@ -82,8 +80,10 @@ class MultiAgentSupervisor:
         )
         session = self.session_type(self.backend, state)
         if wait:
-            with suppress(TimeoutError):
+            try:
                 await session.wait(timeout, until="ended")
+            except TimeoutError:
+                await session.refresh()
         return MultiAgentResult(
             session=session,
             status=session.status,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from supervisor import apikeys, schedules, tokens
 from supervisor.backend import Unavailable
 from supervisor.core.conversation import Json
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, InvalidInput
 
 _DETAILS: Json = {
     "session_id": "",
@@ -31,7 +31,7 @@ class Refused(FlagmanError):
 def rebuilt(problem: Json) -> FlagmanError:
     """The error that a problem document tells of, with its class, sentence, code and status."""
     code, kinds = str(problem.get("code", "")), dict(_kinds(FlagmanError))
-    kind = kinds.get(code, Unavailable if problem.get("status") == 503 else Refused)
+    kind = kinds.get(code, {503: Unavailable, 422: InvalidInput}.get(int(problem.get("status", 0)), Refused))
     error = kind.__new__(kind)
     error.args = (str(problem.get("detail") or problem.get("title") or "It was refused."),)
     # What the document does not say is empty.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bot.api.models import FieldProblem, Problem
 from storage.errors import StorageError
 from supervisor.apikeys import KeyRefused
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, InvalidInput
 
 MEDIA = "application/problem+json"
 PREFIXES = ("/v1", "/hooks", "/metrics")
@@ -36,11 +36,10 @@ class ApiError(FlagmanError):
         self.status, self.code, self.headers = status, code, dict(headers or {})
 
 
-class InvalidRequest(FlagmanError):
+class InvalidRequest(InvalidInput):
     """What came in does not fit what is declared."""
 
     code = "invalid_request"
-    status = 422
 
     def __init__(self, errors: Sequence[FieldProblem]) -> None:
         first = errors[0]

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bot import sdk
-from bot.sdk import Agent, Session, SyncAgent, Unavailable
+from bot.sdk import Agent, Session, SyncAgent, SyncMultiAgentSupervisor, Unavailable
 from bot.settings import Settings
 from supervisor.apikeys import KeyRefused, MissingScope
 from supervisor.core.errors import InvalidInput
@@ -92,6 +92,38 @@ def test_scripts_without_async(flagman: Served) -> None:
     assert kinds[-1] == "Completed"
     same = SyncAgent.load(session.id, url=flagman.url, api_key=flagman.key)
     assert same.result == session.result
+
+
+def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
+    supervisor = SyncMultiAgentSupervisor(url=flagman.url, api_key=flagman.key)
+    parts = [{"id": "look", "persona": "sre", "task": "look at the disk"}]
+    found = supervisor.execute_multi_agent_task("how is the disk", subtasks=parts, wait=False)
+    session = found.session
+    session.wait(timeout=20)
+    session.approve()
+    session.wait(timeout=20)
+    assert [need.name for need in session.needs] == ["look"]
+    (child,) = session.in_need()
+    write, shell = child.pending_approvals
+    child.approve(shell.call_id, arguments={"command": "true"})
+    child.deny(write.call_id)
+    session.wait(timeout=20)
+    assert (session.status, session.children[0].status) == ("completed", "completed")
+    copy = child.fork(step=0, message="again")
+    assert copy.state.forked_from
+    copy.cancel()
+    assert child.artifacts() == []
+
+
+def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+    settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
+    with sdk.sync_in_process(settings, gateway=DemoGateway(delay=timedelta()), name="ada"):
+        session = SyncAgent("sre").start("check the disk")
+        session.wait(timeout=20)
+        session.approve()
+        session.wait(timeout=20)
+        assert (session.status, session.state.launched_by) == ("completed", "api:ada")
+        assert session.artifact("report.md").startswith(b"# Report")
 
 
 async def test_the_blocking_client_works_inside_a_running_loop(flagman: Served) -> None:
