@@ -17,6 +17,7 @@ from bot.settings import Settings
 from handlers.families import Families
 from handlers.projector import Projector
 from handlers.sending import SlackSender
+from handlers.uploads import Uploads
 from storage.apikeys import ApiKeyStore
 from storage.changed import ChangeFeed
 from storage.connect import connect, wait_ready
@@ -207,7 +208,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     )
     sender = SlackSender(client, parts.rows)
     families = Families(parts.sessions, parts.rows, sender, outbox.enqueue)
-    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, families)
+    uploads = Uploads(sender, parts.rows, parts.documents().text, now)
+    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, families, uploads)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

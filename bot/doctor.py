@@ -29,12 +29,14 @@ from supervisor.core.errors import FlagmanError
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
 
+FILES = "files:write"
 # As in docs/slack-app.yaml.
 SCOPES = (
     "app_mentions:read",
     "channels:history",
     "chat:write",
     "commands",
+    FILES,
     "groups:history",
     "im:history",
     "im:write",
@@ -279,6 +281,9 @@ def _scopes(headers: dict[str, str]) -> Finding:
     if given is None:
         return Finding("Slack's scopes", "note", "Slack did not say which scopes the token has")
     missing = sorted(set(SCOPES) - {scope.strip() for scope in given.split(",")})
+    if missing == [FILES]:
+        mend = f"without {FILES} no SESSION_LOG is put into threads; add it if you want them"
+        return Finding("Slack's scopes", "note", f"missing: {FILES}", mend)
     if missing:
         mend = "add them under OAuth & Permissions (or paste docs/slack-app.yaml), then reinstall the app"
         return Finding("Slack's scopes", "wrong", f"missing: {', '.join(missing)}", mend)

@@ -18,8 +18,10 @@ from handlers.presenters.text import context
 from handlers.presenters.thread import thread
 from handlers.rows import Row
 from handlers.sending import Away, Gone, NotNow, Refused, SlackSender
+from handlers.uploads import KEY, Uploads
 from storage.projections import ProjectionStore
 from storage.queue import Started
+from supervisor.core.errors import SessionNotFound
 from supervisor.core.session import Session
 from supervisor.sessions import Sessions
 from supervisor.worker import Done, Later, Signals
@@ -39,14 +41,20 @@ class Projector:
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
         families: Families,
+        uploads: Uploads,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
         self._clock, self._mask, self._families = clock, mask, families
+        self._uploads = uploads
 
     async def project(self, started: Started, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
         session_id = started.lease.session_id
-        session = await self._sessions.absorb(session_id, started.log)
+        try:
+            session = await self._sessions.absorb(session_id, started.log)
+        except SessionNotFound:
+            # Somebody's relative, which may be restored later and is queued then.
+            return Done()
         place = Place.of(session)
         if place is None:
             return Done()
@@ -80,6 +88,7 @@ class Projector:
                 if again or row.ts != before:
                     await self._families.card_moved(session)
         await self._retire(session, rows, {m.key for m in messages})
+        due = due or await self._uploads.share(session, place, rows.get(KEY))
         return Later(due) if due else Done()
 
     def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
@@ -94,9 +103,10 @@ class Projector:
         if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
-            if row is None:
-                row = await self._intend(session, place, message)
-            elif not row.ts:
+            known = row is not None
+            row = row or await self._intend(session, place, message)
+            # Before the session was restored it may have been posted, too.
+            if not row.ts and (known or session.restored_at):
                 row.ts = await self._sender.find(
                     row.channel, row.thread_ts, session.id, message.key, since=row.intended_at
                 )
@@ -119,14 +129,15 @@ class Projector:
         if message.key == "card":
             await self._rows.bind_thread(row.channel, row.thread_ts or row.ts, session.id)
 
-    async def _new_row(self, place: Place) -> Row:
+    async def _new_row(self, session: Session, place: Place) -> Row:
         # A person stands for the direct conversation with them.
         alone = place.channel[:1] in ("U", "W")
         channel = await self._sender.direct(place.channel) if alone else place.channel
-        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=self._clock().timestamp())
+        since = session.began_at if session.restored_at else self._clock()
+        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
 
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
-        row = await self._new_row(place)
+        row = await self._new_row(session, place)
         if not await self._rows.intend(session.id, message.key, row.data):
             raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
@@ -139,6 +150,8 @@ class Projector:
         except (Gone, Away) as problem:
             elsewhere = await self._elsewhere(session, intent, problem)
             await self._swap(session, message, intent, elsewhere)
+            if session.restored_at:
+                raise NotNow(0, f"{message.key} may have been posted there before") from problem
             return await self._post_once(session, message, elsewhere)
         now = self._clock().timestamp()
         # The intent has served; a paused session's row stays small.
@@ -178,7 +191,7 @@ class Projector:
             row.gone = True
             await self._record(session, message.key, row)
             return row
-        row = await self._new_row(place)
+        row = await self._new_row(session, place)
         await self._record(session, message.key, row)
         try:
             return await self._post_once(session, message, row)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.presenters.message import Message
@@ -33,7 +34,9 @@ _UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long",
 _KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 _READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
 _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
+_UPLOAD = "files.upload"
 RETRY_SECONDS = 2.0
+NEAR_SECONDS = 3600.0
 _log = logging.getLogger("flagman.sending")
 MEND_SECONDS = 30.0
 
@@ -126,31 +129,60 @@ class SlackSender:
 
     async def find(self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float) -> str:
         """The ts of a message that may have been posted without being recorded; empty if it was not."""
-        common: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{since - 60:.6f}",
-            "limit": 200,
-            "include_all_metadata": True,
-        }
-        method = "conversations.replies" if thread_ts else "conversations.history"
+
+        def is_it(message: dict[str, Any]) -> bool:
+            return _is(message, session_id, key)
+
+        try:
+            return await self._look(channel, thread_ts, since, is_it)
+        except Away:
+            return ""
+        except Refused as refused:
+            # Better shown twice than never: somebody waits for it.
+            _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
+            return ""
+
+    async def has_file(self, channel: str, thread_ts: str, name: str, *, since: float) -> bool:
+        """Whether a file of that name was shared in the thread. Raises NotNow, Gone, Away or Refused."""
+
+        def has_it(message: dict[str, Any]) -> bool:
+            return any(file.get("name") == name for file in message.get("files") or ())
+
+        return bool(await self._look(channel, thread_ts, since, has_it))
+
+    async def upload(self, channel: str, thread_ts: str, name: str, text: str) -> None:
+        """Share a file in a thread. Raises NotNow, Gone, Away or Refused."""
+        await self._respect_waits(_UPLOAD, channel)
+        try:
+            await self._client.files_upload_v2(
+                channel=channel, thread_ts=thread_ts, filename=name, title=name, content=text
+            )
+        except SlackApiError as error:
+            raise await self._problem(_UPLOAD, channel, error) from error
+        except (SlackRequestError, *_UNREACHABLE) as error:
+            raise NotNow(RETRY_SECONDS, f"{_UPLOAD}: {type(error).__name__}") from error
+
+    async def _look(
+        self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
+    ) -> str:
+        """The ts of the first message that is it, from shortly before `since` on; empty if there is none."""
+        common: dict[str, Any] = {"channel": channel, "limit": 200, "include_all_metadata": True}
         if thread_ts:
             common["ts"] = thread_ts
-        cursor: str | None = None
-        while True:
-            try:
-                answer = await self._call(method, channel, **common, cursor=cursor)
-            except Away:
-                return ""
-            except Refused as refused:
-                # Better shown twice than never: somebody waits for it.
-                _log.warning("%s: %s cannot be looked up with %s: %s", session_id, key, method, refused)
-                return ""
-            for message in answer.get("messages") or []:
-                if _is(message, session_id, key):
-                    return str(message["ts"])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return ""
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        for oldest, latest in _windows(since, whole=bool(thread_ts)):
+            cursor: str | None = None
+            while True:
+                answer = await self._call(
+                    method, channel, **common, oldest=oldest, latest=latest, cursor=cursor
+                )
+                for message in answer.get("messages") or []:
+                    if is_it(message):
+                        return str(message["ts"])
+                cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+                if not cursor:
+                    break
+        return ""
 
     async def _call(self, method: str, scope: str, **arguments: Any) -> Any:
         await self._respect_waits(method, scope)
@@ -189,6 +221,14 @@ class SlackSender:
         if code in _AWAY:
             return Away(code)
         return Refused(code or f"status {status}")
+
+
+def _windows(since: float, *, whole: bool) -> list[tuple[str, str | None]]:
+    """What was meant to be posted is near the time at which it was, and a channel may have said much since."""
+    near, now = since + NEAR_SECONDS, datetime.now(UTC).timestamp()
+    if whole or near >= now:
+        return [(f"{since - 60:.6f}", None)]
+    return [(f"{since - 60:.6f}", f"{near:.6f}"), (f"{near:.6f}", None)]
 
 
 def _mark(session_id: str, key: str) -> str:

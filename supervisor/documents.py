@@ -18,9 +18,6 @@ from supervisor.record.document import render
 from supervisor.record.masked import masked_events, masked_persona
 from supervisor.record.signing import sign
 
-FILE = "SESSION_LOG-{}.md"
-
-
 @dataclass(frozen=True)
 class Document:
     """The text, how many events are in it, and the seconds of a processor that it took to write it."""
@@ -56,6 +53,10 @@ class Documents:
         except (IllegalEvent, ValueError) as error:
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return Document(text, len(stored), seconds)
+
+    async def text(self, session_id: str) -> str:
+        """As `of`."""
+        return (await self.of(session_id)).text
 
     def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> tuple[str, float]:
         begun = time.thread_time()

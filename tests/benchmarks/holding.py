@@ -18,6 +18,7 @@ from handlers.place import Place
 from handlers.presenters.message import Message
 from handlers.projector import Projector
 from handlers.sending import SlackSender
+from handlers.uploads import Uploads
 from storage import keys
 from storage.connect import connect
 from storage.embedded import embedded_server
@@ -140,7 +141,8 @@ async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     families = Families(parts.sessions, parts.rows, _Nowhere(), queue.enqueue)
-    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, families)
+    uploads = Uploads(_Nowhere(), parts.rows, parts.documents().text, now)
+    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, families, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

@@ -27,6 +27,8 @@ async def written(stage: Director, **files: str) -> tuple[Scene, Session, Path]:
     scene = await stage(writing(**files), persona=ALLOWED)
     session = await scene.launch()
     ended = await scene.ended(session)
+    # Its SESSION_LOG comes by itself.
+    await wait_for(lambda: scene.slack.calls("files.completeUploadExternal"))
     return scene, ended, scene.flagman.config.workspace_folder / session.id
 
 
@@ -35,10 +37,20 @@ async def said(scene: Scene, text: str, channel: str = OPS) -> str:
     return json.dumps(answer["response"], ensure_ascii=False)
 
 
+def asked_for(message: Json) -> bool:
+    """Whether it is a message with a file that somebody asked for."""
+    return bool(message.get("files")) and "SESSION_LOG" not in message["files"][0]["name"]
+
+
 async def posted(scene: Scene, session: Session) -> Json:
     """The message with a file in the session's thread."""
     card = await scene.card(session)
-    return await scene.slack.message(OPS, lambda m: m.get("files"), card["ts"])
+    return await scene.slack.message(OPS, asked_for, card["ts"])
+
+
+async def uploads(scene: Scene) -> list[Json]:
+    """Calls that shared a file that somebody asked for."""
+    return [c for c in await scene.slack.calls("files.completeUploadExternal") if "SESSION_LOG" not in str(c)]
 
 
 async def content(scene: Scene, message: Json) -> bytes:
@@ -76,7 +88,7 @@ async def test_a_mention_in_the_thread_does_the_same(stage: Director) -> None:
     assert await content(scene, await posted(scene, session)) == b"well"
     await scene.slack.redeliver()
     rows = await scene.slack.messages(OPS, card["ts"])
-    assert len([row for row in rows if row.get("files")]) == 1
+    assert len([row for row in rows if asked_for(row)]) == 1
 
 
 async def test_secrets_in_a_text_are_masked(stage: Director) -> None:
@@ -97,7 +109,7 @@ async def test_a_secret_in_what_is_no_text_keeps_it_here(stage: Director, held: 
     scene, session, folder = await written(stage, **{"dump.bin": "x"})
     (folder / "dump.bin").write_bytes(held)
     assert "is no text and holds a secret" in await said(scene, f"files {session.id} dump.bin")
-    assert not await scene.slack.calls("files.completeUploadExternal")
+    assert not await uploads(scene)
 
 
 async def test_bytes_arrive_as_they_are(stage: Director) -> None:
@@ -134,7 +146,7 @@ async def test_what_cannot_be_posted_is_said_in_words(stage: Director) -> None:
         assert "<!channel>" not in answer
     assert "Which session?" in await said(scene, "files")
     assert "There is no session" in await said(scene, "files abcd-0000 report.md")
-    assert not await scene.slack.calls("files.completeUploadExternal")
+    assert not await uploads(scene)
 
 
 async def test_a_session_without_files_says_so(stage: Director) -> None:
@@ -152,7 +164,7 @@ async def test_hostile_names_stay_names(stage: Director) -> None:
     assert live_markup(card) <= {f"<@{ADA}>"}
     artifact = session.artifacts[0]
     await scene.slack.post(ADA, OPS, f"<@U0FLAGMAN1> files {artifact}", card["ts"])
-    await wait_for(lambda: scene.slack.calls("files.completeUploadExternal"))
+    await wait_for(lambda: uploads(scene))
     message = await posted(scene, session)
     assert live_markup(message) <= {f"<@{ADA}>"}
     assert "\u202e" not in json.dumps(message, ensure_ascii=False)
@@ -173,7 +185,7 @@ async def test_the_same_command_twice_posts_once(stage: Director) -> None:
     for _ in range(2):
         assert (await scene.slack.send("deliver", {"type": "slash_commands", "payload": payload}))["ok"]
     await posted(scene, session)
-    assert len(await scene.slack.calls("files.completeUploadExternal")) == 1
+    assert len(await uploads(scene)) == 1
 
 
 async def test_slack_that_is_slow_or_refuses_is_told_about(stage: Director) -> None:
