@@ -1,0 +1,135 @@
+"""When a session has ended its SESSION_LOG is in the thread, once, whatever Slack and the worker go through."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+import handlers.sending
+from handlers.rows import Row
+from handlers.uploads import KEY
+from storage.projections import ProjectionStore
+from supervisor.core.session import Session
+from supervisor.record.verify import verify
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, OPS, Json, wait_for
+from tests.support.stage import APPROVE, Director, Scene
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("All done."))
+SIGNING = "a-key-for-tests-only-0123456789abcdef"
+COMPLETE, BEGIN = "files.completeUploadExternal", "files.getUploadURLExternal"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers.sending, "RETRY_SECONDS", 0.05)
+
+
+async def ended(scene: Scene) -> Session:
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    return await scene.ended(session)
+
+
+async def files(scene: Scene, session: Session) -> list[Json]:
+    """Messages of the thread with its SESSION_LOG."""
+    card = await scene.card(session)
+    rows = await scene.slack.messages(OPS, card["ts"])
+    name = f"SESSION_LOG-{session.id}.md"
+    return [row for row in rows if any(file["name"] == name for file in row.get("files") or ())]
+
+
+async def row_of(scene: Scene, session: Session) -> Row | None:
+    found = (await scene.flagman.core.rows.rows(session.id)).get(KEY)
+    return Row.model_validate_json(found) if found else None
+
+
+async def settled(scene: Scene, session: Session) -> None:
+    """Flagman knows that it is there."""
+
+    async def known() -> bool:
+        row = await row_of(scene, session)
+        return bool(row and row.shows)
+
+    await wait_for(known, 8)
+
+
+async def test_it_is_there_and_verifies(stage: Director) -> None:
+    scene = await stage(ONE)
+    session = await ended(scene)
+    await settled(scene, session)
+    (message,) = await files(scene, session)
+    async with scene.slack.session.get(message["files"][0]["url_private"]) as answer:
+        found = verify(await answer.read(), [SIGNING])
+    assert found.session == session
+    assert found.signed
+    assert await scene.refused() == []
+
+
+BROKEN: dict[str, Json] = {
+    "429": {"status": 429, "retry_after": 1},
+    "503": {"status": 503},
+    "503 after the effect": {"status": 503, "when": "after"},
+    "a dropped connection": {"status": 0},
+    "a dropped connection after the effect": {"status": 0, "when": "after"},
+}
+
+
+@pytest.mark.parametrize("method", [BEGIN, COMPLETE])
+@pytest.mark.parametrize("how", BROKEN)
+async def test_slack_in_trouble_delays_it_and_never_doubles_it(
+    stage: Director, how: str, method: str
+) -> None:
+    scene = await stage(ONE)
+    await scene.slack.fault(method, **BROKEN[how])
+    session = await ended(scene)
+    await settled(scene, session)
+    assert len(await files(scene, session)) == 1
+    card = await scene.card(session)
+    await scene.slack.message(OPS, lambda m: "All done." in str(m), card["ts"])
+
+
+async def test_a_worker_that_dies_after_it_was_shared_does_not_share_it_again(stage: Director) -> None:
+    scene = await stage(ONE)
+    session = await ended(scene)
+    await settled(scene, session)
+    row = await row_of(scene, session)
+    assert row
+    # As the one who died left it: intended, shared, and not recorded.
+    rows: ProjectionStore = scene.flagman.core.rows
+    intent = Row(channel=row.channel, thread_ts=row.thread_ts, intended_at=session.changed_at.timestamp())
+    await rows.record(session.id, KEY, intent.data)
+    _, outbox = scene.flagman.core.queues()
+    await outbox.enqueue(session.id)
+    await settled(scene, session)
+    assert len(await files(scene, session)) == 1
+    assert len(await scene.slack.calls(COMPLETE)) == 1
+
+
+async def test_without_the_scope_there_is_one_line_in_the_log_and_nothing_else_breaks(
+    stage: Director, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flagman")
+    scene = await stage(ONE)
+    await scene.slack.fault(BEGIN, error="missing_scope", times=9)
+    for _ in range(3):
+        session = await ended(scene)
+        await settled(scene, session)
+        assert await files(scene, session) == []
+        card = await scene.card(session)
+        await scene.slack.message(OPS, lambda m: "All done." in str(m), card["ts"])
+    lines = [record.getMessage() for record in caplog.records if "SESSION_LOG" in record.getMessage()]
+    assert len(lines) == 1
+    assert "files:write" in lines[0]
+
+
+async def test_a_session_that_still_runs_has_none(stage: Director) -> None:
+    scene = await stage(ONE)
+    session = await scene.launch()
+    await scene.asked(session)
+    assert await scene.slack.calls(BEGIN) == []
+    await scene.slack.command(ADA, OPS, f"cancel {session.id}")
+    await settled(scene, session)
+    assert len(await files(scene, session)) == 1
