@@ -113,9 +113,12 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
     asked: str | None = None
     title = one_line(title, 400)
     with keyboard.keyboard(), Live(console=window, screen=True, auto_refresh=False) as live:
+        shown: tuple[int, str | None, Size] | None = None
         while at is not None:
-            size = Size(window.width, window.height)
-            live.update(Group(*screen(title, found, at, asked, size)), refresh=True)
+            looked_at = (at, asked, Size(window.width, window.height))
+            if looked_at != shown:
+                live.update(Group(*screen(title, found, *looked_at)), refresh=True)
+                shown = looked_at
             key = keyboard.pressed(LOOK_SECONDS)
             if key is not None:
                 at, asked = moved(at, asked, key, len(found))
