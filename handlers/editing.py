@@ -84,11 +84,14 @@ async def _form(deps: Deps, session: Session, call: Call) -> EditForm:
 def _written(form: EditForm, view: Body, tool: Tool) -> Json:
     """All arguments, as the tool takes them. Raises Mistakes."""
     values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
-    arguments = form.read(values)
+    arguments, wrong = form.read(values)
     try:
-        return tool.validate(arguments)
+        canonical = tool.validate(arguments)
     except InvalidArguments as error:
-        raise Mistakes(form.beside(error.problems, str(error))) from error
+        raise Mistakes({**form.beside(error.problems, str(error)), **wrong}) from error
+    if wrong:
+        raise Mistakes(wrong)
+    return canonical
 
 
 async def _deciding(

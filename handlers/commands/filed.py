@@ -26,7 +26,8 @@ async def files(deps: Deps, command: Command, actor: Actor, place: Place, delive
         return [mrkdwn(f":outbox_tray: {name} was posted already.")]
     await deps.rows.deliver(f"files:{delivery}", REDELIVERED)
     there, done = await deps.files.post(session, path, actor, place)
-    where = "here" if there == place else f"into the thread of `{session.id}` {there.shown}".strip()
+    channel = f" in {there.shown}" if there.shown else ""
+    where = "here" if there == place else f"into the thread of `{session.id}`{channel}"
     return [mrkdwn(f":outbox_tray: {name} {'is posted' if done else 'is being posted'} {where}.")]
 
 

@@ -52,9 +52,7 @@ class EditForm:
         """The window; without a button to save where nothing in it can be changed."""
         call = self.call
         blocks: list[Block] = [
-            mrkdwn(
-                f"*{escape(one_line(call.call.tool, 80))}* · it runs with what you save here, once approved"
-            )
+            mrkdwn(f"*{escape(one_line(call.call.tool, 80))}* · what you save here is what runs")
         ]
         blocks += self.plan.blocks if self.plan else []
         blocks += [field.block() for field in self.fields]
@@ -79,8 +77,11 @@ class EditForm:
         )
         return [context(" ".join(words))]
 
-    def read(self, state: State) -> Json:
-        """All arguments as they are now; those that were not changed exactly as they were. Raises Mistakes."""
+    def read(self, state: State) -> tuple[Json, dict[str, str]]:
+        """All arguments as they are now, those that were not changed exactly as they were; and by block what is wrong.
+
+        What is wrong stays as it was, so that the rest can be checked too.
+        """
         wrong: dict[str, str] = {}
         given = self.call.call.arguments
         now: Json = dict(given) if isinstance(given, dict) else {}
@@ -96,9 +97,7 @@ class EditForm:
                 now[field.argument.name] = value
         if self.plan:
             now["subtasks"] = self.plan.read(state, wrong)
-        if wrong:
-            raise Mistakes(wrong)
-        return now
+        return now, wrong
 
     def beside(self, problems: Mapping[str, str], otherwise: str) -> dict[str, str]:
         """Sentences by argument as sentences by block; `otherwise` where none of them is shown."""

@@ -19,6 +19,8 @@ LONG_TEXT = 8000
 NOT_SET = "none"
 Kind = Literal["text", "number", "choice", "lines", "json"]
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
+_EXAMPLES = {"object": '{"name": "value"}', "array": '["one", "two"]'}
+_ANY = '{"name": "value"}, ["one", "two"] or "text"'
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
 
 
@@ -49,7 +51,7 @@ class Field:
     def optional(self) -> bool:
         if not self.argument.required or self.argument.nullable:
             return True
-        return self.shown == "" or (self.kind == "lines" and not self.argument.rule.get("minItems"))
+        return self.shown == ""
 
     def block(self) -> Block:
         """The input block."""
@@ -90,11 +92,11 @@ class Field:
         if self.kind == "lines":
             parts.append("One a line.")
         if self.kind == "json":
-            parts.append('As JSON, such as {"name": "value"}, ["one", "two"] or "text".')
+            parts.append(f"As JSON, such as {_EXAMPLES.get(str(self.argument.rule.get('type')), _ANY)}.")
         parts.append(self._bounds())
         default = self.argument.default
         if self.optional and self.kind != "choice" and default not in (None, "", [], {}):
-            parts.append(f"Left empty: {one_line(_label(default), 100)}.")
+            parts.append(f"Left empty, it is {one_line(_label(default), 100)}.")
         return " ".join(part for part in parts if part)
 
     def _bounds(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from pydantic import ValidationError
 
 from handlers.presenters.message import Mask
@@ -38,9 +41,16 @@ def parts(call: Call) -> dict[str, str]:
     arguments = call.call.arguments
     if plan is None:
         named = arguments if isinstance(arguments, dict) else {"": arguments}
-        return {name: argument_text({name: value}) for name, value in named.items()}
+        return {name: _part(name, value) for name, value in named.items()}
     tasks = {s.id: f"{_head(s)}:\n{_indented(s.task)}" for s in plan.subtasks}
     return {**tasks, " on_failure": _policy(plan)}
+
+
+def _part(name: str, value: Any) -> str:
+    """A list an item a line, without the commas that would make a line of its neighbour's."""
+    if not isinstance(value, list) or not value:
+        return argument_text({name: value})
+    return argument_text({name: "\n".join(["", *(json.dumps(item, ensure_ascii=False) for item in value)])})
 
 
 def as_proposed(call: Call) -> Call:

@@ -97,8 +97,8 @@ def _go_on(more: dict[str, str], *, failing: bool) -> str:
 
 def _compact(more: dict[str, str]) -> str:
     """Summing up costs no limit of its own; another one that is used up has to be raised all the same."""
-    short = "Compact, raise its limits and go on"
-    return _label(f"Compact, raise to {', '.join(more.values())}", short, more, none="Compact and go on")
+    short = "Compact and raise its limits"
+    return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and go on")
 
 
 def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume") -> str:

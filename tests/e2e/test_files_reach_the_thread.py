@@ -70,7 +70,7 @@ async def test_the_card_names_the_newest_and_counts_the_others(stage: Director) 
 async def test_a_file_is_posted_into_the_thread(stage: Director) -> None:
     scene, session, _ = await written(stage, **{"out/report.md": "# All is *well*\n"})
     answer = await said(scene, f"files {session.id} out/report.md", RANDOM)
-    assert f"is posted into the thread of `{session.id}` <#{OPS}>" in answer
+    assert f"is posted into the thread of `{session.id}` in <#{OPS}>" in answer
     message = await posted(scene, session)
     assert message["files"][0]["name"] == "report.md"
     assert f"asked for by <@{ADA}>" in message["text"]

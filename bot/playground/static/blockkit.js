@@ -242,6 +242,7 @@ export function showErrors(root, errors) {
     control?.setAttribute("aria-invalid", String(Boolean(text)));
     if (text) first ||= control;
   }
-  first?.focus();
+  first?.closest("[data-input]").scrollIntoView({ block: "center" });
+  first?.focus({ preventScroll: true });
   return Boolean(first);
 }
