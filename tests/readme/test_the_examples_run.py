@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import sdk
 from bot.sdk import Session, connect
 from bot.settings import Settings
 from supervisor.core.conditions import parse_condition
@@ -91,8 +92,12 @@ async def test_a_model_that_is_named_is_known(model: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("line", examples.lines_of("flagman"))
 def test_a_command_line_does_what_it_says(line: str, flagman: Served) -> None:
-    verb = line.split()[1]
-    PROMISED[verb](line, flagman)
+    PROMISED[promise(line)](line, flagman)
+
+
+def promise(line: str) -> str:
+    """The verb, with what makes another thing of it."""
+    return " ".join([line.split()[1], *(flag for flag in ("--edit", "--coordinate") if flag in line)])
 
 
 def _launches(line: str, flagman: Served) -> None:
@@ -141,6 +146,48 @@ def _approves(line: str, flagman: Served) -> None:
     until(lambda: flagman.cli.json("show", session_id)["status"] == "completed")
 
 
+def _edits(line: str, flagman: Served) -> None:
+    session_id = flagman.cli.launched()
+    call_id = flagman.cli.json("show", session_id)["calls"][-1]["call_id"]
+    terminal = typed(f"EDITOR='sed -i s/df/ls/' {filled_in(line, flagman, session_id, call_id)}", flagman)
+    terminal.says("[y/N]")
+    assert '+command: "ls -h' in terminal.seen
+    terminal.type("y\n")
+    assert terminal.ended() == 0
+    assert "as changed" in terminal.seen
+
+
+def _coordinates(line: str, flagman: Served) -> None:
+    terminal = typed(filled_in(line, flagman), flagman)
+    terminal.says("→ flagman approve ")
+    session_id = terminal.seen.split()[0]
+
+    def waved_through() -> bool:
+        state = flagman.cli.json("show", session_id)
+        if state["needs"]:
+            flagman.cli("approve", session_id, "--yes")
+        return bool(state["status"] == "completed")
+
+    until(waved_through, 40)
+    assert terminal.ended() == 0
+    assert "3 of 3 subtasks completed" in terminal.seen
+    assert "├─ ✓ look" in flagman.cli("show", session_id).stdout
+
+
+def _copies(line: str, flagman: Served) -> None:
+    session_id = flagman.cli.launched()
+    copy = output(filled_in(line, flagman, session_id), flagman).strip()
+    assert flagman.cli.json("show", copy)["forked_from"] == {"id": session_id, "step": 1}
+
+
+def _replays(line: str, flagman: Served) -> None:
+    terminal = typed(filled_in(line, flagman, flagman.cli.launched()), flagman)
+    terminal.says("── After it")
+    terminal.says("q quit")
+    terminal.type("q")
+    assert terminal.ended() == 0
+
+
 def _examines(line: str, flagman: Served) -> None:
     said = output(filled_in(line, flagman), flagman)
     assert "Store" in said
@@ -151,12 +198,16 @@ PROMISED: dict[str, Callable[[str, Served], None]] = {
     "launch": _launches,
     "pause": _pauses,
     "approve": _approves,
+    "approve --edit": _edits,
+    "launch --coordinate": _coordinates,
+    "fork": _copies,
+    "replay": _replays,
     "doctor": _examines,
 }
 
 
 def test_no_promise_is_made_in_vain() -> None:
-    assert set(PROMISED) == {line.split()[1] for line in examples.lines_of("flagman")}
+    assert set(PROMISED) == {promise(line) for line in examples.lines_of("flagman")}
 
 
 @pytest.mark.parametrize("span", examples.spans("flagman "))
@@ -188,6 +239,15 @@ async def test_the_python_block_runs(flagman: Served, api: Client) -> None:
     paused, resumed = [e["data"] for e in events if e["type"] in ("Paused", "Resumed")][:2]
     assert (paused["detail"], paused["conditions"]) == ("External dependency", ["webhook: redis_ready"])
     assert (resumed["trigger"], resumed["data"]) == ("webhook", {"redis_url": "redis://localhost"})
+
+
+@pytest.mark.parametrize("name", [s for s in examples.spans() if re.match(r"(session|Sync|MultiAgent)", s)])
+def test_what_is_named_of_python_is_there(name: str) -> None:
+    found = {"session": sdk.Session}.get(name.split(".")[0]) or sdk
+    for part in re.findall(r"[A-Za-z_]\w+", name.partition("(")[0].removeprefix("session")):
+        found = getattr(found, part)
+    for part in re.findall(r"\)\.(\w+)\(", name):
+        assert hasattr(found, part)
 
 
 # Conditions, the same in every place
