@@ -93,7 +93,7 @@ SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
         _PEOPLE | _FACTS | _STEPS | {"Paused", "Resumed", "Completed", "Failed"}
     ),
     "paused": frozenset(_PEOPLE | _FACTS | {"Paused", "Resumed", "Failed"}),
-    "completed": frozenset({"SessionRestored"}),
+    "completed": frozenset({"ChildFinished", "SessionRestored"}),
     "failed": _LATE,
     "cancelled": _LATE,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from supervisor.core.events import (
     QuestionAnswered,
     Resumed,
     SessionForked,
+    SessionRestored,
     TimerDropped,
     TimerFired,
     TimerSet,
@@ -63,6 +64,8 @@ def quiet(log: Sequence[Event]) -> dict[int, list[int]]:
                 open_.discard(event.call_id)
             case ToolFinished() | QuestionAnswered() | WaitEnded() | ChildrenJoined():
                 open_.discard(event.call_id)
+            case SessionRestored():
+                open_ -= set(event.lost)
             case ChildLaunched():
                 at_work.add(event.child_id)
             case ChildFinished():

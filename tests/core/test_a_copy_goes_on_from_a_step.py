@@ -29,6 +29,7 @@ from supervisor.core.events import (
     QuestionAsked,
     Resumed,
     SessionForked,
+    SessionRestored,
     TimerDropped,
     TimerFired,
     TimerSet,
@@ -82,7 +83,7 @@ def pause(**fields: Any) -> Paused:
     return Paused(**by(BOB), reason="manual", **fields)
 
 
-FREE = tool_call(mode="allow")
+FREE, FREE_2 = tool_call(mode="allow"), tool_call("2.1", mode="allow")
 LOOK = plan_call(subtask("look"), call_id="1.1")
 CHANGED = edited(tool_call("1.1"), {"command": "pwd"}, BOB)
 # Each is what happens after the launch.
@@ -150,6 +151,12 @@ STORIES: dict[str, list[Event]] = {
         ChildDecided(**by(BOB), child_id="a-a", verdict="retry"),
         ChildLaunched(**by(), call_id="2.1", child_id="b-b", name="look", persona="sre", task="t"),
     ],
+    "a plan that was lost on the way": [
+        responded(LOOK),
+        ChildLaunched(**by(), call_id="1.1", child_id="a-a", name="look", persona="sre", task="t"),
+        SessionRestored(**by(BOB), chain="c" * 64, lost=("1.1",)), responded(FREE_2, step=2), start("2.1"), end("2.1"),
+        ChildFinished(**by(), child_id="a-a", ending="completed", result="Seen"), responded(text="So it is"),
+    ],
     "a summary": [*step_events(1), *step_events(2), Compacted(**by(), through_step=1, summary="S"), *step_events(3)],
     "a last word": [*step_events(1), responded(text="Done"), Completed(**by(), summary="Done")],
     "a last word, and a word more": [
@@ -161,9 +168,15 @@ STORIES: dict[str, list[Event]] = {
 }  # fmt: skip
 
 
+ABOVE = Lineage(
+    parent="p-p", call_id="1.1", name="x", root="r-r", depth=1, requesters=(CAROL.id,), folder="r-r/x"
+)
+
+
+@pytest.mark.parametrize("lineage", [None, ABOVE], ids=["of a person", "of an agent"])
 @pytest.mark.parametrize("story", STORIES)
-def test_every_step_that_is_over_can_be_copied_and_no_other(story: str) -> None:
-    assert assert_copies([launched(origin={"channel": "C1"}), *STORIES[story]]) >= 1
+def test_every_step_that_is_over_can_be_copied_and_no_other(story: str, lineage: Lineage | None) -> None:
+    assert assert_copies([launched(origin={"channel": "C1"}, lineage=lineage), *STORIES[story]]) >= 1
 
 
 def cut(story: str, step: int | None = None, *, words: bool = False) -> Any:
@@ -279,10 +292,7 @@ def excluded(session_id: str, log: list[Event]) -> set[str]:
 
 
 def test_who_asked_for_the_source_has_asked_for_the_copy_and_its_copies() -> None:
-    above = Lineage(
-        parent="p-p", call_id="1.1", name="x", root="r-r", depth=1, requesters=(CAROL.id,), folder="r-r/x"
-    )
-    first = launched(lineage=above).model_copy(update={"by": "agent:p-p"})
+    first = launched(lineage=ABOVE).model_copy(update={"by": "agent:p-p"})
     log: list[Event] = [first, *step_events(1)]
     assert excluded(SID, log) == {"agent:p-p", CAROL.id}
     copy = forked_by(BOB, log)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from supervisor.core.control import Wait
+from supervisor.core.control import CallModel, Wait
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ChildDecided,
@@ -14,11 +15,13 @@ from supervisor.core.events import (
     ChildLaunched,
     ChildrenJoined,
     ChildSkipped,
+    Completed,
     Resumed,
+    SessionRestored,
 )
 from supervisor.core.prompt import conversation
 from supervisor.core.session import Session
-from tests.core.build import BOB, by, subtask
+from tests.core.build import BOB, by, responded, subtask
 from tests.core.plans import Planned
 
 
@@ -41,6 +44,27 @@ def test_one_that_is_needed_by_a_later_part_is_given_up_even_if_another_is_still
     plan.ends("b", "failed")
     assert set(plan.skipped) == {"c"}
     assert plan.running == {"a"}
+
+
+def test_fail_fast_takes_one_that_was_cancelled_for_failed() -> None:
+    plan = Planned(subtask("a"), subtask("b", "a"), subtask("c"), on_failure="fail_fast")
+    plan.ends("c", "cancelled")
+    assert plan.stopped == ["a"]
+    assert plan.skipped == {"b": "c cancelled, so nothing more was begun"}
+    assert plan.joined
+
+
+def test_a_plan_that_was_lost_on_the_way_hears_of_its_sub_agents_all_the_same() -> None:
+    """A SESSION_LOG keeps no secret: a restored plan that held one is refused while its sub-agents go on."""
+    plan = Planned(subtask("a"), subtask("b", "a"))
+    plan.add(SessionRestored(**by(BOB), chain="c" * 64, lost=("1.1",)))
+    assert isinstance(plan.action, CallModel)
+    plan.ledger.add(responded(text="Done"))
+    plan.ledger.add(Completed(**by(), summary="Done"))
+    plan.ends("a", "cancelled", cost_usd=Decimal(1))
+    assert plan.begun == ["a"]
+    assert not plan.session.running_children
+    assert plan.session.total_cost_usd == 1
 
 
 def test_fail_fast_stops_what_runs_and_begins_nothing_more() -> None:
@@ -175,12 +199,14 @@ def test_nobody_is_asked_where_the_plan_says_what_to_do(on_failure: str) -> None
 # What the log refuses
 
 
-def test_an_end_counts_once() -> None:
+@pytest.mark.parametrize("again", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
+def test_an_end_counts_once(ending: Any, again: Any) -> None:
     plan = Planned(subtask("a"), subtask("b"))
-    end = ChildFinished(**by(), child_id=plan.last("a").id, ending="completed", result="x")
+    end = ChildFinished(**by(), child_id=plan.last("a").id, ending=ending, result="x")
     plan.add(end)
     with pytest.raises(IllegalEvent, match="already recorded"):
-        plan.add(end)
+        plan.add(end.model_copy(update={"ending": again}))
     with pytest.raises(IllegalEvent, match="not part of this session"):
         plan.add(end.model_copy(update={"child_id": "zzzz-zzzz"}))
 

@@ -140,7 +140,7 @@ def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
     begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "WaitBegun", "Completed"}
     plans = {"ChildLaunched", "ChildSkipped", "ChildrenJoined"}
     assert not SESSION_MOVES["paused"] & (begins | plans)
-    assert SESSION_MOVES["completed"] == {"SessionRestored"}
+    assert SESSION_MOVES["completed"] == {"ChildFinished", "SessionRestored"}
     late = {"ToolFinished", "ChildFinished", "SessionRestored"}
     assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == late
 
