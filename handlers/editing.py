@@ -88,7 +88,7 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
     try:
         canonical = tool.validate(arguments)
     except InvalidArguments as error:
-        raise Mistakes({**form.beside(error.problems, str(error)), **wrong}) from error
+        raise Mistakes({**form.beside(error.problems), **wrong} or form.about(str(error), {})) from error
     if wrong:
         raise Mistakes(wrong)
     return canonical

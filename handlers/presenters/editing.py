@@ -99,11 +99,10 @@ class EditForm:
             now["subtasks"] = self.plan.read(state, wrong)
         return now, wrong
 
-    def beside(self, problems: Mapping[str, str], otherwise: str) -> dict[str, str]:
-        """Sentences by argument as sentences by block; `otherwise` where none of them is shown."""
+    def beside(self, problems: Mapping[str, str]) -> dict[str, str]:
+        """Sentences by argument as sentences by block, of those that are shown."""
         blocks = {field.argument.name: field.block_id for field in self.fields}
-        found = {blocks[name]: _sentence(text) for name, text in problems.items() if name in blocks}
-        return found or self.about(otherwise, {})
+        return {blocks[name]: _sentence(text) for name, text in problems.items() if name in blocks}
 
     def about(self, sentence: str, arguments: Json) -> dict[str, str]:
         """The sentence at the input that it is about, as far as can be told.

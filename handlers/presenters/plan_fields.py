@@ -15,7 +15,7 @@ from supervisor.core.delegation import Plan, Subtask
 
 # Each takes up to three of a window's hundred blocks; together they leave room in its 250 kB.
 MOST_SHOWN = 28
-MOST_BYTES = 150_000
+MOST_BYTES = 190_000
 State = Mapping[str, Block]
 
 

@@ -174,6 +174,11 @@ class Director:
     def __init__(self, slack: Slack, redis_url: str, folder: Path, stack: AsyncExitStack) -> None:
         self._slack, self._redis_url, self._folder, self._stack = slack, redis_url, folder, stack
 
+    @property
+    def personas(self) -> Path:
+        """Where further ones may be written before the scene begins."""
+        return self._folder / "personas"
+
     async def __call__(
         self,
         behave: Behaviour | Gateway,
@@ -187,8 +192,8 @@ class Director:
     ) -> Scene:
         log = self._folder / "runs.jsonl"
         known = {**builtin_tools(), **counted_tools(log), **(tools or {})}
-        write_persona(self._folder / "personas", **(persona or {}))
-        given = {"personas": self._folder / "personas", **config}
+        write_persona(self.personas, **(persona or {}))
+        given = {"personas": self.personas, **config}
         url = redis_url or self._redis_url
         options = settings(self._slack.api_url, url, self._folder / "data", **given)
         gateway: Any = Scripted(behave) if callable(behave) else behave
