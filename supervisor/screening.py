@@ -7,10 +7,11 @@ from datetime import datetime
 
 from supervisor.core.conversation import Json, ModelReply, ProposedCall
 from supervisor.core.delegation import DELEGATING, problem
-from supervisor.core.digest import call_digest
+from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
 from supervisor.core.fact import GIVE_UP
+from supervisor.core.masking import MASK
 from supervisor.core.persona import Persona
 from supervisor.core.policy import Ruling, may_use, rule
 from supervisor.core.text import clean, clean_text
@@ -66,6 +67,10 @@ def edited(
     call: ToolCall, arguments: Json, persona: Persona, tools: Mapping[str, Tool], roster: Collection[str]
 ) -> ToolCall:
     """The call with other arguments, ruled anew and asked for in any case. Raises InvalidInput with the reason."""
+    if MASK in canonical_json(arguments) and MASK not in canonical_json(call.arguments):
+        raise InvalidInput(
+            f"There is {MASK} in place of a secret that was not shown; write the value itself."
+        )
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
     new = _ruled(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":

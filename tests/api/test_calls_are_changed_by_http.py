@@ -9,7 +9,7 @@ import pytest
 from supervisor.core.events import CallEdited
 from tests.api.conftest import APPROVE, LAUNCH, Build, House
 from tests.support.api import Client, Reply
-from tests.support.scripted import results
+from tests.support.scripted import calls, in_turn, results, says
 
 OTHER = {"service": "shop", "notes": "with care"}
 
@@ -102,3 +102,16 @@ async def test_policy_is_asked_about_the_other_arguments(build: Build) -> None:
     assert decided.status == 200
     await house.until(session_id, lambda s: s.ended)
     assert [row[-1]["service"] for row in house.scene.runs("deploy")] == ["till"]
+
+
+async def test_a_mask_never_takes_the_place_of_a_secret(build: Build) -> None:
+    secret = "ghp_0123456789012345678901234567890123"
+    house = await build(in_turn(calls(("deploy", {"service": "shop", "notes": secret})), says("Done.")))
+    session_id = await waiting(house)
+    seen = (await house.api.get(f"/v1/sessions/{session_id}"))["calls"][0]["arguments"]
+    assert seen == {"service": "shop", "notes": "[masked]"}
+    refused = await change(house.api, session_id, {**seen, "service": "till"})
+    assert "write the value itself" in refused.problem(422, "invalid_input")["detail"]
+    assert (await change(house.api, session_id, {"service": "till", "notes": "none"})).status == 200
+    await house.until(session_id, lambda s: s.ended)
+    assert house.scene.runs("deploy")[0][-1] == {"service": "till", "notes": "none"}
