@@ -198,6 +198,10 @@ def _not_paused(session: Session) -> str:
         return "That pause is already over, and this session is in another one now."
     if session.waiting_for == "human_approval_required":
         return "This session waits for an approval: approve or deny the proposed call to go on."
+    if session.waiting_for == "children_running":
+        return "This session waits for its sub-agents, and goes on by itself when they have ended."
+    if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
+        return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
     if session.waiting_for == "human_input_required":
         return "This session waits for an answer: reply in its thread to go on."
     if session.waiting_for == "outcome_unknown":

@@ -23,7 +23,7 @@ _PROBLEMS = {
     404: "There is none.",
     409: "Not as things stand.",
     410: "Expired.",
-    413: "The body is too large.",
+    413: "The body, or the file, is too large.",
     415: "Another kind of body is needed.",
     422: "What came in does not fit.",
     429: "Too many requests.",

@@ -81,7 +81,7 @@ def _play(title: str, session_id: str, events: Sequence[SessionEvent], *, as_jso
     if as_json:
         for frame in found:
             sys.stdout.write(json.dumps(frame.row(), ensure_ascii=False) + "\n")
-    elif is_terminal() and is_terminal(sys.stdin):
+    elif is_terminal() and is_terminal(sys.stdin) and sys.platform != "win32":
         _step_through(title, found)
     else:
         _print(found)
