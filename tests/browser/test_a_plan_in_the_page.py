@@ -1,0 +1,33 @@
+"""A coordinator in the page: its plan is read and approved, and what its sub-agents ask is decided on its board."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.flagman import Flagman
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Page, flagman: Flagman) -> None:
+    await page.get_by_test_id("composer").fill("/agent launch project-coordinator find out why it is slow")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Waiting for an approval")).to_be_visible()
+    await page.get_by_test_id("open-thread").first.click()
+    thread = page.get_by_test_id("thread")
+    await expect(
+        thread.locator("ol > li").filter(has_text="write-up (release-manager), after look, options")
+    ).to_be_visible()
+    await thread.locator('[data-action-id="call_approve"]').click()
+
+    await expect(thread.get_by_text("4 decisions wait", exact=True)).to_be_visible()
+    await expect(thread.get_by_text("0/3 done")).to_be_visible()
+    for left in ("3 decisions wait", "2 decisions wait", "1 decision waits"):
+        await thread.locator('[data-action-id="call_approve"]').first.click()
+        await expect(thread.get_by_text(left, exact=True)).to_be_visible()
+    await thread.get_by_role("link", name="look", exact=True).first.click()
+    await expect(page.get_by_text("Sub-agent look of project-coordinator").first).to_be_visible()
+    root = await flagman.session(lambda s: s.lineage)
+    family = await flagman.core.supervisor.get(root.root)
+    assert {child.name for child in family.children} >= {"look", "options"}
