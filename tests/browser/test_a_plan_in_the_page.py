@@ -5,20 +5,17 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.support.flagman import Flagman
-
 pytestmark = pytest.mark.browser
 
 
-async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Page, flagman: Flagman) -> None:
+async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Page) -> None:
     await page.get_by_test_id("composer").fill("/agent launch project-coordinator find out why it is slow")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Waiting for an approval")).to_be_visible()
     await page.get_by_test_id("open-thread").first.click()
     thread = page.get_by_test_id("thread")
-    await expect(
-        thread.locator("ol > li").filter(has_text="write-up (release-manager), after look, options")
-    ).to_be_visible()
+    last = thread.locator("ol > li").filter(has_text="write-up (release-manager), after look, options")
+    await expect(last).to_be_visible()
     await thread.locator('[data-action-id="call_approve"]').click()
 
     await expect(thread.get_by_text("4 decisions wait", exact=True)).to_be_visible()
@@ -28,6 +25,3 @@ async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Pag
         await expect(thread.get_by_text(left, exact=True)).to_be_visible()
     await thread.get_by_role("link", name="look", exact=True).first.click()
     await expect(page.get_by_text("Sub-agent look of project-coordinator").first).to_be_visible()
-    root = await flagman.session(lambda s: s.lineage)
-    family = await flagman.core.supervisor.get(root.root)
-    assert {child.name for child in family.children} >= {"look", "options"}
