@@ -9,7 +9,7 @@ from datetime import datetime
 from handlers.ids import Action, Target
 from handlers.presenters.approval import room, row
 from handlers.presenters.family import Family, Member
-from handlers.presenters.headline import failures, state
+from handlers.presenters.headline import WAITING, apart, failures
 from handlers.presenters.message import Mask
 from handlers.presenters.notices import choices
 from handlers.presenters.proposal import full_text
@@ -28,7 +28,7 @@ from handlers.presenters.text import (
 from supervisor.core.events import Paused
 from supervisor.core.session import Call, Child, Session
 
-WORDS_SHOWN, DETAIL_SHOWN = 900, 300
+WORDS_SHOWN = 900
 ROW_CHARACTERS = 600
 # Pauses that nothing but a person ends.
 STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceeded"}
@@ -97,12 +97,14 @@ def _question(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
 
 
 def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
-    session, (mark, words) = member.session, state(member.session, mask, limit=DETAIL_SHOWN)
-    title = f":{mark}: {_who(member.path, session.id, family)} {escape(words[:1].lower() + words[1:])}"
+    session, (mark, words) = member.session, apart(WAITING[pause.reason])
+    title = f":{mark}: {_who(member.path, session.id, family)} {words[:1].lower()}{words[1:]}"
+    why = shorten(mask(pause.detail), WORDS_SHOWN)
     actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
-    brief = f"{member.path}: {one_line(words, 60)}"
-    size = len(title) + ROW_CHARACTERS
-    return Ask(pause.at, member.path, session.id, brief, [mrkdwn(title), *spent(session), actions], size)
+    # What it has used says more than that it is used up.
+    blocks = [mrkdwn(title), *(spent(session) or [plain(why)]), actions]
+    brief = f"{member.path}: {words}"
+    return Ask(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
 
 
 def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[Ask]:

@@ -37,11 +37,11 @@ def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
 def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
     """The name of an emoji, and plain words."""
     if session.ended:
-        return _apart(ENDED[session.lifecycle])
+        return apart(ENDED[session.lifecycle])
     waiting = session.waiting_for
     if waiting is None:
         return "hourglass_flowing_sand", _doing(session)
-    mark, words = _apart(WAITING[waiting])
+    mark, words = apart(WAITING[waiting])
     if session.pause:
         detail = one_line(mask(session.pause.detail), limit)
         return mark, f"{words}: {detail}" if detail else words
@@ -52,7 +52,8 @@ def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
     return mark, words
 
 
-def _apart(line: str) -> tuple[str, str]:
+def apart(line: str) -> tuple[str, str]:
+    """The emoji and the words of one of the lines above."""
     _, mark, words = line.split(":", 2)
     return mark, words.strip()
 
