@@ -34,7 +34,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         session = await deps.supervisor.get(target.session_id)
         call = _shown(session, target)
         right_to_decide(session, call, await deps.people.deciding(actor_of(body), session, target.call_ids))
-        view = (await _form(deps, session, call)).view(session, deps.mask)
+        view = (await _form(deps, session, call)).view(session)
         await client.views_open(trigger_id=body["trigger_id"], view=view)
         await ack()
 

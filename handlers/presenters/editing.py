@@ -48,7 +48,7 @@ class EditForm:
     left: tuple[Field, ...]
     plan: PlanFields | None
 
-    def view(self, session: Session, mask: Mask) -> Block:
+    def view(self, session: Session) -> Block:
         """The window; without a button to save where nothing in it can be changed."""
         call = self.call
         blocks: list[Block] = [
@@ -57,7 +57,7 @@ class EditForm:
         blocks += self.plan.blocks if self.plan else []
         blocks += [field.block() for field in self.fields]
         for field in self.kept:
-            blocks += _as_it_is(field, mask)
+            blocks += _as_it_is(field)
         blocks += self._elsewhere(session)
         private = Target.of(session, call, extra=self.marks).encode()
         changeable = any(block["type"] == "input" for block in blocks)
@@ -67,7 +67,7 @@ class EditForm:
         """How to change what cannot be changed here."""
         if not (self.kept or self.left or (self.plan and self.plan.left)):
             return []
-        names = [escape(one_line(field.argument.name, 40)) for field in self.left]
+        names = [escape(one_line(field.mask(field.argument.name), 40)) for field in self.left]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         words = [f"No room here for {', '.join(names[:NAMES_SHOWN])}{more}."] if names else []
         if self.plan and self.plan.left:
@@ -133,7 +133,7 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Mask) -> Ed
         room, size = room - len(plan.blocks), size - _bytes(plan.blocks)
     shown: list[Field] = []
     for field in fields:
-        blocks = _as_it_is(field, mask) if field.why_kept else [field.block()]
+        blocks = _as_it_is(field) if field.why_kept else [field.block()]
         room, size = room - len(blocks), size - _bytes(blocks)
         if room < 0 or size < 0:
             break
@@ -168,10 +168,10 @@ def _narrowed(call: Call, schema: Json, roster: Sequence[str]) -> Json:
     return {**schema, "properties": {**properties, "persona": persona}}
 
 
-def _as_it_is(field: Field, mask: Mask) -> list[Block]:
+def _as_it_is(field: Field) -> list[Block]:
     """An argument that cannot be changed here, and how it begins."""
-    name = escape(one_line(field.argument.name, 80)) or "–"
-    text = visible(mask(field.shown))
+    name = escape(one_line(field.mask(field.argument.name), 80)) or "–"
+    text = visible(field.mask(field.shown))
     return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_beginning(text))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from handlers.presenters.message import Mask
@@ -44,8 +44,9 @@ class Field:
     value: Any
     kind: Kind
     shown: str
-    choices: tuple[Any, ...] = field(default=())
-    why_kept: str = ""
+    choices: tuple[Any, ...]
+    mask: Mask
+    why_kept: str
 
     @property
     def optional(self) -> bool:
@@ -58,11 +59,11 @@ class Field:
         block: Block = {
             "type": "input",
             "block_id": self.block_id,
-            "label": words(one_line(self.argument.name, 150) or "–"),
+            "label": words(one_line(self.mask(self.argument.name), 150) or "–"),
             "optional": self.optional,
             "element": self._element(),
         }
-        hint = self._hint()
+        hint = self.mask(self._hint())
         return {**block, "hint": words(hint)} if hint else block
 
     def _element(self) -> Block:
@@ -80,7 +81,7 @@ class Field:
         return {**element, "initial_value": self.shown} if self.shown else element
 
     def _select(self) -> Block:
-        options = [_option(_label(choice), str(n)) for n, choice in enumerate(self.choices)]
+        options = [_option(self.mask(_label(choice)), str(n)) for n, choice in enumerate(self.choices)]
         if self.optional and len(options) < MOST_OPTIONS:
             options.append(_option("not set", NOT_SET))
         chosen = [option for option in options if option["value"] == self.shown]
@@ -148,10 +149,11 @@ def make_field(block_id: str, argument: Argument, value: Any, mask: Mask) -> Fie
     """The field for an argument that has this value, or ABSENT."""
     kind, shown, choices = _kind(argument, value)
     seen = _label(value) if kind == "choice" and value is not ABSENT else shown
-    return Field(block_id, argument, value, kind, shown, choices, _why_kept(seen, mask))
+    return Field(block_id, argument, value, kind, shown, choices, mask, why_kept(seen, mask))
 
 
-def _why_kept(shown: str, mask: Mask) -> str:
+def why_kept(shown: str, mask: Mask) -> str:
+    """Why a text cannot be changed in an input; empty where it can."""
     if mask(shown) != shown:
         return "it holds a secret"
     if wide(shown) > MOST_CHARACTERS:

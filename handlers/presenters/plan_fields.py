@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from handlers.presenters.fields import MOST_CHARACTERS, wide, words
+from handlers.presenters.fields import MOST_CHARACTERS, why_kept, words
 from handlers.presenters.message import Mask
-from handlers.presenters.text import Block, escape, mrkdwn, one_line, visible
+from handlers.presenters.text import Block, escape, mrkdwn, one_line
 from supervisor.core.delegation import Plan, Subtask
 
 # Each takes up to three of a window's hundred blocks; together they leave room in its 250 kB.
@@ -53,11 +53,10 @@ class PlanFields:
 
     def _task(self, n: int, subtask: Subtask) -> Block:
         title = f"{n + 1}. {subtask.id}"
-        if not self._editable(subtask):
+        why = why_kept(subtask.task, self.mask) if subtask.task.strip() else "it is blank"
+        if why:
             shown = escape(one_line(self.mask(subtask.task), 300))
-            return mrkdwn(
-                f"*{title}* stays as it is, as it is too long for a window or holds a secret:\n{shown}"
-            )
+            return mrkdwn(f"*{title}* stays as it is: {why}.\n{shown}")
         return {
             "type": "input",
             "block_id": f"task:{n}",
@@ -72,10 +71,6 @@ class PlanFields:
                 "initial_value": subtask.task,
             },
         }
-
-    def _editable(self, subtask: Subtask) -> bool:
-        task = subtask.task
-        return self.mask(task) == task and visible(task) == task and wide(task) <= MOST_CHARACTERS
 
     def _persona(self, n: int, subtask: Subtask) -> Block:
         names = list(dict.fromkeys([subtask.persona, *self.roster]))[:100]

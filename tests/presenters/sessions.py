@@ -7,10 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    CallEdited,
     Cancelled,
     Completed,
     Event,
@@ -87,6 +89,14 @@ def _walk(draw: st.DrawFn, call: Call) -> list[Event]:
     digest, rule = call.call.digest, call.call.approvers or Approvers()
     via = f"group:{rule.groups[0]}" if rule.groups else "user" if rule.users else "anyone"
     words = draw(texts(20_000))
+    edited: list[Event] = []
+    if call.phase == "awaiting" and draw(st.booleans()):
+        other = {**(call.call.arguments if isinstance(call.call.arguments, dict) else {}), **draw(ARGUMENTS)}
+        new = call.call.model_copy(
+            update={"arguments": other, "digest": call_digest(call.call.tool, other), "mode": "ask"}
+        )
+        edited = [CallEdited(**by(BOB), **ids, before=digest, call=new, via=via)]
+        digest = new.digest
     deciding = {"digest": digest, "via": via, **ids}
     asked = QuestionAsked(
         **by(),
@@ -95,10 +105,10 @@ def _walk(draw: st.DrawFn, call: Call) -> list[Event]:
         options=tuple(draw(st.lists(texts(75).filter(str.strip), max_size=5))),
     )
     if fate in ("held", "wait"):
-        return [asked]
+        return [asked, *edited]
     if fate == "deny":
-        return [ApprovalDecided(**by(BOB), verdict="deny", reason=words, **deciding)]
-    events: list[Event] = [asked, ApprovalDecided(**by(BOB), verdict="approve", **deciding)]
+        return [*edited, ApprovalDecided(**by(BOB), verdict="deny", reason=words, **deciding)]
+    events: list[Event] = [asked, *edited, ApprovalDecided(**by(BOB), verdict="approve", **deciding)]
     if fate == "half":
         return events
     events.append(ApprovalDecided(**by(CAROL), verdict="approve", **deciding))

@@ -16,6 +16,7 @@ from handlers.presenters import modals
 from handlers.presenters.card import MARK
 from handlers.presenters.home import home
 from handlers.presenters.message import Message
+from handlers.presenters.proposal import as_proposed, full_text
 from handlers.presenters.text import argument_text
 from handlers.presenters.thread import thread
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
@@ -30,7 +31,7 @@ from tests.support.stage import live_markup
 
 MASK = Masker()
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
-DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY}
+DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 often = settings(
     max_examples=60,
     deadline=None,
@@ -113,8 +114,10 @@ def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) 
         if left > 0:
             assert f"{left:,} more characters" in str(row)
             assert Action.VIEW in {b["action_id"] for b in buttons(row)}
-        if len(full) > 2_000:
-            assert every_page(session, call) == full
+        if len(full) > 2_000 or call.proposed:
+            before = MASK(full_text(as_proposed(call))) if call.proposed else ""
+            assert every_page(session, call) == (full or " ") + (before or (" " if call.proposed else ""))
+            assert f"Changed by <@{BOB.id.removeprefix('slack:')}>" in str(row) or not call.proposed
 
 
 @often
