@@ -27,7 +27,7 @@ async def test_launch_approve_and_see_the_result(page: Page, flagman: Flagman) -
     thread = page.get_by_test_id("thread")
     await expect(thread.get_by_text("df -h").first).to_be_visible()
     await thread.locator('[data-action-id="call_approve_all"]').click()
-    await expect(thread.get_by_text("Files written: report.md")).to_be_visible()
+    await expect(thread.get_by_text("Files written: report.md").last).to_be_visible()
     await expect(thread.locator('[data-action-id^="call_approve"]')).to_have_count(0)
     done = await flagman.session(lambda s: s.lifecycle == "completed")
     assert {d.by for step in done.steps for c in step.calls for d in c.decisions} == {"slack:U0ADA0001"}
@@ -62,6 +62,28 @@ async def test_the_full_call_opens_and_closes(page: Page) -> None:
     await expect(modal.get_by_text("sha256")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(modal).to_have_count(0)
+
+
+async def test_a_call_is_edited_and_runs_as_saved(page: Page, flagman: Flagman) -> None:
+    await _launch(page)
+    await _open_thread(page)
+    thread = page.get_by_test_id("thread")
+    await thread.locator('[data-action-id="call_edit"]').last.click()
+    modal = page.get_by_test_id("modal")
+    command, seconds = (modal.locator(f'[data-block-id="arg:{n}"]') for n in (0, 1))
+    await command.fill("echo edited")
+    await seconds.fill("9000")
+    await modal.get_by_test_id("modal-submit").click()
+    await expect(modal.get_by_text("Input should be less than or equal to 600.")).to_be_visible()
+    await seconds.fill("30")
+    await modal.get_by_test_id("modal-submit").click()
+    await expect(modal).to_have_count(0)
+    await expect(thread.get_by_text("Changed by")).to_be_visible()
+    await expect(thread.get_by_text("+ command: echo edited")).to_be_visible()
+    await expect(thread.get_by_text("exit code 0")).to_be_visible()
+    session = await flagman.session(lambda s: any(c.proposed and c.settled for c in s.steps[0].calls))
+    (ran,) = (c.call.arguments for c in session.steps[0].calls if c.proposed)
+    assert ran == {"command": "echo edited", "timeout_s": 30}
 
 
 async def test_the_form_launches_by_keyboard_alone(page: Page) -> None:
