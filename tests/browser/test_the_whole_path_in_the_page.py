@@ -81,8 +81,10 @@ async def test_a_call_is_edited_and_runs_as_saved(page: Page, flagman: Flagman) 
     await expect(thread.get_by_text("Changed by")).to_be_visible()
     await expect(thread.get_by_text("+ command: echo edited")).to_be_visible()
     await expect(thread.get_by_text("exit code 0")).to_be_visible()
-    session = await flagman.session(lambda s: any(c.proposed and c.settled for c in s.steps[0].calls))
-    (ran,) = (c.call.arguments for c in session.steps[0].calls if c.proposed)
+    session = await flagman.session(
+        lambda s: any(c.proposed and c.settled for step in s.steps for c in step.calls)
+    )
+    (ran,) = (c.call.arguments for step in session.steps for c in step.calls if c.proposed)
     assert ran == {"command": "echo edited", "timeout_s": 30}
 
 
