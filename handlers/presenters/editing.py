@@ -72,9 +72,8 @@ class EditForm:
         words = [f"No room here for {', '.join(names[:NAMES_SHOWN])}{more}."] if names else []
         if self.plan and self.plan.left:
             words.append(f"{self.plan.left} further subtasks have no room here.")
-        words.append(
-            f"They stay as they are. `flagman approve {session.id} --edit` on the command line changes them."
-        )
+        command = f"`flagman approve {session.id} {self.call.call_id} --edit`"
+        words.append(f"They stay as they are; {command} on the command line changes them.")
         return [context(" ".join(words))]
 
     def read(self, state: State) -> tuple[Json, dict[str, str]]:

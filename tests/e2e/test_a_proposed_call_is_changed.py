@@ -162,7 +162,7 @@ async def test_what_is_too_long_or_secret_stays_as_it_is(stage: Director) -> Non
     assert view["submit"] is None
     assert "its 3,001 characters do not fit into a window" in shown
     assert "it holds a secret" in shown
-    assert f"flagman approve {session.id} --edit" in shown
+    assert f"flagman approve {session.id} 1.1 --edit" in shown
 
 
 async def test_the_rest_is_kept_to_the_letter(stage: Director) -> None:

@@ -139,7 +139,7 @@ def test_every_argument_is_an_input_or_said_to_stay(edit: tuple[Session, EditFor
     assert set(arguments) <= {field.argument.name for field in fields}
     shown = json.dumps(form.view(session)["blocks"], ensure_ascii=False)
     if form.kept or form.left:
-        assert f"flagman approve {session.id} --edit" in shown
+        assert f"flagman approve {session.id} 1.1 --edit" in shown
     for field in form.kept:
         assert field.why_kept in shown
 
