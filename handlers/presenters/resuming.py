@@ -37,7 +37,7 @@ def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
         "max_cost_usd": f"{money(cost.used)}{of_cost}{' and what has no known price' if unpriced else ''}",
     }
     if minutes.limit is not None:
-        figures["max_minutes"] = f"{minutes.used:.0f} of {minutes.limit:g} minutes"
+        figures["max_minutes"] = f"{minutes.used:,.0f} of {minutes.limit:,.10g} minutes"
     if full.limit is not None:
         figures["max_context_tokens"] = f"{_of(full.used, full.limit)} tokens of context"
     return figures
@@ -68,7 +68,7 @@ def _used_up(session: Session) -> dict[str, str]:
     if more.max_context_tokens is not None and more.max_context_tokens != limits.max_context_tokens:
         found["max_context_tokens"] = f"{more.max_context_tokens:,} tokens of context"
     if more.max_minutes is not None and more.max_minutes != limits.max_minutes:
-        found["max_minutes"] = f"{session.allowance.max_minutes or limits.max_minutes:g} more minutes"
+        found["max_minutes"] = f"{session.allowance.max_minutes or limits.max_minutes:,.10g} more minutes"
     return found
 
 
