@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 import aiohttp
-from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.middleware import sentence
 from handlers.place import Place
 from handlers.presenters.text import escape, one_line, person, visible
 from handlers.rows import Row
+from handlers.sending import Gone, NotNow, Refused, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
@@ -50,6 +51,7 @@ class Files:
         mask: Callable[[str], str],
     ) -> None:
         self._client, self._artifacts, self._rows, self._mask = client, artifacts, rows, mask
+        self._sender = SlackSender(client, rows)
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
@@ -107,20 +109,11 @@ class Files:
         """Raises UploadRefused."""
         name = one_line(self._mask(PurePosixPath(path).name), 200)
         try:
-            await self._client.files_upload_v2(
-                channel=place.channel,
-                thread_ts=place.thread_ts or None,
-                filename=name,
-                title=name,
-                content=content,
-                initial_comment=comment,
-            )
-        except (SlackApiError, SlackRequestError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            data = getattr(getattr(error, "response", None), "data", None)
-            code = str(data.get("error", "")) if isinstance(data, dict) else ""
-            _log.error("%s was not uploaded: %s", path, code or repr(error))
-            why = _WHY.get(code, "please try again in a moment.")
-            raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from error
+            await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)
+        except (NotNow, Gone, Refused) as problem:
+            _log.error("%s was not uploaded: %s", path, problem)
+            why = _WHY.get(str(problem), "please try again in a moment.")
+            raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from problem
 
     async def _tell_if_refused(self, upload: asyncio.Task[None], actor: Actor, place: Place) -> None:
         try:

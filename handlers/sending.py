@@ -150,12 +150,19 @@ class SlackSender:
 
         return bool(await self._look(channel, thread_ts, since, has_it))
 
-    async def upload(self, channel: str, thread_ts: str, name: str, text: str) -> None:
-        """Share a file in a thread. Raises NotNow, Gone, Away or Refused."""
+    async def upload(
+        self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
+    ) -> None:
+        """Share a file, in a thread if one is named. Raises NotNow, Gone, Away or Refused."""
         await self._respect_waits(_UPLOAD, channel)
         try:
             await self._client.files_upload_v2(
-                channel=channel, thread_ts=thread_ts, filename=name, title=name, content=text
+                channel=channel,
+                thread_ts=thread_ts or None,
+                filename=name,
+                title=name,
+                content=content,
+                initial_comment=comment or None,
             )
         except SlackApiError as error:
             raise await self._problem(_UPLOAD, channel, error) from error
