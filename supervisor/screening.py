@@ -67,14 +67,15 @@ def edited(
     call: ToolCall, arguments: Json, persona: Persona, tools: Mapping[str, Tool], roster: Collection[str]
 ) -> ToolCall:
     """The call with other arguments, ruled anew and asked for in any case. Raises InvalidInput with the reason."""
-    if MASK in canonical_json(arguments) and MASK not in canonical_json(call.arguments):
-        raise InvalidInput(
-            f"There is {MASK} in place of a secret that was not shown; write the value itself."
-        )
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
     new = _ruled(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":
         raise InvalidInput(new.reason)
+    # Only now it is known to be JSON.
+    if MASK in canonical_json(new.arguments) and MASK not in canonical_json(call.arguments):
+        raise InvalidInput(
+            f"There is {MASK} in place of a secret that was not shown; write the value itself."
+        )
     if new.mode == "allow":
         # What a person changes is waved through by those who might have approved it before.
         return new.model_copy(update={"mode": "ask", "approvers": call.approvers})

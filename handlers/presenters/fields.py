@@ -184,7 +184,7 @@ def _kind(argument: Argument, value: Any) -> tuple[Kind, str, tuple[Any, ...]]:
     if argument.item and (empty or _fits_lines(value, argument.item)):
         lines = [] if empty else [line if isinstance(line, str) else json.dumps(line) for line in value]
         return "lines", "\n".join(lines), ()
-    return "json", "" if value is ABSENT else _as_json(value), ()
+    return "json", "" if empty else _as_json(value), ()
 
 
 def _is_number(value: Any) -> bool:
