@@ -41,7 +41,8 @@ class Coordinator:
                 lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
                 ledger.add(ChildFinished(**ledger.now(), **lost))
                 continue
-            if found.ended:
+            # One that was stopped has yet to record how its own sub-agents ended, and what they used.
+            if found.ended and not found.running_children:
                 ledger.add(ChildFinished(**ledger.now(), **_end_of(found)))
 
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:

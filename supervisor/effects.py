@@ -102,9 +102,14 @@ def _wakes(before: Session | None, after: Session) -> list[tuple[str, QueueName]
         return []
     boards = dict.fromkeys((lineage.root, lineage.parent)) if after.origin else {}
     wakes: list[tuple[str, QueueName]] = [(session_id, "outbox") for session_id in boards]
-    if after.ended and not (before and before.ended):
+    if _over(after) and not (before and _over(before)):
         wakes.append((lineage.parent, "ready"))
     return wakes
+
+
+def _over(session: Session) -> bool:
+    """Whether it has ended, and everybody whom it launched."""
+    return session.ended and not session.running_children
 
 
 def _ms(at: datetime) -> float:
