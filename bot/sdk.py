@@ -27,7 +27,9 @@ from supervisor.blocking import SyncSession
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.multiagent import MultiAgentResult
+from supervisor.record.front import front_of
 from supervisor.remote import Remote
+from supervisor.restoring import SessionExists
 from supervisor.states import ChildState, Pausing, ProposedCall, SessionEvent, SessionState
 
 if TYPE_CHECKING:
@@ -99,6 +101,28 @@ class Session(client.Session):
         chosen = backend or _found(url, api_key)
         return cls(chosen, await chosen.get(session_id))
 
+    @classmethod
+    async def load_from_log(
+        cls,
+        path: str | Path,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        backend: Backend | None = None,
+    ) -> Session:
+        """The session of a SESSION_LOG: as it stands, or brought back where it is lost.
+
+        Raises OSError, Altered where the file is not as it was written, or PersonaLost.
+        """
+        document = await asyncio.to_thread(Path(path).read_bytes)
+        chosen = backend or _found(url, api_key)
+        try:
+            state = await chosen.restore(document)
+        except SessionExists:
+            # By then the document was verified, so this is the session that it is about.
+            state = await chosen.get(front_of(document).session_id)
+        return cls(chosen, state)
+
 
 class SyncAgent:
     """As Agent, for scripts without `async`; its sessions too."""
@@ -121,6 +145,10 @@ class SyncAgent:
     @staticmethod
     def load(session_id: str, *, url: str | None = None, api_key: str | None = None) -> SyncSession:
         return SyncSession(blocking.wait_for(Session.load(session_id, url=url, api_key=api_key)))
+
+    @staticmethod
+    def load_from_log(path: str | Path, *, url: str | None = None, api_key: str | None = None) -> SyncSession:
+        return SyncSession(blocking.wait_for(Session.load_from_log(path, url=url, api_key=api_key)))
 
 
 class MultiAgentSupervisor(multiagent.MultiAgentSupervisor[Session]):
@@ -186,7 +214,8 @@ async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) 
         if not isinstance(flagman, Core):
             flagman = await stack.enter_async_context(_running(flagman, gateway))
         actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
-        yield Local(flagman.supervisor, actor, now, flagman.artifacts(), flagman.resume_tokens())
+        files, tokens = flagman.artifacts(), flagman.resume_tokens()
+        yield Local(flagman.supervisor, actor, now, files, flagman.restoring(), tokens)
 
 
 @asynccontextmanager

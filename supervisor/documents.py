@@ -18,6 +18,7 @@ from supervisor.record.document import render
 from supervisor.record.masked import masked_events, masked_persona
 from supervisor.record.signing import sign
 
+
 @dataclass(frozen=True)
 class Document:
     """The text, how many events are in it, and the seconds of a processor that it took to write it."""

@@ -20,6 +20,7 @@ from supervisor.core.family import Until, needs_of, reached
 from supervisor.core.session import Session
 from supervisor.family import at_work
 from supervisor.looking import state_of
+from supervisor.restoring import Restoring
 from supervisor.states import ArtifactState, Pausing, SessionEvent, SessionState
 from supervisor.supervisor import Supervisor
 from supervisor.tokens import ResumeTokens
@@ -36,10 +37,12 @@ class Local:
         actor: Actor,
         clock: Callable[[], datetime],
         artifacts: Artifacts,
+        restoring: Restoring,
         tokens: ResumeTokens | None = None,
     ) -> None:
         self._supervisor, self._actor = supervisor, actor
         self._clock, self._artifacts, self._tokens = clock, artifacts, tokens
+        self._restoring = restoring
 
     async def launch(
         self,
@@ -183,6 +186,10 @@ class Local:
         with _store_may_be_away():
             session, _ = await self._supervisor.tell(session_id, text, self._actor, kind="api")
             return await self._seen(session)
+
+    async def restore(self, document: bytes) -> SessionState:
+        with _store_may_be_away():
+            return await self._seen(await self._restoring.restore(document, self._actor))
 
     async def artifacts(self, session_id: str) -> list[ArtifactState]:
         with _store_may_be_away():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from supervisor import apikeys, schedules, tokens
+from supervisor import apikeys, restoring, schedules, tokens
 from supervisor.backend import Unavailable
 from supervisor.core.conversation import Json
 from supervisor.core.errors import FlagmanError, InvalidInput
@@ -17,9 +17,11 @@ _DETAILS: Json = {
     "at": None,
     "users": (),
     "groups": (),
+    "kind": "",
+    "line": 0,
 }
 # Loaded, so that their refusals come back as what they are.
-_REFUSING = (apikeys, schedules, tokens)
+_REFUSING = (apikeys, restoring, schedules, tokens)
 
 
 class Refused(FlagmanError):

@@ -102,6 +102,9 @@ class Remote(Wire):
         found = await self.call("POST", f"{path_of(session_id)}/context", {"text": text})
         return SessionState.model_validate(found["session"])
 
+    async def restore(self, document: bytes) -> SessionState:
+        return SessionState.model_validate(await self.send("/v1/restore", document, "text/markdown"))
+
     async def artifacts(self, session_id: str) -> list[ArtifactState]:
         found = await self.call("GET", f"{path_of(session_id)}/artifacts")
         return [ArtifactState.model_validate(row) for row in found["artifacts"]]

@@ -50,9 +50,7 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
         how = f"{person(event.by, event.by_name)} gave the plan."
     else:
         price = "for a price that is not known" if event.cost_usd is None else f"for {money(event.cost_usd)}"
-        how = (
-            f"{code(event.model, 80)} answered in {took(event.duration_ms)} with {tokens(event.usage)} {price}."
-        )
+        how = f"{code(event.model, 80)} answered in {took(event.duration_ms)} with {tokens(event.usage)} {price}."
     written = [f"### Step {number} · {stamp(event.at)} UTC", "", how, ""]
     if event.text.strip():
         written += [*prose(event.text, n), ""]

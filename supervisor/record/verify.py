@@ -6,23 +6,22 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from supervisor.core.conversation import Json
-from supervisor.core.errors import FlagmanError, IllegalEvent, LogUnreadable
+from supervisor.core.errors import IllegalEvent, LogUnreadable
 from supervisor.core.events import Event, decode
 from supervisor.core.fold import fold
 from supervisor.core.session import Session
 from supervisor.record import appendix
 from supervisor.record.document import FORMAT, render
+from supervisor.record.front import Altered as Altered
+from supervisor.record.front import Fields, Kind, fields_of
 from supervisor.record.safe import one_line
 from supervisor.record.signing import check
 
-Kind = Literal[
-    "no document", "truncated", "changed event", "changed text", "wrong signature", "another key", "unsigned"
-]
 SESSION_ID = re.compile(r"[0-9a-z]+(-[0-9a-z]+){1,2}")
-_SHOWN = 80
+_SHOWN, _BEFORE = 80, 30
 _SIGNATURES: dict[str, tuple[Kind, str]] = {
     "wrong": (
         "wrong signature",
@@ -31,18 +30,6 @@ _SIGNATURES: dict[str, tuple[Kind, str]] = {
     "another key": ("another key", "it was signed with another FLAGMAN_SECRET_KEY than those at hand"),
     "unsigned": ("unsigned", "it is not signed, so anybody may have written it"),
 }
-
-
-class Altered(FlagmanError):
-    """`kind` says what was found, `line` where (from 1; 0: nowhere in particular)."""
-
-    code = "session_log_altered"
-    status = 422
-
-    def __init__(self, kind: Kind, line: int, problem: str) -> None:
-        where = f"line {line}: " if line else ""
-        super().__init__(f"{kind[0].upper()}{kind[1:]}: {where}{problem}.")
-        self.kind, self.line = kind, line
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ def verify(document: bytes, keys: Sequence[str]) -> Verified:
     """Raises Altered at the first thing that is not as it was written."""
     text = _text(document)
     lines = text.split("\n")
-    front = _front_matter(lines)
+    front = fields_of(lines)
     first, links = _chain(lines)
     if front["chain"][1] != f"sha256:{links[-1].hash}":
         raise Altered("changed event", front["chain"][0], "the chain does not end as the front matter says")
@@ -87,25 +74,6 @@ def _text(document: bytes) -> str:
     except UnicodeDecodeError as error:
         line = document[: error.start].count(b"\n") + 1
         raise Altered("changed text", line, "there is a byte that is no UTF-8") from None
-
-
-Front = dict[str, tuple[int, str]]
-
-
-def _front_matter(lines: Sequence[str]) -> Front:
-    """Each field with its line. The rest of the document holds it to account."""
-    if lines[0] != "---" or not any(line.startswith("session_log:") for line in lines[:3]):
-        raise Altered("no document", 1, "this is not the beginning of a SESSION_LOG")
-    front: Front = {}
-    for number, line in enumerate(lines[1:], start=2):
-        if line == "---":
-            break
-        name, _, value = line.partition(": ")
-        front[name] = number, value
-    for name in ("chain", "signature"):
-        if name not in front:
-            raise Altered("changed text", 2, f"the front matter has no `{name}`")
-    return front
 
 
 def _chain(lines: Sequence[str]) -> tuple[int, list[appendix.Link]]:
@@ -146,7 +114,7 @@ def _link(line: str, number: int, before: appendix.Link | None) -> appendix.Link
     return link
 
 
-def _signature(front: Front, keys: Sequence[str]) -> None:
+def _signature(front: Fields, keys: Sequence[str]) -> None:
     checked = check(front["signature"][1], front["chain"][1], keys)
     if checked in _SIGNATURES:
         kind, problem = _SIGNATURES[checked]
@@ -191,14 +159,23 @@ def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
     """Every line must come out as it stands here."""
     for number, (here, there) in enumerate(zip(lines, rendered, strict=False), start=1):
         if here != there:
-            raise Altered(
-                "changed text", number, f"it says {_quoted(here)}, and the events say {_quoted(there)}"
-            )
+            same = _same(here, there)
+            says = f"it says {_around(here, same)}, and the events say {_around(there, same)}"
+            raise Altered("changed text", number, says)
     if len(lines) < len(rendered):
         raise Altered("truncated", len(lines), f"{len(rendered) - len(lines)} lines are missing after it")
     if len(lines) > len(rendered):
         raise Altered("changed text", len(rendered) + 1, "nothing stood here when it was written")
 
 
-def _quoted(line: str) -> str:
-    return f"“{one_line(line, _SHOWN)}”" if line.strip() else "nothing"
+def _same(one: str, other: str) -> int:
+    """How many characters they have in common from the beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _around(line: str, place: int) -> str:
+    """The part of a line where it differs."""
+    start = max(place - _BEFORE, 0)
+    shown = one_line(line[start:], _SHOWN)
+    return f"“{'…' if start else ''}{shown}”" if shown else "nothing"
