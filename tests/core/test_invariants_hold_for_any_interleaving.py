@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -29,7 +30,7 @@ from supervisor.core.events import (
     decode,
 )
 from supervisor.core.fold import fold
-from supervisor.core.policy import permission
+from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
 from tests.core.build import ALICE, SID, edited
@@ -200,32 +201,22 @@ class Interleaving(RuleBasedStateMachine):
             assert self.act(lambda: self.world.change(call_id, arguments, who)) == expected
 
     def forge_a_change(self, deed: Deed) -> None:
-        """A change that nobody had the right to make, straight at the fold."""
-        calls = self.world.session.calls_in("awaiting")
-        if not calls:
+        """A change that might have been, with one thing wrong each time, straight at the fold."""
+        oracle, waiting = self.world.oracle, self.world.session.calls_in("awaiting")
+        may = [(c, p) for c in waiting for p in PEOPLE if oracle.may_decide(p, c.call_id)]
+        if not may:
             return
-        call, who = calls[deed.pick % len(calls)], deed.who
+        call, who = may[deed.pick % len(may)]
         others = [a for a in [*ARGUMENTS, *TO] if call_digest(call.call.tool, a) != call.call.digest]
-        forged = edited(call.call, others[deed.arguments % len(others)], who)
-        may = self.world.oracle.calls[call.call_id].kind.may
-        if deed.how == "digest":
-            forged = forged.model_copy(update={"before": forged.call.digest})
-        elif deed.how == "via":
-            forged = forged.model_copy(update={"via": "group:S-NOBODY"})
-        elif deed.how == "repeat":
-            wrong = (
-                {"mode": "allow"},
-                {"tool": "look"},
-                {"ref": "x"},
-                {"idempotent": not call.call.idempotent},
-            )
-            changes = wrong[deed.verdict % len(wrong)]
-            forged = forged.model_copy(update={"call": forged.call.model_copy(update=changes)})
-        elif may is not None and who.id not in may:
-            forged = forged.model_copy(update={"via": "user"})
-        else:
-            return
-        assert not self.act(lambda: [forged])
+        via = right_to_decide(self.world.session, call, who)
+        true = edited(call.call, others[deed.arguments % len(others)], who, via=via)
+        calls = ({"mode": "allow"}, {"tool": "look"}, {"ref": "x"}, {"idempotent": not call.call.idempotent})
+        wrong: list[dict[str, Any]] = [{"call": true.call.model_copy(update=change)} for change in calls]
+        wrong += [{"before": true.call.digest}, {"via": "group:S-NOBODY"}, {"call": call.call}]
+        if call.call.approvers and call.call.approvers.exclude_requester:
+            wrong.append({"by": ALICE.id})
+        for forged in [true.model_copy(update=fields) for fields in wrong]:
+            assert not self.act(partial(list, (forged,)))
 
     def start(self, deed: Deed) -> None:
         """A start that nobody decided on, of any call: only one that might have been decided on passes."""
