@@ -33,7 +33,7 @@ from supervisor.core.fold import fold
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.session import CallPhase
-from tests.core.build import ALICE, SID, edited
+from tests.core.build import ALICE, BOB, SID, edited
 from tests.core.copies import assert_copies
 from tests.core.oracle import KINDS, PEOPLE, SHIP
 from tests.core.world import Work, World
@@ -203,6 +203,9 @@ class Interleaving(RuleBasedStateMachine):
     def forge_a_change(self, deed: Deed) -> None:
         """A change that might have been, with one thing wrong each time, straight at the fold."""
         oracle, waiting = self.world.oracle, self.world.session.calls_in("awaiting")
+        for other in (c for c in self.world.session.open_calls if c not in waiting):
+            late = edited(other.call, {"to": "late"}, BOB)
+            assert not self.act(partial(list, (late,))), "it does not wait for anybody"
         may = [(c, p) for c in waiting for p in PEOPLE if oracle.may_decide(p, c.call_id)]
         if not may:
             return
