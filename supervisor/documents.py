@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +20,10 @@ from supervisor.record.signing import sign
 
 @dataclass(frozen=True)
 class Document:
-    """The text, how many events are in it, and the seconds of a processor that it took to write it."""
+    """The text, and how many events are in it."""
 
     text: str
     events: int
-    seconds: float
 
 
 class Documents:
@@ -50,19 +48,17 @@ class Documents:
             launched = fold(session_id, [decode(session_id, 0, stored[0])])
             persona = await self._personas.pinned(launched)
             # A long log takes a while, and nobody else shall wait for it.
-            text, seconds = await asyncio.to_thread(self._written, session_id, persona, stored)
+            text = await asyncio.to_thread(self._written, session_id, persona, stored)
         except (IllegalEvent, ValueError) as error:
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
-        return Document(text, len(stored), seconds)
+        return Document(text, len(stored))
 
     async def text(self, session_id: str) -> str:
         """As `of`."""
         return (await self.of(session_id)).text
 
-    def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> tuple[str, float]:
-        begun = time.thread_time()
+    def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:
         events = masked_events((decode(session_id, n, data) for n, data in enumerate(stored)), self._mask)
-        text = render(
+        return render(
             session_id, masked_persona(persona, self._mask), events, lambda chain: sign(chain, self._keys)
         )
-        return text, time.thread_time() - begun

@@ -24,7 +24,8 @@ from supervisor.logfolder import LogFolder
 EVERY = 2.0
 # How often it is looked whether a session that was just written has come to rest.
 LOOK = 0.1
-# The part of one processor that writing may take, and how much it may be ahead.
+# The part of the time in which it may be at it, and how much it may be ahead. A busy machine makes each file take
+# longer, and so the next one come later.
 SHARE, AHEAD = 0.1, 0.5
 # After a start, work comes first; then as many sessions at a time are compared with their files.
 CATCH_UP_AFTER, CATCH_UP_PAUSE, PAGE = 3.0, 0.25, 200
@@ -83,21 +84,21 @@ class Recorder:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._feed.listen() as ids:
+                async with self._feed.listen_for_many(LOOK) as ids:
                     # What changed before the subscription stood was not heard.
                     catching_up = asyncio.create_task(self._catch_up())
                     try:
-                        async for session_id in ids:
-                            self._hear(session_id)
+                        async for changed in ids:
+                            self._hear(changed)
                     finally:
                         await end([catching_up])
             except StorageError as error:
                 _log.info("%s", error)
             await asyncio.sleep(1)
 
-    def _hear(self, session_id: str) -> None:
-        self._changed[session_id] = None
-        self._looked_at.discard(session_id)
+    def _hear(self, session_ids: set[str]) -> None:
+        self._changed.update(dict.fromkeys(session_ids))
+        self._looked_at -= session_ids
         self._something.set()
 
     async def _catch_up(self) -> None:
@@ -135,7 +136,9 @@ class Recorder:
                 if session_id is None:
                     await asyncio.sleep(LOOK)
                     continue
-                self._spend(await self._record(session_id))
+                begun = time.monotonic()
+                await self._record(session_id)
+                self._spend(time.monotonic() - begun)
                 await self._pace()
             except StorageError as error:
                 _log.info("%s", error)
@@ -165,24 +168,23 @@ class Recorder:
             self._something.clear()
         return None
 
-    async def _record(self, session_id: str) -> float:
-        """The seconds of a processor that it took."""
+    async def _record(self, session_id: str) -> None:
+        """Write it. Raises StorageError or OSError, and it is written later."""
         heard = self._changed.pop(session_id, 0) is None
         try:
             document = await self._documents.of(session_id)
             await asyncio.to_thread(self._folder.save, session_id, document.text, document.events)
         except SessionNotFound:
-            return 0
+            return
         except FlagmanError as error:
             _log.warning("no SESSION_LOG is written: %s", error)
-            return 0
+            return
         except (StorageError, OSError, asyncio.CancelledError):
             # Tried again, before what changed later.
             self._changed = {session_id: None, **self._changed} if heard else self._changed
             self._behind.extendleft([] if heard else [session_id])
             raise
         self._written[session_id] = time.monotonic()
-        return document.seconds
 
     def _spend(self, seconds: float) -> None:
         now = time.monotonic()

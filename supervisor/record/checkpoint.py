@@ -110,12 +110,8 @@ def _progress(session: Session) -> str:
 
 
 def _decisions(session: Session) -> str:
-    made = [
-        (d.at, f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {_named(c)}")
-        for step in session.steps
-        for c in step.calls
-        for d in c.decisions
-    ]
-    shown = [words for _, words in sorted(made, key=lambda row: row[0])[-_DECISIONS:]]
-    earlier = f"{len(made) - len(shown)} earlier ones, then " if len(made) > len(shown) else ""
-    return earlier + ("; ".join(shown) or "none yet")
+    made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
+    last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
+    words = [f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {_named(c)}" for d, c in last]
+    earlier = len(made) - len(last)
+    return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + ("; ".join(words) or "none yet")
