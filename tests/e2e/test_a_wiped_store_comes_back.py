@@ -99,8 +99,14 @@ async def test_the_old_approve_button_works_and_nothing_is_posted_twice(
     assert len(scene.runs("deploy")) == 1
     again = await scene.slack.message(OPS, lambda m: m["ts"] == ask["ts"], card["ts"])
     assert APPROVE not in buttons(again)
-    shared = [row for row in await scene.slack.messages(OPS, card["ts"]) if row.get("files")]
-    assert len(shared) == 1
+
+    async def shared() -> list[Json]:
+        return [row for row in await scene.slack.messages(OPS, card["ts"]) if row.get("files")]
+
+    # The file comes last, once everything else stands.
+    await wait_for(shared, 10)
+    await quiet(scene.flagman.core)
+    assert len(await shared()) == 1
 
 
 async def test_what_people_write_in_the_old_thread_reaches_it(stage: Director, redis: Redis) -> None:
