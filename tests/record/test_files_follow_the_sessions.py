@@ -105,7 +105,7 @@ async def test_what_changed_last_is_written_at_the_end(parts: Core) -> None:
         session = await parts.supervisor.launch("sre", "look", WHO)
         await written(parts, session.id, 1)
         await parts.supervisor.tell(session.id, "and then", WHO, kind="api")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.4)
     assert len(verify(file_of(parts, session.id).read_bytes(), [KEY]).events) == 2
 
 
