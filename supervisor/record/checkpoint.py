@@ -6,8 +6,8 @@ from supervisor.core.delegation import DELEGATING, standings
 from supervisor.core.session import Call, Session
 from supervisor.record.blocks import table
 from supervisor.record.calls import by_whom, named
-from supervisor.record.instructions import Way, failures, instructions
-from supervisor.record.moments import Rest
+from supervisor.record.instructions import Way, instructions
+from supervisor.record.moments import Rest, failures
 from supervisor.record.safe import cell, code, inline
 from supervisor.record.words import WAITING, count, listed, person, span, stamp
 

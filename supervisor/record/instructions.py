@@ -2,58 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.control import compactable
-from supervisor.core.delegation import DELEGATING, undecided
 from supervisor.core.events import PauseReason
 from supervisor.core.persona import Budgets
 from supervisor.core.raising import raised
-from supervisor.core.session import Call, Child, Session
-from supervisor.record.moments import Rest
+from supervisor.core.session import Call, Session
+from supervisor.record.moments import Rest, failures
 from supervisor.record.safe import code
 from supervisor.record.words import count, money
 
 SLASH = "/agent"
 Way = tuple[str, str]
+# Limits of what a shorter conversation uses less of.
+_SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
 
 
 def instructions(rest: Rest) -> list[Way]:
     """Each way with what exactly to do; cancelling is the last one everywhere."""
     session = rest.session
+    ways: Iterable[Way]
     if session.pause:
         ways = _paused(session, rest.reason)
     elif rest.reason == "human_approval_required":
         ways = _approval(session)
-    elif rest.reason == "human_input_required":
+    elif rest.reason == "human_input_required" and session.calls_in("asking"):
         ways = _question(session)
     elif rest.reason == "outcome_unknown":
         ways = _outcome(session)
+    elif failures(session):
+        ways = _failed(session)
     else:
         ways = _children(session)
     end = f"{code(f'{SLASH} cancel {session.id}')} or {code(f'flagman cancel {session.id}')}"
+    shown = "slack" in session.origin
+    missing = () if shown else ("Buttons",) if session.pause else ("Buttons", "Slack")
+    ways = [(name, words) for name, words in ways if name not in missing]
     return [*ways, ("To end it instead", f"{end}; nothing that it proposed will run")]
 
 
 def _paused(session: Session, reason: PauseReason) -> Iterator[Way]:
-    yield (
-        "Slack",
-        f"{code(f'{SLASH} resume {session.id}')}, with a message after it if the agent should know something",
-    )
-    yield "Command line", code(f'flagman resume {session.id} --context "…"')
-    more = _more(session.budgets, raised(session, session.pause.at)) if session.pause else ""
+    resume, command = f"{SLASH} resume {session.id}", f'flagman resume {session.id} --context "…"'
+    yield "Slack", f"{code(resume)}, with a message after it if the agent should know something"
+    yield "Command line", code(command)
     if reason == "error_threshold_exceeded":
-        yield (
-            "Buttons",
-            "**Retry** lets it try again; **Add context** does so with a message that the agent reads first",
-        )
+        again = "**Retry** lets it try again"
+        yield "Buttons", f"{again}; **Add context** does so with a message that the agent reads first"
     elif reason in ("budget_exceeded", "context_budget_exceeded"):
-        compact = "; **Compact** sums up its earlier steps first" if compactable(session) else ""
-        yield "Buttons", f"**Raise** lets it use up to {more}, and go on{compact}"
+        yield from _raising(session)
     else:
         yield "Buttons", "**Resume** lets it go on; **Resume with a message** tells the agent something first"
     yield from _signals(session)
+
+
+def _raising(session: Session) -> Iterator[Way]:
+    """What going on raises, and whether summing up helps."""
+    limits = session.budgets
+    more = raised(session, session.pause.at) if session.pause else limits
+    changed = {name for name in type(limits).model_fields if getattr(limits, name) != getattr(more, name)}
+    button = "Give it" if changed == {"max_minutes"} else "Raise" if changed else "Resume"
+    words = f"**{button}** lets it use up to {_more(limits, more)}, and go on"
+    shorter = bool(changed & _SHORTER_HELPS) and compactable(session) > 0
+    yield "Buttons", words + ("; **Compact** sums up its earlier steps first" if shorter else "")
+    if shorter:
+        slash, command = f"{SLASH} resume {session.id} compact", f"flagman resume {session.id} --compact"
+        yield "To sum up instead", f"{code(slash)} or {code(command)}"
 
 
 def _signals(session: Session) -> Iterator[Way]:
@@ -98,11 +113,12 @@ def _approval(session: Session) -> Iterator[Way]:
     ids = " ".join(c.call_id for c in calls)
     yield "Slack", f"press a button in its thread; {code(f'{SLASH} status {session.id}')} shows how it stands"
     approve, deny = f"flagman approve {session.id} {ids}", f'flagman deny {session.id} {ids} --reason "…"'
-    yield "Command line", f"{code(approve)} shows each call in full and asks; {code(deny)} refuses"
+    one = f"; with {code('--edit')} one call is changed first" if len(calls) == 1 else ""
+    yield "Command line", f"{code(approve)} shows each call in full and asks{one}; {code(deny)} refuses"
     yield (
         "Buttons",
         "**Approve** lets exactly this call run, once; **Deny** refuses it, with a reason that the agent reads; "
-        "**View full call** shows every character",
+        "**Edit** changes its arguments first; **View full call** shows every character",
     )
 
 
@@ -130,24 +146,18 @@ def _outcome(session: Session) -> Iterator[Way]:
     )
 
 
-def _children(session: Session) -> Iterator[Way]:
-    failed = failures(session)
-    if failed:
-        yield "Slack", "press a button in its thread"
-        yield (
-            "Buttons",
-            "**Retry** launches that subtask anew; **Go on without** leaves it out; **Stop the rest** ends the plan",
-        )
-        return
-    yield "By itself", "as its sub-agents end; what they wait for is in their own threads"
-    ids = [child.id for child in session.running_children]
+def _failed(session: Session) -> Iterator[Way]:
+    names = [child.name for child in failures(session)]
+    settle = f"flagman settle {session.id} {names[0]} retry|skip|stop"
+    yield "Slack", "press a button in its thread"
+    yield "Command line", code(settle)
     yield (
-        "Command line",
-        code(f"flagman show {ids[0] if len(ids) == 1 else '<id>'}") + " for a sub-agent of the table above",
+        "Buttons",
+        "**Retry** launches that sub-agent anew; **Go on without** leaves it out; **Stop the rest** ends the plan",
     )
 
 
-def failures(session: Session) -> tuple[Child, ...]:
-    """Sub-agents of which a person has to say what next."""
-    plans = (c for c in session.calls_in("delegating") if c.call.tool in DELEGATING)
-    return tuple(child for call in plans for child in undecided(session, call))
+def _children(session: Session) -> Iterator[Way]:
+    yield "By itself", "as its sub-agents end; what these wait for is in their own threads"
+    for child in session.running_children[:8]:
+        yield f"Sub-agent {code(child.name)}", code(f"flagman show {child.id}")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from supervisor.core.delegation import DELEGATING, undecided
 from supervisor.core.events import SYSTEM, Event, PauseReason
 from supervisor.core.fold import apply
-from supervisor.core.session import Session
+from supervisor.core.session import Child, Session
 
 # What the loop itself appends in one breath when it comes to rest; the pause stands after the last of them.
 _SETTLING = ("ApprovalRequested", "QuestionAsked", "WaitBegun", "Paused", "ChildLaunched", "ChildSkipped")
@@ -82,7 +83,15 @@ def _begun(moment: Moment, reason: PauseReason) -> Rest:
 def _reason(session: Session) -> PauseReason | None:
     """Why nothing goes on; a call that only begins or ends to wait is not yet, or no longer, a rest."""
     waiting = session.waiting_for
-    return None if waiting == "human_input_required" and not session.calls_in("asking") else waiting
+    if waiting == "human_input_required" and not session.calls_in("asking") and not failures(session):
+        return None
+    return waiting
+
+
+def failures(session: Session) -> tuple[Child, ...]:
+    """Sub-agents of which a person has to say what next."""
+    plans = (c for c in session.calls_in("delegating") if c.call.tool in DELEGATING)
+    return tuple(child for call in plans for child in undecided(session, call))
 
 
 def _brief(found: list[Rest]) -> list[Rest]:
@@ -106,4 +115,5 @@ def _covered(before: Rest, rest: Rest) -> bool:
 def _waits(rest: Rest) -> set[str]:
     session = rest.session
     calls = {call.call_id for call in session.calls_in("awaiting", "asking", "unknown")}
-    return calls | {child.id for child in session.running_children}
+    children = (*session.running_children, *failures(session))
+    return calls | {child.id for child in children}
