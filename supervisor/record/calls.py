@@ -47,7 +47,7 @@ def ruling(call: ToolCall) -> str:
         return f"refused: {inline(call.reason, 400)}"
     if call.mode == "allow":
         return "allowed by the persona's rules"
-    why = f" ({inline(call.reason, 200)})" if call.reason else ""
+    why = f" · “{inline(call.reason, 200)}”" if call.reason else ""
     return f"needs an approval {by_whom(call)}{why}"
 
 

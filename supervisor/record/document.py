@@ -38,7 +38,7 @@ def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign) 
         "",
         *summary(moments, resting, persona),
         *decisions(moments),
-        *calls(session),
+        *calls(moments),
         *children(session),
         *timeline(moments, resting),
         "",

@@ -20,7 +20,7 @@ Row = tuple[str, str]
 def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> Lines:
     session = moments[-1].after
     rows = [(f"**{name}**", cell(words)) for name, words in _rows(session, moments, rests, persona) if words]
-    written = ["## Summary", "", *prose(session.task, 1), "", *table(("", ""), rows), ""]
+    written = ["## Summary", "", "**Task**", "", *prose(session.task, 1), "", *table(("", ""), rows), ""]
     ending = next((m for m in moments if isinstance(m.event, Completed | Failed | Cancelled)), None)
     if ending and session.ending.strip():
         title = {"completed": "Result", "failed": "Error", "cancelled": "Reason"}[session.lifecycle]

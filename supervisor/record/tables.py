@@ -83,17 +83,21 @@ def _on(moment: Moment, call_id: str) -> str:
     return named(call_id, moment.after.call(call_id).call.tool)
 
 
-def calls(session: Session) -> Lines:
+def calls(moments: Sequence[Moment]) -> Lines:
     """Every call: what it was, who allowed it, what came of it."""
-    rows = [_call(call) for step in session.steps for call in step.calls]
+    said = {e.call_id: e for e in (m.event for m in moments) if isinstance(e, OutcomeDecided)}
+    session = moments[-1].after
+    rows = [_call(call, said.get(call.call_id)) for step in session.steps for call in step.calls]
     if not rows:
         return []
     head = ("Call", "Tool", "First argument", "Allowed by", "Came out", "Took")
     return ["## Calls", "", *table(head, [[cell(part) for part in row] for row in rows], right={5}), ""]
 
 
-def _call(call: Call) -> Row:
+def _call(call: Call, said: OutcomeDecided | None) -> Row:
     outcome = ("finished" if call.ok else "**failed**") if call.phase == "finished" else _PHASES[call.phase]
+    if said and said.verdict != "run_again":
+        outcome += f", says {person(said.by, said.by_name)}"
     what = code(call.call_id), code(call.call.tool, 60), code(_first(call), 60)
     return *what, _allowed(call), outcome, _time(call.duration_ms)
 

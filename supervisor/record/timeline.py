@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from supervisor.core.events import ModelResponded
+from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStarted
 from supervisor.record.blocks import Lines, indented, prose
 from supervisor.record.calls import arguments, digest, named, ruling
 from supervisor.record.checkpoint import checkpoint, waits
@@ -22,7 +22,9 @@ def timeline(moments: Sequence[Moment], rests: Sequence[Rest]) -> Lines:
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
     day = ""
-    for moment in moments:
+    for moment, following in zip(moments, [*moments[1:], None], strict=True):
+        if _at_once(moment.event, following.event if following else None):
+            continue
         today = f"{moment.event.at.astimezone(UTC):%Y-%m-%d}"
         if isinstance(moment.event, ModelResponded):
             written += ["", *_step(moment.n, moment.event, len(moment.after.steps)), ""]
@@ -33,6 +35,13 @@ def timeline(moments: Sequence[Moment], rests: Sequence[Rest]) -> Lines:
             written += _rest(rest, last=moment is moments[-1])
     standing = [rest for rest in rests if rest.ended is None and rest.n < len(moments)]
     return [*written, *(line for rest in standing for line in ("", *checkpoint(rest), ""))]
+
+
+def _at_once(event: Event, then: Event | None) -> bool:
+    """A start of which the next event tells the end says nothing more."""
+    if not isinstance(event, ToolStarted) or not isinstance(then, ToolFinished):
+        return False
+    return event.attempt == 1 and then.call_id == event.call_id
 
 
 def _rest(rest: Rest, *, last: bool) -> Lines:
