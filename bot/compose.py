@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ from supervisor.tools.contract import Toolset
 from supervisor.worker import Worker
 from supervisor.workfolders import WorkFolders
 
+_log = logging.getLogger("flagman")
 STORE_PATIENCE = timedelta(seconds=10)
 
 
@@ -111,6 +113,8 @@ class Core:
 
     def recorder(self) -> Recorder:
         """What keeps a SESSION_LOG of each session under FLAGMAN_DATA."""
+        if not signing_keys(self.settings):
+            _log.warning("FLAGMAN_SECRET_KEY is not set here, so SESSION_LOGs are not signed or restored")
         return Recorder(self.documents(), self.log, self.changes(), LogFolder(self.settings.data / "logs"))
 
     def timers(self) -> TimerStore:

@@ -10,6 +10,7 @@ from handlers.place import Place
 from handlers.rows import Row
 from handlers.sending import Gone, NotNow, Refused, SlackSender
 from storage.projections import ProjectionStore
+from supervisor.core.errors import LogUnreadable
 from supervisor.core.session import Session
 
 KEY = "session_log"
@@ -48,6 +49,9 @@ class Uploads:
         except (Gone, Refused) as refused:
             row.shows = REFUSED
             self._tell(session, str(refused))
+        except LogUnreadable as error:
+            row.shows = REFUSED
+            _log.error("no SESSION_LOG is uploaded: %s", error)
         await self._rows.record(session.id, KEY, row.data)
         return None
 
