@@ -15,10 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
-from handlers.families import Families
-from handlers.projector import Projector
-from handlers.sending import SlackSender
-from handlers.uploads import Uploads
+from handlers.projection.log_upload import Uploads
+from handlers.projection.projector import Projector
+from handlers.projection.slack_client import SlackSender
+from handlers.projection.subagents import Families
 from storage.apikeys import ApiKeyStore
 from storage.changed import ChangeFeed
 from storage.connect import connect, wait_ready
@@ -30,31 +30,31 @@ from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
-from supervisor.apikeys import ApiKeys
+from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
-from supervisor.coordinator import Coordinator
 from supervisor.core.errors import InvalidInput, PersonaInvalid
-from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
-from supervisor.deliveries import Deliveries
-from supervisor.documents import Documents
-from supervisor.gateway import DemoGateway, ProviderGateway, make_gateway
-from supervisor.gateway.contract import Gateway
-from supervisor.logfolder import LogFolder
+from supervisor.core.text.masking import Masker
+from supervisor.models import DemoGateway, ProviderGateway, make_gateway
+from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, load_personas
-from supervisor.recorder import Recorder
-from supervisor.restoring import Restoring
-from supervisor.runner import Runner
+from supervisor.repository import Sessions
+from supervisor.resume_tokens import ResumeTokens
+from supervisor.runtime.job import Runner
+from supervisor.runtime.subagents import Coordinator
+from supervisor.runtime.tool_runner import ToolRunner
+from supervisor.runtime.work_dirs import WorkFolders
+from supervisor.runtime.worker import Worker
 from supervisor.schedules import Schedules
-from supervisor.sessions import Sessions
-from supervisor.supervisor import Supervisor
-from supervisor.tokens import ResumeTokens
-from supervisor.toolrun import ToolRunner
+from supervisor.service import Supervisor
+from supervisor.session_log.directory import LogFolder
+from supervisor.session_log.export import Documents
+from supervisor.session_log.restore import Restoring
+from supervisor.session_log.writer import Recorder
+from supervisor.signals import Deliveries
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
-from supervisor.worker import Worker
-from supervisor.workfolders import WorkFolders
 
 _log = logging.getLogger("flagman")
 STORE_PATIENCE = timedelta(seconds=10)

@@ -18,7 +18,7 @@ from supervisor.core.errors import FlagmanError, InvalidInput
 if TYPE_CHECKING:
     from bot.compose import Core
     from bot.settings import Settings
-    from supervisor.apikeys import ApiKeys
+    from supervisor.api_keys import ApiKeys
 
 KEY_FILE = "cli.key"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  what is listened on, said otherwise

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from supervisor.apikeys import ApiKey, parse_keys
+from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.errors import InvalidInput
 
 SHORTEST_SECRET = 16

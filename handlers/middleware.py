@@ -14,7 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.presenters.text import moment, person, visible
+from handlers.blocks.text import moment, person, visible
 from storage.errors import IdempotencyKeyKnown, StorageError
 from supervisor.core.errors import AlreadyDecided, FlagmanError, NotAllowed
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge
-from supervisor.core.session import Session
-from supervisor.tools.confined import kind, open_regular, parent_of, relative_path
+from supervisor.core.state import Session
 from supervisor.tools.contract import ToolError
+from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
 
 MOST_BYTES = 10 * 1024 * 1024
 

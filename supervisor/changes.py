@@ -10,11 +10,11 @@ from storage.errors import VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.errors import AlreadyEnded, FlagmanError, InvalidInput
 from supervisor.core.events import Actor, Event
-from supervisor.core.fold import apply
-from supervisor.core.session import Session
-from supervisor.core.text import clean_text
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import clean_text
 from supervisor.personas.library import PersonaLibrary
-from supervisor.sessions import Sessions
+from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
 MAX_TEXT = 20_000

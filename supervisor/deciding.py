@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from supervisor.changes import checked
-from supervisor.core.conversation import Json
 from supervisor.core.errors import AlreadyDecided, IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
@@ -17,10 +16,11 @@ from supervisor.core.events import (
     OutcomeDecided,
     ToolCall,
 )
-from supervisor.core.fold import apply
+from supervisor.core.messages import Json
 from supervisor.core.policy import permission, right_to_decide
-from supervisor.core.session import Call, Session
-from supervisor.core.text import clean
+from supervisor.core.reducer import apply
+from supervisor.core.state import Call, Session
+from supervisor.core.text.sanitize import clean
 from supervisor.screening import edited, tools_of
 from supervisor.waiting import Waiting
 

@@ -9,7 +9,7 @@ from storage.keys import QueueName
 from storage.log import Birth, Claim, Effects, Lease
 from supervisor.core.conditions import At, Cron, OnEvent, Webhook
 from supervisor.core.control import Wait, next_action
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 
 
 def effects_of(

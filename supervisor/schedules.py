@@ -10,12 +10,12 @@ from datetime import datetime
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.changes import checked
-from supervisor.core.conversation import Frozen, Json
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
-from supervisor.core.session import Session
+from supervisor.core.messages import Frozen, Json
+from supervisor.core.state import Session
 from supervisor.core.times import next_cron, zone_named
-from supervisor.supervisor import Supervisor
+from supervisor.service import Supervisor
 
 OWNER = "schedule"
 MOST = 200

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from supervisor.core.conversation import Json, ModelReply, ProposedCall
 from supervisor.core.delegation import DELEGATING, problem
 from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
-from supervisor.core.fact import GIVE_UP
-from supervisor.core.masking import MASK
+from supervisor.core.events.base import GIVE_UP
+from supervisor.core.messages import Json, ModelReply, ProposedCall
 from supervisor.core.persona import Persona
 from supervisor.core.policy import Ruling, may_use, rule
-from supervisor.core.text import clean, clean_text
+from supervisor.core.text.masking import MASK
+from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.tools.contract import InvalidArguments, Tool
 
 MAX_CALLS = 50

@@ -23,9 +23,9 @@ from supervisor.core.events import (
     Trigger,
 )
 from supervisor.core.raising import raised
-from supervisor.core.session import Session
-from supervisor.core.text import clean, clean_text
-from supervisor.triggers import Kind, Signal, matching, reason_for, resumption
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import clean, clean_text
+from supervisor.core.triggers import Kind, Signal, matching, reason_for, resumption
 
 MOST_CONDITIONS = 10
 MOST_TIMERS = 20

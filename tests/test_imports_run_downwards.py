@@ -158,7 +158,8 @@ def test_impurity_is_found() -> None:
     assert found(impure, "from supervisor.tools import x\nimport supervisor.corefoo") != []
     assert found(impure, "x = datetime.now(UTC)\nopen('y')") == ["1: now()", "2: open()"]
     assert (
-        found(impure, "import json, math\nfrom pydantic import BaseModel\nimport supervisor.core.fold") == []
+        found(impure, "import json, math\nfrom pydantic import BaseModel\nimport supervisor.core.reducer")
+        == []
     )
 
 

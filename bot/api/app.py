@@ -5,12 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.api import control, directory, files, hooks, metrics, record, schedules, sessions, stream, wakes
-from bot.api.directory import VERSION
-from bot.api.limits import Buckets
-from bot.api.live import Live
+from bot.api.errors import problems
+from bot.api.followers import Live
 from bot.api.openapi import document
-from bot.api.problems import problems
+from bot.api.rate_limit import Buckets
+from bot.api.routes import artifacts as files
+from bot.api.routes import control, hooks, metrics, schedules, sessions
+from bot.api.routes import event_stream as stream
+from bot.api.routes import events as wakes
+from bot.api.routes import personas as directory
+from bot.api.routes import session_log as record
+from bot.api.routes.personas import VERSION
 from bot.api.routing import Deps, Operation
 from bot.compose import Core
 

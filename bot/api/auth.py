@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bot.api.limits import Buckets
-from bot.api.problems import ApiError
-from supervisor.apikeys import ApiKey, ApiKeys, Scope
+from bot.api.errors import ApiError
+from bot.api.rate_limit import Buckets
+from supervisor.api_keys import ApiKey, ApiKeys, Scope
 
 _LONGEST = 500
 

@@ -52,13 +52,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from supervisor.apikeys import Scope
-from supervisor.core.conversation import Usage
+from supervisor.api_keys import Scope
+from supervisor.core.budgets import Spending
 from supervisor.core.events import PauseReason
-from supervisor.core.family import ChildStanding, Need
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Approvers, Budgets
-from supervisor.core.session import CallPhase
-from supervisor.core.spending import Spending
+from supervisor.core.state import CallPhase
+from supervisor.core.subagents import ChildStanding, Need
 
 Status = Literal["running", "paused", "completed", "failed", "cancelled"]
 

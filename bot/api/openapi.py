@@ -9,10 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from bot.api.errors import MEDIA
 from bot.api.models import Problem
-from bot.api.problems import MEDIA
 from bot.api.routing import JSON, Operation, Parameters, Returns
-from supervisor.core.conversation import Json
+from supervisor.core.messages import Json
 
 Mode = Literal["validation", "serialization"]
 _SECURITY: dict[str, list[Json]] = {"key": [{"apiKey": []}], "token": [], "signature": [], "none": []}

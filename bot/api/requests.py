@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from supervisor.apikeys import Scope
-from supervisor.backend import COORDINATOR
+from bot.sdk.backend import COORDINATOR
+from supervisor.api_keys import Scope
 from supervisor.changes import MAX_TEXT
 from supervisor.core.delegation import Plan
 from supervisor.core.events import Trigger

@@ -12,13 +12,13 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.api.auth import authenticated
-from bot.api.limits import BODY_BYTES, Buckets, read_body
-from bot.api.live import Live
-from bot.api.problems import ApiError, InvalidRequest
+from bot.api.errors import ApiError, InvalidRequest
+from bot.api.followers import Live
+from bot.api.rate_limit import BODY_BYTES, Buckets, read_body
 from bot.compose import Core
-from supervisor.apikeys import ApiKey, ApiKeys, Scope
+from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.core.events import Actor
-from supervisor.tokens import ResumeTokens
+from supervisor.resume_tokens import ResumeTokens
 
 JSON = "application/json"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bot.api.problems import ApiError
+from bot.api.errors import ApiError
 
 _PREFIX = "whsec_"
 

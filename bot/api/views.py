@@ -18,16 +18,16 @@ from bot.api.models import (
     Status,
 )
 from bot.compose import Core, now
-from handlers.place import Place
-from supervisor.apikeys import ApiKey
-from supervisor.core.conversation import Json
+from handlers.origin import Place
+from supervisor.api_keys import ApiKey
+from supervisor.core.budgets import spending_of
 from supervisor.core.events import Event
-from supervisor.core.family import AtWork, children_of, needs_of, total_cost
+from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.session import Call, Halt, Session, Timer
-from supervisor.core.spending import spending_of
-from supervisor.family import at_work
+from supervisor.core.state import Call, Halt, Session, Timer
+from supervisor.core.subagents import AtWork, children_of, needs_of, total_cost
 from supervisor.schedules import Schedule
+from supervisor.subagents import at_work
 
 # The provider's own message is long and says nothing to others.
 _NOT_SHOWN = {"type", "v", "at", "by", "by_name", "native"}

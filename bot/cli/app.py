@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import (
-    acting,
-    deciding,
-    files,
-    keys,
-    launching,
-    records,
-    replaying,
-    running,
-    schedules,
-    sessions,
-    setup,
-)
+from bot.cli.commands import control as acting
+from bot.cli.commands import decide as deciding
+from bot.cli.commands import files, keys, schedules, sessions, setup
+from bot.cli.commands import launch as launching
+from bot.cli.commands import processes as running
+from bot.cli.commands import replay as replaying
+from bot.cli.commands import session_log as records
 
 app = typer.Typer(
     help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.family import ChildStanding, children_of
-from supervisor.core.fold import apply
-from supervisor.core.session import Call, Session
-from supervisor.states import SessionEvent
+from supervisor.core.reducer import apply
+from supervisor.core.state import Call, Session
+from supervisor.core.subagents import ChildStanding, children_of
+from supervisor.view_models import SessionEvent
 
 
 @dataclass(frozen=True)

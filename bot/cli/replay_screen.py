@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.cli.frames import Frame, took
-from bot.cli.showing import MARKS, said_of
+from bot.cli.labels import WAITING
+from bot.cli.output import MARKS, said_of
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, clock, money, text
 from bot.cli.tree import MARKS as CHILD_MARKS
-from bot.cli.wording import WAITING
-from handlers.presenters.text import one_line
-from supervisor.core.session import Call
+from handlers.blocks.text import one_line
+from supervisor.core.state import Call
 
 if TYPE_CHECKING:
     from rich.text import Text

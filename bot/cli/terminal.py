@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.presenters.text import one_line, visible
+from handlers.blocks.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from bot.cli.labels import WAITING
 from bot.cli.terminal import BOLD, DIM, console, is_terminal, text
-from bot.cli.wording import WAITING
-from handlers.presenters.text import one_line
-from supervisor.remote import Remote
-from supervisor.states import ChildState, SessionState
+from bot.sdk.http_backend import Remote
+from handlers.blocks.text import one_line
+from supervisor.view_models import ChildState, SessionState
 
 Family = Mapping[str, SessionState]
 MARKS = {

@@ -94,14 +94,14 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.playground import seed, stream
-from bot.playground.acts.clicks import Clicks
-from bot.playground.acts.people import People, outcome
 from bot.playground.errors import Refused
 from bot.playground.faults import Fault
 from bot.playground.methods import files
+from bot.playground.people.clicks import Clicks
+from bot.playground.people.members import People, outcome
 from bot.playground.playground import Playground
-from bot.playground.wire.link import Ack
-from bot.playground.wire.socket_mode import DISCONNECT_REASONS
+from bot.playground.transport.link import Ack
+from bot.playground.transport.socket_mode import DISCONNECT_REASONS
 
 Json = dict[str, Any]
 Act = Callable[[seed.Person, Json], Awaitable[Json]]

@@ -15,10 +15,10 @@ from bot.playground.modals import Modals
 from bot.playground.responses import ResponseUrls
 from bot.playground.store import Store
 from bot.playground.timeline import Timeline
+from bot.playground.transport.delivery import Delivery
+from bot.playground.transport.events import Events
+from bot.playground.transport.http_mode import HttpLink
 from bot.playground.triggers import Triggers
-from bot.playground.wire.delivery import Delivery
-from bot.playground.wire.events import Events
-from bot.playground.wire.http_mode import HttpLink
 from bot.playground.workspace import Workspace
 
 Json = dict[str, Any]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.playground import seed
+from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_message_blocks
 from bot.playground.timeline import Timeline
 from bot.playground.workspace import Workspace
 

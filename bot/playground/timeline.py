@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.playground import seed
 from bot.playground.hub import Hub
-from bot.playground.wire.events import Events
+from bot.playground.transport.events import Events
 from bot.playground.workspace import Workspace
 
 Json = dict[str, Any]

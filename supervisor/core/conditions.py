@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from supervisor.core.conversation import Frozen
 from supervisor.core.errors import InvalidCondition
+from supervisor.core.messages import Frozen
 from supervisor.core.times import next_cron, parse_duration, parse_moment, zone_named
 
 FORMS = (

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.delegation import DELEGATING, Delegate, delegate
 from supervisor.core.events import PauseReason
-from supervisor.core.fact import GIVE_UP, LAST
-from supervisor.core.session import Call, Session
+from supervisor.core.events.base import GIVE_UP, LAST
+from supervisor.core.state import Call, Session
 
 
 @dataclass(frozen=True)

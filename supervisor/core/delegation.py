@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from supervisor.core.conversation import Frozen, Json
-from supervisor.core.lineage import Inherited, child_folder
+from supervisor.core.events.subagents import Inherited, child_folder
+from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Call, Child, Session
+from supervisor.core.state import Call, Child, Session
 
 PLAN, LAUNCH = "plan_tasks", "launch_agent"
 DELEGATING = frozenset({PLAN, LAUNCH})

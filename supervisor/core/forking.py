@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supervisor.core.conversation import Json
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Event, SessionLaunched, TimerDropped, TimerFired, TimerSet
-from supervisor.core.fold import apply
-from supervisor.core.session import Session
+from supervisor.core.messages import Json
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from supervisor.core.conversation import Frozen
 from supervisor.core.digest import digest
+from supervisor.core.messages import Frozen
 
 Mode = Literal["allow", "ask", "deny"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from supervisor.core.conversation import Frozen, Json
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers, Persona
-from supervisor.core.session import Call, Session
+from supervisor.core.state import Call, Session
 
 VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
 

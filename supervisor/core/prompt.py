@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supervisor.core.conversation import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
 from supervisor.core.digest import canonical_json
+from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
 from supervisor.core.persona import Persona
-from supervisor.core.session import Call, Note, Session, Step
+from supervisor.core.state import Call, Note, Session, Step
 
 SUM_UP = (
     "Sum up everything above for yourself: from now on you will read only the task and this summary. Keep every fact, "

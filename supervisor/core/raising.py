@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from supervisor.core.budgets import spending_of
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Session
-from supervisor.core.spending import spending_of
+from supervisor.core.state import Session
 
 Amount = TypeVar("Amount", int, Decimal)
 

@@ -11,7 +11,7 @@ from storage.log import LogStore
 from supervisor.core.errors import LogUnreadable, PersonaNotFound
 from supervisor.core.persona import Persona
 from supervisor.core.policy import may_launch
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 
 
 class PersonaLibrary:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from supervisor.tools.agents import launch_agent, plan_tasks
 from supervisor.tools.contract import Toolset
-from supervisor.tools.ending import give_up
 from supervisor.tools.events import emit_event
 from supervisor.tools.files import read_file, write_file
+from supervisor.tools.give_up import give_up
 from supervisor.tools.http import http_tool
 from supervisor.tools.human import ask_human
 from supervisor.tools.shell import DEFAULT_PATH, shell_tool

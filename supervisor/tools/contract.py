@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from supervisor.core.conversation import Json, ToolSpec
+from supervisor.core.messages import Json, ToolSpec
 
 
 class ToolError(Exception):

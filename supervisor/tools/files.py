@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from supervisor.core.conversation import Json
-from supervisor.tools.confined import kind, open_regular, parent_of, relative_path
+from supervisor.core.messages import Json
 from supervisor.tools.contract import ToolContext, ToolError, ToolOutput, Verdict
+from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
 from supervisor.tools.typed import tool
 
 MOST_BYTES = 1024 * 1024

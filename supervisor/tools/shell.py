@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 
 from storage import guard
 from supervisor.tools.contract import Tool, ToolContext, ToolError
-from supervisor.tools.hidden import hide_process
+from supervisor.tools.process_guard import hide_process
 from supervisor.tools.typed import tool
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"

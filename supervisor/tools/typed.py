@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
-from supervisor.core.conversation import Json, ToolSpec
 from supervisor.core.digest import canonical_json
+from supervisor.core.messages import Json, ToolSpec
 from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolOutput, Verify
 
 Function = Callable[..., Awaitable[Any]]

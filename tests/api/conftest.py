@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.api import Client
 from tests.support.scripted import Behaviour, calls, in_turn, says
 from tests.support.slack import Slack, wait_for

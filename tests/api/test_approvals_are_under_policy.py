@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.compose import now
 from supervisor.core.events import ApprovalDecided, OutcomeLost
-from supervisor.core.fold import apply
+from supervisor.core.reducer import apply
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed import tool
 from tests.api.conftest import ALL, APPROVE, Build, House

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest
+from supervisor.core.messages import ModelReply, ModelRequest
 from tests.api.conftest import APPROVE, LAUNCH, READ, Build, House
 from tests.support.crew import ALLOWED, crew
 from tests.support.scripted import calls, in_turn, results, says, told

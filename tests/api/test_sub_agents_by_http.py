@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.api.conftest import APPROVE, LAUNCH, Build, House
 from tests.support.crew import LEAD, crew, part, plan, write_crew
 from tests.support.slack import OPS

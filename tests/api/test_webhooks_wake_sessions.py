@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from bot.api.limits import HOOK_BYTES
+from bot.api.rate_limit import HOOK_BYTES
 from tests.api.conftest import OLD_SECRET, OWN_SECRET, SECRET, Build, House
 from tests.support.api import Client, Reply
 from tests.support.scripted import told

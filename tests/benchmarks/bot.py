@@ -13,10 +13,10 @@ from typing import Any
 from aiohttp import web
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot import slack as bolt
+from bot.processes import slack as bolt
+from bot.processes.web import listening
 from bot.settings import Settings
-from bot.web import listening
-from supervisor.core.conversation import ModelReply, ModelRequest, UserTurn
+from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
 from tests.benchmarks.stand import TOOLS, Scripted, settings
 from tests.support.flagman import Flagman
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET

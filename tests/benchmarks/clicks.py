@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp.test_utils import unused_port
 
 from bot.compose import Core, core
-from handlers.place import Place
+from handlers.origin import Place
 from storage.connect import connect
 from tests.benchmarks.bot import APPROVING, RUNNING, configured
 from tests.benchmarks.report import Figure, percentile

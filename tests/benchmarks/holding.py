@@ -13,22 +13,22 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.compose import Core, core, now
-from handlers.families import Families
-from handlers.place import Place
-from handlers.presenters.message import Message
-from handlers.projector import Projector
-from handlers.sending import SlackSender
-from handlers.uploads import Uploads
+from handlers.messages.message import Message
+from handlers.origin import Place
+from handlers.projection.log_upload import Uploads
+from handlers.projection.projector import Projector
+from handlers.projection.slack_client import SlackSender
+from handlers.projection.subagents import Families
 from storage import keys
 from storage.connect import connect
 from storage.embedded import embedded_server
 from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.runtime.worker import Worker
 from supervisor.screening import screen
-from supervisor.supervisor import new_session_id
-from supervisor.worker import Worker
+from supervisor.service import new_session_id
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, TOOLS, proposing, settings
 

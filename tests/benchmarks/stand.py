@@ -18,9 +18,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.compose import Core, core, workers
 from bot.settings import Settings
-from supervisor.core.conversation import ModelReply, ModelRequest, ProposedCall, Usage
 from supervisor.core.events import Actor, ApprovalRequested, ToolFinished
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest, ProposedCall, Usage
+from supervisor.core.state import Session
 from supervisor.tools.contract import Toolset
 from supervisor.tools.typed import tool
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from storage import keys
-from supervisor import asking
-from supervisor.questions import Questions
+from supervisor.runtime import model_step as asking
+from supervisor.runtime.prompt_cache import Questions
 from tests.benchmarks.floor import floor
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, Scripted, flagman

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 from redis.asyncio import Redis
 
-from supervisor.gateway import DemoGateway
+from supervisor.models import DemoGateway
 from tests.support.flagman import Flagman, settings
 from tests.support.slack import Slack
 

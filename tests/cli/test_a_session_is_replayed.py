@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from bot.cli import keyboard
+from bot.cli.commands.replay import moved
 from bot.cli.frames import frames, took
 from bot.cli.replay_screen import Size, screen
-from bot.cli.replaying import moved
 from supervisor.core.times import parse_duration
-from supervisor.states import SessionEvent
+from supervisor.view_models import SessionEvent
 from tests.cli.served import Cli, Served, until
 from tests.cli.terminal import Terminal
 from tests.core.build import AT, launched, one_of_each, plan_call, responded, subtask, tool_call

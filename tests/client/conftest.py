@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from bot import sdk
 from bot.settings import Settings
-from supervisor.gateway import DemoGateway
+from supervisor.models import DemoGateway
 from tests.cli.served import Served, served
 
 Program = Callable[[], Awaitable[None]]

@@ -17,8 +17,8 @@ from bot.sdk import Agent, Session
 from bot.settings import Settings
 from storage import keys
 from supervisor.core.errors import FlagmanError
-from supervisor.gateway import DemoGateway
-from supervisor.record.front import Altered
+from supervisor.models import DemoGateway
+from supervisor.session_log.render.front import Altered
 from tests.cli.served import Served
 from tests.client.conftest import Around
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from bot.sdk import Agent, in_process
-from supervisor.core.conversation import ModelReply, ModelRequest, ModelTurn
-from supervisor.core.session import Session
-from supervisor.local import Local
+from bot.sdk.in_process_backend import Local
+from supervisor.core.messages import ModelReply, ModelRequest, ModelTurn
+from supervisor.core.state import Session
 from tests.support.flagman import settings
 from tests.support.scripted import Scripted, calls, says
 from tests.support.slack import wait_for

@@ -7,7 +7,7 @@ import pytest
 from bot.api.views import event_view
 from supervisor.core.conditions import parse_condition
 from supervisor.core.events import Paused
-from supervisor.states import SessionEvent
+from supervisor.view_models import SessionEvent
 from tests.core.build import AT, by, one_of_each
 
 

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 
 from bot import sdk
 from bot.sdk import Agent, Session, SyncAgent, SyncMultiAgentSupervisor, Unavailable
+from bot.sdk.errors import Refused, rebuilt
+from bot.sdk.http_backend import Remote
 from bot.settings import Settings
-from supervisor.apikeys import KeyRefused, MissingScope
+from supervisor.api_keys import KeyRefused, MissingScope
 from supervisor.core.errors import InvalidInput
-from supervisor.gateway import DemoGateway
-from supervisor.refusals import Refused, rebuilt
-from supervisor.remote import Remote
+from supervisor.models import DemoGateway
 from tests.cli.served import Served
 
 

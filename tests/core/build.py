@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from supervisor.core.conversation import Json, ToolSpec
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import call_digest
 from supervisor.core.events import (
@@ -44,9 +43,10 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.fold import fold
+from supervisor.core.messages import Json, ToolSpec
 from supervisor.core.persona import Approvers, Budgets
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolOutput
 
 SID = "p0-test"

@@ -25,9 +25,9 @@ from supervisor.core.events import (
     ToolFinished,
     WaitEnded,
 )
-from supervisor.core.fold import fold
 from supervisor.core.forking import Cut, copied, cut_at
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from tests.core.build import DAN, SID, by
 
 TIMERS = (TimerSet, TimerFired, TimerDropped)

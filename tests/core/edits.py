@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor.core.conversation import ModelReply, ProposedCall, Usage
 from supervisor.core.events import (
     ToolCall,
 )
+from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.screening import screen
 from supervisor.tools.agents import plan_tasks

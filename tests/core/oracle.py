@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from supervisor.core.conversation import Json, ModelTurn, ToolTurn, Turn, UserTurn
 from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.events import (
     Actor,
@@ -28,6 +27,7 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from supervisor.core.messages import Json, ModelTurn, ToolTurn, Turn, UserTurn
 from tests.core.build import ALICE, BOB, CAROL, DAN, PIPELINE
 
 PEOPLE = (ALICE, BOB, CAROL, DAN, PIPELINE)

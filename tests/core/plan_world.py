@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from supervisor.coordinator import _end_of
 from supervisor.core.control import Wait, next_action
-from supervisor.core.conversation import Json
 from supervisor.core.delegation import Delegate
 from supervisor.core.errors import AlreadyEnded
 from supervisor.core.events import Actor, Cancelled, ChildFinished, Completed, Event, Failed, decode, encode
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
+from supervisor.runtime.subagents import _end_of
 from tests.core.build import BOB, SID, by, launched, plan_call, responded, subtask
 from tests.core.plan_oracle import Part, PlanOracle, Told
 from tests.core.plans import COORDINATOR, House, Kept

@@ -10,9 +10,7 @@ from typing import Any, Literal
 from redis.asyncio import Redis
 
 from storage.log import Birth, Lease, LogStore
-from supervisor.coordinator import Coordinator
 from supervisor.core.control import Action, next_action
-from supervisor.core.conversation import Json
 from supervisor.core.delegation import Delegate, standings
 from supervisor.core.events import (
     Actor,
@@ -27,13 +25,15 @@ from supervisor.core.events import (
     ToolCall,
     decode,
 )
-from supervisor.core.fold import fold
+from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets, Persona
-from supervisor.core.session import Child, Session
-from supervisor.ledger import Ledger
+from supervisor.core.reducer import fold
+from supervisor.core.state import Child, Session
 from supervisor.personas.library import PersonaLibrary
-from supervisor.sessions import Sessions
-from supervisor.supervisor import Supervisor
+from supervisor.repository import Sessions
+from supervisor.runtime.subagents import Coordinator
+from supervisor.runtime.unit_of_work import Ledger
+from supervisor.service import Supervisor
 from tests.core.build import AT, BOB, SID, by, launched, plan_call, responded, tool_call
 
 COORDINATOR = Persona(

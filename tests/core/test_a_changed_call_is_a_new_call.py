@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from supervisor.core.control import RunTools, next_action
-from supervisor.core.conversation import Json, ModelTurn, ToolTurn
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import (
     IllegalEvent,
@@ -21,10 +20,11 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import Json, ModelTurn, ToolTurn
 from supervisor.core.persona import Approvers
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from supervisor.screening import edited as ruled_anew
 from tests.core.build import (
     ALICE,

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.conversation import ModelReply, ProposedCall, Usage
 from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import Actor, ApprovalRequested, ToolCall
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.policy import Ruling, may_launch, may_use, right_to_decide, rule
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from supervisor.screening import edited, screen, tools_of
 from tests.core.build import (
     ALICE,

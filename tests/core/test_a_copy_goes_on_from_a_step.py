@@ -38,10 +38,10 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.fold import fold
 from supervisor.core.forking import copied, cut_at
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
+from supervisor.core.reducer import fold
 from tests.core.build import (
     ALICE,
     AT,

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.core.control import Pause, Wait, next_action
-from supervisor.core.conversation import Json, Usage
 from supervisor.core.events import BudgetRaised, ChildFinished
+from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Child
+from supervisor.core.state import Child
 from tests.core.build import BOB, by, plan_call, subtask
 from tests.core.plans import SRE, WRITER, Planned, launch_call
 

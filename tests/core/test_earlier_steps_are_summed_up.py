@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.core.control import CallModel, Compact, Finish, Pause, compactable, next_action
-from supervisor.core.conversation import ModelTurn, ToolTurn, Turn, Usage
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ApprovalRequested,
@@ -21,11 +20,12 @@ from supervisor.core.events import (
     Paused,
     Resumed,
 )
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import ModelTurn, ToolTurn, Turn, Usage
 from supervisor.core.persona import Budgets
 from supervisor.core.prompt import SUM_UP, conversation, to_sum_up
-from supervisor.core.session import Session
-from supervisor.questions import Questions
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
+from supervisor.runtime.prompt_cache import Questions
 from tests.core.build import AT, BOB, SID, by, grown, launched, one_of_each, responded, step_events, tool_call
 
 CENT = Decimal("0.01")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from supervisor.core.control import CallModel, Wait, next_action
-from supervisor.core.conversation import Json
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import (
@@ -29,10 +28,11 @@ from supervisor.core.events import (
     Resumed,
     decode,
 )
-from supervisor.core.fold import fold
+from supervisor.core.messages import Json
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.prompt import conversation
-from supervisor.core.session import CallPhase
+from supervisor.core.reducer import fold
+from supervisor.core.state import CallPhase
 from tests.core.build import ALICE, BOB, SID, edited
 from tests.core.copies import assert_copies
 from tests.core.oracle import KINDS, PEOPLE, SHIP

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.core.control import check_pause_conditions
-from supervisor.core.conversation import Usage
 from supervisor.core.events import BudgetRaised
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
 from supervisor.core.raising import raised
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from tests.core.build import AT, SID, by, launched, responded
 
 

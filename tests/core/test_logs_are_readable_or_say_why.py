@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.events import SCHEMA, Event, Resumed, decode, encode
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from tests.core.build import AT, EVENT_TYPES, SID, by, launched, one_of_each, responded, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"

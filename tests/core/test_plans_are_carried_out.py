@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from supervisor.core.control import CallModel, Pause, RunTools, Wait
-from supervisor.core.conversation import Usage
 from supervisor.core.delegation import RESULT_SHOWN
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
@@ -16,8 +15,9 @@ from supervisor.core.events import (
     ChildrenJoined,
     Lineage,
 )
-from supervisor.core.fold import apply
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
+from supervisor.core.reducer import apply
 from tests.core.build import BOB, SID, by, plan_call, responded, subtask
 from tests.core.plans import SRE, Planned, launch_call
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ProposedCall, Usage
 from supervisor.core.events import (
     Lineage,
     ToolCall,
 )
+from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Budgets
 from supervisor.screening import screen
 from supervisor.tools.builtin import builtin_tools

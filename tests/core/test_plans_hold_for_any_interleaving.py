@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from supervisor.core.control import CallModel, next_action
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Cancelled, ChildDecided, Event, Paused, Resumed
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from tests.core.build import BOB, SID
 from tests.core.copies import assert_copies
 from tests.core.plan_world import Plan, PlanWorld

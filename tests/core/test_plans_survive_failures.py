@@ -20,7 +20,7 @@ from supervisor.core.events import (
     SessionRestored,
 )
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.core.build import BOB, by, responded, subtask
 from tests.core.plans import Planned
 

@@ -10,10 +10,10 @@ import pytest
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, FlagmanError, IllegalEvent, NotAllowed
 from supervisor.core.events import Actor
-from supervisor.core.fold import apply, fold
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.policy import right_to_decide, rule
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from tests.core.build import (
     ALICE,
     AT,

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.conversation import ModelReply, ProposedCall, Usage
 from supervisor.core.digest import call_digest, canonical_json, digest
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall, decode, encode
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Session
-from supervisor.core.text import DEEPEST, clean
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import DEEPEST, clean
 from supervisor.screening import MAX_CALLS, screen, tools_of
 from supervisor.tools.human import ask_human
 from tests.core.build import AT, SID, fake_tool, launched

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from supervisor.core.conversation import ModelTurn, ToolTurn, UserTurn
 from supervisor.core.events import ToolFinished, ToolStarted
-from supervisor.core.fold import fold
+from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.core.prompt import conversation
+from supervisor.core.reducer import fold
 from tests.core.build import SID, by, grown, responded, tool_call
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
-from supervisor.core.fold import SESSION_MOVES, apply, fold
-from supervisor.core.fold_calls import CALL_MOVES
 from supervisor.core.persona import Budgets
-from supervisor.core.session import SETTLED, Call, CallPhase, Child, Lifecycle, Session, Step, Timer
+from supervisor.core.reducer import SESSION_MOVES, apply, fold
+from supervisor.core.reducer.calls import CALL_MOVES
+from supervisor.core.state import SETTLED, Call, CallPhase, Child, Lifecycle, Session, Step, Timer
 from tests.core.build import (
     AT,
     BOB,

@@ -16,10 +16,10 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from supervisor.core.fold import apply, fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from supervisor.effects import effects_of
-from supervisor.sessions import Sessions
+from supervisor.repository import Sessions
 from tests.core.build import BOB, SID, by, launched, one_of_each, responded, subtask, tool_call
 from tests.core.plans import Planned
 

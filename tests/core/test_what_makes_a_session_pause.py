@@ -17,11 +17,11 @@ from supervisor.core.control import (
     check_pause_conditions,
     next_action,
 )
-from supervisor.core.conversation import Usage
 from supervisor.core.events import Compacted, Event, Paused, PauseReason, Resumed
-from supervisor.core.fold import apply, fold
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Child, Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Child, Session
 from tests.core.build import AT, BOB, SID, awaiting, by, grown, one_of_each
 
 HOOK, GRAPH = (

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from supervisor.core.conversation import Json
+from supervisor.core.budgets import spending_of
 from supervisor.core.events import (
     ApprovalRequested,
     Cancelled,
@@ -17,11 +17,11 @@ from supervisor.core.events import (
     Event,
     Paused,
 )
-from supervisor.core.family import children_of, needs_of, reached, total_cost
-from supervisor.core.fold import fold
+from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Session
-from supervisor.core.spending import spending_of
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.core.subagents import children_of, needs_of, reached, total_cost
 from tests.core.build import AT, BOB, SID, awaiting, by, launched, plan_call, responded, subtask, tool_call
 
 TWO = (subtask("look"), subtask("tell", "look"))

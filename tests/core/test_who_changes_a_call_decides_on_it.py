@@ -8,7 +8,6 @@ import pytest
 from redis.asyncio import Redis
 
 from storage.log import LogStore
-from supervisor.core.conversation import Json
 from supervisor.core.errors import (
     AlreadyDecided,
     FlagmanError,
@@ -21,11 +20,12 @@ from supervisor.core.events import (
     Event,
     ToolCall,
 )
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.messages import Json
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from supervisor.personas.library import PersonaLibrary
-from supervisor.sessions import Sessions
-from supervisor.supervisor import Supervisor
+from supervisor.repository import Sessions
+from supervisor.service import Supervisor
 from tests.core.build import (
     ALICE,
     AT,

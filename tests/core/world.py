@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
-from supervisor.core.conversation import Json, ModelReply, ProposedCall, Turn, Usage
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import (
@@ -27,11 +26,12 @@ from supervisor.core.events import (
     decode,
     encode,
 )
-from supervisor.core.fold import apply
+from supervisor.core.messages import Json, ModelReply, ProposedCall, Turn, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
 from supervisor.core.policy import right_to_decide
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Call, Session
+from supervisor.core.reducer import apply
+from supervisor.core.state import Call, Session
 from supervisor.screening import edited, screen
 from tests.core.build import AT, SID, by, fake_tool, launched
 from tests.core.oracle import KINDS, Oracle

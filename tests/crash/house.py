@@ -13,13 +13,13 @@ from typing import Any, Self
 from aiohttp.test_utils import unused_port
 from redis.asyncio import Redis
 
-from handlers.presenters.thread import thread
+from handlers.messages.thread import thread
 from storage.connect import connect
 from storage.log import LogStore
 from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError
-from supervisor.core.session import Session
-from supervisor.sessions import Sessions
+from supervisor.core.state import Session
+from supervisor.repository import Sessions
 from tests.support.nursery import Nursery
 from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.process import Process

@@ -10,10 +10,10 @@ from collections import Counter
 import pytest
 
 from bot.compose import Core, core
-from supervisor.core.conversation import Json
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor, ChildFinished, ChildLaunched, SessionLaunched
-from supervisor.core.session import Session
+from supervisor.core.messages import Json
+from supervisor.core.state import Session
 from tests.crash.house import House
 from tests.support.flagman import settings
 from tests.support.openai_server import Step, calls, text

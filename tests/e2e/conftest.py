@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-import supervisor.worker
-from supervisor.gateway import DemoGateway
+import supervisor.runtime.worker
+from supervisor.models import DemoGateway
 from tests.support.flagman import Flagman, settings
 from tests.support.slack import Slack
 from tests.support.stage import Director
@@ -20,7 +20,7 @@ from tests.support.stage import Director
 @pytest.fixture(autouse=True)
 def _prompt_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that stops waits for its last read to come back, which is up to a second otherwise."""
-    monkeypatch.setattr(supervisor.worker, "BLOCK", timedelta(milliseconds=50))
+    monkeypatch.setattr(supervisor.runtime.worker, "BLOCK", timedelta(milliseconds=50))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest, UserTurn
 from supervisor.core.events import BudgetRaised
+from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
 from tests.support.scripted import calls, says, told
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 from tests.support.stage import Director, Scene

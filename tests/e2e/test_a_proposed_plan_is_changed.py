@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest
 from supervisor.core.delegation import plan_of
 from supervisor.core.events import CallEdited
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from tests.support.editing import begun, block_of, recorded, save, window
 from tests.support.scripted import calls, in_turn, says, told
 from tests.support.slack import ADA, OPS, Json, texts

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from supervisor.gateway import ProviderGateway
+from supervisor.models import ProviderGateway
 from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.slack import ADA, OPS, Json
 from tests.support.stage import ALL, APPROVE, Director, Scene, live_markup

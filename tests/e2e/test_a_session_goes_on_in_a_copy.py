@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director, Scene

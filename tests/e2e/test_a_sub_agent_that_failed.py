@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from tests.support.company import (
     CHILD_RETRY,
     CHILD_SKIP,

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-import handlers.sending
+import handlers.projection.slack_client
 from bot.compose import Core
 from supervisor.core.conditions import Webhook
 from supervisor.core.events import Actor
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director, Scene
@@ -27,7 +27,7 @@ RESUME = "session_resume"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.sending, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
 
 
 async def documents(core: Core, *sessions: Session) -> list[bytes]:

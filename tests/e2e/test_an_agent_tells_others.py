@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.conversation import ModelReply, ModelRequest
 from supervisor.core.events import Resumed, WaitEnded
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.events import Emitter
 from supervisor.tools.typed import tool

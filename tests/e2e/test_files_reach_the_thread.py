@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, RANDOM, Json, buttons, texts, wait_for
 from tests.support.stage import Director, Scene, live_markup

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from supervisor.core.events import ApprovalDecided
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.company import (
     board,
     child,

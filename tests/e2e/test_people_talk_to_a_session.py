@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, RANDOM, Json, Slack, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director, Scene

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-import handlers.sending
-from supervisor.core.session import Session
+import handlers.projection.slack_client
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, BOT_TOKEN, OPS, RANDOM, Json, Slack, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director, Scene
@@ -18,7 +18,7 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.sending, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
 
 
 async def keys_shown(scene: Scene, session: Session, channel: str = OPS, user: str = ADA) -> list[str]:

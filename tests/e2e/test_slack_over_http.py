@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bot.playground.wire.http_mode import signature
+from bot.playground.transport.http_mode import signature
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, SIGNING_SECRET, Slack, buttons, texts
 from tests.support.stage import APPROVE, DENY, Director, Scene

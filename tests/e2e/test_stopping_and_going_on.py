@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from supervisor.core.conversation import ModelReply, ModelRequest
+from supervisor.core.messages import ModelReply, ModelRequest
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director

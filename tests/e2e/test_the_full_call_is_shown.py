@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from handlers.presenters.text import argument_text
+from handlers.blocks.text import argument_text
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, Slack, buttons, texts, wait_for
 from tests.support.stage import APPROVE, VIEW, Director

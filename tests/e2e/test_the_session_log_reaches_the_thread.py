@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-import handlers.sending
-from handlers.rows import Row
-from handlers.uploads import KEY
+import handlers.projection.slack_client
+from handlers.projection.log_upload import KEY
+from handlers.projection.message_rows import Row
 from storage.projections import ProjectionStore
-from supervisor.core.session import Session
-from supervisor.record.verify import verify
+from supervisor.core.state import Session
+from supervisor.session_log.verify import verify
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Json, wait_for
 from tests.support.stage import APPROVE, Director, Scene
@@ -23,7 +23,7 @@ COMPLETE, BEGIN = "files.completeUploadExternal", "files.getUploadURLExternal"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.sending, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
 
 
 async def ended(scene: Scene) -> Session:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.clock import Clock
+from bot.processes.clock import Clock
 from supervisor.core.conditions import At
 from supervisor.core.events import Actor
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.flagman import Flagman
 from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from supervisor.core.conversation import ModelRequest, ToolSpec, Turn, UserTurn
-from supervisor.gateway import ProviderGateway
+from supervisor.core.messages import ModelRequest, ToolSpec, Turn, UserTurn
+from supervisor.models import ProviderGateway
 from tests.support.openai_server import OpenAIServer
 
 CHAT, RESPONSES = "openai-chat:gpt-4o-mini", "openai:gpt-4o-mini"

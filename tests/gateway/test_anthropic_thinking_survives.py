@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from supervisor.core.conversation import ModelTurn, ToolTurn, UserTurn
-from supervisor.gateway import GatewayError, ProviderGateway
+from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
+from supervisor.models import GatewayError, ProviderGateway
 from tests.gateway.conftest import ask
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.gateway.backoff import Backoff
+from supervisor.models.backoff import Backoff
 
 BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=20))
 

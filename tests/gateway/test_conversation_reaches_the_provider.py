@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from supervisor.core.conversation import ModelTurn, ProposedCall, ToolTurn, UserTurn
-from supervisor.gateway import ProviderGateway
+from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, UserTurn
+from supervisor.models import ProviderGateway
 from tests.gateway.conftest import SHELL, ask
 from tests.support.openai_server import OpenAIServer, Said
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from supervisor.core.conversation import ModelRequest, ModelTurn, ToolSpec, ToolTurn, Turn, UserTurn
 from supervisor.core.delegation import PLAN, Plan, problem
+from supervisor.core.messages import ModelRequest, ModelTurn, ToolSpec, ToolTurn, Turn, UserTurn
 from supervisor.core.persona import Persona
 from supervisor.core.prompt import SUM_UP, instructions
-from supervisor.gateway import DemoGateway
+from supervisor.models import DemoGateway
 
 AGENTS = [
     Persona(name=name, description=f"The {name}.", instructions="Go.") for name in ("sre", "writer", "tester")

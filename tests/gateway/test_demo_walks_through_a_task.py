@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.conversation import (
+from supervisor.core.messages import (
     ModelReply,
     ModelRequest,
     ModelTurn,
@@ -19,7 +19,7 @@ from supervisor.core.conversation import (
     Turn,
     UserTurn,
 )
-from supervisor.gateway import DemoGateway, make_gateway
+from supervisor.models import DemoGateway, make_gateway
 
 EVERYTHING = ("shell", "read_file", "write_file", "http_request", "ask_human", "wait_for", "launch_agent")
 

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from supervisor.gateway import GatewayError, ProviderGateway
+from supervisor.models import GatewayError, ProviderGateway
 from tests.gateway.conftest import CHAT, ask
 from tests.support.openai_server import OpenAIServer, Step, drop, error, garbage, slow, text
 

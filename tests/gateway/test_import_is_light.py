@@ -16,15 +16,15 @@ def loaded_after(code: str) -> str:
 
 
 def test_importing_and_making_gateways_loads_no_provider() -> None:
-    code = "from supervisor.gateway import make_gateway\nmake_gateway('openai:gpt-5'), make_gateway(None)"
+    code = "from supervisor.models import make_gateway\nmake_gateway('openai:gpt-5'), make_gateway(None)"
     assert loaded_after(code) == "nothing"
 
 
 def test_the_demo_never_loads_one() -> None:
     code = """
 import asyncio
-from supervisor.core.conversation import ModelRequest, UserTurn
-from supervisor.gateway import make_gateway
+from supervisor.core.messages import ModelRequest, UserTurn
+from supervisor.models import make_gateway
 request = ModelRequest(session_id="s", model=None, instructions="", turns=(UserTurn(text="Hi"),), tools=())
 asyncio.run(make_gateway(None).reply(request))
 """

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.core.events import Compacted, ContextAdded, Event, Resumed, ToolFinished, ToolStarted
-from supervisor.core.fold import apply, fold
 from supervisor.core.prompt import conversation
-from supervisor.core.session import Session
-from supervisor.questions import Questions
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
+from supervisor.runtime.prompt_cache import Questions
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 
 

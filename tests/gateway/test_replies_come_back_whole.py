@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from supervisor.core.conversation import ModelTurn, ProposedCall, ToolTurn, Usage, UserTurn
-from supervisor.gateway import ProviderGateway
+from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Usage, UserTurn
+from supervisor.models import ProviderGateway
 from tests.gateway.conftest import CHAT, RESPONSES, ask
 from tests.support.openai_server import OpenAIServer, calls, text
 

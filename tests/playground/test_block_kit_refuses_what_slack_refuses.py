@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models import blocks as sdk
 
+from bot.playground.block_kit.blocks import check_message_blocks, visible_characters
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_message_blocks, visible_characters
 
 Json = dict[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.playground.acts.typed import as_sent, escaped
+from bot.playground.block_kit.blocks import EVERYWHERE, check_message_blocks, check_view
+from bot.playground.block_kit.elements import IN_ACTIONS
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import EVERYWHERE, check_message_blocks, check_view
-from bot.playground.kit.elements import IN_ACTIONS
+from bot.playground.people.input import as_sent, escaped
 from bot.playground.playground import Playground
 from tests.support.slack import ADA, OPS, Slack
 

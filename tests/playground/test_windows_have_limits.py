@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from bot.playground.block_kit.blocks import check_view
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_view
 
 Json = dict[str, Any]
 

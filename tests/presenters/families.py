@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from handlers.presenters.family import Family
+from handlers.messages.subagents import Family
 from supervisor.core.delegation import standings
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
@@ -22,8 +22,8 @@ from supervisor.core.events import (
     Lineage,
     ToolCall,
 )
-from supervisor.core.fold import apply
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
 from tests.core.build import ALICE, AT, BOB, by, launched, responded, tool_call
 from tests.presenters.sessions import sessions, texts
 

@@ -28,10 +28,10 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from supervisor.core.fold import apply
 from supervisor.core.persona import Approvers
-from supervisor.core.session import Call, Session
-from supervisor.core.text import clean_text
+from supervisor.core.reducer import apply
+from supervisor.core.state import Call, Session
+from supervisor.core.text.sanitize import clean_text
 from tests.core.build import ALICE, AT, BOB, CAROL, SID, by, launched, responded, tool_call
 
 PIECES = (

@@ -14,16 +14,16 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from handlers.presenters import modals
-from handlers.presenters.change import MOST_LINES, SHOWN, changed
-from handlers.presenters.editing import edit_form
-from handlers.presenters.thread import thread
-from supervisor.core.conversation import Json
+from handlers.messages.diff import MOST_LINES, SHOWN, changed
+from handlers.messages.thread import thread
+from handlers.modals import forms as modals
+from handlers.modals.edit_call import edit_form
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, CallEdited
-from supervisor.core.fold import fold
-from supervisor.core.masking import Masker
+from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from supervisor.tools.typed import tool
 from tests.core.build import BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from handlers.presenters.family import Family
-from handlers.presenters.thread import thread
+from handlers.messages.subagents import Family
+from handlers.messages.thread import thread
 from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -26,9 +26,9 @@ from supervisor.core.events import (
     Lineage,
     QuestionAsked,
 )
-from supervisor.core.fold import apply, fold
 from supervisor.core.persona import Approvers
-from supervisor.core.session import Session
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
 from tests.core.build import ALICE, AT, BOB, by, launched, plan_call, responded, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"

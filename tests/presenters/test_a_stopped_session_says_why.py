@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.playground.kit.blocks import check_message_blocks, check_view
-from handlers.presenters import modals
-from handlers.presenters.resuming import money, spent, ways_on
-from handlers.presenters.thread import thread
-from supervisor.core.conversation import Usage
+from bot.playground.block_kit.blocks import check_message_blocks, check_view
+from handlers.messages.pauses import money, spent, ways_on
+from handlers.messages.thread import thread
+from handlers.modals import forms as modals
 from supervisor.core.events import Paused, PauseReason
-from supervisor.core.fold import fold
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from tests.core.build import AT, SID, by, launched, responded
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.playground.kit.blocks import check_view
-from handlers.ids import Target
-from handlers.presenters.editing import EditForm, edit_form
-from supervisor.core.conversation import Json
+from bot.playground.block_kit.blocks import check_view
+from handlers.action_ids import Target
+from handlers.modals.edit_call import EditForm, edit_form
 from supervisor.core.delegation import PLAN
-from supervisor.core.fold import fold
-from supervisor.core.masking import Masker
-from supervisor.core.session import Session
+from supervisor.core.messages import Json
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
 from tests.presenters.sessions import texts

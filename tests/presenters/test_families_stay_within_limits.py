@@ -9,21 +9,21 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from bot.playground.kit.blocks import check_message_blocks, check_view
+from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from bot.playground.methods.chat import UPDATE_CHARACTERS
-from handlers.ids import Action, Target
-from handlers.presenters import modals
-from handlers.presenters.asks import STOPPED, asks
-from handlers.presenters.family import Family
-from handlers.presenters.headline import failures
-from handlers.presenters.message import Message
-from handlers.presenters.progress import delegations
-from handlers.presenters.proposal import SHOWN_A_PLAN, full_text
-from handlers.presenters.thread import thread
+from handlers.action_ids import Action, Target
+from handlers.messages.headline import failures
+from handlers.messages.message import Message
+from handlers.messages.pending import STOPPED, asks
+from handlers.messages.progress import delegations
+from handlers.messages.proposal import SHOWN_A_PLAN, full_text
+from handlers.messages.subagents import Family
+from handlers.messages.thread import thread
+from handlers.modals import forms as modals
 from supervisor.core.delegation import plan_of, standings
-from supervisor.core.fold import fold
-from supervisor.core.masking import Masker
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
 from tests.presenters.families import ADDRESS, families, plan_calls
 from tests.presenters.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of

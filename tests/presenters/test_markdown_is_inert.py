@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.playground.kit.blocks import check_message_blocks, visible_characters
-from handlers.presenters.markdown import rich_text
-from handlers.presenters.rich import ELEMENTS_A_BLOCK, MOST_CHARACTERS
+from bot.playground.block_kit.blocks import check_message_blocks, visible_characters
+from handlers.blocks.markdown import rich_text
+from handlers.blocks.rich_text import ELEMENTS_A_BLOCK, MOST_CHARACTERS
 
 Json = dict[str, Any]
 CONTAINERS = {

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.playground.kit.blocks import check_message_blocks, check_view
+from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from bot.playground.methods.chat import UPDATE_CHARACTERS
-from handlers.commands import answers
-from handlers.ids import Action
-from handlers.presenters import modals
-from handlers.presenters.card import MARK
-from handlers.presenters.home import home
-from handlers.presenters.message import Message
-from handlers.presenters.proposal import as_proposed, full_text
-from handlers.presenters.text import argument_text
-from handlers.presenters.thread import thread
+from handlers.action_ids import Action
+from handlers.blocks.text import argument_text
+from handlers.listeners.commands import replies as answers
+from handlers.messages.card import MARK
+from handlers.messages.home import home
+from handlers.messages.message import Message
+from handlers.messages.proposal import as_proposed, full_text
+from handlers.messages.thread import thread
+from handlers.modals import forms as modals
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
-from supervisor.core.fold import fold
-from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
-from supervisor.core.session import Call, CallPhase, Session
-from supervisor.transcript import Line
+from supervisor.core.reducer import fold
+from supervisor.core.state import Call, CallPhase, Session
+from supervisor.core.text.masking import Masker
+from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.presenters.sessions import sessions, texts
 from tests.support.stage import live_markup

@@ -18,7 +18,7 @@ from bot import sdk
 from bot.sdk import Session, connect
 from bot.settings import Settings
 from supervisor.core.conditions import parse_condition
-from supervisor.gateway import make_gateway
+from supervisor.models import make_gateway
 from supervisor.personas.loader import load_personas
 from supervisor.tools.builtin import builtin_tools
 from tests.cli.served import Served, environment, served, until

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-import supervisor.worker
+import supervisor.runtime.worker
 
 
 @pytest.fixture(autouse=True)
 def _prompt_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that stops waits for its last read to come back, which is up to a second otherwise."""
-    monkeypatch.setattr(supervisor.worker, "BLOCK", timedelta(milliseconds=50))
+    monkeypatch.setattr(supervisor.runtime.worker, "BLOCK", timedelta(milliseconds=50))

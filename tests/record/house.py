@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.compose import Core, core, workers
 from bot.settings import Settings
 from supervisor.core.events import Actor
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from supervisor.tools.builtin import builtin_tools
 from tests.record.written import KEY
 from tests.support.scripted import Behaviour, Scripted

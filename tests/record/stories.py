@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from supervisor.core.conditions import Cron, OnEvent, Webhook, parse_condition
-from supervisor.core.conversation import Json, Usage
 from supervisor.core.events import (
     Actor,
     BudgetRaised,
@@ -29,6 +28,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
 from tests.record.story import ADA, CLOCK, GRACE, MARGARET, MODEL, PIPELINE, Story, call
 

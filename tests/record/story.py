@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from supervisor.core.conversation import Json, Usage
 from supervisor.core.digest import call_digest
 from supervisor.core.events import (
     SYSTEM,
@@ -22,6 +21,7 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Persona
 
 ADA = Actor(id="slack:U0ADA0001", name="Ada Lovelace", groups=("S0SRE0001",))

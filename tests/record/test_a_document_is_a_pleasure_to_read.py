@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from supervisor.record.document import FORMAT
+from supervisor.session_log.render.document import FORMAT
 from tests.record.stories import STORIES
 from tests.record.written import SID, body, document
 

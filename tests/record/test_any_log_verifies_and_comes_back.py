@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 
 from supervisor.core.events import SessionRestored, decode
-from supervisor.core.fold import fold
-from supervisor.core.masking import Masker
-from supervisor.record.masked import masked_events
-from supervisor.record.verify import verify
+from supervisor.core.reducer import fold
+from supervisor.core.text.masking import Masker
+from supervisor.session_log.render.masked import masked_events
+from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, SID, by
 from tests.core.test_invariants_hold_for_any_interleaving import Interleaving as Machine
 from tests.core.world import PERSONA

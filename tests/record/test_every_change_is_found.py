@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from supervisor.record.document import render
-from supervisor.record.signing import UNSIGNED, sign
-from supervisor.record.verify import Altered, verify
+from supervisor.session_log.render.document import render
+from supervisor.session_log.signing import UNSIGNED, sign
+from supervisor.session_log.verify import Altered, verify
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import KEY, OLD_KEY, SID, document, written
@@ -192,8 +192,8 @@ def test_a_document_of_another_format_has_its_chain_checked(monkeypatch: pytest.
     story: Story = STORIES["plan"]()
     newer = document(story).replace('"version":1', '"version":2')
     assert altered(newer).kind == "changed event"
-    monkeypatch.setattr("supervisor.record.document.FORMAT", 2)
+    monkeypatch.setattr("supervisor.session_log.render.document.FORMAT", 2)
     of_format_2 = document(story)
     assert "newer Flagman" in str(altered(of_format_2))
-    monkeypatch.setattr("supervisor.record.verify.FORMAT", 3)
+    monkeypatch.setattr("supervisor.session_log.verify.FORMAT", 3)
     assert not verify(of_format_2.encode(), [KEY]).whole

@@ -13,12 +13,12 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-import supervisor.recorder
+import supervisor.session_log.writer
 from bot.compose import Core, core
 from bot.settings import Settings
 from supervisor.core.events import Actor
-from supervisor.logfolder import LogFolder
-from supervisor.record.verify import Verified, verify
+from supervisor.session_log.directory import LogFolder
+from supervisor.session_log.verify import Verified, verify
 from tests.record.written import KEY
 from tests.support.slack import wait_for
 
@@ -27,9 +27,9 @@ WHO = Actor(id="cli:ada", name="ada")
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor.recorder, "CATCH_UP_AFTER", 0.0)
-    monkeypatch.setattr(supervisor.recorder, "CATCH_UP_PAUSE", 0.01)
-    monkeypatch.setattr(supervisor.recorder, "RETRY", 0.2)
+    monkeypatch.setattr(supervisor.session_log.writer, "CATCH_UP_AFTER", 0.0)
+    monkeypatch.setattr(supervisor.session_log.writer, "CATCH_UP_PAUSE", 0.01)
+    monkeypatch.setattr(supervisor.session_log.writer, "RETRY", 0.2)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from supervisor.core.events import Event, decode, encode
-from supervisor.record.blocks import indented, table
-from supervisor.record.safe import BLANK, cell, code, fenced, inline, quoted, shortened, visible
-from supervisor.record.verify import verify
+from supervisor.session_log.render.blocks import indented, table
+from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened, visible
+from supervisor.session_log.verify import verify
 from tests.presenters.sessions import texts
 from tests.record.stories import STORIES
 from tests.record.story import Story

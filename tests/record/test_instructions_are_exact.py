@@ -10,12 +10,12 @@ import pytest
 import typer.main
 
 from bot.cli.app import app
-from handlers.commands.grammar import parse
-from handlers.presenters.message import Message
-from handlers.presenters.thread import thread
+from handlers.listeners.commands.parser import parse
+from handlers.messages.message import Message
+from handlers.messages.thread import thread
 from supervisor.core.events import ChildFinished, Paused
-from supervisor.record.instructions import instructions
-from supervisor.record.moments import Rest, rests, walk
+from supervisor.session_log.render.instructions import instructions
+from supervisor.session_log.render.moments import Rest, rests, walk
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import SID

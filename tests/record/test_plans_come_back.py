@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from supervisor.core.conversation import ModelReply, ModelRequest
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from tests.record.house import ADA, House, house
 from tests.support.scripted import calls, in_turn, says
 

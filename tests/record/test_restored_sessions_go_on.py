@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 from storage.keys import partition_of
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Event, SessionRestored
-from supervisor.core.fold import LOST_ARGUMENTS, LOST_OUTCOME, fold
-from supervisor.core.masking import Masker
 from supervisor.core.persona import ApprovalRule, Persona
-from supervisor.core.session import Session
-from supervisor.record.verify import Altered, verify
-from supervisor.restoring import PersonaLost, SessionExists
-from supervisor.supervisor import new_session_id
+from supervisor.core.reducer import LOST_ARGUMENTS, LOST_OUTCOME, fold
+from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
+from supervisor.service import new_session_id
+from supervisor.session_log.restore import PersonaLost, SessionExists
+from supervisor.session_log.verify import Altered, verify
 from tests.record.house import ADA, GRACE, OPERATOR, House, house
 from tests.record.stories import STORIES
 from tests.record.story import Story, call

@@ -24,9 +24,9 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from supervisor.core.masking import MASK, Masker
 from supervisor.core.persona import ApprovalRule, Persona
-from supervisor.record.verify import verify
+from supervisor.core.text.masking import MASK, Masker
+from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, AT, BOB, by, launched, responded, tool_call
 from tests.record.written import KEY, written
 

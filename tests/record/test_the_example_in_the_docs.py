@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 from supervisor.core.events import decode
-from supervisor.record.document import render
-from supervisor.record.verify import verify
-from supervisor.transcript import lines
+from supervisor.session_log.render.document import render
+from supervisor.session_log.render.transcript import lines
+from supervisor.session_log.verify import verify
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "session-log.md"
 SIGNATURE = re.compile(r"^signature: (.+)$", re.MULTILINE)

@@ -6,13 +6,13 @@ import ast
 
 from tests.record.stories import STORIES
 from tests.record.written import document
-from tests.test_imports_run_downwards import ROOT, files, impure
+from tests.test_imports_run_downwards import files, impure
 
-OURS = ("supervisor.record", "supervisor.transcript")
+OURS = ("supervisor.session_log",)
 
 
 def test_its_rooms_import_nothing_that_reaches_outside() -> None:
-    paths = [*files("supervisor/record"), ROOT / "supervisor" / "transcript.py"]
+    paths = files("supervisor/session_log/render")
     found = {path.name: impure(ast.parse(path.read_text(encoding="utf-8"))) for path in paths}
     foreign = {
         name: [line for line in lines if not line.split(" of ")[-1].startswith(OURS)]

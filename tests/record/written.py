@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supervisor.core.events import Event
-from supervisor.core.masking import Masker
 from supervisor.core.persona import Persona
-from supervisor.record.document import render
-from supervisor.record.masked import Mask, masked_events, masked_persona
-from supervisor.record.signing import sign
+from supervisor.core.text.masking import Masker
+from supervisor.session_log.render.document import render
+from supervisor.session_log.render.masked import Mask, masked_events, masked_persona
+from supervisor.session_log.signing import sign
 from tests.record.story import Story
 
 SID = "ab12-cd34"

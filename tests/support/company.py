@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from supervisor.core.conversation import ModelReply, ModelRequest
-from supervisor.core.session import Session
+from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.state import Session
 from tests.support.scripted import Behaviour, calls, in_turn, says, told
 from tests.support.slack import OPS, Json, texts, wait_for
 from tests.support.stage import Director, Scene, write_persona

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supervisor.core.conversation import Json, ModelReply, ModelRequest
+from supervisor.core.messages import Json, ModelReply, ModelRequest
 from tests.support.scripted import calls, results, says, told
 from tests.support.stage import write_persona
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor.core.session import Session
+from supervisor.core.state import Session
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Json
 from tests.support.stage import Director, Scene

@@ -13,14 +13,14 @@ from aiohttp import web
 from aiohttp.test_utils import unused_port
 from pydantic import SecretStr
 
-from bot import slack as bolt
 from bot.compose import Core, core, workers
+from bot.processes import slack as bolt
+from bot.processes.web import application, listening
 from bot.settings import Settings
-from bot.web import application, listening
-from supervisor.core.session import Session
-from supervisor.gateway.contract import Gateway
+from supervisor.core.state import Session
+from supervisor.models.gateway import Gateway
+from supervisor.runtime.worker import Worker
 from supervisor.tools.contract import Toolset
-from supervisor.worker import Worker
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack, wait_for
 
 

@@ -100,8 +100,8 @@ def _child(order: dict[str, Any]) -> NoReturn:
 
 def _parent() -> None:
 
-    import bot.processes  # noqa: F401
-    from supervisor.gateway.channel import make_channel
+    import bot.processes.serve  # noqa: F401
+    from supervisor.models.client import make_channel
 
     # The first of its kind imports for half a second.
     os.environ["OPENAI_API_KEY"] = "sk-none"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from supervisor.core.conversation import (
+from supervisor.core.messages import (
     ModelReply,
     ModelRequest,
     ModelTurn,

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from supervisor.core.session import Session
-from supervisor.gateway.contract import Gateway
+from supervisor.core.state import Session
+from supervisor.models.gateway import Gateway
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import ToolContext, ToolError, Toolset
 from supervisor.tools.typed import tool

@@ -10,8 +10,8 @@ import pytest
 from supervisor.artifacts import MOST_BYTES, Artifact, Artifacts
 from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge
 from supervisor.core.events import ChildFinished, ChildLaunched, ToolFinished, ToolStarted
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from tests.core.build import SID, by, launched, responded, tool_call
 
 

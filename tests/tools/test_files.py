@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.tools.confined import parent_of
 from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
 from supervisor.tools.files import MOST_BYTES, MOST_ENTRIES, read_file, write_file
+from supervisor.tools.path_guard import parent_of
 
 
 async def read(ctx: ToolContext, path: str, **more: int) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from supervisor.core.events import Inherited, Lineage, SessionForked
-from supervisor.core.fold import fold
-from supervisor.core.session import Session
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.runtime.work_dirs import WorkFolders
 from supervisor.tools.contract import ToolError
-from supervisor.workfolders import WorkFolders
 from tests.core.build import BOB, by, launched
 
 

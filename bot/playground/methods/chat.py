@@ -3,8 +3,8 @@
 from typing import Any
 
 from bot.playground import seed
+from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_message_blocks
 from bot.playground.methods.call import Call, Json, Method
 from bot.playground.workspace import new_id
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, web
 
 from bot.playground import seed
+from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_message_blocks
 from bot.playground.methods.call import Call, Json, Method
 from bot.playground.playground import Playground
 from bot.playground.workspace import new_id

@@ -1,7 +1,7 @@
 """`views.*`: windows and home tabs."""
 
+from bot.playground.block_kit.blocks import check_view
 from bot.playground.errors import SlackError
-from bot.playground.kit.blocks import check_view
 from bot.playground.methods.call import Call, Json, Method
 from bot.playground.triggers import Trigger
 

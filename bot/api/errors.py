@@ -1,0 +1,118 @@
+"""Every refusal as a problem document (RFC 9457); one middleware turns errors into them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_exceptions import HTTPException
+from pydantic import ValidationError
+
+from bot.api.models import FieldProblem, Problem
+from storage.errors import StorageError
+from supervisor.api_keys import KeyRefused
+from supervisor.core.errors import FlagmanError, InvalidInput
+
+MEDIA = "application/problem+json"
+PREFIXES = ("/v1", "/hooks", "/metrics")
+RETRY_SECONDS = 1
+_FAULT = "Something went wrong inside Flagman; the details are in its log."
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_SENTENCES = {
+    404: "There is nothing at this address; `/v1/openapi.json` lists what there is.",
+    405: "This address does not know that method.",
+    413: "The body is too large.",
+}
+_log = logging.getLogger("flagman.api")
+
+
+class ApiError(FlagmanError):
+    """A refusal of the API itself, with headers of its own."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.headers = status, code, dict(headers or {})
+
+
+class InvalidRequest(InvalidInput):
+    """What came in does not fit what is declared."""
+
+    code = "invalid_request"
+
+    def __init__(self, errors: Sequence[FieldProblem]) -> None:
+        first = errors[0]
+        super().__init__(f"{first.where}: {first.message}.")
+        self.errors = list(errors)
+
+    @classmethod
+    def of(cls, where: str, error: ValidationError) -> InvalidRequest:
+        found = [
+            FieldProblem(where=".".join([where, *map(str, row["loc"])]), message=row["msg"])
+            for row in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        return cls(found)
+
+
+def too_large(limit: int) -> ApiError:
+    return ApiError(413, "too_large", f"The body is too large: at most {limit // 1024} KiB are taken.")
+
+
+def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
+    """The document and headers for any error."""
+    match error:
+        case InvalidRequest():
+            return _problem(422, error.code, str(error), error.errors), {}
+        case ApiError():
+            return _problem(error.status, error.code, str(error)), error.headers
+        case KeyRefused():
+            return _problem(401, error.code, str(error)), {
+                "WWW-Authenticate": 'Bearer realm="flagman", error="invalid_token"'
+            }
+        case FlagmanError():
+            headers = {"Retry-After": str(RETRY_SECONDS)} if error.status == 503 else {}
+            return _problem(error.status, error.code, str(error)), headers
+        case StorageError():
+            detail = "Flagman cannot reach its store right now, so it is not known whether that was done."
+            return _problem(503, "store_unavailable", detail), {"Retry-After": str(RETRY_SECONDS)}
+        case HTTPException():
+            detail = _SENTENCES.get(error.status, error.reason)
+            kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+            return _problem(error.status, _CODES.get(error.status, "refused"), detail), kept
+        case web.RequestPayloadError():
+            return _problem(400, "bad_request", "The body cannot be read."), {}
+        case _:
+            return _problem(500, "internal_error", _FAULT), {}
+
+
+def _problem(status: int, code: str, detail: str, errors: Sequence[FieldProblem] = ()) -> Problem:
+    title = code.replace("_", " ").capitalize()
+    kind = f"urn:flagman:problem:{code}"
+    return Problem(type=kind, title=title, status=status, detail=detail, code=code, errors=list(errors))
+
+
+def problems(mask: Callable[[str], str]) -> Middleware:
+    """For everything below `PREFIXES`; what else the process serves keeps its own ways."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(PREFIXES):
+            return await handler(request)
+        try:
+            return await handler(request)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            if isinstance(error, HTTPException) and error.status < 400:
+                raise
+            problem, headers = problem_of(error)
+            if problem.status == 500:
+                _log.exception("%s %s", request.method, request.path, exc_info=error)
+            elif isinstance(error, StorageError):
+                _log.warning("%s", error)
+            problem = problem.model_copy(update={"detail": mask(problem.detail)})
+            body = problem.model_dump_json().encode()
+            return web.Response(body=body, status=problem.status, headers=headers, content_type=MEDIA)
+
+    return middleware

@@ -1,0 +1,104 @@
+"""Pages of sessions, newest first; a cursor is the score and id of the last row, so that none is skipped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Literal
+
+from bot.api.models import Status
+from bot.compose import Core
+from supervisor.core.errors import FlagmanError
+from supervisor.core.state import Session
+
+# A filter looks at so many rows for one page; the cursor goes on from there.
+MOST_LOOKED_AT = 1000
+_CHUNK = 50
+_log = logging.getLogger("flagman.api")
+Row = tuple[str, float]
+_INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
+    None: "all",
+    "running": "running",
+    "paused": "paused",
+    "completed": "ended",
+    "failed": "ended",
+    "cancelled": "ended",
+}
+
+
+async def page(
+    core: Core,
+    *,
+    status: Status | None,
+    persona: str | None,
+    parent: str | None,
+    cursor: str | None,
+    limit: int,
+) -> tuple[list[Session], str | None]:
+    """The sessions and the cursor of what follows. One that cannot be read is left out and logged.
+
+    Raises SessionNotFound where `parent` is none.
+    """
+    found: list[Session] = []
+    last = _parse(cursor) if cursor else None
+    children = None if parent is None else _children(await core.sessions.load(parent))
+    looked = 0
+    while looked < MOST_LOOKED_AT:
+        if children is None:
+            rows = await _rows(core, _INDEX[status], last, _CHUNK)
+        else:
+            rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
+        sessions = await asyncio.gather(*(_load(core, session_id) for session_id, _ in rows))
+        for row, session in zip(rows, sessions, strict=True):
+            if session and _fits(session, status, persona):
+                if len(found) == limit:
+                    return found, _cursor(last)
+                found.append(session)
+            last, looked = row, looked + 1
+        if len(rows) < _CHUNK:
+            return found, None
+    return found, _cursor(last)
+
+
+async def _rows(core: Core, index: str, last: Row | None, limit: int) -> list[Row]:
+    """The rows after `last`: lower scores, and of the same score lower ids."""
+    if last is None:
+        return await core.log.index(index, limit=limit)
+    wanted = limit
+    while True:
+        rows = await core.log.index(index, before=last[1] + 1, limit=wanted)
+        after = [row for row in rows if _after(row, last)]
+        if len(after) >= limit or len(rows) < wanted:
+            return after[:limit]
+        wanted *= 2
+
+
+def _after(row: Row, last: Row) -> bool:
+    return (row[1], row[0]) < (last[1], last[0])
+
+
+def _children(session: Session) -> list[Row]:
+    """The sub-agents that a session launched, in the order of an index."""
+    rows = [(child.id, float(int(child.at.timestamp() * 1000))) for child in session.children]
+    return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
+
+
+async def _load(core: Core, session_id: str) -> Session | None:
+    try:
+        return await core.sessions.load(session_id)
+    except FlagmanError as error:
+        _log.error("%s", error)
+        return None
+
+
+def _fits(session: Session, status: Status | None, persona: str | None) -> bool:
+    return status in (None, session.status) and persona in (None, session.persona)
+
+
+def _cursor(last: Row | None) -> str | None:
+    return f"{last[1]:.0f}.{last[0]}" if last else None
+
+
+def _parse(cursor: str) -> Row:
+    score, _, session_id = cursor.partition(".")
+    return session_id, float(score)

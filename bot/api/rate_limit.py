@@ -1,0 +1,49 @@
+"""How much may come in: bytes of a body, requests of a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from bot.api.errors import ApiError, too_large
+
+BODY_BYTES = 1024 * 1024
+HOOK_BYTES = 256 * 1024
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Raises ApiError (413) as soon as there is more than `limit`."""
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > limit:
+            raise too_large(limit)
+    return bytes(body)
+
+
+class Buckets:
+    """A token bucket for each key, in this process."""
+
+    def __init__(self, per_second: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._clock = per_second, burst, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> None:
+        """Raises ApiError (429), which says when to come again."""
+        now = self._clock()
+        left, at = self._buckets.get(key, (float(self._burst), now))
+        left = min(float(self._burst), left + (now - at) * self._rate)
+        if left < 1:
+            self._buckets[key] = (left, now)
+            seconds = max(1, round((1 - left) / self._rate))
+            raise ApiError(
+                429,
+                "too_many_requests",
+                f"Too many requests with this key: {self._rate} a second are taken. Come again in {seconds} s.",
+                {"Retry-After": str(seconds)},
+            )
+        self._buckets[key] = (left - 1, now)

@@ -1,0 +1,117 @@
+"""What wakes sessions from outside: events and resume tokens."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from bot.api.errors import ApiError, InvalidRequest
+from bot.api.models import Delivered, FieldProblem, SessionView
+from bot.api.parameters import CloudHeaders, OfToken
+from bot.api.requests import CloudEvent, PostEvent, UseToken
+from bot.api.routing import JSON, Answer, Call, Returns, Routes, parsed, unsupported
+from bot.api.views import session_view
+
+routes = Routes("Waking")
+CLOUD = "application/cloudevents+json"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event, however it was written."""
+
+    type: str
+    id: str
+    data: Any
+
+
+@routes(
+    "POST",
+    "/v1/events",
+    scope="launch",
+    returns={200: Returns("Which sessions it resumed.", Delivered)},
+    bodies={JSON: PostEvent, CLOUD: CloudEvent},
+)
+async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answer:
+    """Say that something happened: every session that waits for it goes on.
+
+    A CloudEvent 1.0 is taken in structured mode, and in binary mode too: its attributes in the headers
+    ce-specversion, ce-id, ce-source and ce-type, its data as the body.
+    """
+    event = _happened(call.request.content_type, headers, content)
+    resumed = await call.core.deliveries.deliver("event", event.type, event.id, event.data, call.actor)
+    return Answer(Delivered(resumed=resumed))
+
+
+def _happened(media: str, headers: CloudHeaders, content: bytes) -> Happened:
+    if media == CLOUD:
+        cloud = cast(CloudEvent, parsed(CloudEvent, content))
+        return Happened(cloud.type, f"{cloud.source} {cloud.id}", _data(cloud))
+    if any((headers.specversion, headers.id, headers.source, headers.type)):
+        return _binary(media, headers, content)
+    if media != JSON:
+        raise unsupported(JSON, CLOUD)
+    plain = cast(PostEvent, parsed(PostEvent, content))
+    return Happened(plain.type, f"id {plain.id}" if plain.id else secrets.token_hex(16), plain.data)
+
+
+def _binary(media: str, headers: CloudHeaders, content: bytes) -> Happened:
+    given = {"specversion": headers.specversion, "id": headers.id, "source": headers.source}
+    try:
+        cloud = CloudEvent.model_validate({**given, "type": headers.type})
+    except ValidationError as error:
+        raise InvalidRequest.of("headers", error) from None
+    if not content:
+        data: Any = None
+    elif media == JSON or media.endswith("+json"):
+        data = json_value(content)
+    elif media.startswith("text/"):
+        data = content.decode("utf-8", "replace")
+    else:
+        raise unsupported(JSON, "text")
+    return Happened(cloud.type, f"{cloud.source} {cloud.id}", data)
+
+
+def _data(cloud: CloudEvent) -> Any:
+    if cloud.data_base64 is None:
+        return cloud.data
+    try:
+        content = base64.b64decode(cloud.data_base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest([FieldProblem(where="body.data_base64", message="is not base64")]) from None
+    kind = cloud.datacontenttype or JSON
+    if kind.startswith(JSON) or "+json" in kind:
+        return json_value(content)
+    return content.decode("utf-8", "replace") if kind.startswith("text/") else cloud.data_base64
+
+
+def json_value(content: bytes) -> Any:
+    """Any JSON. Raises ApiError (400)."""
+    try:
+        return from_json(content, allow_inf_nan=False)
+    except ValueError:
+        raise ApiError(400, "bad_request", "The body is not JSON.") from None
+
+
+@routes(
+    "POST",
+    "/v1/resume/{token}",
+    auth="token",
+    returns={200: Returns("The session, which goes on.", SessionView)},
+    problems={403, 404, 409, 410},
+)
+async def use_token(call: Call, path: OfToken, body: UseToken) -> Answer:
+    """End the pause that the token is for; the token is all the right that is needed, and works once."""
+    session = await call.deps.tokens.redeem(
+        call.core.supervisor, path.token, data=body.data, context=body.context
+    )
+    return Answer(await session_view(call.core, session))
+
+
+__all__ = ["Happened", "json_value", "routes"]

@@ -1,0 +1,77 @@
+"""Runs a command's work against a Flagman; whatever is refused is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+
+REFUSED, USAGE, WAITING, FAILED, CANCELLED, INTERRUPTED = 1, 2, 3, 4, 5, 130
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session, as `flagman list` shows it.")]
+
+
+def reach(work: Callable[[Remote], Coroutine[Any, Any, int | None]]) -> None:
+    """Do it against the Flagman of the environment, and leave with the code that it gives (None: 0)."""
+
+    async def inside() -> int | None:
+        from bot.sdk import connect
+
+        async with connect() as remote:
+            return await work(remote)
+
+    carry_out(inside)
+
+
+def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+    """Do it, and leave with the code that it gives; what is refused is one sentence."""
+    import asyncio
+    import signal
+
+    from storage.errors import StorageError
+    from supervisor.core.errors import FlagmanError
+
+    async def interruptible() -> int | None:
+        # The loop's own handler would wait for an `await`, which a question to a person has not.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return await work()
+
+    try:
+        code = asyncio.run(interruptible())
+    except (FlagmanError, StorageError) as error:
+        refuse(_for_terminal(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough; nothing more may be written at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    if code:
+        sys.exit(code)
+
+
+def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
+    """Say why on standard error, and leave."""
+    from bot.cli.terminal import show, text
+
+    show(text((sentence, "red")), err=True)
+    sys.exit(code)
+
+
+def _for_terminal(error: Exception) -> str:
+    """The sentence, with what one types here in place of what one types in Slack."""
+    from bot.sdk.backend import Unavailable
+    from supervisor.api_keys import KeyRefused
+
+    sentence = str(error).replace("`/agent ", "`flagman ")
+    if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):
+        return f"{sentence} Start it with `flagman serve`, or set FLAGMAN_URL."
+    if isinstance(error, KeyRefused):
+        return f"{sentence} Set FLAGMAN_API_KEY; `flagman keys create` makes a key."
+    return sentence

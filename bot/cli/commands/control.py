@@ -1,0 +1,192 @@
+"""`flagman pause | resume | cancel | tell | answer | remind | event`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.client import USAGE, Json, SessionId, reach, refuse
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+    from supervisor.view_models import SessionState
+
+app = typer.Typer()
+PANEL = "Sessions"
+Data = Annotated[str | None, typer.Option("--data", "-d", help="JSON; `-` reads it from standard input.")]
+
+
+@app.command(rich_help_panel=PANEL)
+def pause(
+    session_id: SessionId,
+    until: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--until",
+            "-u",
+            help='What resumes it: `webhook: redis_ready`, `event: deploy.finished where env == "prod"`, '
+            "`at: 09:00`, `in: 2h`, `cron: 0 9 * * MON-FRI`. May be given several times.",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for people.")] = "",
+    json: Json = False,
+) -> None:
+    """Stop at the next step; prints a token that resumes it, once."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.terminal import as_json, clock, done, hint, is_terminal, local_zone, show
+
+        paused = await remote.pause(session_id, reason, until or [], local_zone())
+        if json:
+            as_json(paused)
+            return
+        if not is_terminal():
+            show(paused.resume_token)
+            return
+        waits = f" until {' or '.join(paused.conditions)}" if paused.conditions else ""
+        done(f"{session_id} is paused{waits}.")
+        expires = f", until {clock(paused.expires_at)}" if paused.expires_at else ""
+        hint(f"  flagman resume {session_id}, or POST /v1/resume/<token> once{expires}:")
+        show(paused.resume_token)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def resume(
+    session_id: SessionId,
+    context: Annotated[str, typer.Option("--context", "-c", help="What the agent should know now.")] = "",
+    data: Data = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Sum up its earlier steps first, where its context is full.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Let it go on, whatever it waits for; one stopped by its budget gets as much again."""
+    given = _json(data)
+
+    async def work(remote: Remote) -> None:
+        state = await remote.resume(session_id, "manual", given, context, compact)
+        _say(state, f"{session_id} goes on.", json)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def cancel(
+    session_id: SessionId,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for people.")] = "",
+    json: Json = False,
+) -> None:
+    """End it; nothing that it proposed will run."""
+
+    async def work(remote: Remote) -> None:
+        _say(await remote.cancel(session_id, reason), f"{session_id} is cancelled.", json)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def tell(
+    session_id: SessionId,
+    words: Annotated[str, typer.Argument(metavar="TEXT", help="`-` reads it from standard input.")],
+    json: Json = False,
+) -> None:
+    """Say something to the agent: it answers its open question, or is read at its next step."""
+    words = sys.stdin.read() if words == "-" else words
+
+    async def work(remote: Remote) -> None:
+        _say(await remote.tell(session_id, words), f"{session_id} was told.", json)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def answer(
+    session_id: SessionId,
+    words: Annotated[str, typer.Argument(metavar="ANSWER")],
+    call: Annotated[str | None, typer.Option(help="Which question, where there are several.")] = None,
+    json: Json = False,
+) -> None:
+    """Answer the agent's open question."""
+
+    async def work(remote: Remote) -> None:
+        _say(await remote.answer(session_id, call, words), f"{session_id} has its answer.", json)
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def remind(
+    session_id: SessionId,
+    when: Annotated[str, typer.Argument(help="`in 30m`, `09:00`, `tomorrow 09:00`, `2026-12-01T09:00`.")],
+    words: Annotated[str, typer.Argument(metavar="TEXT", help="What about.")] = "",
+    drop: Annotated[bool, typer.Option("--drop", help="Take the reminder with this id back.")] = False,
+    json: Json = False,
+) -> None:
+    """Be reminded in the session's thread; with --drop WHEN is a reminder's id, as `show` tells it."""
+
+    async def work(remote: Remote) -> None:
+        from datetime import datetime
+
+        from bot.cli.terminal import as_json, clock, done, local_zone
+
+        base = f"/v1/sessions/{session_id}/reminders"
+        if drop:
+            await remote.call("DELETE", f"{base}/{when}")
+            done(f"Reminder {when} is dropped.")
+            return
+        found = await remote.call("POST", base, {"when": when, "text": words, "zone": local_zone()})
+        if json:
+            as_json(found)
+        else:
+            done(f"{session_id}: reminder {found['id']} at {clock(datetime.fromisoformat(found['due']))}.")
+
+    reach(work)
+
+
+@app.command(rich_help_panel="Signals and schedules")
+def event(
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Such as deploy.finished.")],
+    data: Data = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="The same id again does nothing.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell every session that waits for this event."""
+    given = _json(data)
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.terminal import as_json, done
+
+        body = {"type": type_, "data": given, "id": event_id}
+        found = await remote.call("POST", "/v1/events", body)
+        if json:
+            as_json(found)
+        elif found["resumed"]:
+            done(f"It resumed {', '.join(found['resumed'])}.")
+        else:
+            done("Nobody waits for it yet; it is kept for a while.")
+
+    reach(work)
+
+
+def _json(text: str | None) -> Any:
+    import json
+
+    if text is None:
+        return None
+    try:
+        return json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        refuse(f"--data: this is no JSON ({error}).", USAGE)
+
+
+def _say(state: SessionState, sentence: str, as_document: bool) -> None:
+    from bot.cli.terminal import as_json, done
+
+    if as_document:
+        as_json(state)
+    else:
+        done(sentence)

@@ -1,0 +1,87 @@
+"""`flagman files`: what a session wrote."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.client import USAGE, Json, SessionId, reach, refuse
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Sessions")
+def files(
+    session_id: SessionId,
+    path: Annotated[str | None, typer.Argument(help="The file to read; all are listed without.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there; `-` is standard output."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the files that a session wrote, or read one."""
+    if output and path is None:
+        refuse("--output: say which file.", USAGE)
+
+    async def work(remote: Remote) -> None:
+        if path is None:
+            await _list(remote, session_id, json)
+            return
+        content = await remote.artifact(session_id, path)
+        if output and output != "-":
+            _write(output, path, content)
+        else:
+            _print(content, raw=output == "-")
+
+    reach(work)
+
+
+async def _list(remote: Remote, session_id: str, json: bool) -> None:
+    from bot.cli.terminal import as_json, hint, table
+
+    found = await remote.artifacts(session_id)
+    if json:
+        as_json([file.model_dump(mode="json") for file in found])
+        return
+    if not found:
+        hint(f"{session_id} has written no files.")
+        return
+    sizes = ["gone" if file.size is None else f"{file.size:,}" for file in found]
+    table(("PATH", "BYTES"), [(file.path, size) for file, size in zip(found, sizes, strict=True)], wide=0)
+
+
+def _write(output: str, path: str, content: bytes) -> None:
+    from bot.cli.terminal import done
+
+    target = Path(output)
+    if target.is_dir():
+        target /= Path(path).name
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        refuse(f"--output: {target} cannot be written ({error.strerror}).")
+    done(f"{path} is in {target} ({len(content):,} bytes).")
+
+
+def _print(content: bytes, *, raw: bool) -> None:
+    """As it is into a pipe; on a terminal as text, in which nothing steers it."""
+    from bot.cli.terminal import is_terminal, show, text
+
+    if raw or not is_terminal():
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        words = content.decode()
+    except UnicodeDecodeError:
+        words = "\0"
+    if "\0" in words:
+        refuse(f"This is not text but {len(content):,} bytes; write it to a file with --output FILE.")
+    show(text(words.removesuffix("\n")))

@@ -1,0 +1,203 @@
+"""`flagman keys create | list | revoke`: on the store itself, or through a running Flagman.
+
+The first key of a Flagman with a REDIS_URL can only be made on its store. An embedded store belongs to the process
+that runs it, which is asked; where none runs, the store is opened for the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+from bot.cli.client import Json, carry_out
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+    from supervisor.api_keys import ApiKeys
+
+app = typer.Typer(no_args_is_help=True, help="API keys: who a program is, and what it may do.")
+Row = dict[str, Any]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who acts with it, such as deploy-pipeline.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", "-s", help="launch, approve, read or admin; may be given several times."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A new key; it is shown this once. Without --scope it may launch and read."""
+
+    async def work() -> None:
+        from bot.cli.terminal import as_json, done, hint, is_terminal, show
+
+        async with _desk() as desk:
+            row = await desk.create(name, scope or ["launch", "read"])
+        if json:
+            as_json(row)
+            return
+        if is_terminal():
+            done(
+                f"Key {row['id']} of {row['name']} may {', '.join(row['scopes'])}. Keep it, it is not shown again:"
+            )
+        show(row["key"])
+        hint(f"  export FLAGMAN_API_KEY={row['key'][:12]}…")
+
+    carry_out(work)
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """All keys, and when each was last used."""
+
+    async def work() -> None:
+        from bot.cli.terminal import DIM, ago, as_json, hint, table
+
+        async with _desk() as desk:
+            rows = await desk.list()
+        if json:
+            as_json(rows)
+            return
+        if not rows:
+            hint("No keys. Make one: flagman keys create deploy-pipeline --scope launch --scope read")
+            return
+
+        def when(row: Row, field: str, never: str) -> str:
+            return ago(datetime.fromisoformat(row[field])) if row[field] else never
+
+        table(
+            ("ID", "NAME", "SCOPES", "MADE", "LAST USED"),
+            [
+                (
+                    (row["id"], "bold"),
+                    row["name"],
+                    " ".join(row["scopes"]),
+                    (when(row, "created_at", "FLAGMAN_API_KEYS"), DIM),
+                    (when(row, "last_used_at", "never"), DIM),
+                )
+                for row in rows
+            ],
+            wide=2,
+        )
+
+    carry_out(work)
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """From now on it opens nothing."""
+
+    async def work() -> None:
+        from bot.cli.terminal import done
+
+        async with _desk() as desk:
+            await desk.revoke(key_id)
+        done(f"Key {key_id} is revoked.")
+
+    carry_out(work)
+
+
+class Desk(Protocol):
+    """Where keys are made."""
+
+    async def create(self, name: str, scopes: Sequence[str]) -> Row: ...
+    async def list(self) -> list[Row]: ...
+    async def revoke(self, key_id: str) -> None: ...
+
+
+class _Asked:
+    """Through a running Flagman."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+
+    async def create(self, name: str, scopes: Sequence[str]) -> Row:
+        row: Row = await self._remote.call("POST", "/v1/keys", {"name": name, "scopes": list(scopes)})
+        return row
+
+    async def list(self) -> list[Row]:
+        rows: list[Row] = (await self._remote.call("GET", "/v1/keys"))["keys"]
+        return rows
+
+    async def revoke(self, key_id: str) -> None:
+        await self._remote.call("DELETE", f"/v1/keys/{key_id}")
+
+
+class _Stored:
+    """On the store."""
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+
+    async def create(self, name: str, scopes: Sequence[str]) -> Row:
+        from bot.local_key import user_name
+
+        key, text = await self._keys.create(name, scopes, f"cli:{user_name()}")  # type: ignore[arg-type]
+        return {**key.model_dump(mode="json", exclude={"hash"}), "last_used_at": None, "key": text}
+
+    async def list(self) -> list[Row]:
+        return [
+            {
+                **key.model_dump(mode="json", exclude={"hash"}),
+                "last_used_at": used.isoformat() if used else None,
+            }
+            for key, used in await self._keys.list()
+        ]
+
+    async def revoke(self, key_id: str) -> None:
+        await self._keys.revoke(key_id)
+
+
+@asynccontextmanager
+async def _desk() -> AsyncIterator[Desk]:
+    import os
+
+    from bot.local_key import read_local_key
+    from bot.sdk import connect
+    from bot.sdk.backend import Unavailable
+    from bot.settings import read_settings
+    from storage.embedded import embedded_server
+
+    settings = read_settings()
+    own = read_local_key(settings.data) is not None and not settings.redis_url
+    if os.environ.get("FLAGMAN_API_KEY") or own:
+        async with connect() as remote:
+            try:
+                await remote.call("GET", "/v1/me")
+            except Unavailable:
+                # A Flagman that was killed leaves its key file behind.
+                if not own:
+                    raise
+            else:
+                yield _Asked(remote)
+                return
+    if settings.redis_url:
+        async with _on_store(settings.redis_url.get_secret_value()) as keys:
+            yield keys
+        return
+    async with embedded_server(settings.data) as url, _on_store(url) as keys:
+        yield keys
+
+
+@asynccontextmanager
+async def _on_store(url: str) -> AsyncIterator[_Stored]:
+    from datetime import UTC, timedelta
+
+    from bot.settings import read_settings
+    from storage.apikeys import ApiKeyStore
+    from storage.connect import connect, wait_ready
+    from supervisor.api_keys import ApiKeys
+
+    redis = connect(url)
+    try:
+        await wait_ready(redis, timedelta(seconds=5))
+        given = [key for key, _ in read_settings().given_keys]
+        yield _Stored(ApiKeys(ApiKeyStore(redis), given, lambda: datetime.now(UTC)))
+    finally:
+        await redis.aclose()

@@ -1,0 +1,176 @@
+"""`flagman launch | fork`: new sessions, and with `--wait` what happens in them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.client import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+    from supervisor.view_models import SessionState
+
+app = typer.Typer()
+PANEL = "Sessions"
+CODES = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
+Channel = Annotated[str | None, typer.Option(help="The id of the Slack channel to show it in.")]
+Key = Annotated[str | None, typer.Option(help="The same key and request give the same session again.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Show what happens until it has ended.")]
+Until = Annotated[
+    str,
+    typer.Option(help="With --wait: `ended`, or `person` to stop as soon as it, or a sub-agent, needs one."),
+]
+Timeout = Annotated[float | None, typer.Option(help="With --wait: seconds at most.")]
+
+
+@app.command(rich_help_panel=PANEL)
+def launch(
+    persona: Annotated[
+        str, typer.Argument(help="Who does it: see `flagman personas`. May be left out with --coordinate.")
+    ],
+    task: Annotated[
+        str | None, typer.Argument(help="What to do; `-` reads it from standard input.", show_default=False)
+    ] = None,
+    context: Annotated[str, typer.Option(help="What to know besides the task.")] = "",
+    channel: Channel = None,
+    coordinate: Annotated[
+        bool, typer.Option("--coordinate", help="Split the task over sub-agents, by project-coordinator.")
+    ] = False,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Carry out this plan instead of making one: YAML or JSON with `subtasks` (`id`, `persona`, `task`, "
+            "`depends_on`) and `on_failure`; `-` reads it from standard input.",
+        ),
+    ] = None,
+    idempotency_key: Key = None,
+    wait: Wait = False,
+    until: Until = "ended",
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
+    """Start a session.
+
+    With --wait the exit code says how it ended: 0 completed, 3 waiting for somebody (or out of time),
+    4 failed, 5 cancelled.
+    """
+    coordinating = coordinate or plan is not None
+    who, words = ("", persona) if coordinating and task is None else (persona, task)
+    if words is None:
+        refuse("TASK: say what to do.", USAGE)
+    if until not in ("ended", "person"):
+        refuse("--until: write `ended` or `person`.", USAGE)
+    if words == plan == "-":
+        refuse("--plan: standard input is read for the task already.", USAGE)
+    given = coordinating if plan is None else _plan(plan)
+    said = sys.stdin.read() if words == "-" else words
+
+    async def work(remote: Remote) -> int | None:
+        from bot.cli.terminal import done, hint
+        from bot.sdk.backend import COORDINATOR
+
+        state = await remote.launch(
+            who or COORDINATOR,
+            said,
+            context=context,
+            channel=channel,
+            idempotency_key=idempotency_key,
+            coordinate=given,
+        )
+        if wait:
+            return await _followed(remote, state, until, timeout, json)
+        if not _printed(state, json):
+            done(f"Launched {state.persona} as {state.id}.")
+            hint(f"  flagman tail {state.id}")
+        return 0
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def fork(
+    session_id: SessionId,
+    at: Annotated[
+        int | None, typer.Option("--at", min=0, help="The last step to copy; 0 is the bare task.")
+    ] = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="What the copy shall do otherwise.")] = "",
+    channel: Channel = None,
+    idempotency_key: Key = None,
+    wait: Wait = False,
+    until: Until = "ended",
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
+    """Copy a session, which goes on by itself from there; what ran before does not run again.
+
+    Without --at the copy is as long as it can be.
+    """
+    if until not in ("ended", "person"):
+        refuse("--until: write `ended` or `person`.", USAGE)
+
+    async def work(remote: Remote) -> int | None:
+        from bot.cli.terminal import done, hint
+
+        state = await remote.fork(
+            session_id, step=at, message=message, channel=channel, idempotency_key=idempotency_key
+        )
+        if wait:
+            return await _followed(remote, state, until, timeout, json)
+        if not _printed(state, json):
+            step = state.forked_from.step if state.forked_from else 0
+            done(f"{state.id} goes on from step {step} of {session_id}.")
+            hint(f"  flagman tail {state.id}")
+        return 0
+
+    reach(work)
+
+
+async def _followed(
+    remote: Remote, state: SessionState, until: str, timeout: float | None, json: bool
+) -> int | None:
+    from bot.cli.follow import follow
+    from bot.cli.terminal import as_json, show, text
+    from bot.sdk import Session
+
+    state = await follow(Session(remote, state), until, timeout, quiet=json)
+    if json:
+        as_json(state)
+    elif state.ended and state.result:
+        show(text(state.result))
+    return CODES.get(state.status, WAITING)
+
+
+def _printed(state: SessionState, json: bool) -> bool:
+    """For programs: the whole as JSON, or its id into a pipe."""
+    from bot.cli.terminal import as_json, is_terminal, show
+
+    if json:
+        as_json(state)
+    elif not is_terminal():
+        show(state.id)
+    return json or not is_terminal()
+
+
+def _plan(path: str) -> Any:
+    """The plan in a file; JSON is YAML too."""
+    import yaml
+
+    from bot.sdk.multi_agent import checked_plan
+    from supervisor.core.errors import InvalidInput
+
+    try:
+        found = yaml.safe_load(sys.stdin.read() if path == "-" else Path(path).read_text("utf-8"))
+        return checked_plan(found)
+    except OSError as error:
+        refuse(f"--plan: {path} cannot be read ({error.strerror}).", USAGE)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        refuse(f"--plan: {path} is neither YAML nor JSON{line}.", USAGE)
+    except InvalidInput as error:
+        refuse(f"--plan: {error}", USAGE)

@@ -1,0 +1,160 @@
+"""`flagman replay`: a session, event by event, with the state after each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.client import reach, refuse
+
+if TYPE_CHECKING:
+    from bot.cli.frames import Frame
+    from bot.sdk.http_backend import Remote
+    from supervisor.view_models import SessionEvent
+
+app = typer.Typer()
+# How often a screen looks whether its size has changed.
+LOOK_SECONDS = 0.5
+
+
+@app.command(rich_help_panel="Sessions")
+def replay(
+    what: Annotated[str, typer.Argument(metavar="ID|FILE", help="A session, or the file of a SESSION_LOG.")],
+    json: Annotated[
+        bool, typer.Option("--json", help="One event a line with the state after it, as JSON.")
+    ] = False,
+) -> None:
+    """Step through a session: what happened, and how it stood after it. In a pipe all of it is printed."""
+    file = Path(what)
+    if file.is_file():
+        _play(*_recorded(file), as_json=json)
+        return
+
+    async def work(remote: Remote) -> None:
+        state = await remote.get(what)
+        events = await _events(remote, what)
+        _play(f"{state.id}  {state.persona}  {state.task}", state.id, events, as_json=json)
+
+    reach(work)
+
+
+async def _events(remote: Remote, session_id: str) -> list[SessionEvent]:
+    from supervisor.view_models import SessionEvent
+
+    found: list[SessionEvent] = []
+    after: int | None = 0
+    while after is not None:
+        query = {"after": str(after), "limit": "200"}
+        page = await remote.call("GET", f"/v1/sessions/{session_id}/events", query=query)
+        found += [SessionEvent.model_validate(row) for row in page["events"]]
+        after = page["next"]
+    return found
+
+
+def _recorded(file: Path) -> tuple[str, str, list[SessionEvent]]:
+    """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
+    from supervisor.session_log.verify import Altered, verify
+    from supervisor.view_models import SessionEvent
+
+    try:
+        found = verify(file.read_bytes(), ())
+    except OSError as error:
+        refuse(f"{file} cannot be read ({error.strerror}).")
+    except Altered as error:
+        refuse(f"{file}: {error}")
+    session = found.session
+    events = [SessionEvent.of(version, fact) for version, fact in enumerate(found.events, start=1)]
+    return f"{session.id}  {session.persona}  {session.task}", session.id, events
+
+
+def _play(title: str, session_id: str, events: Sequence[SessionEvent], *, as_json: bool) -> None:
+    import json
+
+    from bot.cli.frames import frames
+    from bot.cli.terminal import is_terminal
+
+    found = list(frames(session_id, events))
+    if as_json:
+        for frame in found:
+            sys.stdout.write(json.dumps(frame.row(), ensure_ascii=False) + "\n")
+    elif is_terminal() and is_terminal(sys.stdin) and sys.platform != "win32":
+        _step_through(title, found)
+    else:
+        _print(found)
+
+
+def _print(found: Sequence[Frame]) -> None:
+    from bot.cli.output import log_lines
+    from bot.cli.replay_screen import state_lines
+    from bot.cli.terminal import show, text
+
+    for frame in found:
+        for line in log_lines([frame.event]):
+            show(line)
+        for line in state_lines(frame):
+            show(text(" " * 11).append_text(line))
+
+
+def _step_through(title: str, found: Sequence[Frame]) -> None:
+    from rich.console import Group
+    from rich.live import Live
+
+    from bot.cli import keyboard
+    from bot.cli.replay_screen import Size, screen
+    from bot.cli.terminal import console
+    from handlers.blocks.text import one_line
+
+    window = console()
+    at: int | None = 0
+    asked: str | None = None
+    title = one_line(title, 400)
+    with keyboard.keyboard(), Live(console=window, screen=True, auto_refresh=False) as live:
+        shown: tuple[int, str | None, Size] | None = None
+        while at is not None:
+            looked_at = (at, asked, Size(window.width, window.height))
+            if looked_at != shown:
+                live.update(Group(*screen(title, found, *looked_at)), refresh=True)
+                shown = looked_at
+            key = keyboard.pressed(LOOK_SECONDS)
+            if key is not None:
+                at, asked = moved(at, asked, key, len(found))
+
+
+def moved(at: int, asked: str | None, key: str, count: int) -> tuple[int | None, str | None]:
+    """Where a key leads; None is the way out. `asked` is what was typed so far of a number to go to."""
+    from bot.cli import keyboard
+
+    if asked is not None:
+        return _typed(at, asked, key, count)
+    last = count - 1
+    match key:
+        case keyboard.NEXT | keyboard.ENTER:
+            return min(at + 1, last), None
+        case keyboard.BACK | keyboard.ERASE:
+            return max(at - 1, 0), None
+        case keyboard.FIRST:
+            return 0, None
+        case keyboard.LAST:
+            return last, None
+        case keyboard.GO:
+            return at, ""
+        case keyboard.QUIT | keyboard.ESCAPE:
+            return None, None
+    return at, None
+
+
+def _typed(at: int, asked: str, key: str, count: int) -> tuple[int, str | None]:
+    from bot.cli import keyboard
+
+    match key:
+        case keyboard.ENTER:
+            return min(max(int(asked), 1), count) - 1 if asked else at, None
+        case keyboard.ERASE:
+            return at, asked[:-1]
+        case keyboard.ESCAPE | keyboard.QUIT:
+            return at, None
+    return at, asked + key if key.isdecimal() and len(asked) < 9 else asked

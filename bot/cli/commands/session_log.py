@@ -1,0 +1,135 @@
+"""`flagman verify | restore`: SESSION_LOGs as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.client import REFUSED, Json, carry_out, reach
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+
+app = typer.Typer()
+PANEL = "SESSION_LOGs"
+Paths = Annotated[list[Path], typer.Argument(metavar="FILE...", help="SESSION_LOG files.")]
+
+
+@app.command(rich_help_panel=PANEL)
+def verify(files: Paths, json: Json = False) -> None:
+    """Check that nothing in a SESSION_LOG was changed since it was written; needs no running Flagman.
+
+    The signature is checked with FLAGMAN_SECRET_KEY, or with the key under FLAGMAN_DATA. The exit code is 1 where
+    any of the files is not as it was written.
+    """
+
+    async def work() -> int | None:
+        from bot.cli.terminal import as_json
+        from bot.secret_key import keys_at_hand
+
+        keys = keys_at_hand()
+        rows = [_verified(path, keys) for path in files]
+        if json:
+            as_json(rows)
+        else:
+            for row in rows:
+                _say(row, _good(row) if row["intact"] else "")
+        return None if all(row["intact"] for row in rows) else REFUSED
+
+    carry_out(work)
+
+
+def _verified(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    from supervisor.session_log.verify import Altered, verify
+
+    row: dict[str, Any] = {"file": str(path), "intact": False}
+    try:
+        found = verify(path.read_bytes(), keys)
+    except Altered as altered:
+        return {**row, "kind": altered.kind, "line": altered.line, "problem": str(altered)}
+    except OSError as error:
+        return {**row, "kind": "unreadable", "line": 0, "problem": f"It cannot be read ({error.strerror})."}
+    about = {"session": found.session_id, "events": len(found.events), "chain": found.chain}
+    return {**row, "intact": True, **about, "signed": found.signed, "whole": found.whole}
+
+
+def _good(row: dict[str, Any]) -> str:
+    whole = "" if row["whole"] else "; its text is of another format and was not compared"
+    signed = (
+        "the signature is good"
+        if row["signed"]
+        else "its signature was not checked, since no key is at hand (FLAGMAN_SECRET_KEY)"
+    )
+    return f"session {row['session']}, {row['events']} events, all as they were written; {signed}{whole}."
+
+
+@app.command(rich_help_panel=PANEL)
+def restore(files: Paths, json: Json = False) -> None:
+    """Bring sessions back from their SESSION_LOGs, under their own ids; sub-agents before who launched them.
+
+    Each is verified first. The exit code is 1 where any of them did not come back.
+    """
+
+    async def work(remote: Remote) -> int | None:
+        from bot.cli.terminal import as_json
+
+        rows = [await _restored(remote, path) for path in _ordered(files)]
+        if json:
+            as_json(rows)
+        else:
+            for row in rows:
+                _say(row, f"session {row['session']} is back, {row['status']}." if row["restored"] else "")
+        return None if all(row["restored"] for row in rows) else REFUSED
+
+    reach(work)
+
+
+async def _restored(remote: Remote, path: Path) -> dict[str, Any]:
+    import asyncio
+
+    from bot.sdk.backend import Unavailable
+    from supervisor.core.errors import FlagmanError
+
+    row: dict[str, Any] = {"file": str(path), "restored": False}
+    try:
+        state = await remote.restore(await asyncio.to_thread(path.read_bytes))
+    except Unavailable:
+        raise
+    except FlagmanError as error:
+        return {**row, "code": error.code, "problem": str(error)}
+    except OSError as error:
+        return {**row, "code": "unreadable", "problem": f"It cannot be read ({error.strerror})."}
+    return {**row, "restored": True, "session": state.id, "status": state.status}
+
+
+def _ordered(files: Sequence[Path]) -> list[Path]:
+    """The deepest sub-agents first, as far as the files tell; what is none comes as it was given."""
+    from supervisor.session_log.render.front import Altered, front_of
+
+    parents: dict[str, str] = {}
+    ids: dict[Path, str] = {}
+    for path in files:
+        try:
+            front = front_of(path.read_bytes())
+        except (OSError, Altered):
+            continue
+        parents[front.session_id], ids[path] = front.parent, front.session_id
+
+    def depth(path: Path) -> int:
+        session_id, above = parents.get(ids.get(path, ""), ""), 0
+        # A file that was tampered with may name itself.
+        while session_id in parents and above < len(parents):
+            session_id, above = parents[session_id], above + 1
+        return above
+
+    return sorted(files, key=depth, reverse=True)
+
+
+def _say(row: dict[str, Any], good: str) -> None:
+    from bot.cli.terminal import show, text
+
+    mark, style = ("✓", "green") if good else ("✗", "red")
+    show(text((mark, style), f" {row['file']}: ", good or (row["problem"], style)), err=not good)

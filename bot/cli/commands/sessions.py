@@ -1,0 +1,151 @@
+"""`flagman list | show | log | tail`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.client import Json, SessionId, reach
+
+if TYPE_CHECKING:
+    from bot.sdk.http_backend import Remote
+    from supervisor.view_models import SessionState
+
+app = typer.Typer()
+PANEL = "Sessions"
+
+
+@app.command("list", rich_help_panel=PANEL)
+def list_(
+    status: Annotated[
+        str | None, typer.Option("--status", "-s", help="running, paused, completed, failed or cancelled.")
+    ] = None,
+    persona: Annotated[
+        str | None, typer.Option("--persona", "-p", help="Only those of this persona.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="Only the sub-agents that this session launched.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")] = 20,
+    json: Json = False,
+) -> None:
+    """The newest sessions first."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.labels import standing
+        from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
+
+        rows = await _newest(remote, {"status": status, "persona": persona, "parent": parent}, limit)
+        if json:
+            as_json([row.model_dump(mode="json") for row in rows])
+            return
+        if not rows:
+            hint('No sessions. Start one: flagman launch sre "check the disk"')
+            return
+        table(
+            ("ID", "STATUS", "PERSONA", "TASK", "CHANGED"),
+            [
+                (
+                    (row.id, "bold"),
+                    (standing(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
+                    row.persona,
+                    row.task,
+                    (ago(row.changed_at), DIM),
+                )
+                for row in rows
+            ],
+            wide=3,
+        )
+
+    reach(work)
+
+
+async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) -> list[SessionState]:
+    from supervisor.view_models import SessionState
+
+    found: list[SessionState] = []
+    query: dict[str, str] = {name: value for name, value in filters.items() if value}
+    while True:
+        query["limit"] = str(min(limit - len(found), 100))
+        page = await remote.call("GET", "/v1/sessions", query=query)
+        found += [SessionState.model_validate(row) for row in page["sessions"]]
+        if not page["next"] or len(found) >= limit:
+            return found
+        query["cursor"] = page["next"]
+
+
+@app.command(rich_help_panel=PANEL)
+def show(session_id: SessionId, json: Json = False) -> None:
+    """How a session stands: its plan as a tree, and the calls it proposes in full."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.output import session
+        from bot.cli.terminal import as_json
+        from bot.cli.tree import family_of
+
+        state = await remote.get(session_id)
+        if json:
+            as_json(state)
+        else:
+            session(state, await family_of(remote, state))
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def log(
+    session_id: SessionId,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The SESSION_LOG as a document.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")] = False,
+) -> None:
+    """All that happened in a session."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.output import log_lines
+        from bot.cli.terminal import is_terminal, show
+        from supervisor.view_models import SessionEvent
+
+        if markdown:
+            sys.stdout.write(await remote.text(f"/v1/sessions/{session_id}/log", "text/markdown"))
+            return
+        after: int | None = 0
+        while after is not None:
+            page: Any = await remote.call(
+                "GET", f"/v1/sessions/{session_id}/events", query={"after": str(after)}
+            )
+            events = [SessionEvent.model_validate(row) for row in page["events"]]
+            for event in events:
+                if json:
+                    sys.stdout.write(event.model_dump_json() + "\n")
+                    continue
+                for line in log_lines([event], wrapped=is_terminal()):
+                    show(line)
+            after = page["next"] if events else None
+
+    reach(work)
+
+
+@app.command(rich_help_panel=PANEL)
+def tail(
+    session_id: SessionId,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How much of the past to show.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")] = False,
+) -> None:
+    """What happens in a session, as it happens, until it has ended."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.output import log_lines
+        from bot.cli.terminal import is_terminal, show
+
+        state = await remote.get(session_id)
+        async for event in remote.events(session_id, max(state.version - lines, 0)):
+            if json:
+                sys.stdout.write(event.model_dump_json() + "\n")
+                sys.stdout.flush()
+                continue
+            for line in log_lines([event], wrapped=is_terminal()):
+                show(line)
+
+    reach(work)

@@ -1,0 +1,91 @@
+"""`flagman personas | doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.client import REFUSED, Json, carry_out, reach
+
+if TYPE_CHECKING:
+    from bot.doctor import Finding
+    from bot.sdk.http_backend import Remote
+
+app = typer.Typer()
+MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red")}
+
+
+@app.command(rich_help_panel="Sessions")
+def personas(json: Json = False) -> None:
+    """Who can be launched."""
+
+    async def work(remote: Remote) -> None:
+        from bot.cli.terminal import as_json, table
+
+        rows = (await remote.call("GET", "/v1/personas"))["personas"]
+        if json:
+            as_json(rows)
+            return
+        table(
+            ("NAME", "DOES"),
+            [((row["name"], "bold"), row["description"]) for row in rows],
+            wide=1,
+        )
+
+    reach(work)
+
+
+@app.command(rich_help_panel="Setup")
+def doctor(
+    unpark: Annotated[
+        bool, typer.Option("--unpark", help="Try sessions again that were set aside after failing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look at tokens, scopes, store, model, clocks and folders, and say how to mend what is wrong.
+
+    Reads the same environment as `flagman serve`. The exit code is 1 when something is wrong.
+    """
+
+    async def work() -> int:
+        from bot.cli.terminal import as_json
+        from bot.doctor import Finding, examine, reaching
+        from bot.settings import read_settings
+        from supervisor.core.errors import InvalidInput
+
+        found: list[Finding] = []
+
+        def note(finding: Finding) -> None:
+            found.append(finding)
+            if not json:
+                _show(finding)
+
+        try:
+            settings = read_settings()
+        except InvalidInput as error:
+            note(Finding("Environment", "wrong", str(error), "set it right; the README has a table of all"))
+        else:
+            async for finding in examine(settings, unpark=unpark):
+                note(finding)
+            async for finding in reaching():
+                note(finding)
+        if json:
+            as_json([finding.row() for finding in found])
+        return REFUSED if any(finding.state == "wrong" for finding in found) else 0
+
+    carry_out(work)
+
+
+def _show(finding: Finding) -> None:
+    from bot.cli.terminal import DIM, hanging, is_terminal, show, text
+
+    mark, style = MARKS[finding.state]
+    head, said = text((mark, style), " ", (f"{finding.what:<18}", "bold")), text(finding.found)
+    mend = text((f"→ {finding.mend}", DIM if finding.state == "note" else style))
+    if is_terminal():
+        show(hanging(head, said))
+        if finding.mend:
+            show(hanging(text(" " * 20), mend))
+        return
+    show(text(head.plain, " ", said.plain, f"  {mend.plain}" if finding.mend else ""))

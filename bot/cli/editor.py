@@ -1,0 +1,96 @@
+"""Other arguments for a call: written in the person's own editor, and shown against what was proposed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+from difflib import unified_diff
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typer
+
+from bot.cli.client import refuse
+from bot.cli.terminal import DIM, show, text
+from supervisor.core.text.masking import MASK
+from supervisor.view_models import ProposedCall
+
+_STYLES = {"-": "red", "+": "green"}
+
+
+def edited(call: ProposedCall) -> dict[str, Any] | None:
+    """The arguments as they were written in $EDITOR; None where the person gave up."""
+    proposed = written = _text(call.arguments)
+    if MASK in proposed:
+        refuse("These arguments hold a secret that is not shown; give all of them with --arguments.")
+    while True:
+        saved = _from_editor(written)
+        if saved == proposed:
+            show(text(("Nothing was changed, and nothing is decided.", "yellow")), err=True)
+            return None
+        found = parsed(saved)
+        if not isinstance(found, str):
+            return found
+        show(text((found, "red")), err=True)
+        if not typer.confirm("Edit it again?", default=True):
+            return None
+        written = saved
+
+
+def _from_editor(words: str) -> str:
+    """What the person saved in $VISUAL or $EDITOR, in a folder that nobody else reads."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with TemporaryDirectory(prefix="flagman-") as folder:
+        file = Path(folder) / "arguments.json"
+        file.write_text(words, encoding="utf-8")
+        # Ctrl-C is the editor's while it runs.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  the person's own editor
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            refuse(f"The editor {editor} did not work ({why}); set $EDITOR, or use --arguments.")
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return file.read_text(encoding="utf-8", errors="replace")
+
+
+def parsed(written: str) -> dict[str, Any] | str:
+    """The arguments, or why they cannot be read."""
+    try:
+        found = json.loads(written)
+    except ValueError as error:
+        return f"This is no JSON ({error})."
+    return found if isinstance(found, dict) else "The arguments must be a JSON object."
+
+
+def show_difference(call: ProposedCall, arguments: dict[str, Any]) -> None:
+    """What a person changed, line by line."""
+    before, after = _lines(call.arguments), _lines(arguments)
+    show()
+    if before == after:
+        show(text(("Nothing is changed.", DIM)))
+        return
+    for line in list(unified_diff(before, after, lineterm="", n=3))[2:]:
+        show(text((f"  {line}", _STYLES.get(line[:1], DIM if line[:1] == "@" else ""))))
+
+
+def _lines(arguments: Any) -> list[str]:
+    """A text of several lines is shown as such."""
+    if not isinstance(arguments, dict):
+        return str(arguments).splitlines()
+    found: list[str] = []
+    for name, value in arguments.items():
+        if isinstance(value, str) and "\n" in value:
+            found += [f"{name}:", *(f"  {line}" for line in value.split("\n"))]
+        else:
+            found.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+    return found
+
+
+def _text(arguments: Any) -> str:
+    return json.dumps(arguments, ensure_ascii=False, indent=2) + "\n"

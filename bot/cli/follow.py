@@ -1,0 +1,78 @@
+"""`launch --wait`: what happens goes by on standard error until the session has ended or needs somebody."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import nullcontext, suppress
+from typing import Any
+
+from bot.cli.labels import advice, standing
+from bot.cli.output import log_lines
+from bot.cli.terminal import DIM, console, is_terminal, show, text
+from bot.sdk.session import Session
+from supervisor.view_models import SessionEvent, SessionState
+
+ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
+
+
+async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionState:
+    """The session as it stood when we stopped looking."""
+    showing = None if quiet else asyncio.create_task(_show(session))
+    try:
+        with suppress(TimeoutError):
+            await session.wait(timeout, until="person" if until == "person" else "ended")
+        if showing and session.ended:
+            # Its last lines are on their way.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await showing
+    finally:
+        if showing:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+    state = await session.refresh()
+    if not quiet and not state.ended:
+        show(text((f"{state.id} {standing(state)}", "yellow")), err=True)
+        for line in advice(state):
+            show(text((f"  {line}", DIM)), err=True)
+    return state
+
+
+async def _show(session: Session) -> None:
+    """Lines as they come; on a terminal with a line below that says what it is doing."""
+    screen = console(err=True)
+    show(text((f"{session.id}", "bold"), f"  {session.state.persona}"), err=True)
+    live = screen.status(f"{session.id} runs") if is_terminal(sys.stderr) else nullcontext()
+    with live as status:
+        async with asyncio.TaskGroup() as followers:
+            await _Lines(session, screen, status, followers).follow(session.id, "")
+
+
+class _Lines:
+    """What happens in a session and its sub-agents, each line with the name of the one it is about."""
+
+    def __init__(self, session: Session, screen: Any, status: Any, followers: asyncio.TaskGroup) -> None:
+        self._session, self._screen, self._status = session, screen, status
+        self._followers = followers
+
+    async def follow(self, session_id: str, name: str) -> None:
+        async for event in self._session.backend.events(session_id, 0):
+            if event.type == "ChildLaunched":
+                child = f"{name}/{event.data['name']}" if name else str(event.data["name"])
+                self._followers.create_task(self.follow(str(event.data["child_id"]), child))
+            if not (name and event.type == "SessionLaunched"):
+                self._print(event, name)
+            if event.type in ASKING:
+                await self._asked(session_id)
+            if self._status is not None and not name:
+                doing = "waits for somebody" if event.type in ASKING else "runs"
+                self._status.update(text((f"{self._session.id} {doing}", DIM)))
+
+    def _print(self, event: SessionEvent, name: str) -> None:
+        for line in log_lines([event], short=True, wrapped=self._screen.is_terminal, about=name):
+            self._screen.print(line, soft_wrap=not self._screen.is_terminal)
+
+    async def _asked(self, session_id: str) -> None:
+        for line in advice(await self._session.backend.get(session_id)):
+            self._screen.print(text((f"           → {line}", "yellow")), soft_wrap=True)

@@ -1,0 +1,95 @@
+"""How a session stands in a few words, what it has spent, and what one may type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.cli.terminal import money
+from supervisor.view_models import NeedState, SessionState
+
+WAITING = {
+    "human_approval_required": "waits for an approval",
+    "human_input_required": "waits for an answer",
+    "external_dependency": "waits for something outside",
+    "scheduled": "waits for its time",
+    "children_running": "waits for its sub-agents",
+    "error_threshold_exceeded": "stopped after errors",
+    "context_budget_exceeded": "stopped: the context is full",
+    "budget_exceeded": "stopped: the budget is used up",
+    "outcome_unknown": "waits for a decision on a call that was cut off",
+    "manual": "paused",
+}
+
+
+def standing(state: SessionState) -> str:
+    """One phrase: what it does or waits for."""
+    if state.waiting_for is None:
+        return state.status
+    failed = any(child.undecided for child in state.children)
+    if failed and state.waiting_for == "human_input_required" and not _phases(state) & {"asking"}:
+        return "waits for a decision on a sub-agent that failed"
+    phrase = WAITING.get(state.waiting_for, state.waiting_for)
+    if state.pause and state.pause.conditions:
+        return f"{phrase}: {' or '.join(state.pause.conditions)}"
+    below = [need for need in state.needs if need.session_id != state.id]
+    if state.waiting_for == "children_running" and below:
+        return (
+            f"{phrase}: {', '.join(f'{n.name} {WAITING.get(n.waiting_for, n.waiting_for)}' for n in below)}"
+        )
+    return phrase
+
+
+def spent(state: SessionState) -> str:
+    """What is used, of what may be."""
+    if state.budget is None:
+        return f"{state.steps} steps, {money(state.cost_usd, state.unpriced)}"
+    steps, tokens, cost = state.budget.steps, state.budget.tokens, state.budget.cost_usd
+    minutes, context = state.budget.minutes, state.budget.context_tokens
+    unpriced = state.unpriced or any(child.unpriced for child in state.children)
+    own = [f"{_of(steps.used, steps.limit)} steps", f"{_of(int(minutes.used), minutes.limit)} min"]
+    if context.limit is not None:
+        own.append(f"{_of(context.used, context.limit)} of context")
+    most = f" of {money(cost.limit, False)}" if cost.limit else ""
+    shared = f"{money(state.total_cost_usd, unpriced)}{most}, {_of(tokens.used, tokens.limit)} tokens"
+    return ", ".join(own) + (f"; with its sub-agents {shared}" if state.children else f", {shared}")
+
+
+def _of(used: int, limit: float | None) -> str:
+    if limit is None:
+        return f"{used:,}"
+    return f"{used:,} of {limit:,}" if isinstance(limit, int) else f"{used:,} of {limit:,g}"
+
+
+def advice(state: SessionState) -> Iterator[str]:
+    """What one may type next."""
+    phases = _phases(state)
+    if state.pause and state.pause.reason == "context_budget_exceeded":
+        yield f"flagman resume {state.id} --compact   sums up what was done so far"
+        yield f"flagman resume {state.id}   raises the limit by as much again"
+    elif state.pause and state.pause.reason == "budget_exceeded":
+        yield f"flagman resume {state.id}   gives it as much again"
+    elif state.pause:
+        yield f"flagman resume {state.id}"
+    below = [need for need in state.needs if need.session_id != state.id or need.child_id]
+    if "awaiting" in phases or any(need.waiting_for == "human_approval_required" for need in below):
+        yield f"flagman approve {state.id}   or   flagman deny {state.id} --reason …"
+    if "asking" in phases:
+        yield f"flagman answer {state.id} …"
+    if "unknown" in phases:
+        lost = next(c.call_id for c in state.calls if c.phase == "unknown")
+        yield f"flagman settle {state.id} {lost} run-again|done|failed"
+    for need in below:
+        yield from _about(need)
+
+
+def _about(need: NeedState) -> Iterator[str]:
+    if need.child_id:
+        yield f"flagman settle {need.session_id} {need.name.rpartition('/')[2]} retry|skip|stop"
+    elif need.waiting_for == "human_input_required":
+        yield f"flagman answer {need.session_id} …   ({need.name})"
+    elif need.waiting_for != "human_approval_required":
+        yield f"flagman show {need.session_id}   ({need.name})"
+
+
+def _phases(state: SessionState) -> set[str]:
+    return {call.phase for call in state.calls}

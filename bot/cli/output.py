@@ -1,0 +1,148 @@
+"""A session, a proposed call and the log, as lines on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from bot.cli.labels import advice, spent, standing
+from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
+from bot.cli.tree import Family, plans
+from handlers.blocks.text import one_line, visible
+from supervisor.session_log.render.transcript import lines
+from supervisor.view_models import ProposedCall, SessionEvent, SessionState
+
+MARKS = {
+    "Completed": ("✓", "green"),
+    "Failed": ("✗", "red"),
+    "Cancelled": ("✗", "bright_black"),
+    "ApprovalRequested": ("?", "yellow"),
+    "QuestionAsked": ("?", "yellow"),
+    "OutcomeLost": ("?", "red"),
+    "Paused": ("‖", "yellow"),
+    "Resumed": ("▸", "cyan"),
+    "ApprovalDecided": ("!", "magenta"),
+    "ToolFinished": ("·", "green"),
+    "ChildLaunched": ("▸", "cyan"),
+    "ChildSkipped": ("–", "bright_black"),
+    "CallEdited": ("!", "magenta"),
+    "ChildDecided": ("!", "magenta"),
+}
+
+
+# What goes by while one waits is told by what comes of it.
+_PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
+SHORT = 160
+
+
+def session(state: SessionState, family: Family) -> None:
+    """All that there is to know at a glance; `family` are the sessions of its sub-agents."""
+    style = STATUS_STYLES.get(state.status, "")
+    show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
+    for name, value in _about(state):
+        if value:
+            _field(name, value)
+    for done, branches in plans(state, family):
+        _field("plan", done)
+        for line in branches:
+            show(line)
+    if said := state.result or state.said:
+        _field("result" if state.result else "said", said)
+    for proposed in state.calls:
+        # A plan that is carried out is shown as such.
+        if proposed.phase != "delegating":
+            show()
+            call(proposed)
+    for line in advice(state):
+        show(text((f"  {line}", DIM)))
+
+
+def _about(state: SessionState) -> Iterator[tuple[str, str]]:
+    forked = state.forked_from
+    yield "task", state.task
+    yield "waits", standing(state) if state.waiting_for else ""
+    yield "because", state.pause.detail if state.pause else ""
+    yield "launched", f"{clock(state.launched_at)} by {state.launched_by_name or state.launched_by}"
+    yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
+    yield "part of", state.parent or ""
+    yield "copy of", f"{forked.id}, up to step {forked.step}" if forked else ""
+    yield "spent", spent(state)
+    yield "files", ", ".join(state.artifacts)
+    for reminder in state.reminders:
+        yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
+
+
+def _field(name: str, value: str) -> None:
+    label = text((f"  {name:<9}", DIM))
+    if is_terminal():
+        show(hanging(label, text(value)))
+        return
+    first, *more = visible(value).splitlines() or [""]
+    show(text(label.plain, " ", first))
+    for line in more:
+        show(text(f"{'':12}{line}".rstrip()))
+
+
+def call(proposed: ProposedCall) -> None:
+    """Every character of a call that will run; no line of an argument can pass for one of ours."""
+    if proposed.phase in ("asking", "open"):
+        show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question))
+        for option in proposed.options:
+            show(text(("        │ ", DIM), option))
+        return
+    phase = "waits for an approval" if proposed.phase == "awaiting" else proposed.phase
+    show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")))
+    for line in _arguments(proposed.arguments):
+        show(line)
+    show(text((f"      sha256 {proposed.digest}", DIM)))
+
+
+def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
+    given = {"": arguments} if isinstance(arguments, str) else arguments
+    for name, value in given.items():
+        if name:
+            yield text((f"      {name}", DIM))
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        for line in visible(words).split("\n"):
+            for number, piece in enumerate(chopped(line, 10)):
+                yield text((f"        {'┊' if number else '│'} ", DIM), piece)
+
+
+def log_lines(
+    events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False, about: str = ""
+) -> Iterator[Any]:
+    """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented.
+
+    `about` names the sub-agent whose log it is.
+    """
+    for event in events:
+        if short and event.type in _PASSED_OVER:
+            continue
+        mark, style = MARKS.get(event.type, (" ", ""))
+        for at, who, words in said_of(event):
+            # Who is plain where it is Flagman itself.
+            by = () if who == "system" or (short and who.startswith("model:")) else ((f"{who}  ", "blue"),)
+            named = ((f"{about}  ", "magenta"),) if about else ()
+            said = one_line(words, SHORT) if short else visible(words).rstrip()
+            when = f"{clock(at)} "
+            if wrapped:
+                yield hanging(text((when, DIM)), text((mark, style)), text(*named, *by, (said, style)))
+                continue
+            first, *more = said.splitlines() or [""]
+            yield text((when, DIM), (f"{mark} ", style), *named, *by, (first, style))
+            for line in more:
+                yield text(f"{'':11}{line}".rstrip())
+
+
+def said_of(event: SessionEvent) -> Iterator[tuple[datetime, str, str]]:
+    """When, who and what, as a person reads it."""
+    try:
+        found = list(lines([event.fact()]))
+    except ValueError:
+        # A newer Flagman knows more than this one.
+        yield event.at, event.by_name or event.by, event.type
+        return
+    for line in found:
+        yield line.at, line.who, line.text

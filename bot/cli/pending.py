@@ -1,0 +1,58 @@
+"""The calls that wait for an approval, in a session and its sub-agents, shown under the session each belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.cli.output import call
+from bot.cli.terminal import show, text
+from bot.cli.tree import family_of
+from bot.sdk.http_backend import Remote
+from supervisor.core.errors import InvalidInput
+from supervisor.view_models import ProposedCall, SessionState
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that waits, with the session that proposed it; `name` leads there through its subtasks."""
+
+    name: str
+    session: SessionState
+    call: ProposedCall
+
+
+async def asked(remote: Remote, session: SessionState, calls: list[str]) -> list[Asked]:
+    """The calls to show: those named, or all. One that is named and not open is left to the server to refuse."""
+    own = [Asked("", session, one) for one in session.calls if one.phase == "awaiting"]
+    if calls:
+        return [one for one in own if one.call.call_id in calls]
+    family = await family_of(remote, session)
+    found = [*own, *_below(session, family, "")]
+    if not found:
+        raise InvalidInput(f"Session {session.id} has no call that waits for an approval.")
+    return found
+
+
+def _below(session: SessionState, family: dict[str, SessionState], path: str) -> list[Asked]:
+    found: list[Asked] = []
+    for child in session.children:
+        state = family.get(child.id or "")
+        if state:
+            name = f"{path}{child.name}"
+            found += [Asked(name, state, one) for one in state.calls if one.phase == "awaiting"]
+            found += _below(state, family, f"{name}/")
+    return found
+
+
+def show_asked(found: list[Asked]) -> None:
+    """Every character of each."""
+    owner = ""
+    for one in found:
+        if one.session.id != owner:
+            if owner:
+                show()
+            owner = one.session.id
+            name = ((one.name, "magenta"), "  ") if one.name else ()
+            show(text((owner, "bold"), "  ", *name, (one.session.persona, "blue"), "  ", one.session.task))
+        show()
+        call(one.call)

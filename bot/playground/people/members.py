@@ -1,0 +1,154 @@
+"""What the people of the workspace do: write, command, react, come and go."""
+
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.errors import Refused, SlackError
+from bot.playground.people import payloads
+from bot.playground.people.input import as_sent, escaped
+from bot.playground.playground import Playground
+from bot.playground.transport.link import Ack
+from bot.playground.workspace import new_id
+
+Json = dict[str, Any]
+MESSAGE_CHARACTERS = 12_000
+FAILURES = {
+    "not_connected": "Flagman is not connected.",
+    "timeout": "Flagman did not answer within 3 seconds.",
+    "http_timeout": "Flagman did not answer within 3 seconds.",
+    "http_error": "Flagman answered with an error.",
+    "connection_failed": "Flagman could not be reached.",
+}
+TIMEOUTS = ("timeout", "http_timeout")
+
+
+def outcome(playground: Playground, user: str, ack: Ack, *, refused: str = "dispatch_failed") -> Json:
+    """The answer for the one who acted; a failure shows as a toast too."""
+    if ack.ok:
+        return {"ok": True, "ack_ms": round(ack.ms, 2)}
+    code = "operation_timeout" if ack.error in TIMEOUTS else refused
+    text = FAILURES.get(ack.error, "Something went wrong.")
+    playground.toast(user, code, text)
+    return {"ok": False, "error": code, "message": text, "ack_ms": round(ack.ms, 2)}
+
+
+class People:
+    """Acts that are not clicks."""
+
+    def __init__(self, playground: Playground) -> None:
+        self._playground = playground
+        self._workspace = playground.workspace
+
+    def person(self, user: Any) -> seed.Person:
+        """The one who acts."""
+        person = self._workspace.people.get(str(user))
+        if person is None or person.is_bot:
+            raise Refused(404, "user_not_found", "There is no such person in the workspace.")
+        return person
+
+    def channel(self, person: seed.Person, name: Any) -> seed.Channel:
+        """A channel that the person can see."""
+        channel = self._workspace.find_channel(str(name))
+        if channel is None or channel.user not in (None, person.id):
+            raise Refused(404, "channel_not_found", "There is no such channel for this person.")
+        return channel
+
+    def message(self, channel: seed.Channel, ts: Any) -> Json:
+        """A message as it is now."""
+        message = self._workspace.store.message(channel.id, str(ts))
+        if message is None:
+            raise Refused(404, "message_not_found", "This message is no longer there.")
+        return message
+
+    def post(self, person: seed.Person, channel: seed.Channel, text: str, thread_ts: str | None) -> Json:
+        """Write a message."""
+        if not text.strip():
+            raise Refused(400, "no_text", "A message needs a text.")
+        if len(text) > MESSAGE_CHARACTERS:
+            raise Refused(400, "msg_too_long", f"A message has at most {MESSAGE_CHARACTERS} characters.")
+        if not self._workspace.is_member(channel.id, person.id):
+            raise Refused(400, "not_in_channel", f"{person.real_name} is not in this channel.")
+        message = {
+            "type": "message",
+            "user": person.id,
+            "client_msg_id": new_id("m"),
+            "team": seed.TEAM_ID,
+            "text": as_sent(self._workspace, text),
+            "ts": self._workspace.next_ts(),
+        }
+        if thread_ts:
+            parent = self.message(channel, thread_ts)
+            message["thread_ts"] = str(parent.get("thread_ts") or parent["ts"])
+            message["parent_user_id"] = str(parent.get("user"))
+        self._playground.timeline.post(channel, message)
+        return {"ok": True, "ts": message["ts"], "message": message}
+
+    async def command(self, person: seed.Person, channel: seed.Channel, body: Json) -> Json:
+        """Enter a slash command; its answer is seen by the one who entered it."""
+        name, typed = str(body.get("command", "")), str(body.get("text") or "").strip()
+        known = next((row for row in self._workspace.manifest.commands if row.command == name), None)
+        if known is None:
+            raise Refused(400, "invalid_command", f"{name} is not a valid command.")
+        if body.get("thread_ts"):
+            raise Refused(400, "not_in_threads", f"{name} is not supported in threads. Sorry!")
+        text = as_sent(self._workspace, typed, labels=True) if known.should_escape else escaped(typed)
+        payload = payloads.slash_command(self._playground, person, channel, name, text)
+        ack = await self._playground.delivery.ask("slash_commands", payload)
+        answer = outcome(self._playground, person.id, ack)
+        if not ack.ok:
+            answer["message"] = f"{name} failed: {answer['message']}"
+        if ack.payload:
+            answer["response"] = ack.payload
+            self._respond(person, channel, ack.payload)
+        return answer
+
+    def _respond(self, person: seed.Person, channel: seed.Channel, body: Json) -> None:
+        try:
+            self._playground.responses.say(channel, person.id, body)
+        except SlackError as refusal:
+            self._playground.toast(person.id, refusal.code, f"Flagman's answer was refused: {refusal.code}")
+
+    def home(self, person: seed.Person, tab: str) -> Json:
+        """Open the app's home."""
+        direct = self._workspace.direct_channel(person.id)
+        view = self._playground.modals.homes.get(person.id)
+        shown = view if tab == "home" else None
+        self._playground.events.home_opened(person.id, direct.id if direct else "", tab, shown)
+        return {"ok": True, "view": view}
+
+    def react(self, person: seed.Person, channel: seed.Channel, ts: Any, name: str, *, remove: bool) -> Json:
+        """Add a reaction, or take it away."""
+        if not name.strip(":"):
+            raise Refused(400, "invalid_name", "A reaction needs a name.")
+        message = self.message(channel, ts)
+        timeline = self._playground.timeline
+        timeline.react(channel, message, person.id, name.strip(":"), added=not remove)
+        return {"ok": True}
+
+    def join(self, person: seed.Person, channel: seed.Channel, member: str, *, leave: bool) -> Json:
+        """Bring somebody, or the bot, into a channel or out of it."""
+        if member not in self._workspace.people or channel.is_im:
+            raise Refused(404, "user_not_found", "There is no such person to add here.")
+        was = self._workspace.is_member(channel.id, member)
+        if leave:
+            self._workspace.store.leave(channel.id, member)
+        elif not was:
+            self._workspace.store.join(channel.id, [member])
+            self._playground.events.joined(channel, member, person.id if person.id != member else None)
+        shown = self._workspace.conversation(channel)
+        self._playground.hub.publish("channel", {"channel": shown})
+        return {"ok": True}
+
+    def delete(self, person: seed.Person, channel: seed.Channel, ts: Any) -> Json:
+        """Delete one's own message."""
+        message = self.message(channel, ts)
+        if message.get("user") != person.id:
+            raise Refused(400, "cant_delete_message", "Only the author can delete a message.")
+        self._playground.timeline.delete(channel, message)
+        return {"ok": True}
+
+    def dismiss(self, person: seed.Person, ts: Any) -> Json:
+        """Hide an ephemeral message."""
+        if not self._playground.timeline.end_whisper(person.id, str(ts)):
+            raise Refused(404, "message_not_found", "This message is no longer there.")
+        return {"ok": True}

@@ -1,0 +1,117 @@
+"""The Events API: what happened, wrapped as Slack wraps it, to an app that subscribed to it."""
+
+import time
+from typing import Any
+
+from bot.playground import seed
+from bot.playground.transport.delivery import Delivery
+from bot.playground.workspace import Workspace, new_id
+
+Json = dict[str, Any]
+
+
+class Events:
+    """Decides which events the bot would get, and sends them."""
+
+    def __init__(self, workspace: Workspace, delivery: Delivery) -> None:
+        self._workspace = workspace
+        self._delivery = delivery
+
+    def posted(self, channel: seed.Channel, message: Json) -> None:
+        """A new message, also one by the bot itself; a mention comes as an event of its own too."""
+        self._message(channel, {**message, "event_ts": message["ts"]})
+        mentioned = f"<@{seed.BOT_USER}>" in str(message.get("text", ""))
+        if mentioned and not channel.is_im and "bot_id" not in message and self._bot_is_in(channel):
+            mention = {**message, "type": "app_mention", "channel": channel.id, "event_ts": message["ts"]}
+            self._send("app_mention", mention)
+
+    def changed(self, channel: seed.Channel, message: Json, before: Json) -> None:
+        """A message was edited."""
+        body = {"message": message, "previous_message": before}
+        self._hidden(channel, "message_changed", body, message)
+
+    def deleted(self, channel: seed.Channel, message: Json) -> None:
+        """A message is gone."""
+        body = {"deleted_ts": message["ts"], "previous_message": message}
+        self._hidden(channel, "message_deleted", body, message)
+
+    def reacted(self, channel: seed.Channel, message: Json, user: str, name: str, *, added: bool) -> None:
+        """A reaction was added or removed."""
+        kind = "reaction_added" if added else "reaction_removed"
+        event = {
+            "type": kind,
+            "user": user,
+            "reaction": name,
+            "item": {"type": "message", "channel": channel.id, "ts": message["ts"]},
+            "item_user": message.get("user"),
+            "event_ts": self._workspace.next_ts(),
+        }
+        if self._bot_is_in(channel):
+            self._send(kind, event)
+
+    def joined(self, channel: seed.Channel, user: str, inviter: str | None) -> None:
+        """Somebody, or the bot, came into a channel."""
+        event = {
+            "type": "member_joined_channel",
+            "user": user,
+            "channel": channel.id,
+            "channel_type": "C",
+            "team": seed.TEAM_ID,
+            "event_ts": self._workspace.next_ts(),
+            **({"inviter": inviter} if inviter else {}),
+        }
+        if self._bot_is_in(channel):
+            self._send("member_joined_channel", event)
+
+    def home_opened(self, user: str, channel: str, tab: str, view: Json | None) -> None:
+        """Somebody opened the app's home."""
+        event = {
+            "type": "app_home_opened",
+            "user": user,
+            "channel": channel,
+            "tab": tab,
+            "event_ts": self._workspace.next_ts(),
+            **({"view": view} if view else {}),
+        }
+        self._send("app_home_opened", event)
+
+    def _bot_is_in(self, channel: seed.Channel) -> bool:
+        return self._workspace.is_member(channel.id, seed.BOT_USER)
+
+    def _hidden(self, channel: seed.Channel, subtype: str, body: Json, message: Json) -> None:
+        stamp = self._workspace.next_ts()
+        frame = {"type": "message", "subtype": subtype, "hidden": True, "ts": stamp, "event_ts": stamp}
+        self._message(channel, {**frame, **body})
+
+    def _message(self, channel: seed.Channel, event: Json) -> None:
+        kind = "im" if channel.is_im else "channel"
+        if self._bot_is_in(channel):
+            place = {"channel": channel.id, "channel_type": kind}
+            self._send("message.im" if channel.is_im else "message.channels", {**event, **place})
+
+    def _send(self, subscription: str, event: Json) -> None:
+        if subscription not in self._workspace.manifest.events:
+            return
+        authorization = {
+            "enterprise_id": None,
+            "team_id": seed.TEAM_ID,
+            "user_id": seed.BOT_USER,
+            "is_bot": True,
+            "is_enterprise_install": False,
+        }
+        self._delivery.tell(
+            {
+                "token": seed.VERIFICATION_TOKEN,
+                "team_id": seed.TEAM_ID,
+                "context_team_id": seed.TEAM_ID,
+                "context_enterprise_id": None,
+                "api_app_id": seed.APP_ID,
+                "event": event,
+                "type": "event_callback",
+                "event_id": new_id("Ev"),
+                "event_time": int(time.time()),
+                "authorizations": [authorization],
+                "is_ext_shared_channel": False,
+                "event_context": new_id("4-"),
+            }
+        )

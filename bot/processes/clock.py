@@ -1,0 +1,124 @@
+"""The clock process: APScheduler in UTC over the stored timers. Any number of clocks may run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.compose import Core, now
+from storage.connect import end
+from storage.errors import StorageError
+from supervisor.core.errors import FlagmanError
+from supervisor.runtime.sweeper import sweep
+from supervisor.schedules import OWNER
+
+SWEEP = timedelta(seconds=30)
+HORIZON = timedelta(seconds=20)
+REFILL = timedelta(seconds=10)
+HOLD = timedelta(seconds=5)
+BATCH = 200
+AT_ONCE = 16
+_log = logging.getLogger("flagman.clock")
+
+
+class Clock:
+    """`async with Clock(parts):` ticks until left.
+
+    It keeps one job for the next due time within the horizon, whatever the number of timers; what is set
+    for sooner is announced. A due row is claimed, so that one clock fires it, and its effect removes it.
+    """
+
+    def __init__(self, parts: Core) -> None:
+        self._parts = parts
+        self._timers = parts.timers()
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._firing = asyncio.Lock()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        add = self._scheduler.add_job
+        add(self._sweep, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
+        add(self._refill, "interval", seconds=REFILL.total_seconds(), next_run_time=now(), coalesce=True)
+        self._scheduler.start()
+        self._listening = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._scheduler.shutdown(wait=False)
+        if self._listening:
+            await end([self._listening])
+        async with self._firing:
+            pass
+
+    async def _refill(self) -> None:
+        """Look for the next due time; also what catches up after an outage."""
+        with _store_may_be_away():
+            due = await self._timers.next_due(now() + HORIZON)
+            if due is not None:
+                self._wake_at(due)
+
+    def _wake_at(self, due: datetime) -> None:
+        job = self._scheduler.get_job("due")
+        if job is None or due < job.next_run_time:
+            self._scheduler.add_job(
+                self._fire_due,
+                "date",
+                run_date=max(due, now()),
+                id="due",
+                replace_existing=True,
+                misfire_grace_time=None,
+            )
+
+    async def _listen(self) -> None:
+        while True:
+            with _store_may_be_away():
+                async with self._timers.news() as dues:
+                    async for due in dues:
+                        if due < now() + HORIZON:
+                            self._wake_at(due)
+            await asyncio.sleep(1)
+
+    async def _fire_due(self) -> None:
+        async with self._firing:
+            with _store_may_be_away():
+                while rows := await self._timers.claim(now(), hold=HOLD, limit=BATCH):
+                    gate = asyncio.Semaphore(AT_ONCE)
+                    await asyncio.gather(*(self._fire(row, gate) for row in rows))
+        await self._refill()
+
+    async def _fire(self, row: str, gate: asyncio.Semaphore) -> None:
+        owner, _, name = row.partition("|")
+        async with gate:
+            try:
+                fired = await (
+                    self._parts.schedules.fire(name) if owner == OWNER else self._parts.deliveries.fire(row)
+                )
+                if not fired and owner != OWNER:
+                    # The session moved on; its append has removed the row, or never had it.
+                    await self._timers.drop(row)
+            except FlagmanError as error:
+                _log.error("timer %s is dropped: %s", row, error)
+                await self._timers.drop(row)
+            except StorageError as error:
+                _log.warning("timer %s comes again: %s", row, error)
+
+    async def _sweep(self) -> None:
+        ready, outbox = self._parts.queues()
+        with _store_may_be_away():
+            await ready.open()
+            await outbox.open()
+            await sweep(self._parts.log, ready, now())
+
+
+@contextlib.contextmanager
+def _store_may_be_away() -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        _log.warning("%s", error)

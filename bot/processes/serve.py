@@ -1,0 +1,154 @@
+"""The processes: web takes in, worker advances and posts, clock looks after what was left; serve is all in one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.compose import Core, core, gateway, workers
+from bot.local_key import local_key
+from bot.processes import slack
+from bot.processes.clock import Clock
+from bot.processes.local_playground import stand_in
+from bot.processes.web import application, listening
+from bot.settings import Settings
+from supervisor.core.errors import InvalidInput
+from supervisor.models.gateway import GatewayError
+
+_log = logging.getLogger("flagman")
+Announce = Callable[[str], None]
+
+
+async def run_web(settings: Settings, announce: Announce) -> None:
+    """Slack and HTTP come in here; nothing is run."""
+    _needs_slack(settings)
+    async with (
+        core(settings) as parts,
+        slack.clients(settings) as (client, _),
+        _taking_in(parts, settings, client, application(parts)),
+    ):
+        announce(f"web: listening on {settings.host}:{settings.port}")
+        await parts.while_store_lives()
+
+
+async def run_worker(settings: Settings, announce: Announce) -> None:
+    """Sessions advance here, Slack is brought up to date, and SESSION_LOGs are written."""
+    _needs_slack(settings)
+    async with (
+        core(settings) as parts,
+        slack.clients(settings) as (_, outbox_client),
+        _known_to_slack(outbox_client),
+        parts.recorder(),
+        _working(parts, outbox_client),
+    ):
+        announce("worker: at work")
+        await parts.while_store_lives()
+
+
+async def run_clock(settings: Settings, announce: Announce) -> None:
+    """What is due fires here."""
+    async with core(settings) as parts, Clock(parts):
+        announce("clock: ticking")
+        await parts.while_store_lives()
+
+
+async def serve(settings: Settings, announce: Announce) -> None:
+    """Everything in one process; without SLACK_BOT_TOKEN the playground stands in for Slack."""
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(core(settings))
+        app = application(parts)
+        if settings.playground:
+            settings = stand_in(settings, app)
+        client, outbox_client = await stack.enter_async_context(slack.clients(settings))
+        await stack.enter_async_context(_taking_in(parts, settings, client, app))
+        await stack.enter_async_context(parts.recorder())
+        await stack.enter_async_context(_working(parts, outbox_client))
+        await stack.enter_async_context(Clock(parts))
+        await stack.enter_async_context(local_key(parts, settings))
+        announce(_welcome(settings))
+        await parts.while_store_lives()
+
+
+def _welcome(settings: Settings) -> str:
+    model = settings.model or "none set, so a scripted demo answers (set FLAGMAN_MODEL=provider:model)"
+    if settings.slack_api_url.startswith(f"http://{settings.host}:{settings.port}/"):
+        where = f"Playground:  http://{settings.host}:{settings.port}/   (a local stand-in for Slack)"
+    else:
+        where = f"Slack:       {settings.slack_api_url}"
+    rest = f"Model:       {model}\n  Data:        {settings.data}\n  Stop:        Ctrl-C"
+    return f"Flagman is ready.\n  {where}\n  {rest}"
+
+
+def _needs_slack(settings: Settings) -> None:
+    if settings.playground:
+        raise InvalidInput(
+            "SLACK_BOT_TOKEN is needed here; without it, `flagman serve` starts the playground."
+        )
+
+
+@asynccontextmanager
+async def _taking_in(
+    parts: Core, settings: Settings, client: AsyncWebClient, app: web.Application
+) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if settings.slack_app_token:
+            # The playground, if it is there, must answer before the bot speaks to it.
+            await stack.enter_async_context(listening(app, settings))
+            bolt = await slack.bolt_app(parts, settings, client)
+            await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
+        else:
+            slack.mount(app, await slack.bolt_app(parts, settings, client))
+            await stack.enter_async_context(listening(app, settings))
+        yield
+
+
+@asynccontextmanager
+async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
+    await slack.refuse_bad_token(client)
+    yield
+
+
+@asynccontextmanager
+async def _working(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
+    model = gateway(parts.settings)
+    try:
+        await model.check()
+    except GatewayError as error:
+        raise InvalidInput(f"FLAGMAN_MODEL: {error}") from error
+    both = workers(parts, client, model)
+    tasks = [asyncio.create_task(worker.run()) for worker in both]
+    try:
+        yield
+    finally:
+        for worker in both:
+            worker.stop()
+        await asyncio.gather(*tasks)
+        await model.close()
+
+
+async def until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until SIGINT or SIGTERM, and let it end in order; a second signal cuts that short."""
+    task = asyncio.create_task(work)
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        _log.info("stopping")
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise

@@ -1,0 +1,150 @@
+"""The Bolt app, and the two ways Slack reaches it: Socket Mode or signed HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.compose import Core, now
+from bot.settings import Settings
+from handlers.app import register
+from handlers.context import Deps
+from handlers.projection.file_upload import Files
+from handlers.users import People
+from supervisor.core.errors import InvalidInput
+
+_log = logging.getLogger("flagman.slack")
+_BAD_KEYS = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_allowed_token_type",
+    "missing_scope",
+}
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+Call = Callable[[], Awaitable[AsyncSlackResponse]]
+
+
+@asynccontextmanager
+async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, AsyncWebClient]]:
+    """A client for listeners and one for the outbox, which decides on every retry itself."""
+    assert settings.slack_bot_token
+    token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
+        patient = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
+        yield (
+            AsyncWebClient(token=token, base_url=url, session=session, timeout=15, retry_handlers=patient),  # type: ignore[arg-type]
+            AsyncWebClient(token=token, base_url=url, session=session, timeout=15, retry_handlers=[]),
+        )
+
+
+async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
+    """The app with all listeners. Raises InvalidInput when Slack refuses the token."""
+    identity = await _reaching("SLACK_BOT_TOKEN", client.auth_test)
+    result = AuthorizeResult(
+        enterprise_id=identity.get("enterprise_id"),
+        team_id=identity.get("team_id"),
+        bot_id=identity.get("bot_id"),
+        bot_user_id=identity.get("user_id"),
+        bot_token=client.token,
+    )
+
+    async def authorize(**_: Any) -> AuthorizeResult:
+        return result
+
+    secret = settings.slack_signing_secret
+    app = AsyncApp(
+        client=client,
+        signing_secret=secret.get_secret_value() if secret else "unused-in-socket-mode",
+        authorize=authorize,
+        # Listeners act durably first; only then is Slack told that all is well.
+        process_before_response=True,
+    )
+    people = People(client)
+    files = Files(client, parts.artifacts(), parts.rows, parts.mask)
+    deps = Deps(
+        parts.supervisor, parts.rows, people, files, parts.schedules, now, parts.mask, settings.command
+    )
+    register(app, deps)
+    return app
+
+
+async def refuse_bad_token(client: AsyncWebClient) -> None:
+    """For a process that works without Slack for a while. Raises InvalidInput when Slack refuses the token."""
+    try:
+        await client.auth_test()
+    except SlackApiError as error:
+        _refuse("SLACK_BOT_TOKEN", error)
+        _log.warning("Slack does not answer as it should (%s); going on without it for now", _code(error))
+    except _UNREACHABLE as error:
+        _log.warning("Slack cannot be reached (%r); going on without it for now", error)
+
+
+async def _reaching(variable: str, call: Call) -> dict[str, Any]:
+    """The answer of `call`, however long Slack is away. Raises InvalidInput when it refuses the token."""
+    delay = 0.2
+    while True:
+        try:
+            return dict((await call()).data)  # type: ignore[arg-type]
+        except SlackApiError as error:
+            _refuse(variable, error)
+            problem = _code(error)
+        except _UNREACHABLE as error:
+            problem = repr(error)
+        _log.warning("Slack cannot be reached yet (%s); trying again in %.1f s", problem, delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 15)
+
+
+def _refuse(variable: str, error: SlackApiError) -> None:
+    if (code := _code(error)) in _BAD_KEYS:
+        raise InvalidInput(f"{variable}: Slack refuses it ({code}).") from error
+
+
+def _code(error: SlackApiError) -> str:
+    """Slack's own word for it; behind a proxy the answer may be no JSON at all."""
+    data = getattr(error.response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    return str(code or f"status {getattr(error.response, 'status_code', '?')}")
+
+
+@asynccontextmanager
+async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient) -> AsyncIterator[None]:
+    """Keep a Socket Mode connection; it reconnects by itself. Raises InvalidInput when Slack refuses the token."""
+    assert settings.slack_app_token
+    token = settings.slack_app_token.get_secret_value()
+    web_client = AsyncWebClient(token=token, base_url=client.base_url, timeout=15)
+    opened = await _reaching("SLACK_APP_TOKEN", lambda: web_client.apps_connections_open(app_token=token))
+    handler = AsyncSocketModeHandler(app, token, web_client=web_client)
+    handler.client.wss_uri = str(opened["url"])
+    try:
+        await handler.connect_async()  # type: ignore[no-untyped-call]
+        yield
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
+
+
+def mount(application: web.Application, app: AsyncApp) -> None:
+    """HTTP mode: events, commands and interactivity at one address, signature checked by Bolt."""
+
+    async def receive(request: web.Request) -> web.Response:
+        response = await app.async_dispatch(await to_bolt_request(request))
+        return await to_aiohttp_response(response)
+
+    application.router.add_post("/slack/events", receive)

@@ -1,0 +1,104 @@
+"""A task done by several agents: split by a coordinator, or by a plan that is given, and one answer of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from bot.sdk.backend import COORDINATOR, Backend
+from bot.sdk.session import Session
+from supervisor.core.delegation import Plan, Policy, Subtask
+from supervisor.core.errors import InvalidInput
+from supervisor.core.messages import Json
+from supervisor.view_models import ChildState, NeedState
+
+SessionType = TypeVar("SessionType")
+Begun = TypeVar("Begun", bound=Session)
+
+
+@dataclass(frozen=True)
+class MultiAgentResult(Generic[SessionType]):
+    """How it stands: `children` are the subtasks, `needs` what waits for a person, `cost_usd` what all of it cost."""
+
+    session: SessionType
+    status: str
+    result: str | None
+    children: list[ChildState]
+    needs: list[NeedState]
+    cost_usd: Decimal
+
+    @property
+    def completed(self) -> bool:
+        """Whether it and each of its subtasks have."""
+        return self.status == "completed" and all(child.status == "completed" for child in self.children)
+
+    def child(self, name: str) -> ChildState:
+        """The subtask of this name. Raises KeyError."""
+        return {child.name: child for child in self.children}[name]
+
+
+class MultiAgentSupervisor(Generic[Begun]):
+    """`result = await MultiAgentSupervisor(backend, Session).execute_multi_agent_task("prepare the release")`."""
+
+    def __init__(self, backend: Backend, session_type: type[Begun]) -> None:
+        self.backend, self.session_type = backend, session_type
+
+    async def execute_multi_agent_task(
+        self,
+        task: str,
+        *,
+        subtasks: Sequence[Subtask | Mapping[str, Any]] | None = None,
+        on_failure: Policy = "continue",
+        persona: str = COORDINATOR,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+        timeout: float | timedelta | None = None,
+    ) -> MultiAgentResult[Begun]:
+        """Have `persona` split the task, or carry out `subtasks` (`id`, `persona`, `task`, `depends_on`).
+
+        The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
+        the end, at most `timeout` seconds; then, or without `wait`, the result tells how it stands.
+        """
+        plan = None
+        if subtasks is not None:
+            parts = [dict(subtask) for subtask in subtasks]
+            plan = checked_plan({"subtasks": parts, "on_failure": on_failure})
+        state = await self.backend.launch(
+            persona,
+            task,
+            context=context,
+            channel=channel,
+            idempotency_key=idempotency_key,
+            coordinate=True if plan is None else plan,
+        )
+        session = self.session_type(self.backend, state)
+        if wait:
+            try:
+                await session.wait(timeout, until="ended")
+            except TimeoutError:
+                await session.refresh()
+        return MultiAgentResult(
+            session=session,
+            status=session.status,
+            result=session.result,
+            children=session.children,
+            needs=session.needs,
+            cost_usd=session.state.total_cost_usd,
+        )
+
+
+def checked_plan(plan: Any) -> Json:
+    """The plan as it is sent. Raises InvalidInput, which names what is wrong."""
+    try:
+        return Plan.model_validate(plan).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the plan"
+        raise InvalidInput(f"{where}: {first['msg']}.") from error

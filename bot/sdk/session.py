@@ -1,0 +1,267 @@
+"""Agents and sessions as a Python program handles them; the same whether Flagman runs here or elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any, Literal, Self
+
+from bot.sdk.backend import Backend, ChildVerdict, Unavailable
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import PauseReason, Trigger
+from supervisor.core.messages import Json
+from supervisor.core.subagents import Until
+from supervisor.view_models import (
+    ArtifactState,
+    ChildState,
+    NeedState,
+    Pausing,
+    ProposedCall,
+    SessionEvent,
+    SessionState,
+)
+
+# A wait goes on in requests of this length.
+LONG_POLL = timedelta(seconds=25)
+AWAY_TRIES = 25
+
+
+class Agent:
+    """`session = await Agent("sre", backend).start(task="check the disk")`."""
+
+    def __init__(self, persona: str, backend: Backend) -> None:
+        self.persona, self.backend = persona, backend
+
+    async def launch(
+        self,
+        task: str,
+        *,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SessionState:
+        """A new session; the same key and request give the same session again."""
+        return await self.backend.launch(
+            self.persona, task, context=context, channel=channel, idempotency_key=idempotency_key
+        )
+
+    async def start(
+        self,
+        task: str,
+        *,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """As `launch`, as a session that can be acted on."""
+        state = await self.launch(task, context=context, channel=channel, idempotency_key=idempotency_key)
+        return Session(self.backend, state)
+
+
+class Session:
+    """One session. Its properties are as of the last call of a method; `refresh` reads them again."""
+
+    def __init__(self, backend: Backend, state: SessionState) -> None:
+        self.backend, self.state = backend, state
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.status}>"
+
+    @property
+    def id(self) -> str:
+        return self.state.id
+
+    @property
+    def status(self) -> str:
+        """`running`, `paused`, `completed`, `failed` or `cancelled`."""
+        return self.state.status
+
+    @property
+    def ended(self) -> bool:
+        return self.state.ended
+
+    @property
+    def waiting_for(self) -> PauseReason | None:
+        return self.state.waiting_for
+
+    @property
+    def needs(self) -> list[NeedState]:
+        """What waits for a person, in it and in its sub-agents; see `in_need`."""
+        return self.state.needs
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether it, or one of its sub-agents, waits for something that does not come by itself."""
+        return bool(self.needs)
+
+    @property
+    def children(self) -> list[ChildState]:
+        """The subtasks of its plans as they stand."""
+        return self.state.children
+
+    @property
+    def pending_approvals(self) -> list[ProposedCall]:
+        return [call for call in self.state.calls if call.phase == "awaiting"]
+
+    @property
+    def questions(self) -> list[ProposedCall]:
+        return [call for call in self.state.calls if call.phase == "asking"]
+
+    @property
+    def result(self) -> str | None:
+        """What it ended with: the summary, the error or the reason; None before the end."""
+        return self.state.result if self.ended else None
+
+    async def refresh(self) -> SessionState:
+        self.state = await self.backend.get(self.id)
+        return self.state
+
+    async def pause(
+        self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
+    ) -> Pausing:
+        """Stop at the next boundary until any of the conditions comes true, or somebody resumes it."""
+        conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
+        paused = await self.backend.pause(self.id, reason, conditions, zone)
+        await self.refresh()
+        return paused
+
+    async def resume(
+        self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
+    ) -> None:
+        """Go on, whatever it waits for; the agent reads `context` as yours and `data` as untrusted.
+
+        `compact`: its earlier steps are summed up first, where its context is full.
+        """
+        self.state = await self.backend.resume(self.id, trigger, data, context, compact)
+
+    async def cancel(self, reason: str = "") -> None:
+        self.state = await self.backend.cancel(self.id, reason)
+
+    async def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
+        """Let these calls run; all that wait when none is named. With `arguments`, one call with these instead."""
+        await self._decide(call_ids, "approve", "", arguments)
+
+    async def deny(self, *call_ids: str, reason: str = "") -> None:
+        """Refuse these calls; all that wait when none is named."""
+        await self._decide(call_ids, "deny", reason)
+
+    async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
+        """Say what next of a sub-agent that failed, by its name or id: do it again, go on without it, or stop."""
+        await self.refresh()
+        self.state = await self.backend.decide_child(self.id, self._child_id(child), verdict)
+
+    async def answer(self, answer: str, call_id: str | None = None) -> None:
+        """Answer its open question; `call_id` is needed where there are several."""
+        self.state = await self.backend.answer(self.id, call_id, answer)
+
+    async def tell(self, text: str) -> None:
+        """The answer to its open question, or context that it reads at its next step."""
+        self.state = await self.backend.tell(self.id, text)
+
+    async def fork(
+        self,
+        *,
+        step: int | None = None,
+        message: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Self:
+        """A copy that goes on by itself after `step`; nothing that ran before runs again.
+
+        Without `step` it is as long as it can be. `message` tells the copy what to do otherwise.
+        """
+        state = await self.backend.fork(
+            self.id, step=step, message=message, channel=channel, idempotency_key=idempotency_key
+        )
+        return type(self)(self.backend, state)
+
+    async def child(self, child: str) -> Self:
+        """The session of a sub-agent, by its name or id."""
+        await self.refresh()
+        return await self._of(self._child_id(child))
+
+    async def in_need(self) -> list[Self]:
+        """Of itself and its sub-agents those that wait for a person, each to be acted on."""
+        await self.refresh()
+        return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
+
+    async def artifacts(self) -> list[ArtifactState]:
+        """The files that it wrote."""
+        return await self.backend.artifacts(self.id)
+
+    async def artifact(self, path: str) -> bytes:
+        """What is in one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
+        return await self.backend.artifact(self.id, path)
+
+    async def wait(
+        self, timeout: float | timedelta | None = None, *, until: Until = "person"
+    ) -> SessionState:
+        """Until it has ended, or it or a sub-agent needs a person: `needs` says who.
+
+        `paused`: or it waits for anything but its own sub-agents; `ended`: for nothing less. A Flagman that is away
+        for less than half a minute is waited for. Raises TimeoutError after `timeout` seconds.
+        """
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        async with asyncio.timeout(seconds):
+            self.state = await self._next(until)
+            while not self._is(until):
+                self.state = await self._next(until)
+        return self.state
+
+    async def _next(self, until: Until) -> SessionState:
+        """The session once it is so far, or after a while."""
+        for _ in range(AWAY_TRIES):
+            try:
+                return await self.backend.wait(self.id, until, LONG_POLL)
+            except Unavailable:
+                await asyncio.sleep(1)
+        return await self.backend.wait(self.id, until, LONG_POLL)
+
+    def _is(self, until: Until) -> bool:
+        if self.ended or until == "ended":
+            return self.ended
+        rests = until == "paused" and self.waiting_for not in (None, "children_running")
+        return rests or self.needs_person
+
+    async def _of(self, session_id: str) -> Self:
+        return type(self)(self.backend, await self.backend.get(session_id))
+
+    def _child_id(self, child: str) -> str:
+        """By its id or name; of several with one name the last."""
+        for one in reversed(self.children):
+            if child in (one.id, one.name) and one.id:
+                return one.id
+        known = ", ".join(f"`{one.name}`" for one in self.children if one.id) or "none yet"
+        raise InvalidInput(f"Session {self.id} has no sub-agent `{child}`; it has {known}.")
+
+    def events(self, after: int = 0) -> AsyncIterator[SessionEvent]:
+        """Its log after the first `after` events, live, until it has ended."""
+        return self.backend.events(self.id, after)
+
+    async def _decide(
+        self,
+        call_ids: Sequence[str],
+        verdict: Literal["approve", "deny"],
+        reason: str,
+        arguments: Json | None = None,
+    ) -> None:
+        """What was seen last is what is decided on: a call that differs is refused."""
+        await self.refresh()
+        digests = {call.call_id: call.digest for call in self.state.calls}
+        chosen = call_ids or [call.call_id for call in self.pending_approvals]
+        if not chosen:
+            raise InvalidInput(
+                f"Session {self.id} has no call that waits for an approval.{self._elsewhere()}"
+            )
+        if arguments is not None and len(chosen) != 1:
+            raise InvalidInput("Other arguments are for one call; name it.")
+        for call_id in chosen:
+            digest = digests.get(call_id)
+            self.state = await self.backend.decide(self.id, call_id, verdict, reason, digest, arguments)
+
+    def _elsewhere(self) -> str:
+        """Which sub-agents have one."""
+        found = [n for n in self.needs if n.waiting_for == "human_approval_required"]
+        names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
+        return f" But these sub-agents have: {names}." if names else ""

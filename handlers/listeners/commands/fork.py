@@ -1,0 +1,23 @@
+"""Carries out `fork`: a session goes on a second time, from an earlier step, in a thread of its own."""
+
+from __future__ import annotations
+
+from handlers.context import Deps
+from handlers.listeners.commands.parser import Command
+from handlers.origin import Place
+from supervisor.core.events import Actor
+
+
+async def fork(deps: Deps, command: Command, actor: Actor, place: Place, delivery: str) -> str:
+    """`fork <id> [at <step>] [message]`."""
+    session = await deps.supervisor.fork(
+        command.session_id,
+        actor,
+        step=command.step,
+        words=command.rest,
+        origin=place.origin(),
+        idempotency_key=f"slack:{delivery}",
+    )
+    step = session.forked.step if session.forked else 0
+    copied = f"Copied `{command.session_id}` {f'at step {step}' if step else 'at its beginning'}"
+    return f":twisted_rightwards_arrows: {copied} as `{session.id}`; its card begins a thread of its own."

@@ -1,0 +1,105 @@
+"""Carries out the commands about waiting: pause until, resume at, remind, schedule."""
+
+from __future__ import annotations
+
+from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn, one_line
+from handlers.context import Deps
+from handlers.listeners.commands.parser import Command
+from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
+from handlers.listeners.commands.time_parser import leading_time, parse_until, says_when
+from handlers.origin import Place
+from supervisor.core.conditions import At
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import Actor
+from supervisor.schedules import Schedule
+
+
+async def pause(deps: Deps, command: Command, actor: Actor) -> str:
+    """`pause <id> [until … | for …] [because …]`."""
+    until = parse_until(command.rest, deps.clock(), await deps.people.zone(actor))
+    session = await deps.supervisor.pause(
+        command.session_id, actor, conditions=until.conditions, detail=until.detail
+    )
+    waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
+    return (
+        f":double_vertical_bar: `{session.id}` is paused{waits}. "
+        f"`{deps.command} resume {session.id}` goes on at any time."
+    )
+
+
+async def resume(deps: Deps, command: Command, actor: Actor) -> str:
+    """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
+    if command.rest.lower() == "compact":
+        session = await deps.supervisor.resume(command.session_id, actor, compact=True)
+        return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
+    if not says_when(command.rest):
+        session = await deps.supervisor.resume(command.session_id, actor, context=command.rest)
+        return f":arrow_forward: `{session.id}` goes on."
+    due, _ = leading_time(command.rest, deps.clock(), await deps.people.zone(actor))
+    session = await deps.supervisor.resume_later(command.session_id, At(type="at", due=due), actor)
+    return (
+        f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
+    )
+
+
+async def remind(deps: Deps, command: Command, actor: Actor) -> str:
+    """`remind <id> in 30m "look at the graph"`."""
+    due, text = leading_time(command.rest, deps.clock(), await deps.people.zone(actor))
+    session = await deps.supervisor.remind(command.session_id, due, actor, text=text)
+    return f":alarm_clock: A reminder is set in the thread of `{session.id}` for {moment(due, date=True)}."
+
+
+async def schedule(deps: Deps, command: Command, actor: Actor, place: Place) -> list[Block]:
+    """`schedule "<cron>" launch <persona> "<task>"`, `schedule list|pause|resume|delete|run <id>`."""
+    plan = parse_plan(command.rest, deps.command)
+    schedules = deps.schedules
+    match plan.verb:
+        case "list":
+            return _listed(await schedules.list(), deps.command)
+        case "add":
+            made = await schedules.add(
+                plan.cron,
+                plan.persona,
+                plan.task,
+                actor,
+                zone=await deps.people.zone(actor),
+                origin=place.origin(),
+            )
+            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made)}")]
+        case "pause":
+            return [mrkdwn(f":double_vertical_bar: {_line(await schedules.pause(plan.schedule_id))}")]
+        case "resume":
+            return [mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id))}")]
+        case "delete":
+            await schedules.delete(plan.schedule_id)
+            return [mrkdwn(f":wastebasket: Schedule `{plan.schedule_id}` is deleted.")]
+        case "run":
+            session = await schedules.run_now(plan.schedule_id, actor)
+            return [mrkdwn(f":rocket: Launched `{session.id}` now.")]
+    raise InvalidInput(PLANS)
+
+
+def _listed(schedules: list[Schedule], slash: str) -> list[Block]:
+    if not schedules:
+        return [
+            mrkdwn(
+                f'There are no schedules. Make one: `{slash} schedule "0 9 * * MON" launch sre "weekly report"`'
+            )
+        ]
+    lines = [_line(s) for s in schedules[:40]]
+    more = (
+        [context(f"{len(schedules) - 40} more; `flagman schedule list` shows all.")]
+        if len(schedules) > 40
+        else []
+    )
+    return [*(mrkdwn("\n".join(lines[i : i + 8])) for i in range(0, len(lines), 8)), *more]
+
+
+def _line(schedule: Schedule) -> str:
+    when = f"next {moment(schedule.due, date=True)}" if schedule.due else "*paused*"
+    last = f" · last `{schedule.last_session}`" if schedule.last_session else ""
+    problem = f" · :warning: {escape(one_line(schedule.last_problem, 120))}" if schedule.last_problem else ""
+    return (
+        f"`{schedule.id}` {escape(schedule.cron)} ({escape(schedule.zone)}) *{schedule.persona}* "
+        f"{escape(one_line(schedule.task, 60))} · {when}{last}{problem}"
+    )

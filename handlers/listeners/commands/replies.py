@@ -1,0 +1,95 @@
+"""What a command is answered with: short messages that only the asker sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from handlers.blocks.text import Block, context, escape, moment, mrkdwn, one_line, person, preformatted
+from handlers.messages.headline import ENDED, headline
+from supervisor.core.persona import Persona
+from supervisor.core.state import Session
+from supervisor.session_log.render.transcript import Line
+
+LOG_SHOWN = SECTION_SHOWN = 2800
+ANSWER_SHOWN = 12_000
+
+
+def help_text(slash: str) -> str:
+    return "\n".join(
+        [
+            "*Flagman* runs agents; what is risky waits here until somebody waves it through.",
+            f'• `{slash} launch sre "check the disk"` starts one; bare `{slash}` opens a form',
+            f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
+            f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
+            f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
+            f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
+            f"• `{slash} resume <id> compact` sums its earlier steps up first · "
+            f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
+            f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
+            f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
+            f"• `{slash} personas` shows who there is",
+            "In a session's thread, just reply: the agent reads it at its next step. "
+            "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too.",
+        ]
+    )
+
+
+def session_list(
+    sessions: Sequence[Session], which: str, mask: Callable[[str], str], slash: str
+) -> list[Block]:
+    if not sessions:
+        kind = "" if which == "all" else f"{which} "
+        return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
+    return _sections([_entry(s, mask) for s in sessions])
+
+
+def _sections(lines: Sequence[str]) -> list[Block]:
+    """As few sections as Slack's limits allow; what is left out is counted."""
+    groups: list[str] = []
+    for shown, line in enumerate(lines):
+        if sum(map(len, groups)) + len(line) > ANSWER_SHOWN:
+            return [*map(mrkdwn, groups), context(f"{len(lines) - shown} more are not shown here.")]
+        if groups and len(groups[-1]) + len(line) < SECTION_SHOWN:
+            groups[-1] += f"\n{line}"
+        else:
+            groups.append(line)
+    return [mrkdwn(group) for group in groups]
+
+
+def _entry(session: Session, mask: Callable[[str], str]) -> str:
+    state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
+    task = escape(one_line(mask(session.task), 60))
+    when = moment(session.changed_at, date=True)
+    return f"`{session.id}` *{session.persona}* {task} · {state} · {when}"
+
+
+def personas(all_of_them: Sequence[Persona]) -> list[Block]:
+    lines = [
+        f"*{p.name}* {escape(one_line(p.description, 160))}\n      tools: {escape(one_line(', '.join(p.tools), 160))}"
+        for p in all_of_them[:30]
+    ]
+    return _sections(lines) or [mrkdwn("There are no personas.")]
+
+
+def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
+    """The end of the log, newest last; what is left out is counted."""
+    texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
+    shown: list[str] = []
+    for text in reversed(texts):
+        if sum(map(len, shown)) + len(text) > LOG_SHOWN:
+            break
+        shown.insert(0, text)
+    left = len(texts) - len(shown)
+    note = f"{left} earlier entries; `flagman log {session.id}` shows all." if left else "Times are UTC."
+    return [mrkdwn(f"*Log of* `{session.id}` {link}".strip()), preformatted("\n".join(shown)), context(note)]
+
+
+def status(session: Session, mask: Callable[[str], str], link: str) -> list[Block]:
+    task = escape(one_line(mask(session.task), 200))
+    by = person(session.launched_by, session.launched_by_name)
+    return [
+        mrkdwn(f"`{session.id}` *{session.persona}* {task}\n{headline(session, mask)}"),
+        context(
+            f"launched by {by} · {moment(session.launched_at, date=True)} · step {len(session.steps)} {link}".strip()
+        ),
+    ]

@@ -1,0 +1,40 @@
+"""The words after `schedule`, as a typed plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from handlers.listeners.commands.parser import unquote
+from supervisor.core.errors import InvalidInput
+
+PLANS = (
+    'Write `schedule "0 9 * * MON" launch sre "weekly report"`, '
+    "or `schedule list`, `pause`, `resume`, `delete` or `run` with an id."
+)
+_ADD = re.compile(r"^(?P<cron>.+?)\s+launch\s+(?P<persona>\S+)\s+(?P<task>.+)$", re.IGNORECASE | re.DOTALL)
+_ABOUT = re.compile(r"^(?P<verb>pause|resume|delete|run)\s+`?(?P<id>[0-9a-f]{6})`?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    verb: Literal["add", "list", "pause", "resume", "delete", "run"]
+    schedule_id: str = ""
+    cron: str = ""
+    persona: str = ""
+    task: str = ""
+
+
+def parse_plan(text: str, slash: str) -> Plan:
+    """Raises InvalidInput with the form that was expected."""
+    text = text.strip()
+    if not text or text.lower() == "list":
+        return Plan("list")
+    about = _ABOUT.match(text)
+    if about:
+        return Plan(about["verb"].lower(), schedule_id=about["id"].lower())  # type: ignore[arg-type]
+    add = _ADD.match(text)
+    if not add:
+        raise InvalidInput(PLANS.replace("`schedule", f"`{slash} schedule", 2))
+    return Plan("add", cron=unquote(add["cron"]), persona=add["persona"].lower(), task=unquote(add["task"]))

@@ -1,0 +1,187 @@
+"""The approval message: every call with all that will run, a row of buttons each, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.markdown import rich_text
+from handlers.blocks.text import (
+    Block,
+    button,
+    context,
+    duration,
+    escape,
+    moment,
+    mrkdwn,
+    one_line,
+    person,
+    preformatted,
+    shorten,
+)
+from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
+from handlers.messages.diff import changed
+from handlers.messages.message import Mask, Message
+from handlers.messages.proposal import full_text, length, proposed
+from handlers.messages.reminders import snooze_buttons, snoozed
+from supervisor.core.persona import Approvers
+from supervisor.core.state import Call, Session, Step
+
+SHOWN_A_MESSAGE = 7500
+ROWS_A_MESSAGE = 7
+OUTPUT_SHOWN = 600
+
+
+def approvals(session: Session, mask: Mask) -> Iterator[Message]:
+    """One message a request; a request with many or long calls is spread over several."""
+    for step in session.steps:
+        asked = [c for c in step.calls if c.request_id]
+        for request_id, calls in groupby(asked, key=lambda c: c.request_id):
+            for part, rows in enumerate(_parts(list(calls), mask)):
+                yield _message(session, step, f"ask:{request_id}:{part}", rows, part, mask)
+
+
+def _parts(calls: list[Call], mask: Mask) -> Iterator[list[Call]]:
+    part: list[Call] = []
+    size = 0
+    for call in calls:
+        if part and (len(part) == ROWS_A_MESSAGE or size + room(call) > SHOWN_A_MESSAGE):
+            yield part
+            part, size = [], 0
+        part.append(call)
+        size += room(call)
+    if part:
+        yield part
+
+
+def room(call: Call) -> int:
+    """About how many characters a row takes."""
+    return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
+
+
+def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Mask) -> Message:
+    open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
+    blocks: list[Block] = [mrkdwn(_headline(session, calls, open_))]
+    if part == 0 and step.text:
+        blocks += rich_text(mask(step.text), limit=1000)[:2]
+    for call in calls:
+        blocks += row(session, call, mask, f"*{escape(one_line(call.call.tool, 80))}*")
+    if open_:
+        blocks += snoozed(session, open_[0].request_id)
+        blocks.append(_for_all(session, open_))
+    tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
+    first = one_line(mask(full_text(calls[0])), 120)
+    return Message(key, escape(f"{_plain_headline(open_)}: {tools} {first}"), tuple(blocks))
+
+
+def _plain_headline(open_: list[Call]) -> str:
+    return "Approval needed" if open_ else "Decided"
+
+
+def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
+    if open_:
+        waiting = f"{len(open_)} calls wait" if len(open_) > 1 else "this call waits"
+        return f":raised_hand: *Approval needed* · {waiting} to be waved through"
+    if any(c.phase == "awaiting" for c in calls):
+        return (
+            f":no_entry_sign: *Not needed any more* · the session was {session.lifecycle}, this did not run"
+        )
+    denied = sum(c.phase == "denied" for c in calls)
+    if denied == len(calls):
+        return ":no_entry: *Denied*"
+    return (
+        f":white_check_mark: *Decided* · {len(calls) - denied} approved, {denied} denied"
+        if denied
+        else (":white_check_mark: *Approved*")
+    )
+
+
+def _rule(call: Call) -> Approvers:
+    return call.call.approvers or Approvers()
+
+
+def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
+    """One call: all that will run or ran, who may decide or decided, and its buttons."""
+    body, left = proposed(call, mask)
+    rows = [mrkdwn(title), *body]
+    if left:
+        rows.append(
+            context(f":scissors: {left:,} more characters. *View full call* shows every one of them.")
+        )
+    rows += changed(call, mask)
+    if call.phase == "awaiting" and not session.ended:
+        rows += [*_policy(call), _buttons(session, call)]
+    else:
+        rows += [context(*_outcome(call, mask)), *_output(call, mask)]
+        if left or call.proposed:
+            rows.append({"type": "actions", "elements": [_view(session, call)]})
+    rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
+    return rows
+
+
+def _policy(call: Call) -> list[Block]:
+    rule = _rule(call)
+    words: list[str] = []
+    if rule.users or rule.groups:
+        who = [*(person(f"slack:{u}") for u in rule.users), *(f"@{escape(g)}" for g in rule.groups)]
+        words.append(f"May decide: {', '.join(who[:10])}")
+    if rule.quorum > 1:
+        words.append(f"{len(call.decisions)} of {rule.quorum} approvals")
+    if rule.exclude_requester:
+        words.append("not by who launched it")
+    if call.decisions:
+        words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
+    if reason := one_line(call.call.reason, 200):
+        words.append(escape(reason))
+    return [context(" · ".join(words))] if words else []
+
+
+def _buttons(session: Session, call: Call) -> Block:
+    value = Target.of(session, call).encode()
+    elements = [
+        button("Approve", Action.APPROVE, value, style="primary"),
+        button("Deny", Action.DENY, value, style="danger"),
+        button("Edit", Action.EDIT, value),
+        _view(session, call),
+    ]
+    return {"type": "actions", "block_id": f"act:{session.id}:{call.call_id}", "elements": elements}
+
+
+def _view(session: Session, call: Call) -> Block:
+    return button("View full call", Action.VIEW, Target.of(session, call).encode())
+
+
+def _for_all(session: Session, calls: list[Call]) -> Block:
+    """Approve all, where one person may; and putting the request off."""
+    elements = snooze_buttons(session, calls[0].request_id)
+    if len(calls) > 1 and len({_rule(c) for c in calls}) == 1 and _rule(calls[0]).quorum == 1:
+        value = Target.of(session, *calls).encode()
+        elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
+    return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
+
+
+def _outcome(call: Call, mask: Mask) -> Iterable[str]:
+    if call.decisions:
+        last = call.decisions[-1]
+        who = ", ".join(person(d.by, d.by_name) for d in call.decisions[:10])
+        verb = ":no_entry: Denied" if last.verdict == "deny" else ":white_check_mark: Approved"
+        by = person(last.by, last.by_name) if last.verdict == "deny" else who
+        yield f"{verb} by {by} at {moment(last.at)}"
+        if last.reason:
+            yield f"Reason: {escape(shorten(mask(last.reason), 300))}"
+    match call.phase:
+        case "approved" | "started":
+            yield ":hourglass_flowing_sand: running" if call.phase == "started" else ":hourglass: starts next"
+        case "unknown":
+            yield ":grey_question: its outcome is not known"
+        case "finished":
+            yield f"{':heavy_check_mark: ran' if call.ok else ':warning: failed'} in {duration(call.duration_ms)}"
+        case "awaiting":
+            yield "did not run"
+
+
+def _output(call: Call, mask: Mask) -> list[Block]:
+    if call.phase != "finished" or not call.content.strip():
+        return []
+    return [preformatted(shorten(mask(call.content.strip()), OUTPUT_SHOWN))]

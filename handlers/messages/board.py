@@ -1,0 +1,93 @@
+"""The board in a coordinator's thread: whatever its sub-agents ask of people, to be decided in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from handlers.blocks.text import Block, context, escape, linked, moment, mrkdwn, one_line, person
+from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
+from handlers.messages.message import Message
+from handlers.messages.pending import Ask, in_all
+from handlers.messages.subagents import Family, Member
+from supervisor.core.state import Session
+
+NAMES_SHOWN = 10
+DECISIONS_SHOWN = 3
+_VERDICTS = {"retry": "retried", "skip": "left out", "stop": "the rest stopped"}
+
+
+def board(session: Session, waiting: Sequence[Ask], family: Family) -> Iterator[Message]:
+    """None for a session whose sub-agents never asked; a sub-agent leaves its own to the board of its root."""
+    if session.lineage is not None:
+        return
+    decided = sorted(_decided(session, family), key=lambda line: line[0], reverse=True)
+    if not waiting and not decided:
+        return
+    shown = _fitting(waiting)
+    blocks: list[Block] = [mrkdwn(_headline(waiting))]
+    for ask in shown:
+        blocks += [{"type": "divider"}, *ask.blocks]
+    if len(waiting) > len(shown):
+        blocks += [{"type": "divider"}, context(_rest(waiting[len(shown) :], family))]
+    if decided:
+        blocks.append(context("\n".join(words for _, words in decided[:DECISIONS_SHOWN])))
+    yield Message("board", escape(_text(waiting)), tuple(blocks), urgent=False)
+
+
+def _headline(waiting: Sequence[Ask]) -> str:
+    if not waiting:
+        return ":white_check_mark: *Nothing waits for a decision.*"
+    return f":raised_hand: *{in_all(waiting)}*" + (" · oldest first" if len(waiting) > 1 else "")
+
+
+def _text(waiting: Sequence[Ask]) -> str:
+    if not waiting:
+        return "Nothing waits for a decision."
+    return f"{in_all(waiting)}: {'; '.join(one_line(ask.brief, 160) for ask in waiting[:ROWS_A_MESSAGE])}"
+
+
+def _fitting(waiting: Sequence[Ask]) -> Sequence[Ask]:
+    size = 0
+    for count, ask in enumerate(waiting):
+        size += ask.size
+        if count == ROWS_A_MESSAGE or (count and size > SHOWN_A_MESSAGE):
+            return waiting[:count]
+    return waiting
+
+
+def _rest(left: Sequence[Ask], family: Family) -> str:
+    """In the threads of their sessions they can be decided now; here as soon as there is room."""
+    cards = {ask.session_id: linked(one_line(ask.path, 60), family.card(ask.session_id)) for ask in left}
+    names = list(cards.values())
+    more = f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
+    return f":arrow_down: {len(left)} more, from {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _decided(session: Session, family: Family) -> Iterator[tuple[datetime, str]]:
+    """What was decided so far, each with its moment."""
+    yield from _verdicts(session, family)
+    for member in family.members(session):
+        yield from _verdicts(member.session, family)
+        yield from _of_member(member, family)
+
+
+def _of_member(member: Member, family: Family) -> Iterator[tuple[datetime, str]]:
+    who = linked(one_line(member.path, 60), family.card(member.session.id))
+    for call in (c for step in member.session.steps for c in step.calls):
+        if call.decisions and call.phase != "awaiting":
+            last = call.decisions[-1]
+            mark = ":no_entry: denied" if last.verdict == "deny" else ":white_check_mark: approved"
+            by = f"{person(last.by, last.by_name)} at {moment(last.at)}"
+            yield last.at, f"{who} {escape(one_line(call.call.tool, 40))} {mark} by {by}"
+        elif call.question and call.finished_at:
+            by = f"{person(call.answered_by)} at {moment(call.finished_at)}"
+            yield call.finished_at, f"{who} :speech_balloon: answered by {by}"
+
+
+def _verdicts(parent: Session, family: Family) -> Iterator[tuple[datetime, str]]:
+    for child in parent.children:
+        if child.verdict and child.decided_at:
+            who = linked(one_line(child.name, 60), family.card(child.id))
+            by = f"{person(child.decided_by, child.decided_by_name)} at {moment(child.decided_at)}"
+            yield child.decided_at, f"{who} :x: {_VERDICTS[child.verdict]} by {by}"

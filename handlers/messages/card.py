@@ -1,0 +1,140 @@
+"""The card on top of a session's thread: what it does now, what it did, what it spent, and its buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.text import (
+    Block,
+    brief,
+    button,
+    context,
+    escape,
+    linked,
+    moment,
+    mrkdwn,
+    one_line,
+    person,
+    plain,
+)
+from handlers.messages.files import files
+from handlers.messages.headline import headline
+from handlers.messages.message import Mask, Message
+from handlers.messages.pauses import cancel, money, spent, ways_on
+from handlers.messages.pending import Ask, in_all
+from handlers.messages.progress import delegations, progress
+from handlers.messages.proposal import in_short
+from handlers.messages.subagents import Family
+from supervisor.core.state import Call, Session
+
+STEPS_SHOWN = 8
+MARK = {
+    "ready": "hourglass",
+    "held": "raised_hand",
+    "awaiting": "raised_hand",
+    "approved": "hourglass",
+    "denied": "no_entry",
+    "refused": "warning",
+    "started": "hourglass_flowing_sand",
+    "unknown": "grey_question",
+    "open": "speech_balloon",
+    "asking": "speech_balloon",
+    "sleeping": "zzz",
+    "delegating": "busts_in_silhouette",
+}
+
+
+def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = ()) -> Message:
+    """The card as the session stands; `waiting` is what its sub-agents ask of people."""
+    parted = session.waiting_for == "children_running"
+    title = (
+        f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
+    )
+    task = one_line(mask(session.task), 140)
+    blocks: list[Block] = [
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": f"{session.persona}: {task}"[:150], "emoji": False},
+        },
+        mrkdwn(f"*{title}*"),
+        *_whose(session, family),
+    ]
+    if len(session.task) > 140:
+        blocks.append(plain(mask(session.task), 1500))
+    blocks += _steps(session, mask)
+    blocks += progress(session, mask, family)
+    blocks += [*files(session, mask), *spent(session)]
+    blocks.append(context(" · ".join(_facts(session, family))))
+    buttons = _buttons(session)
+    if buttons:
+        blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
+    text = f"{session.persona} · {escape(task)} · {title}"
+    # A coordinator's card changes as often as those of all its sub-agents together.
+    urgent = session.ended or (session.status == "paused" and not parted)
+    return Message("card", text, tuple(blocks), urgent=urgent)
+
+
+def _whose(session: Session, family: Family) -> list[Block]:
+    """Of a sub-agent: who launched it, and where that is. Of a copy: what it was copied from."""
+    if session.forked:
+        fork = session.forked
+        where = f"at step {fork.step}" if fork.step else "at its beginning"
+        by = person(fork.by, fork.by_name)
+        return [context(f":twisted_rightwards_arrows: Copied from `{fork.source}` {where} by {by}")]
+    if session.lineage is None:
+        return []
+    name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
+    address = family.card(session.lineage.parent)
+    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {linked(parent or 'a session', address)}")]
+
+
+def _steps(session: Session, mask: Mask) -> list[Block]:
+    # Those that launched sub-agents are shown by what became of these.
+    apart = {call.call_id for call in delegations(session)}
+    calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
+    if not calls:
+        return []
+    shown = calls[-STEPS_SHOWN:]
+    lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
+    earlier = len(calls) - len(shown)
+    if earlier > 0:
+        note = {"type": "text", "text": f"{earlier} earlier calls", "style": {"italic": True}}
+        lines.insert(0, {"type": "rich_text_section", "elements": [note]})
+    return [
+        {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}]}
+    ]
+
+
+def _line(call: Call, mask: Mask) -> list[Block]:
+    mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
+    first = in_short(call, mask) or brief(call.call.arguments, mask)
+    return [
+        {"type": "emoji", "name": mark},
+        {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},
+        {"type": "text", "text": f"  {first}"},
+    ]
+
+
+def _facts(session: Session, family: Family) -> list[str]:
+    by = person(session.launched_by, session.launched_by_name)
+    facts = [] if session.lineage else [f"by {by}"]
+    facts.append(moment(session.launched_at, date=True))
+    if session.steps:
+        cost = family.cost(session)
+        facts.append(f"step {len(session.steps)}")
+        facts.append(f"{family.tokens(session):,} tokens")
+        suffix = " with sub-agents" if session.children else ""
+        facts.append("cost not known" if cost is None else f"{money(cost)}{suffix}")
+        facts.append(escape(one_line(session.steps[-1].model, 60)))
+    return [*facts, f"`{session.id}`"]
+
+
+def _buttons(session: Session) -> list[Block]:
+    value = Target.of(session).encode()
+    log = button("View log", Action.LOG, value)
+    if session.ended:
+        return [log]
+    if session.pause:
+        return [*ways_on(session), log]
+    return [button("Pause", Action.PAUSE, value), cancel(session), log]

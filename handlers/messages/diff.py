@@ -1,0 +1,102 @@
+"""What a person changed in a proposed call: before and after, argument by argument, long ones line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+from handlers.blocks.text import Block, context, person, preformatted
+from handlers.messages.message import Mask
+from handlers.messages.proposal import as_proposed, parts
+from supervisor.core.state import Call
+
+SHOWN = 900
+LONG_LINE = 160
+AROUND = 40
+# Comparing takes time by the square of this.
+MOST_LINES = 400
+
+
+def changed(call: Call, mask: Mask) -> list[Block]:
+    """Nothing where the call is as the agent proposed it."""
+    if call.proposed is None:
+        return []
+    lines = "\n".join(_lines(call, mask))
+    who = f":pencil2: Changed by {person(call.edited_by, call.edited_by_name)}"
+    open_ = " · as it is now it still needs approval" if call.phase == "awaiting" else ""
+    note = f"{who}{open_} · `-` as the agent proposed it, `+` as it is now"
+    left = len(lines) - SHOWN
+    more = f":scissors: {left:,} more characters of the difference. *View full call* shows both versions."
+    return [context(note), preformatted(lines[:SHOWN]), *([context(more)] if left > 0 else [])]
+
+
+def _lines(call: Call, mask: Mask) -> Iterator[str]:
+    before, after = parts(as_proposed(call)), parts(call)
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        # Masked as a whole: half a secret matches no pattern.
+        was, now = _split(old, mask), _split(new, mask)
+        if was == now:
+            yield f"  {now[0].partition(':')[0]}: what changed is masked"
+        else:
+            yield from _difference(was, now)
+
+
+def _split(text: str | None, mask: Mask) -> list[str]:
+    return [] if text is None else mask(text).split("\n")
+
+
+def _difference(was: list[str], now: list[str]) -> Iterator[str]:
+    """Lines that went and came, each stretch with the line before it."""
+    start = _same(was, now)
+    end = _same(was[start:][::-1], now[start:][::-1])
+    old, new = was[start : len(was) - end], now[start : len(now) - end]
+    if start:
+        yield from _before(was[:start])
+    if max(len(old), len(new)) > MOST_LINES:
+        yield from _replaced(old, new)
+        return
+    for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield from _replaced(old[i1:i2], new[j1:j2])
+        elif i2 < len(old):
+            yield from _before(old[i1:i2])
+
+
+def _same(one: list[str], other: list[str]) -> int:
+    """How many lines at the beginning are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _before(lines: list[str]) -> Iterator[str]:
+    if len(lines) > 1:
+        yield f"  … {len(lines) - 1:,} lines as before"
+    yield f"  {_clipped(lines[-1], '')[0]}"
+
+
+def _replaced(old: list[str], new: list[str]) -> Iterator[str]:
+    pairs = [_clipped(was, now) for was, now in zip_longest(old, new, fillvalue="")]
+    yield from (f"- {was}" for was, _ in pairs[: len(old)])
+    yield from (f"+ {now}" for _, now in pairs[: len(new)])
+
+
+def _clipped(was: str, now: str) -> tuple[str, str]:
+    """Of two long lines what differs, with a little around it."""
+    if max(len(was), len(now)) <= LONG_LINE:
+        return was, now
+    start = _same(list(was), list(now))
+    rest = min(len(was), len(now)) - start
+    end = min(_same(list(was[::-1]), list(now[::-1])), rest)
+    return _cut(was, start, len(was) - end), _cut(now, start, len(now) - end)
+
+
+def _cut(line: str, start: int, end: int) -> str:
+    """The part with a little around it; the name of the argument at the beginning stays."""
+    first, last = max(start - AROUND, 0), min(end + AROUND, len(line))
+    name, colon, _ = line[:first].partition(":")
+    head = f"{name}: …" if colon and len(name) <= AROUND and not name.startswith(" ") else "…"
+    return f"{head if first else ''}{line[first:last]}{'…' if last < len(line) else ''}"

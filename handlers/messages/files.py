@@ -1,0 +1,17 @@
+"""The files that a session has written, in one line."""
+
+from __future__ import annotations
+
+from handlers.blocks.text import Block, context, escape, one_line
+from handlers.messages.message import Mask
+from supervisor.core.state import Session
+
+
+def files(session: Session, mask: Mask, *, most: int = 5) -> list[Block]:
+    """The newest ones first; those that are not shown are counted."""
+    paths = session.artifacts[::-1]
+    if not paths:
+        return []
+    names = ", ".join(escape(one_line(mask(path), 80)) for path in paths[:most])
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return [context(f":page_facing_up: Files written: {names}{more}")]

@@ -1,0 +1,43 @@
+"""The home tab: what waits for somebody, what runs, and a button to launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.action_ids import Action
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, one_line
+from handlers.messages.headline import headline
+from handlers.messages.message import Mask
+from handlers.origin import Place
+from supervisor.core.state import Session
+
+
+def home(waiting: Sequence[Session], running: Sequence[Session], mask: Mask, slash: str) -> Block:
+    """The view for `views.publish`."""
+    blocks: list[Block] = [
+        {"type": "header", "text": {"type": "plain_text", "text": "Flagman"}},
+        mrkdwn("Agents propose, people wave through, and it runs once."),
+        {
+            "type": "actions",
+            "elements": [button("Launch an agent", Action.LAUNCH_FORM, "home", style="primary")],
+        },
+        {"type": "divider"},
+        *_part("Waiting for somebody", waiting, mask, "Nothing waits."),
+        *_part("Running", running, mask, "Nothing runs."),
+        context(f"`{slash} list` shows everything."),
+    ]
+    return {"type": "home", "blocks": blocks[:100]}
+
+
+def _part(title: str, sessions: Sequence[Session], mask: Mask, empty: str) -> list[Block]:
+    if not sessions:
+        return [mrkdwn(f"*{title}*"), context(empty)]
+    return [mrkdwn(f"*{title}*"), *(mrkdwn(_entry(session, mask)) for session in sessions[:20])]
+
+
+def _entry(session: Session, mask: Mask) -> str:
+    place = Place.of(session)
+    where = f" in {place.shown}" if place and place.shown else ""
+    task = escape(one_line(mask(session.task), 120))
+    when = moment(session.changed_at, date=True)
+    return f"*{session.persona}* {task}{where}\n{headline(session, mask)} · {when} · `{session.id}`"

@@ -1,0 +1,132 @@
+"""The other messages of a thread: questions, pauses, calls that were cut off, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.markdown import rich_text
+from handlers.blocks.text import (
+    Block,
+    argument_text,
+    button,
+    condition_text,
+    confirm,
+    context,
+    escape,
+    moment,
+    mrkdwn,
+    one_line,
+    person,
+    plain,
+    preformatted,
+    shorten,
+)
+from handlers.messages.files import files
+from handlers.messages.headline import WAITING
+from handlers.messages.message import Mask, Message
+from handlers.messages.pauses import spent, ways_on
+from supervisor.core.state import Call, Halt, Session
+
+
+def questions(session: Session, mask: Mask) -> Iterator[Message]:
+    """One message a question; options are buttons, anything else is a reply in the thread."""
+    for call in (c for step in session.steps for c in step.calls if c.question):
+        blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
+        if call.phase == "asking" and not session.ended:
+            blocks += [choices(session, call, mask), context("Or answer with a reply in this thread.")]
+        elif call.phase == "finished":
+            blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
+            if call.finished_at:
+                blocks.append(context(f"by {person(call.answered_by)} at {moment(call.finished_at)}"))
+        else:
+            blocks.append(context("Not needed any more."))
+        text = f"Question: {escape(one_line(mask(call.question), 200))}"
+        yield Message(f"question:{call.call_id}", text, tuple(blocks))
+
+
+def choices(session: Session, call: Call, mask: Mask) -> Block:
+    """The options of a question, and a window for any other answer."""
+    elements = [
+        button(
+            one_line(mask(option), 75) or "–",
+            f"{Action.ANSWER}:{n}",
+            Target.of(session, call, extra=str(n)).encode(),
+        )
+        for n, option in enumerate(call.options[:20])
+    ]
+    elements.append(button("Answer …", Action.ANSWER_FORM, Target.of(session, call).encode()))
+    return {"type": "actions", "block_id": f"q:{session.id}:{call.call_id}", "elements": elements}
+
+
+def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
+    """Calls whose worker died while they ran and of which nobody knows the outcome."""
+    for call in (
+        c for step in session.steps for c in step.calls if c.phase == "unknown" and not session.ended
+    ):
+        value = Target.of(session, call).encode()
+        sure = confirm("Run it again?", "If the first run took effect, it will happen twice.", "Run it again")
+        elements = [
+            button("Run again", Action.RUN_AGAIN, value, confirm=sure),
+            button("It was done", Action.MARK_DONE, value, style="primary"),
+            button("It failed", Action.MARK_FAILED, value),
+            button("View full call", Action.VIEW, value),
+        ]
+        shown = shorten(mask(argument_text(call.call.arguments)), 2400)
+        tool = escape(one_line(call.call.tool, 60))
+        yield Message(
+            f"lost:{call.call_id}:{call.attempt}",
+            f"Was {tool} done? Its worker stopped while it ran.",
+            (
+                mrkdwn(f":grey_question: *Was this done?* · *{tool}* was cut off while it ran"),
+                preformatted(shown),
+                context("Flagman does not run it again by itself. Please look, then say what happened."),
+                {"type": "actions", "block_id": f"lost:{session.id}:{call.call_id}", "elements": elements},
+            ),
+        )
+
+
+def pauses(session: Session, mask: Mask) -> Iterator[Message]:
+    """A note in the thread for each pause that wants a person; the buttons are on the card and here."""
+    for halt in session.halts:
+        open_ = session.pause is not None and halt is session.halts[-1]
+        blocks: list[Block] = [mrkdwn(_pause_line(halt))]
+        if halt.detail:
+            blocks.append(plain(mask(halt.detail), 1200))
+        if open_:
+            blocks += [*spent(session), *_waits(session)]
+            name = f"halt:{session.id}:{halt.number}"
+            blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
+        elif halt.resumed_at:
+            who = person(halt.resumed_by, halt.resumed_by_name)
+            blocks.append(context(f":arrow_forward: Resumed by {who} at {moment(halt.resumed_at)}"))
+        yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks))
+
+
+def _waits(session: Session) -> list[Block]:
+    """What would resume it besides a person."""
+    shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
+    return [context(f":hourglass: Goes on with {' · or '.join(shown)}")] if shown else []
+
+
+def _pause_line(halt: Halt) -> str:
+    by = "" if halt.by == "system" else f" by {person(halt.by, halt.by_name)}"
+    return f"{WAITING[halt.reason]}{by}"
+
+
+def ending(session: Session, mask: Mask) -> Iterator[Message]:
+    """What came of it, once the session has ended."""
+    if session.lifecycle == "completed":
+        body = rich_text(mask(session.ending)) or [plain("The agent ended without a word.")]
+        blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]
+    elif session.lifecycle == "failed":
+        blocks = [mrkdwn(":x: *Failed*"), plain(mask(session.ending), 2000)]
+    elif session.lifecycle == "cancelled":
+        by = person(session.ended_by)
+        blocks = [mrkdwn(f":no_entry_sign: *Cancelled* by {by}")]
+        if session.ending:
+            blocks.append(plain(mask(session.ending), 1000))
+    else:
+        return
+    text = f"{session.lifecycle.capitalize()}: {escape(one_line(mask(session.ending), 200))}"
+    yield Message("end", text, tuple(blocks))

@@ -1,0 +1,120 @@
+"""A paused session: what it has used of what it may, and the buttons that let it go on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.text import Block, button, confirm, context
+from supervisor.core.budgets import Spending, spending_of
+from supervisor.core.control import compactable
+from supervisor.core.raising import raised
+from supervisor.core.state import Session
+
+LONGEST_LABEL = 75
+_BUDGETS = ("budget_exceeded", "context_budget_exceeded")
+# Where fewer words to read make each further step cheaper.
+_SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
+
+
+def spent(session: Session) -> list[Block]:
+    """Of a session that its budgets have stopped: each figure with its limit, in bold where that is used up."""
+    if not session.pause or session.pause.reason not in _BUDGETS:
+        return []
+    over = _used_up(session)
+    figures = _figures(spending_of(session, session.pause.at), unpriced=session.unpriced)
+    shown = [f"*{text}*" if name in over else text for name, text in figures.items()]
+    return [context(f":moneybag: Used so far: {' · '.join(shown)}")]
+
+
+def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
+    """In words, by the limit that each is about; minutes and context only where they have one."""
+    cost, minutes, full = used.cost_usd, used.minutes, used.context_tokens
+    of_cost = "" if cost.limit is None else f" of {money(cost.limit)}"
+    figures = {
+        "max_steps": f"{_of(used.steps.used, used.steps.limit)} steps",
+        "max_tokens": f"{_of(used.tokens.used, used.tokens.limit)} tokens",
+        "max_cost_usd": f"{money(cost.used)}{of_cost}{' and what has no known price' if unpriced else ''}",
+    }
+    if minutes.limit is not None:
+        figures["max_minutes"] = f"{minutes.used:,.0f} of {minutes.limit:,.10g} minutes"
+    if full.limit is not None:
+        figures["max_context_tokens"] = f"{_of(full.used, full.limit)} tokens of context"
+    return figures
+
+
+def _of(used: int, limit: int | None) -> str:
+    return f"{used:,}" if limit is None else f"{used:,} of {limit:,}"
+
+
+def money(value: Decimal) -> str:
+    """`$10`, `$2.50`, `$0.0125`."""
+    whole, _, cents = f"{value:,.4f}".rstrip("0").partition(".")
+    return f"${whole}.{cents:0<2}" if cents else f"${whole}"
+
+
+def _used_up(session: Session) -> dict[str, str]:
+    """What each limit that is used up would become, in words."""
+    if not session.pause:
+        return {}
+    limits, more = session.budgets, raised(session, session.pause.at)
+    found: dict[str, str] = {}
+    if more.max_steps != limits.max_steps:
+        found["max_steps"] = f"{more.max_steps:,} steps"
+    if more.max_tokens is not None and more.max_tokens != limits.max_tokens:
+        found["max_tokens"] = f"{more.max_tokens:,} tokens"
+    if more.max_cost_usd is not None and more.max_cost_usd != limits.max_cost_usd:
+        found["max_cost_usd"] = money(more.max_cost_usd)
+    if more.max_context_tokens is not None and more.max_context_tokens != limits.max_context_tokens:
+        found["max_context_tokens"] = f"{more.max_context_tokens:,} tokens of context"
+    if more.max_minutes is not None and more.max_minutes != limits.max_minutes:
+        found["max_minutes"] = f"{session.allowance.max_minutes or limits.max_minutes:,.10g} more minutes"
+    return found
+
+
+def ways_on(session: Session) -> list[Block]:
+    """The buttons of a paused session, what most people want first; the last one ends it."""
+    if not session.pause:
+        return []
+    pause, reason = Target.of_pause(session).encode(), session.pause.reason
+    failing = reason == "error_threshold_exceeded"
+    more = _used_up(session) if reason in _BUDGETS else {}
+    buttons = [button(_go_on(more, failing=failing), Action.RESUME, pause, style="primary")]
+    if set(more) & _SHORTER_HELPS and compactable(session):
+        kept = {name: words for name, words in more.items() if name != "max_context_tokens"}
+        buttons.append(button(_compact(kept), Action.COMPACT, pause))
+    buttons.append(button("Add context" if failing else "Resume with a message", Action.RESUME_WITH, pause))
+    return [*buttons, cancel(session)]
+
+
+def _go_on(more: dict[str, str], *, failing: bool) -> str:
+    if failing:
+        return "Retry"
+    if set(more) == {"max_minutes"}:
+        return f"Give it {more['max_minutes']}"
+    return _label(f"Raise to {', '.join(more.values())} and go on", "Raise its limits and go on", more)
+
+
+def _compact(more: dict[str, str]) -> str:
+    """Summing up costs no limit of its own; another one that is used up has to be raised all the same."""
+    short = "Compact and raise its limits"
+    return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and go on")
+
+
+def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume") -> str:
+    if not more:
+        return none
+    return whole if len(whole) <= LONGEST_LABEL else short
+
+
+def cancel(session: Session) -> Block:
+    words = "It stops now, and nothing it proposed will run."
+    words += " Its sub-agents stop too." if session.running_children else ""
+    sure = confirm("Cancel this session?", words, "Cancel it")
+    return button("Cancel", Action.CANCEL, Target.of(session).encode(), style="danger", confirm=sure)
+
+
+def raises(session: Session) -> str:
+    """What going on raises, as a sentence; empty where it raises nothing."""
+    more = _used_up(session) if session.pause and session.pause.reason in _BUDGETS else {}
+    return f"It may then use up to {', '.join(more.values())}." if more else ""

@@ -1,0 +1,134 @@
+"""What waits for people among the sub-agents of a session: each a row with its buttons, the oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.text import (
+    Block,
+    button,
+    confirm,
+    escape,
+    linked,
+    mrkdwn,
+    one_line,
+    plain,
+    shorten,
+)
+from handlers.messages.approval import room, row
+from handlers.messages.headline import WAITING, apart, failures
+from handlers.messages.message import Mask
+from handlers.messages.notices import choices
+from handlers.messages.pauses import spent, ways_on
+from handlers.messages.proposal import full_text
+from handlers.messages.subagents import Family, Member
+from supervisor.core.events import Paused
+from supervisor.core.state import Call, Child, Session
+
+WORDS_SHOWN = 900
+ROW_CHARACTERS = 600
+# Pauses that nothing but a person ends.
+STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceeded"}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One row: since when it waits, whose it is (with where to find it), and how much room it takes."""
+
+    since: datetime
+    path: str
+    session_id: str
+    brief: str
+    blocks: list[Block]
+    size: int
+
+
+def asks(session: Session, mask: Mask, family: Family) -> list[Ask]:
+    """Every approval, question, stop and failure that somebody has to decide on."""
+    rows = list(_failures(session, "", mask, family))
+    for member in family.members(session):
+        rows += _of_member(member, mask, family)
+    return sorted(rows, key=lambda ask: ask.since)
+
+
+def in_all(waiting: Sequence[Ask]) -> str:
+    return "1 decision waits" if len(waiting) == 1 else f"{len(waiting)} decisions wait"
+
+
+def _of_member(member: Member, mask: Mask, family: Family) -> Iterator[Ask]:
+    session = member.session
+    if session.ended:
+        return
+    for call in session.calls_in("awaiting"):
+        yield _approval(member, call, mask, family)
+    for call in session.calls_in("asking"):
+        yield _question(member, call, mask, family)
+    if session.pause and session.pause.reason in STOPPED:
+        yield _stop(member, session.pause, mask, family)
+    yield from _failures(session, member.path, mask, family)
+
+
+def _who(path: str, session_id: str, family: Family) -> str:
+    return f"*{linked(one_line(path, 90), family.card(session_id))}*"
+
+
+def _approval(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
+    session, tool = member.session, one_line(call.call.tool, 80)
+    title = f":raised_hand: {_who(member.path, session.id, family)} wants to run *{escape(tool)}*"
+    brief = f"{member.path}: {tool} {one_line(mask(full_text(call)), 60)}"
+    blocks = row(session, call, mask, title)
+    return Ask(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, room(call))
+
+
+def _question(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
+    session = member.session
+    words = shorten(mask(call.question), WORDS_SHOWN)
+    blocks = [
+        mrkdwn(f":speech_balloon: {_who(member.path, session.id, family)} asks"),
+        plain(words),
+        choices(session, call, mask),
+    ]
+    size = len(words) + sum(map(len, call.options)) + ROW_CHARACTERS
+    brief = f"{member.path}: {one_line(words, 60)}"
+    return Ask(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
+
+
+def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
+    session, (mark, words) = member.session, apart(WAITING[pause.reason])
+    title = f":{mark}: {_who(member.path, session.id, family)} {words[:1].lower()}{words[1:]}"
+    why = shorten(mask(pause.detail), WORDS_SHOWN)
+    actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
+    # What it has used says more than that it is used up.
+    blocks = [mrkdwn(title), *(spent(session) or [plain(why)]), actions]
+    brief = f"{member.path}: {words}"
+    return Ask(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
+
+
+def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[Ask]:
+    for child in failures(parent):
+        path = f"{above} › {child.name}" if above else child.name
+        words = shorten(mask(child.result), WORDS_SHOWN) or "It said nothing."
+        blocks = [
+            mrkdwn(f":x: {_who(path, child.id, family)} {child.state}. What next?"),
+            plain(words),
+            _ways_on(parent, child),
+        ]
+        since = child.finished_at or parent.changed_at
+        brief = f"{path} {child.state}: {one_line(words, 60)}"
+        yield Ask(since, path, child.id, brief, blocks, len(words) + ROW_CHARACTERS)
+
+
+def _ways_on(parent: Session, child: Child) -> Block:
+    value = Target.of(parent, extra=child.id).encode()
+    sure = confirm(
+        "Stop the rest?", "Sub-agents at work are cancelled, and no other one begins.", "Stop the rest"
+    )
+    elements = [
+        button("Retry", Action.CHILD_RETRY, value, style="primary"),
+        button("Go on without", Action.CHILD_SKIP, value),
+        button("Stop the rest", Action.CHILD_STOP, value, style="danger", confirm=sure),
+    ]
+    return {"type": "actions", "block_id": f"child:{parent.id}:{child.id}", "elements": elements}

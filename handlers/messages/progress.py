@@ -1,0 +1,182 @@
+"""The sub-agents of a session as they stand, a line each, for its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from handlers.blocks.text import Block, duration, one_line
+from handlers.messages.headline import failures, state
+from handlers.messages.message import Mask
+from handlers.messages.subagents import Family
+from supervisor.core.delegation import DELEGATING, Standing, standings
+from supervisor.core.state import Call, Child, Session
+
+LINES_SHOWN = 24
+DEEPEST_SHOWN = 4
+# What is shown first where there is no room for all: who needs people, who is at work, who has ended.
+_NEEDS, _WORKS, _OPEN, _OVER = range(4)
+_ENDED = {"completed": "white_check_mark", "failed": "x", "cancelled": "no_entry_sign"}
+_GIVEN_UP = "heavy_minus_sign"
+_FOR_PEOPLE = {
+    "human_approval_required",
+    "human_input_required",
+    "outcome_unknown",
+    "error_threshold_exceeded",
+    "context_budget_exceeded",
+    "budget_exceeded",
+}
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """How one stands: `kind` is for counting, `words` are for its line."""
+
+    rank: int
+    kind: str
+    mark: str
+    words: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    depth: int
+    name: str
+    persona: str
+    card: str
+    stand: _Stand
+    rank: int
+
+
+def progress(session: Session, mask: Mask, family: Family) -> list[Block]:
+    """A heading with how many are done, and a list; what does not fit is counted."""
+    stands = [standing for call in delegations(session) for standing in standings(session, call)]
+    if not stands:
+        return []
+    shown, left = _fitting(list(_lines(session, mask, family, 0)))
+    elements: list[Block] = [_heading(stands)]
+    for depth, group in groupby(shown, key=lambda line: line.depth):
+        items = [_item(line) for line in group]
+        elements.append({"type": "rich_text_list", "style": "bullet", "indent": depth, "elements": items})
+    if left:
+        elements.append(_section(_text(_counted(left), italic=True)))
+    return [{"type": "rich_text", "elements": elements}]
+
+
+def _counted(left: Collection[_Line]) -> str:
+    kinds = Counter(line.stand.kind for line in left)
+    if len(kinds) == 1:
+        return f"{len(left)} more {next(iter(kinds))}"
+    return f"{len(left)} more: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
+
+
+def delegations(session: Session) -> list[Call]:
+    """The calls that launched somebody, or are about to."""
+    known = {child.call_id for child in session.children} | {skip.call_id for skip in session.skips}
+    calls = (c for step in session.steps for c in step.calls if c.call.tool in DELEGATING)
+    return [c for c in calls if c.phase in ("open", "delegating") or c.call_id in known]
+
+
+def _heading(stands: Collection[Standing]) -> Block:
+    states = Counter(standing.state for standing in stands)
+    words = [f"  {states['completed']}/{len(stands)} done"]
+    words += [f"{states[state]} {state}" for state in ("failed", "cancelled", "skipped") if states[state]]
+    return _section(_text("Sub-agents", bold=True), _text(", ".join(words)))
+
+
+def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator[_Line]:
+    """Each subtask before those of its own sub-agents, and as urgent as the most urgent of these."""
+    for call in delegations(session):
+        stands = standings(session, call)
+        done = {standing.subtask.id for standing in stands if standing.state == "completed"}
+        for standing in stands:
+            child = standing.child
+            found = family.below.get(child.id) if child else None
+            stand = _stand(session, standing, found, done, mask)
+            line = _Line(
+                depth=depth,
+                name=one_line(standing.subtask.id, 40) or "–",
+                persona=one_line(standing.subtask.persona, 40),
+                card=family.card(child.id) if child else "",
+                stand=stand,
+                rank=stand.rank,
+            )
+            below = list(_lines(found, mask, family, depth + 1)) if found and depth < DEEPEST_SHOWN else []
+            yield replace(line, rank=min(part.rank for part in (line, *below)))
+            yield from below
+
+
+def _stand(
+    session: Session, standing: Standing, found: Session | None, done: Collection[str], mask: Mask
+) -> _Stand:
+    child = standing.child
+    if standing.state in ("waiting", "ready"):
+        if session.ended:
+            return _Stand(_OVER, "not begun", _GIVEN_UP, "not begun")
+        needed = ", ".join(name for name in standing.subtask.depends_on if name not in done)
+        words = f"after {one_line(needed, 90)}" if needed else "starts again" if child else "starts next"
+        return _Stand(_OPEN, "waiting", "white_circle", words)
+    if standing.state == "skipped" or child is None:
+        return _Stand(_OVER, "skipped", _GIVEN_UP, f"skipped: {one_line(mask(standing.note), 90)}")
+    if standing.state == "running":
+        return _at_work(found, mask)
+    return _over(child, child in failures(session), mask)
+
+
+def _at_work(found: Session | None, mask: Mask) -> _Stand:
+    if found is None:
+        return _Stand(_WORKS, "running", "hourglass_flowing_sand", "running")
+    mark, words = state(found, mask, limit=90)
+    words = words[:1].lower() + words[1:]
+    if found.ended:
+        return _Stand(_OVER, found.lifecycle, mark, words)
+    if failures(found) or found.waiting_for in _FOR_PEOPLE:
+        return _Stand(_NEEDS, "waiting for people", mark, words)
+    if found.waiting_for == "children_running":
+        # Their own lines follow.
+        words = "waiting for its sub-agents"
+    return _Stand(_WORKS, "paused" if found.pause else "running", mark, words)
+
+
+def _over(child: Child, undecided: bool, mask: Mask) -> _Stand:
+    if child.state == "completed":
+        words = f"done in {_took(child)}"
+    else:
+        why = one_line(mask(child.result), 90) if child.state == "failed" else ""
+        words = f"{child.state}: {why}" if why else child.state
+    if undecided:
+        return _Stand(_NEEDS, child.state, _ENDED[child.state], f"needs a decision · {words}")
+    return _Stand(_OVER, child.state, _ENDED[child.state], words)
+
+
+def _took(child: Child) -> str:
+    seconds = ((child.finished_at or child.at) - child.at).total_seconds()
+    return duration(int(seconds * 1000))
+
+
+def _fitting(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """Those that are shown, in their order, and those that are counted."""
+    places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
+    shown = set(places[:LINES_SHOWN])
+    return [lines[place] for place in sorted(shown)], [lines[place] for place in places[LINES_SHOWN:]]
+
+
+def _item(line: _Line) -> Block:
+    name = _text(line.name, bold=True)
+    if line.card:
+        name = {"type": "link", "url": line.card, "text": line.name, "style": {"bold": True}}
+    who = f"{line.persona} · " if line.persona != line.name else ""
+    return _section(
+        {"type": "emoji", "name": line.stand.mark}, _text(" "), name, _text(f"  {who}{line.stand.words}")
+    )
+
+
+def _section(*elements: Block) -> Block:
+    return {"type": "rich_text_section", "elements": list(elements)}
+
+
+def _text(text: str, **style: bool) -> Block:
+    element: Block = {"type": "text", "text": text}
+    return {**element, "style": style} if style else element

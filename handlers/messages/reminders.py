@@ -1,0 +1,65 @@
+"""Reminders that have fired, and what can be done about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handlers.action_ids import Action, Target
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, one_line, person, plain
+from handlers.messages.message import Mask, Message
+from supervisor.core.state import Session, Timer
+
+
+def reminders(session: Session, mask: Mask) -> Iterator[Message]:
+    """One message a reminder, from the moment it fires."""
+    for timer in session.timers:
+        if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):
+            continue
+        blocks: list[Block] = [mrkdwn(f":alarm_clock: *Reminder* set by {person(timer.by, timer.by_name)}")]
+        blocks.append(plain(mask(_words(session, timer)), 1500))
+        if timer.state == "fired" and not session.ended:
+            blocks.append(_buttons(session, timer))
+        else:
+            blocks.append(context(f":heavy_check_mark: put away at {moment(timer.ended_at)}"))
+        text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
+        yield Message(f"timer:{timer.id}", text, tuple(blocks))
+
+
+def _words(session: Session, timer: Timer) -> str:
+    if timer.text:
+        return timer.text
+    if timer.about and session.asks(timer.about):
+        return "An approval above still waits for somebody."
+    return f"Look at this session: {session.task}"
+
+
+def _buttons(session: Session, timer: Timer) -> Block:
+    value = Target.of(session, extra=timer.id).encode()
+    elements = [
+        button("Snooze 1 h", Action.SNOOZE_HOUR, value),
+        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+        button("Dismiss", Action.DISMISS, value),
+    ]
+    if session.pause:
+        elements.insert(
+            0, button("Resume now", Action.RESUME, Target.of_pause(session).encode(), style="primary")
+        )
+    return {"type": "actions", "block_id": f"timer:{session.id}:{timer.id}", "elements": elements}
+
+
+def snoozed(session: Session, request_id: str) -> list[Block]:
+    """Who put an approval off, and until when."""
+    for timer in session.timers:
+        if timer.about == request_id and timer.state == "set":
+            who = person(timer.by, timer.by_name)
+            return [context(f":zzz: {who} will be reminded {moment(timer.due, date=True)}")]
+    return []
+
+
+def snooze_buttons(session: Session, request_id: str) -> list[Block]:
+    """For an approval message: put the whole request off."""
+    value = Target.of(session, extra=f"ask:{request_id}").encode()
+    return [
+        button("Snooze 1 h", Action.SNOOZE_HOUR, value),
+        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+    ]

@@ -1,0 +1,63 @@
+"""A session's sub-agents as they stand themselves, and where the cards of its relatives are. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from supervisor.core.state import Child, Session
+
+
+@dataclass(frozen=True)
+class Member:
+    """One sub-agent, with the session that launched it; `path` is its name below those of its ancestors."""
+
+    path: str
+    parent: Session
+    child: Child
+    session: Session
+
+
+@dataclass(frozen=True)
+class Family:
+    """`below` are the sessions of sub-agents by id; `cards` are addresses of cards by session."""
+
+    below: Mapping[str, Session] = field(default_factory=dict)
+    cards: Mapping[str, str] = field(default_factory=dict)
+
+    def card(self, session_id: str) -> str:
+        """Empty where no address is known."""
+        return self.cards.get(session_id, "")
+
+    def members(self, session: Session, above: str = "") -> Iterator[Member]:
+        """Everybody below a session, each before its own sub-agents."""
+        for child in session.children:
+            found = self.below.get(child.id)
+            if found:
+                path = f"{above} › {child.name}" if above else child.name
+                yield Member(path, session, child, found)
+                yield from self.members(found, path)
+
+    def tokens(self, session: Session) -> int:
+        """What it used with its sub-agents, those included that are still at it."""
+        tokens = session.usage.input_tokens + session.usage.output_tokens
+        for child in session.children:
+            found = self.below.get(child.id)
+            tokens += self.tokens(found) if found else child.usage.input_tokens + child.usage.output_tokens
+        return tokens
+
+    def cost(self, session: Session) -> Decimal | None:
+        """As `tokens`, in USD; None where a price is not known."""
+        parts = [None if session.unpriced else session.cost_usd]
+        for child in session.children:
+            found = self.below.get(child.id)
+            parts.append(self.cost(found) if found else None if child.unpriced else child.cost_usd)
+        known = [part for part in parts if part is not None]
+        return sum(known, Decimal(0)) if len(known) == len(parts) else None
+
+
+def relatives(session: Session) -> tuple[str, ...]:
+    """Whose messages show where the card of this session is."""
+    above = (session.lineage.root, session.lineage.parent) if session.lineage else ()
+    return tuple(dict.fromkeys((*above, *(child.id for child in session.children))))

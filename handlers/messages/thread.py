@@ -1,0 +1,45 @@
+"""All messages that should stand in Slack for a session, the card first."""
+
+from __future__ import annotations
+
+from handlers.messages.approval import approvals
+from handlers.messages.board import board
+from handlers.messages.card import card
+from handlers.messages.message import Mask, Message
+from handlers.messages.notices import cut_off, ending, pauses, questions
+from handlers.messages.pending import asks
+from handlers.messages.reminders import reminders
+from handlers.messages.subagents import Family
+from supervisor.core.state import Session
+
+
+def thread(session: Session, mask: Mask = str, family: Family | None = None) -> list[Message]:
+    """The projection of a session: a pure function of its state and of that of its sub-agents."""
+    family = family or Family()
+    # What a sub-agent of its own asks is for the board of its root.
+    waiting = [] if session.lineage else asks(session, mask, family)
+    new = _new(session)
+    return [
+        card(session, mask, family, waiting),
+        *approvals(new, mask),
+        *board(new, waiting, family),
+        *questions(new, mask),
+        *cut_off(new, mask),
+        *pauses(new, mask),
+        *reminders(session, mask),
+        *ending(session, mask),
+    ]
+
+
+def _new(session: Session) -> Session:
+    """Of a copy only what happened since: what was copied stands in the thread of its source."""
+    fork = session.forked
+    if fork is None:
+        return session
+    return session.model_copy(
+        update={
+            "steps": session.steps[fork.step :],
+            "halts": tuple(halt for halt in session.halts if halt.at >= fork.at),
+            "children": tuple(child for child in session.children if child.at >= fork.at),
+        }
+    )

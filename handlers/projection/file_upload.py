@@ -1,0 +1,139 @@
+"""The files of a session in Slack: which there are, and one of them posted into its thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.blocks.text import escape, one_line, person, visible
+from handlers.middleware import sentence
+from handlers.origin import Place
+from handlers.projection.message_rows import Row
+from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from storage.projections import ProjectionStore
+from supervisor.artifacts import Artifact, Artifacts
+from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.events import Actor
+from supervisor.core.state import Session
+
+# Whoever asked is to be answered within Slack's three seconds; a slower upload goes on behind it.
+PATIENCE = 1.2
+_log = logging.getLogger("flagman.files")
+_WHY = {
+    "missing_scope": "Flagman's app needs the scope `files:write` for that.",
+    "not_in_channel": "Flagman is not in that channel; invite it first.",
+    "is_archived": "that channel is archived.",
+    "thread_not_found": "the thread is gone.",
+}
+
+
+class UploadRefused(FlagmanError):
+    """Slack did not take a file."""
+
+    code = "upload_refused"
+    status = 502
+
+
+class Files:
+    """Uploads that take longer than somebody can wait for are kept until they end."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        artifacts: Artifacts,
+        rows: ProjectionStore,
+        mask: Callable[[str], str],
+    ) -> None:
+        self._client, self._artifacts, self._rows, self._mask = client, artifacts, rows, mask
+        self._sender = SlackSender(client, rows)
+        self._uploads: set[asyncio.Task[None]] = set()
+
+    async def list(self, session: Session) -> list[Artifact]:
+        return await asyncio.to_thread(self._artifacts.list, session)
+
+    async def post(self, session: Session, path: str, actor: Actor, asked_in: Place) -> tuple[Place, bool]:
+        """Where it goes, and whether it is there by now; otherwise it follows, or the asker is told why not.
+
+        It goes into the session's thread, or where it was asked for if there is none. Raises ArtifactNotFound,
+        ArtifactTooLarge, InvalidInput or UploadRefused.
+        """
+        found = await self._artifacts.read(session, path)
+        content, masked = await asyncio.to_thread(self._presentable, path, found)
+        place = await self._thread(session) or asked_in
+        comment = (
+            f":page_facing_up: {escape(one_line(self._mask(path), 200))} of `{session.id}`, asked for by "
+        )
+        comment += person(actor.id, actor.name) + (" · secrets in it are masked" if masked else "")
+        task = asyncio.create_task(self._upload(place, path, content, comment))
+        self._uploads.add(task)
+        task.add_done_callback(self._uploads.discard)
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if task.done():
+            await task
+            return place, True
+        telling = asyncio.create_task(self._tell_if_refused(task, actor, asked_in))
+        self._uploads.add(telling)
+        telling.add_done_callback(self._uploads.discard)
+        return place, False
+
+    def _presentable(self, path: str, content: bytes) -> tuple[bytes, bool]:
+        """The content without secrets, and whether there were any. Raises InvalidInput."""
+        if not content:
+            raise InvalidInput(f"`{visible(path)}` is empty, so there is nothing to post.")
+        text = _text(content)
+        if text is not None:
+            shown = self._mask(text)
+            return shown.encode(), shown != text
+        # A mask would break it, so a secret in it keeps it here; in wide characters each has a zero beside it.
+        for seen in (content, content.replace(b"\0", b"")):
+            if self._mask(seen.decode("latin-1")) != seen.decode("latin-1"):
+                raise InvalidInput(f"`{visible(path)}` is no text and holds a secret, so it is not posted.")
+        return content, False
+
+    async def _thread(self, session: Session) -> Place | None:
+        """Where its card is, or that of the session that a person launched."""
+        for session_id in dict.fromkeys((session.id, session.root)):
+            found = (await self._rows.rows(session_id)).get("card")
+            row = Row.model_validate_json(found) if found else None
+            if row and row.ts and not row.gone:
+                return Place(row.channel, thread_ts=row.thread_ts or row.ts)
+        return None
+
+    async def _upload(self, place: Place, path: str, content: bytes, comment: str) -> None:
+        """Raises UploadRefused."""
+        name = one_line(self._mask(PurePosixPath(path).name), 200)
+        try:
+            await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)
+        except (NotNow, Gone, Refused) as problem:
+            _log.error("%s was not uploaded: %s", path, problem)
+            why = _WHY.get(str(problem), "please try again in a moment.")
+            raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from problem
+
+    async def _tell_if_refused(self, upload: asyncio.Task[None], actor: Actor, place: Place) -> None:
+        try:
+            await upload
+        except UploadRefused as refused:
+            words = sentence(refused)
+            try:
+                await self._client.chat_postEphemeral(
+                    channel=place.channel,
+                    user=actor.id.partition(":")[2],
+                    thread_ts=place.thread_ts or None,
+                    text=words,
+                )
+            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as problem:
+                _log.warning("“%s” could not be shown: %s", words, problem)
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text

@@ -1,0 +1,84 @@
+"""The SESSION_LOG of a session that has ended, as a file in its thread, once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from handlers.origin import Place
+from handlers.projection.message_rows import Row
+from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from storage.projections import ProjectionStore
+from supervisor.core.errors import LogUnreadable
+from supervisor.core.state import Session
+
+KEY = "session_log"
+DONE, REFUSED = "uploaded", "refused"
+# What still ran at the end has so long to be told in the file too.
+LATE = timedelta(seconds=10)
+_log = logging.getLogger("flagman.projector")
+
+
+class Uploads:
+    """`document` gives the text. What is recorded comes before what is sent, as with messages."""
+
+    def __init__(
+        self,
+        sender: SlackSender,
+        rows: ProjectionStore,
+        document: Callable[[str], Awaitable[str]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sender, self._rows = sender, rows
+        self._document, self._clock = document, clock
+        self._told = False
+
+    async def share(self, session: Session, thread: Place, row: Row | None) -> datetime | None:
+        """Share it if that is due and not done; when to come again, if later. Raises NotNow."""
+        if not session.ended or not thread.thread_ts or (row and row.shows):
+            return None
+        due = session.changed_at + LATE
+        if _still_running(session) and self._clock() < due:
+            return due
+        maybe_there = row is not None or session.restored_at is not None
+        row = row or await self._intend(session, thread)
+        try:
+            await self._once(session, row, maybe_there=maybe_there)
+            row.shows = DONE
+        except (Gone, Refused) as refused:
+            row.shows = REFUSED
+            self._tell(session, str(refused))
+        except LogUnreadable as error:
+            row.shows = REFUSED
+            _log.error("no SESSION_LOG is uploaded: %s", error)
+        await self._rows.record(session.id, KEY, row.data)
+        return None
+
+    async def _once(self, session: Session, row: Row, *, maybe_there: bool) -> None:
+        name = f"SESSION_LOG-{session.id}.md"
+        there = maybe_there and await self._sender.has_file(
+            row.channel, row.thread_ts, name, since=row.intended_at
+        )
+        if not there:
+            await self._sender.upload(row.channel, row.thread_ts, name, await self._document(session.id))
+
+    async def _intend(self, session: Session, thread: Place) -> Row:
+        since = session.began_at if session.restored_at else self._clock()
+        row = Row(channel=thread.channel, thread_ts=thread.thread_ts, intended_at=since.timestamp())
+        if not await self._rows.intend(session.id, KEY, row.data):
+            raise NotNow(1, "another worker is about to upload the SESSION_LOG")
+        return row
+
+    def _tell(self, session: Session, why: str) -> None:
+        """One line for all sessions: whoever runs Flagman has to give it the scope, or does not want files."""
+        level = logging.INFO if self._told else logging.WARNING
+        hint = (
+            "; give the app the scope files:write to have it in the thread" if why == "missing_scope" else ""
+        )
+        _log.log(level, "%s: Slack takes no file of the SESSION_LOG (%s)%s", session.id, why, hint)
+        self._told = True
+
+
+def _still_running(session: Session) -> bool:
+    return bool(session.calls_in("started") or session.running_children)

@@ -1,0 +1,227 @@
+"""The log to Slack: brings a session's messages to what they should be, whatever was interrupted before.
+
+Level-triggered: a job says that a session changed, not what to send. Each message has a row: first the intent,
+then where it stands and what it shows. An intent without a place is looked up in Slack before it is posted again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from handlers.blocks.text import context
+from handlers.messages.message import Message
+from handlers.messages.thread import thread
+from handlers.origin import Place
+from handlers.projection.log_upload import KEY, Uploads
+from handlers.projection.message_rows import Row
+from handlers.projection.slack_client import Away, Gone, NotNow, Refused, SlackSender
+from handlers.projection.subagents import Families
+from storage.projections import ProjectionStore
+from storage.queue import Started
+from supervisor.core.errors import SessionNotFound
+from supervisor.core.state import Session
+from supervisor.repository import Sessions
+from supervisor.runtime.worker import Done, Later, Signals
+
+CARD_EVERY = timedelta(seconds=1)
+_log = logging.getLogger("flagman.projector")
+
+
+class Projector:
+    """The handler of the outbox queue."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        rows: ProjectionStore,
+        sender: SlackSender,
+        clock: Callable[[], datetime],
+        mask: Callable[[str], str],
+        families: Families,
+        uploads: Uploads,
+    ) -> None:
+        self._sessions, self._rows, self._sender = sessions, rows, sender
+        self._clock, self._mask, self._families = clock, mask, families
+        self._uploads = uploads
+
+    async def project(self, started: Started, signals: Signals) -> Done | Later:
+        """Post and update until Slack shows what the log says, or until Slack asks to wait."""
+        session_id = started.lease.session_id
+        try:
+            session = await self._sessions.absorb(session_id, started.log)
+        except SessionNotFound:
+            # Somebody's relative, which may be restored later and is queued then.
+            return Done()
+        place = Place.of(session)
+        if place is None:
+            return Done()
+        try:
+            return await self._converge(session, place, signals, again=started.tries > 0)
+        except NotNow as wait:
+            _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
+            return Later(self._clock() + timedelta(seconds=wait.seconds))
+
+    async def _converge(
+        self, session: Session, place: Place, signals: Signals, *, again: bool
+    ) -> Done | Later:
+        rows = {
+            key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
+        }
+        due: datetime | None = None
+        messages = thread(session, self._mask, await self._families.of(session))
+        for message in messages:
+            if signals.stopping.is_set():
+                return Later(None)
+            row = rows.get(message.key)
+            before = row.ts if row else ""
+            later = self._too_soon(message, row)
+            if later:
+                due = later
+            else:
+                row = await self._show(session, place, message, row)
+            if message.key == "card" and row:
+                place = Place(row.channel, place.user, row.thread_ts or row.ts)
+                # Who worked on this before may have died before it told them.
+                if again or row.ts != before:
+                    await self._families.card_moved(session)
+        await self._retire(session, rows, {m.key for m in messages})
+        due = due or await self._uploads.share(session, place, rows.get(KEY))
+        return Later(due) if due else Done()
+
+    def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
+        """When a message that changes often may change again."""
+        if message.urgent or row is None or not row.ts or row.shows == message.fingerprint:
+            return None
+        due = datetime.fromtimestamp(row.changed_at, self._clock().tzinfo) + CARD_EVERY
+        return due if due > self._clock() else None
+
+    async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
+        """The row after it; None where Slack refuses the message."""
+        if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
+            return row
+        try:
+            known = row is not None
+            row = row or await self._intend(session, place, message)
+            # Before the session was restored it may have been posted, too.
+            if not row.ts and (known or session.restored_at):
+                row.ts = await self._sender.find(
+                    row.channel, row.thread_ts, session.id, message.key, since=row.intended_at
+                )
+            if not row.ts:
+                return await self._post_once(session, message, row)
+            shown = _in(row, session, message)
+            await self._sender.update(row.channel, row.ts, shown)
+        except Gone:
+            return await self._replace(session, place, message, row)
+        except Refused as refused:
+            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
+            return None
+        row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
+        await self._bind(session, message, row)
+        await self._record(session, message.key, row)
+        return row
+
+    async def _bind(self, session: Session, message: Message, row: Row) -> None:
+        """What people write below the card is for this session."""
+        if message.key == "card":
+            await self._rows.bind_thread(row.channel, row.thread_ts or row.ts, session.id)
+
+    async def _new_row(self, session: Session, place: Place) -> Row:
+        # A person stands for the direct conversation with them.
+        alone = place.channel[:1] in ("U", "W")
+        channel = await self._sender.direct(place.channel) if alone else place.channel
+        since = session.began_at if session.restored_at else self._clock()
+        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
+
+    async def _intend(self, session: Session, place: Place, message: Message) -> Row:
+        row = await self._new_row(session, place)
+        if not await self._rows.intend(session.id, message.key, row.data):
+            raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
+        return row
+
+    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
+        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
+        shown = _in(intent, session, message)
+        try:
+            ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
+        except (Gone, Away) as problem:
+            elsewhere = await self._elsewhere(session, intent, problem)
+            await self._swap(session, message, intent, elsewhere)
+            if session.restored_at:
+                raise NotNow(0, f"{message.key} may have been posted there before") from problem
+            return await self._post_once(session, message, elsewhere)
+        now = self._clock().timestamp()
+        # The intent has served; a paused session's row stays small.
+        found = {"ts": ts, "intended_at": 0, "shows": shown.fingerprint, "changed_at": round(now, 1)}
+        posted = intent.model_copy(update=found)
+        await self._bind(session, message, posted)
+        try:
+            return await self._swap(session, message, intent, posted)
+        except NotNow:
+            await self._sender.delete(posted.channel, posted.ts)
+            raise
+
+    async def _elsewhere(self, session: Session, intent: Row, problem: Gone | Away) -> Row:
+        """Where a message goes instead: into the channel if its thread is gone, or else to who launched it."""
+        if isinstance(problem, Gone) and intent.thread_ts:
+            return intent.model_copy(update={"thread_ts": ""})
+        origin = Place.of(session)
+        if isinstance(problem, Gone) or not origin or not origin.user or intent.channel.startswith("D"):
+            raise problem
+        channel = await self._sender.direct(origin.user)
+        return intent.model_copy(update={"channel": channel, "thread_ts": ""})
+
+    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
+        """The row that stands now, about the message of `row`. Raises NotNow where it is about another."""
+        standing = await self._rows.record_first(session.id, message.key, intent.data, row.data)
+        if standing is None:
+            return row
+        # The one who took over may have found ours, and goes on with it.
+        theirs = Row.model_validate_json(standing)
+        if not row.ts or theirs.ts != row.ts:
+            raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
+        return theirs
+
+    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
+        """Somebody deleted the message: it is posted anew while the session lives, and stays away afterwards."""
+        if session.ended and row:
+            row.gone = True
+            await self._record(session, message.key, row)
+            return row
+        row = await self._new_row(session, place)
+        await self._record(session, message.key, row)
+        try:
+            return await self._post_once(session, message, row)
+        except (Gone, Refused) as refused:
+            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
+            return None
+
+    async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
+        """Messages that the session no longer asks for lose their buttons."""
+        for key, row in rows.items():
+            if key in wanted or row.gone or not row.ts or row.shows == "retired":
+                continue
+            settled = Message(
+                key, "Settled.", (context(":heavy_check_mark: Settled; nothing to do here any more."),)
+            )
+            try:
+                await self._sender.update(row.channel, row.ts, settled)
+            except (Gone, Refused) as error:
+                _log.info("%s: %s could not be retired: %s", session.id, key, error)
+            row.shows = "retired"
+            await self._record(session, key, row)
+
+    async def _record(self, session: Session, key: str, row: Row) -> None:
+        await self._rows.record(session.id, key, row.data)
+
+
+def _in(row: Row, session: Session, message: Message) -> Message:
+    """The message as it stands where it stands: a card that could not go where it should says so."""
+    origin = Place.of(session)
+    if message.key != "card" or not origin or not origin.shown or row.channel == origin.channel:
+        return message
+    hint = context(f"I cannot write in {origin.shown}; `/invite` me there for the next time.")
+    return replace(message, blocks=(*message.blocks, hint))

@@ -1,0 +1,273 @@
+"""Posts and updates messages in Slack, and says in three words what went wrong: not now, gone, refused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.blocks.text import Block, context, plain
+from handlers.messages.message import Message
+from storage.projections import ProjectionStore
+
+EVENT_TYPE = "flagman_message"
+_GONE = {"message_not_found", "cant_update_message", "thread_not_found"}
+_AWAY = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "no_permission"}
+_BUSY = {
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+}
+_UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+_UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"}
+_KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
+_READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
+_ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
+_UPLOAD = "files.upload"
+RETRY_SECONDS = 2.0
+NEAR_SECONDS = 3600.0
+_log = logging.getLogger("flagman.sending")
+MEND_SECONDS = 30.0
+
+
+class NotNow(Exception):
+    """Slack cannot take it now; try again after `seconds`. What was sent may have arrived."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Gone(Exception):
+    """The message is no longer there."""
+
+
+class Refused(Exception):
+    """Slack does not take it, now or later."""
+
+
+class Away(Refused):
+    """The bot may not write, or read, in that channel."""
+
+
+class SlackSender:
+    """One workspace's messages; waits that Slack imposes are kept in the store and hold for every process."""
+
+    def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
+        self._client, self._waits = client, waits
+
+    async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
+        """The ts of the new message. Raises NotNow, Gone, Away or Refused."""
+        try:
+            return await self._post(channel, thread_ts, session_id, message, message.blocks)
+        except Refused as refused:
+            if str(refused) not in _UNSHOWABLE:
+                raise
+            return await self._post(channel, thread_ts, session_id, message, _bare(message))
+
+    async def direct(self, user: str) -> str:
+        """The direct conversation with a person. Raises NotNow or Refused."""
+        opened = await self._call("conversations.open", user, users=user)
+        return str(opened["channel"]["id"])
+
+    async def _post(
+        self, channel: str, thread_ts: str, session_id: str, message: Message, blocks: tuple[Block, ...]
+    ) -> str:
+        payload = {"session": session_id, "key": message.key}
+        answer = await self._call(
+            "chat.postMessage",
+            channel,
+            channel=channel,
+            thread_ts=thread_ts or None,
+            text=message.text,
+            blocks=_named(blocks, session_id, message.key),
+            metadata={"event_type": EVENT_TYPE, "event_payload": payload},
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return str(answer["ts"])
+
+    async def update(self, channel: str, ts: str, message: Message) -> None:
+        """Make an own message show `message`. Raises NotNow, Gone or Refused."""
+        try:
+            await self._update(channel, ts, message, message.blocks)
+        except Refused as refused:
+            if str(refused) not in _UNSHOWABLE:
+                raise
+            await self._update(channel, ts, message, _bare(message))
+
+    async def delete(self, channel: str, ts: str) -> None:
+        """Take an own message back; one that is gone already is well. Raises NotNow or Refused."""
+        with suppress(Gone):
+            await self._call("chat.delete", channel, channel=channel, ts=ts)
+
+    async def _update(self, channel: str, ts: str, message: Message, blocks: tuple[Block, ...]) -> None:
+        await self._call(
+            "chat.update", channel, channel=channel, ts=ts, text=message.text, blocks=list(blocks)
+        )
+
+    async def permalink(self, channel: str, ts: str) -> str:
+        """The address of a message; empty where Slack does not say."""
+        try:
+            answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
+        except (NotNow, Gone, Refused) as problem:
+            _log.info("%s in %s has no link: %s", ts, channel, problem)
+            return ""
+        found = str(answer.get("permalink") or "")
+        return found if _ADDRESS.fullmatch(found) else ""
+
+    async def find(self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float) -> str:
+        """The ts of a message that may have been posted without being recorded; empty if it was not."""
+
+        def is_it(message: dict[str, Any]) -> bool:
+            return _is(message, session_id, key)
+
+        try:
+            return await self._look(channel, thread_ts, since, is_it)
+        except Away:
+            return ""
+        except Refused as refused:
+            # Better shown twice than never: somebody waits for it.
+            _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
+            return ""
+
+    async def has_file(self, channel: str, thread_ts: str, name: str, *, since: float) -> bool:
+        """Whether a file of that name was shared in the thread. Raises NotNow, Gone, Away or Refused."""
+
+        def has_it(message: dict[str, Any]) -> bool:
+            return any(file.get("name") == name for file in message.get("files") or ())
+
+        return bool(await self._look(channel, thread_ts, since, has_it))
+
+    async def upload(
+        self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
+    ) -> None:
+        """Share a file, in a thread if one is named. Raises NotNow, Gone, Away or Refused."""
+        await self._respect_waits(_UPLOAD, channel)
+        try:
+            await self._client.files_upload_v2(
+                channel=channel,
+                thread_ts=thread_ts or None,
+                filename=name,
+                title=name,
+                content=content,
+                initial_comment=comment or None,
+            )
+        except SlackApiError as error:
+            raise await self._problem(_UPLOAD, channel, error) from error
+        except (SlackRequestError, *_UNREACHABLE) as error:
+            raise NotNow(RETRY_SECONDS, f"{_UPLOAD}: {type(error).__name__}") from error
+
+    async def _look(
+        self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
+    ) -> str:
+        """The ts of the first message that is it, from shortly before `since` on; empty if there is none."""
+        common: dict[str, Any] = {"channel": channel, "limit": 200, "include_all_metadata": True}
+        if thread_ts:
+            common["ts"] = thread_ts
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        for oldest, latest in _windows(since, whole=bool(thread_ts)):
+            cursor: str | None = None
+            while True:
+                answer = await self._call(
+                    method, channel, **common, oldest=oldest, latest=latest, cursor=cursor
+                )
+                for message in answer.get("messages") or []:
+                    if is_it(message):
+                        return str(message["ts"])
+                cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+                if not cursor:
+                    break
+        return ""
+
+    async def _call(self, method: str, scope: str, **arguments: Any) -> Any:
+        await self._respect_waits(method, scope)
+        body = {key: value for key, value in arguments.items() if value is not None}
+        try:
+            if method in _READS:
+                return await self._client.api_call(method, http_verb="GET", params=body)
+            return await self._client.api_call(method, json=body)
+        except SlackApiError as error:
+            raise await self._problem(method, scope, error) from error
+        except _UNREACHABLE as error:
+            raise NotNow(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
+
+    async def _respect_waits(self, method: str, scope: str) -> None:
+        until = await self._waits.held_until(f"{method}:{scope}")
+        if until is not None:
+            left = until - datetime.now(UTC).timestamp()
+            if left > 0:
+                raise NotNow(left, f"{method} is rate limited")
+
+    async def _problem(self, method: str, scope: str, error: SlackApiError) -> Exception:
+        response: Any = error.response
+        # Behind a proxy the answer may be no JSON; then it is the bare HTTP response.
+        data, status = getattr(response, "data", None), getattr(response, "status_code", 503)
+        code = str(data.get("error", "")) if isinstance(data, dict) else ""
+        if status == 429 or code in ("ratelimited", "rate_limited"):
+            seconds = _seconds(response.headers)
+            await self._waits.hold(f"{method}:{scope}", datetime.now(UTC) + timedelta(seconds=seconds))
+            return NotNow(seconds, f"{method} is rate limited")
+        if status >= 500 or code in _BUSY:
+            return NotNow(RETRY_SECONDS, f"{method}: {code or status}")
+        if code in _KEYS:
+            return NotNow(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
+        if code in _GONE:
+            return Gone(code)
+        if code in _AWAY:
+            return Away(code)
+        return Refused(code or f"status {status}")
+
+
+def _windows(since: float, *, whole: bool) -> list[tuple[str, str | None]]:
+    """What was meant to be posted is near the time at which it was, and a channel may have said much since."""
+    near, now = since + NEAR_SECONDS, datetime.now(UTC).timestamp()
+    if whole or near >= now:
+        return [(f"{since - 60:.6f}", None)]
+    return [(f"{since - 60:.6f}", f"{near:.6f}"), (f"{near:.6f}", None)]
+
+
+def _mark(session_id: str, key: str) -> str:
+    return f"flagman:{session_id}:{key}"
+
+
+def _named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
+    """The first block carries the message's name, for a reader that keeps no metadata."""
+    first, *rest = blocks
+    return [{"block_id": _mark(session_id, key), **first}, *rest]
+
+
+def _is(message: dict[str, Any], session_id: str, key: str) -> bool:
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    if payload.get("session") == session_id and payload.get("key") == key:
+        return True
+    return any(block.get("block_id") == _mark(session_id, key) for block in message.get("blocks") or ())
+
+
+def _bare(message: Message) -> tuple[Block, ...]:
+    """What remains when Slack refuses a message's form: its words and its buttons."""
+    note = context(
+        "Slack refused the full form of this message; *View full call* and the log show everything."
+    )
+    return (plain(message.text), note, *(b for b in message.blocks if b["type"] == "actions"))
+
+
+def _seconds(headers: Any) -> float:
+    for name in ("Retry-After", "retry-after"):
+        value = headers.get(name)
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if value and str(value).isdigit():
+            return max(float(value), 0.1)
+    return 1.0

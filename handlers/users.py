@@ -1,0 +1,138 @@
+"""Who somebody in Slack is: the actor behind a payload, with the user groups that a policy asks about."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor
+from supervisor.core.persona import Approvers
+from supervisor.core.state import Session
+
+FRESH_SECONDS = 60.0
+# A name is worth no longer wait: whoever asked is to be answered within Slack's three seconds.
+NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+_log = logging.getLogger("flagman.people")
+
+
+class GroupUnknown(FlagmanError):
+    """Slack cannot say who is in a group, so nobody is taken for a member."""
+
+    code = "group_unknown"
+    status = 503
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
+
+
+class ZoneUnknown(FlagmanError):
+    """Slack cannot say where the person is, so `09:00` means nothing."""
+
+    code = "zone_unknown"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Slack does not say your time zone right now. Please try again in a moment.")
+
+
+def actor_of(body: dict[str, Any]) -> Actor:
+    """The person behind a command, click, view or event."""
+    user = body.get("user")
+    if isinstance(user, dict):
+        return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
+    if body.get("user_id"):
+        return Actor(id=f"slack:{body['user_id']}", name=str(body.get("user_name") or ""))
+    event = body.get("event") or {}
+    return Actor(id=f"slack:{event.get('user', 'unknown')}")
+
+
+class People:
+    """Names and group memberships, remembered for a minute."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+        self._handles: tuple[float, dict[str, str]] = (0.0, {})
+        self._members: dict[str, tuple[float, frozenset[str]]] = {}
+        self._names: dict[str, str] = {}
+        self._zones: dict[str, tuple[float, str]] = {}
+
+    async def zone(self, actor: Actor) -> str:
+        """The IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
+        user = actor.id.partition(":")[2]
+        at, zone = self._zones.get(user, (0.0, ""))
+        if zone and time.monotonic() - at < FRESH_SECONDS:
+            return zone
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                answer: Any = await self._client.users_info(user=user)
+        except (SlackApiError, *_UNREACHABLE) as error:
+            _log.error("the time zone of %s cannot be read: %r", user, error)
+            raise ZoneUnknown from error
+        zone = str(answer["user"].get("tz") or "UTC")
+        self._zones[user] = (time.monotonic(), zone)
+        return zone
+
+    async def named(self, actor: Actor) -> Actor:
+        """The actor with a display name."""
+        if actor.name:
+            return actor
+        user = actor.id.partition(":")[2]
+        if user not in self._names:
+            try:
+                async with asyncio.timeout(NAME_SECONDS):
+                    answer: Any = await self._client.users_info(user=user)
+            except (SlackApiError, *_UNREACHABLE) as error:
+                _log.warning("the name of %s cannot be read: %r", user, error)
+                return actor
+            profile = answer["user"].get("profile") or {}
+            self._names[user] = str(
+                profile.get("display_name")
+                or answer["user"].get("real_name")
+                or answer["user"].get("name")
+                or ""
+            )
+        return actor.model_copy(update={"name": self._names[user]})
+
+    async def deciding(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
+        """The actor with those groups of the calls' policies that they belong to. Raises GroupUnknown."""
+        rules = [session.call(call_id).call.approvers or Approvers() for call_id in call_ids]
+        return await self.in_groups(actor, {group for rule in rules for group in rule.groups})
+
+    async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
+        """The actor with those of the groups that they belong to. Raises GroupUnknown."""
+        if not asked:
+            return actor
+        user = actor.id.partition(":")[2]
+        groups = [group for group in sorted(asked) if user in await self._members_of(group)]
+        return actor.model_copy(update={"groups": tuple(groups)})
+
+    async def _members_of(self, group: str) -> frozenset[str]:
+        at, members = self._members.get(group, (0.0, frozenset[str]()))
+        if time.monotonic() - at < FRESH_SECONDS and at:
+            return members
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                ident = (await self._group_ids()).get(group, group)
+                answer: Any = await self._client.usergroups_users_list(usergroup=ident)
+        except (SlackApiError, *_UNREACHABLE) as error:
+            _log.error("the members of group %s cannot be read: %r", group, error)
+            raise GroupUnknown(group) from error
+        self._members[group] = (time.monotonic(), frozenset(answer.get("users") or []))
+        return self._members[group][1]
+
+    async def _group_ids(self) -> dict[str, str]:
+        at, handles = self._handles
+        if not at or time.monotonic() - at > FRESH_SECONDS:
+            answer: Any = await self._client.usergroups_list()
+            handles = {str(g["handle"]): str(g["id"]) for g in answer.get("usergroups") or []}
+            self._handles = (time.monotonic(), handles)
+        return handles

@@ -1,0 +1,174 @@
+"""Keys of the API: who a program is and what it may do. Only hashes are stored; a secret is shown once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from pydantic import ValidationError
+
+from storage.apikeys import ApiKeyStore
+from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.events import Actor
+from supervisor.core.messages import Frozen
+
+Scope = Literal["launch", "approve", "read", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+SHORTEST = 16
+MOST = 500
+FRESH = timedelta(minutes=1)
+# Lower case only, so that no name can pass for the id of somebody in Slack.
+_NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
+_FORM = "name:scope+scope:key, with the scopes launch, approve, read and admin"
+
+
+class KeyRefused(FlagmanError):
+    code = "unauthorized"
+    status = 401
+
+
+class MissingScope(FlagmanError):
+    code = "missing_scope"
+    status = 403
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"This key has not the scope `{scope}`.")
+        self.scope = scope
+
+
+class KeyNotFound(FlagmanError):
+    code = "key_not_found"
+    status = 404
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key `{key_id}`.")
+
+
+class ApiKey(Frozen):
+    """`hash` is the SHA-256 of the secret; a key from the environment has no time of making."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    hash: str
+    created_at: datetime | None = None
+    created_by: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts with it. Groups of a policy never apply to keys."""
+        return Actor(id=f"api:{self.name}", name=self.name)
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def need(self, scope: Scope) -> None:
+        """Raises MissingScope."""
+        if not self.may(scope):
+            raise MissingScope(scope)
+
+
+def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
+    """The keys of `FLAGMAN_API_KEYS`, each with its secret. Raises ValueError, which never holds a secret."""
+    found: list[tuple[ApiKey, str]] = []
+    for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
+        if not entry:
+            continue
+        parts = entry.split(":", 2)
+        name, scopes = parts[0], tuple(parts[1].split("+")) if len(parts) == 3 else ()
+        if len(parts) != 3 or not _NAME.match(name) or not scopes or not set(scopes) <= set(SCOPES):
+            raise ValueError(f"entry {position} must have the form {_FORM}")
+        if len(parts[2]) < SHORTEST:
+            raise ValueError(f"the key of entry {position} must have {SHORTEST} characters or more")
+        key = ApiKey(id=f"env{position}", name=name, scopes=scopes, hash=_hash(parts[2]))
+        found.append((key, parts[2]))
+    return tuple(found)
+
+
+class ApiKeys:
+    """Makes, lists, revokes and recognises keys: those of the store and those `given` by the environment."""
+
+    def __init__(self, store: ApiKeyStore, given: Sequence[ApiKey], clock: Callable[[], datetime]) -> None:
+        self._store, self._given, self._clock = store, tuple(given), clock
+        self._noted: dict[str, datetime] = {}
+
+    async def create(self, name: str, scopes: Sequence[Scope], by: str) -> tuple[ApiKey, str]:
+        """A new key and its text, which is known only now. Raises InvalidInput."""
+        if not _NAME.match(name):
+            raise InvalidInput(
+                "A key's name has at most 40 small letters, digits and . _ - and begins with a letter."
+            )
+        if not scopes or not set(scopes) <= set(SCOPES):
+            raise InvalidInput(f"A key needs at least one scope of: {', '.join(SCOPES)}.")
+        if len(await self._store.all()) >= MOST:
+            raise InvalidInput(f"There are {MOST} keys already; revoke one first.")
+        key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        ordered = tuple(scope for scope in SCOPES if scope in scopes)
+        key = ApiKey(
+            id=key_id,
+            name=name,
+            scopes=ordered,
+            hash=_hash(secret),
+            created_at=self._clock(),
+            created_by=by,
+        )
+        await self._store.put(key_id, key.model_dump_json().encode())
+        return key, f"fm_{key_id}_{secret}"
+
+    async def list(self) -> list[tuple[ApiKey, datetime | None]]:
+        """All keys with when they were last used, to the minute; those of the environment first."""
+        used = await self._store.last_used()
+        stored = [_read(row) for row in (await self._store.all()).values()]
+        ordered = sorted((k for k in stored if k), key=lambda k: (k.name, k.created_at or self._clock()))
+        return [(key, used.get(key.id)) for key in (*self._given, *ordered)]
+
+    async def revoke(self, key_id: str) -> None:
+        """From now on it opens nothing. Raises KeyNotFound, or InvalidInput for one of the environment."""
+        if any(key.id == key_id for key in self._given):
+            raise InvalidInput("That key comes from FLAGMAN_API_KEYS; take it out there and start again.")
+        if not await self._store.delete(key_id):
+            raise KeyNotFound(key_id)
+
+    async def recognise(self, text: str) -> ApiKey:
+        """The key with this text. Raises KeyRefused."""
+        key = self._known(text) or await self._stored(text)
+        if key is None:
+            raise KeyRefused("This API key is not known here, or was revoked.")
+        now = self._clock()
+        if now - self._noted.get(key.id, now - FRESH) >= FRESH:
+            self._noted[key.id] = now
+            await self._store.used(key.id, now)
+        return key
+
+    def _known(self, text: str) -> ApiKey | None:
+        # Every one is compared, so that the time taken tells nothing.
+        digest, found = _hash(text), None
+        for key in self._given:
+            if hmac.compare_digest(digest, key.hash):
+                found = key
+        return found
+
+    async def _stored(self, text: str) -> ApiKey | None:
+        parts = text.split("_", 2)
+        if len(parts) != 3 or parts[0] != "fm" or not 0 < len(parts[1]) <= 20:
+            return None
+        row = await self._store.get(parts[1])
+        key = _read(row) if row else None
+        return key if key and hmac.compare_digest(_hash(parts[2]), key.hash) else None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _read(row: bytes) -> ApiKey | None:
+    """None for a row of another shape, which opens nothing."""
+    try:
+        return ApiKey.model_validate_json(row)
+    except ValidationError:
+        return None

@@ -1,0 +1,205 @@
+"""How one call moves: what each event makes of it, and which phases it may find it in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    CallEdited,
+    ChildLaunched,
+    ChildrenJoined,
+    ChildSkipped,
+    Event,
+    OutcomeDecided,
+    OutcomeLost,
+    QuestionAnswered,
+    QuestionAsked,
+    ToolCall,
+    ToolFinished,
+    ToolStarted,
+    WaitBegun,
+    WaitEnded,
+)
+from supervisor.core.persona import Approvers
+from supervisor.core.state import Call, CallPhase, Decision, Session
+from supervisor.core.text.labels import not_in_call
+
+# Which call phases an event about one call may find. Everything not listed is illegal.
+CALL_MOVES: dict[str, frozenset[CallPhase]] = {
+    "ApprovalRequested": frozenset({"held"}),
+    "ApprovalDecided": frozenset({"awaiting"}),
+    "ToolStarted": frozenset({"ready", "approved", "started"}),
+    "ToolFinished": frozenset({"started", "unknown"}),
+    "OutcomeLost": frozenset({"started"}),
+    "OutcomeDecided": frozenset({"unknown"}),
+    "QuestionAsked": frozenset({"open"}),
+    "QuestionAnswered": frozenset({"asking"}),
+    "WaitBegun": frozenset({"open"}),
+    "WaitEnded": frozenset({"sleeping"}),
+    "CallEdited": frozenset({"awaiting"}),
+    "ChildLaunched": frozenset({"open", "delegating"}),
+    "ChildSkipped": frozenset({"open", "delegating"}),
+    "ChildrenJoined": frozenset({"open", "delegating"}),
+}
+
+
+def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[str, Any]:
+    """What changes in the session by an event about these calls. Raises IllegalEvent."""
+    steps = list(session.steps)
+    errors = session.errors_in_a_row
+    for call_id in call_ids:
+        before = session.call(call_id)
+        if before.phase not in CALL_MOVES[event.type]:
+            raise IllegalEvent(not_in_call(event.type, call_id, before.phase))
+        after = before.model_copy(update=_call_changes(session, before, event))
+        index = int(call_id.partition(".")[0]) - 1
+        calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
+        steps[index] = steps[index].model_copy(update={"calls": calls})
+        if isinstance(event, ToolFinished):
+            errors = 0 if event.ok else errors + 1
+    return {"steps": tuple(steps), "errors_in_a_row": errors}
+
+
+def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
+    match event:
+        case ApprovalRequested():
+            return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
+        case ApprovalDecided():
+            return _decided(session, call, event)
+        case ToolStarted():
+            return _started(call, event)
+        case ToolFinished():
+            _same_attempt(call, event.attempt)
+            return {
+                "phase": "finished",
+                "ok": event.ok,
+                "content": event.content,
+                "artifacts": event.artifacts,
+                "duration_ms": event.duration_ms,
+                "finished_at": event.at,
+            }
+        case OutcomeLost():
+            _same_attempt(call, event.attempt)
+            return {"phase": "unknown"}
+        case OutcomeDecided(verdict="run_again"):
+            _permitted(session, call, event)
+            return {"phase": "approved"}
+        case OutcomeDecided():
+            ok = event.verdict == "done"
+            return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
+        case CallEdited():
+            return _edited(session, call, event)
+        case _:
+            return _control(event)
+
+
+def _control(event: Event) -> dict[str, Any]:
+    """Calls that the loop itself answers: questions, waits, sub-agents."""
+    match event:
+        case QuestionAsked():
+            return {
+                "phase": "asking",
+                "question": event.question,
+                "options": event.options,
+                "requested_at": event.at,
+            }
+        case QuestionAnswered():
+            return {
+                "phase": "finished",
+                "content": event.answer,
+                "answered_by": event.by,
+                "finished_at": event.at,
+            }
+        case WaitBegun():
+            return {"phase": "sleeping", "requested_at": event.at}
+        case ChildLaunched() | ChildSkipped():
+            return {"phase": "delegating"}
+        case ChildrenJoined():
+            return {"phase": "finished", "ok": event.ok, "content": event.content, "finished_at": event.at}
+        case WaitEnded():
+            return {"phase": "finished", "content": event.content, "finished_at": event.at}
+        case _:
+            raise IllegalEvent("That is not about one call.")
+
+
+def _same_attempt(call: Call, attempt: int) -> None:
+    if attempt != call.attempt:
+        raise IllegalEvent(
+            f"That is about attempt {attempt} of call {call.call_id}; by now it is attempt {call.attempt}."
+        )
+
+
+def _started(call: Call, event: ToolStarted) -> dict[str, Any]:
+    if event.attempt != call.attempt + 1:
+        raise IllegalEvent(f"Attempt {event.attempt} of call {call.call_id} cannot follow {call.attempt}.")
+    if event.digest != call.call.digest:
+        raise IllegalEvent("The call is not the one that was waved through.")
+    if call.phase == "started" and not call.call.idempotent:
+        raise IllegalEvent("A call that may have taken effect does not start again by itself.")
+    return {"phase": "started", "attempt": event.attempt, "started_at": event.at}
+
+
+def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, Any]:
+    approvers = call.call.approvers or Approvers()
+    if event.digest != call.call.digest:
+        raise IllegalEvent("That approval is for a different call.")
+    if any(d.by == event.by for d in call.decisions):
+        raise IllegalEvent("The same person counts once.")
+    _permitted(session, call, event)
+    decision = Decision(
+        verdict=event.verdict,
+        by=event.by,
+        by_name=event.by_name,
+        at=event.at,
+        reason=event.reason,
+        via=event.via,
+    )
+    decisions = (*call.decisions, decision)
+    if event.verdict == "deny":
+        return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
+    enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
+    waved: CallPhase = "open" if call.call.control else "approved"
+    return {"decisions": decisions, "phase": waved if enough else "awaiting"}
+
+
+def _edited(session: Session, call: Call, event: CallEdited) -> dict[str, Any]:
+    """Other arguments, ruled anew: whoever approved before did not see them, so nobody has approved yet."""
+    old, new = call.call, event.call
+    if event.before != old.digest:
+        raise IllegalEvent("That change is for a different call.")
+    if _nature(new) != _nature(old):
+        raise IllegalEvent("A change may touch the arguments of a call, nothing else.")
+    if new.mode != "ask" or new.digest == old.digest:
+        raise IllegalEvent("A changed call has other arguments, and is asked for.")
+    _permitted(session, call, event)
+    first = call.proposed or old
+    return {
+        "call": new,
+        "proposed": None if new.digest == first.digest else first,
+        "decisions": (),
+        "edited_by": event.by,
+        "edited_by_name": event.by_name,
+    }
+
+
+def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
+    """What a call is, whatever its arguments."""
+    return call.call_id, call.ref, call.tool, call.control, call.idempotent
+
+
+def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided | CallEdited) -> None:
+    approvers = call.call.approvers or Approvers()
+    if approvers.exclude_requester and event.by in session.requesters:
+        raise IllegalEvent("Who asked for the session may not decide on this call.")
+    if event.via not in _rights(approvers, event.by):
+        raise IllegalEvent("That person may not decide on this call.")
+
+
+def _rights(approvers: Approvers, by: str) -> set[str]:
+    if not approvers.users and not approvers.groups:
+        return {"anyone"}
+    rights = {f"group:{group}" for group in approvers.groups}
+    return rights | {"user"} if approvers.names(by) else rights

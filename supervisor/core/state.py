@@ -1,0 +1,354 @@
+"""The state of a session: what a fold over its events gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from supervisor.core.conditions import Condition
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
+from supervisor.core.events.base import LAST
+from supervisor.core.events.subagents import child_folder
+from supervisor.core.messages import Frozen, Json, Usage
+from supervisor.core.persona import Budgets
+
+CallPhase = Literal[
+    "ready", "held", "awaiting", "approved", "denied", "refused",
+    "started", "unknown", "finished", "open", "asking", "sleeping", "delegating",
+]  # fmt: skip
+Lifecycle = Literal["running", "paused", "completed", "failed", "cancelled"]
+
+SETTLED: frozenset[CallPhase] = frozenset({"denied", "refused", "finished"})
+
+
+class Decision(Frozen):
+    verdict: Literal["approve", "deny"]
+    by: str
+    by_name: str
+    at: datetime
+    reason: str = ""
+    via: str = "anyone"
+
+
+class Call(Frozen):
+    """A tool call as it stands; `proposed` is what the model had selected, where a person changed it since."""
+
+    call: ToolCall
+    phase: CallPhase
+    proposed: ToolCall | None = None
+    edited_by: str = ""
+    edited_by_name: str = ""
+    request_id: str = ""
+    requested_at: datetime | None = None
+    decisions: tuple[Decision, ...] = ()
+    attempt: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    ok: bool = True
+    content: str = ""
+    artifacts: tuple[str, ...] = ()
+    duration_ms: int = 0
+    question: str = ""
+    options: tuple[str, ...] = ()
+    answered_by: str = ""
+
+    @property
+    def call_id(self) -> str:
+        return self.call.call_id
+
+    @property
+    def settled(self) -> bool:
+        return self.phase in SETTLED
+
+
+class Step(Frozen):
+    """One answer of the model with the calls it selected; numbered from 1."""
+
+    number: int
+    text: str
+    calls: tuple[Call, ...]
+    usage: Usage
+    cost_usd: Decimal | None
+    model: str
+    duration_ms: int
+    at: datetime
+    native: str | None = None
+
+
+class Note(Frozen):
+    """Something a person or system told the session; shown to the model before the step that follows."""
+
+    text: str
+    by: str
+    by_name: str
+    at: datetime
+    before_step: int = 0
+
+
+class Halt(Frozen):
+    """One explicit pause, numbered from 1, and how it ended."""
+
+    number: int
+    reason: PauseReason
+    detail: str
+    by: str
+    by_name: str
+    at: datetime
+    conditions: tuple[Condition, ...] = ()
+    resumed_by: str = ""
+    resumed_by_name: str = ""
+    resumed_at: datetime | None = None
+    trigger: Trigger | None = None
+    delivery: str = ""
+
+
+class Timer(Frozen):
+    """A reminder: `set` until it fires or is dropped."""
+
+    id: str
+    due: datetime
+    text: str
+    about: str
+    by: str
+    by_name: str
+    state: Literal["set", "fired", "dropped"] = "set"
+    ended_by: str = ""
+    ended_at: datetime | None = None
+
+
+class Child(Frozen):
+    """A sub-agent, as the session that launched it knows it; what it used includes its own sub-agents."""
+
+    id: str
+    call_id: str
+    name: str
+    persona: str
+    task: str
+    at: datetime
+    budgets: Budgets
+    state: Literal["running", "completed", "failed", "cancelled"] = "running"
+    verdict: Literal["", "retry", "skip", "stop"] = ""
+    decided_by: str = ""
+    decided_by_name: str = ""
+    decided_at: datetime | None = None
+    result: str = ""
+    steps: int = 0
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    unpriced: bool = False
+    artifacts: tuple[str, ...] = ()
+    finished_at: datetime | None = None
+
+
+class Skip(Frozen):
+    """A subtask that will not be done."""
+
+    call_id: str
+    name: str
+    reason: str
+
+
+class Fork(Frozen):
+    """Which session this one was copied from, up to which of its steps."""
+
+    source: str
+    step: int
+    version: int
+    by: str
+    by_name: str
+    at: datetime
+    requesters: tuple[str, ...] = ()
+    files: Inherited | None = None
+
+
+class Compaction(Frozen):
+    """The model reads `summary` in place of the steps up to `through_step`, since there were `at_step` steps."""
+
+    through_step: int
+    at_step: int
+    summary: str
+    at: datetime
+
+
+class Session(Frozen):
+    """Everything known about a session; `version` counts the events folded so far.
+
+    `allowance` are its budgets at the start, by which they are raised.
+    """
+
+    id: str
+    version: int
+    task: str
+    persona: str
+    persona_digest: str
+    launched_by: str
+    launched_by_name: str
+    launched_at: datetime
+    changed_at: datetime
+    budgets: Budgets
+    allowance: Budgets
+    origin: Json = Field(default_factory=dict)
+    lineage: Lineage | None = None
+    forked: Fork | None = None
+    restored_at: datetime | None = None
+    lifecycle: Lifecycle = "running"
+    pause: Paused | None = None
+    halts: tuple[Halt, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    steps: tuple[Step, ...] = ()
+    notes: tuple[Note, ...] = ()
+    inbox: tuple[Note, ...] = ()
+    children: tuple[Child, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    compactions: tuple[Compaction, ...] = ()
+    compact_next: bool = False
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    unpriced: bool = False
+    errors_in_a_row: int = 0
+    ended_by: str = ""
+    ending: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.lifecycle in ("completed", "failed", "cancelled")
+
+    @property
+    def began_at(self) -> datetime:
+        """When it began to use its budget: a copy, when it was copied."""
+        return self.forked.at if self.forked else self.launched_at
+
+    @property
+    def root(self) -> str:
+        """The session that a person launched, of which this one is a part."""
+        return self.lineage.root if self.lineage else self.id
+
+    @property
+    def folder(self) -> str:
+        """Where it works, below the workspace; a sub-agent inside the folder of who launched it."""
+        return self.lineage.folder if self.lineage else self.id
+
+    @property
+    def inherited(self) -> tuple[Inherited, ...]:
+        """The files it begins with."""
+        given = self.lineage.inputs if self.lineage else ()
+        return (*given, self.forked.files) if self.forked and self.forked.files else given
+
+    @property
+    def requesters(self) -> frozenset[str]:
+        """Everybody who asked for this session: who launched it, its ancestors, or forked it."""
+        forked = {self.forked.by, *self.forked.requesters} if self.forked else set()
+        return frozenset({self.launched_by, *(self.lineage.requesters if self.lineage else ()), *forked})
+
+    @property
+    def running_children(self) -> tuple[Child, ...]:
+        return tuple(c for c in self.children if c.state == "running")
+
+    def child(self, child_id: str) -> Child:
+        """Raises IllegalEvent when there is none."""
+        for child in self.children:
+            if child.id == child_id:
+                return child
+        raise IllegalEvent("That sub-agent is not part of this session.")
+
+    @property
+    def total_usage(self) -> Usage:
+        """What it used, with its sub-agents that have ended."""
+        return sum((c.usage for c in self.children), self.usage)
+
+    @property
+    def total_cost_usd(self) -> Decimal:
+        return sum((c.cost_usd for c in self.children), self.cost_usd)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Files that its calls wrote, and its sub-agents that have ended, relative to its folder, each once.
+
+        In the order of their last writing, those of sub-agents behind its own.
+        """
+        paths = [p for step in self.steps for call in step.calls for p in call.artifacts]
+        paths += [f"{child_folder(c.name, c.id)}/{p}" for c in self.children for p in c.artifacts]
+        return tuple(reversed(dict.fromkeys(reversed(paths))))
+
+    @property
+    def waits(self) -> tuple[tuple[str, Condition], ...]:
+        """What would resume it, each with a name of its own: `p<pause>.<position>`."""
+        if self.lifecycle != "paused":
+            return ()
+        return tuple(
+            (f"p{halt.number}.{position}", condition)
+            for halt in self.halts
+            if halt.resumed_at is None
+            for position, condition in enumerate(halt.conditions)
+        )
+
+    @property
+    def open_calls(self) -> tuple[Call, ...]:
+        """Calls of the last step that have no result yet."""
+        return tuple(c for c in self.steps[-1].calls if not c.settled) if self.steps else ()
+
+    def calls_in(self, *phases: CallPhase) -> tuple[Call, ...]:
+        return tuple(c for c in self.open_calls if c.phase in phases)
+
+    def call(self, call_id: str) -> Call:
+        """Any call of any step. Raises IllegalEvent when there is none."""
+        number, _, _ = call_id.partition(".")
+        if number.isdecimal() and len(number) < 10 and 1 <= int(number) <= len(self.steps):
+            for call in self.steps[int(number) - 1].calls:
+                if call.call_id == call_id:
+                    return call
+        raise IllegalEvent("That tool call is not part of this session.")
+
+    def timer(self, timer_id: str) -> Timer:
+        """A reminder that is set, or has fired and was not put away. Raises IllegalEvent when there is none."""
+        for timer in self.timers:
+            if timer.id == timer_id and timer.state != "dropped":
+                return timer
+        raise IllegalEvent("That reminder was already put away.")
+
+    def asks(self, request_id: str) -> bool:
+        """Whether a call of an approval request still waits."""
+        return not self.ended and any(c.request_id == request_id for c in self.calls_in("awaiting"))
+
+    @property
+    def waiting_for(self) -> PauseReason | None:
+        """Why nothing goes on by itself; None while something does, and after the end."""
+        if self.ended:
+            return None
+        if self.pause:
+            return self.pause.reason
+        left = [c for c in self.open_calls if c.phase != "open" or c.call.tool not in LAST]
+        open_ = {c.phase for c in left}
+        if not open_ or open_ & {"ready", "approved", "started", "held", "open"}:
+            return None
+        if "unknown" in open_:
+            return "outcome_unknown"
+        if "awaiting" in open_:
+            return "human_approval_required"
+        if "asking" in open_ or not open_ & {"delegating"}:
+            return "human_input_required"
+        if self.running_children:
+            return "children_running"
+        # Otherwise the next subtask begins, or the plan ends, by itself.
+        return "human_input_required" if self._failure_asked_about else None
+
+    @property
+    def _failure_asked_about(self) -> bool:
+        asking = {
+            call.call_id
+            for call in self.calls_in("delegating")
+            if isinstance(call.call.arguments, dict) and call.call.arguments.get("on_failure") == "ask"
+        }
+        return any(
+            child.state in ("failed", "cancelled") and not child.verdict and child.call_id in asking
+            for child in self.children
+        )
+
+    @property
+    def status(self) -> str:
+        """`running`, `paused`, `completed`, `failed` or `cancelled`."""
+        return "paused" if self.waiting_for else self.lifecycle

@@ -1,0 +1,148 @@
+"""A session with its sub-agents as one looks at it: how each stands, and what in it needs a person. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Literal
+
+from supervisor.core.delegation import DELEGATING, Standing, standings, undecided
+from supervisor.core.events import PauseReason
+from supervisor.core.messages import Frozen
+from supervisor.core.state import CallPhase, Session
+
+ChildStatus = Literal["waiting", "running", "paused", "completed", "failed", "cancelled", "skipped"]
+Until = Literal["person", "paused", "ended"]
+# What comes by itself; for anything else somebody has to act.
+BY_ITSELF: frozenset[PauseReason] = frozenset({"external_dependency", "scheduled", "children_running"})
+_CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
+# The sessions of sub-agents that have not ended, by their ids.
+AtWork = Mapping[str, Session]
+
+
+class ChildStanding(Frozen):
+    """One subtask of a plan: `id` is the session that does it, `reason` why it was given up.
+
+    `undecided`: it failed, and a person has to say what next.
+    """
+
+    id: str | None
+    call_id: str
+    name: str
+    persona: str
+    task: str
+    depends_on: tuple[str, ...] = ()
+    status: ChildStatus
+    waiting_for: PauseReason | None = None
+    undecided: bool = False
+    reason: str = ""
+    result: str = ""
+    steps: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced: bool = False
+    artifacts: tuple[str, ...] = ()
+
+
+class Need(Frozen):
+    """What waits for a person: `session_id` is where to act, `name` leads there through the names of subtasks.
+
+    `child_id` is a sub-agent that failed, of which has to be said what next.
+    """
+
+    session_id: str
+    name: str
+    persona: str
+    waiting_for: PauseReason
+    child_id: str | None = None
+
+
+def children_of(session: Session, at_work: AtWork) -> list[ChildStanding]:
+    """Every subtask of its plans that were begun, in their order."""
+    found: list[ChildStanding] = []
+    for step in session.steps:
+        for call in step.calls:
+            if call.call.tool in DELEGATING and call.phase in _CARRIED_OUT:
+                open_ = {child.id for child in undecided(session, call)}
+                stands = standings(session, call)
+                found += [_child(session, call.call_id, s, at_work, open_) for s in stands]
+    return found
+
+
+def _child(
+    session: Session, call_id: str, standing: Standing, at_work: AtWork, open_: set[str]
+) -> ChildStanding:
+    subtask, child = standing.subtask, standing.child
+    about = {
+        "call_id": call_id,
+        "name": subtask.id,
+        "persona": subtask.persona,
+        "task": subtask.task,
+        "depends_on": subtask.depends_on,
+    }
+    if child is None or standing.state in ("waiting", "ready", "skipped"):
+        gone = f"the session was {session.lifecycle}" if session.ended else ""
+        reason = standing.note or gone
+        status: ChildStatus = "skipped" if reason or standing.state == "skipped" else "waiting"
+        return ChildStanding(**about, id=child.id if child else None, status=status, reason=reason)
+    found = at_work.get(child.id)
+    if found is None:
+        return ChildStanding(
+            **about,
+            id=child.id,
+            status=child.state,
+            undecided=child.id in open_,
+            result=child.result,
+            steps=child.steps,
+            cost_usd=child.cost_usd,
+            unpriced=child.unpriced,
+            artifacts=child.artifacts,
+        )
+    return ChildStanding.model_validate(
+        {
+            **about,
+            "id": child.id,
+            "status": found.status,
+            "waiting_for": found.waiting_for,
+            "result": found.ending,
+            "steps": len(found.steps),
+            "cost_usd": total_cost(found, at_work),
+            "unpriced": found.unpriced,
+            "artifacts": found.artifacts,
+        }
+    )
+
+
+def total_cost(session: Session, at_work: AtWork) -> Decimal:
+    """What it cost so far with all sub-agents."""
+    running = (at_work[child.id] for child in session.running_children if child.id in at_work)
+    return sum((total_cost(child, at_work) for child in running), session.total_cost_usd)
+
+
+def needs_of(session: Session, at_work: AtWork) -> list[Need]:
+    """Everything in a session and its sub-agents that waits for a person."""
+    return list(_needs(session, at_work, ()))
+
+
+def _needs(session: Session, at_work: AtWork, path: tuple[str, ...]) -> Iterator[Need]:
+    if session.ended:
+        return
+    about = {"session_id": session.id, "persona": session.persona}
+    failed = [c for call in session.calls_in("delegating") for c in undecided(session, call)]
+    for child in failed:
+        name = "/".join((*path, child.name))
+        yield Need(**about, name=name, waiting_for="human_input_required", child_id=child.id)
+    reason = session.waiting_for
+    told = reason == "human_input_required" and not session.calls_in("asking")
+    if reason and reason not in BY_ITSELF and not told:
+        yield Need(**about, name="/".join(path), waiting_for=reason)
+    for child in session.running_children:
+        if child.id in at_work:
+            yield from _needs(at_work[child.id], at_work, (*path, child.name))
+
+
+def reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
+    """Whether a session is so far: ended; or needs a person; or is `paused`, other than for its sub-agents."""
+    if session.ended or until == "ended":
+        return session.ended
+    rests = until == "paused" and session.waiting_for not in (None, "children_running")
+    return rests or any(needs)

@@ -1,0 +1,100 @@
+"""What resumes a paused session: the one place where each trigger is decided. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Webhook
+from supervisor.core.events import Event, PauseReason, Resumed, WaitEnded
+from supervisor.core.reducer import woken
+from supervisor.core.state import Session
+
+Kind = Literal["webhook", "event", "cron", "children", "manual"]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Something that happened: a webhook or event by `name` with its data, a time by its wait's name, or the end of
+    the last sub-agent.
+
+    `delivery` names this one webhook or event: it resumes a session once, however often it is handed over.
+    """
+
+    kind: Kind
+    name: str = ""
+    data: Any = None
+    delivery: str = ""
+
+
+def _webhook(_: str, condition: Condition, signal: Signal) -> bool:
+    return isinstance(condition, Webhook) and condition.name == signal.name
+
+
+def _event(_: str, condition: Condition, signal: Signal) -> bool:
+    if not isinstance(condition, OnEvent) or condition.event != signal.name:
+        return False
+    return all(clause.holds(signal.data) for clause in condition.where)
+
+
+def _cron(wait: str, condition: Condition, signal: Signal) -> bool:
+    return isinstance(condition, At | Cron) and wait == signal.name
+
+
+def _children(_: str, condition: Condition, __: Signal) -> bool:
+    return isinstance(condition, Manual) and condition.type == "children"
+
+
+def _manual(_: str, __: Condition, ___: Signal) -> bool:
+    return True
+
+
+RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
+    "webhook": _webhook,
+    "manual": _manual,
+    "cron": _cron,
+    "event": _event,
+    "children": _children,
+}
+
+
+def matching(session: Session, signal: Signal) -> Condition | None:
+    """The first condition of the session that the signal makes true; None where it waits for something else."""
+    if signal.delivery and any(halt.delivery == signal.delivery for halt in session.halts):
+        return None
+    decides = RESUME_TRIGGERS[signal.kind]
+    for wait, condition in session.waits:
+        if decides(wait, condition, signal):
+            return condition
+    return None
+
+
+def resumption(session: Session, event: Resumed) -> list[Event]:
+    """The resume, and with it the end of the agent's own wait."""
+    ends: list[Event] = [
+        WaitEnded(
+            at=event.at,
+            by=event.by,
+            by_name=event.by_name,
+            call_id=call.call_id,
+            content=woken(event) or "A person resumed the session.",
+        )
+        for call in session.calls_in("sleeping")
+    ]
+    return [event, *ends]
+
+
+def reason_for(conditions: Sequence[Condition]) -> PauseReason:
+    """Why a session pauses that waits for these: the first one says."""
+    for condition in conditions:
+        match condition:
+            case Webhook() | OnEvent():
+                return "external_dependency"
+            case At() | Cron():
+                return "scheduled"
+            case Manual(type="approval"):
+                return "human_approval_required"
+            case Manual(type="children"):
+                return "children_running"
+    return "manual"

@@ -1,0 +1,14 @@
+"""The way to a language model: a real provider, or the scripted demo when none is chosen."""
+
+from __future__ import annotations
+
+from supervisor.models.demo.gateway import DemoGateway
+from supervisor.models.gateway import Gateway, GatewayError, GatewayErrorKind
+from supervisor.models.provider import ProviderGateway
+
+__all__ = ["DemoGateway", "Gateway", "GatewayError", "GatewayErrorKind", "ProviderGateway", "make_gateway"]
+
+
+def make_gateway(model: str | None) -> ProviderGateway | DemoGateway:
+    """The gateway for `provider:name`, or the scripted demo for None; imports no provider's library yet."""
+    return ProviderGateway(model) if model else DemoGateway()

@@ -1,0 +1,66 @@
+"""The scripted demo: a stand-in that walks through a task when no model is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+from supervisor.core.messages import ModelReply, ModelRequest, ProposedCall, Usage
+from supervisor.models.demo.script import Step, next_step
+
+MODEL_NAME = "demo:scripted"
+WORDS_TO_TOKENS = 4 / 3
+
+
+class DemoGateway:
+    """Plays the script, which depends on the conversation alone, so it survives any restart.
+
+    `delay` is how long a reply takes, so that people see the steps go by.
+    """
+
+    def __init__(self, delay: timedelta = timedelta(milliseconds=300)) -> None:
+        self._delay = delay
+
+    @property
+    def description(self) -> str:
+        return f"{MODEL_NAME} (a script, no language model)"
+
+    async def check(self, model: str | None = None) -> None:
+        """Nothing can be wrong with a script."""
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """The next step of the script; costs nothing and never fails."""
+        started = time.monotonic()
+        step = next_step(request)
+        await asyncio.sleep(self._delay.total_seconds())
+        return ModelReply(
+            text=step.text,
+            calls=_numbered(step, request),
+            usage=_usage(step, request),
+            cost_usd=Decimal(0),
+            model=MODEL_NAME,
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    async def close(self) -> None:
+        """A script holds nothing."""
+
+
+def _numbered(step: Step, request: ModelRequest) -> tuple[ProposedCall, ...]:
+    # The position in the conversation makes the id unique without any memory.
+    return tuple(
+        ProposedCall(call_id=f"demo_{len(request.turns)}_{number}", tool=tool, arguments=arguments)
+        for number, (tool, arguments) in enumerate(step.calls)
+    )
+
+
+def _usage(step: Step, request: ModelRequest) -> Usage:
+    read = [request.instructions, *(turn.model_dump_json() for turn in request.turns)]
+    written = [step.text, *(str(arguments) for _, arguments in step.calls)]
+    return Usage(input_tokens=_tokens(read), output_tokens=_tokens(written))
+
+
+def _tokens(texts: list[str]) -> int:
+    return round(sum(len(text.split()) for text in texts) * WORDS_TO_TOKENS)

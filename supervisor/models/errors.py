@@ -1,0 +1,134 @@
+"""Provider errors as sentences: what went wrong, whether waiting helps, what a person can do.
+
+Importing this module imports pydantic-ai, which takes seconds: only `channel` does, in a thread.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pydantic_ai import exceptions as ai
+
+from supervisor.models.gateway import GatewayError
+
+KEY_VARIABLES = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GOOGLE_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "openai-chat": "OPENAI_API_KEY",
+    "openai-responses": "OPENAI_API_KEY",
+}
+LONGEST_REASON = 200
+_SECRET = re.compile(r"(?i)(?:\b(?:sk-|sk_|xai-|gsk_|AIza)|bearer\s+|key[=:]\s*)[^\s'\",;]{4,}")
+_OVERFLOW = re.compile(
+    r"(?i)context.?(?:length|window|size)|prompt is too long|too many tokens|maximum.{0,20}tokens"
+)
+
+
+def from_nonsense(model: str) -> GatewayError:
+    """The refusal for an answer that no model gives, such as a proxy's page."""
+    return GatewayError(
+        "unavailable",
+        f"`{model}` answered with something that is not a model's reply; its base URL may be wrong.",
+        retryable=True,
+    )
+
+
+def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
+    """The refusal for one failed attempt at `model` (`provider:name`)."""
+    match error:
+        case ai.ModelRequestTimeout() | ai.ModelTimeoutError() | ai.ModelHTTPError(status_code=408):
+            return GatewayError("timed_out", f"`{model}` did not answer in time.", retryable=True)
+        case ai.ModelConnectionError():
+            return GatewayError(
+                "unavailable", f"The provider of `{model}` cannot be reached.", retryable=True
+            )
+        case ai.ModelQuotaExceededError():
+            return GatewayError(
+                "refused", f"The account behind `{model}` has used up its quota or credit{_because(error)}."
+            )
+        case ai.ModelRateLimitError():
+            return GatewayError(
+                "rate_limited",
+                f"The provider of `{model}` is limiting requests right now{_because(error)}.",
+                retryable=True,
+                retry_after=error.retry_after,
+            )
+        case ai.ModelUnavailableError() | ai.ModelServerError():
+            return GatewayError(
+                "unavailable",
+                f"The provider of `{model}` is failing right now{_because(error)}.",
+                retryable=True,
+                retry_after=error.retry_after,
+            )
+    return _rejected(error, model)
+
+
+def _rejected(error: ai.ModelAPIError, model: str) -> GatewayError:
+    match error:
+        case ai.ModelAuthenticationError():
+            # The provider's own words may quote the key, so they are left out.
+            return GatewayError(
+                "refused", f"The model provider refused the key for `{model}`; check {_key_variable(model)}."
+            )
+        case ai.ModelNotFoundError():
+            hint = getattr(error, "suggested_model_id", None)
+            meant = f" Did you mean `{hint}`?" if hint else ""
+            return GatewayError("refused", f"The provider does not know the model `{model}`.{meant}")
+        case ai.ModelContextWindowExceededError():
+            return _overflow(model)
+        case ai.ModelRequestRejectedError() if _OVERFLOW.search(reason(error)):
+            return _overflow(model)
+    return GatewayError("refused", f"The provider of `{model}` refused the request{_because(error)}.")
+
+
+def _overflow(model: str) -> GatewayError:
+    return GatewayError(
+        "context_overflow", f"The conversation no longer fits into what `{model}` can read; compact it first."
+    )
+
+
+def _key_variable(model: str) -> str:
+    variable = KEY_VARIABLES.get(model.partition(":")[0])
+    return f"`{variable}`" if variable else "the API key of that provider"
+
+
+def from_set_up(error: Exception, model: str) -> GatewayError:
+    """The refusal for a model that cannot be set up: its name, its key, or its library."""
+    if isinstance(error, ImportError):
+        provider = model.partition(":")[0]
+        return GatewayError(
+            "misconfigured", f"The library for the provider `{provider}` of `{model}` is not installed."
+        )
+    message = str(error)
+    variables = list(dict.fromkeys(re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", message)))
+    if variables:
+        named = " or ".join(f"`{name}`" for name in variables[:3])
+        return GatewayError("misconfigured", f"The model `{model}` cannot be used yet: set {named}.")
+    if message.startswith("Unknown model") or "provider" in message.lower():
+        meant = re.search(r"Did you mean '([^']+)'", message)
+        example = meant[1] if meant else "anthropic:claude-sonnet-4-6"
+        return GatewayError(
+            "misconfigured", f"There is no model `{model}`; write `provider:name`, such as `{example}`."
+        )
+    return GatewayError("misconfigured", f"The model `{model}` cannot be used: {shorten(message)}.")
+
+
+def _because(error: ai.ModelAPIError) -> str:
+    said = reason(error)
+    return f" ({said})" if said else ""
+
+
+def reason(error: ai.ModelAPIError) -> str:
+    """The provider's own words from the body of its error, shortened; empty where it said nothing usable."""
+    body = error.body
+    while isinstance(body, dict):
+        body = next((body[key] for key in ("error", "message", "detail") if body.get(key)), None)
+    # An HTML page comes from a proxy in between and says nothing to people.
+    return shorten(body) if isinstance(body, str) and "<" not in body[:20] else ""
+
+
+def shorten(text: str) -> str:
+    """One line of at most 200 characters, with anything that looks like a key left out."""
+    line = _SECRET.sub("…", " ".join(text.split())).rstrip(".")
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"

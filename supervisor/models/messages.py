@@ -1,0 +1,181 @@
+"""Our conversation as pydantic-ai's messages, and its response as our reply.
+
+Importing this module imports pydantic-ai, which takes seconds: only `channel` does, in a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pydantic_core
+from pydantic import ValidationError
+from pydantic_ai import messages as ai
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.tools import ToolDefinition
+
+from supervisor.core.messages import (
+    Json,
+    ModelRequest,
+    ModelTurn,
+    ProposedCall,
+    ToolSpec,
+    ToolTurn,
+    Turn,
+    Usage,
+    UserTurn,
+)
+
+log = logging.getLogger(__name__)
+
+NO_RESULT = "No result of this call was recorded."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response of a provider in our terms, before time and model name are known."""
+
+    text: str
+    calls: tuple[ProposedCall, ...]
+    usage: Usage
+    cost_usd: Decimal | None
+    native: str | None
+
+
+# --- towards the provider -------------------------------------------------------------------------
+
+
+def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
+    """The whole conversation: each model turn, and between two of them everything said to the model."""
+    messages: list[ai.ModelMessage] = []
+    asked: tuple[ProposedCall, ...] = ()
+    said: list[UserTurn | ToolTurn] = []
+    for turn in request.turns:
+        if not isinstance(turn, ModelTurn):
+            said.append(turn)
+            continue
+        messages += _request(said, asked, request.instructions)
+        messages += _response(turn)
+        asked, said = turn.calls, []
+    return messages + _request(said, asked, request.instructions)
+
+
+def to_parameters(tools: Iterable[ToolSpec]) -> ModelRequestParameters:
+    """The tools on offer, as functions that the model may call."""
+    return ModelRequestParameters(
+        function_tools=[
+            ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=tool.schema_)
+            for tool in tools
+        ]
+    )
+
+
+def _request(
+    said: list[UserTurn | ToolTurn], asked: tuple[ProposedCall, ...], instructions: str
+) -> list[ai.ModelMessage]:
+    # Providers want every call answered right after the turn that made it, before what people added.
+    results = {turn.call_id: turn for turn in said if isinstance(turn, ToolTurn)}
+    parts: list[ai.ModelRequestPart] = [_result(call, results.pop(call.call_id, None)) for call in asked]
+    for turn in said:
+        if isinstance(turn, UserTurn):
+            parts.append(ai.UserPromptPart(turn.text))
+        elif turn.call_id in results:
+            # Its call is no longer part of the conversation, so a provider takes it as text only.
+            parts.append(ai.UserPromptPart(f"Result of `{turn.tool}`:\n{turn.content}"))
+    return [ai.ModelRequest(parts=parts, instructions=instructions or None)] if parts else []
+
+
+def _result(call: ProposedCall, turn: ToolTurn | None) -> ai.ToolReturnPart:
+    if turn is None:
+        return ai.ToolReturnPart(call.tool, NO_RESULT, call.call_id, outcome="interrupted")
+    return ai.ToolReturnPart(
+        call.tool, turn.content, call.call_id, outcome="failed" if turn.failed else "success"
+    )
+
+
+def _response(turn: ModelTurn) -> list[ai.ModelMessage]:
+    if turn.native is not None and (restored := _restored(turn.native)):
+        return restored
+    parts: list[ai.ModelResponsePart] = [ai.TextPart(turn.text)] if turn.text else []
+    parts += [ai.ToolCallPart(call.tool, call.arguments, call.call_id) for call in turn.calls]
+    return [ai.ModelResponse(parts=parts)] if parts else []
+
+
+def _restored(native: str) -> list[ai.ModelMessage]:
+    try:
+        return ai.ModelMessagesTypeAdapter.validate_json(native)
+    except ValidationError:
+        # Text and calls say the same without the provider's extras, so the session can go on.
+        log.warning("A stored provider message is not readable by this version; its text and calls are used.")
+        return []
+
+
+# --- back from the provider -----------------------------------------------------------------------
+
+
+def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
+    """What the provider said, with call ids that are unique in the whole conversation."""
+    _number_calls(response, turns)
+    return Answer(
+        text=response.text or "",
+        calls=tuple(
+            ProposedCall(call_id=part.tool_call_id, tool=part.tool_name, arguments=_arguments(part.args))
+            for part in response.tool_calls
+        ),
+        usage=Usage(
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            cached_tokens=response.usage.cache_read_tokens,
+        ),
+        cost_usd=_cost(response),
+        native=_native(response),
+    )
+
+
+def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
+    # Some local servers number the calls of every turn from zero; approvals need one id for one call.
+    taken = {call.call_id for turn in turns if isinstance(turn, ModelTurn) for call in turn.calls}
+    for part in response.tool_calls:
+        given = part.tool_call_id or "call"
+        unique, copies = given, 1
+        while unique in taken:
+            copies += 1
+            unique = f"{given}_{copies}"
+        taken.add(unique)
+        part.tool_call_id = unique
+
+
+def _arguments(args: str | Json | None) -> Json | str:
+    if isinstance(args, dict):
+        return args
+    if not args:
+        return {}
+    try:
+        # NaN and Infinity are not JSON, and have no canonical form that could be approved.
+        parsed = pydantic_core.from_json(args, allow_inf_nan=False)
+    except ValueError:
+        return args
+    return parsed if isinstance(parsed, dict) else args
+
+
+def _cost(response: ai.ModelResponse) -> Decimal | None:
+    if not response.model_name:
+        return None
+    try:
+        return response.cost().total_price
+    except (LookupError, ValueError):
+        # LookupError: no known price. ValueError: the provider did not say what was used.
+        return None
+
+
+def _native(response: ai.ModelResponse) -> str | None:
+    if all(_plain(part) for part in response.parts):
+        return None
+    return ai.ModelMessagesTypeAdapter.dump_json([response]).decode()
+
+
+def _plain(part: ai.ModelResponsePart) -> bool:
+    # Signatures may also hang on text and calls, as `provider_details`.
+    return isinstance(part, ai.TextPart | ai.ToolCallPart) and not part.provider_details

@@ -1,0 +1,156 @@
+"""Sessions from the store: loaded by folding their log, changed only by an append at the version that was read."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from storage.keys import partition_of
+from storage.log import Birth, Claim, Lease, LogStore, Stored
+from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
+from supervisor.core.events import Event, decode, encode
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.effects import effects_of
+
+SNAPSHOT_EVERY = 200
+_log = logging.getLogger("flagman.sessions")
+
+
+class Sessions:
+    """A bounded cache of folds over the log store; the log is the truth, the cache only saves reading it again."""
+
+    def __init__(self, log: LogStore, *, cached: int = 256) -> None:
+        self._log, self._cached = log, cached
+        self._folds: OrderedDict[str, Session] = OrderedDict()
+        self._snapshots: dict[str, int] = {}
+
+    def known_version(self, session_id: str) -> int:
+        """How many events need not be read again; 0 when none."""
+        fold = self._folds.get(session_id)
+        return fold.version if fold else 0
+
+    def forget(self, session_id: str) -> None:
+        """Read it anew the next time."""
+        self._folds.pop(session_id, None)
+        self._snapshots.pop(session_id, None)
+
+    async def load(self, session_id: str) -> Session:
+        """The session as it stands. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        try:
+            partition_of(session_id)
+        except ValueError:
+            raise SessionNotFound(session_id) from None
+        known = self.known_version(session_id)
+        return await self.absorb(session_id, await self._log.load(session_id, known))
+
+    async def absorb(self, session_id: str, stored: Stored) -> Session:
+        """The session after what was read. Raises as `load`."""
+        if stored.length < stored.start:
+            # The log that was known is gone; one that was restored may stand in its place.
+            return await self._anew(session_id)
+        start = await self._beginning(session_id, stored)
+        if start is None and stored.start:
+            return await self._anew(session_id)
+        if start is None and not stored.events:
+            raise SessionNotFound(session_id)
+        position = start.version if start else 0
+        # The cache may have moved on since the log was read.
+        new = stored.events[position - stored.start :]
+        events = [decode(session_id, position + n, data) for n, data in enumerate(new)]
+        try:
+            session = fold(session_id, events, start)
+        except IllegalEvent as error:
+            if start:
+                # What was known may be of a log that is gone.
+                return await self._anew(session_id)
+            raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
+        return self._keep(session)
+
+    async def _anew(self, session_id: str) -> Session:
+        """The session from its first event on, whatever was known of it."""
+        self.forget(session_id)
+        await self._log.drop_snapshot(session_id)
+        events = await self._log.read(session_id)
+        return await self.absorb(session_id, Stored(0, None, events, len(events)))
+
+    async def _beginning(self, session_id: str, stored: Stored) -> Session | None:
+        """What the events that were read follow on; None where that is nothing, or nothing usable."""
+        cached = self._folds.get(session_id)
+        if cached and stored.start <= cached.version:
+            return cached
+        if stored.snapshot is None:
+            return None
+        restored = _restore(stored.snapshot)
+        if restored is None:
+            await self._log.drop_snapshot(session_id)
+        return restored
+
+    async def append(
+        self,
+        before: Session | None,
+        after: Session,
+        events: Sequence[Event],
+        *,
+        blobs: dict[str, bytes] | None = None,
+        claim: Claim | None = None,
+        births: Sequence[Birth] = (),
+        lease: Lease | None = None,
+        release: bool = False,
+    ) -> bool:
+        """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
+
+        The sessions of `births` begin in the same step.
+
+        Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or StoreUnavailable.
+        """
+        effects = effects_of(
+            before, after, blobs=blobs, claim=claim, births=births, lease=lease, release=release
+        )
+        expected = before.version if before else 0
+        done = await self._log.append(after.id, expected, [encode(e) for e in events], effects)
+        self._keep(after)
+        await self._snapshot(after)
+        return done.released
+
+    @staticmethod
+    def birth(session: Session, events: Sequence[Event]) -> Birth:
+        """A session that is to begin with another's append."""
+        return Birth(session.id, [encode(e) for e in events], effects_of(None, session))
+
+    async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
+        """Whether an append that was not answered took place: exactly these events stand at its place."""
+        stored = await self._log.read(after.id, before.version, before.version + len(events) - 1)
+        if stored != [encode(event) for event in events]:
+            return False
+        self._keep(after)
+        return True
+
+    async def events(self, session_id: str) -> list[Event]:
+        """The whole log. Raises LogUnreadable."""
+        return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
+
+    def _keep(self, session: Session) -> Session:
+        self._folds[session.id] = session
+        self._folds.move_to_end(session.id)
+        while len(self._folds) > self._cached:
+            gone, _ = self._folds.popitem(last=False)
+            self._snapshots.pop(gone, None)
+        return session
+
+    async def _snapshot(self, session: Session) -> None:
+        if session.version - self._snapshots.get(session.id, 0) < SNAPSHOT_EVERY:
+            return
+        self._snapshots[session.id] = session.version
+        await self._log.save_snapshot(session.id, session.version, session.model_dump_json().encode())
+
+
+def _restore(snapshot: bytes) -> Session | None:
+    try:
+        return Session.model_validate_json(snapshot)
+    except ValidationError as error:
+        _log.warning("a snapshot of another shape is dropped: %s", error.title)
+        return None

@@ -1,0 +1,106 @@
+"""Resume tokens: signed, expiring, each for one pause of one session, which it can end once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+
+from supervisor.core.errors import FlagmanError, IllegalEvent
+from supervisor.core.events import Actor
+from supervisor.core.state import Halt, Session
+from supervisor.service import Supervisor
+
+LIFETIME = timedelta(days=7)
+LONGEST_TOKEN = 1000
+_SALT = "flagman.resume.1"
+_TRIES = 10
+
+
+class TokenForged(FlagmanError):
+    code = "token_invalid"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("This resume token was not given out here.")
+
+
+class TokenExpired(FlagmanError):
+    code = "token_expired"
+    status = 410
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(f"This resume token expired on {at:%Y-%m-%d at %H:%M} UTC.")
+
+
+class TokenUsed(FlagmanError):
+    """`by` and `at` say what ended the pause."""
+
+    code = "token_used"
+    status = 409
+
+    def __init__(self, halt: Halt | None, session: Session) -> None:
+        if halt and halt.resumed_at:
+            who = halt.resumed_by_name or halt.resumed_by
+            what = f"by {who} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"
+        else:
+            what = f"when the session was {session.lifecycle}"
+        super().__init__(f"The pause of this resume token has already ended, {what}.")
+
+
+class ResumeTokens:
+    """Gives out and redeems. The first of `secrets` signs, all of them are accepted."""
+
+    def __init__(self, secrets: Sequence[str], *, lifetime: timedelta = LIFETIME) -> None:
+        self._lifetime = lifetime
+        self._serializer = URLSafeTimedSerializer(
+            list(reversed(secrets)), salt=_SALT, signer_kwargs={"digest_method": hashlib.sha256}
+        )
+
+    def give(self, session: Session) -> tuple[str, datetime]:
+        """A token for the pause that the session is in, and when it expires. Raises IllegalEvent."""
+        if not session.pause:
+            raise IllegalEvent("This session is not paused, so there is nothing to resume.")
+        token = self._serializer.dumps([session.id, session.halts[-1].number])
+        expires = datetime.now(UTC).replace(microsecond=0) + self._lifetime
+        return str(token), expires
+
+    def read(self, token: str) -> tuple[str, int]:
+        """The session and the number of its pause. Raises TokenForged or TokenExpired."""
+        if len(token) > LONGEST_TOKEN:
+            raise TokenForged
+        try:
+            said: Any = self._serializer.loads(token, max_age=int(self._lifetime.total_seconds()))
+        except SignatureExpired as error:
+            signed = error.date_signed or datetime.now(UTC)
+            raise TokenExpired(signed + self._lifetime) from None
+        except BadData:
+            raise TokenForged from None
+        match said:
+            case [str(session_id), int(number)]:
+                return session_id, number
+        raise TokenForged
+
+    async def redeem(
+        self, supervisor: Supervisor, token: str, *, data: Any = None, context: str = ""
+    ) -> Session:
+        """Resume. Raises TokenForged, TokenExpired, TokenUsed, or what the supervisor raises."""
+        session_id, number = self.read(token)
+        actor = Actor(id="token", name="a resume token")
+        for _ in range(_TRIES):
+            session = await supervisor.get(session_id)
+            halt = next((h for h in session.halts if h.number == number), None)
+            if not session.pause or halt is None or halt.resumed_at:
+                raise TokenUsed(halt, session)
+            newest = session.halts[-1].number
+            try:
+                return await supervisor.resume(
+                    session_id, actor, trigger="token", data=data, context=context, halt=newest
+                )
+            except IllegalEvent:
+                # It moved on in between: another pause was put on top, or this one has ended.
+                continue
+        raise FlagmanError("The session is changing too quickly; please try again.")

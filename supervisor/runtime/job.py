@@ -1,0 +1,341 @@
+"""The control loop: asks the core what is next, does it, and records what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from storage.queue import Started
+from supervisor.core.conditions import parse_condition
+from supervisor.core.control import (
+    CallModel,
+    Compact,
+    Fail,
+    Finish,
+    Pause,
+    RunTools,
+    Sleep,
+    Wait,
+    next_action,
+)
+from supervisor.core.delegation import Delegate
+from supervisor.core.digest import call_digest
+from supervisor.core.errors import IllegalEvent, InvalidCondition
+from supervisor.core.events import (
+    ApprovalRequested,
+    Completed,
+    Failed,
+    OutcomeLost,
+    Paused,
+    QuestionAsked,
+    Resumed,
+    ToolFinished,
+    ToolStarted,
+    WaitBegun,
+    WaitEnded,
+)
+from supervisor.core.state import Call, Session
+from supervisor.core.triggers import Signal, matching, reason_for, resumption
+from supervisor.models.gateway import Gateway
+from supervisor.personas.library import PersonaLibrary
+from supervisor.repository import Sessions
+from supervisor.runtime.model_step import Asking
+from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.subagents import Coordinator
+from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
+from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.worker import Done, Later, Signals
+from supervisor.signals import Deliveries
+from supervisor.tools.contract import Tool
+
+_log = logging.getLogger("flagman.runner")
+
+
+class Runner:
+    """What every job of the ready queue needs."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        gateway: Gateway,
+        tools: Mapping[str, Tool],
+        toolrun: ToolRunner,
+        personas: PersonaLibrary,
+        deliveries: Deliveries,
+        coordinator: Coordinator,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.sessions, self.gateway, self.tools = sessions, gateway, tools
+        self.questions = Questions()
+        self.toolrun, self.personas = toolrun, personas
+        self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
+
+    async def advance(self, started: Started, signals: Signals) -> Done | Later:
+        """Advance one session until nothing goes on by itself. The handler of the ready queue."""
+        session_id = started.lease.session_id
+        session = await self.sessions.absorb(session_id, started.log)
+        return await _Advance(self, started, signals, session).run()
+
+
+class _Advance:
+    """One job."""
+
+    def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
+        self._runner, self._signals = runner, signals
+        self._ledger = Ledger(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._model = Asking(
+            self._ledger,
+            signals,
+            self._refresh,
+            runner.gateway,
+            runner.questions,
+            runner.personas,
+            runner.tools,
+            runner.clock,
+        )
+        self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
+        self._running: dict[str, asyncio.Task[Result]] = {}
+        self._attempts: dict[str, int] = {}
+        # The version at which the sub-agents were last looked at; -1: look again.
+        self._looked_at = -1
+
+    @property
+    def _session(self) -> Session:
+        return self._ledger.session
+
+    async def run(self) -> Done | Later:
+        try:
+            while True:
+                outcome = await self._turn()
+                if outcome is not None:
+                    return outcome
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _turn(self) -> Done | Later | None:
+        """One pass: what is next, done. None to go round again."""
+        if self._ledger.lost:
+            return await self._late()
+        await self._look_at_children()
+        match next_action(self._session, self._runner.clock()):
+            case Finish(summary=summary):
+                self._ledger.add(Completed(**self._ledger.now(), summary=summary))
+            case Fail(error=error):
+                self._ledger.add(Failed(**self._ledger.now(), error=error))
+            case Pause(reason=reason, detail=detail):
+                self._ledger.add(Paused(**self._ledger.now(), reason=reason, detail=detail))
+            case CallModel(context_seen=seen):
+                return await self._model.step(seen)
+            case RunTools() as action:
+                return await self._tools(action)
+            case Sleep(call=call):
+                self._sleep(call)
+            case Delegate() as action:
+                await self._delegate(action)
+            case Compact(through_step=through):
+                return await self._model.sum_up(through)
+            case Wait():
+                return await self._rest()
+        return None
+
+    async def _rest(self) -> Done | None:
+        """Nothing goes on by itself: give the lease up, unless something came in meanwhile."""
+        if self._running:
+            await self._settle_running()
+            return None
+        if self._session.pause and not self._session.running_children and self._children_awaited():
+            return None
+        if not self._ledger.pending:
+            # What it waits for may have come before it did.
+            if self._session.waits and await self._runner.deliveries.catch_up(self._session):
+                await self._refresh()
+                return None
+            return Done()
+        released = await self._ledger.commit(release=not self._session.waits)
+        return Done(released=True) if released else None
+
+    def _children_awaited(self) -> bool:
+        """A pause until `children` ends with the last of them."""
+        condition = matching(self._session, Signal("children"))
+        if condition is not None:
+            ended = Resumed(**self._ledger.now(), trigger="children", condition=str(condition))
+            for event in resumption(self._session, ended):
+                self._ledger.add(event)
+        return condition is not None
+
+    async def _late(self) -> Done | None:
+        """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
+        if await self._ledger.commit() is None:
+            return None
+        if not self._running:
+            return Done()
+        await self._settle_running()
+        return None
+
+    def _sleep(self, call: Call) -> None:
+        """The agent's own `wait_for`: its condition was validated when it was proposed."""
+        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        self._ledger.add(WaitBegun(**self._ledger.now(), call_id=call.call_id))
+        try:
+            condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
+        except InvalidCondition as error:
+            # A moment that has passed since, such as one that waited for an approval.
+            self._ledger.add(WaitEnded(**self._ledger.now(), call_id=call.call_id, content=str(error)))
+            return
+        event = Paused(
+            **self._ledger.now(),
+            reason=reason_for([condition]),
+            detail=str(arguments.get("reason") or ""),
+            conditions=(condition,),
+        )
+        self._ledger.add(event)
+
+    async def _look_at_children(self) -> None:
+        """Sub-agents that ended since; each that ends puts this session into the queue, or marks its job."""
+        if self._looked_at != self._ledger.stored_version:
+            self._looked_at = self._ledger.stored_version
+            await self._runner.coordinator.collect(self._ledger)
+
+    async def _delegate(self, action: Delegate) -> None:
+        if action.stops:
+            # What was decided comes first; the sub-agents are stopped because of it.
+            if await self._ledger.commit() is not None:
+                await self._runner.coordinator.stop(self._session, action.stops)
+                self._looked_at = -1
+            return
+        persona = await self._runner.personas.pinned(self._session)
+        self._runner.coordinator.go_on(self._ledger, action, persona)
+
+    async def _refresh(self) -> None:
+        """Read what others appended."""
+        self._signals.changed.clear()
+        self._looked_at = -1
+        await self._ledger.refresh()
+
+    async def _tools(self, action: RunTools) -> Later | None:
+        orphans = [c for c in action.started if c.call_id not in self._running]
+        if any((c.call_id, c.attempt) not in self._inherited for c in orphans):
+            # Started since, and not here: another worker took over and is at it.
+            await self._ledger.lose()
+            return None
+        if action.ask:
+            ids = tuple(c.call_id for c in action.ask)
+            request_id = f"r{self._session.version}"
+            self._ledger.add(ApprovalRequested(**self._ledger.now(), request_id=request_id, call_ids=ids))
+        for call in action.questions:
+            self._ask_person(call)
+        if not await self._recover(orphans):
+            return None
+        if not action.run and not self._running:
+            # Nothing to begin: what was asked is appended by `_rest`, and the lease goes with it.
+            return None
+        begin = [c for c in action.run if c.call_id not in self._running]
+        if self._signals.stopping.is_set():
+            begin = []
+        for call in begin:
+            self._start(call)
+        if await self._ledger.commit() is None:
+            return None
+        for call in begin:
+            self._run(self._session.call(call.call_id))
+        return await self._settle_running()
+
+    def _ask_person(self, call: Call) -> None:
+        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        event = QuestionAsked(
+            **self._ledger.now(),
+            call_id=call.call_id,
+            question=str(arguments.get("question", "")),
+            options=tuple(arguments.get("options") or ()),
+        )
+        self._ledger.add(event)
+
+    def _start(self, call: Call) -> None:
+        event = ToolStarted(
+            **self._ledger.now(),
+            call_id=call.call_id,
+            attempt=call.attempt + 1,
+            idempotency_key=idempotency_key(self._session.id, call),
+            digest=call_digest(call.call.tool, call.call.arguments),
+        )
+        self._ledger.add(event)
+
+    def _run(self, call: Call) -> None:
+        tool = self._runner.tools.get(call.call.tool)
+        self._attempts[call.call_id] = call.attempt
+        self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, self._session, call))
+
+    async def _recover(self, orphans: list[Call]) -> bool:
+        """Calls that a worker, now gone, had started: run again only where that is harmless.
+
+        False after a conflict: decide again.
+        """
+        for call in orphans:
+            tool = self._runner.tools.get(call.call.tool)
+            if call.call.idempotent and tool is not None:
+                self._start(call)
+                if await self._ledger.commit() is None:
+                    return False
+                self._run(self._session.call(call.call_id))
+                continue
+            await self._ask_tool(tool, call)
+        return True
+
+    async def _ask_tool(self, tool: Tool | None, call: Call) -> None:
+        verdict, text = "unknown", ""
+        if tool is not None:
+            verdict, text = await self._runner.toolrun.verify(tool, self._session, call)
+        if verdict == "done":
+            self._finish(call.call_id, call.attempt, Result(True, text))
+        else:
+            self._ledger.add(OutcomeLost(**self._ledger.now(), call_id=call.call_id, attempt=call.attempt))
+
+    async def _settle_running(self) -> Later | None:
+        """Wait for the first tool to end or for a change; each end is recorded at once."""
+        if not self._running:
+            return Later(at=None) if self._signals.stopping.is_set() else None
+        await self._signals.wait(set(self._running.values()))
+        for call_id, task in list(self._running.items()):
+            if task.done():
+                del self._running[call_id]
+                self._finish(call_id, self._attempts[call_id], task.result())
+        if self._ledger.pending and await self._ledger.commit() is None:
+            return None
+        if self._signals.changed.is_set():
+            await self._refresh()
+            if self._session.ended:
+                await self._interrupt()
+        return None
+
+    def _finish(self, call_id: str, attempt: int, result: Result) -> None:
+        event = ToolFinished(
+            **self._ledger.now(),
+            call_id=call_id,
+            attempt=attempt,
+            ok=result.ok,
+            content=result.content,
+            artifacts=result.artifacts,
+            duration_ms=result.duration_ms,
+        )
+        try:
+            self._ledger.add(event)
+        except IllegalEvent as error:
+            # Another worker took this call over and recorded its end first.
+            _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
+
+    async def _interrupt(self) -> None:
+        """The session was ended: stop what may be stopped, let the rest reach its end."""
+        for call_id, task in list(self._running.items()):
+            tool = self._runner.tools.get(self._session.call(call_id).call.tool)
+            if tool is None or not tool.interruptible or task.done():
+                continue
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            del self._running[call_id]
+            interrupted = Result(False, "Interrupted: the session was cancelled.")
+            self._finish(call_id, self._attempts[call_id], interrupted)
+        await self._ledger.commit()

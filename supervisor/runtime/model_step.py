@@ -1,0 +1,153 @@
+"""Asks the model, for the next step or for a summary, and records what it answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from supervisor.core.delegation import DELEGATING
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import Compacted, Paused
+from supervisor.core.messages import ModelReply, ModelRequest, Turn
+from supervisor.core.persona import Persona
+from supervisor.core.prompt import instructions, to_sum_up
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import clean_text
+from supervisor.models.gateway import Gateway, GatewayError
+from supervisor.personas.library import PersonaLibrary
+from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.worker import Later, Signals
+from supervisor.screening import screen, tools_of
+from supervisor.tools.contract import Tool
+
+_log = logging.getLogger("flagman.runner")
+
+
+class Asking:
+    """The model of one job. `refresh` reads what others appended."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        signals: Signals,
+        refresh: Callable[[], Awaitable[None]],
+        gateway: Gateway,
+        questions: Questions,
+        personas: PersonaLibrary,
+        tools: Mapping[str, Tool],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger, self._signals, self._refresh = ledger, signals, refresh
+        self._gateway, self._questions = gateway, questions
+        self._personas, self._tools, self._clock = personas, tools, clock
+
+    @property
+    def _session(self) -> Session:
+        return self._ledger.session
+
+    async def step(self, seen: int) -> Later | None:
+        """Its next step, screened; it is shown the first `seen` items of the inbox."""
+        if await self._ledger.commit() is None:
+            return None
+        step = len(self._session.steps) + 1
+        reply = await self._asked(self._questions.conversation(self._session, seen))
+        if not isinstance(reply, ModelReply):
+            return reply
+        if len(self._session.steps) + 1 != step:
+            # Another worker took over meanwhile, and its answer counts.
+            await self._ledger.lose()
+            return None
+        self._respond(reply, seen, *await self._toolset())
+        return None
+
+    async def sum_up(self, through: int) -> Later | None:
+        """Have the model sum up the steps up to `through`; what it says takes their place in its next question."""
+        if await self._ledger.commit() is None:
+            return None
+        reply = await self._asked(to_sum_up(self._session, through), purpose="summary")
+        if not isinstance(reply, ModelReply):
+            return reply
+        if not reply.text.strip():
+            detail = "The model did not sum up the earlier steps."
+            self._ledger.add(Paused(**self._ledger.now(), reason="context_budget_exceeded", detail=detail))
+            return None
+        summed_up = Compacted(
+            **self._ledger.now(),
+            through_step=through,
+            summary=clean_text(reply.text),
+            usage=reply.usage,
+            cost_usd=reply.cost_usd,
+            model=clean_text(reply.model),
+            duration_ms=reply.duration_ms,
+        )
+        try:
+            self._ledger.add(summed_up)
+        except IllegalEvent as error:
+            # Another worker took over meanwhile, and its summary counts.
+            _log.warning("session %s: a summary came too late: %s", self._session.id, error)
+        return None
+
+    async def _asked(
+        self, turns: tuple[Turn, ...], *, purpose: Literal["step", "summary"] = "step"
+    ) -> ModelReply | Later | None:
+        """The model's answer; Later where this worker stops first, None where the session went another way."""
+        if self._signals.stopping.is_set():
+            return Later(at=None)
+        request = await self._request(turns, purpose)
+        task = asyncio.create_task(self._gateway.reply(request))
+        try:
+            reply = await self._reply(task)
+        except GatewayError as error:
+            self._ledger.add(
+                Paused(**self._ledger.now(), reason="error_threshold_exceeded", detail=str(error))
+            )
+            return None
+        finally:
+            task.cancel()
+        if reply is None:
+            return None if self._session.ended or self._session.pause else Later(at=None)
+        return reply
+
+    def _respond(self, reply: ModelReply, seen: int, persona: Persona, tools: Mapping[str, Tool]) -> None:
+        event = screen(
+            reply,
+            step=len(self._session.steps) + 1,
+            context_seen=seen,
+            persona=persona,
+            tools=tools,
+            roster=[other.name for other in self._personas.roster(persona)],
+            at=self._clock(),
+        )
+        self._ledger.add(event)
+
+    async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
+        """The model's answer; None if the session was cancelled or this worker stops first."""
+        while not task.done():
+            if self._signals.stopping.is_set():
+                return None
+            await self._signals.wait({task})
+            if not task.done() and self._signals.changed.is_set():
+                await self._refresh()
+                if self._session.ended:
+                    return None
+        return task.result()
+
+    async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
+        persona = await self._personas.pinned(self._session)
+        return persona, tools_of(persona, self._tools)
+
+    async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:
+        persona, tools = await self._toolset()
+        roster = self._personas.roster(persona) if DELEGATING & tools.keys() else []
+        return ModelRequest(
+            session_id=self._session.id,
+            model=persona.model,
+            instructions=instructions(persona, roster),
+            turns=turns,
+            tools=tuple(tool.spec for tool in tools.values()),
+            purpose=purpose,
+        )

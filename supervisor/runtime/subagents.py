@@ -1,0 +1,132 @@
+"""Launches the sub-agents of a session, stops them, and records how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from supervisor.core.delegation import Delegate, Subtask, briefing, consolidation, inputs, share
+from supervisor.core.errors import AlreadyEnded, LogUnreadable, PersonaNotFound, SessionNotFound
+from supervisor.core.events import (
+    Actor,
+    ChildFinished,
+    ChildLaunched,
+    ChildrenJoined,
+    ChildSkipped,
+    Lineage,
+    SessionLaunched,
+)
+from supervisor.core.events.subagents import child_folder
+from supervisor.core.persona import Persona
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
+from supervisor.runtime.unit_of_work import Ledger
+from supervisor.service import Supervisor, new_session_id
+
+
+class Coordinator:
+    """Decides nothing: the core says what to do, the ledger of the parent's job records it."""
+
+    def __init__(self, supervisor: Supervisor, clock: Callable[[], datetime]) -> None:
+        self._supervisor, self._clock = supervisor, clock
+
+    async def collect(self, ledger: Ledger) -> None:
+        """Record the end of each sub-agent that has ended; those of a session that has ended are stopped."""
+        for child in ledger.session.running_children:
+            try:
+                found = await self._supervisor.get(child.id)
+                if ledger.session.ended and not found.ended:
+                    found = await self._stopped(ledger.session, child.id)
+            except (SessionNotFound, LogUnreadable) as error:
+                lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
+                ledger.add(ChildFinished(**ledger.now(), **lost))
+                continue
+            # One that was stopped has yet to record how its own sub-agents ended, and what they used.
+            if found.ended and not found.running_children:
+                ledger.add(ChildFinished(**ledger.now(), **_end_of(found)))
+
+    async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
+        """Cancel these sub-agents; one that has ended by itself is left as it is."""
+        for child_id in child_ids:
+            await self._stopped(session, child_id)
+
+    async def _stopped(self, session: Session, child_id: str) -> Session:
+        actor = Actor(id=f"agent:{session.id}", name=session.persona)
+        reason = (
+            f"The session that launched it was {session.lifecycle}."
+            if session.ended
+            else "The plan was stopped."
+        )
+        try:
+            return await self._supervisor.cancel(child_id, actor, reason=reason)
+        except AlreadyEnded:
+            return await self._supervisor.get(child_id)
+
+    def go_on(self, ledger: Ledger, action: Delegate, persona: Persona) -> None:
+        """Launch, give up and join as the core says; `persona` is the one of the session itself."""
+        call_id = action.call.call_id
+        for name, reason in action.skips:
+            ledger.add(ChildSkipped(**ledger.now(), call_id=call_id, name=name, reason=reason))
+        for subtask in action.starts:
+            self._launch(ledger, call_id, subtask, persona)
+        if action.joined:
+            ok, content = consolidation(ledger.session, ledger.session.call(call_id))
+            ledger.add(ChildrenJoined(**ledger.now(), call_id=call_id, ok=ok, content=content))
+
+    def _launch(self, ledger: Ledger, call_id: str, subtask: Subtask, persona: Persona) -> None:
+        try:
+            chosen = self._supervisor.personas.get(subtask.persona).model_copy(update={"under": persona})
+        except PersonaNotFound as error:
+            ledger.add(ChildSkipped(**ledger.now(), call_id=call_id, name=subtask.id, reason=str(error)))
+            return
+        session = ledger.session
+        call = session.call(call_id)
+        begins = ChildLaunched(
+            **ledger.now(),
+            call_id=call_id,
+            child_id=new_session_id(like=session.id),
+            name=subtask.id,
+            persona=chosen.name,
+            task=subtask.task,
+            budgets=share(session, chosen.budgets, self._clock()),
+        )
+        child = SessionLaunched(
+            at=begins.at,
+            by=f"agent:{session.id}",
+            by_name=session.persona,
+            task=briefing(session, call, subtask),
+            persona=chosen.name,
+            persona_digest=chosen.digest,
+            budgets=begins.budgets,
+            origin=session.origin,
+            lineage=_lineage(session, begins, subtask),
+        )
+        birth = self._supervisor.sessions.birth(apply(begins.child_id, None, child), [child])
+        blob = chosen.model_dump_json(exclude_defaults=True).encode()
+        ledger.launch(begins, birth, {chosen.digest: blob})
+
+
+def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Lineage:
+    return Lineage(
+        parent=session.id,
+        call_id=begins.call_id,
+        name=begins.name,
+        root=session.root,
+        depth=(session.lineage.depth if session.lineage else 0) + 1,
+        requesters=tuple(sorted(session.requesters)),
+        folder=f"{session.folder}/{child_folder(begins.name, begins.child_id)}",
+        inputs=inputs(session, session.call(begins.call_id), subtask),
+    )
+
+
+def _end_of(child: Session) -> dict[str, object]:
+    return {
+        "child_id": child.id,
+        "ending": child.lifecycle,
+        "result": child.ending,
+        "steps": len(child.steps),
+        "usage": child.total_usage,
+        "cost_usd": child.total_cost_usd,
+        "unpriced": child.unpriced or any(c.unpriced for c in child.children),
+        "artifacts": child.artifacts,
+    }

@@ -1,0 +1,84 @@
+"""Runs one tool call and turns whatever happens into its result."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from supervisor.core.digest import call_digest
+from supervisor.core.state import Call, Session
+from supervisor.core.text.sanitize import clean_text
+from supervisor.runtime.work_dirs import WorkFolders
+from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolError, Verdict
+from supervisor.tools.events import Deliver, Emitter
+
+_log = logging.getLogger("flagman.tools")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a call ended; `content` is what the model reads."""
+
+    ok: bool
+    content: str
+    artifacts: tuple[str, ...] = ()
+    duration_ms: int = 0
+
+
+class ToolRunner:
+    """Runs calls in the folder of their session; `deliver` takes the events that they emit."""
+
+    def __init__(self, folders: WorkFolders, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
+        self._folders, self._deliver, self._mask = folders, deliver, mask
+
+    async def run(self, tool: Tool | None, session: Session, call: Call) -> Result:
+        """Never raises but for cancellation: every failure is a result that the model can read."""
+        begun = time.monotonic()
+        ok, content, artifacts = await self._outcome(tool, session, call)
+        return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
+
+    async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
+        """Ask the tool whether a call that was cut off took effect."""
+        if tool.verify is None or not isinstance(call.call.arguments, dict):
+            return "unknown", ""
+        try:
+            async with asyncio.timeout(30):
+                verdict, text = await tool.verify(call.call.arguments, await self._context(session, call))
+        except (ToolError, OSError, TimeoutError) as error:
+            _log.warning("%s could not be verified: %s", call.call.tool, error)
+            return "unknown", ""
+        return verdict, self._mask(text)
+
+    async def _context(self, session: Session, call: Call) -> ToolContext:
+        folder = await self._folders.of(session)
+        key = idempotency_key(session.id, call)
+        emit = Emitter(self._deliver, session.id, key)
+        return ToolContext(session.id, call.call_id, key, call.attempt, folder, emit)
+
+    async def _outcome(
+        self, tool: Tool | None, session: Session, call: Call
+    ) -> tuple[bool, str, tuple[str, ...]]:
+        if tool is None:
+            return False, f"The tool {call.call.tool} is no longer there.", ()
+        try:
+            arguments = tool.validate(call.call.arguments)
+            if call_digest(tool.name, arguments) != call.call.digest:
+                return False, "The tool's arguments changed their meaning since the call was proposed.", ()
+            async with asyncio.timeout(tool.timeout.total_seconds()):
+                output = await tool.run(arguments, await self._context(session, call))
+        except (ToolError, InvalidArguments) as error:
+            return False, str(error), ()
+        except TimeoutError:
+            return False, f"Stopped after {tool.timeout.total_seconds():g} s without an end.", ()
+        except Exception as error:  # noqa: BLE001  a tool's own fault is a result, never ours
+            _log.exception("tool %s failed in session %s", call.call.tool, session.id)
+            return False, f"The tool failed inside: {type(error).__name__}.", ()
+        return True, output.content, output.artifacts
+
+
+def idempotency_key(session_id: str, call: Call) -> str:
+    """The same for every attempt of one call."""
+    return f"{session_id}:{call.call_id}"

@@ -1,0 +1,137 @@
+"""What one job adds to the log of its session: decided step by step, appended together, kept through conflicts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from storage.errors import LeaseLost, StoreUnavailable, VersionConflict
+from storage.log import Birth, Lease
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import SYSTEM, ChildLaunched, Compacted, Event, ModelResponded, ToolFinished
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
+from supervisor.repository import Sessions
+
+# A store that restarts or fails over comes back within this; a result known here should not be lost for less.
+OUTAGE_SECONDS = 60.0
+_log = logging.getLogger("flagman.runner")
+
+
+class Ledger:
+    """`session` includes the events that are decided and not yet appended."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        stopping: asyncio.Event,
+        lease: Lease,
+        session: Session,
+    ) -> None:
+        self._sessions, self._clock, self._stopping = sessions, clock, stopping
+        self._lease: Lease | None = lease
+        self._stored = self.session = session
+        self._pending: list[Event] = []
+        self._births: list[Birth] = []
+        self._blobs: dict[str, bytes] = {}
+
+    @property
+    def stored_version(self) -> int:
+        return self._stored.version
+
+    @property
+    def lost(self) -> bool:
+        """Whether another worker took the session over; from then on only facts are appended."""
+        return self._lease is None
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._pending)
+
+    def now(self) -> dict[str, Any]:
+        """When and by whom, for an event."""
+        return {"at": self._clock(), "by": SYSTEM.id}
+
+    def add(self, event: Event) -> None:
+        """Decide on one more event. Raises IllegalEvent."""
+        self.session = apply(self.session.id, self.session, event)
+        self._pending.append(event)
+
+    def launch(self, event: ChildLaunched, birth: Birth, blobs: dict[str, bytes]) -> None:
+        """Decide to launch a sub-agent: its log begins in the append of this event. Raises IllegalEvent."""
+        self.add(event)
+        self._births.append(birth)
+        self._blobs |= blobs
+
+    async def lose(self) -> None:
+        """Another worker has the session: keep the facts, and decide nothing any more."""
+        _log.warning("session %s: another worker took it over", self.session.id)
+        self._lease = None
+        await self._rebase()
+
+    async def commit(self, *, release: bool = False) -> bool | None:
+        """Append what is decided. True if the lease went with it; None after a conflict: decide again."""
+        if not self._pending:
+            return False
+        try:
+            released = await self._append(release)
+        except LeaseLost:
+            await self.lose()
+            return None
+        except VersionConflict:
+            await self._rebase()
+            return None
+        self._stored = self.session
+        self._forget()
+        return released
+
+    async def refresh(self) -> None:
+        """Read what others appended."""
+        if self._pending:
+            await self._rebase()
+        else:
+            self._stored = self.session = await self._sessions.load(self.session.id)
+
+    async def _append(self, release: bool) -> bool:
+        """Once, and over a short outage again: the version keeps it from being there twice."""
+        loop = asyncio.get_running_loop()
+        until, unanswered = loop.time() + OUTAGE_SECONDS, False
+        while True:
+            try:
+                return await self._sessions.append(
+                    self._stored,
+                    self.session,
+                    self._pending,
+                    blobs=self._blobs,
+                    births=self._births,
+                    lease=self._lease,
+                    release=release,
+                )
+            except StoreUnavailable as error:
+                if self._stopping.is_set() or loop.time() > until:
+                    raise
+                _log.warning("session %s: %s; trying again", self.session.id, error)
+                unanswered = True
+                await asyncio.sleep(0.2)
+            except (LeaseLost, VersionConflict):
+                if unanswered and await self._sessions.holds(self._stored, self.session, self._pending):
+                    return False
+                raise
+
+    async def _rebase(self) -> None:
+        """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
+        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | Compacted)]
+        self._stored = self.session = await self._sessions.load(self.session.id)
+        self._forget()
+        for fact in facts:
+            try:
+                self.add(fact)
+            except IllegalEvent as error:
+                _log.info("session %s: %s dropped: %s", self.session.id, fact.type, error)
+
+    def _forget(self) -> None:
+        self._pending, self._births, self._blobs = [], [], {}

@@ -1,0 +1,64 @@
+"""The SESSION_LOG of a session in the store: its events read, secrets masked, and written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from storage.keys import partition_of
+from storage.log import LogStore
+from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
+from supervisor.core.events import decode
+from supervisor.core.persona import Persona
+from supervisor.core.reducer import fold
+from supervisor.personas.library import PersonaLibrary
+from supervisor.session_log.render.document import render
+from supervisor.session_log.render.masked import masked_events, masked_persona
+from supervisor.session_log.signing import sign
+
+
+@dataclass(frozen=True)
+class Document:
+    """The text, and how many events are in it."""
+
+    text: str
+    events: int
+
+
+class Documents:
+    """Writes them; `keys` sign, the first of them."""
+
+    def __init__(
+        self, log: LogStore, personas: PersonaLibrary, mask: Callable[[str], str], keys: Sequence[str]
+    ) -> None:
+        self._log, self._personas = log, personas
+        self._mask, self._keys = mask, keys
+
+    async def of(self, session_id: str) -> Document:
+        """As it stands now. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        try:
+            partition_of(session_id)
+        except ValueError:
+            raise SessionNotFound(session_id) from None
+        stored = await self._log.read(session_id)
+        if not stored:
+            raise SessionNotFound(session_id)
+        try:
+            launched = fold(session_id, [decode(session_id, 0, stored[0])])
+            persona = await self._personas.pinned(launched)
+            # A long log takes a while, and nobody else shall wait for it.
+            text = await asyncio.to_thread(self._written, session_id, persona, stored)
+        except (IllegalEvent, ValueError) as error:
+            raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
+        return Document(text, len(stored))
+
+    async def text(self, session_id: str) -> str:
+        """As `of`."""
+        return (await self.of(session_id)).text
+
+    def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:
+        events = masked_events((decode(session_id, n, data) for n, data in enumerate(stored)), self._mask)
+        return render(
+            session_id, masked_persona(persona, self._mask), events, lambda chain: sign(chain, self._keys)
+        )

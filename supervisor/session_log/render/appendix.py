@@ -1,0 +1,70 @@
+"""The chain of events at the end of a SESSION_LOG: every line names the hash of the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from supervisor.core.digest import canonical_json
+from supervisor.core.events import Event, encode
+from supervisor.core.messages import Json
+from supervisor.session_log.render.safe import HIDDEN
+
+HEADING = "## Appendix: events"
+OPENING, CLOSING = "```jsonl", "```"
+EXPLAINED = (
+    "Everything above follows from these lines: the persona as it was pinned, then each event, secrets masked. "
+    "`hash` is the SHA-256 of `prev` and the canonical JSON of `event` (sorted keys, no spaces, UTF-8); the last one "
+    "is the `chain` of the front matter. `flagman verify` computes all of it again."
+)
+FIRST = "0" * 64
+HEAD = "SessionLog"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One line of the chain; `event` is JSON, its fields in their own order."""
+
+    n: int
+    prev: str
+    hash: str
+    event: str
+
+
+def head(session_id: str, persona: Json, version: int) -> Json:
+    """What stands before the first event, so that the chain is about this session alone."""
+    return {"type": HEAD, "version": version, "session": session_id, "persona": persona}
+
+
+def chained(first: Json, events: Iterable[Event]) -> Iterator[Link]:
+    prev = FIRST
+    for n, text in enumerate([compact(first), *(encode(event).decode() for event in events)]):
+        link = Link(n, prev, hash_of(prev, json.loads(text)), text)
+        yield link
+        prev = link.hash
+
+
+def hash_of(prev: str, event: Json) -> str:
+    return hashlib.sha256((prev + canonical_json(event)).encode()).hexdigest()
+
+
+def compact(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def lines(links: Sequence[Link]) -> list[str]:
+    """The whole section."""
+    return [HEADING, "", EXPLAINED, "", OPENING, *map(_line, links), CLOSING]
+
+
+def _line(link: Link) -> str:
+    row = f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}'
+    return HIDDEN.sub(_escaped, row)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character that shows nothing, as JSON writes it."""
+    return json.dumps(found[0])[1:-1]

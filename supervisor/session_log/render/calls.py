@@ -1,0 +1,81 @@
+"""Calls as a SESSION_LOG shows them: their arguments, who had to allow them, and what a person changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from supervisor.core.events import CallEdited, ToolCall
+from supervisor.core.persona import Approvers
+from supervisor.session_log.render.blocks import output
+from supervisor.session_log.render.labels import listed
+from supervisor.session_log.render.safe import code, inline, visible
+
+DIGEST = 16
+
+
+def named(call_id: str, tool: str) -> str:
+    return f"{code(call_id, 20)} {code(tool, 80)}"
+
+
+def digest(value: str) -> str:
+    return f"sha256 {code(value[:DIGEST])}"
+
+
+def arguments(given: Any, n: int) -> list[str]:
+    """All arguments, a line each; event `n` has them whole."""
+    return output(argument_text(given), n)
+
+
+def argument_text(given: Any) -> str:
+    """Longer texts are indented under their name, which keeps a value from looking like a further argument."""
+    if not isinstance(given, dict):
+        return visible(str(given))
+    return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in given.items()) or "(no arguments)"
+
+
+def _value(value: Any) -> str:
+    text = visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+    return (
+        f" {text}" if "\n" not in text else "".join(f"\n    {line}".rstrip(" ") for line in text.split("\n"))
+    )
+
+
+def ruling(call: ToolCall) -> str:
+    """What the policy in force said of it."""
+    if call.mode == "refuse":
+        return f"refused: {inline(call.reason, 400)}"
+    if call.mode == "allow":
+        return "allowed by the persona's rules"
+    why = f" · “{inline(call.reason, 200)}”" if call.reason else ""
+    return f"needs an approval {by_whom(call)}{why}"
+
+
+def by_whom(call: ToolCall, given: int | None = None) -> str:
+    """Who may approve; `given`: how many have."""
+    rule = call.approvers or Approvers()
+    who = [code(who, 60) for who in (*rule.users, *rule.groups)]
+    words = f"by {listed(who)}" if who else "by anyone in the channel"
+    if rule.quorum > 1:
+        words += f" ({rule.quorum} of them)" if given is None else f" ({given} of {rule.quorum} so far)"
+    return f"{words}, not by who asked for the session" if rule.exclude_requester else words
+
+
+def right(via: str) -> str:
+    """What gave the right to decide."""
+    if via == "anyone":
+        return "anyone may"
+    return "named in the rule" if via == "user" else f"member of {code(via.removeprefix('group:'), 60)}"
+
+
+def before_and_after(event: CallEdited, before: ToolCall, n: int) -> list[str]:
+    """The arguments that a person changed, as they were and as they are."""
+    old, new = before.arguments, event.call.arguments
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return ["Before:", "", *arguments(old, n), "", "After:", "", *arguments(new, n)]
+    names = [name for name in (*old, *(n for n in new if n not in old)) if old.get(name) != new.get(name)]
+    gone = {name: old[name] for name in names if name in old}
+    put = {name: new[name] for name in names if name in new}
+    same = [code(name, 60) for name in new if name not in names]
+    left = ["", f"Unchanged: {listed(same)}."] if same else []
+    return ["Before:", "", *arguments(gone, n), "", "After:", "", *arguments(put, n), *left]

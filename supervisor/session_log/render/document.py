@@ -1,0 +1,89 @@
+"""The whole SESSION_LOG: a pure function of a session's id, its persona and its events, secrets masked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from supervisor.core.events import Event
+from supervisor.core.messages import Json
+from supervisor.core.state import Session
+from supervisor.session_log.render import appendix
+from supervisor.session_log.render.labels import is_unpriced, iso
+from supervisor.session_log.render.moments import rests, walk
+from supervisor.session_log.render.safe import BLANK, one_line
+from supervisor.session_log.render.summary import summary
+from supervisor.session_log.render.tables import calls, children, costs, decisions
+from supervisor.session_log.render.timeline import timeline
+
+# Raised with every change of what comes out, so that an older document is not taken for a changed one.
+FORMAT = 1
+Sign = Callable[[str], str]
+
+
+def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign) -> str:
+    """`sign` turns the chain into a signature. Raises IllegalEvent where the events contradict each other."""
+    moments = walk(session_id, events)
+    links = list(appendix.chained(appendix.head(session_id, persona, FORMAT), events))
+    chain = f"sha256:{links[-1].hash}"
+    resting = rests(moments)
+    session = moments[-1].after
+    lines = [
+        "---",
+        *(f"{name}: {value}" for name, value in front_matter(session, len(events), chain, sign(chain))),
+        "---",
+        "",
+        f"# SESSION_LOG {session_id}",
+        "",
+        *summary(moments, resting, persona),
+        *decisions(moments),
+        *calls(moments),
+        *children(session),
+        *timeline(moments, resting),
+        "",
+        *costs(moments),
+        *appendix.lines(links),
+    ]
+    return "\n".join(_without_gaps(lines)) + "\n"
+
+
+def front_matter(session: Session, events: int, chain: str, signature: str) -> list[tuple[str, str]]:
+    """YAML, each value on its own line; whatever is not ours is quoted."""
+    usage, cost = session.total_usage, session.total_cost_usd
+    models = list(dict.fromkeys(step.model for step in session.steps))
+    rows: list[tuple[str, Any]] = [
+        ("session_log", FORMAT),
+        ("session", _text(session.id)),
+        ("session_date", iso(session.launched_at)),
+        ("changed", iso(session.changed_at)),
+        ("persona", _text(session.persona)),
+        ("status", session.status),
+        ("waiting_for", session.waiting_for),
+        ("model", _text(", ".join(models) or "none yet")),
+        ("cost_usd", f"{cost:f}"),
+        ("unpriced", "true" if is_unpriced(session) else None),
+        ("steps", len(session.steps)),
+        ("tokens", usage.input_tokens + usage.output_tokens),
+        ("launched_by", _text(session.launched_by)),
+        ("launched_by_name", _text(session.launched_by_name) if session.launched_by_name else None),
+        ("parent", _text(session.lineage.parent) if session.lineage else None),
+        ("root", _text(session.root) if session.lineage else None),
+        ("forked_from", _text(f"{session.forked.source}") if session.forked else None),
+        ("forked_at_step", session.forked.step if session.forked else None),
+        ("restored_at", iso(session.restored_at) if session.restored_at else None),
+        ("events", events),
+        ("chain", chain),
+        ("signature", signature),
+    ]
+    return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _text(value: str) -> str:
+    return json.dumps(one_line(value, 200), ensure_ascii=False)
+
+
+def _without_gaps(lines: Sequence[str]) -> list[str]:
+    """Never two empty lines in a row but where a content has them."""
+    kept = [line for n, line in enumerate(lines) if line or (n and lines[n - 1])]
+    return ["" if line.strip() == BLANK else line for line in kept]

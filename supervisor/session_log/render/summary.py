@@ -1,0 +1,123 @@
+"""The top of a SESSION_LOG: what it was for, how it stands or ended, who allowed what, and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from supervisor.core.events import Cancelled, Completed, Failed
+from supervisor.core.messages import Json
+from supervisor.core.state import Session
+from supervisor.session_log.render.blocks import Lines, prose, table
+from supervisor.session_log.render.calls import named
+from supervisor.session_log.render.labels import (
+    WAITING,
+    count,
+    is_unpriced,
+    listed,
+    money,
+    person,
+    span,
+    stamp,
+    tokens,
+)
+from supervisor.session_log.render.moments import Moment, Rest
+from supervisor.session_log.render.safe import cell, code, inline
+
+Row = tuple[str, str]
+
+
+def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> Lines:
+    session = moments[-1].after
+    rows = [(f"**{name}**", cell(words)) for name, words in _rows(session, moments, rests, persona) if words]
+    written = ["## Summary", "", "**Task**", "", *prose(session.task, 1), "", *table(("", ""), rows), ""]
+    ending = next((m for m in moments if isinstance(m.event, Completed | Failed | Cancelled)), None)
+    if ending and session.ending.strip():
+        title = {"completed": "Result", "failed": "Error", "cancelled": "Reason"}[session.lifecycle]
+        written += [f"**{title}**", "", *prose(session.ending, ending.n), ""]
+    return written
+
+
+def _rows(session: Session, moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> Iterator[Row]:
+    yield "Stands" if not session.ended else "Ended", _standing(session, moments, rests)
+    launched = f"{stamp(session.launched_at)} by {person(session.launched_by, session.launched_by_name)}"
+    yield "Launched", f"{launched}{_channel(session)}"
+    yield "Agent", f"{code(session.persona)}: {inline(str(persona.get('description', '')))}"
+    yield "Model", listed(list(dict.fromkeys(code(step.model, 80) for step in session.steps)))
+    yield "Lineage", _lineage(session)
+    yield "Did", _did(session)
+    yield "Approved", _decided(session, "approve")
+    yield "Denied", _decided(session, "deny")
+    yield "Sub-agents", _children(session)
+    yield "Files", listed([code(path, 120) for path in session.artifacts], 20)
+    yield "Cost", _cost(session)
+    if session.restored_at:
+        yield "Restored", f"{stamp(session.restored_at)}, from an earlier SESSION_LOG"
+
+
+def _standing(session: Session, moments: Sequence[Moment], rests: Sequence[Rest]) -> str:
+    if session.ended:
+        end = next(m.event.at for m in moments if m.after.ended)
+        by = f", by {person(session.ended_by)}" if session.lifecycle == "cancelled" else ""
+        return f"**{session.lifecycle}** {stamp(end)}, after {span(end - session.began_at)}{by}"
+    if rests and rests[-1].ended is None:
+        rest = rests[-1]
+        where = f"see Pause Checkpoint {rest.number}"
+        return f"**paused** since {stamp(rest.since)}: {WAITING[rest.reason]}; {where}"
+    return f"**running** at {stamp(session.changed_at)}"
+
+
+def _channel(session: Session) -> str:
+    slack = session.origin.get("slack")
+    channel = slack.get("channel") if isinstance(slack, dict) else None
+    return f", in Slack {code(str(channel), 40)}" if channel else ""
+
+
+def _lineage(session: Session) -> str:
+    words: list[str] = []
+    if session.lineage:
+        line = session.lineage
+        root = f", in the end of {code(line.root)}" if line.root != line.parent else ""
+        words.append(f"sub-agent {code(line.name)} of session {code(line.parent)}{root}")
+    if session.forked:
+        fork = session.forked
+        who = person(fork.by, fork.by_name)
+        words.append(f"copied from {code(fork.source)} up to step {fork.step}, {stamp(fork.at)} by {who}")
+    return "; ".join(words)
+
+
+def _did(session: Session) -> str:
+    calls = [c for step in session.steps for c in step.calls]
+    ran = [c for c in calls if c.attempt or c.phase == "finished"]
+    waved = sum(bool(c.decisions) for c in ran)
+    parts = [f"{waved} approved by people", f"{len(ran) - waved} allowed by the persona's rules"]
+    failed = sum(c.phase == "finished" and not c.ok for c in ran)
+    words = f"{count(len(session.steps), 'step')}, {count(len(calls), 'call')} proposed, {len(ran)} ran"
+    words += f" ({', '.join(parts)})" if ran else ""
+    return words + (f"; {failed} failed" if failed else "")
+
+
+def _decided(session: Session, verdict: str) -> str:
+    """Who did, each with the calls."""
+    found: dict[str, list[str]] = {}
+    for call in (c for step in session.steps for c in step.calls):
+        for decision in call.decisions:
+            if decision.verdict == verdict:
+                calls = found.setdefault(person(decision.by, decision.by_name), [])
+                calls.append(named(call.call_id, call.call.tool))
+    return "; ".join(f"{who}: {listed(calls, 12)}" for who, calls in found.items())
+
+
+def _children(session: Session) -> str:
+    states = Counter(child.state for child in session.children)
+    return ", ".join(f"{number} {state}" for state, number in states.items())
+
+
+def _cost(session: Session) -> str:
+    cost = money(session.total_cost_usd, unpriced=is_unpriced(session))
+    part = (
+        f", of which sub-agents {money(session.total_cost_usd - session.cost_usd)}"
+        if session.children
+        else ""
+    )
+    return f"{cost}{part}; {tokens(session.total_usage)}"

@@ -1,0 +1,203 @@
+"""Tables of a SESSION_LOG: decisions, calls, sub-agents, and what each step cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from supervisor.core.delegation import DELEGATING, Standing, standings
+from supervisor.core.events import (
+    ApprovalDecided,
+    BudgetRaised,
+    CallEdited,
+    Cancelled,
+    ChildDecided,
+    Compacted,
+    OutcomeDecided,
+    QuestionAnswered,
+)
+from supervisor.core.messages import Usage
+from supervisor.core.state import Call, Session
+from supervisor.session_log.render.blocks import Lines, table
+from supervisor.session_log.render.calls import digest, named, right
+from supervisor.session_log.render.labels import is_unpriced, limits, money, person, span, stamp, took
+from supervisor.session_log.render.moments import Moment
+from supervisor.session_log.render.safe import cell, code, inline
+
+Row = tuple[str, ...]
+_PHASES = {
+    "ready": "about to run",
+    "held": "to be asked for",
+    "awaiting": "waits for an approval",
+    "approved": "about to run",
+    "denied": "denied, did not run",
+    "refused": "refused, did not run",
+    "started": "running",
+    "unknown": "cut off, outcome not known",
+    "open": "to be asked",
+    "asking": "waits for an answer",
+    "sleeping": "waiting",
+    "delegating": "its sub-agents are at it",
+}
+_OUTCOMES = {"run_again": "run it again", "done": "it was done", "failed": "it failed"}
+_CHILDREN = {"retry": "do it again", "skip": "go on without it", "stop": "stop the rest"}
+
+
+def decisions(moments: Sequence[Moment]) -> Lines:
+    """Everything that somebody decided; empty where nobody had to."""
+    rows = [row for moment in moments if (row := _decision(moment))]
+    if not rows:
+        return []
+    head = ("When", "Who", "Decision", "On", "By what right", "Reason", "Digest")
+    return ["## Decisions", "", *table(head, [[cell(part) for part in row] for row in rows]), ""]
+
+
+def _decision(moment: Moment) -> Row | None:
+    event = moment.event
+    when, who = stamp(event.at), person(event.by, event.by_name)
+    match event:
+        case ApprovalDecided():
+            verb = "**approved**" if event.verdict == "approve" else "**denied**"
+            reason = inline(event.reason)
+            return when, who, verb, _on(moment, event.call_id), right(event.via), reason, digest(event.digest)
+        case CallEdited():
+            digests = f"{digest(event.before)} to {digest(event.call.digest)}"
+            return when, who, "**changed**", _on(moment, event.call_id), right(event.via), "", digests
+        case OutcomeDecided():
+            verdict = f"**{_OUTCOMES[event.verdict]}**"
+            return when, who, verdict, _on(moment, event.call_id), right(event.via), inline(event.result), ""
+        case QuestionAnswered():
+            return when, who, "answered", _on(moment, event.call_id), "", f"“{inline(event.answer)}”", ""
+        case ChildDecided():
+            on = f"sub-agent {code(moment.after.child(event.child_id).name)}"
+            return when, who, f"**{_CHILDREN[event.verdict]}**", on, "", "", ""
+        case BudgetRaised():
+            return when, who, "raised the limits", f"to {limits(event.budgets)}", "", "", ""
+        case Cancelled():
+            return when, who, "**cancelled**", "the session", "", inline(event.reason), ""
+    return None
+
+
+def _on(moment: Moment, call_id: str) -> str:
+    return named(call_id, moment.after.call(call_id).call.tool)
+
+
+def calls(moments: Sequence[Moment]) -> Lines:
+    """Every call: what it was, who allowed it, what came of it."""
+    said = {e.call_id: e for e in (m.event for m in moments) if isinstance(e, OutcomeDecided)}
+    session = moments[-1].after
+    rows = [_call(call, said.get(call.call_id)) for step in session.steps for call in step.calls]
+    if not rows:
+        return []
+    head = ("Call", "Tool", "First argument", "Allowed by", "Came out", "Took")
+    return ["## Calls", "", *table(head, [[cell(part) for part in row] for row in rows], right={5}), ""]
+
+
+def _call(call: Call, said: OutcomeDecided | None) -> Row:
+    outcome = ("finished" if call.ok else "**failed**") if call.phase == "finished" else _PHASES[call.phase]
+    if said and said.verdict != "run_again":
+        outcome += f", says {person(said.by, said.by_name)}"
+    what = code(call.call_id), code(call.call.tool, 60), code(_first(call), 60)
+    return *what, _allowed(call), outcome, _time(call.duration_ms)
+
+
+def _first(call: Call) -> str:
+    given = call.call.arguments
+    value = next(iter(given.values()), "") if isinstance(given, dict) else given
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _allowed(call: Call) -> str:
+    if call.call.mode != "ask":
+        return "the persona's rules" if call.call.mode == "allow" else "nobody"
+    given = [person(d.by, d.by_name) for d in call.decisions if d.verdict == "approve"]
+    denied = [f"nobody: denied by {person(d.by, d.by_name)}" for d in call.decisions if d.verdict == "deny"]
+    if call.phase == "awaiting":
+        return f"so far {', '.join(given)}" if given else "nobody yet"
+    return ", ".join(denied or given) or "nobody"
+
+
+def children(session: Session) -> Lines:
+    """Sub-agents of every plan, with their sessions."""
+    plans = [
+        c
+        for step in session.steps
+        for c in step.calls
+        if c.call.tool in DELEGATING and _carried_out(session, c)
+    ]
+    stands = [(call, stand) for call in plans for stand in standings(session, call)]
+    if not stands:
+        return []
+    head = ("Call", "Subtask", "Persona", "State", "Session", "Took", "Steps", "Tokens", "Cost")
+    rows = [[cell(part) for part in _child(call, stand)] for call, stand in stands]
+    return ["## Sub-agents", "", *table(head, rows, right={5, 6, 7, 8}), ""]
+
+
+def _carried_out(session: Session, call: Call) -> bool:
+    known = {child.call_id for child in session.children} | {skip.call_id for skip in session.skips}
+    return call.phase in ("open", "delegating") or call.call_id in known
+
+
+def _child(call: Call, stand: Standing) -> Row:
+    subtask, child = stand.subtask, stand.child
+    state = f"{stand.state}: {inline(stand.note, 120)}" if stand.note else stand.state
+    state += (
+        f"; {person(child.decided_by, child.decided_by_name)}: {_CHILDREN[child.verdict]}"
+        if child and child.verdict
+        else ""
+    )
+    begun = (code(call.call_id), code(subtask.id), code(subtask.persona), state)
+    if child is None:
+        return *begun, "", "", "", "", ""
+    ended = child.finished_at
+    time = span(ended - child.at) if ended else ""
+    spent = f"{child.usage.input_tokens + child.usage.output_tokens:,}"
+    cost = money(child.cost_usd, unpriced=child.unpriced)
+    sums = (str(child.steps), spent, cost) if ended else ("", "", "")
+    return *begun, code(child.id), time, *sums
+
+
+def costs(moments: Sequence[Moment]) -> Lines:
+    """Time, tokens and money of each step."""
+    session = moments[-1].after
+    rows = list(_costs(session, moments))
+    if not rows:
+        return []
+    head = ("Step", "Model", "Model's time", "Tools' time", "Tokens in", "Tokens out", "Cost")
+    return ["## Cost", "", *table(head, rows, right={2, 3, 4, 5, 6}), ""]
+
+
+def _costs(session: Session, moments: Sequence[Moment]) -> Iterator[Row]:
+    tools = waited = 0
+    for step in session.steps:
+        spent = sum(c.duration_ms for c in step.calls)
+        tools, waited = tools + spent, waited + step.duration_ms
+        times = took(step.duration_ms), _time(spent)
+        yield str(step.number), _model(step.model), *times, *_spent(step.usage, step.cost_usd)
+    for event in (m.event for m in moments):
+        if isinstance(event, Compacted):
+            waited += event.duration_ms
+            what = f"summary to {event.through_step}", _model(event.model)
+            yield *what, took(event.duration_ms), "", *_spent(event.usage, event.cost_usd)
+    for child in session.children:
+        if child.state != "running":
+            cost = None if child.unpriced and not child.cost_usd else child.cost_usd
+            yield f"sub-agent {cell(code(child.name))}", "", "", "", *_spent(child.usage, cost)
+    if session.steps:
+        whole = _spent(session.total_usage, session.total_cost_usd, unpriced=is_unpriced(session))
+        yield "**all**", "", took(waited), _time(tools), *whole
+
+
+def _model(name: str) -> str:
+    return cell(code(name, 60))
+
+
+def _time(ms: int) -> str:
+    """Nothing where nothing ran."""
+    return took(ms) if ms else ""
+
+
+def _spent(usage: Usage, cost: Decimal | None, *, unpriced: bool = False) -> Row:
+    price = "not known" if cost is None else money(cost, unpriced=unpriced)
+    return f"{usage.input_tokens:,}", f"{usage.output_tokens:,}", price

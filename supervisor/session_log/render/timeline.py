@@ -1,0 +1,79 @@
+"""What happened, in order: the steps of the agent with its calls, what people said and decided, and each pause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStarted
+from supervisor.session_log.render.blocks import Lines, indented, prose
+from supervisor.session_log.render.calls import arguments, digest, named, ruling
+from supervisor.session_log.render.checkpoint import checkpoint, waits
+from supervisor.session_log.render.entries import told
+from supervisor.session_log.render.labels import WAITING, money, person, stamp, tokens, took
+from supervisor.session_log.render.moments import Moment, Rest
+from supervisor.session_log.render.safe import code
+
+HEADING = "## Timeline"
+
+
+def timeline(moments: Sequence[Moment], rests: Sequence[Rest]) -> Lines:
+    """The section, with a checkpoint wherever the session came to rest."""
+    resting = {rest.n: rest for rest in rests}
+    written: Lines = [HEADING, "", "All times are UTC.", ""]
+    day = ""
+    for moment, following in zip(moments, [*moments[1:], None], strict=True):
+        if _at_once(moment.event, following.event if following else None):
+            continue
+        today = f"{moment.event.at.astimezone(UTC):%Y-%m-%d}"
+        if isinstance(moment.event, ModelResponded):
+            written += ["", *_step(moment.n, moment.event, len(moment.after.steps)), ""]
+        else:
+            written += _entry(moment, today if today != day else "")
+        day = today
+        if rest := resting.get(moment.n):
+            written += _rest(rest, last=moment is moments[-1])
+    standing = [rest for rest in rests if rest.ended is None and rest.n < len(moments)]
+    return [*written, *(line for rest in standing for line in ("", *checkpoint(rest), ""))]
+
+
+def _at_once(event: Event, then: Event | None) -> bool:
+    """A start of which the next event tells the end says nothing more."""
+    if not isinstance(event, ToolStarted) or not isinstance(then, ToolFinished):
+        return False
+    return event.attempt == 1 and then.call_id == event.call_id
+
+
+def _rest(rest: Rest, *, last: bool) -> Lines:
+    """The checkpoint; one that still stands comes at the end of the timeline, as it stands now."""
+    if rest.brief:
+        return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
+    if rest.ended is None and not last:
+        return [f"- From here on {WAITING[rest.reason]}: Pause Checkpoint {rest.number}, below"]
+    return ["", *checkpoint(rest), "", *([] if last else [f"### After pause {rest.number}", ""])]
+
+
+def _step(n: int, event: ModelResponded, number: int) -> Lines:
+    """An answer of the model, and the calls it selected."""
+    if event.model == "given":
+        how = f"{person(event.by, event.by_name)} gave the plan."
+    else:
+        price = "for a price that is not known" if event.cost_usd is None else f"for {money(event.cost_usd)}"
+        how = f"{code(event.model, 80)} answered in {took(event.duration_ms)} with {tokens(event.usage)} {price}."
+    written = [f"### Step {number} · {stamp(event.at)} UTC", "", how, ""]
+    if event.text.strip():
+        written += [*prose(event.text, n), ""]
+    for call in event.calls:
+        head = f"- Proposed {named(call.call_id, call.tool)} · {digest(call.digest)} · {ruling(call)}"
+        written += [head, "", *indented(arguments(call.arguments, n)), ""]
+    return written
+
+
+def _entry(moment: Moment, day: str) -> Lines:
+    """One bullet, and what belongs under it."""
+    said = told(moment)
+    clock = stamp(moment.event.at) if day else f"{moment.event.at.astimezone(UTC):%H:%M:%S}"
+    written = [f"- `{clock}` {said.words}"]
+    for block in said.blocks:
+        written += ["", *indented(block)]
+    return [*written, ""] if said.blocks else written

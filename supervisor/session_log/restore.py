@@ -1,0 +1,127 @@
+"""Brings a session back from its SESSION_LOG, under its own id, into a store that does not have it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from storage.errors import VersionConflict
+from storage.keys import QueueName, partition_of
+from storage.log import Effects, LogStore
+from supervisor.core.digest import call_digest, canonical_json
+from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.events import Actor, SessionRestored, encode
+from supervisor.core.persona import Persona
+from supervisor.core.reducer import apply
+from supervisor.core.state import Session
+from supervisor.core.text.masking import MASK
+from supervisor.core.text.sanitize import clean_text
+from supervisor.effects import effects_of
+from supervisor.personas.library import PersonaLibrary
+from supervisor.repository import Sessions
+from supervisor.session_log.verify import Verified, verify
+
+_READY: QueueName = "ready"
+# What is left of these is somebody's answer, or a time; their arguments are used no more.
+_CARRIED_OUT = ("asking", "sleeping")
+
+
+class SessionExists(FlagmanError):
+    code = "session_exists"
+    status = 409
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session `{session_id}` is here already; only what is lost can be restored.")
+        self.session_id = session_id
+
+
+class PersonaLost(FlagmanError):
+    code = "persona_lost"
+    status = 422
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The persona `{name}` held a secret, which no SESSION_LOG keeps, and the one here is another; "
+            "put its file back as it was and try again."
+        )
+
+
+class Restoring:
+    """`keys` are those of which one must have signed."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        log: LogStore,
+        personas: PersonaLibrary,
+        keys: Sequence[str],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sessions, self._log, self._personas = sessions, log, personas
+        self._keys, self._clock = keys, clock
+
+    async def restore(self, document: bytes, actor: Actor) -> Session:
+        """The session as it goes on. Raises Altered, SessionExists, PersonaLost, InvalidInput or StoreUnavailable."""
+        found = await asyncio.to_thread(verify, document, self._keys)
+        _known_place(found.session_id)
+        if await self._log.length(found.session_id):
+            raise SessionExists(found.session_id)
+        before, persona = found.session, await self._persona(found)
+        restored = SessionRestored(
+            at=self._clock(),
+            by=actor.id,
+            by_name=clean_text(actor.name)[:80],
+            chain=found.chain,
+            lost=lost_calls(before),
+        )
+        after = apply(before.id, before, restored)
+        blobs = {before.persona_digest: persona.model_dump_json(exclude_defaults=True).encode()}
+        events = [encode(event) for event in (*found.events, restored)]
+        self._sessions.forget(before.id)
+        await self._log.drop_snapshot(before.id)
+        try:
+            await self._log.append(before.id, 0, events, await self._effects(after, blobs))
+        except VersionConflict:
+            raise SessionExists(before.id) from None
+        return await self._sessions.load(before.id)
+
+    async def _effects(self, session: Session, blobs: dict[str, bytes]) -> Effects:
+        """As at a launch; who has to be told is told only if it is here."""
+        effects = effects_of(None, session, blobs=blobs)
+        here = [wake for wake in effects.wakes if await self._log.length(wake[0])]
+        # What came, or ended, while it was away is looked for once.
+        queues = set(effects.enqueue) if session.ended else {*effects.enqueue, _READY}
+        return replace(effects, wakes=here, enqueue=sorted(queues))
+
+    async def _persona(self, found: Verified) -> Persona:
+        """The one it was launched with; where a secret was masked in it, the one here with the same digest."""
+        session = found.session
+        if MASK not in canonical_json(found.persona):
+            try:
+                return Persona.model_validate(found.persona)
+            except ValidationError as error:
+                raise InvalidInput(f"Its persona `{session.persona}` is none of this Flagman.") from error
+        for persona in self._personas.all():
+            if persona.digest == session.persona_digest:
+                return persona
+        raise PersonaLost(session.persona)
+
+
+def lost_calls(session: Session) -> tuple[str, ...]:
+    """Open calls whose arguments are not those that were selected, since a secret in them was masked."""
+    return tuple(
+        c.call_id
+        for c in session.open_calls
+        if c.phase not in _CARRIED_OUT and call_digest(c.call.tool, c.call.arguments) != c.call.digest
+    )
+
+
+def _known_place(session_id: str) -> None:
+    try:
+        partition_of(session_id)
+    except ValueError:
+        raise InvalidInput(f"`{session_id}` is no id of a session.") from None

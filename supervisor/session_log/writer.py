@@ -1,0 +1,214 @@
+"""Writes the SESSION_LOG of each session that changes, beside the work and at the lowest priority.
+
+It hears of changes from the feed that every append tells anyway, and takes a bounded share of one processor: under
+load the files come later, the sessions do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Self
+
+from storage.changed import ChangeFeed
+from storage.connect import end
+from storage.errors import StorageError
+from storage.log import LogStore
+from supervisor.core.errors import FlagmanError, SessionNotFound
+from supervisor.session_log.directory import LogFolder
+from supervisor.session_log.export import Documents
+
+# A session that runs is written so often; one that rests or has ended, at once.
+EVERY = 2.0
+# How often it is looked whether a session that was just written has come to rest.
+LOOK = 0.1
+# The part of the time in which it may be at it, and how much it may be ahead. A busy machine makes each file take
+# longer, and so the next one come later.
+SHARE, AHEAD = 0.1, 0.5
+# After a start, work comes first; then as many sessions at a time are compared with their files.
+CATCH_UP_AFTER, CATCH_UP_PAUSE, PAGE = 3.0, 0.25, 200
+RETRY = 10.0
+FLUSH = 5.0
+_RESTING = (
+    *("Paused", "ApprovalRequested", "QuestionAsked", "OutcomeLost", "ChildLaunched"),
+    *("Completed", "Failed", "Cancelled", "SessionRestored"),
+)
+_log = logging.getLogger("flagman.recorder")
+
+
+class Recorder:
+    """`async with Recorder(…):` writes until left. Where another process writes to the folder, it waits its turn."""
+
+    def __init__(self, documents: Documents, log: LogStore, feed: ChangeFeed, folder: LogFolder) -> None:
+        self._documents, self._log, self._feed, self._folder = documents, log, feed, folder
+        self._changed: dict[str, None] = {}
+        self._looked_at: set[str] = set()
+        self._written: dict[str, float] = {}
+        self._behind: deque[str] = deque()
+        self._something = asyncio.Event()
+        self._credit, self._credited_at = AHEAD, time.monotonic()
+        self._told_of_trouble = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._run())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await end(self._tasks)
+        self._folder.release()
+
+    async def _run(self) -> None:
+        await self._own()
+        listening = asyncio.create_task(self._listen())
+        writing = asyncio.create_task(self._write())
+        try:
+            await asyncio.gather(listening, writing)
+        finally:
+            await end([listening, writing])
+            await self._flush()
+
+    async def _own(self) -> None:
+        while True:
+            try:
+                if await asyncio.to_thread(self._folder.own):
+                    return
+            except OSError as error:
+                self._trouble(f"{self._folder.path} cannot be used ({error.strerror})")
+            await asyncio.sleep(RETRY)
+
+    # What there is to do
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._feed.listen_for_many(LOOK) as ids:
+                    # What changed before the subscription stood was not heard.
+                    catching_up = asyncio.create_task(self._catch_up())
+                    try:
+                        async for changed in ids:
+                            self._hear(changed)
+                    finally:
+                        await end([catching_up])
+            except StorageError as error:
+                _log.info("%s", error)
+            await asyncio.sleep(1)
+
+    def _hear(self, session_ids: set[str]) -> None:
+        self._changed.update(dict.fromkeys(session_ids))
+        self._looked_at -= session_ids
+        self._something.set()
+
+    async def _catch_up(self) -> None:
+        """Find sessions whose files are behind, a page at a time, and never more than are being written."""
+        await asyncio.sleep(CATCH_UP_AFTER)
+        start = 0
+        while rows := await self._page(start):
+            start += len(rows)
+            try:
+                self._behind += await asyncio.to_thread(self._lagging, rows)
+            except OSError as error:
+                self._trouble(f"{self._folder.path} cannot be read ({error.strerror})")
+            self._something.set()
+            await asyncio.sleep(CATCH_UP_PAUSE)
+            while len(self._behind) >= PAGE:  # noqa: ASYNC110  nothing tells of it, and there is no hurry
+                await asyncio.sleep(CATCH_UP_PAUSE)
+
+    async def _page(self, start: int) -> list[tuple[str, int]]:
+        """Empty where the store is away: then the feed is too, and all begins again with it."""
+        try:
+            return await self._log.lengths(start=start, limit=PAGE)
+        except StorageError:
+            return []
+
+    def _lagging(self, rows: list[tuple[str, int]]) -> list[str]:
+        return [session_id for session_id, events in rows if self._folder.events_in(session_id) < events]
+
+    # Doing it
+
+    async def _write(self) -> None:
+        while True:
+            await self._something.wait()
+            try:
+                session_id = await self._next()
+                if session_id is None:
+                    await asyncio.sleep(LOOK)
+                    continue
+                begun = time.monotonic()
+                await self._record(session_id)
+                self._spend(time.monotonic() - begun)
+                await self._pace()
+            except StorageError as error:
+                _log.info("%s", error)
+                await asyncio.sleep(1)
+            except OSError as error:
+                self._trouble(f"{self._folder.path} cannot be written ({error.strerror or error})")
+                await asyncio.sleep(RETRY)
+
+    async def _next(self) -> str | None:
+        """What to write now: what changed, the longest ago first; then what is behind. None: nothing just now."""
+        recent = time.monotonic() - EVERY
+        self._written = {s: at for s, at in self._written.items() if at > recent}
+        for session_id in self._changed:
+            if session_id not in self._written:
+                return session_id
+        unseen = [s for s in self._changed if s not in self._looked_at][:PAGE]
+        if unseen:
+            self._looked_at.update(unseen)
+            last = await self._log.last_events(unseen)
+            for session_id, event in zip(unseen, last, strict=True):
+                if event.startswith(_HEADS):
+                    self._written.pop(session_id, None)
+                    return session_id
+        if self._behind:
+            return self._behind.popleft()
+        if not self._changed:
+            self._something.clear()
+        return None
+
+    async def _record(self, session_id: str) -> None:
+        """Write it. Raises StorageError or OSError, and it is written later."""
+        heard = self._changed.pop(session_id, 0) is None
+        try:
+            document = await self._documents.of(session_id)
+            await asyncio.to_thread(self._folder.save, session_id, document.text, document.events)
+        except SessionNotFound:
+            return
+        except FlagmanError as error:
+            _log.warning("no SESSION_LOG is written: %s", error)
+            return
+        except (StorageError, OSError, asyncio.CancelledError):
+            # Tried again, before what changed later.
+            self._changed = {session_id: None, **self._changed} if heard else self._changed
+            self._behind.extendleft([] if heard else [session_id])
+            raise
+        self._written[session_id] = time.monotonic()
+
+    def _spend(self, seconds: float) -> None:
+        now = time.monotonic()
+        earned = (now - self._credited_at) * SHARE
+        self._credit, self._credited_at = min(self._credit + earned, AHEAD) - seconds, now
+
+    async def _pace(self) -> None:
+        """Wait until what was spent is earned; give way in any case."""
+        await asyncio.sleep(max(-self._credit / SHARE, 0))
+
+    async def _flush(self) -> None:
+        """At the end: what changed and is not written yet, as far as time allows; the rest at the next start."""
+        until = time.monotonic() + FLUSH
+        try:
+            while self._changed and time.monotonic() < until:
+                await self._record(next(iter(self._changed)))
+        except (StorageError, OSError) as error:
+            _log.info("SESSION_LOGs are written at the next start: %s", error)
+
+    def _trouble(self, words: str) -> None:
+        """Once a minute; the sessions themselves are not touched by it."""
+        if time.monotonic() - self._told_of_trouble > 60 or not self._told_of_trouble:
+            self._told_of_trouble = time.monotonic()
+            _log.warning("SESSION_LOGs: %s; trying again", words)
+
+
+_HEADS = tuple(f'{{"type":"{name}",'.encode() for name in _RESTING)

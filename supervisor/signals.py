@@ -1,0 +1,105 @@
+"""Webhooks, events and times, handed to every session that waits for them; kept for a while where none does."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from storage.log import LogStore
+from storage.mailbox import Mailbox
+from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.digest import digest
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import clean
+from supervisor.core.triggers import Signal
+from supervisor.service import Supervisor
+
+SEEN_FOR = timedelta(days=1)
+MOST_WAITING = 1000
+_log = logging.getLogger("flagman.deliveries")
+
+
+class Kept(BaseModel):
+    """A signal in the mailbox; `id` makes two equal ones different."""
+
+    id: str
+    data: Any = None
+
+
+class Deliveries:
+    """Delivers to every session that waits. Delivering the same id again does nothing."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        log: LogStore,
+        mailbox: Mailbox,
+        *,
+        keep: timedelta = timedelta(hours=1),
+    ) -> None:
+        self._supervisor, self._log = supervisor, log
+        self._mailbox, self._keep = mailbox, keep
+
+    async def deliver(
+        self, kind: Literal["webhook", "event"], name: str, delivery_id: str, data: Any, actor: Actor
+    ) -> list[str]:
+        """The sessions that it resumed; where nobody waits it is kept for a while. The same id again does nothing.
+
+        Kept before anybody is looked for: so a crash loses nothing, and a session that begins to wait finds it.
+        """
+        signal, data = f"{kind}:{name}", clean(data)
+        item = Kept(id=delivery_id, data=data)
+        kept = item.model_dump_json().encode()
+        first = await self._mailbox.keep(signal, delivery_id, kept, ttl=self._keep, seen_for=SEEN_FOR)
+        if not first and kept not in await self._mailbox.items(signal):
+            return []
+        resumed = await self._resume_all(_signal(kind, name, item), actor)
+        if resumed:
+            await self._mailbox.remove(signal, kept)
+        return resumed
+
+    async def _resume_all(self, signal: Signal, actor: Actor) -> list[str]:
+        resumed: list[str] = []
+        index = f"{signal.kind}:{signal.name}"
+        for session_id, _ in await self._log.index(index, limit=MOST_WAITING):
+            try:
+                if await self._supervisor.wake(session_id, signal, actor):
+                    resumed.append(session_id)
+            except FlagmanError as error:
+                _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
+        return resumed
+
+    async def catch_up(self, session: Session) -> bool:
+        """Resume a session that just began to wait by what came before it did. True if something had come."""
+        for _, condition in session.waits:
+            kind: Literal["webhook", "event"]
+            if isinstance(condition, Webhook):
+                kind, name = "webhook", condition.name
+            elif isinstance(condition, OnEvent):
+                kind, name = "event", condition.event
+            else:
+                continue
+            for item in await self._mailbox.items(f"{kind}:{name}"):
+                kept = Kept.model_validate_json(item)
+                signal = _signal(kind, name, kept)
+                if await self._supervisor.wake(session.id, signal, Actor(id=f"{kind}:{name}")):
+                    await self._mailbox.remove(f"{kind}:{name}", item)
+                    return True
+        return False
+
+    async def fire(self, row: str) -> bool:
+        """Fire the timer of a session; False where it moved on and the row is void."""
+        session_id, _, name = row.partition("|")
+        clock = Actor(id="clock")
+        if name.startswith("p"):
+            return await self._supervisor.wake(session_id, Signal("cron", name), clock)
+        return await self._supervisor.fire_timer(session_id, name, clock)
+
+
+def _signal(kind: Literal["webhook", "event"], name: str, kept: Kept) -> Signal:
+    return Signal(kind, name, kept.data, delivery=digest([kind, name, kept.id])[:20])
