@@ -10,7 +10,7 @@ run: $(VENV)/.base ## start Flagman and the playground
 	@$(BIN)/flagman serve
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## lint, format check and types
 	@$(BIN)/ruff check .
