@@ -14,7 +14,7 @@ from storage.keys import partition_of
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Event, SessionRestored
 from supervisor.core.persona import ApprovalRule, Persona
-from supervisor.core.reducer import LOST_ARGUMENTS, LOST_OUTCOME, fold
+from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.service import new_session_id
