@@ -137,7 +137,7 @@ def _note(error: Exception) -> None:
     """For those who run Flagman: refusals are no news, faults are."""
     match error:
         case FlagmanError():
-            if error.status >= 500:
+            if error.fault:
                 _log.error("%s: %s", error.code, error)
         case IdempotencyKeyKnown():
             pass

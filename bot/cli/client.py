@@ -66,8 +66,7 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 
 def _for_terminal(error: Exception) -> str:
     """The sentence, with what one types here in place of what one types in Slack."""
-    from bot.sdk.backend import Unavailable
-    from supervisor.api_keys import KeyRefused
+    from supervisor.core.errors import KeyRefused, Unavailable
 
     sentence = str(error).replace("`/agent ", "`flagman ")
     if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from bot.sdk.backend import ChildVerdict, Unavailable
+from bot.sdk.backend import ChildVerdict
 from storage.errors import StorageError
 from supervisor.artifacts import Artifacts
 from supervisor.core.conditions import parse_condition
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, Unavailable
 from supervisor.core.events import Actor, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.state import Session

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Literal
 
 from supervisor.core.delegation import DELEGATING
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import GatewayError, IllegalEvent
 from supervisor.core.events import Compacted, Paused
 from supervisor.core.messages import ModelReply, ModelRequest, Turn
 from supervisor.core.persona import Persona
 from supervisor.core.prompt import instructions, to_sum_up
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean_text
-from supervisor.models.gateway import Gateway, GatewayError
+from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.runtime.prompt_cache import Questions
 from supervisor.runtime.unit_of_work import Ledger
