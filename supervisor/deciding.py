@@ -21,7 +21,7 @@ from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.reducer import apply
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean
-from supervisor.screening import edited, tools_of
+from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.waiting import Waiting
 
 CHILD_WORDS = {
@@ -105,7 +105,7 @@ class Deciding(Waiting):
         persona = await self.personas.pinned(await self.sessions.load(session_id))
         roster = [other.name for other in self.personas.roster(persona)]
         tools = tools_of(persona, self.tools)
-        return lambda call, arguments: edited(call, clean(arguments), persona, tools, roster)
+        return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
 
     def _approval(self, session: Session, call: Call, actor: Actor) -> ApprovalDecided:
         return ApprovalDecided(

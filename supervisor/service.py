@@ -37,8 +37,8 @@ from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
+from supervisor.core.tool_calls import record_reply, tools_of
 from supervisor.deciding import Deciding
-from supervisor.screening import screen, tools_of
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.supervisor")
@@ -155,7 +155,7 @@ class Supervisor(Deciding):
         reply = ModelReply(
             text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0
         )
-        event = screen(
+        event = record_reply(
             reply,
             step=1,
             context_seen=0,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from supervisor.changes import Changes, checked
+from supervisor.core.budgets import raise_limits
 from supervisor.core.conditions import Condition
 from supervisor.core.control import compactable
 from supervisor.core.errors import IllegalEvent
@@ -22,7 +23,6 @@ from supervisor.core.events import (
     TimerSet,
     Trigger,
 )
-from supervisor.core.raising import raised
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.core.triggers import Kind, Signal, matching, reason_for, resumption
@@ -97,7 +97,7 @@ class Waiting(Changes):
         """What it may use from now on, where it was stopped by its budgets."""
         if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
             return []
-        budgets = raised(session, max(self._clock(), pause.at))
+        budgets = raise_limits(session, max(self._clock(), pause.at))
         if compact:
             budgets = budgets.model_copy(update={"max_context_tokens": session.budgets.max_context_tokens})
         return [BudgetRaised(**self._by(actor), budgets=budgets)] if budgets != session.budgets else []

@@ -13,13 +13,13 @@ from handlers.context import Deps
 from handlers.modals import forms as modals
 from handlers.modals.edit_call import EditForm, Mistakes, edit_form
 from handlers.users import actor_of
-from supervisor.core.errors import IllegalEvent, InvalidInput
+from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Call, Session
 from supervisor.deciding import same_call
-from supervisor.tools.contract import InvalidArguments, Tool
+from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
 MOST_IN_AN_ERROR = 500

@@ -289,6 +289,21 @@ class UnknownRefusal(FlagmanError):
     code = "refused"
 
 
+class ToolError(Exception):
+    """The tool could not do it; the message goes back to the model, so it says what to change."""
+
+
+class InvalidArguments(ToolError):
+    """The arguments do not fit the tool's schema; the message names each wrong field.
+
+    `problems` says it by argument, for a form that shows it beside them; empty where that is not known.
+    """
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
+
+
 # Each code belongs to one type; a client makes the error anew from code, sentence and fields.
 ERRORS: Mapping[str, type[FlagmanError]] = {
     kind.code: kind

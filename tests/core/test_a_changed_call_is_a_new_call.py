@@ -25,7 +25,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from supervisor.screening import edited as ruled_anew
+from supervisor.core.tool_calls import edit_call as ruled_anew
 from tests.core.build import (
     ALICE,
     AT,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from supervisor.core.budgets import raise_limits
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.control import compactable
 from supervisor.core.events import PauseReason
 from supervisor.core.persona import Budgets
-from supervisor.core.raising import raised
 from supervisor.core.state import Call, Session
 from supervisor.session_log.render.labels import count, money
 from supervisor.session_log.render.moments import Rest, failures
@@ -60,7 +60,7 @@ def _paused(session: Session, reason: PauseReason) -> Iterator[Way]:
 def _raising(session: Session) -> Iterator[Way]:
     """What going on raises, and whether summing up helps."""
     limits = session.budgets
-    more = raised(session, session.pause.at) if session.pause else limits
+    more = raise_limits(session, session.pause.at) if session.pause else limits
     changed = {name for name in type(limits).model_fields if getattr(limits, name) != getattr(more, name)}
     button = "Give it" if changed == {"max_minutes"} else "Raise" if changed else "Resume"
     words = f"**{button}** lets it use up to {_more(limits, more)}, and go on"
