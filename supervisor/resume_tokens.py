@@ -67,7 +67,7 @@ class ResumeTokens:
             newest = session.halts[-1].number
             try:
                 return await supervisor.resume(
-                    session_id, actor, trigger="token", data=data, context=context, halt=newest
+                    session_id, actor, trigger="token", data=data, context=context, pause_number=newest
                 )
             except IllegalEvent:
                 # It moved on in between: another pause was put on top, or this one has ended.

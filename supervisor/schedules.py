@@ -9,7 +9,7 @@ from datetime import datetime
 
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
-from supervisor.changes import checked
+from supervisor.core.commands.base import checked
 from supervisor.core.errors import FlagmanError, InvalidInput, ScheduleNotFound
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json

@@ -80,7 +80,7 @@ class Local:
                 session_id,
                 self._actor,
                 step=step,
-                words=message,
+                message=message,
                 origin=_origin(channel),
                 idempotency_key=self._own(idempotency_key),
             )
@@ -158,13 +158,13 @@ class Local:
     ) -> SessionState:
         with _store_may_be_away():
             if arguments is not None:
-                session = await self._supervisor.change(
-                    session_id, call_id, arguments, self._actor, seen=digest or ""
+                session = await self._supervisor.edit(
+                    session_id, call_id, arguments, self._actor, expected_digest=digest or ""
                 )
             else:
                 digests = {call_id: digest} if digest else None
                 session = await self._supervisor.decide(
-                    session_id, [call_id], verdict, self._actor, reason=reason, digests=digests
+                    session_id, [call_id], verdict, self._actor, reason=reason, expected_digests=digests
                 )
             return await self._seen(session)
 

@@ -43,7 +43,7 @@ def _decisions(app: AsyncApp, deps: Deps) -> None:
         session = await deps.supervisor.get(target.session_id)
         actor = await deps.people.deciding(actor_of(body), session, target.call_ids)
         await deps.supervisor.decide(
-            target.session_id, target.call_ids, "approve", actor, digests=target.shown
+            target.session_id, target.call_ids, "approve", actor, expected_digests=target.shown
         )
         await ack()
 
@@ -133,13 +133,15 @@ def _sessions(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.RESUME)
     async def resume(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.resume(target.session_id, actor_of(body), halt=target.halt)
+        await deps.supervisor.resume(target.session_id, actor_of(body), pause_number=target.halt)
         await ack()
 
     @app.action(Action.COMPACT)
     async def compact(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.resume(target.session_id, actor_of(body), compact=True, halt=target.halt)
+        await deps.supervisor.resume(
+            target.session_id, actor_of(body), compact=True, pause_number=target.halt
+        )
         await ack()
 
     @app.action(Action.CANCEL)

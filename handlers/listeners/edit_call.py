@@ -13,12 +13,12 @@ from handlers.context import Deps
 from handlers.modals import forms as modals
 from handlers.modals.edit_call import EditForm, Mistakes, edit_form
 from handlers.users import actor_of
+from supervisor.core.commands.approvals import expect_digest
 from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Call, Session
-from supervisor.deciding import same_call
 from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
@@ -54,7 +54,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
             await ack(response_action="errors", errors=errors)
             return
         digest = target.shown.get(call.call_id, "")
-        after = await deps.supervisor.change(session.id, call.call_id, arguments, actor, seen=digest)
+        after = await deps.supervisor.edit(session.id, call.call_id, arguments, actor, expected_digest=digest)
         if after.call(call.call_id).decisions:
             await ack()
         else:
@@ -64,7 +64,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
 def _shown(session: Session, target: Target) -> Call:
     """The call that the person saw. Raises IllegalEvent where it is another one by now."""
     call = session.call(target.call_ids[0])
-    same_call(call, target.shown.get(call.call_id, ""))
+    expect_digest(call, target.shown.get(call.call_id, ""))
     return call
 
 
@@ -99,7 +99,7 @@ async def _deciding(
 ) -> Actor:
     """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
     try:
-        after = await deps.supervisor.changed(session.id, call.call_id, arguments)
+        after = await deps.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:
         raise Mistakes(form.about(str(error), arguments)) from error
     rules = [rule for rule in (call.call.approvers, after.approvers) if rule]

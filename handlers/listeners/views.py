@@ -51,7 +51,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
             "deny",
             actor,
             reason=_value(view, "reason"),
-            digests=target.shown,
+            expected_digests=target.shown,
         )
         await ack()
 
@@ -78,5 +78,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
     async def resume(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
         words = _value(view, "context")
-        await deps.supervisor.resume(target.session_id, actor_of(body), context=words, halt=target.halt)
+        await deps.supervisor.resume(
+            target.session_id, actor_of(body), context=words, pause_number=target.halt
+        )
         await ack()

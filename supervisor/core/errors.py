@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
 
 
 class FlagmanError(Exception):
@@ -28,8 +27,11 @@ class FlagmanError(Exception):
     @property
     def fields(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        names = _field_types(type(self))
-        return {name: to_jsonable_python(getattr(self, name)) for name in names if hasattr(self, name)}
+        return {
+            name: TypeAdapter(hint).dump_python(getattr(self, name), mode="json")
+            for name, hint in _field_types(type(self)).items()
+            if hasattr(self, name)
+        }
 
 
 class InvalidInput(FlagmanError):

@@ -36,7 +36,7 @@ async def resume(deps: Deps, command: Command, actor: Actor) -> str:
         session = await deps.supervisor.resume(command.session_id, actor, context=command.rest)
         return f":arrow_forward: `{session.id}` goes on."
     due, _ = leading_time(command.rest, deps.clock(), await deps.people.zone(actor))
-    session = await deps.supervisor.resume_later(command.session_id, At(type="at", due=due), actor)
+    session = await deps.supervisor.add_condition(command.session_id, At(type="at", due=due), actor)
     return (
         f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
     )
