@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
+from handlers.origin import SlackChannels
 from handlers.projection.log_upload import Uploads
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
@@ -32,6 +33,8 @@ from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
+from supervisor.contract.followers import Followers
+from supervisor.contract.service import Services
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
@@ -52,7 +55,7 @@ from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
 from supervisor.session_log.restore import Restoring
 from supervisor.session_log.writer import Recorder
-from supervisor.signals import Deliveries
+from supervisor.signals import SignalRouter
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 
@@ -77,7 +80,7 @@ class Core:
     personas: PersonaLibrary
     tools: Toolset
     supervisor: Supervisor
-    deliveries: Deliveries
+    deliveries: SignalRouter
     schedules: Schedules
     mask: Masker
     server: EmbeddedServer | None = None
@@ -110,6 +113,22 @@ class Core:
     def restoring(self) -> Restoring:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
         return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now)
+
+    def services(self) -> Services:
+        """What programs and Slack call. Raises InvalidInput as `resume_tokens`."""
+        return Services(
+            supervisor=self.supervisor,
+            log=self.log,
+            signals=self.deliveries,
+            schedules=self.schedules,
+            artifacts=self.artifacts(),
+            documents=self.documents(),
+            tokens=self.resume_tokens(),
+            restoring=self.restoring(),
+            followers=Followers(self.changes()),
+            channels=SlackChannels(),
+            clock=now,
+        )
 
     def recorder(self) -> Recorder:
         """What keeps a SESSION_LOG of each session under FLAGMAN_DATA."""
@@ -150,7 +169,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         library = PersonaLibrary(personas, log)
         supervisor = Supervisor(sessions, log, library, known, now)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
-        deliveries = Deliveries(supervisor, log, Mailbox(redis), keep=keep)
+        deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking), now)
         mask = Masker([*settings.secrets, *signing_keys(settings)])
         yield Core(

@@ -35,3 +35,14 @@ class Place:
         inherited = session.lineage is not None or session.forked is not None
         thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
         return cls(str(slack["channel"]), str(slack.get("user", "")), thread_ts)
+
+
+class SlackChannels:
+    """The channel of a session, as the contract asks for it."""
+
+    def origin_of(self, channel: str) -> Json:
+        return Place(channel).origin()
+
+    def channel_of(self, origin: Json) -> str | None:
+        slack = origin.get("slack")
+        return slack.get("channel") if isinstance(slack, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.core.subagents import ActiveSubagents
 from supervisor.effects import effects_of
 
 SNAPSHOT_EVERY = 200
@@ -132,6 +134,25 @@ class Sessions:
     async def events(self, session_id: str) -> list[Event]:
         """The whole log. Raises LogUnreadable."""
         return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
+
+    async def active_subagents(self, session: Session) -> ActiveSubagents:
+        """The sub-agents that are not recorded as ended, and theirs in turn; one that cannot be read is left out."""
+        found: dict[str, Session] = {}
+        level = [session]
+        while level:
+            ids = [child.id for one in level for child in one.running_children]
+            loaded = await asyncio.gather(*(self._load_subagent(child_id) for child_id in ids))
+            level = [child for child in loaded if child]
+            found |= {child.id: child for child in level}
+        return found
+
+    async def _load_subagent(self, child_id: str) -> Session | None:
+        try:
+            return await self.load(child_id)
+        except (SessionNotFound, LogUnreadable) as error:
+            # The session that launched it records that it is lost.
+            _log.warning("%s", error)
+            return None
 
     def _keep(self, session: Session) -> Session:
         self._folds[session.id] = session

@@ -21,17 +21,17 @@ from supervisor.service import Supervisor
 
 SEEN_FOR = timedelta(days=1)
 MOST_WAITING = 1000
-_log = logging.getLogger("flagman.deliveries")
+_log = logging.getLogger("flagman.signals")
 
 
-class Kept(BaseModel):
+class StoredSignal(BaseModel):
     """A signal in the mailbox; `id` makes two equal ones different."""
 
     id: str
     data: Any = None
 
 
-class Deliveries:
+class SignalRouter:
     """Delivers to every session that waits. Delivering the same id again does nothing."""
 
     def __init__(
@@ -50,10 +50,10 @@ class Deliveries:
     ) -> list[str]:
         """The sessions that it resumed; where nobody waits it is kept for a while. The same id again does nothing.
 
-        Kept before anybody is looked for: so a crash loses nothing, and a session that begins to wait finds it.
+        StoredSignal before anybody is looked for: so a crash loses nothing, and a session that begins to wait finds it.
         """
         signal, data = f"{kind}:{name}", clean(data)
-        item = Kept(id=delivery_id, data=data)
+        item = StoredSignal(id=delivery_id, data=data)
         kept = item.model_dump_json().encode()
         first = await self._mailbox.keep(signal, delivery_id, kept, ttl=self._keep, seen_for=SEEN_FOR)
         if not first and kept not in await self._mailbox.items(signal):
@@ -85,7 +85,7 @@ class Deliveries:
             else:
                 continue
             for item in await self._mailbox.items(f"{kind}:{name}"):
-                kept = Kept.model_validate_json(item)
+                kept = StoredSignal.model_validate_json(item)
                 signal = _signal(kind, name, kept)
                 if await self._supervisor.wake(session.id, signal, Actor(id=f"{kind}:{name}")):
                     await self._mailbox.remove(f"{kind}:{name}", item)
@@ -101,5 +101,5 @@ class Deliveries:
         return await self._supervisor.fire_timer(session_id, name, clock)
 
 
-def _signal(kind: Literal["webhook", "event"], name: str, kept: Kept) -> Signal:
+def _signal(kind: Literal["webhook", "event"], name: str, kept: StoredSignal) -> Signal:
     return Signal(kind, name, kept.data, delivery=digest([kind, name, kept.id])[:20])

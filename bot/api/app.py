@@ -1,4 +1,4 @@
-"""Mounts all rooms of the API on the web application."""
+"""Mounts all routes of the API on the web application."""
 
 from __future__ import annotations
 
@@ -6,30 +6,46 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.api.errors import problems
-from bot.api.followers import Live
 from bot.api.openapi import document
 from bot.api.rate_limit import Buckets
-from bot.api.routes import artifacts as files
-from bot.api.routes import control, hooks, metrics, schedules, sessions
-from bot.api.routes import event_stream as stream
-from bot.api.routes import events as wakes
-from bot.api.routes import personas as directory
-from bot.api.routes import session_log as record
+from bot.api.routes import (
+    artifacts,
+    control,
+    event_stream,
+    events,
+    hooks,
+    metrics,
+    personas,
+    schedules,
+    session_log,
+    sessions,
+)
 from bot.api.routes.personas import VERSION
 from bot.api.routing import Deps, Operation
 from bot.compose import Core
 
-ROOMS = (sessions, record, stream, files, control, schedules, wakes, hooks, directory, metrics)
-OPERATIONS: tuple[Operation, ...] = tuple(o for room in ROOMS for o in room.routes.operations)
+ROUTERS = (
+    sessions,
+    session_log,
+    event_stream,
+    artifacts,
+    control,
+    schedules,
+    events,
+    hooks,
+    personas,
+    metrics,
+)
+OPERATIONS: tuple[Operation, ...] = tuple(o for router in ROUTERS for o in router.routes.operations)
 
 
 def mount(app: web.Application, core: Core) -> None:
     """Raises InvalidInput where there is nothing to sign resume tokens with."""
+    services = core.services()
     deps = Deps(
         core=core,
         keys=core.api_keys(),
-        tokens=core.resume_tokens(),
-        live=Live(core.changes()),
+        services=services,
         buckets=Buckets(*core.settings.rate),
     )
     app.middlewares.append(problems(core.mask))
@@ -41,7 +57,7 @@ def mount(app: web.Application, core: Core) -> None:
         return web.json_response(described)
 
     app.router.add_route("GET", "/v1/openapi.json", openapi)
-    app.on_shutdown.append(deps.live.close)
+    app.on_shutdown.append(services.followers.close)
 
 
 def _bound(operation: Operation, deps: Deps) -> Handler:

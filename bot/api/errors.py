@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bot.api.models import FieldProblem, Problem
 from storage.errors import StorageError
-from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused
+from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused, StoreAway
 
 MEDIA = "application/problem+json"
 PREFIXES = ("/v1", "/hooks", "/metrics")
@@ -58,6 +58,7 @@ STATUS: Mapping[str, int] = {
     "refused": 502,
     "model_error": 502,
     "unavailable": 503,
+    "store_unavailable": 503,
 }
 
 
@@ -108,8 +109,7 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
             headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
             return _problem(status, error.code, str(error), fields=error.fields), headers
         case StorageError():
-            detail = "Flagman cannot reach its store right now, so it is not known whether that was done."
-            return _problem(503, "store_unavailable", detail), {"Retry-After": str(RETRY_SECONDS)}
+            return problem_of(StoreAway())
         case HTTPException():
             detail = _SENTENCES.get(error.status, error.reason)
             kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}

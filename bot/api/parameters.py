@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.api.models import Status
-from bot.api.requests import Short
 from bot.api.routing import Parameters
+from supervisor.contract.models import Status
+from supervisor.contract.requests import Short
 
 Limit = Annotated[int, Field(ge=1, le=200)]
 
@@ -83,9 +83,10 @@ class EventsHeaders(Parameters):
 
 class WaitQuery(Parameters):
     timeout: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = Field(30, description="In seconds.")
-    until: Literal["rest", "person", "ended", "changed"] = Field(
+    until: Literal["rest", "paused", "person", "ended", "changed"] = Field(
         "rest",
-        description="`rest`: paused or ended, or a sub-agent needs a person; its sub-agents at work are no pause. "
+        description="`rest` or `paused`: paused or ended, or a sub-agent needs a person; "
+        "its sub-agents at work are no pause. "
         "`person`: it or a sub-agent needs a person, or it has ended. `changed`: beyond `version`.",
     )
     version: Annotated[int, Field(ge=0, le=10**9)] = 0

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.api.auth import authenticated
 from bot.api.errors import ApiError, InvalidRequest
-from bot.api.followers import Live
 from bot.api.rate_limit import BODY_BYTES, Buckets, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
-from supervisor.core.events import Actor
-from supervisor.resume_tokens import ResumeTokens
+from supervisor.contract.schedules import ScheduleService
+from supervisor.contract.service import Services, SessionService
+from supervisor.core.events import SYSTEM, Actor
 
 JSON = "application/json"
 
@@ -35,8 +35,7 @@ class Deps:
 
     core: Core
     keys: ApiKeys
-    tokens: ResumeTokens
-    live: Live
+    services: Services
     buckets: Buckets
 
 
@@ -54,8 +53,16 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        assert self.key
-        return self.key.actor
+        """The key's actor; a route without a key acts for nobody in particular."""
+        return self.key.actor if self.key else SYSTEM
+
+    @property
+    def sessions(self) -> SessionService:
+        return self.deps.services.sessions(self.actor)
+
+    @property
+    def schedules(self) -> ScheduleService:
+        return ScheduleService(self.deps.services, self.actor)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 REFUSED, USAGE, WAITING, FAILED, CANCELLED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session, as `flagman list` shows it.")]
 
 
-def reach(work: Callable[[Remote], Coroutine[Any, Any, int | None]]) -> None:
+def reach(work: Callable[[HttpBackend], Coroutine[Any, Any, int | None]]) -> None:
     """Do it against the Flagman of the environment, and leave with the code that it gives (None: 0)."""
 
     async def inside() -> int | None:

@@ -16,13 +16,13 @@ import typer
 
 from bot.cli.client import refuse
 from bot.cli.terminal import DIM, show, text
+from supervisor.contract.models import CallView
 from supervisor.core.text.masking import MASK
-from supervisor.view_models import ProposedCall
 
 _STYLES = {"-": "red", "+": "green"}
 
 
-def edited(call: ProposedCall) -> dict[str, Any] | None:
+def edited(call: CallView) -> dict[str, Any] | None:
     """The arguments as they were written in $EDITOR; None where the person gave up."""
     proposed = written = _text(call.arguments)
     if MASK in proposed:
@@ -68,7 +68,7 @@ def parsed(written: str) -> dict[str, Any] | str:
     return found if isinstance(found, dict) else "The arguments must be a JSON object."
 
 
-def show_difference(call: ProposedCall, arguments: dict[str, Any]) -> None:
+def show_difference(call: CallView, arguments: dict[str, Any]) -> None:
     """What a person changed, line by line."""
     before, after = _lines(call.arguments), _lines(arguments)
     show()

@@ -11,12 +11,12 @@ from bot.cli.labels import advice, standing
 from bot.cli.output import log_lines
 from bot.cli.terminal import DIM, console, is_terminal, show, text
 from bot.sdk.session import Session
-from supervisor.view_models import SessionEvent, SessionState
+from supervisor.contract.models import EventView, SessionView
 
 ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
 
 
-async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionState:
+async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionView:
     """The session as it stood when we stopped looking."""
     showing = None if quiet else asyncio.create_task(_show(session))
     try:
@@ -69,7 +69,7 @@ class _Lines:
                 doing = "waits for somebody" if event.type in ASKING else "runs"
                 self._status.update(text((f"{self._session.id} {doing}", DIM)))
 
-    def _print(self, event: SessionEvent, name: str) -> None:
+    def _print(self, event: EventView, name: str) -> None:
         for line in log_lines([event], short=True, wrapped=self._screen.is_terminal, about=name):
             self._screen.print(line, soft_wrap=not self._screen.is_terminal)
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from supervisor.contract.models import EventView
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.reducer import apply
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ChildStanding, children_of
-from supervisor.view_models import SessionEvent
 
 
 @dataclass(frozen=True)
 class Frame:
     """One event with the session after it; None where this Flagman does not know what it means."""
 
-    event: SessionEvent
+    event: EventView
     session: Session | None
     elapsed: timedelta
 
@@ -48,7 +48,7 @@ class Frame:
         return {"event": self.event.model_dump(mode="json"), "after": after}
 
 
-def frames(session_id: str, events: Iterable[SessionEvent]) -> Iterator[Frame]:
+def frames(session_id: str, events: Iterable[EventView]) -> Iterator[Frame]:
     """One for each event."""
     session: Session | None = None
     begun = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.cli.terminal import money
-from supervisor.view_models import NeedState, SessionState
+from supervisor.contract.models import SessionView
+from supervisor.core.subagents import Need
 
 WAITING = {
     "human_approval_required": "waits for an approval",
@@ -21,7 +22,7 @@ WAITING = {
 }
 
 
-def standing(state: SessionState) -> str:
+def standing(state: SessionView) -> str:
     """One phrase: what it does or waits for."""
     if state.waiting_for is None:
         return state.status
@@ -39,7 +40,7 @@ def standing(state: SessionState) -> str:
     return phrase
 
 
-def spent(state: SessionState) -> str:
+def spent(state: SessionView) -> str:
     """What is used, of what may be."""
     if state.budget is None:
         return f"{state.steps} steps, {money(state.cost_usd, state.unpriced)}"
@@ -60,7 +61,7 @@ def _of(used: int, limit: float | None) -> str:
     return f"{used:,} of {limit:,}" if isinstance(limit, int) else f"{used:,} of {limit:,g}"
 
 
-def advice(state: SessionState) -> Iterator[str]:
+def advice(state: SessionView) -> Iterator[str]:
     """What one may type next."""
     phases = _phases(state)
     if state.pause and state.pause.reason == "context_budget_exceeded":
@@ -82,7 +83,7 @@ def advice(state: SessionState) -> Iterator[str]:
         yield from _about(need)
 
 
-def _about(need: NeedState) -> Iterator[str]:
+def _about(need: Need) -> Iterator[str]:
     if need.child_id:
         yield f"flagman settle {need.session_id} {need.name.rpartition('/')[2]} retry|skip|stop"
     elif need.waiting_for == "human_input_required":
@@ -91,5 +92,5 @@ def _about(need: NeedState) -> Iterator[str]:
         yield f"flagman show {need.session_id}   ({need.name})"
 
 
-def _phases(state: SessionState) -> set[str]:
+def _phases(state: SessionView) -> set[str]:
     return {call.phase for call in state.calls}

@@ -11,8 +11,8 @@ from bot.cli.labels import advice, spent, standing
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
 from bot.cli.tree import Family, plans
 from handlers.blocks.text import one_line, visible
+from supervisor.contract.models import CallView, EventView, SessionView
 from supervisor.session_log.render.transcript import lines
-from supervisor.view_models import ProposedCall, SessionEvent, SessionState
 
 MARKS = {
     "Completed": ("✓", "green"),
@@ -37,7 +37,7 @@ _PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 
-def session(state: SessionState, family: Family) -> None:
+def session(state: SessionView, family: Family) -> None:
     """All that there is to know at a glance; `family` are the sessions of its sub-agents."""
     style = STATUS_STYLES.get(state.status, "")
     show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
@@ -59,7 +59,7 @@ def session(state: SessionState, family: Family) -> None:
         show(text((f"  {line}", DIM)))
 
 
-def _about(state: SessionState) -> Iterator[tuple[str, str]]:
+def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     forked = state.forked_from
     yield "task", state.task
     yield "waits", standing(state) if state.waiting_for else ""
@@ -85,7 +85,7 @@ def _field(name: str, value: str) -> None:
         show(text(f"{'':12}{line}".rstrip()))
 
 
-def call(proposed: ProposedCall) -> None:
+def call(proposed: CallView) -> None:
     """Every character of a call that will run; no line of an argument can pass for one of ours."""
     if proposed.phase in ("asking", "open"):
         show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question))
@@ -111,7 +111,7 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
 
 
 def log_lines(
-    events: Iterable[SessionEvent], *, short: bool = False, wrapped: bool = False, about: str = ""
+    events: Iterable[EventView], *, short: bool = False, wrapped: bool = False, about: str = ""
 ) -> Iterator[Any]:
     """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented.
 
@@ -136,7 +136,7 @@ def log_lines(
                 yield text(f"{'':11}{line}".rstrip())
 
 
-def said_of(event: SessionEvent) -> Iterator[tuple[datetime, str, str]]:
+def said_of(event: EventView) -> Iterator[tuple[datetime, str, str]]:
     """When, who and what, as a person reads it."""
     try:
         found = list(lines([event.fact()]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from bot.cli.output import call
 from bot.cli.terminal import show, text
 from bot.cli.tree import family_of
-from bot.sdk.http_backend import Remote
+from bot.sdk.http_backend import HttpBackend
+from supervisor.contract.models import CallView, SessionView
 from supervisor.core.errors import InvalidInput
-from supervisor.view_models import ProposedCall, SessionState
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Asked:
     """A call that waits, with the session that proposed it; `name` leads there through its subtasks."""
 
     name: str
-    session: SessionState
-    call: ProposedCall
+    session: SessionView
+    call: CallView
 
 
-async def asked(remote: Remote, session: SessionState, calls: list[str]) -> list[Asked]:
+async def asked(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[Asked]:
     """The calls to show: those named, or all. One that is named and not open is left to the server to refuse."""
     own = [Asked("", session, one) for one in session.calls if one.phase == "awaiting"]
     if calls:
@@ -33,7 +33,7 @@ async def asked(remote: Remote, session: SessionState, calls: list[str]) -> list
     return found
 
 
-def _below(session: SessionState, family: dict[str, SessionState], path: str) -> list[Asked]:
+def _below(session: SessionView, family: dict[str, SessionView], path: str) -> list[Asked]:
     found: list[Asked] = []
     for child in session.children:
         state = family.get(child.id or "")

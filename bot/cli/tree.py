@@ -8,11 +8,12 @@ from typing import Any
 
 from bot.cli.labels import WAITING
 from bot.cli.terminal import BOLD, DIM, console, is_terminal, text
-from bot.sdk.http_backend import Remote
+from bot.sdk.http_backend import HttpBackend
 from handlers.blocks.text import one_line
-from supervisor.view_models import ChildState, SessionState
+from supervisor.contract.models import SessionView
+from supervisor.core.subagents import ChildStanding
 
-Family = Mapping[str, SessionState]
+Family = Mapping[str, SessionView]
 MARKS = {
     "waiting": ("·", DIM),
     "running": ("▸", "cyan"),
@@ -25,9 +26,9 @@ MARKS = {
 WIDEST = 400
 
 
-async def family_of(remote: Remote, session: SessionState) -> dict[str, SessionState]:
+async def family_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
     """The sessions of all its sub-agents, and of theirs, by id."""
-    found: dict[str, SessionState] = {}
+    found: dict[str, SessionView] = {}
     level = [session]
     while level:
         parents = [one for one in level if any(child.id for child in one.children)]
@@ -36,18 +37,18 @@ async def family_of(remote: Remote, session: SessionState) -> dict[str, SessionS
     return found
 
 
-async def _children(remote: Remote, parent: str) -> list[SessionState]:
-    found: list[SessionState] = []
+async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
+    found: list[SessionView] = []
     query = {"parent": parent, "limit": "200"}
     while True:
         page = await remote.call("GET", "/v1/sessions", query=query)
-        found += [SessionState.model_validate(row) for row in page["sessions"]]
+        found += [SessionView.model_validate(row) for row in page["sessions"]]
         if not page["next"]:
             return found
         query["cursor"] = page["next"]
 
 
-def plans(session: SessionState, family: Family) -> Iterator[tuple[str, list[Any]]]:
+def plans(session: SessionView, family: Family) -> Iterator[tuple[str, list[Any]]]:
     """For each plan how far it is, and its tree."""
     for _, children in groupby(session.children, key=lambda child: child.call_id):
         parts = list(children)
@@ -55,7 +56,7 @@ def plans(session: SessionState, family: Family) -> Iterator[tuple[str, list[Any
         yield f"{done} of {len(parts)} completed", list(_branches(parts, family, "  "))
 
 
-def _branches(parts: Sequence[ChildState], family: Family, before: str) -> Iterator[Any]:
+def _branches(parts: Sequence[ChildStanding], family: Family, before: str) -> Iterator[Any]:
     for number, child in enumerate(parts, start=1):
         last = number == len(parts)
         mark, style = ("?", "yellow") if _needs_person(child) else MARKS.get(child.status, (" ", ""))
@@ -80,11 +81,11 @@ def _short(before: str, words: str) -> Any:
     return text((before, DIM), (one_line(words, max(room, 20)), DIM))
 
 
-def _needs_person(child: ChildState) -> bool:
+def _needs_person(child: ChildStanding) -> bool:
     return child.undecided or child.waiting_for in ("human_approval_required", "human_input_required")
 
 
-def phrase(child: ChildState, parts: Sequence[ChildState]) -> str:
+def phrase(child: ChildStanding, parts: Sequence[ChildStanding]) -> str:
     """How one subtask stands, in a few words."""
     if child.undecided:
         return f"{child.status}: retry, skip or stop?"

@@ -1,36 +1,24 @@
-"""The client for scripts without `async`: each call waits for its answer. Works inside a running loop too."""
+"""The face for scripts without `async`, made from the asynchronous one. Works inside a running loop too.
+
+Each class is a proxy: what a method answers is waited for, and an object of the client in it becomes its proxy.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import functools
+import inspect
 import threading
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import CancelledError
-from datetime import timedelta
-from functools import cache
 from typing import Any, TypeVar
 
-from bot.sdk.backend import COORDINATOR, ChildVerdict
-from bot.sdk.multi_agent import MultiAgentResult, MultiAgentSupervisor
-from bot.sdk.session import Agent, Session
-from supervisor.core.delegation import Policy, Subtask
-from supervisor.core.events import PauseReason, Trigger
-from supervisor.core.messages import Json
-from supervisor.core.subagents import Until
-from supervisor.view_models import (
-    ArtifactState,
-    ChildState,
-    NeedState,
-    Pausing,
-    ProposedCall,
-    SessionEvent,
-    SessionState,
-)
-
 Answer = TypeVar("Answer")
+_proxies: dict[type, type] = {}
 
 
-@cache
+@functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
     """One loop for all calls, in a thread that ends with the program."""
     loop = asyncio.new_event_loop()
@@ -50,175 +38,88 @@ def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
         raise
 
 
-class SyncSession:
-    """As Session; see there."""
+def make_blocking(kind: type) -> Any:
+    """The blocking class of an asynchronous one, with the same methods, properties and documentation."""
+    fields: Any = {"__doc__": kind.__doc__, "__module__": kind.__module__}
+    for name, member in inspect.getmembers_static(kind):
+        if not name.startswith("_"):
+            fields[name] = _blocking_member(name, member)
+    proxy = type(f"Sync{kind.__name__}", (_Proxy,), {**fields, "_kind": kind})
+    _proxies[kind] = proxy
+    return proxy
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+
+class _Proxy:
+    """Holds the asynchronous object as `wrapped`."""
+
+    _kind: type
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.wrapped = self._kind(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return repr(self.session)
+        return repr(self.wrapped)
 
-    @property
-    def id(self) -> str:
-        return self.session.id
-
-    @property
-    def state(self) -> SessionState:
-        return self.session.state
-
-    @property
-    def status(self) -> str:
-        return self.session.status
-
-    @property
-    def ended(self) -> bool:
-        return self.session.ended
-
-    @property
-    def waiting_for(self) -> PauseReason | None:
-        return self.session.waiting_for
-
-    @property
-    def needs_person(self) -> bool:
-        return self.session.needs_person
-
-    @property
-    def needs(self) -> list[NeedState]:
-        return self.session.needs
-
-    @property
-    def children(self) -> list[ChildState]:
-        return self.session.children
-
-    @property
-    def pending_approvals(self) -> list[ProposedCall]:
-        return self.session.pending_approvals
-
-    @property
-    def questions(self) -> list[ProposedCall]:
-        return self.session.questions
-
-    @property
-    def result(self) -> str | None:
-        return self.session.result
-
-    def refresh(self) -> SessionState:
-        return wait_for(self.session.refresh())
-
-    def pause(
-        self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
-    ) -> Pausing:
-        return wait_for(self.session.pause(reason, resume_condition, zone=zone))
-
-    def resume(
-        self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
-    ) -> None:
-        wait_for(self.session.resume(trigger=trigger, data=data, context=context, compact=compact))
-
-    def cancel(self, reason: str = "") -> None:
-        wait_for(self.session.cancel(reason))
-
-    def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
-        wait_for(self.session.approve(*call_ids, arguments=arguments))
-
-    def deny(self, *call_ids: str, reason: str = "") -> None:
-        wait_for(self.session.deny(*call_ids, reason=reason))
-
-    def decide_child(self, child: str, verdict: ChildVerdict) -> None:
-        wait_for(self.session.decide_child(child, verdict))
-
-    def answer(self, answer: str, call_id: str | None = None) -> None:
-        wait_for(self.session.answer(answer, call_id))
-
-    def tell(self, text: str) -> None:
-        wait_for(self.session.tell(text))
-
-    def fork(
-        self,
-        *,
-        step: int | None = None,
-        message: str = "",
-        channel: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> SyncSession:
-        work = self.session.fork(step=step, message=message, channel=channel, idempotency_key=idempotency_key)
-        return SyncSession(wait_for(work))
-
-    def child(self, child: str) -> SyncSession:
-        return SyncSession(wait_for(self.session.child(child)))
-
-    def in_need(self) -> list[SyncSession]:
-        return [SyncSession(session) for session in wait_for(self.session.in_need())]
-
-    def artifacts(self) -> list[ArtifactState]:
-        return wait_for(self.session.artifacts())
-
-    def artifact(self, path: str) -> bytes:
-        return wait_for(self.session.artifact(path))
-
-    def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionState:
-        return wait_for(self.session.wait(timeout, until=until))
-
-    def events(self, after: int = 0) -> Iterator[SessionEvent]:
-        live = self.session.events(after)
-
-        async def following() -> SessionEvent | None:
-            return await anext(live, None)
-
-        while (event := wait_for(following())) is not None:
-            yield event
+    def __getattr__(self, name: str) -> Any:
+        # Attributes that are set in a constructor; methods and properties are members of the proxy's class.
+        return _wrap(getattr(self.__dict__["wrapped"], name)) if "wrapped" in self.__dict__ else None
 
 
-def started(
-    agent: Agent,
-    task: str,
-    *,
-    context: str = "",
-    channel: str | None = None,
-    idempotency_key: str | None = None,
-) -> SyncSession:
-    """The session of `agent.start`."""
-    work = agent.start(task, context=context, channel=channel, idempotency_key=idempotency_key)
-    return SyncSession(wait_for(work))
+def _blocking_member(name: str, member: Any) -> Any:
+    if isinstance(member, property):
+        return property(lambda self: _wrap(getattr(self.wrapped, name)), doc=member.__doc__)
+    if isinstance(member, classmethod):
+
+        @functools.wraps(member.__func__)
+        def of_class(cls: type[_Proxy], *args: Any, **kwargs: Any) -> Any:
+            return _result(getattr(cls._kind, name)(*args, **kwargs))
+
+        return classmethod(of_class)
+    if not callable(member):
+        return member
+
+    @functools.wraps(member)
+    def method(self: _Proxy, *args: Any, **kwargs: Any) -> Any:
+        return _result(getattr(self.wrapped, name)(*args, **kwargs))
+
+    return method
 
 
-class SyncMultiAgentSupervisor:
-    """As MultiAgentSupervisor; see there."""
+def _result(found: Any) -> Any:
+    if inspect.isawaitable(found):
+        return _wrap(wait_for(_awaited(found)))
+    return _iterate(found) if isinstance(found, AsyncIterator) else _wrap(found)
 
-    def __init__(self, supervisor: MultiAgentSupervisor[Any]) -> None:
-        self.supervisor = supervisor
 
-    def execute_multi_agent_task(
-        self,
-        task: str,
-        *,
-        subtasks: Sequence[Subtask | Mapping[str, Any]] | None = None,
-        on_failure: Policy = "continue",
-        persona: str = COORDINATOR,
-        context: str = "",
-        channel: str | None = None,
-        idempotency_key: str | None = None,
-        wait: bool = True,
-        timeout: float | timedelta | None = None,
-    ) -> MultiAgentResult[SyncSession]:
-        work = self.supervisor.execute_multi_agent_task(
-            task,
-            subtasks=subtasks,
-            on_failure=on_failure,
-            persona=persona,
-            context=context,
-            channel=channel,
-            idempotency_key=idempotency_key,
-            wait=wait,
-            timeout=timeout,
-        )
-        found = wait_for(work)
-        return MultiAgentResult(
-            session=SyncSession(found.session),
-            status=found.status,
-            result=found.result,
-            children=found.children,
-            needs=found.needs,
-            cost_usd=found.cost_usd,
-        )
+async def _awaited(found: Any) -> Any:
+    return await found
+
+
+def _iterate(live: AsyncIterator[Answer]) -> Iterator[Answer]:
+    nothing: Any = object()
+
+    async def following() -> Any:
+        return await anext(live, nothing)
+
+    while (item := wait_for(following())) is not nothing:
+        yield item
+
+
+def _wrap(found: Any) -> Any:
+    """Objects of the client as their proxies, in lists and results too."""
+    for kind, proxy in _proxies.items():
+        if isinstance(found, kind):
+            made: Any = object.__new__(proxy)
+            made.wrapped = found
+            return made
+    if isinstance(found, list):
+        return [_wrap(item) for item in found]
+    if dataclasses.is_dataclass(found) and not isinstance(found, type):
+        fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+        changed = {name: wrapped for name, value in fields.items() if (wrapped := _wrap(value)) is not value}
+        return dataclasses.replace(found, **changed) if _holds_proxy(changed) else found
+    return found
+
+
+def _holds_proxy(changed: dict[str, Any]) -> bool:
+    return any(isinstance(value, _Proxy) for value in changed.values())

@@ -1,154 +1,188 @@
-"""The way to a Flagman elsewhere: the client's interface over HTTP, with the same errors."""
+"""The backend over HTTP: the verbs of the service, with the same models and the same errors."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-import aiohttp
+import httpx
+from httpx_sse import EventSource
+from pydantic import BaseModel
 
-from bot.sdk.backend import ChildVerdict
-from bot.sdk.http_client import AWAY, PAUSE, TRIES, Wire, path_of
-from supervisor.core.events import Trigger
-from supervisor.core.messages import Json
+from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of
+from supervisor.contract.models import (
+    ArtifactList,
+    ArtifactView,
+    DeliveryResult,
+    EventPage,
+    EventView,
+    PauseResult,
+    ReminderView,
+    SessionPage,
+    SessionView,
+    Status,
+    ToldResult,
+)
+from supervisor.contract.requests import (
+    AnswerRequest,
+    CancelRequest,
+    ChildRequest,
+    ContextRequest,
+    DecisionRequest,
+    EventRequest,
+    ForkRequest,
+    LaunchRequest,
+    OutcomeRequest,
+    PauseRequest,
+    ReminderRequest,
+    RequestModel,
+    ResumeRequest,
+    TokenRequest,
+)
 from supervisor.core.subagents import Until
-from supervisor.view_models import ArtifactState, Pausing, SessionEvent, SessionState
 
 TERMINAL_EVENTS = ("Completed", "Failed", "Cancelled")
-_UNTIL: dict[Until, str] = {"person": "person", "paused": "rest", "ended": "ended"}
+Model = TypeVar("Model", bound=BaseModel)
 
 
-class Remote(Wire):
-    """A Backend. A connection for each request, or, as `async with Remote(…)`, a few that are kept."""
+class HttpBackend(HttpClient):
+    """A Backend. A connection for each request, or, as `async with HttpBackend(…)`, a few that are kept."""
 
-    async def launch(
-        self,
-        persona: str,
-        task: str,
-        *,
-        context: str,
-        channel: str | None,
-        idempotency_key: str | None,
-        coordinate: bool | Json = False,
-    ) -> SessionState:
-        body: Json = {"persona": persona, "task": task, "context": context, "channel": channel}
-        return await self._begun("/v1/sessions", {**body, "coordinate": coordinate}, idempotency_key)
+    async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
+        return await self._begin("/v1/sessions", request, idempotency_key)
 
     async def fork(
-        self,
-        session_id: str,
-        *,
-        step: int | None,
-        message: str,
-        channel: str | None,
-        idempotency_key: str | None,
-    ) -> SessionState:
-        body: Json = {"step": step, "message": message, "channel": channel}
-        return await self._begun(f"{path_of(session_id)}/fork", body, idempotency_key)
+        self, session_id: str, request: ForkRequest, *, idempotency_key: str | None = None
+    ) -> SessionView:
+        return await self._begin(f"{path_of(session_id)}/fork", request, idempotency_key)
 
-    async def _begun(self, path: str, body: Json, key: str | None) -> SessionState:
+    async def _begin(self, path: str, request: RequestModel, key: str | None) -> SessionView:
         # A key of our own makes it safe to ask again when the answer was lost.
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
-        return SessionState.model_validate(await self.call("POST", path, body, headers=headers, again=True))
+        found = await self.call("POST", path, _body(request), headers=headers, retryable=True)
+        return _read(SessionView, found)
 
-    async def get(self, session_id: str) -> SessionState:
-        return SessionState.model_validate(await self.call("GET", path_of(session_id)))
+    async def restore(self, document: bytes) -> SessionView:
+        return _read(SessionView, await self.send("/v1/restore", document, "text/markdown"))
 
-    async def wait(self, session_id: str, until: Until, patience: timedelta) -> SessionState:
-        query = {"until": _UNTIL[until], "timeout": str(int(patience.total_seconds()))}
-        return SessionState.model_validate(await self.call("GET", f"{path_of(session_id)}/wait", query=query))
+    async def get(self, session_id: str) -> SessionView:
+        return _read(SessionView, await self.call("GET", path_of(session_id)))
 
-    async def pause(self, session_id: str, reason: str, conditions: Sequence[str], zone: str) -> Pausing:
-        body = {"reason": reason, "resume_conditions": list(conditions), "zone": zone}
-        return Pausing.model_validate(await self.call("POST", f"{path_of(session_id)}/pause", body))
+    async def page(
+        self,
+        *,
+        status: Status | None = None,
+        persona: str | None = None,
+        parent: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> SessionPage:
+        filters = {"status": status, "persona": persona, "parent": parent, "cursor": cursor}
+        query = {name: value for name, value in filters.items() if value is not None}
+        return _read(
+            SessionPage, await self.call("GET", "/v1/sessions", query={**query, "limit": str(limit)})
+        )
 
-    async def resume(
-        self, session_id: str, trigger: Trigger, data: Any, context: str, compact: bool = False
-    ) -> SessionState:
-        body: Json = {"trigger": trigger, "context": context, "data": data, "compact": compact}
-        found = await self.call("POST", f"{path_of(session_id)}/resume", body)
-        return SessionState.model_validate(found)
-
-    async def cancel(self, session_id: str, reason: str) -> SessionState:
-        found = await self.call("POST", f"{path_of(session_id)}/cancel", {"reason": reason})
-        return SessionState.model_validate(found)
-
-    async def decide(
+    async def wait(
         self,
         session_id: str,
-        call_id: str,
-        verdict: Literal["approve", "deny"],
-        reason: str,
-        digest: str | None,
-        arguments: Json | None = None,
-    ) -> SessionState:
-        path = f"{path_of(session_id)}/calls/{quote(call_id, safe='')}/decision"
-        body = {"verdict": verdict, "reason": reason, "digest": digest, "arguments": arguments}
-        return SessionState.model_validate(await self.call("POST", path, body))
+        until: Until | Literal["changed"] = "person",
+        *,
+        patience: timedelta = timedelta(seconds=30),
+        version: int = 0,
+    ) -> SessionView:
+        seconds = f"{patience.total_seconds():g}"
+        query = {"until": until, "timeout": seconds, "version": str(version)}
+        return _read(SessionView, await self.call("GET", f"{path_of(session_id)}/wait", query=query))
 
-    async def decide_child(self, session_id: str, child_id: str, verdict: ChildVerdict) -> SessionState:
-        path = f"{path_of(session_id)}/children/{quote(child_id, safe='')}/decision"
-        return SessionState.model_validate(await self.call("POST", path, {"verdict": verdict}))
+    async def event_page(self, session_id: str, *, after: int = 0, limit: int = 100) -> EventPage:
+        query = {"after": str(after), "limit": str(limit)}
+        return _read(EventPage, await self.call("GET", f"{path_of(session_id)}/events", query=query))
 
-    async def answer(self, session_id: str, call_id: str | None, answer: str) -> SessionState:
-        body = {"call_id": call_id, "answer": answer}
-        return SessionState.model_validate(await self.call("POST", f"{path_of(session_id)}/answer", body))
+    async def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
+        """Every event after the first `after`, then each as it comes; a lost connection is made again."""
+        lost = 0
+        while True:
+            try:
+                async with self.stream(f"{path_of(session_id)}/events", after) as answer:
+                    if answer is None:
+                        return
+                    async for message in EventSource(answer).aiter_sse():
+                        if not message.data:
+                            continue
+                        event = _read(EventView, message.json())
+                        lost, after = 0, event.version
+                        yield event
+                        if event.type in TERMINAL_EVENTS:
+                            return
+            except httpx.HTTPError as error:
+                lost += 1
+                if lost > TRIES:
+                    raise self.unreachable(error) from error
+            await asyncio.sleep(PAUSE_SECONDS * (lost + 1))
 
-    async def tell(self, session_id: str, text: str) -> SessionState:
-        found = await self.call("POST", f"{path_of(session_id)}/context", {"text": text})
-        return SessionState.model_validate(found["session"])
+    async def session_log(self, session_id: str) -> str:
+        return (await self.content(f"{path_of(session_id)}/log", "text/markdown")).decode()
 
-    async def restore(self, document: bytes) -> SessionState:
-        return SessionState.model_validate(await self.send("/v1/restore", document, "text/markdown"))
-
-    async def artifacts(self, session_id: str) -> list[ArtifactState]:
+    async def artifacts(self, session_id: str) -> list[ArtifactView]:
         found = await self.call("GET", f"{path_of(session_id)}/artifacts")
-        return [ArtifactState.model_validate(row) for row in found["artifacts"]]
+        return _read(ArtifactList, found).artifacts
 
     async def artifact(self, session_id: str, path: str) -> bytes:
         return await self.content(f"{path_of(session_id)}/artifacts/{quote(path, safe='/')}")
 
-    async def events(self, session_id: str, after: int) -> AsyncIterator[SessionEvent]:
-        lost = 0
-        while True:
-            try:
-                async with self.stream(session_id, after) as lines:
-                    if lines is None:
-                        return
-                    async for event in _events(lines):
-                        lost = 0
-                        after = event.version
-                        yield event
-                        if event.type in TERMINAL_EVENTS:
-                            return
-            except AWAY as error:
-                lost += 1
-                if lost > TRIES:
-                    raise self.unreachable(error) from error
-            await asyncio.sleep(PAUSE * (lost + 1))
+    async def pause(self, session_id: str, request: PauseRequest) -> PauseResult:
+        return _read(PauseResult, await self._act(session_id, "pause", request))
+
+    async def resume(self, session_id: str, request: ResumeRequest) -> SessionView:
+        return _read(SessionView, await self._act(session_id, "resume", request))
+
+    async def redeem(self, token: str, request: TokenRequest) -> SessionView:
+        found = await self.call("POST", f"/v1/resume/{quote(token, safe='')}", _body(request))
+        return _read(SessionView, found)
+
+    async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
+        return _read(SessionView, await self._act(session_id, "cancel", request))
+
+    async def emit(self, request: EventRequest) -> DeliveryResult:
+        return _read(DeliveryResult, await self.call("POST", "/v1/events", _body(request)))
+
+    async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
+        verb = f"calls/{quote(call_id, safe='')}/decision"
+        return _read(SessionView, await self._act(session_id, verb, request))
+
+    async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
+        verb = f"calls/{quote(call_id, safe='')}/outcome"
+        return _read(SessionView, await self._act(session_id, verb, request))
+
+    async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
+        verb = f"children/{quote(child_id, safe='')}/decision"
+        return _read(SessionView, await self._act(session_id, verb, request))
+
+    async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
+        return _read(SessionView, await self._act(session_id, "answer", request))
+
+    async def tell(self, session_id: str, request: ContextRequest) -> ToldResult:
+        return _read(ToldResult, await self._act(session_id, "context", request))
+
+    async def remind(self, session_id: str, request: ReminderRequest) -> ReminderView:
+        return _read(ReminderView, await self._act(session_id, "reminders", request))
+
+    async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
+        await self.call("DELETE", f"{path_of(session_id)}/reminders/{quote(reminder_id, safe='')}")
+
+    async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
+        return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))
 
 
-async def _events(stream: aiohttp.StreamReader) -> AsyncIterator[SessionEvent]:
-    """The events of a stream as it comes; comments and other fields are passed over."""
-    data: list[str] = []
-    async for line in _lines(stream):
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif not line and data:
-            yield SessionEvent.model_validate_json("\n".join(data))
-            data = []
+def _body(request: RequestModel) -> Any:
+    return request.model_dump(mode="json", exclude_defaults=True)
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[str]:
-    """Lines of any length; `readline` gives up on long ones."""
-    begun = bytearray()
-    async for chunk in stream.iter_any():
-        *whole, rest = chunk.split(b"\n")
-        for part in whole:
-            yield (bytes(begun) + part).decode("utf-8", "replace").rstrip("\r")
-            begun.clear()
-        begun += rest
+def _read(model: type[Model], found: Any) -> Model:
+    # A newer Flagman may say more than this one knows.
+    return model.model_validate(found, extra="ignore")

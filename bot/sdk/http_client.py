@@ -1,9 +1,8 @@
-"""HTTP to another Flagman: requests that may be asked again, streams, and what is refused as an error."""
+"""HTTP to a Flagman elsewhere: requests that may be retried, streams, and refusals as errors."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -11,26 +10,28 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-import aiohttp
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from bot.sdk.errors import error_of
 from supervisor.core.errors import FlagmanError, Unavailable, UnknownRefusal
 
-CONNECT = 5.0
-ANSWER = 60.0
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
 TRIES = 3
-PAUSE = 0.3
-LONGEST_WAIT = 10
-AWAY = (aiohttp.ClientError, TimeoutError, OSError)
+PAUSE_SECONDS = 0.3
+LONGEST_WAIT_SECONDS = 10
+# The answer was lost: the request may have been carried out.
+LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
-class Wire:
+class HttpClient:
     """A connection for each request, or, as `async with …`, a few that are kept."""
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._kept: aiohttp.ClientSession | None = None
+        self._kept: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         self._kept = self._client()
@@ -40,7 +41,7 @@ class Wire:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._kept:
-            await self._kept.close()
+            await self._kept.aclose()
             self._kept = None
 
     async def call(
@@ -51,115 +52,109 @@ class Wire:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        again: bool = False,
+        retryable: bool = False,
     ) -> Any:
-        """One request; the JSON of the answer. `again`: it may be repeated when the answer is lost.
+        """One request; the JSON of the answer. `retryable`: it may be repeated when the answer is lost.
 
-        Raises the FlagmanError that the other side raised, or Unavailable.
+        A short wait that the other side asks for (429) is waited for. Raises the FlagmanError that the other side
+        raised, or Unavailable.
         """
-        tries, patience = (TRIES if again or method == "GET" else 1), TRIES
-        while True:
-            tries -= 1
-            try:
-                async with (
-                    self._connection() as client,
-                    client.request(
-                        method,
-                        self.url + path,
-                        json=body,
-                        params=query,
-                        headers={**self._headers, **(headers or {})},
-                        allow_redirects=False,
-                    ) as answer,
-                ):
-                    wait = answer.headers.get("Retry-After", "") if answer.status == 429 else ""
-                    patience -= 1
-                    if patience < 0 or not wait.isdecimal() or int(wait) > LONGEST_WAIT:
-                        return await self._understood(answer)
-                    tries += 1
-                await asyncio.sleep(int(wait))
-                continue
-            except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
-                if not tries:
-                    raise self.unreachable(error) from error
-            except AWAY as error:
-                raise self.unreachable(error) from error
-            await asyncio.sleep(PAUSE)
-
-    async def text(self, path: str, media: str) -> str:
-        """A document that is no JSON. Raises as `call`."""
-        return (await self.content(path, media)).decode()
+        content = {} if body is None else {"json": body}
+        for _ in range(TRIES):
+            answer = await self._request(
+                method, path, retryable=retryable or method == "GET", params=query, headers=headers, **content
+            )
+            wait = answer.headers.get("Retry-After", "") if answer.status_code == 429 else ""
+            if not wait.isdecimal() or int(wait) > LONGEST_WAIT_SECONDS:
+                break
+            await asyncio.sleep(int(wait))
+        return self._understood(answer)
 
     async def content(self, path: str, media: str = "*/*") -> bytes:
-        """What is there, as it is. Raises as `call`."""
-        headers = {**self._headers, "Accept": media}
-        try:
-            async with self._connection() as client, client.get(self.url + path, headers=headers) as answer:
-                if answer.status == 200:
-                    return await answer.read()
-                raise await self._refusal(answer)
-        except AWAY as error:
-            raise self.unreachable(error) from error
+        """A document, byte by byte. Raises as `call`."""
+        answer = await self._request("GET", path, retryable=True, headers={"Accept": media})
+        if answer.status_code == 200:
+            return answer.content
+        raise self._refusal(answer)
 
     async def send(self, path: str, content: bytes, media: str) -> Any:
         """A body that is no JSON; the JSON of the answer. Raises as `call`."""
-        headers = {**self._headers, "Content-Type": media}
+        return self._understood(
+            await self._request("POST", path, content=content, headers={"Content-Type": media})
+        )
+
+    async def _request(
+        self, method: str, path: str, *, retryable: bool = False, headers: Mapping[str, str] | None = None,
+        **rest: Any,
+    ) -> httpx.Response:  # fmt: skip
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(TRIES if retryable else 1),
+            wait=wait_fixed(PAUSE_SECONDS),
+            retry=retry_if_exception_type(LOST),
+            reraise=True,
+        )
         try:
-            async with (
-                self._connection() as client,
-                client.post(self.url + path, data=content, headers=headers) as answer,
-            ):
-                return await self._understood(answer)
-        except AWAY as error:
+            async for attempt in tries:
+                with attempt:
+                    async with self._connection() as client:
+                        return await client.request(
+                            method, self.url + path, headers={**self._headers, **(headers or {})}, **rest
+                        )
+        except httpx.HTTPError as error:
             raise self.unreachable(error) from error
+        raise AssertionError("a request ends with an answer or an error")
 
-    async def _understood(self, answer: aiohttp.ClientResponse) -> Any:
-        if answer.status == 204:
+    def _understood(self, answer: httpx.Response) -> Any:
+        if answer.status_code == 204:
             return None
-        if answer.status < 300:
+        if answer.status_code < 300:
             with suppress(ValueError):
-                return json.loads(await answer.text())
-        raise await self._refusal(answer)
+                return answer.json()
+        raise self._refusal(answer)
 
-    async def _refusal(self, answer: aiohttp.ClientResponse) -> FlagmanError:
+    def _refusal(self, answer: httpx.Response) -> FlagmanError:
         with suppress(ValueError):
-            body = json.loads(await answer.text())
+            body = answer.json()
             if isinstance(body, dict) and "code" in body:
                 return error_of(body)
-        said = f"{answer.status} {answer.reason or ''}".rstrip()
+        said = f"{answer.status_code} {answer.reason_phrase}".rstrip()
         return UnknownRefusal(
             f"{self.url} answered {said}, which is no answer of Flagman; check the address (FLAGMAN_URL)."
         )
 
     @asynccontextmanager
-    async def stream(self, session_id: str, after: int) -> AsyncIterator[aiohttp.StreamReader | None]:
+    async def stream(self, path: str, after: int) -> AsyncIterator[httpx.Response | None]:
+        """The open answer of a stream after the event numbered `after`; None where nothing more will come."""
         headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=ANSWER)
         async with (
             self._connection() as client,
-            client.get(
-                f"{self.url}{path_of(session_id)}/events", headers=headers, timeout=patience
-            ) as answer,
+            client.stream("GET", self.url + path, headers=headers) as answer,
         ):
-            if answer.status == 200 and answer.content_type == "text/event-stream":
-                yield answer.content
+            if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/event-stream"):
+                yield answer
                 return
-            yield await self._understood(answer)
+            await answer.aread()
+            yield self._understood(answer)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[aiohttp.ClientSession]:
+    async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
         if self._kept:
             yield self._kept
             return
         async with self._client() as client:
             yield client
 
-    def _client(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER, sock_connect=CONNECT))
+    def _client(self) -> httpx.AsyncClient:
+        patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        # The environment's proxies are for other hosts than this one.
+        return httpx.AsyncClient(timeout=patience, trust_env=False)
 
-    def unreachable(self, error: BaseException) -> Unavailable:
-        why = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
-        return Unavailable(f"No Flagman answers at {self.url} ({why}).")
+    def unreachable(self, error: httpx.HTTPError) -> Unavailable:
+        """The error for an address that does not answer."""
+        late = isinstance(error, httpx.TimeoutException)
+        return Unavailable(
+            f"No Flagman answers at {self.url} ({'no answer in time' if late else _reason(error)})."
+        )
 
 
 def path_of(session_id: str) -> str:
@@ -167,7 +162,11 @@ def path_of(session_id: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return os.strerror(number).lower() if number and number > 0 else "its name is not known"
+    """The operating system's reason behind an error, where there is one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            # Name resolution has negative numbers of its own.
+            return os.strerror(cause.errno).lower() if cause.errno > 0 else "its name is not known"
+        cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

@@ -6,30 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
-from bot.sdk.backend import COORDINATOR, Backend
+from bot.sdk.backend import Backend
+from bot.sdk.connection import find_backend
 from bot.sdk.session import Session
+from supervisor.contract.requests import COORDINATOR, LaunchRequest
 from supervisor.core.delegation import Plan, Policy, Subtask
 from supervisor.core.errors import InvalidInput
-from supervisor.core.messages import Json
-from supervisor.view_models import ChildState, NeedState
-
-SessionType = TypeVar("SessionType")
-Begun = TypeVar("Begun", bound=Session)
+from supervisor.core.subagents import ChildStanding, Need
 
 
 @dataclass(frozen=True)
-class MultiAgentResult(Generic[SessionType]):
+class MultiAgentResult:
     """How it stands: `children` are the subtasks, `needs` what waits for a person, `cost_usd` what all of it cost."""
 
-    session: SessionType
+    session: Session
     status: str
     result: str | None
-    children: list[ChildState]
-    needs: list[NeedState]
+    children: list[ChildStanding]
+    needs: list[Need]
     cost_usd: Decimal
 
     @property
@@ -37,16 +35,18 @@ class MultiAgentResult(Generic[SessionType]):
         """Whether it and each of its subtasks have."""
         return self.status == "completed" and all(child.status == "completed" for child in self.children)
 
-    def child(self, name: str) -> ChildState:
+    def child(self, name: str) -> ChildStanding:
         """The subtask of this name. Raises KeyError."""
         return {child.name: child for child in self.children}[name]
 
 
-class MultiAgentSupervisor(Generic[Begun]):
-    """`result = await MultiAgentSupervisor(backend, Session).execute_multi_agent_task("prepare the release")`."""
+class MultiAgentSupervisor:
+    """`result = await MultiAgentSupervisor().execute_multi_agent_task("prepare the release")`."""
 
-    def __init__(self, backend: Backend, session_type: type[Begun]) -> None:
-        self.backend, self.session_type = backend, session_type
+    def __init__(
+        self, *, url: str | None = None, api_key: str | None = None, backend: Backend | None = None
+    ) -> None:
+        self.backend = backend or find_backend(url, api_key)
 
     async def execute_multi_agent_task(
         self,
@@ -60,7 +60,7 @@ class MultiAgentSupervisor(Generic[Begun]):
         idempotency_key: str | None = None,
         wait: bool = True,
         timeout: float | timedelta | None = None,
-    ) -> MultiAgentResult[Begun]:
+    ) -> MultiAgentResult:
         """Have `persona` split the task, or carry out `subtasks` (`id`, `persona`, `task`, `depends_on`).
 
         The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
@@ -70,15 +70,15 @@ class MultiAgentSupervisor(Generic[Begun]):
         if subtasks is not None:
             parts = [dict(subtask) for subtask in subtasks]
             plan = checked_plan({"subtasks": parts, "on_failure": on_failure})
-        state = await self.backend.launch(
-            persona,
-            task,
+        request = LaunchRequest.of(
+            persona=persona,
+            task=task,
             context=context,
             channel=channel,
-            idempotency_key=idempotency_key,
             coordinate=True if plan is None else plan,
         )
-        session = self.session_type(self.backend, state)
+        state = await self.backend.launch(request, idempotency_key=idempotency_key)
+        session = Session(self.backend, state)
         if wait:
             try:
                 await session.wait(timeout, until="ended")
@@ -94,10 +94,10 @@ class MultiAgentSupervisor(Generic[Begun]):
         )
 
 
-def checked_plan(plan: Any) -> Json:
-    """The plan as it is sent. Raises InvalidInput, which names what is wrong."""
+def checked_plan(plan: Any) -> Plan:
+    """The plan, typed. Raises InvalidInput, which names what is wrong."""
     try:
-        return Plan.model_validate(plan).model_dump(mode="json")
+        return Plan.model_validate(plan)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the plan"

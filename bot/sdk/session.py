@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from bot.sdk.backend import Backend, ChildVerdict
-from supervisor.core.errors import InvalidInput, Unavailable
+from bot.sdk.backend import Backend
+from bot.sdk.connection import find_backend
+from supervisor.contract.models import ArtifactView, CallView, EventView, PauseResult, SessionView
+from supervisor.contract.requests import (
+    AnswerRequest,
+    CancelRequest,
+    ChildRequest,
+    ContextRequest,
+    DecisionRequest,
+    ForkRequest,
+    LaunchRequest,
+    PauseRequest,
+    ResumeRequest,
+)
+from supervisor.core.commands.approvals import ChildVerdict
+from supervisor.core.errors import InvalidInput, SessionExists, Unavailable
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
-from supervisor.core.subagents import Until
-from supervisor.view_models import (
-    ArtifactState,
-    ChildState,
-    NeedState,
-    Pausing,
-    ProposedCall,
-    SessionEvent,
-    SessionState,
-)
+from supervisor.core.subagents import ChildStanding, Need, Until
+from supervisor.session_log.render.front import front_of
 
 # A wait goes on in requests of this length.
 LONG_POLL = timedelta(seconds=25)
@@ -28,23 +35,20 @@ AWAY_TRIES = 25
 
 
 class Agent:
-    """`session = await Agent("sre", backend).start(task="check the disk")`."""
+    """`session = await Agent("sre").start(task="check the disk")`.
 
-    def __init__(self, persona: str, backend: Backend) -> None:
-        self.persona, self.backend = persona, backend
+    `url` and `api_key` name another Flagman than the one around it.
+    """
 
-    async def launch(
+    def __init__(
         self,
-        task: str,
+        persona: str,
         *,
-        context: str = "",
-        channel: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> SessionState:
-        """A new session; the same key and request give the same session again."""
-        return await self.backend.launch(
-            self.persona, task, context=context, channel=channel, idempotency_key=idempotency_key
-        )
+        url: str | None = None,
+        api_key: str | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        self.persona, self.backend = persona, backend or find_backend(url, api_key)
 
     async def start(
         self,
@@ -54,16 +58,51 @@ class Agent:
         channel: str | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """As `launch`, as a session that can be acted on."""
-        state = await self.launch(task, context=context, channel=channel, idempotency_key=idempotency_key)
-        return Session(self.backend, state)
+        """A new session; the same key and request give the same session again."""
+        request = LaunchRequest.of(persona=self.persona, task=task, context=context, channel=channel)
+        return Session(self.backend, await self.backend.launch(request, idempotency_key=idempotency_key))
 
 
 class Session:
     """One session. Its properties are as of the last call of a method; `refresh` reads them again."""
 
-    def __init__(self, backend: Backend, state: SessionState) -> None:
+    def __init__(self, backend: Backend, state: SessionView) -> None:
         self.backend, self.state = backend, state
+
+    @classmethod
+    async def load(
+        cls,
+        session_id: str,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        backend: Backend | None = None,
+    ) -> Self:
+        """One that is there. Raises SessionNotFound."""
+        chosen = backend or find_backend(url, api_key)
+        return cls(chosen, await chosen.get(session_id))
+
+    @classmethod
+    async def load_from_log(
+        cls,
+        path: str | Path,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        backend: Backend | None = None,
+    ) -> Self:
+        """The session of a SESSION_LOG: as it stands, or brought back where it is lost.
+
+        Raises OSError, VerificationError where the file is not as it was written, or PersonaLost.
+        """
+        document = await asyncio.to_thread(Path(path).read_bytes)
+        chosen = backend or find_backend(url, api_key)
+        try:
+            state = await chosen.restore(document)
+        except SessionExists:
+            # By then the document was verified, so this is the session that it is about.
+            state = await chosen.get(front_of(document).session_id)
+        return cls(chosen, state)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.status}>"
@@ -86,7 +125,7 @@ class Session:
         return self.state.waiting_for
 
     @property
-    def needs(self) -> list[NeedState]:
+    def needs(self) -> list[Need]:
         """What waits for a person, in it and in its sub-agents; see `in_need`."""
         return self.state.needs
 
@@ -96,16 +135,16 @@ class Session:
         return bool(self.needs)
 
     @property
-    def children(self) -> list[ChildState]:
+    def children(self) -> list[ChildStanding]:
         """The subtasks of its plans as they stand."""
         return self.state.children
 
     @property
-    def pending_approvals(self) -> list[ProposedCall]:
+    def pending_approvals(self) -> list[CallView]:
         return [call for call in self.state.calls if call.phase == "awaiting"]
 
     @property
-    def questions(self) -> list[ProposedCall]:
+    def questions(self) -> list[CallView]:
         return [call for call in self.state.calls if call.phase == "asking"]
 
     @property
@@ -113,16 +152,17 @@ class Session:
         """What it ended with: the summary, the error or the reason; None before the end."""
         return self.state.result if self.ended else None
 
-    async def refresh(self) -> SessionState:
+    async def refresh(self) -> SessionView:
         self.state = await self.backend.get(self.id)
         return self.state
 
     async def pause(
         self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
-    ) -> Pausing:
+    ) -> PauseResult:
         """Stop at the next boundary until any of the conditions comes true, or somebody resumes it."""
         conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
-        paused = await self.backend.pause(self.id, reason, conditions, zone)
+        request = PauseRequest.of(reason=reason, resume_conditions=conditions, zone=zone)
+        paused = await self.backend.pause(self.id, request)
         await self.refresh()
         return paused
 
@@ -133,10 +173,11 @@ class Session:
 
         `compact`: its earlier steps are summed up first, where its context is full.
         """
-        self.state = await self.backend.resume(self.id, trigger, data, context, compact)
+        request = ResumeRequest.of(trigger=trigger, data=data, context=context, compact=compact)
+        self.state = await self.backend.resume(self.id, request)
 
     async def cancel(self, reason: str = "") -> None:
-        self.state = await self.backend.cancel(self.id, reason)
+        self.state = await self.backend.cancel(self.id, CancelRequest.of(reason=reason))
 
     async def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
         """Let these calls run; all that wait when none is named. With `arguments`, one call with these instead."""
@@ -149,15 +190,16 @@ class Session:
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Say what next of a sub-agent that failed, by its name or id: do it again, go on without it, or stop."""
         await self.refresh()
-        self.state = await self.backend.decide_child(self.id, self._child_id(child), verdict)
+        request = ChildRequest.of(verdict=verdict)
+        self.state = await self.backend.decide_child(self.id, self._child_id(child), request)
 
     async def answer(self, answer: str, call_id: str | None = None) -> None:
         """Answer its open question; `call_id` is needed where there are several."""
-        self.state = await self.backend.answer(self.id, call_id, answer)
+        self.state = await self.backend.answer(self.id, AnswerRequest.of(call_id=call_id, answer=answer))
 
     async def tell(self, text: str) -> None:
         """The answer to its open question, or context that it reads at its next step."""
-        self.state = await self.backend.tell(self.id, text)
+        self.state = (await self.backend.tell(self.id, ContextRequest.of(text=text))).session
 
     async def fork(
         self,
@@ -171,9 +213,8 @@ class Session:
 
         Without `step` it is as long as it can be. `message` tells the copy what to do otherwise.
         """
-        state = await self.backend.fork(
-            self.id, step=step, message=message, channel=channel, idempotency_key=idempotency_key
-        )
+        request = ForkRequest.of(step=step, message=message, channel=channel)
+        state = await self.backend.fork(self.id, request, idempotency_key=idempotency_key)
         return type(self)(self.backend, state)
 
     async def child(self, child: str) -> Self:
@@ -186,7 +227,7 @@ class Session:
         await self.refresh()
         return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
 
-    async def artifacts(self) -> list[ArtifactState]:
+    async def artifacts(self) -> list[ArtifactView]:
         """The files that it wrote."""
         return await self.backend.artifacts(self.id)
 
@@ -194,9 +235,7 @@ class Session:
         """What is in one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
         return await self.backend.artifact(self.id, path)
 
-    async def wait(
-        self, timeout: float | timedelta | None = None, *, until: Until = "person"
-    ) -> SessionState:
+    async def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionView:
         """Until it has ended, or it or a sub-agent needs a person: `needs` says who.
 
         `paused`: or it waits for anything but its own sub-agents; `ended`: for nothing less. A Flagman that is away
@@ -209,14 +248,14 @@ class Session:
                 self.state = await self._next(until)
         return self.state
 
-    async def _next(self, until: Until) -> SessionState:
+    async def _next(self, until: Until) -> SessionView:
         """The session once it is so far, or after a while."""
         for _ in range(AWAY_TRIES):
             try:
-                return await self.backend.wait(self.id, until, LONG_POLL)
+                return await self.backend.wait(self.id, until, patience=LONG_POLL)
             except Unavailable:
                 await asyncio.sleep(1)
-        return await self.backend.wait(self.id, until, LONG_POLL)
+        return await self.backend.wait(self.id, until, patience=LONG_POLL)
 
     def _is(self, until: Until) -> bool:
         if self.ended or until == "ended":
@@ -235,7 +274,7 @@ class Session:
         known = ", ".join(f"`{one.name}`" for one in self.children if one.id) or "none yet"
         raise InvalidInput(f"Session {self.id} has no sub-agent `{child}`; it has {known}.")
 
-    def events(self, after: int = 0) -> AsyncIterator[SessionEvent]:
+    def events(self, after: int = 0) -> AsyncIterator[EventView]:
         """Its log after the first `after` events, live, until it has ended."""
         return self.backend.events(self.id, after)
 
@@ -257,8 +296,10 @@ class Session:
         if arguments is not None and len(chosen) != 1:
             raise InvalidInput("Other arguments are for one call; name it.")
         for call_id in chosen:
-            digest = digests.get(call_id)
-            self.state = await self.backend.decide(self.id, call_id, verdict, reason, digest, arguments)
+            request = DecisionRequest.of(
+                verdict=verdict, reason=reason, digest=digests.get(call_id), arguments=arguments
+            )
+            self.state = await self.backend.decide(self.id, call_id, request)
 
     def _elsewhere(self) -> str:
         """Which sub-agents have one."""

@@ -285,6 +285,17 @@ class Unavailable(FlagmanError):
     fault = True
 
 
+class StoreAway(Unavailable):
+    """The store of a Flagman that answers cannot be reached."""
+
+    code = "store_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Flagman cannot reach its store right now, so it is not known whether that was done."
+        )
+
+
 class UnknownRefusal(FlagmanError):
     """A refusal that only a newer Flagman, or a server in between, makes; `code` is the one that it gave."""
 
@@ -336,6 +347,7 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
         KeyNotFound,
         GatewayError,
         Unavailable,
+        StoreAway,
         UnknownRefusal,
     )
 }

@@ -23,6 +23,7 @@ CallPhase = Literal[
 Lifecycle = Literal["running", "paused", "completed", "failed", "cancelled"]
 
 SETTLED: frozenset[CallPhase] = frozenset({"denied", "refused", "finished"})
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
 class Decision(Frozen):
@@ -215,7 +216,7 @@ class Session(Frozen):
 
     @property
     def ended(self) -> bool:
-        return self.lifecycle in ("completed", "failed", "cancelled")
+        return self.lifecycle in TERMINAL
 
     @property
     def began_at(self) -> datetime:

@@ -17,7 +17,7 @@ Until = Literal["person", "paused", "ended"]
 BY_ITSELF: frozenset[PauseReason] = frozenset({"external_dependency", "scheduled", "children_running"})
 _CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
 # The sessions of sub-agents that have not ended, by their ids.
-AtWork = Mapping[str, Session]
+ActiveSubagents = Mapping[str, Session]
 
 
 class ChildStanding(Frozen):
@@ -56,7 +56,7 @@ class Need(Frozen):
     child_id: str | None = None
 
 
-def children_of(session: Session, at_work: AtWork) -> list[ChildStanding]:
+def children_of(session: Session, at_work: ActiveSubagents) -> list[ChildStanding]:
     """Every subtask of its plans that were begun, in their order."""
     found: list[ChildStanding] = []
     for step in session.steps:
@@ -69,7 +69,7 @@ def children_of(session: Session, at_work: AtWork) -> list[ChildStanding]:
 
 
 def _child(
-    session: Session, call_id: str, standing: Standing, at_work: AtWork, open_: set[str]
+    session: Session, call_id: str, standing: Standing, at_work: ActiveSubagents, open_: set[str]
 ) -> ChildStanding:
     subtask, child = standing.subtask, standing.child
     about = {
@@ -112,18 +112,18 @@ def _child(
     )
 
 
-def total_cost(session: Session, at_work: AtWork) -> Decimal:
+def total_cost(session: Session, at_work: ActiveSubagents) -> Decimal:
     """What it cost so far with all sub-agents."""
     running = (at_work[child.id] for child in session.running_children if child.id in at_work)
     return sum((total_cost(child, at_work) for child in running), session.total_cost_usd)
 
 
-def needs_of(session: Session, at_work: AtWork) -> list[Need]:
+def needs_of(session: Session, at_work: ActiveSubagents) -> list[Need]:
     """Everything in a session and its sub-agents that waits for a person."""
     return list(_needs(session, at_work, ()))
 
 
-def _needs(session: Session, at_work: AtWork, path: tuple[str, ...]) -> Iterator[Need]:
+def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) -> Iterator[Need]:
     if session.ended:
         return
     about = {"session_id": session.id, "persona": session.persona}

@@ -164,3 +164,17 @@ def _no_cron(text: str) -> InvalidCondition:
     return InvalidCondition(
         f"“{text[:60]}” is no cron expression; write five fields like 0 9 * * MON-FRI, or @daily."
     )
+
+
+def parse_due(text: str, now: datetime, zone: str) -> datetime:
+    """`in 30m`, `30m`, `at 09:00`, `tomorrow 09:00` or ISO 8601, in a named zone. Raises InvalidCondition."""
+    place = zone_named(zone)
+    word, _, rest = text.strip().partition(" ")
+    if word.lower().rstrip(":") == "in":
+        return now + parse_duration(rest)
+    if word.lower().rstrip(":") == "at":
+        return parse_moment(rest, now, place)
+    try:
+        return now + parse_duration(text)
+    except InvalidCondition:
+        return parse_moment(text, now, place)

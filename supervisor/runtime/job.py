@@ -47,7 +47,7 @@ from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
 from supervisor.runtime.unit_of_work import Ledger
 from supervisor.runtime.worker import Done, Later, Signals
-from supervisor.signals import Deliveries
+from supervisor.signals import SignalRouter
 from supervisor.tools.contract import Tool
 
 _log = logging.getLogger("flagman.runner")
@@ -63,7 +63,7 @@ class Runner:
         tools: Mapping[str, Tool],
         toolrun: ToolRunner,
         personas: PersonaLibrary,
-        deliveries: Deliveries,
+        deliveries: SignalRouter,
         coordinator: Coordinator,
         clock: Callable[[], datetime],
     ) -> None:

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp.test_utils import unused_port
 
-from bot.api import followers as live
 from bot.api.routes import event_stream as stream
 from bot.processes.web import application, listening
+from supervisor.contract import followers as live
 from tests.api.conftest import READ, Build, House
 from tests.support.api import Frame
 from tests.support.redis_proxy import RedisProxy

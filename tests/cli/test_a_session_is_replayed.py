@@ -12,8 +12,9 @@ from bot.cli import keyboard
 from bot.cli.commands.replay import moved
 from bot.cli.frames import frames, took
 from bot.cli.replay_screen import Size, screen
+from supervisor.contract.models import EventView
+from supervisor.contract.views import event_view
 from supervisor.core.times import parse_duration
-from supervisor.view_models import SessionEvent
 from tests.cli.served import Cli, Served, until
 from tests.cli.terminal import Terminal
 from tests.core.build import AT, launched, one_of_each, plan_call, responded, subtask, tool_call
@@ -32,8 +33,8 @@ def finished(flagman: Served) -> str:
     return session_id
 
 
-def events_of(*facts: object) -> list[SessionEvent]:
-    return [SessionEvent.of(n, fact) for n, fact in enumerate(facts, start=1)]  # type: ignore[arg-type]
+def events_of(*facts: object) -> list[EventView]:
+    return [event_view(n, fact) for n, fact in enumerate(facts, start=1)]  # type: ignore[arg-type]
 
 
 # All of it, in a pipe
@@ -156,7 +157,7 @@ def test_sub_agents_and_calls_are_shown_after_each_event() -> None:
 
 
 def test_what_this_flagman_does_not_know_stops_nothing() -> None:
-    unknown = SessionEvent(version=2, type="Teleported", at=AT, by="x")
+    unknown = EventView(version=2, type="Teleported", at=AT, by="x")
     first, second, third = frames(
         "p0-test", [*events_of(launched()), unknown, *events_of(one_of_each()["Cancelled"])]
     )

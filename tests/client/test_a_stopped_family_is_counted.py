@@ -7,7 +7,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from bot.sdk import Agent, in_process
-from bot.sdk.in_process_backend import Local
+from bot.sdk.in_process_backend import InProcessBackend
 from supervisor.core.messages import ModelReply, ModelRequest, ModelTurn
 from supervisor.core.state import Session
 from tests.support.flagman import settings
@@ -39,18 +39,19 @@ async def test_what_those_below_used_is_counted_up_to_the_top(
     write_persona(tmp_path / "p", "hand", approvals=[{"tool": "*", "mode": "ask"}])
     config = settings("http://127.0.0.1:9/api/", valkey_url, tmp_path, personas=tmp_path / "p")
     async with in_process(config, gateway=Scripted(behave)) as backend:
-        assert isinstance(backend, Local)
+        assert isinstance(backend, InProcessBackend)
+        supervisor = backend._service._supervisor
         boss = await Agent("boss").start("boss")
 
         async def all_wait() -> bool:
-            found = await backend._supervisor.recent("paused")
+            found = await supervisor.recent("paused")
             return sum(s.waiting_for == "human_approval_required" for s in found) == 4
 
         await wait_for(all_wait)
         await boss.cancel("not needed")
 
         async def known() -> Session | None:
-            session = await backend._supervisor.get(boss.id)
+            session = await supervisor.get(boss.id)
             return None if session.running_children else session
 
         session = await wait_for(known)

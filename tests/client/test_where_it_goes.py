@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from bot import sdk
 from bot.sdk import Agent, Session, SyncAgent, SyncMultiAgentSupervisor, Unavailable
 from bot.sdk.errors import error_of
-from bot.sdk.http_backend import Remote
+from bot.sdk.http_backend import HttpBackend
 from bot.settings import Settings
 from supervisor.core.errors import InvalidInput, KeyRefused, MissingScope, UnknownRefusal
 from supervisor.models import DemoGateway
@@ -49,7 +49,7 @@ async def test_what_is_named_goes_before_what_is_around(flagman: Served) -> None
 async def test_keys_are_refused_for_what_they_may_not(flagman: Served) -> None:
     with pytest.raises(KeyRefused):
         await Agent("sre", url=flagman.url, api_key="fm_1_wrong").start("x")
-    async with Remote(flagman.url, flagman.key) as remote:
+    async with HttpBackend(flagman.url, flagman.key) as remote:
         made = await remote.call("POST", "/v1/keys", {"name": "reader", "scopes": ["read"]})
     with pytest.raises(MissingScope):
         await Agent("sre", url=flagman.url, api_key=made["key"]).start("x")

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from bot.api.models import ArtifactList, ArtifactView
 from bot.api.parameters import OfArtifact, OfSession
 from bot.api.routing import Answer, Call, Returns, Routes
+from supervisor.contract.models import ArtifactList
 
 routes = Routes("Sessions")
 BYTES = "application/octet-stream"
@@ -23,9 +23,7 @@ BYTES = "application/octet-stream"
 )
 async def list_artifacts(call: Call, path: OfSession) -> Answer:
     """List the files that a session wrote."""
-    session = await call.core.supervisor.get(path.id)
-    found = call.core.artifacts().list(session)
-    return Answer(ArtifactList(artifacts=[ArtifactView(path=a.path, size=a.size) for a in found]))
+    return Answer(ArtifactList(artifacts=await call.sessions.artifacts(path.id)))
 
 
 @routes(
@@ -37,8 +35,7 @@ async def list_artifacts(call: Call, path: OfSession) -> Answer:
 )
 async def read_artifact(call: Call, path: OfArtifact) -> web.Response:
     """Read a file that a session wrote."""
-    session = await call.core.supervisor.get(path.id)
-    content = await call.core.artifacts().read(session, path.path)
+    content = await call.sessions.artifact(path.id, path.path)
     name = quote(path.path.rstrip("/").rpartition("/")[2], safe="")
     # Whatever an agent wrote is never shown by a browser as a page of ours.
     headers = {

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from bot.api.errors import ApiError, InvalidRequest
-from bot.api.models import Delivered, FieldProblem, SessionView
+from bot.api.models import CloudEvent, FieldProblem
 from bot.api.parameters import CloudHeaders, OfToken
-from bot.api.requests import CloudEvent, PostEvent, UseToken
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, parsed, unsupported
-from bot.api.views import session_view
+from supervisor.contract.models import DeliveryResult, SessionView
+from supervisor.contract.requests import EventRequest, TokenRequest
 
 routes = Routes("Waking")
 CLOUD = "application/cloudevents+json"
@@ -35,8 +35,8 @@ class Happened:
     "POST",
     "/v1/events",
     scope="launch",
-    returns={200: Returns("Which sessions it resumed.", Delivered)},
-    bodies={JSON: PostEvent, CLOUD: CloudEvent},
+    returns={200: Returns("Which sessions it resumed.", DeliveryResult)},
+    bodies={JSON: EventRequest, CLOUD: CloudEvent},
 )
 async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answer:
     """Say that something happened: every session that waits for it goes on.
@@ -45,8 +45,7 @@ async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answe
     ce-specversion, ce-id, ce-source and ce-type, its data as the body.
     """
     event = _happened(call.request.content_type, headers, content)
-    resumed = await call.core.deliveries.deliver("event", event.type, event.id, event.data, call.actor)
-    return Answer(Delivered(resumed=resumed))
+    return Answer(await call.sessions.deliver(event.type, event.id, event.data))
 
 
 def _happened(media: str, headers: CloudHeaders, content: bytes) -> Happened:
@@ -57,7 +56,7 @@ def _happened(media: str, headers: CloudHeaders, content: bytes) -> Happened:
         return _binary(media, headers, content)
     if media != JSON:
         raise unsupported(JSON, CLOUD)
-    plain = cast(PostEvent, parsed(PostEvent, content))
+    plain = cast(EventRequest, parsed(EventRequest, content))
     return Happened(plain.type, f"id {plain.id}" if plain.id else secrets.token_hex(16), plain.data)
 
 
@@ -106,12 +105,6 @@ def json_value(content: bytes) -> Any:
     returns={200: Returns("The session, which goes on.", SessionView)},
     problems={403, 404, 409, 410},
 )
-async def use_token(call: Call, path: OfToken, body: UseToken) -> Answer:
+async def use_token(call: Call, path: OfToken, body: TokenRequest) -> Answer:
     """End the pause that the token is for; the token is all the right that is needed, and works once."""
-    session = await call.deps.tokens.redeem(
-        call.core.supervisor, path.token, data=body.data, context=body.context
-    )
-    return Answer(await session_view(call.core, session))
-
-
-__all__ = ["Happened", "json_value", "routes"]
+    return Answer(await call.sessions.redeem(path.token, body))

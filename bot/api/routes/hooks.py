@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bot.api.errors import ApiError
-from bot.api.models import Delivered
 from bot.api.parameters import HookHeaders, OfHook
 from bot.api.rate_limit import HOOK_BYTES
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
 from bot.api.signatures import verified
 from bot.compose import now
+from supervisor.contract.models import DeliveryResult
 from supervisor.core.conditions import Webhook, parse_condition
 from supervisor.core.events import Actor
 
@@ -20,7 +20,7 @@ routes = Routes("Waking")
     "POST",
     "/hooks/{name}",
     auth="signature",
-    returns={202: Returns("Taken and kept; which sessions it resumed.", Delivered)},
+    returns={202: Returns("Taken and kept; which sessions it resumed.", DeliveryResult)},
     problems={401, 403},
     bodies={JSON: None},
     limit=HOOK_BYTES,
@@ -45,4 +45,4 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, conten
         raise unsupported(JSON)
     actor = Actor(id=f"webhook:{hook.name}")
     resumed = await call.core.deliveries.deliver("webhook", hook.name, delivery, json_value(content), actor)
-    return Answer(Delivered(resumed=resumed), 202)
+    return Answer(DeliveryResult(resumed=resumed), 202)

@@ -29,7 +29,9 @@ async def read_metrics(call: Call) -> web.Response:
             _family("flagman_sessions", "Sessions by state.", await _sessions(call)),
             *await _queues(call),
             _family("flagman_timers", "Timers that are set.", [("", await call.core.timers().count())]),
-            _family("flagman_followers", "Open streams and waits.", [("", call.deps.live.followers)]),
+            _family(
+                "flagman_followers", "Open streams and waits.", [("", call.deps.services.followers.followers)]
+            ),
         ]
     )
     return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from bot.api.models import KeyList, Me, NewKey, PersonaList
+from bot.api.models import CreateKey, KeyList, Me, NewKey
 from bot.api.parameters import OfKey
-from bot.api.requests import CreateKey
 from bot.api.routing import Answer, Call, Returns, Routes
-from bot.api.views import key_view, persona_view
+from bot.api.views import key_view
+from supervisor.contract.models import PersonaList
+from supervisor.contract.views import persona_view
 
 routes = Routes("Directory")
 VERSION = version("flagman")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bot.api.models import SessionView
 from bot.api.parameters import LogHeaders, OfSession
 from bot.api.routes.sessions import launched
 from bot.api.routing import Answer, Call, Returns, Routes, unsupported
+from supervisor.contract.models import SessionView
 from supervisor.session_log.render.transcript import Line, lines
 
 routes = Routes("Sessions")
@@ -30,8 +30,7 @@ async def read_log(call: Call, path: OfSession, headers: LogHeaders) -> web.Resp
         await call.core.supervisor.get(path.id)
         written = lines(await call.core.sessions.events(path.id), call.core.mask)
         return web.Response(text="".join(map(_plain, written)), content_type="text/plain")
-    document = await call.core.documents().of(path.id)
-    return web.Response(text=document.text, content_type=MARKDOWN)
+    return web.Response(text=await call.sessions.session_log(path.id), content_type=MARKDOWN)
 
 
 def _plain(line: Line) -> str:
@@ -55,4 +54,4 @@ async def restore_session(call: Call, content: bytes) -> Answer:
     """
     if call.request.content_type != MARKDOWN:
         raise unsupported(MARKDOWN)
-    return await launched(call, await call.core.restoring().restore(content, call.actor))
+    return launched(await call.sessions.restore(content))

@@ -10,8 +10,8 @@ import typer
 from bot.cli.client import USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
-    from supervisor.view_models import SessionState
+    from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import SessionView
 
 app = typer.Typer()
 PANEL = "Sessions"
@@ -35,10 +35,12 @@ def pause(
 ) -> None:
     """Stop at the next step; prints a token that resumes it, once."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, clock, done, hint, is_terminal, local_zone, show
+        from supervisor.contract.requests import PauseRequest
 
-        paused = await remote.pause(session_id, reason, until or [], local_zone())
+        request = PauseRequest.of(reason=reason, resume_conditions=until or [], zone=local_zone())
+        paused = await remote.pause(session_id, request)
         if json:
             as_json(paused)
             return
@@ -67,8 +69,11 @@ def resume(
     """Let it go on, whatever it waits for; one stopped by its budget gets as much again."""
     given = _json(data)
 
-    async def work(remote: Remote) -> None:
-        state = await remote.resume(session_id, "manual", given, context, compact)
+    async def work(remote: HttpBackend) -> None:
+        from supervisor.contract.requests import ResumeRequest
+
+        request = ResumeRequest.of(data=given, context=context, compact=compact)
+        state = await remote.resume(session_id, request)
         _say(state, f"{session_id} goes on.", json)
 
     reach(work)
@@ -82,8 +87,14 @@ def cancel(
 ) -> None:
     """End it; nothing that it proposed will run."""
 
-    async def work(remote: Remote) -> None:
-        _say(await remote.cancel(session_id, reason), f"{session_id} is cancelled.", json)
+    async def work(remote: HttpBackend) -> None:
+        from supervisor.contract.requests import CancelRequest
+
+        _say(
+            await remote.cancel(session_id, CancelRequest.of(reason=reason)),
+            f"{session_id} is cancelled.",
+            json,
+        )
 
     reach(work)
 
@@ -97,8 +108,14 @@ def tell(
     """Say something to the agent: it answers its open question, or is read at its next step."""
     words = sys.stdin.read() if words == "-" else words
 
-    async def work(remote: Remote) -> None:
-        _say(await remote.tell(session_id, words), f"{session_id} was told.", json)
+    async def work(remote: HttpBackend) -> None:
+        from supervisor.contract.requests import ContextRequest
+
+        _say(
+            (await remote.tell(session_id, ContextRequest.of(text=words))).session,
+            f"{session_id} was told.",
+            json,
+        )
 
     reach(work)
 
@@ -112,8 +129,11 @@ def answer(
 ) -> None:
     """Answer the agent's open question."""
 
-    async def work(remote: Remote) -> None:
-        _say(await remote.answer(session_id, call, words), f"{session_id} has its answer.", json)
+    async def work(remote: HttpBackend) -> None:
+        from supervisor.contract.requests import AnswerRequest
+
+        request = AnswerRequest.of(call_id=call, answer=words)
+        _say(await remote.answer(session_id, request), f"{session_id} has its answer.", json)
 
     reach(work)
 
@@ -128,7 +148,7 @@ def remind(
 ) -> None:
     """Be reminded in the session's thread; with --drop WHEN is a reminder's id, as `show` tells it."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from datetime import datetime
 
         from bot.cli.terminal import as_json, clock, done, local_zone
@@ -157,7 +177,7 @@ def event(
     """Tell every session that waits for this event."""
     given = _json(data)
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
 
         body = {"type": type_, "data": given, "id": event_id}
@@ -183,7 +203,7 @@ def _json(text: str | None) -> Any:
         refuse(f"--data: this is no JSON ({error}).", USAGE)
 
 
-def _say(state: SessionState, sentence: str, as_document: bool) -> None:
+def _say(state: SessionView, sentence: str, as_document: bool) -> None:
     from bot.cli.terminal import as_json, done
 
     if as_document:

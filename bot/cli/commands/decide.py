@@ -11,7 +11,7 @@ from bot.cli.client import REFUSED, USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
     from bot.cli.pending import Asked
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer()
 PANEL = "Decisions"
@@ -86,9 +86,10 @@ def settle(
     if result and verdict in CHILD_VERDICTS:
         refuse("--result: is for a call that was cut off.", USAGE)
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
         from bot.sdk import Session
+        from supervisor.contract.requests import OutcomeRequest
 
         if verdict in CHILD_VERDICTS:
             session = await Session.load(session_id, backend=remote)
@@ -96,8 +97,8 @@ def settle(
             await session.decide_child(what, chosen)
             found: Any = session.state
         else:
-            body = {"verdict": verdict.replace("-", "_"), "result": result}
-            found = await remote.call("POST", f"/v1/sessions/{session_id}/calls/{what}/outcome", body)
+            request = OutcomeRequest.of(verdict=verdict.replace("-", "_"), result=result)
+            found = await remote.decide_outcome(session_id, what, request)
         if json:
             as_json(found)
         else:
@@ -115,9 +116,13 @@ def _decide(
     yes: bool,
     json: bool,
 ) -> None:
-    async def work(remote: Remote) -> int | None:
+    async def work(remote: HttpBackend) -> int | None:
         from bot.cli.pending import asked
         from bot.cli.terminal import as_json, done
+        from supervisor.contract.requests import DecisionRequest
+
+        def request(digest: str | None) -> DecisionRequest:
+            return DecisionRequest.of(verdict=verdict, reason=reason, digest=digest)
 
         state = await remote.get(session_id)
         found = await asked(remote, state, calls)
@@ -126,10 +131,10 @@ def _decide(
         # Exactly what was shown is what is decided on, even if more was proposed meanwhile.
         shown = {one.call.call_id: one.call.digest for one in found}
         for call_id in calls:
-            state = await remote.decide(session_id, call_id, verdict, reason, shown.get(call_id))
+            state = await remote.decide(session_id, call_id, request(shown.get(call_id)))
         if not calls:
             for one in found:
-                await remote.decide(one.session.id, one.call.call_id, verdict, reason, one.call.digest)
+                await remote.decide(one.session.id, one.call.call_id, request(one.call.digest))
             state = await remote.get(session_id)
         if json:
             as_json(state)
@@ -165,10 +170,11 @@ def _agreed(session_id: str, found: list[Asked], verdict: str) -> bool:
 def _change(session_id: str, calls: list[str], given: str | None, yes: bool, json: bool) -> None:
     wanted = None if given is None else _arguments(sys.stdin.read() if given == "-" else given)
 
-    async def work(remote: Remote) -> int | None:
+    async def work(remote: HttpBackend) -> int | None:
         from bot.cli.editor import edited, show_difference
         from bot.cli.pending import asked, show_asked
         from bot.cli.terminal import as_json, done
+        from supervisor.contract.requests import DecisionRequest
 
         found = await asked(remote, await remote.get(session_id), calls)
         if len(found) != 1:
@@ -185,9 +191,8 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
             show_difference(one.call, arguments)
             if not typer.confirm("Approve it like this?", default=False):
                 return REFUSED
-        state = await remote.decide(
-            one.session.id, one.call.call_id, "approve", "", one.call.digest, arguments
-        )
+        request = DecisionRequest.of(verdict="approve", digest=one.call.digest, arguments=arguments)
+        state = await remote.decide(one.session.id, one.call.call_id, request)
         if json:
             as_json(state)
         elif any(c.call_id == one.call.call_id and c.phase == "awaiting" for c in state.calls):

@@ -11,7 +11,7 @@ import typer
 from bot.cli.client import USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def files(
     if output and path is None:
         refuse("--output: say which file.", USAGE)
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         if path is None:
             await _list(remote, session_id, json)
             return
@@ -43,7 +43,7 @@ def files(
     reach(work)
 
 
-async def _list(remote: Remote, session_id: str, json: bool) -> None:
+async def _list(remote: HttpBackend, session_id: str, json: bool) -> None:
     from bot.cli.terminal import as_json, hint, table
 
     found = await remote.artifacts(session_id)

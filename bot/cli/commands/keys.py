@@ -16,7 +16,7 @@ import typer
 from bot.cli.client import Json, carry_out
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
     from supervisor.api_keys import ApiKeys
 
 app = typer.Typer(no_args_is_help=True, help="API keys: who a program is, and what it may do.")
@@ -114,7 +114,7 @@ class Desk(Protocol):
 class _Asked:
     """Through a running Flagman."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: HttpBackend) -> None:
         self._remote = remote
 
     async def create(self, name: str, scopes: Sequence[str]) -> Row:

@@ -11,8 +11,8 @@ import typer
 from bot.cli.client import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
-    from supervisor.view_models import SessionState
+    from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import SessionView
 
 app = typer.Typer()
 PANEL = "Sessions"
@@ -70,18 +70,14 @@ def launch(
     given = coordinating if plan is None else _plan(plan)
     said = sys.stdin.read() if words == "-" else words
 
-    async def work(remote: Remote) -> int | None:
+    async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
-        from bot.sdk.backend import COORDINATOR
+        from supervisor.contract.requests import LaunchRequest
 
-        state = await remote.launch(
-            who or COORDINATOR,
-            said,
-            context=context,
-            channel=channel,
-            idempotency_key=idempotency_key,
-            coordinate=given,
+        request = LaunchRequest.of(
+            persona=who or None, task=said, context=context, channel=channel, coordinate=given
         )
+        state = await remote.launch(request, idempotency_key=idempotency_key)
         if wait:
             return await _followed(remote, state, until, timeout, json)
         if not _printed(state, json):
@@ -113,12 +109,12 @@ def fork(
     if until not in ("ended", "person"):
         refuse("--until: write `ended` or `person`.", USAGE)
 
-    async def work(remote: Remote) -> int | None:
+    async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
+        from supervisor.contract.requests import ForkRequest
 
-        state = await remote.fork(
-            session_id, step=at, message=message, channel=channel, idempotency_key=idempotency_key
-        )
+        request = ForkRequest.of(step=at, message=message, channel=channel)
+        state = await remote.fork(session_id, request, idempotency_key=idempotency_key)
         if wait:
             return await _followed(remote, state, until, timeout, json)
         if not _printed(state, json):
@@ -131,7 +127,7 @@ def fork(
 
 
 async def _followed(
-    remote: Remote, state: SessionState, until: str, timeout: float | None, json: bool
+    remote: HttpBackend, state: SessionView, until: str, timeout: float | None, json: bool
 ) -> int | None:
     from bot.cli.follow import follow
     from bot.cli.terminal import as_json, show, text
@@ -145,7 +141,7 @@ async def _followed(
     return CODES.get(state.status, WAITING)
 
 
-def _printed(state: SessionState, json: bool) -> bool:
+def _printed(state: SessionView, json: bool) -> bool:
     """For programs: the whole as JSON, or its id into a pipe."""
     from bot.cli.terminal import as_json, is_terminal, show
 

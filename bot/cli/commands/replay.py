@@ -13,8 +13,8 @@ from bot.cli.client import reach, refuse
 
 if TYPE_CHECKING:
     from bot.cli.frames import Frame
-    from bot.sdk.http_backend import Remote
-    from supervisor.view_models import SessionEvent
+    from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import EventView
 
 app = typer.Typer()
 # How often a screen looks whether its size has changed.
@@ -34,7 +34,7 @@ def replay(
         _play(*_recorded(file), as_json=json)
         return
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         state = await remote.get(what)
         events = await _events(remote, what)
         _play(f"{state.id}  {state.persona}  {state.task}", state.id, events, as_json=json)
@@ -42,24 +42,24 @@ def replay(
     reach(work)
 
 
-async def _events(remote: Remote, session_id: str) -> list[SessionEvent]:
-    from supervisor.view_models import SessionEvent
+async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
+    from supervisor.contract.models import EventView
 
-    found: list[SessionEvent] = []
+    found: list[EventView] = []
     after: int | None = 0
     while after is not None:
         query = {"after": str(after), "limit": "200"}
         page = await remote.call("GET", f"/v1/sessions/{session_id}/events", query=query)
-        found += [SessionEvent.model_validate(row) for row in page["events"]]
+        found += [EventView.model_validate(row) for row in page["events"]]
         after = page["next"]
     return found
 
 
-def _recorded(file: Path) -> tuple[str, str, list[SessionEvent]]:
+def _recorded(file: Path) -> tuple[str, str, list[EventView]]:
     """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
+    from supervisor.contract.views import event_view
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.verify import verify
-    from supervisor.view_models import SessionEvent
 
     try:
         found = verify(file.read_bytes(), ())
@@ -68,11 +68,11 @@ def _recorded(file: Path) -> tuple[str, str, list[SessionEvent]]:
     except VerificationError as error:
         refuse(f"{file}: {error}")
     session = found.session
-    events = [SessionEvent.of(version, fact) for version, fact in enumerate(found.events, start=1)]
+    events = [event_view(version, fact) for version, fact in enumerate(found.events, start=1)]
     return f"{session.id}  {session.persona}  {session.task}", session.id, events
 
 
-def _play(title: str, session_id: str, events: Sequence[SessionEvent], *, as_json: bool) -> None:
+def _play(title: str, session_id: str, events: Sequence[EventView], *, as_json: bool) -> None:
     import json
 
     from bot.cli.frames import frames

@@ -10,7 +10,7 @@ import typer
 from bot.cli.client import Json, reach
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer(no_args_is_help=True, help="Sessions that are launched by the clock.")
 Schedule = Annotated[str, typer.Argument(metavar="ID", help="As `flagman schedule list` shows it.")]
@@ -27,7 +27,7 @@ def add(
 ) -> None:
     """Launch a session at each of these times."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done, local_zone
 
         body = {
@@ -50,7 +50,7 @@ def add(
 def list_(json: Json = False) -> None:
     """All schedules, the next due first."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, hint, table
 
         rows = (await remote.call("GET", "/v1/schedules"))["schedules"]
@@ -100,7 +100,7 @@ def delete(schedule: Schedule) -> None:
 def run(schedule: Schedule, json: Json = False) -> None:
     """Launch it once now, besides its times."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done, is_terminal, show
 
         found = await remote.call("POST", f"/v1/schedules/{schedule}/run")
@@ -115,7 +115,7 @@ def run(schedule: Schedule, json: Json = False) -> None:
 
 
 def _act(method: str, path: str, sentence: str, json: bool) -> None:
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
 
         found = await remote.call(method, f"/v1/schedules/{path}")

@@ -11,7 +11,7 @@ import typer
 from bot.cli.client import REFUSED, Json, carry_out, reach
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer()
 PANEL = "SESSION_LOGs"
@@ -74,7 +74,7 @@ def restore(files: Paths, json: Json = False) -> None:
     Each is verified first. The exit code is 1 where any of them did not come back.
     """
 
-    async def work(remote: Remote) -> int | None:
+    async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import as_json
 
         rows = [await _restored(remote, path) for path in _ordered(files)]
@@ -88,7 +88,7 @@ def restore(files: Paths, json: Json = False) -> None:
     reach(work)
 
 
-async def _restored(remote: Remote, path: Path) -> dict[str, Any]:
+async def _restored(remote: HttpBackend, path: Path) -> dict[str, Any]:
     import asyncio
 
     from supervisor.core.errors import FlagmanError, Unavailable

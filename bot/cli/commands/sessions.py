@@ -10,8 +10,8 @@ import typer
 from bot.cli.client import Json, SessionId, reach
 
 if TYPE_CHECKING:
-    from bot.sdk.http_backend import Remote
-    from supervisor.view_models import SessionState
+    from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import SessionView
 
 app = typer.Typer()
 PANEL = "Sessions"
@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """The newest sessions first."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.labels import standing
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
@@ -62,15 +62,15 @@ def list_(
     reach(work)
 
 
-async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) -> list[SessionState]:
-    from supervisor.view_models import SessionState
+async def _newest(remote: HttpBackend, filters: dict[str, str | None], limit: int) -> list[SessionView]:
+    from supervisor.contract.models import SessionView
 
-    found: list[SessionState] = []
+    found: list[SessionView] = []
     query: dict[str, str] = {name: value for name, value in filters.items() if value}
     while True:
         query["limit"] = str(min(limit - len(found), 100))
         page = await remote.call("GET", "/v1/sessions", query=query)
-        found += [SessionState.model_validate(row) for row in page["sessions"]]
+        found += [SessionView.model_validate(row) for row in page["sessions"]]
         if not page["next"] or len(found) >= limit:
             return found
         query["cursor"] = page["next"]
@@ -80,7 +80,7 @@ async def _newest(remote: Remote, filters: dict[str, str | None], limit: int) ->
 def show(session_id: SessionId, json: Json = False) -> None:
     """How a session stands: its plan as a tree, and the calls it proposes in full."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.output import session
         from bot.cli.terminal import as_json
         from bot.cli.tree import family_of
@@ -102,20 +102,20 @@ def log(
 ) -> None:
     """All that happened in a session."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
-        from supervisor.view_models import SessionEvent
+        from supervisor.contract.models import EventView
 
         if markdown:
-            sys.stdout.write(await remote.text(f"/v1/sessions/{session_id}/log", "text/markdown"))
+            sys.stdout.write(await remote.session_log(session_id))
             return
         after: int | None = 0
         while after is not None:
             page: Any = await remote.call(
                 "GET", f"/v1/sessions/{session_id}/events", query={"after": str(after)}
             )
-            events = [SessionEvent.model_validate(row) for row in page["events"]]
+            events = [EventView.model_validate(row) for row in page["events"]]
             for event in events:
                 if json:
                     sys.stdout.write(event.model_dump_json() + "\n")
@@ -135,7 +135,7 @@ def tail(
 ) -> None:
     """What happens in a session, as it happens, until it has ended."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
 

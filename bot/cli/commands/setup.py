@@ -10,7 +10,7 @@ from bot.cli.client import REFUSED, Json, carry_out, reach
 
 if TYPE_CHECKING:
     from bot.doctor import Finding
-    from bot.sdk.http_backend import Remote
+    from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer()
 MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red")}
@@ -20,7 +20,7 @@ MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red"
 def personas(json: Json = False) -> None:
     """Who can be launched."""
 
-    async def work(remote: Remote) -> None:
+    async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, table
 
         rows = (await remote.call("GET", "/v1/personas"))["personas"]

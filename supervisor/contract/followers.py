@@ -1,4 +1,4 @@
-"""Who follows sessions hears when they change: one subscription a process, held only while somebody follows."""
+"""Followers of sessions are told when they change: one subscription a process, held only while there are followers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from storage.errors import StorageError
 # A message may be missed; whoever follows looks again after this long at the latest.
 LOOK_AGAIN_SECONDS = 4.0
 _AWAY_SECONDS = 0.5
-_log = logging.getLogger("flagman.api")
+_log = logging.getLogger("flagman.contract")
 
 
-Followers = defaultdict[str, set[asyncio.Event]]
+Waiting = defaultdict[str, set[asyncio.Event]]
 
 
 class Followed:
-    """What somebody follows: `changed` is set whenever one of it may have changed; clear it before you look."""
+    """The sessions of one follower: `changed` is set whenever one of it may have changed; clear it before you look."""
 
-    def __init__(self, followers: Followers) -> None:
+    def __init__(self, followers: Waiting) -> None:
         self.changed = asyncio.Event()
         self._followers, self._ids = followers, set[str]()
 
@@ -43,12 +43,12 @@ class Followed:
                 del self._followers[session_id]
 
 
-class Live:
+class Followers:
     """`closing` tells those who follow that the process ends."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
-        self._followers: Followers = defaultdict(set)
+        self._followers: Waiting = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
         self.closing = False
 
@@ -76,10 +76,10 @@ class Live:
         self.closing = True
         self._tell_all()
 
-    async def pause(self, followed: Followed, seconds: float) -> None:
-        """Until it changes, at most so long."""
+    async def pause(self, followed: Followed, seconds: float | None = None) -> None:
+        """Until one of them changes, at most `seconds`."""
         try:
-            async with asyncio.timeout(max(0.0, min(seconds, LOOK_AGAIN_SECONDS))):
+            async with asyncio.timeout(max(0.0, min(seconds or LOOK_AGAIN_SECONDS, LOOK_AGAIN_SECONDS))):
                 await followed.changed.wait()
         except TimeoutError:
             pass

@@ -1,18 +1,31 @@
-"""What comes in, as bodies of requests: strict, and nothing unknown in them."""
+"""What programs ask: the requests of every face, strict, and with nothing unknown in them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from bot.sdk.backend import COORDINATOR
-from supervisor.api_keys import Scope
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Verdict
 from supervisor.core.commands.base import MAX_TEXT
 from supervisor.core.commands.control import MAX_CONDITIONS
 from supervisor.core.delegation import Plan
+from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Trigger
+from supervisor.core.messages import Json
 
+# The persona that splits a task over sub-agents where none is named.
+COORDINATOR = "project-coordinator"
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Optional = Annotated[str, Field(max_length=MAX_TEXT)]
 Short = Annotated[str, Field(min_length=1, max_length=200)]
@@ -21,7 +34,7 @@ Channel = Annotated[
     str,
     Field(
         pattern=r"^[CGD][A-Z0-9]{1,30}$",
-        description="The id of the Slack channel in which the session shows itself.",
+        description="The id of the channel in which the session shows itself.",
     ),
 ]
 ConditionText = Annotated[
@@ -35,10 +48,20 @@ ConditionText = Annotated[
 ]
 
 
-class Request(BaseModel):
+class RequestModel(BaseModel):
     """A body that comes in: strict, and nothing unknown in it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """The request with these fields. Raises InvalidInput, which names what is wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the request"
+            raise InvalidInput(f"{where}: {first['msg']}.") from None
 
 
 Coordinate = Annotated[
@@ -51,17 +74,24 @@ Coordinate = Annotated[
 ]
 
 
-class LaunchSession(Request):
+class LaunchRequest(RequestModel):
     """`context` is put below the task. `persona` may be left out where the session shall `coordinate`."""
 
-    persona: Short | None = None
+    coordinate: Coordinate = False
+    persona: Annotated[Short | None, Field(validate_default=True)] = None
     task: Text
     context: Optional = ""
     channel: Channel | None = None
-    coordinate: Coordinate = False
+
+    @field_validator("persona")
+    @classmethod
+    def _named(cls, persona: str | None, info: ValidationInfo) -> str | None:
+        if persona is None and info.data.get("coordinate") is False:
+            raise PydanticCustomError("missing", "Field required")
+        return persona
 
 
-class ForkSession(Request):
+class ForkRequest(RequestModel):
     """Without `step` the copy is as long as it can be; `message` tells it what to do otherwise."""
 
     step: Annotated[int, Field(ge=0, le=10**6)] | None = None
@@ -69,14 +99,14 @@ class ForkSession(Request):
     channel: Channel | None = None
 
 
-class PauseSession(Request):
+class PauseRequest(RequestModel):
     reason: Optional = ""
     resume_conditions: Annotated[list[ConditionText], Field(max_length=MAX_CONDITIONS)] = []
     zone: Zone = "UTC"
 
 
-class ResumeSession(Request):
-    """`data` is shown to the agent as untrusted input, `context` as words of the one who resumes.
+class ResumeRequest(RequestModel):
+    """`data` is shown to the agent as untrusted input, `context` as words of the person who resumes.
 
     `trigger` is what made the caller resume it, for the log and the agent. `compact`: its earlier steps are summed up
     first, which makes room where the context is full.
@@ -88,48 +118,48 @@ class ResumeSession(Request):
     compact: bool = False
 
 
-class UseToken(Request):
+class TokenRequest(RequestModel):
     context: Optional = ""
     data: Any = None
 
 
-class CancelSession(Request):
+class CancelRequest(RequestModel):
     reason: Optional = ""
 
 
-class AddContext(Request):
+class ContextRequest(RequestModel):
     text: Text
 
 
-class AnswerQuestion(Request):
+class AnswerRequest(RequestModel):
     """`call_id` may be left out where only one question is open."""
 
     call_id: Short | None = None
     answer: Text
 
 
-class DecideCall(Request):
+class DecisionRequest(RequestModel):
     """`digest` (or its beginning) says what was seen: a call that differs is refused.
 
     `arguments`: approve it with these in place of what was proposed.
     """
 
-    verdict: Literal["approve", "deny"]
+    verdict: Verdict
     reason: Optional = ""
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
-    arguments: dict[str, Any] | None = None
+    arguments: Json | None = None
 
 
-class DecideOutcome(Request):
-    verdict: Literal["run_again", "done", "failed"]
+class OutcomeRequest(RequestModel):
+    verdict: OutcomeVerdict
     result: Optional = ""
 
 
-class DecideChild(Request):
-    verdict: Literal["retry", "skip", "stop"]
+class ChildRequest(RequestModel):
+    verdict: ChildVerdict
 
 
-class SetReminder(Request):
+class ReminderRequest(RequestModel):
     when: Annotated[
         Short, Field(description="`in 30m`, `09:00`, `tomorrow 09:00` or `2026-12-01T09:00+01:00`.")
     ]
@@ -137,7 +167,7 @@ class SetReminder(Request):
     zone: Zone = "UTC"
 
 
-class AddSchedule(Request):
+class ScheduleRequest(RequestModel):
     cron: Annotated[Short, Field(description="Five fields like `0 9 * * MON-FRI`, or `@daily`.")]
     persona: Short
     task: Text
@@ -145,30 +175,9 @@ class AddSchedule(Request):
     channel: Channel | None = None
 
 
-class PostEvent(Request):
+class EventRequest(RequestModel):
     """The same `id` again does nothing; without one, each event is another one."""
 
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")]
     data: Any = None
     id: Short | None = None
-
-
-class CloudEvent(BaseModel):
-    """A CloudEvent 1.0 in structured mode; source and id together make it one and the same."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    specversion: Literal["1.0"]
-    id: Short
-    source: Annotated[str, Field(min_length=1, max_length=1000)]
-    type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")]
-    datacontenttype: str | None = None
-    data: Any = None
-    data_base64: str | None = None
-
-
-class CreateKey(Request):
-    """Two keys may have one name: they are one identity, which is how a key is replaced."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,39}$")]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]

@@ -1,4 +1,4 @@
-"""Pages of sessions, newest first; a cursor is the score and id of the last row, so that none is skipped."""
+"""Pages of sessions, newest first. A cursor is the score and id of the last row, so that none is skipped."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import asyncio
 import logging
 from typing import Literal
 
-from bot.api.models import Status
-from bot.compose import Core
+from storage.log import LogStore
+from supervisor.contract.models import Status
 from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
+from supervisor.repository import Sessions
 
 # A filter looks at so many rows for one page; the cursor goes on from there.
 MOST_LOOKED_AT = 1000
 _CHUNK = 50
-_log = logging.getLogger("flagman.api")
+_log = logging.getLogger("flagman.contract")
 Row = tuple[str, float]
 _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
     None: "all",
@@ -27,7 +28,8 @@ _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
 
 
 async def page(
-    core: Core,
+    log: LogStore,
+    sessions: Sessions,
     *,
     status: Status | None,
     persona: str | None,
@@ -41,15 +43,15 @@ async def page(
     """
     found: list[Session] = []
     last = _parse(cursor) if cursor else None
-    children = None if parent is None else _children(await core.sessions.load(parent))
+    children = None if parent is None else _children(await sessions.load(parent))
     looked = 0
     while looked < MOST_LOOKED_AT:
         if children is None:
-            rows = await _rows(core, _INDEX[status], last, _CHUNK)
+            rows = await _rows(log, _INDEX[status], last, _CHUNK)
         else:
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
-        sessions = await asyncio.gather(*(_load(core, session_id) for session_id, _ in rows))
-        for row, session in zip(rows, sessions, strict=True):
+        loaded = await asyncio.gather(*(_load(sessions, session_id) for session_id, _ in rows))
+        for row, session in zip(rows, loaded, strict=True):
             if session and _fits(session, status, persona):
                 if len(found) == limit:
                     return found, _cursor(last)
@@ -60,13 +62,13 @@ async def page(
     return found, _cursor(last)
 
 
-async def _rows(core: Core, index: str, last: Row | None, limit: int) -> list[Row]:
+async def _rows(log: LogStore, index: str, last: Row | None, limit: int) -> list[Row]:
     """The rows after `last`: lower scores, and of the same score lower ids."""
     if last is None:
-        return await core.log.index(index, limit=limit)
+        return await log.index(index, limit=limit)
     wanted = limit
     while True:
-        rows = await core.log.index(index, before=last[1] + 1, limit=wanted)
+        rows = await log.index(index, before=last[1] + 1, limit=wanted)
         after = [row for row in rows if _after(row, last)]
         if len(after) >= limit or len(rows) < wanted:
             return after[:limit]
@@ -83,9 +85,9 @@ def _children(session: Session) -> list[Row]:
     return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
 
 
-async def _load(core: Core, session_id: str) -> Session | None:
+async def _load(sessions: Sessions, session_id: str) -> Session | None:
     try:
-        return await core.sessions.load(session_id)
+        return await sessions.load(session_id)
     except FlagmanError as error:
         _log.error("%s", error)
         return None

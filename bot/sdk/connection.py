@@ -1,0 +1,138 @@
+"""Which Flagman a program speaks to: the named one, the one around it, that of the environment, or the local one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.local_key import address, read_local_key, user_name
+from bot.sdk.backend import Backend
+from bot.sdk.blocking import wait_for
+from bot.sdk.http_backend import HttpBackend
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import Actor
+
+if TYPE_CHECKING:
+    from bot.compose import Core
+    from bot.settings import Settings
+    from supervisor.models.gateway import Gateway
+
+_current: ContextVar[Backend | None] = ContextVar("flagman_backend", default=None)
+
+
+@asynccontextmanager
+async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIterator[HttpBackend]:
+    """Agents and sessions inside speak to this Flagman, over connections that are kept."""
+    async with remote(url, api_key) as backend, _around(backend):
+        yield backend
+
+
+@asynccontextmanager
+async def in_process(
+    flagman: Settings | Core, *, gateway: Gateway | None = None, name: str = ""
+) -> AsyncIterator[Backend]:
+    """Agents and sessions inside run in this process, without Slack.
+
+    With Settings a whole Flagman is opened: it advances sessions, asks the model and fires timers. A Core is one
+    that runs already. `name` is who acts (default: the user of this process).
+    """
+    async with _opened(flagman, gateway, name) as backend, _around(backend):
+        yield backend
+
+
+@contextmanager
+def sync_in_process(
+    settings: Settings, *, gateway: Gateway | None = None, name: str = ""
+) -> Iterator[Backend]:
+    """As `in_process` with Settings, for SyncAgent and its sessions."""
+    opened = _opened(settings, gateway, name)
+    backend = wait_for(opened.__aenter__())
+    token = _current.set(backend)
+    try:
+        yield backend
+    finally:
+        _current.reset(token)
+        wait_for(opened.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) -> AsyncIterator[Backend]:
+    from bot.compose import Core
+    from bot.sdk.in_process_backend import InProcessBackend
+
+    async with AsyncExitStack() as stack:
+        if not isinstance(flagman, Core):
+            flagman = await stack.enter_async_context(_running(flagman, gateway))
+        actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
+        services = flagman.services()
+        stack.push_async_callback(services.followers.close)
+        yield InProcessBackend(services.sessions(actor))
+
+
+@asynccontextmanager
+async def _running(settings: Settings, given: Gateway | None) -> AsyncIterator[Core]:
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from bot import compose
+    from bot.processes.clock import Clock
+
+    async with compose.core(settings) as parts, Clock(parts), parts.recorder():
+        gateway = given or compose.gateway(settings)
+        # What Slack shows is left to a process that knows Slack.
+        worker, _ = compose.workers(parts, AsyncWebClient(), gateway)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield parts
+        finally:
+            worker.stop()
+            await task
+            await gateway.close()
+
+
+@asynccontextmanager
+async def _around(backend: Backend) -> AsyncIterator[None]:
+    token = _current.set(backend)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def find_backend(url: str | None, api_key: str | None) -> Backend:
+    around = _current.get()
+    return around if around and not (url or api_key) else remote(url, api_key)
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
+
+    url: str | None = Field(None, validation_alias="FLAGMAN_URL")
+    api_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEY")
+    data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
+    host: str = Field("127.0.0.1", validation_alias="FLAGMAN_HOST")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, validation_alias="PORT")
+
+
+def remote(url: str | None = None, api_key: str | None = None) -> HttpBackend:
+    """The Flagman of these, or of the environment, or of this machine. Raises InvalidInput."""
+    try:
+        known = _Environment()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidInput(f"{first['loc'][0]}: {first['msg']}.") from error
+    local = read_local_key(known.data)
+    chosen = url or known.url or (local.url if local else address(known.host, known.port))
+    if not chosen.startswith(("http://", "https://")):
+        raise InvalidInput("FLAGMAN_URL: must begin with http:// or https://.")
+    key = api_key or (known.api_key.get_secret_value() if known.api_key else "")
+    # The key of this machine goes nowhere but to the Flagman that made it.
+    if not key and local and chosen.rstrip("/") == local.url:
+        key = local.key
+    return HttpBackend(chosen, key)

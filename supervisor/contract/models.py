@@ -1,0 +1,233 @@
+"""What programs get: a session, its calls, events, files, reminders and schedules. One set of models for all faces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from supervisor.core.budgets import Spending
+from supervisor.core.commands.conversation import Heard
+from supervisor.core.conditions import At, parse_condition
+from supervisor.core.errors import InvalidCondition
+from supervisor.core.events import Event, PauseReason
+from supervisor.core.messages import Json, Usage
+from supervisor.core.persona import Approvers, Budgets
+from supervisor.core.state import TERMINAL, CallPhase
+from supervisor.core.subagents import ChildStanding, Need
+
+Status = Literal["running", "paused", "completed", "failed", "cancelled"]
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class ResponseModel(BaseModel):
+    """A body that goes out. A client reads one of a newer Flagman with what it does not know left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DecisionView(ResponseModel):
+    verdict: Literal["approve", "deny"]
+    by: str
+    by_name: str
+    at: datetime
+    reason: str
+    via: str
+
+
+class CallView(ResponseModel):
+    """A tool call without a result, or a question (then `question` says it)."""
+
+    call_id: str
+    tool: str
+    arguments: Json | str
+    digest: str
+    phase: CallPhase
+    requested_at: datetime | None
+    approvers: Approvers | None
+    decisions: list[DecisionView]
+    question: str
+    options: list[str]
+
+
+class PauseView(ResponseModel):
+    number: int
+    reason: PauseReason
+    detail: str
+    by: str
+    by_name: str
+    at: datetime
+    conditions: list[str]
+
+
+class ReminderView(ResponseModel):
+    id: str
+    due: datetime
+    text: str
+    by: str
+    by_name: str
+
+
+class ForkedFrom(ResponseModel):
+    """The session that this one was copied from, and the step up to which."""
+
+    id: str
+    step: int
+
+
+class SessionView(ResponseModel):
+    """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
+
+    `children` are the subtasks of its plans, `parent` the session that launched it for one of its own, `root` the one
+    that a person launched. `needs` is what waits for a person, in it and in its sub-agents. `cost_usd` is its own;
+    `total_cost_usd` is with theirs.
+    """
+
+    id: str
+    status: Status
+    waiting_for: PauseReason | None
+    version: int
+    persona: str
+    task: str
+    channel: str | None
+    launched_by: str
+    launched_by_name: str
+    launched_at: datetime
+    changed_at: datetime
+    parent: str | None
+    root: str
+    forked_from: ForkedFrom | None
+    pause: PauseView | None
+    calls: list[CallView]
+    children: list[ChildStanding]
+    needs: list[Need]
+    reminders: list[ReminderView]
+    steps: int
+    said: str
+    usage: Usage
+    cost_usd: Decimal
+    total_cost_usd: Decimal
+    unpriced: bool
+    budgets: Budgets
+    budget: Spending
+    artifacts: list[str]
+    ended_by: str
+    result: str
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+
+class SessionPage(ResponseModel):
+    """`next` is the cursor of the next page; null on the last one."""
+
+    sessions: list[SessionView]
+    next: str | None
+
+
+class ArtifactView(ResponseModel):
+    """A file that a session wrote; `size` in bytes is null where it is not there any more."""
+
+    path: str
+    size: int | None
+
+
+class ArtifactList(ResponseModel):
+    artifacts: list[ArtifactView]
+
+
+class EventView(ResponseModel):
+    """One event of the log, numbered from 1; `data` has the fields of its type."""
+
+    version: int
+    type: str
+    at: datetime
+    by: str
+    by_name: str = ""
+    data: Json = {}
+
+    def fact(self) -> Event:
+        """The event, typed. Raises ValueError for a type that this Flagman does not know."""
+        fields: Json = {**self.data, "at": self.at, "by": self.by, "by_name": self.by_name}
+        if "conditions" in fields:
+            fields["conditions"] = [_condition(text, self.at) for text in fields["conditions"]]
+        return _EVENTS.validate_python({**fields, "type": self.type})
+
+
+def _condition(written: Any, at: datetime) -> Any:
+    """The condition of an event of `at`, from its text. Raises ValueError."""
+    kind, _, rest = str(written).partition(": ")
+    try:
+        if kind == "at":
+            return At(type="at", due=datetime.fromisoformat(rest))
+        if kind == "cron":
+            expression, _, zone = rest.removesuffix(")").rpartition(" (")
+            return parse_condition(f"cron: {expression}", now=at, zone=zone)
+        return parse_condition(str(written), now=at)
+    except InvalidCondition as error:
+        raise ValueError(str(error)) from error
+
+
+class EventPage(ResponseModel):
+    """`next` is the `after` of the next page; null when there is nothing more so far."""
+
+    events: list[EventView]
+    next: int | None
+
+
+class PauseResult(ResponseModel):
+    """`resume_token` resumes just this pause, once, without any other right."""
+
+    status: Literal["paused"]
+    session_id: str
+    resume_token: str
+    expires_at: datetime
+    conditions: list[str]
+
+
+class ToldResult(ResponseModel):
+    """`heard` says what became of the words: the answer to the open question, or context for the next step."""
+
+    heard: Heard
+    session: SessionView
+
+
+class DeliveryResult(ResponseModel):
+    """The sessions that it resumed; where none waits for it, it is kept for a while."""
+
+    resumed: list[str]
+
+
+class ScheduleView(ResponseModel):
+    """`due` is the next time; null while paused."""
+
+    id: str
+    cron: str
+    zone: str
+    persona: str
+    task: str
+    channel: str | None
+    by: str
+    by_name: str
+    created_at: datetime
+    due: datetime | None
+    last_session: str | None
+    last_problem: str | None
+
+
+class ScheduleList(ResponseModel):
+    schedules: list[ScheduleView]
+
+
+class PersonaView(ResponseModel):
+    name: str
+    description: str
+    model: str | None
+    tools: list[str]
+
+
+class PersonaList(ResponseModel):
+    personas: list[PersonaView]

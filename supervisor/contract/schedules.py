@@ -1,0 +1,55 @@
+"""The service of scheduled launches, on behalf of one actor."""
+
+from __future__ import annotations
+
+from supervisor.contract.models import ScheduleView, SessionView
+from supervisor.contract.requests import ScheduleRequest
+from supervisor.contract.service import Services
+from supervisor.contract.views import schedule_view
+from supervisor.core.events import Actor
+from supervisor.core.messages import Json
+from supervisor.schedules import Schedule
+
+
+class ScheduleService:
+    """Every verb of a schedule. Methods raise FlagmanError or StorageError."""
+
+    def __init__(self, services: Services, actor: Actor) -> None:
+        self.actor, self._services = actor, services
+        self._schedules = services.schedules
+
+    async def add(self, request: ScheduleRequest, *, origin: Json | None = None) -> ScheduleView:
+        """Launch a task again and again. `origin` says where its sessions show themselves, if a channel does not."""
+        if origin is None:
+            origin = self._services.channels.origin_of(request.channel) if request.channel else {}
+        return self._view(
+            await self._schedules.add(
+                request.cron, request.persona, request.task, self.actor, zone=request.zone, origin=origin
+            )
+        )
+
+    async def list(self) -> list[ScheduleView]:
+        """All of them, the next due first, paused ones last."""
+        return [self._view(schedule) for schedule in await self._schedules.list()]
+
+    async def get(self, schedule_id: str) -> ScheduleView:
+        return self._view(await self._schedules.get(schedule_id))
+
+    async def pause(self, schedule_id: str) -> ScheduleView:
+        """Launch nothing until it is resumed."""
+        return self._view(await self._schedules.pause(schedule_id))
+
+    async def resume(self, schedule_id: str) -> ScheduleView:
+        """Launch again at its times."""
+        return self._view(await self._schedules.resume(schedule_id))
+
+    async def delete(self, schedule_id: str) -> None:
+        await self._schedules.delete(schedule_id)
+
+    async def run(self, schedule_id: str) -> SessionView:
+        """Launch it once besides its times."""
+        session = await self._schedules.run_now(schedule_id, self.actor)
+        return await self._services.sessions(self.actor).view(session)
+
+    def _view(self, schedule: Schedule) -> ScheduleView:
+        return schedule_view(schedule, self._services.channels)

@@ -1,0 +1,148 @@
+"""From the state of a session to what programs see of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from supervisor.contract.models import (
+    CallView,
+    DecisionView,
+    EventView,
+    ForkedFrom,
+    PauseView,
+    PersonaView,
+    ReminderView,
+    ScheduleView,
+    SessionView,
+    Status,
+)
+from supervisor.core.budgets import spending_of
+from supervisor.core.events import Event
+from supervisor.core.messages import Json
+from supervisor.core.persona import Persona
+from supervisor.core.state import Call, Session, Timer
+from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
+from supervisor.schedules import Schedule
+
+# The provider's own message is long and says nothing to others.
+_NOT_SHOWN = {"type", "v", "at", "by", "by_name", "native"}
+
+
+class Channels(Protocol):
+    """How a channel is written in the origin of a session; the face that shows sessions there knows it."""
+
+    def origin_of(self, channel: str) -> Json: ...
+    def channel_of(self, origin: Json) -> str | None: ...
+
+
+def session_view(
+    session: Session, subagents: ActiveSubagents, now: datetime, channels: Channels
+) -> SessionView:
+    """A session with its sub-agents, as at `now`."""
+    forked = session.forked
+    status: Any = session.status
+    known: Status = status
+    return SessionView(
+        id=session.id,
+        status=known,
+        waiting_for=session.waiting_for,
+        version=session.version,
+        persona=session.persona,
+        task=session.task,
+        channel=channels.channel_of(session.origin),
+        launched_by=session.launched_by,
+        launched_by_name=session.launched_by_name,
+        launched_at=session.launched_at,
+        changed_at=session.changed_at,
+        parent=session.lineage.parent if session.lineage else None,
+        root=session.root,
+        forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
+        pause=_pause(session),
+        calls=[] if session.ended else [_call(call) for call in session.open_calls],
+        children=children_of(session, subagents),
+        needs=needs_of(session, subagents),
+        reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
+        steps=len(session.steps),
+        said=session.steps[-1].text if session.steps else "",
+        usage=session.usage,
+        cost_usd=session.cost_usd,
+        total_cost_usd=total_cost(session, subagents),
+        unpriced=session.unpriced,
+        budgets=session.budgets,
+        budget=spending_of(session, now),
+        artifacts=list(session.artifacts),
+        ended_by=session.ended_by,
+        result=session.ending,
+    )
+
+
+def _pause(session: Session) -> PauseView | None:
+    if not session.pause:
+        return None
+    record = session.halts[-1]
+    return PauseView(
+        number=record.number,
+        reason=record.reason,
+        detail=record.detail,
+        by=record.by,
+        by_name=record.by_name,
+        at=record.at,
+        conditions=conditions_of(session),
+    )
+
+
+def conditions_of(session: Session) -> list[str]:
+    """The text of every condition that would resume the session."""
+    return [str(condition) for _, condition in session.waits]
+
+
+def _call(call: Call) -> CallView:
+    return CallView(
+        call_id=call.call_id,
+        tool=call.call.tool,
+        arguments=call.call.arguments,
+        digest=call.call.digest,
+        phase=call.phase,
+        requested_at=call.requested_at,
+        approvers=call.call.approvers,
+        decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
+        question=call.question,
+        options=list(call.options),
+    )
+
+
+def reminder_view(timer: Timer) -> ReminderView:
+    return ReminderView(id=timer.id, due=timer.due, text=timer.text, by=timer.by, by_name=timer.by_name)
+
+
+def event_view(version: int, event: Event) -> EventView:
+    data: Json = event.model_dump(mode="json", exclude=_NOT_SHOWN)
+    if isinstance(data.get("conditions"), list):
+        data["conditions"] = [str(condition) for condition in getattr(event, "conditions", ())]
+    return EventView(
+        version=version, type=event.type, at=event.at, by=event.by, by_name=event.by_name, data=data
+    )
+
+
+def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
+    return ScheduleView(
+        id=schedule.id,
+        cron=schedule.cron,
+        zone=schedule.zone,
+        persona=schedule.persona,
+        task=schedule.task,
+        channel=channels.channel_of(schedule.origin),
+        by=schedule.by,
+        by_name=schedule.by_name,
+        created_at=schedule.created_at,
+        due=schedule.due,
+        last_session=schedule.last_session or None,
+        last_problem=schedule.last_problem or None,
+    )
+
+
+def persona_view(persona: Persona) -> PersonaView:
+    return PersonaView(
+        name=persona.name, description=persona.description, model=persona.model, tools=list(persona.tools)
+    )
