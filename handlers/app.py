@@ -6,8 +6,12 @@ from slack_bolt.async_app import AsyncApp
 
 from handlers import middleware
 from handlers.context import Deps
-from handlers.listeners import actions, commands, events, shortcuts, views
-from handlers.listeners import edit_call as editing
+from handlers.listeners.actions import approval as actions
+from handlers.listeners.actions import edit_call as editing
+from handlers.listeners.commands import agent as commands
+from handlers.listeners.events import message as events
+from handlers.listeners.shortcuts import launch as shortcuts
+from handlers.listeners.views import approval as views
 
 
 def register(app: AsyncApp, deps: Deps) -> None:

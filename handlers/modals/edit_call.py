@@ -14,7 +14,7 @@ from handlers.blocks.inputs import ABSENT, Field, Unfit, make_field
 from handlers.blocks.json_schema import arguments
 from handlers.blocks.text import Block, context, escape, mrkdwn, one_line, preformatted, visible
 from handlers.messages.message import Mask
-from handlers.modals.forms import modal
+from handlers.modals.full_call import modal
 from handlers.modals.plan_inputs import PlanFields, State
 from supervisor.core.delegation import LAUNCH, PLAN, plan_of
 from supervisor.core.digest import digest

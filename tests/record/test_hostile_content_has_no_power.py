@@ -15,7 +15,7 @@ from supervisor.core.events import Event, decode, encode
 from supervisor.session_log.render.blocks import indented, table
 from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened, visible
 from supervisor.session_log.verify import verify
-from tests.presenters.sessions import texts
+from tests.messages.sessions import texts
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import KEY, SID, body, written

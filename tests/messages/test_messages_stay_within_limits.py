@@ -18,7 +18,7 @@ from handlers.messages.home import home
 from handlers.messages.message import Message
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
@@ -26,7 +26,7 @@ from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
-from tests.presenters.sessions import sessions, texts
+from tests.messages.sessions import sessions, texts
 from tests.support.stage import live_markup
 
 MASK = Masker()

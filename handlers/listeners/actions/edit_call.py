@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import visible
 from handlers.context import Deps
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from handlers.modals.edit_call import EditForm, Mistakes, edit_form
 from handlers.users import actor_of
 from supervisor.core.errors import IllegalEvent, InvalidInput

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Action
 from handlers.context import Deps
 from handlers.messages.home import home
-from handlers.modals.forms import launch_form
+from handlers.modals.full_call import launch_form
 from handlers.origin import Place
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from handlers.messages.pauses import money, spent, ways_on
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from supervisor.core.events import Paused, PauseReason
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets

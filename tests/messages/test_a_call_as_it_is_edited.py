@@ -16,7 +16,7 @@ from pydantic import Field
 
 from handlers.messages.diff import MOST_LINES, SHOWN, changed
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from handlers.modals.edit_call import edit_form
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, CallEdited
 from supervisor.core.messages import Json

@@ -19,14 +19,14 @@ from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Family
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from supervisor.core.delegation import plan_of, standings
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
-from tests.presenters.families import ADDRESS, families, plan_calls
-from tests.presenters.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
+from tests.messages.families import ADDRESS, families, plan_calls
+from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
 from tests.support.stage import live_markup
 
 MASK = Masker()

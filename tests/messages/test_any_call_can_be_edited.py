@@ -19,7 +19,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
-from tests.presenters.sessions import texts
+from tests.messages.sessions import texts
 from tests.support.stage import live_markup
 
 MASK = Masker()

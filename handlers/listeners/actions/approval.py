@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
 from handlers.context import Deps
-from handlers.listeners import reminders
-from handlers.listeners import subagents as children
+from handlers.listeners.actions import reminder as reminders
+from handlers.listeners.actions import subagent as children
 from handlers.listeners.commands.dispatch import log_of
-from handlers.modals import forms as modals
+from handlers.modals import full_call as modals
 from handlers.users import actor_of
 from supervisor.core.errors import AlreadyEnded
 from supervisor.core.policy import right_to_decide
