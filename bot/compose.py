@@ -15,10 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
-from handlers.projection.log_upload import Uploads
+from handlers.projection.log_upload import LogUploads
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import Families
+from handlers.projection.subagents import Subagents
 from storage.apikeys import ApiKeyStore
 from storage.changed import ChangeFeed
 from storage.connect import connect, wait_ready
@@ -211,9 +211,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         now,
     )
     sender = SlackSender(client, parts.rows)
-    families = Families(parts.sessions, parts.rows, sender, outbox.enqueue)
-    uploads = Uploads(sender, parts.rows, parts.documents().text, now)
-    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, families, uploads)
+    subagents = Subagents(parts.sessions, parts.rows, sender, outbox.enqueue)
+    uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
+    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, subagents, uploads)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.projection.file_upload import Files
+from handlers.projection.file_upload import FileUploads
 from handlers.users import People
 from storage.projections import ProjectionStore
 from supervisor.schedules import Schedules
@@ -14,13 +14,13 @@ from supervisor.service import Supervisor
 
 
 @dataclass(frozen=True)
-class Deps:
+class ListenerContext:
     """`mask` hides secrets in whatever is shown; `command` is the slash command's name."""
 
     supervisor: Supervisor
     rows: ProjectionStore
     people: People
-    files: Files
+    files: FileUploads
     schedules: Schedules
     clock: Callable[[], datetime]
     mask: Callable[[str], str]

@@ -15,7 +15,7 @@ from handlers.blocks.text import escape, one_line, person, visible
 from handlers.middleware import sentence
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
@@ -40,8 +40,8 @@ class UploadRefused(FlagmanError):
     status = 502
 
 
-class Files:
-    """Uploads that take longer than somebody can wait for are kept until they end."""
+class FileUploads:
+    """LogUploads that take longer than somebody can wait for are kept until they end."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Files:
         name = one_line(self._mask(PurePosixPath(path).name), 200)
         try:
             await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)
-        except (NotNow, Gone, Refused) as problem:
+        except (RetryLater, MessageDeleted, SlackRejected) as problem:
             _log.error("%s was not uploaded: %s", path, problem)
             why = _WHY.get(str(problem), "please try again in a moment.")
             raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from problem

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.state import Session
@@ -20,7 +20,7 @@ LATE = timedelta(seconds=10)
 _log = logging.getLogger("flagman.projector")
 
 
-class Uploads:
+class LogUploads:
     """`document` gives the text. What is recorded comes before what is sent, as with messages."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Uploads:
         self._told = False
 
     async def share(self, session: Session, thread: Place, row: Row | None) -> datetime | None:
-        """Share it if that is due and not done; when to come again, if later. Raises NotNow."""
+        """Share it if that is due and not done; when to come again, if later. Raises RetryLater."""
         if not session.ended or not thread.thread_ts or (row and row.shows):
             return None
         due = session.changed_at + LATE
@@ -46,7 +46,7 @@ class Uploads:
         try:
             await self._once(session, row, maybe_there=maybe_there)
             row.shows = DONE
-        except (Gone, Refused) as refused:
+        except (MessageDeleted, SlackRejected) as refused:
             row.shows = REFUSED
             self._tell(session, str(refused))
         except LogUnreadable as error:
@@ -67,7 +67,7 @@ class Uploads:
         since = session.began_at if session.restored_at else self._clock()
         row = Row(channel=thread.channel, thread_ts=thread.thread_ts, intended_at=since.timestamp())
         if not await self._rows.intend(session.id, KEY, row.data):
-            raise NotNow(1, "another worker is about to upload the SESSION_LOG")
+            raise RetryLater(1, "another worker is about to upload the SESSION_LOG")
         return row
 
     def _tell(self, session: Session, why: str) -> None:

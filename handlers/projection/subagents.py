@@ -22,7 +22,7 @@ ASKED_AGAIN_SECONDS = 60.0
 _log = logging.getLogger("flagman.projector")
 
 
-class Families:
+class Subagents:
     """Sub-agents from the log, addresses of cards from Slack; `enqueue` puts a session into the outbox queue."""
 
     def __init__(

@@ -14,7 +14,7 @@ from bot.playground.methods.chat import UPDATE_CHARACTERS
 from handlers.action_ids import Action, Target
 from handlers.messages.headline import failures
 from handlers.messages.message import Message
-from handlers.messages.pending import STOPPED, asks
+from handlers.messages.pending import STOPPED, pending_items
 from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Family
@@ -118,7 +118,7 @@ def rows_by_session(shown: Message) -> dict[tuple[str, str], list[Any]]:
 def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known: Known) -> None:
     root, family = known
     everybody = {root.id: root, **family.below}
-    waiting = asks(root, MASK, family)
+    waiting = pending_items(root, MASK, family)
     shown = board_of(known)
     pressed = buttons(list(shown.blocks)) if shown else []
     undecided = {(s.id, child.id) for s in everybody.values() for child in failures(s)}

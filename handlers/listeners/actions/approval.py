@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.listeners.actions import reminder as reminders
 from handlers.listeners.actions import subagent as children
 from handlers.listeners.commands.dispatch import log_of
@@ -22,27 +22,27 @@ from supervisor.core.policy import right_to_decide
 Body = dict[str, Any]
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to every button."""
-    _decisions(app, deps)
-    _windows(app, deps)
-    _sessions(app, deps)
-    reminders.register(app, deps)
-    children.register(app, deps)
+    _decisions(app, flagman)
+    _windows(app, flagman)
+    _sessions(app, flagman)
+    reminders.register(app, flagman)
+    children.register(app, flagman)
 
 
 def _target(body: Body) -> Target:
     return Target.decode(str(body["actions"][0].get("value") or ""))
 
 
-def _decisions(app: AsyncApp, deps: Deps) -> None:
+def _decisions(app: AsyncApp, flagman: ListenerContext) -> None:
     @app.action(Action.APPROVE)
     @app.action(Action.APPROVE_ALL)
     async def approve(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
-        actor = await deps.people.deciding(actor_of(body), session, target.call_ids)
-        await deps.supervisor.decide(
+        session = await flagman.supervisor.get(target.session_id)
+        actor = await flagman.people.deciding(actor_of(body), session, target.call_ids)
+        await flagman.supervisor.decide(
             target.session_id, target.call_ids, "approve", actor, digests=target.shown
         )
         await ack()
@@ -50,45 +50,47 @@ def _decisions(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.RUN_AGAIN)
     async def run_again(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
-        actor = await deps.people.deciding(actor_of(body), session, target.call_ids)
-        await deps.supervisor.decide_outcome(target.session_id, target.call_ids[0], "run_again", actor)
+        session = await flagman.supervisor.get(target.session_id)
+        actor = await flagman.people.deciding(actor_of(body), session, target.call_ids)
+        await flagman.supervisor.decide_outcome(target.session_id, target.call_ids[0], "run_again", actor)
         await ack()
 
     @app.action(re.compile(f"^{Action.ANSWER}:"))
     async def answer(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
+        session = await flagman.supervisor.get(target.session_id)
         option = session.call(target.call_ids[0]).options[int(target.extra)]
-        await deps.supervisor.answer(target.session_id, target.call_ids[0], option, actor_of(body))
+        await flagman.supervisor.answer(target.session_id, target.call_ids[0], option, actor_of(body))
         await ack()
 
 
-def _windows(app: AsyncApp, deps: Deps) -> None:
+def _windows(app: AsyncApp, flagman: ListenerContext) -> None:
     @app.action(Action.DENY)
     async def deny(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
+        session = await flagman.supervisor.get(target.session_id)
         call = session.call(target.call_ids[0])
-        right_to_decide(session, call, await deps.people.deciding(actor_of(body), session, target.call_ids))
+        right_to_decide(
+            session, call, await flagman.people.deciding(actor_of(body), session, target.call_ids)
+        )
         await client.views_open(
-            trigger_id=body["trigger_id"], view=modals.deny_form(session, call, deps.mask)
+            trigger_id=body["trigger_id"], view=modals.deny_form(session, call, flagman.mask)
         )
         await ack()
 
     @app.action(Action.VIEW)
     async def view(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
-        window = modals.full_call(session, session.call(target.call_ids[0]), 0, deps.mask)
+        session = await flagman.supervisor.get(target.session_id)
+        window = modals.full_call(session, session.call(target.call_ids[0]), 0, flagman.mask)
         await client.views_open(trigger_id=body["trigger_id"], view=window)
         await ack()
 
     @app.action(re.compile(f"^{Action.PAGE}:"))
     async def page(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
-        window = modals.full_call(session, session.call(target.call_ids[0]), int(target.extra), deps.mask)
+        session = await flagman.supervisor.get(target.session_id)
+        window = modals.full_call(session, session.call(target.call_ids[0]), int(target.extra), flagman.mask)
         try:
             await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=window)
         except SlackApiError as error:
@@ -100,8 +102,8 @@ def _windows(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.ANSWER_FORM)
     async def answer_form(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
-        window = modals.answer_form(session, session.call(target.call_ids[0]), deps.mask)
+        session = await flagman.supervisor.get(target.session_id)
+        window = modals.answer_form(session, session.call(target.call_ids[0]), flagman.mask)
         await client.views_open(trigger_id=body["trigger_id"], view=window)
         await ack()
 
@@ -109,7 +111,7 @@ def _windows(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.MARK_FAILED)
     async def outcome(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = _target(body)
-        session = await deps.supervisor.get(target.session_id)
+        session = await flagman.supervisor.get(target.session_id)
         verdict = "done" if body["actions"][0]["action_id"] == Action.MARK_DONE else "failed"
         window = modals.outcome_form(session, session.call(target.call_ids[0]), verdict)
         await client.views_open(trigger_id=body["trigger_id"], view=window)
@@ -117,39 +119,39 @@ def _windows(app: AsyncApp, deps: Deps) -> None:
 
     @app.action(Action.RESUME_WITH)
     async def resume_with(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-        session = await deps.supervisor.get(_target(body).session_id)
+        session = await flagman.supervisor.get(_target(body).session_id)
         if session.ended:
             raise AlreadyEnded(f"This session was already {session.lifecycle}.")
         await client.views_open(trigger_id=body["trigger_id"], view=modals.resume_form(session))
         await ack()
 
 
-def _sessions(app: AsyncApp, deps: Deps) -> None:
+def _sessions(app: AsyncApp, flagman: ListenerContext) -> None:
     @app.action(Action.PAUSE)
     async def pause(ack: AsyncAck, body: Body) -> None:
-        await deps.supervisor.pause(_target(body).session_id, actor_of(body))
+        await flagman.supervisor.pause(_target(body).session_id, actor_of(body))
         await ack()
 
     @app.action(Action.RESUME)
     async def resume(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.resume(target.session_id, actor_of(body), halt=target.halt)
+        await flagman.supervisor.resume(target.session_id, actor_of(body), halt=target.halt)
         await ack()
 
     @app.action(Action.COMPACT)
     async def compact(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.resume(target.session_id, actor_of(body), compact=True, halt=target.halt)
+        await flagman.supervisor.resume(target.session_id, actor_of(body), compact=True, halt=target.halt)
         await ack()
 
     @app.action(Action.CANCEL)
     async def cancel(ack: AsyncAck, body: Body) -> None:
-        await deps.supervisor.cancel(_target(body).session_id, actor_of(body))
+        await flagman.supervisor.cancel(_target(body).session_id, actor_of(body))
         await ack()
 
     @app.action(Action.LOG)
     async def log(ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:
-        answer = await log_of(deps, _target(body).session_id)
+        answer = await log_of(flagman, _target(body).session_id)
         await ack()
         await respond(
             text=answer.text, blocks=list(answer.blocks), response_type="ephemeral", replace_original=False

@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import visible
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.modals import full_call as modals
 from handlers.modals.edit_call import EditForm, Mistakes, edit_form
 from handlers.users import actor_of
@@ -25,36 +25,38 @@ Body = dict[str, Any]
 MOST_IN_AN_ERROR = 500
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to Edit, and to its window."""
 
     @app.action(Action.EDIT)
     async def edit(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
         target = Target.decode(str(body["actions"][0].get("value") or ""))
-        session = await deps.supervisor.get(target.session_id)
+        session = await flagman.supervisor.get(target.session_id)
         call = _shown(session, target)
-        right_to_decide(session, call, await deps.people.deciding(actor_of(body), session, target.call_ids))
-        view = (await _form(deps, session, call)).view(session)
+        right_to_decide(
+            session, call, await flagman.people.deciding(actor_of(body), session, target.call_ids)
+        )
+        view = (await _form(flagman, session, call)).view(session)
         await client.views_open(trigger_id=body["trigger_id"], view=view)
         await ack()
 
     @app.view(View.EDIT)
     async def save(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
-        session = await deps.supervisor.get(target.session_id)
+        session = await flagman.supervisor.get(target.session_id)
         call = _shown(session, target)
-        form = await _form(deps, session, call)
+        form = await _form(flagman, session, call)
         if form.marks != target.extra:
             raise IllegalEvent("The tool itself has changed meanwhile; please open this window again.")
         try:
-            arguments = _written(form, view, _tool(deps, call))
-            actor = await _deciding(deps, session, call, form, arguments, actor_of(body))
+            arguments = _written(form, view, _tool(flagman, call))
+            actor = await _deciding(flagman, session, call, form, arguments, actor_of(body))
         except Mistakes as mistakes:
             errors = {block: visible(text)[:MOST_IN_AN_ERROR] for block, text in mistakes.wrong.items()}
             await ack(response_action="errors", errors=errors)
             return
         digest = target.shown.get(call.call_id, "")
-        after = await deps.supervisor.change(session.id, call.call_id, arguments, actor, seen=digest)
+        after = await flagman.supervisor.change(session.id, call.call_id, arguments, actor, seen=digest)
         if after.call(call.call_id).decisions:
             await ack()
         else:
@@ -68,17 +70,17 @@ def _shown(session: Session, target: Target) -> Call:
     return call
 
 
-def _tool(deps: Deps, call: Call) -> Tool:
-    tool = deps.supervisor.tools.get(call.call.tool)
+def _tool(flagman: ListenerContext, call: Call) -> Tool:
+    tool = flagman.supervisor.tools.get(call.call.tool)
     if tool is None:
         raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
     return tool
 
 
-async def _form(deps: Deps, session: Session, call: Call) -> EditForm:
-    persona = await deps.supervisor.personas.pinned(session)
-    roster = [other.name for other in deps.supervisor.personas.roster(persona)]
-    return edit_form(call, _tool(deps, call).spec.schema_, roster, deps.mask)
+async def _form(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
+    persona = await flagman.supervisor.personas.pinned(session)
+    roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
+    return edit_form(call, _tool(flagman, call).spec.schema_, roster, flagman.mask)
 
 
 def _written(form: EditForm, view: Body, tool: Tool) -> Json:
@@ -95,12 +97,12 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
 
 
 async def _deciding(
-    deps: Deps, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
+    flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
 ) -> Actor:
     """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
     try:
-        after = await deps.supervisor.changed(session.id, call.call_id, arguments)
+        after = await flagman.supervisor.changed(session.id, call.call_id, arguments)
     except InvalidInput as error:
         raise Mistakes(form.about(str(error), arguments)) from error
     rules = [rule for rule in (call.call.approvers, after.approvers) if rule]
-    return await deps.people.in_groups(actor, {group for rule in rules for group in rule.groups})
+    return await flagman.people.in_groups(actor, {group for rule in rules for group in rule.groups})

@@ -8,7 +8,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from handlers.action_ids import Action, Target
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.users import actor_of
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor
@@ -18,24 +18,24 @@ Body = dict[str, Any]
 HOUR = timedelta(hours=1)
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to Snooze and Dismiss."""
 
     @app.action(Action.SNOOZE_HOUR)
     async def an_hour(ack: AsyncAck, body: Body) -> None:
-        await _snooze(deps, body, deps.clock() + HOUR)
+        await _snooze(flagman, body, flagman.clock() + HOUR)
         await ack()
 
     @app.action(Action.SNOOZE_MORNING)
     async def tomorrow(ack: AsyncAck, body: Body) -> None:
-        zone = zone_named(await deps.people.zone(actor_of(body)))
-        await _snooze(deps, body, parse_moment("tomorrow 09:00", deps.clock(), zone))
+        zone = zone_named(await flagman.people.zone(actor_of(body)))
+        await _snooze(flagman, body, parse_moment("tomorrow 09:00", flagman.clock(), zone))
         await ack()
 
     @app.action(Action.DISMISS)
     async def dismiss(ack: AsyncAck, body: Body) -> None:
         target = _target(body)
-        await deps.supervisor.drop_timer(target.session_id, target.extra, actor_of(body))
+        await flagman.supervisor.drop_timer(target.session_id, target.extra, actor_of(body))
         await ack()
 
 
@@ -43,21 +43,23 @@ def _target(body: Body) -> Target:
     return Target.decode(str(body["actions"][0].get("value") or ""))
 
 
-async def _snooze(deps: Deps, body: Body, due: datetime) -> None:
+async def _snooze(flagman: ListenerContext, body: Body, due: datetime) -> None:
     target, actor = _target(body), actor_of(body)
     kind, _, request_id = target.extra.partition(":")
     if kind == "ask" and request_id:
-        await _put_off(deps, target.session_id, request_id, due, actor)
+        await _put_off(flagman, target.session_id, request_id, due, actor)
     else:
-        await deps.supervisor.snooze(target.session_id, target.extra, due, actor)
+        await flagman.supervisor.snooze(target.session_id, target.extra, due, actor)
 
 
-async def _put_off(deps: Deps, session_id: str, request_id: str, due: datetime, actor: Actor) -> None:
-    session = await deps.supervisor.get(session_id)
+async def _put_off(
+    flagman: ListenerContext, session_id: str, request_id: str, due: datetime, actor: Actor
+) -> None:
+    session = await flagman.supervisor.get(session_id)
     if not session.asks(request_id):
         raise IllegalEvent("Nothing here waits any more, so there is nothing to put off.")
     standing = [t for t in session.timers if t.about == request_id and t.state == "set"]
     if standing:
-        await deps.supervisor.snooze(session_id, standing[0].id, due, actor)
+        await flagman.supervisor.snooze(session_id, standing[0].id, due, actor)
     else:
-        await deps.supervisor.remind(session_id, due, actor, about=request_id)
+        await flagman.supervisor.remind(session_id, due, actor, about=request_id)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from handlers.action_ids import Action, Target
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.users import actor_of
 
 Body = dict[str, Any]
@@ -18,7 +18,7 @@ VERDICTS: dict[str, Literal["retry", "skip", "stop"]] = {
 }
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to the buttons of a failure on the board."""
 
     @app.action(Action.CHILD_RETRY)
@@ -28,5 +28,5 @@ def register(app: AsyncApp, deps: Deps) -> None:
         pressed = body["actions"][0]
         target = Target.decode(str(pressed.get("value") or ""))
         verdict = VERDICTS[pressed["action_id"]]
-        await deps.supervisor.decide_child(target.session_id, target.extra, verdict, actor_of(body))
+        await flagman.supervisor.decide_child(target.session_id, target.extra, verdict, actor_of(body))
         await ack()

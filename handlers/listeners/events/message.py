@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import mrkdwn
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_verb, parse, readable
 from handlers.origin import Place
@@ -27,13 +27,13 @@ _log = logging.getLogger("flagman.slack")
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to messages and mentions."""
 
     @app.event("app_mention")
     async def mentioned(body: Body, event: Body, client: AsyncWebClient) -> None:
         text = _MENTION.sub("", readable(str(event.get("text") or "")))
-        await _heard(deps, body, event, client, text, mentioned=True)
+        await _heard(flagman, body, event, client, text, mentioned=True)
 
     @app.event("message")
     async def message(body: Body, event: Body, client: AsyncWebClient, context: Any) -> None:
@@ -50,25 +50,25 @@ def register(app: AsyncApp, deps: Deps) -> None:
         mentioned = bool(bot and f"<@{bot}" in str(event.get("text"))) or (
             direct and "thread_ts" not in event
         )
-        await _heard(deps, body, event, client, readable(text), mentioned=mentioned)
+        await _heard(flagman, body, event, client, readable(text), mentioned=mentioned)
 
 
 async def _heard(
-    deps: Deps, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
+    flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
 ) -> None:
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
     delivery = f"{channel}:{event['ts']}"
-    if await deps.rows.delivered(delivery):
+    if await flagman.rows.delivered(delivery):
         return
-    session_id = await deps.rows.session_of_thread(channel, thread_ts) if thread_ts else None
+    session_id = await flagman.rows.session_of_thread(channel, thread_ts) if thread_ts else None
     word = text.strip().split(maxsplit=1)[0] if text.strip() else ""
     if mentioned and (is_verb(word) or not session_id):
-        answer = await _command(deps, body, event, text, session_id or "")
+        answer = await _command(flagman, body, event, text, session_id or "")
     elif session_id and text.strip():
-        answer = await _told(deps, body, event, session_id, text, mentioned=mentioned)
+        answer = await _told(flagman, body, event, session_id, text, mentioned=mentioned)
     else:
         return
-    await deps.rows.deliver(delivery, REDELIVERED)
+    await flagman.rows.deliver(delivery, REDELIVERED)
     await _whisper(client, event, answer)
 
 
@@ -86,20 +86,20 @@ async def _whisper(client: AsyncWebClient, event: Body, answer: Answer) -> None:
         _log.warning("an answer could not be shown: %s", error)
 
 
-async def _command(deps: Deps, body: Body, event: Body, text: str, session_id: str) -> Answer:
+async def _command(flagman: ListenerContext, body: Body, event: Body, text: str, session_id: str) -> Answer:
     command = parse(text or "help", thread_session=session_id, slash="@Flagman")
-    actor = await deps.people.named(actor_of(body))
+    actor = await flagman.people.named(actor_of(body))
     # One thread is about one session: a second one begins its own.
     root = "" if session_id else str(event.get("thread_ts") or event["ts"])
     place = Place(str(event["channel"]), str(event["user"]), root)
-    return await carry_out(deps, command, actor, place, f"{event['channel']}:{event['ts']}")
+    return await carry_out(flagman, command, actor, place, f"{event['channel']}:{event['ts']}")
 
 
 async def _told(
-    deps: Deps, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
+    flagman: ListenerContext, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
 ) -> Answer:
-    actor = await deps.people.named(actor_of(body))
-    session, heard = await deps.supervisor.tell(
+    actor = await flagman.people.named(actor_of(body))
+    session, heard = await flagman.supervisor.tell(
         session_id,
         text,
         actor,

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from handlers.action_ids import Target, View
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.origin import Place
 from handlers.users import actor_of
 from supervisor.core.errors import InvalidInput
@@ -21,7 +21,7 @@ def _value(view: Body, block: str) -> str:
     return str(element.get("value") or selected.get("value") or "")
 
 
-def register(app: AsyncApp, deps: Deps) -> None:
+def register(app: AsyncApp, flagman: ListenerContext) -> None:
     """Listen to every form."""
 
     @app.view(View.LAUNCH)
@@ -35,7 +35,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         if not task.strip():
             await ack(response_action="errors", errors={"task": "Please write what the agent shall do."})
             return
-        await deps.supervisor.launch(
+        await flagman.supervisor.launch(
             _value(view, "persona"), task, actor, origin=place.origin(), idempotency_key=f"slack:{view['id']}"
         )
         await ack()
@@ -43,9 +43,9 @@ def register(app: AsyncApp, deps: Deps) -> None:
     @app.view(View.DENY)
     async def deny(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
-        session = await deps.supervisor.get(target.session_id)
-        actor = await deps.people.deciding(actor_of(body), session, target.call_ids)
-        await deps.supervisor.decide(
+        session = await flagman.supervisor.get(target.session_id)
+        actor = await flagman.people.deciding(actor_of(body), session, target.call_ids)
+        await flagman.supervisor.decide(
             target.session_id,
             target.call_ids,
             "deny",
@@ -58,7 +58,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
     @app.view(View.ANSWER)
     async def answer(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
-        await deps.supervisor.answer(
+        await flagman.supervisor.answer(
             target.session_id, target.call_ids[0], _value(view, "answer"), actor_of(body)
         )
         await ack()
@@ -69,7 +69,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         if target.extra not in ("done", "failed"):
             raise InvalidInput("That form is not one of Flagman's; please use the newest message.")
         verdict = cast(Literal["done", "failed"], target.extra)
-        await deps.supervisor.decide_outcome(
+        await flagman.supervisor.decide_outcome(
             target.session_id, target.call_ids[0], verdict, actor_of(body), result=_value(view, "result")
         )
         await ack()
@@ -78,5 +78,5 @@ def register(app: AsyncApp, deps: Deps) -> None:
     async def resume(ack: AsyncAck, body: Body, view: Body) -> None:
         target = Target.decode(view["private_metadata"])
         words = _value(view, "context")
-        await deps.supervisor.resume(target.session_id, actor_of(body), context=words, halt=target.halt)
+        await flagman.supervisor.resume(target.session_id, actor_of(body), context=words, halt=target.halt)
         await ack()
