@@ -28,7 +28,6 @@ class GroupUnknown(FlagmanError):
     """Slack cannot say who is in a group, so nobody is taken for a member."""
 
     code = "group_unknown"
-    status = 503
 
     def __init__(self, group: str) -> None:
         super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
@@ -38,7 +37,6 @@ class ZoneUnknown(FlagmanError):
     """Slack cannot say where the person is, so `09:00` means nothing."""
 
     code = "zone_unknown"
-    status = 503
 
     def __init__(self) -> None:
         super().__init__("Slack does not say your time zone right now. Please try again in a moment.")

@@ -1,148 +1,21 @@
-"""The windows: launching, denying with a reason, answering, the full call page by page."""
+"""The modal that shows every character of a call, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
-from handlers.blocks.text import (
-    Block,
-    button,
-    context,
-    escape,
-    mrkdwn,
-    one_line,
-    person,
-    plain,
-    preformatted,
-)
+from handlers.blocks.text import Block, button, context, escape, mrkdwn, one_line, person, preformatted
 from handlers.messages.message import Mask
-from handlers.messages.pauses import raises
 from handlers.messages.proposal import as_proposed, full_text
-from handlers.origin import Place
-from supervisor.core.persona import Persona
+from handlers.modals.modal import modal
 from supervisor.core.state import Call, Session
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
 
 
-def modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
-    """A window; with a button to submit where that has a name."""
-    view: Block = {
-        "type": "modal",
-        "callback_id": callback.value,
-        "title": {"type": "plain_text", "text": title},
-        "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
-        "private_metadata": private,
-        "blocks": blocks,
-    }
-    if submit:
-        view["submit"] = {"type": "plain_text", "text": submit}
-    return view
-
-
-def _text_input(
-    block_id: str,
-    label: str,
-    *,
-    placeholder: str,
-    optional: bool = False,
-    multiline: bool = True,
-    hint: str = "",
-) -> Block:
-    block: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "label": {"type": "plain_text", "text": label},
-        "optional": optional,
-        "element": {
-            "type": "plain_text_input",
-            "action_id": "value",
-            "multiline": multiline,
-            "max_length": 3000,
-            "focus_on_load": True,
-            "placeholder": {"type": "plain_text", "text": placeholder},
-        },
-    }
-    if hint:
-        block["hint"] = {"type": "plain_text", "text": hint}
-    return block
-
-
-def launch_form(personas: Sequence[Persona], place: Place) -> Block:
-    """Choose a persona, write a task."""
-    options = [
-        {
-            "text": {"type": "plain_text", "text": p.name[:75]},
-            "description": {"type": "plain_text", "text": one_line(p.description, 75)},
-            "value": p.name,
-        }
-        for p in personas[:100]
-    ]
-    select: Block = {
-        "type": "input",
-        "block_id": "persona",
-        "label": {"type": "plain_text", "text": "Persona"},
-        "element": {
-            "type": "static_select",
-            "action_id": "value",
-            "options": options,
-            "initial_option": options[0],
-        },
-    }
-    blocks = [select, _text_input("task", "Task", placeholder="check the disk of the build host")]
-    where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
-    blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
-    return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
-
-
-def deny_form(session: Session, call: Call, mask: Mask) -> Block:
-    shown = full_text(call)
-    blocks = [
-        mrkdwn(f"Deny *{escape(one_line(call.call.tool, 80))}*? It will not run."),
-        preformatted(one_line(mask(shown), 300)),
-        _text_input(
-            "reason",
-            "Reason",
-            placeholder="use the staging host first",
-            optional=True,
-            hint="The agent reads it.",
-        ),
-    ]
-    return modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")
-
-
-def saved(call: Call) -> Block:
-    """After a change that its author may not wave through."""
-    tool = escape(one_line(call.call.tool, 80))
-    words = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
-    return modal(View.CALL, "Saved", [mrkdwn(words)], "")
-
-
-def answer_form(session: Session, call: Call, mask: Mask) -> Block:
-    blocks = [plain(mask(call.question)), _text_input("answer", "Answer", placeholder="your answer")]
-    return modal(View.ANSWER, "Answer", blocks, Target.of(session, call).encode(), "Send")
-
-
-def outcome_form(session: Session, call: Call, verdict: str) -> Block:
-    """What a person found out about a call that was cut off."""
-    what = "It was done" if verdict == "done" else "It failed"
-    field = _text_input("result", "What did it give?", placeholder="what you saw", optional=True)
-    field["hint"] = {"type": "plain_text", "text": "The agent reads it as the result of the call."}
-    target = Target.of(session, call, extra=verdict).encode()
-    blocks = [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*: {what.lower()}"), field]
-    return modal(View.OUTCOME, what, blocks, target, "Record")
-
-
-def resume_form(session: Session) -> Block:
-    hint = f"The agent reads it first. {raises(session)}".strip()
-    blocks = [_text_input("context", "Message", placeholder="what it should know", hint=hint)]
-    return modal(View.RESUME, "Resume", blocks, Target.of_pause(session).encode(), "Resume")
-
-
-def full_call(session: Session, call: Call, page: int, mask: Mask) -> Block:
+def full_call_modal(session: Session, call: Call, page: int, mask: Mask) -> Block:
     """Every character of a call, a page at a time; of one that was changed also as the agent proposed it."""
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import escape, one_line, person, visible
-from handlers.middleware import sentence
+from handlers.middleware import refusal
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
 from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
@@ -37,7 +37,6 @@ class UploadRefused(FlagmanError):
     """Slack did not take a file."""
 
     code = "upload_refused"
-    status = 502
 
 
 class FileUploads:
@@ -119,16 +118,16 @@ class FileUploads:
         try:
             await upload
         except UploadRefused as refused:
-            words = sentence(refused)
+            message = refusal(visible(str(refused)))
             try:
                 await self._client.chat_postEphemeral(
                     channel=place.channel,
                     user=actor.id.partition(":")[2],
                     thread_ts=place.thread_ts or None,
-                    text=words,
+                    text=message,
                 )
             except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as problem:
-                _log.warning("“%s” could not be shown: %s", words, problem)
+                _log.warning("“%s” could not be shown: %s", message, problem)
 
 
 def _text(content: bytes) -> str | None:

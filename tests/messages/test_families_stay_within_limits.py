@@ -19,7 +19,7 @@ from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Family
 from handlers.messages.thread import thread
-from handlers.modals import full_call as modals
+from handlers.modals.deny import deny_modal
 from supervisor.core.delegation import plan_of, standings
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
@@ -179,7 +179,7 @@ def test_every_character_of_a_plan_is_shown_or_one_click_away(call: Any) -> None
     row = rows_of(ask)["1.1"]
     text, full = words(row), MASK(full_text(asked))
     assert every_page(session, asked) == full
-    check_view(modals.deny_form(session, asked, MASK), "modal")
+    check_view(deny_modal(session, asked, MASK), "modal")
     left = re.search(r"([\d,]+) more characters?", json.dumps(row))
     for subtask in plan_of(asked).subtasks:
         assert f"{subtask.id} ({subtask.persona})" in full

@@ -71,7 +71,7 @@ def test_every_command_is_understood(name: str) -> None:
     slash = [line for line in lines if line.startswith("/agent ")]
     assert slash
     for line in slash:
-        assert parse(line.removeprefix("/agent ")).session_id == SID
+        assert parse(line.removeprefix("/agent "), slash="/agent").session_id == SID
 
 
 @pytest.mark.parametrize("name", ALL)

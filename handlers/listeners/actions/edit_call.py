@@ -1,108 +1,51 @@
-"""Changing a proposed call: the window opens, and what was written in it is checked, decided and recorded."""
+"""Edit on a proposed call, and what its modal and the submission of that modal share."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.action_ids import Action, Target, View
-from handlers.blocks.text import visible
+from handlers.action_ids import Target
 from handlers.context import ListenerContext
-from handlers.modals import full_call as modals
-from handlers.modals.edit_call import EditForm, Mistakes, edit_form
-from handlers.users import actor_of
-from supervisor.core.errors import IllegalEvent, InvalidInput
-from supervisor.core.events import Actor
-from supervisor.core.messages import Json
+from handlers.modals.edit_call import EditForm, edit_form
+from supervisor.core.errors import IllegalEvent
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Call, Session
 from supervisor.deciding import same_call
-from supervisor.tools.contract import InvalidArguments, Tool
+from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
-MOST_IN_AN_ERROR = 500
 
 
-def register(app: AsyncApp, flagman: ListenerContext) -> None:
-    """Listen to Edit, and to its window."""
-
-    @app.action(Action.EDIT)
-    async def edit(ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-        target = Target.decode(str(body["actions"][0].get("value") or ""))
-        session = await flagman.supervisor.get(target.session_id)
-        call = _shown(session, target)
-        right_to_decide(
-            session, call, await flagman.people.deciding(actor_of(body), session, target.call_ids)
-        )
-        view = (await _form(flagman, session, call)).view(session)
-        await client.views_open(trigger_id=body["trigger_id"], view=view)
-        await ack()
-
-    @app.view(View.EDIT)
-    async def save(ack: AsyncAck, body: Body, view: Body) -> None:
-        target = Target.decode(view["private_metadata"])
-        session = await flagman.supervisor.get(target.session_id)
-        call = _shown(session, target)
-        form = await _form(flagman, session, call)
-        if form.marks != target.extra:
-            raise IllegalEvent("The tool itself has changed meanwhile; please open this window again.")
-        try:
-            arguments = _written(form, view, _tool(flagman, call))
-            actor = await _deciding(flagman, session, call, form, arguments, actor_of(body))
-        except Mistakes as mistakes:
-            errors = {block: visible(text)[:MOST_IN_AN_ERROR] for block, text in mistakes.wrong.items()}
-            await ack(response_action="errors", errors=errors)
-            return
-        digest = target.shown.get(call.call_id, "")
-        after = await flagman.supervisor.change(session.id, call.call_id, arguments, actor, seen=digest)
-        if after.call(call.call_id).decisions:
-            await ack()
-        else:
-            await ack(response_action="update", view=modals.saved(after.call(call.call_id)))
+async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form. Raises NotAllowed for a person who may not decide on the call."""
+    target = Target.of_click(body)
+    session, call = await expected_call(flagman, target)
+    right_to_decide(session, call, await flagman.decider(body, session, target))
+    view = (await form_of(flagman, session, call)).view(session)
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
+    await ack()
 
 
-def _shown(session: Session, target: Target) -> Call:
-    """The call that the person saw. Raises IllegalEvent where it is another one by now."""
-    call = session.call(target.call_ids[0])
-    same_call(call, target.shown.get(call.call_id, ""))
-    return call
+async def expected_call(flagman: ListenerContext, target: Target) -> tuple[Session, Call]:
+    """The call that the person was shown. Raises IllegalEvent where it is another one by now."""
+    session, call = await flagman.call_of(target)
+    same_call(call, target.expected_digests.get(call.call_id, ""))
+    return session, call
 
 
-def _tool(flagman: ListenerContext, call: Call) -> Tool:
+def tool_of(flagman: ListenerContext, call: Call) -> Tool:
+    """Raises IllegalEvent where the tool is no longer there."""
     tool = flagman.supervisor.tools.get(call.call.tool)
     if tool is None:
         raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
     return tool
 
 
-async def _form(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
+async def form_of(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
+    """The form for the call as it is now."""
     persona = await flagman.supervisor.personas.pinned(session)
     roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
-    return edit_form(call, _tool(flagman, call).spec.schema_, roster, flagman.mask)
-
-
-def _written(form: EditForm, view: Body, tool: Tool) -> Json:
-    """All arguments, as the tool takes them. Raises Mistakes."""
-    values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
-    arguments, wrong = form.read(values)
-    try:
-        canonical = tool.validate(arguments)
-    except InvalidArguments as error:
-        raise Mistakes({**form.beside(error.problems), **wrong} or form.about(str(error), {})) from error
-    if wrong:
-        raise Mistakes(wrong)
-    return canonical
-
-
-async def _deciding(
-    flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
-) -> Actor:
-    """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
-    try:
-        after = await flagman.supervisor.changed(session.id, call.call_id, arguments)
-    except InvalidInput as error:
-        raise Mistakes(form.about(str(error), arguments)) from error
-    rules = [rule for rule in (call.call.approvers, after.approvers) if rule]
-    return await flagman.people.in_groups(actor, {group for rule in rules for group in rule.groups})
+    return edit_form(call, tool_of(flagman, call).spec.schema_, roster, flagman.mask)

@@ -1,4 +1,4 @@
-"""Carries out a command for one person; the same for `/agent`, a mention and a direct message."""
+"""Carries out a command for one person; the same for the slash command, a mention and a direct message."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import files as filed
-from handlers.listeners.commands import fork as copies
-from handlers.listeners.commands import pausing as waits
-from handlers.listeners.commands import replies as answers
+from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.core.events import Actor
@@ -19,7 +16,7 @@ from supervisor.session_log.render.transcript import lines
 
 @dataclass(frozen=True)
 class Answer:
-    """For the asker's eyes only."""
+    """What only the person who gave the command sees; `text` is for notifications and screen readers."""
 
     text: str
     blocks: tuple[Block, ...] = ()
@@ -41,17 +38,17 @@ async def carry_out(
             )
             return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.")
         case "fork":
-            return _say(await copies.fork(flagman, command, actor, place, delivery))
+            return _say(await fork.fork(flagman, command, actor, place, delivery))
         case "files":
-            return _blocks("Files", await filed.files(flagman, command, actor, place, delivery))
+            return _blocks("Files", await files.files(flagman, command, actor, place, delivery))
         case "pause":
-            return _say(await waits.pause(flagman, command, actor))
+            return _say(await pausing.pause(flagman, command, actor))
         case "resume":
-            return _say(await waits.resume(flagman, command, actor))
+            return _say(await pausing.resume(flagman, command, actor))
         case "remind":
-            return _say(await waits.remind(flagman, command, actor))
+            return _say(await pausing.remind(flagman, command, actor))
         case "schedule":
-            return _blocks("Schedules", await waits.schedule(flagman, command, actor, place))
+            return _blocks("Schedules", await pausing.schedule(flagman, command, actor, place))
         case "cancel":
             session = await supervisor.cancel(command.session_id, actor, reason=command.rest)
             return _say(f":no_entry_sign: `{session.id}` is cancelled; nothing it proposed will run.")
@@ -65,19 +62,19 @@ async def _look(flagman: ListenerContext, command: Command) -> Answer:
         case "list":
             sessions = await supervisor.recent(command.rest)  # type: ignore[arg-type]
             return _blocks(
-                "Sessions", answers.session_list(sessions, command.rest, flagman.mask, flagman.command)
+                "Sessions", replies.session_list(sessions, command.rest, flagman.mask, flagman.command)
             )
         case "personas":
-            return _blocks("Personas", answers.personas(supervisor.personas.all()))
+            return _blocks("Personas", replies.personas(supervisor.personas.all()))
         case "status":
             session = await supervisor.get(command.session_id)
             return _blocks(
-                f"{session.id}: {session.status}", answers.status(session, flagman.mask, _link(session))
+                f"{session.id}: {session.status}", replies.status(session, flagman.mask, _link(session))
             )
         case "log":
             return await log_of(flagman, command.session_id)
         case _:
-            return _say(answers.help_text(flagman.command))
+            return _say(replies.help_text(flagman.command))
 
 
 async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
@@ -85,7 +82,7 @@ async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
     session = await flagman.supervisor.get(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(
-        f"Log of {session_id}", answers.log(session, list(lines(events, flagman.mask)), _link(session))
+        f"Log of {session_id}", replies.log(session, list(lines(events, flagman.mask)), _link(session))
     )
 
 

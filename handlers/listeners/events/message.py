@@ -1,4 +1,4 @@
-"""What people write arrives here: replies in a session's thread, mentions, direct messages."""
+"""What people write: replies in a session's thread, mentions of the bot, direct messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -27,35 +26,35 @@ _log = logging.getLogger("flagman.slack")
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
-def register(app: AsyncApp, flagman: ListenerContext) -> None:
-    """Listen to messages and mentions."""
+async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
+    """A message in a channel that names the bot."""
+    text = _MENTION.sub("", readable(str(event.get("text") or "")))
+    await _receive(flagman, body, event, client, text, mentioned=True)
 
-    @app.event("app_mention")
-    async def mentioned(body: Body, event: Body, client: AsyncWebClient) -> None:
-        text = _MENTION.sub("", readable(str(event.get("text") or "")))
-        await _heard(flagman, body, event, client, text, mentioned=True)
 
-    @app.event("message")
-    async def message(body: Body, event: Body, client: AsyncWebClient, context: Any) -> None:
-        bot = context.get("bot_user_id")
-        text, direct = str(event.get("text") or ""), event.get("channel_type") == "im"
-        if event.get("subtype") not in (None, "thread_broadcast", "file_share") or event.get("bot_id"):
+async def written(
+    flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, context: Any
+) -> None:
+    """Any message that the bot can read: a reply in a session's thread, or a direct message."""
+    bot = context.get("bot_user_id")
+    text, direct = str(event.get("text") or ""), event.get("channel_type") == "im"
+    if event.get("subtype") not in (None, "thread_broadcast", "file_share") or event.get("bot_id"):
+        return
+    named = bool(bot) and f"<@{bot}" in text
+    if named:
+        # The mention itself is delivered as app_mention; direct messages have no such event.
+        if not direct:
             return
-        if bot and f"<@{bot}" in text:
-            # The mention itself is delivered as app_mention; direct messages have no such event.
-            if not direct:
-                return
-            text = _MENTION.sub("", text)
-        # Alone with the bot nobody needs to mention it, but a reply to a session is for the session.
-        mentioned = bool(bot and f"<@{bot}" in str(event.get("text"))) or (
-            direct and "thread_ts" not in event
-        )
-        await _heard(flagman, body, event, client, readable(text), mentioned=mentioned)
+        text = _MENTION.sub("", text)
+    # Alone with the bot nobody needs to mention it, but a reply to a session is for the session.
+    addressed = named or (direct and "thread_ts" not in event)
+    await _receive(flagman, body, event, client, readable(text), mentioned=addressed)
 
 
-async def _heard(
+async def _receive(
     flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
 ) -> None:
+    """Carry out a command, or pass a message on to the session of the thread, once a delivery."""
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
     delivery = f"{channel}:{event['ts']}"
     if await flagman.rows.delivered(delivery):
@@ -65,14 +64,14 @@ async def _heard(
     if mentioned and (is_verb(word) or not session_id):
         answer = await _command(flagman, body, event, text, session_id or "")
     elif session_id and text.strip():
-        answer = await _told(flagman, body, event, session_id, text, mentioned=mentioned)
+        answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
     else:
         return
     await flagman.rows.deliver(delivery, REDELIVERED)
-    await _whisper(client, event, answer)
+    await _answer(client, event, answer)
 
 
-async def _whisper(client: AsyncWebClient, event: Body, answer: Answer) -> None:
+async def _answer(client: AsyncWebClient, event: Body, answer: Answer) -> None:
     """Say what was done; it was done also where that cannot be said."""
     try:
         await client.chat_postEphemeral(
@@ -95,7 +94,7 @@ async def _command(flagman: ListenerContext, body: Body, event: Body, text: str,
     return await carry_out(flagman, command, actor, place, f"{event['channel']}:{event['ts']}")
 
 
-async def _told(
+async def _tell_session(
     flagman: ListenerContext, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
 ) -> Answer:
     actor = await flagman.people.named(actor_of(body))
@@ -106,11 +105,12 @@ async def _told(
         kind="mention" if mentioned else "reply",
         delivery=f"slack:{event['channel']}:{event['ts']}",
     )
-    words = _heard_words(session, heard)
-    return Answer(words, (mrkdwn(words),))
+    receipt = _receipt(session, heard)
+    return Answer(receipt, (mrkdwn(receipt),))
 
 
-def _heard_words(session: Session, heard: str) -> str:
+def _receipt(session: Session, heard: str) -> str:
+    """What becomes of a message to a session, for the person who wrote it."""
     if heard == "answered":
         return ":speech_balloon: Passed on as the answer."
     if session.waiting_for == "human_approval_required":
