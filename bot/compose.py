@@ -13,6 +13,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.projection.log_upload import LogUploads
@@ -105,11 +106,13 @@ class Core:
 
     def documents(self) -> Documents:
         """SESSION_LOGs, signed where there is a key."""
-        return Documents(self.log, self.personas, self.mask, signing_keys(self.settings))
+        return Documents(
+            self.log, self.personas, self.mask, signing_keys(self.settings), Hints(self.settings.command)
+        )
 
     def restoring(self) -> Restoring:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
-        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now)
+        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
 
     def recorder(self) -> Recorder:
         """What keeps a SESSION_LOG of each session under FLAGMAN_DATA."""

@@ -1,4 +1,4 @@
-"""Where a session lives in Slack, as kept in its origin."""
+"""Where a session lives in Slack, as its origin keeps it; only this module knows that format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+
+KEY = "slack"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Place:
 
     def origin(self) -> Json:
         slack = {"channel": self.channel, "user": self.user, "thread_ts": self.thread_ts}
-        return {"slack": {key: value for key, value in slack.items() if value}}
+        return {KEY: {key: value for key, value in slack.items() if value}}
 
     @property
     def shown(self) -> str:
@@ -28,10 +30,22 @@ class Place:
     @classmethod
     def of(cls, session: Session) -> Place | None:
         """None for a session that does not show itself in Slack."""
-        slack = session.origin.get("slack")
-        if not isinstance(slack, dict) or not slack.get("channel"):
+        channel = channel_of(session)
+        if not channel:
             return None
+        slack = session.origin[KEY]
         # Sub-agents and copies inherit the channel; each begins a thread of its own there.
         inherited = session.lineage is not None or session.forked is not None
         thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
-        return cls(str(slack["channel"]), str(slack.get("user", "")), thread_ts)
+        return cls(channel, str(slack.get("user", "")), thread_ts)
+
+
+def in_slack(session: Session) -> bool:
+    """Whether the session was launched to be seen in Slack."""
+    return KEY in session.origin
+
+
+def channel_of(session: Session) -> str:
+    """The id of its channel; empty for a session that does not show itself in Slack."""
+    slack = session.origin.get(KEY)
+    return str(slack.get("channel") or "") if isinstance(slack, dict) else ""

@@ -26,7 +26,7 @@ class SessionNotFound(FlagmanError):
     status = 404
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"There is no session `{session_id}`. `/agent list` shows the ones there are.")
+        super().__init__(f"There is no session `{session_id}`.")
         self.session_id = session_id
 
 

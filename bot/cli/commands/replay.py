@@ -57,11 +57,12 @@ async def _events(remote: Remote, session_id: str) -> list[SessionEvent]:
 
 def _recorded(file: Path) -> tuple[str, str, list[SessionEvent]]:
     """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
+    from bot.resume_hints import hints_of
     from supervisor.session_log.verify import Altered, verify
     from supervisor.view_models import SessionEvent
 
     try:
-        found = verify(file.read_bytes(), ())
+        found = verify(file.read_bytes(), (), hints_of)
     except OSError as error:
         refuse(f"{file} cannot be read ({error.strerror}).")
     except Altered as error:
