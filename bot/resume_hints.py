@@ -62,7 +62,7 @@ class Hints:
 
     def place(self, session: Session) -> str:
         """The channel in Slack."""
-        channel = channel_of(session)
+        channel = channel_of(session.origin)
         return f"in Slack {code(channel, 40)}" if channel else ""
 
 

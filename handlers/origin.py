@@ -30,7 +30,7 @@ class Place:
     @classmethod
     def of(cls, session: Session) -> Place | None:
         """None for a session that does not show itself in Slack."""
-        channel = channel_of(session)
+        channel = channel_of(session.origin)
         if not channel:
             return None
         slack = session.origin[KEY]
@@ -45,7 +45,7 @@ def in_slack(session: Session) -> bool:
     return KEY in session.origin
 
 
-def channel_of(session: Session) -> str:
-    """The id of its channel; empty for a session that does not show itself in Slack."""
-    slack = session.origin.get(KEY)
+def channel_of(origin: Json) -> str:
+    """The id of the channel in an origin; empty where the session or schedule does not show itself in Slack."""
+    slack = origin.get(KEY)
     return str(slack.get("channel") or "") if isinstance(slack, dict) else ""

@@ -56,7 +56,7 @@ def new_session_id(*, like: str = "") -> str:
 
 
 class Supervisor(Deciding):
-    """What Slack, API and command line ask for; every method raises FlagmanError or StorageError."""
+    """What every interface asks for; every method raises FlagmanError or StorageError."""
 
     async def launch(
         self,

@@ -19,9 +19,12 @@ from supervisor.view_models import (
 )
 
 
-def state_of(session: Session, family: AtWork, now: datetime) -> SessionState:
-    """What a program sees of a session; `family` are its sub-agents that are at work."""
-    slack, forked = session.origin.get("slack"), session.forked
+def state_of(session: Session, family: AtWork, now: datetime, channel: str | None) -> SessionState:
+    """What a program sees of a session; `family` are its sub-agents that are at work.
+
+    `channel` is where it shows itself, which the caller reads from its origin.
+    """
+    forked = session.forked
     return SessionState(
         id=session.id,
         status=session.status,
@@ -29,7 +32,7 @@ def state_of(session: Session, family: AtWork, now: datetime) -> SessionState:
         version=session.version,
         persona=session.persona,
         task=session.task,
-        channel=slack.get("channel") if isinstance(slack, dict) else None,
+        channel=channel,
         launched_by=session.launched_by,
         launched_by_name=session.launched_by_name,
         launched_at=session.launched_at,

@@ -142,7 +142,7 @@ class Waiting(Changes):
     async def remind(
         self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
     ) -> Session:
-        """Remind in the thread at `due`; `about` names the approval request that is put off, if any."""
+        """Remind those who follow the session at `due`; `about` names the approval request that is put off, if any."""
         text = checked(text, "The reminder", optional=True)
 
         def events(session: Session) -> list[Event]:
@@ -203,7 +203,7 @@ def _not_paused(session: Session) -> str:
     if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
         return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
     if session.waiting_for == "human_input_required":
-        return "This session waits for an answer: reply in its thread to go on."
+        return "This session waits for an answer, which makes it go on."
     if session.waiting_for == "outcome_unknown":
-        return "This session waits for a decision on a call that was cut off: use its buttons to go on."
+        return "This session waits for a decision on a call that was cut off, which makes it go on."
     return "This session is not paused; it is running."

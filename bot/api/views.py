@@ -18,7 +18,7 @@ from bot.api.models import (
     Status,
 )
 from bot.compose import Core, now
-from handlers.origin import Place
+from handlers.origin import Place, channel_of
 from supervisor.api_keys import ApiKey
 from supervisor.core.budgets import spending_of
 from supervisor.core.events import Event
@@ -126,15 +126,13 @@ def event_view(version: int, event: Event) -> EventView:
 
 
 def schedule_view(schedule: Schedule) -> ScheduleView:
-    slack = schedule.origin.get("slack")
-    channel = slack.get("channel") if isinstance(slack, dict) else None
     return ScheduleView(
         id=schedule.id,
         cron=schedule.cron,
         zone=schedule.zone,
         persona=schedule.persona,
         task=schedule.task,
-        channel=channel,
+        channel=channel_of(schedule.origin) or None,
         by=schedule.by,
         by_name=schedule.by_name,
         created_at=schedule.created_at,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from bot.sdk.backend import ChildVerdict, Unavailable
+from handlers.origin import Place, channel_of
 from storage.errors import StorageError
 from supervisor.artifacts import Artifacts
 from supervisor.core.conditions import parse_condition
@@ -17,7 +18,7 @@ from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
-from supervisor.core.subagents import Until, needs_of, reached
+from supervisor.core.subagents import AtWork, Until, needs_of, reached
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.service import Supervisor
 from supervisor.session_log.restore import Restoring
@@ -91,7 +92,10 @@ class Local:
         return f"{self._actor.id}:{key}" if key else None
 
     async def _seen(self, session: Session) -> SessionState:
-        return state_of(session, await at_work(self._supervisor.sessions, session), self._clock())
+        return self._state(session, await at_work(self._supervisor.sessions, session))
+
+    def _state(self, session: Session, family: AtWork) -> SessionState:
+        return state_of(session, family, self._clock(), channel_of(session.origin) or None)
 
     async def get(self, session_id: str) -> SessionState:
         with _store_may_be_away():
@@ -104,7 +108,7 @@ class Local:
                 session = await self._supervisor.get(session_id)
                 family = await at_work(self._supervisor.sessions, session)
             if reached(session, needs_of(session, family), until) or time.monotonic() >= end:
-                return state_of(session, family, self._clock())
+                return self._state(session, family)
             await asyncio.sleep(LOOK.total_seconds())
 
     async def events(self, session_id: str, after: int) -> AsyncIterator[SessionEvent]:
@@ -203,7 +207,7 @@ class Local:
 
 
 def _origin(channel: str | None) -> Json | None:
-    return {"slack": {"channel": channel}} if channel else None
+    return Place(channel).origin() if channel else None
 
 
 @contextmanager

@@ -133,7 +133,7 @@ class Projector:
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
         """What people write below the card is for this session."""
         if message.key == "card":
-            await self._rows.bind_thread(row.channel, row.thread_ts or row.ts, session.id)
+            await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
 
     async def _new_row(self, session: Session, place: Place) -> Row:
         # A person stands for the direct conversation with them.

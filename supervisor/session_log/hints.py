@@ -13,7 +13,7 @@ Way = tuple[str, str]
 
 
 class ResumeHints(Protocol):
-    """The parts of a SESSION_LOG that name commands, buttons and addresses.
+    """The parts of a SESSION_LOG that say what to do, in the words of each interface.
 
     They are compared with the rest of the text when a document is verified. So they follow from the session and from
     `settings` alone, and `settings` stands in the document's chain.

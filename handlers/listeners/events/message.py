@@ -59,7 +59,7 @@ async def _receive(
     delivery = f"{channel}:{event['ts']}"
     if await flagman.rows.delivered(delivery):
         return
-    session_id = await flagman.rows.session_of_thread(channel, thread_ts) if thread_ts else None
+    session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}") if thread_ts else None
     word = text.strip().split(maxsplit=1)[0] if text.strip() else ""
     if mentioned and (is_verb(word) or not session_id):
         answer = await _command(flagman, body, event, text, session_id or "")

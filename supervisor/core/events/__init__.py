@@ -175,7 +175,7 @@ class WaitEnded(Fact):
 
 
 class TimerSet(Fact):
-    """A reminder in the thread at `due`; `about` names the approval request that it is about, if any."""
+    """A reminder at `due`; `about` names the approval request that it is about, if any."""
 
     type: Literal["TimerSet"] = "TimerSet"
     timer_id: str
