@@ -17,6 +17,7 @@ from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Subagents
@@ -214,7 +215,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         now,
     )
     sender = SlackSender(client, parts.rows)
-    subagents = Subagents(parts.sessions, parts.rows, sender, outbox.enqueue)
+    subagents = Subagents(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
     projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, subagents, uploads)
     known, settings = parts.sessions.known_version, parts.settings

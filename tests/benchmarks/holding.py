@@ -16,6 +16,7 @@ from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Subagents
@@ -140,7 +141,7 @@ class _Nowhere(SlackSender):
 async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
-    subagents = Subagents(parts.sessions, parts.rows, _Nowhere(), queue.enqueue)
+    subagents = Subagents(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
