@@ -105,7 +105,7 @@ def _raising(session: Session, slash: str) -> Iterator[Way]:
 
 
 def _signals(session: Session) -> Iterator[Way]:
-    """What it waits for, as whoever is to send it would send it."""
+    """What the session waits for, in the form in which it is sent."""
     for _, condition in session.waits:
         match condition:
             case Webhook():

@@ -1,4 +1,4 @@
-"""Who somebody in Slack is: the actor behind a payload, with the user groups that a policy asks about."""
+"""People in Slack: the actor behind a payload, with the user groups that a policy asks about."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from supervisor.core.persona import Approvers
 from supervisor.core.state import Session
 
 FRESH_SECONDS = 60.0
-# A name is worth no longer wait: whoever asked is to be answered within Slack's three seconds.
+# A listener that waits for them still has to acknowledge within Slack's three seconds.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
 class GroupUnknown(FlagmanError):
-    """Slack cannot say who is in a group, so nobody is taken for a member."""
+    """Slack does not answer who is in a group, so no person counts as a member."""
 
     code = "group_unknown"
 
@@ -34,7 +34,7 @@ class GroupUnknown(FlagmanError):
 
 
 class ZoneUnknown(FlagmanError):
-    """Slack cannot say where the person is, so `09:00` means nothing."""
+    """Slack does not answer in which time zone the person is, so `09:00` has no meaning."""
 
     code = "zone_unknown"
 
@@ -54,7 +54,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 class People:
-    """Names and group memberships, remembered for a minute."""
+    """Names, time zones and group memberships, remembered for a minute."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client

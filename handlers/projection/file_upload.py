@@ -1,4 +1,4 @@
-"""The files of a session in Slack: which there are, and one of them posted into its thread."""
+"""Lists the files of a session, and posts one of them into its thread in Slack."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 
-# Whoever asked is to be answered within Slack's three seconds; a slower upload goes on behind it.
+# Seconds: the person is answered within Slack's three; a slower upload goes on behind that.
 PATIENCE = 1.2
 _log = logging.getLogger("flagman.files")
 _WHY = {
@@ -34,13 +34,13 @@ _WHY = {
 
 
 class UploadRefused(FlagmanError):
-    """Slack did not take a file."""
+    """Slack did not take a file; the message says why, as far as Slack says it."""
 
     code = "upload_refused"
 
 
 class FileUploads:
-    """LogUploads that take longer than somebody can wait for are kept until they end."""
+    """Lists and posts files. An upload that outlasts the acknowledgement goes on in a task of its own."""
 
     def __init__(
         self,
@@ -54,10 +54,13 @@ class FileUploads:
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
+        """The files that the session wrote, the oldest first."""
         return await asyncio.to_thread(self._artifacts.list, session)
 
     async def post(self, session: Session, path: str, actor: Actor, asked_in: Place) -> tuple[Place, bool]:
-        """Where it goes, and whether it is there by now; otherwise it follows, or the asker is told why not.
+        """Post a file. Returns where it goes, and whether it is there by now.
+
+        Otherwise it follows, or the person who asked for it is told why not.
 
         It goes into the session's thread, or where it was asked for if there is none. Raises ArtifactNotFound,
         ArtifactTooLarge, InvalidInput or UploadRefused.

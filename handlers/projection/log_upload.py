@@ -21,7 +21,10 @@ _log = logging.getLogger("flagman.projector")
 
 
 class LogUploads:
-    """`document` gives the text. What is recorded comes before what is sent, as with messages."""
+    """The projector calls `share` for each session. `document` gives the text of a session's SESSION_LOG.
+
+    The intent is recorded before the file is sent, as with messages.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class LogUploads:
         self._told = False
 
     async def share(self, session: Session, thread: Place, row: Row | None) -> datetime | None:
-        """Share it if that is due and not done; when to come again, if later. Raises RetryLater."""
+        """Share the document once, some time after the end. Returns when to call again, if later. Raises RetryLater."""
         if not session.ended or not thread.thread_ts or (row and row.shows):
             return None
         due = session.changed_at + LATE
@@ -71,7 +74,7 @@ class LogUploads:
         return row
 
     def _tell(self, session: Session, why: str) -> None:
-        """One line for all sessions: whoever runs Flagman has to give it the scope, or does not want files."""
+        """Write one warning for all sessions: a missing scope is missing for each of them."""
         level = logging.INFO if self._told else logging.WARNING
         hint = (
             "; give the app the scope files:write to have it in the thread" if why == "missing_scope" else ""

@@ -1,4 +1,4 @@
-"""The log to Slack: brings a session's messages to what they should be, whatever was interrupted before.
+"""Brings a session's messages in Slack to what its log says, whatever was interrupted before.
 
 Level-triggered: a job says that a session changed, not what to send. Each message has a row: first the intent,
 then where it stands and what it shows. An intent without a place is looked up in Slack before it is posted again.
@@ -37,7 +37,7 @@ _log = logging.getLogger("flagman.projector")
 
 
 class Projector:
-    """The handler of the outbox queue."""
+    """The handler of the outbox queue; a worker of `bot/compose.py` calls `project` for each session in it."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Projector:
         uploads: LogUploads,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
-        self._clock, self._mask, self._families = clock, mask, subagents
+        self._clock, self._mask, self._subagents = clock, mask, subagents
         self._uploads = uploads
 
     async def project(self, started: Started, signals: Signals) -> Done | Later:
@@ -59,25 +59,25 @@ class Projector:
         try:
             session = await self._sessions.absorb(session_id, started.log)
         except SessionNotFound:
-            # Somebody's relative, which may be restored later and is queued then.
+            # A relative of another session; where it is restored later, it is queued then.
             return Done()
         place = Place.of(session)
         if place is None:
             return Done()
         try:
-            return await self._converge(session, place, signals, again=started.tries > 0)
+            return await self._converge(session, place, signals, retried=started.tries > 0)
         except RetryLater as wait:
             _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
             return Later(self._clock() + timedelta(seconds=wait.seconds))
 
     async def _converge(
-        self, session: Session, place: Place, signals: Signals, *, again: bool
+        self, session: Session, place: Place, signals: Signals, *, retried: bool
     ) -> Done | Later:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
         due: datetime | None = None
-        messages = thread(session, self._mask, await self._families.of(session))
+        messages = thread(session, self._mask, await self._subagents.of(session))
         for message in messages:
             if signals.stopping.is_set():
                 return Later(None)
@@ -90,9 +90,9 @@ class Projector:
                 row = await self._show(session, place, message, row)
             if message.key == "card" and row:
                 place = Place(row.channel, place.user, row.thread_ts or row.ts)
-                # Who worked on this before may have died before it told them.
-                if again or row.ts != before:
-                    await self._families.card_moved(session)
+                # An earlier worker may have died before it told them.
+                if retried or row.ts != before:
+                    await self._subagents.card_moved(session)
         await self._retire(session, rows, {m.key for m in messages})
         due = due or await self._uploads.share(session, place, rows.get(KEY))
         return Later(due) if due else Done()
@@ -105,7 +105,7 @@ class Projector:
         return due if due > self._clock() else None
 
     async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
-        """The row after it; None where Slack refuses the message."""
+        """Post or update the message. Returns its row, or None where Slack refuses the message."""
         if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
@@ -131,7 +131,7 @@ class Projector:
         return row
 
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
-        """What people write below the card is for this session."""
+        """Record that replies below the card are for this session."""
         if message.key == "card":
             await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
 
@@ -173,7 +173,7 @@ class Projector:
     async def _elsewhere(
         self, session: Session, intent: Row, problem: MessageDeleted | ChannelUnavailable
     ) -> Row:
-        """Where a message goes instead: into the channel if its thread is gone, or else to who launched it."""
+        """Where it goes instead: into the channel if its thread is deleted, or else to the person who launched it."""
         if isinstance(problem, MessageDeleted) and intent.thread_ts:
             return intent.model_copy(update={"thread_ts": ""})
         origin = Place.of(session)
@@ -199,7 +199,7 @@ class Projector:
         return theirs
 
     async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
-        """Somebody deleted the message: it is posted anew while the session lives, and stays away afterwards."""
+        """Post a message that was deleted in Slack again; after the end of the session it stays deleted."""
         if session.ended and row:
             row.gone = True
             await self._record(session, message.key, row)
@@ -213,7 +213,7 @@ class Projector:
             return None
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
-        """Messages that the session no longer asks for lose their buttons."""
+        """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
             if key in wanted or row.gone or not row.ts or row.shows == "retired":
                 continue

@@ -62,7 +62,7 @@ class ChannelUnavailable(SlackRejected):
 
 
 class SlackSender:
-    """One workspace's messages; waits that Slack imposes are kept in the store and hold for every process."""
+    """Sends to one workspace; waits that Slack imposes are kept in the store, and every process keeps to them."""
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
@@ -99,7 +99,7 @@ class SlackSender:
         return str(answer["ts"])
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
-        """Make an own message show `message`. Raises RetryLater, MessageDeleted or SlackRejected."""
+        """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or SlackRejected."""
         try:
             await self._update(channel, ts, message, message.blocks)
         except SlackRejected as refused:
@@ -108,7 +108,7 @@ class SlackSender:
             await self._update(channel, ts, message, _bare(message))
 
     async def delete(self, channel: str, ts: str) -> None:
-        """Take an own message back; one that is gone already is well. Raises RetryLater or SlackRejected."""
+        """Delete a message of the bot; one that is deleted already is no error. Raises RetryLater or SlackRejected."""
         with suppress(MessageDeleted):
             await self._call("chat.delete", channel, channel=channel, ts=ts)
 
@@ -138,7 +138,7 @@ class SlackSender:
         except ChannelUnavailable:
             return ""
         except SlackRejected as refused:
-            # Better shown twice than never: somebody waits for it.
+            # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return ""
 

@@ -30,9 +30,9 @@ class Subagents:
         self._sessions, self._rows, self._permalinks, self._enqueue = sessions, rows, permalinks, enqueue
 
     async def of(self, session: Session) -> Family:
-        """Everybody below a session that a person launched; of a sub-agent those that it launched itself.
+        """All sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
 
-        An append tells the root and the parent of its session, and nobody in between.
+        An append tells the root and the parent of its session, and none in between.
         """
         generation = [session]
         below: dict[str, Session] = {}
@@ -45,7 +45,7 @@ class Subagents:
         return Family(below, await self._cards([*known, *below]))
 
     async def card_moved(self, session: Session) -> None:
-        """Those that show where the card of this session is show it anew."""
+        """Queue the sessions whose messages link to the card of this one."""
         for session_id in relatives(session):
             await self._enqueue(session_id)
 

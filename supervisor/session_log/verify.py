@@ -169,7 +169,7 @@ def _folded(session_id: str, events: Sequence[Event], first: int) -> Session:
 
 
 def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
-    """Every line must come out as it stands here."""
+    """Raise Altered at the first line that differs from what the events give."""
     for number, (here, there) in enumerate(zip(lines, rendered, strict=False), start=1):
         if here != there:
             same = _same(here, there)

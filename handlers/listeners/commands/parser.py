@@ -1,4 +1,4 @@
-"""The words after the slash command or a mention of the bot, as a typed command."""
+"""Reads what follows the slash command, or a mention of the bot, as a typed command."""
 
 from __future__ import annotations
 
