@@ -203,7 +203,7 @@ def _not_paused(session: Session) -> str:
     if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
         return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
     if session.waiting_for == "human_input_required":
-        return "This session waits for an answer, which makes it go on."
+        return "This session waits for an answer: answer the question to go on."
     if session.waiting_for == "outcome_unknown":
-        return "This session waits for a decision on a call that was cut off, which makes it go on."
+        return "This session waits for a decision on a call that was cut off: say what became of it to go on."
     return "This session is not paused; it is running."
