@@ -18,14 +18,13 @@ from pydantic import SecretStr
 
 from bot import sdk
 from bot.compose import gateway
-from bot.sdk.backend import Unavailable
 from bot.settings import Settings
 from storage.connect import connect, wait_ready
 from storage.embedded import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health
 from storage.queue import SessionQueue
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, Unavailable
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
 

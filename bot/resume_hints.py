@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from handlers.origin import channel_of, in_slack
+from supervisor.core.budgets import raise_limits
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.control import compactable
 from supervisor.core.events import PauseReason
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
-from supervisor.core.raising import raised
 from supervisor.core.state import Call, Session
 from supervisor.session_log.hints import Way
 from supervisor.session_log.render.labels import count, money
@@ -93,7 +93,7 @@ def _paused(session: Session, reason: PauseReason, slash: str) -> Iterator[Way]:
 def _raising(session: Session, slash: str) -> Iterator[Way]:
     """What going on raises, and whether summing up helps."""
     limits = session.budgets
-    more = raised(session, session.pause.at) if session.pause else limits
+    more = raise_limits(session, session.pause.at) if session.pause else limits
     changed = {name for name in type(limits).model_fields if getattr(limits, name) != getattr(more, name)}
     button = "Give it" if changed == {"max_minutes"} else "Raise" if changed else "Resume"
     words = f"**{button}** lets it use up to {_more(limits, more)}, and go on"

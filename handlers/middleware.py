@@ -20,9 +20,7 @@ from storage.errors import IdempotencyKeyKnown, StorageError
 from supervisor.core.errors import (
     AlreadyDecided,
     FlagmanError,
-    LogUnreadable,
     NotAllowed,
-    PersonaInvalid,
     SessionNotFound,
 )
 
@@ -157,9 +155,10 @@ def plain_text_of(error: Exception, command: str) -> str:
 def _note(error: Exception) -> None:
     """Write faults to the log; a refusal is no fault."""
     match error:
-        case LogUnreadable() | PersonaInvalid():
-            _log.error("%s: %s", error.code, error)
-        case FlagmanError() | IdempotencyKeyKnown():
+        case FlagmanError():
+            if error.fault:
+                _log.error("%s: %s", error.code, error)
+        case IdempotencyKeyKnown():
             pass
         case StorageError():
             _log.error("store: %s", error)

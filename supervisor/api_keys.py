@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from pydantic import ValidationError
 
 from storage.apikeys import ApiKeyStore
-from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.errors import InvalidInput, KeyNotFound, KeyRefused, MissingScope
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen
 
@@ -25,28 +25,6 @@ FRESH = timedelta(minutes=1)
 # Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
 _FORM = "name:scope+scope:key, with the scopes launch, approve, read and admin"
-
-
-class KeyRefused(FlagmanError):
-    code = "unauthorized"
-    status = 401
-
-
-class MissingScope(FlagmanError):
-    code = "missing_scope"
-    status = 403
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(f"This key has not the scope `{scope}`.")
-        self.scope = scope
-
-
-class KeyNotFound(FlagmanError):
-    code = "key_not_found"
-    status = 404
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no key `{key_id}`.")
 
 
 class ApiKey(Frozen):

@@ -7,9 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge
+from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge, ToolError
 from supervisor.core.state import Session
-from supervisor.tools.contract import ToolError
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
 
 MOST_BYTES = 10 * 1024 * 1024

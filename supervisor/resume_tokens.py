@@ -9,7 +9,7 @@ from typing import Any
 
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
-from supervisor.core.errors import FlagmanError, IllegalEvent
+from supervisor.core.errors import FlagmanError, IllegalEvent, TokenExpired, TokenForged, TokenUsed
 from supervisor.core.events import Actor
 from supervisor.core.state import Halt, Session
 from supervisor.service import Supervisor
@@ -18,37 +18,6 @@ LIFETIME = timedelta(days=7)
 LONGEST_TOKEN = 1000
 _SALT = "flagman.resume.1"
 _TRIES = 10
-
-
-class TokenForged(FlagmanError):
-    code = "token_invalid"
-    status = 403
-
-    def __init__(self) -> None:
-        super().__init__("This resume token was not given out here.")
-
-
-class TokenExpired(FlagmanError):
-    code = "token_expired"
-    status = 410
-
-    def __init__(self, at: datetime) -> None:
-        super().__init__(f"This resume token expired on {at:%Y-%m-%d at %H:%M} UTC.")
-
-
-class TokenUsed(FlagmanError):
-    """`by` and `at` say what ended the pause."""
-
-    code = "token_used"
-    status = 409
-
-    def __init__(self, halt: Halt | None, session: Session) -> None:
-        if halt and halt.resumed_at:
-            who = halt.resumed_by_name or halt.resumed_by
-            what = f"by {who} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"
-        else:
-            what = f"when the session was {session.lifecycle}"
-        super().__init__(f"The pause of this resume token has already ended, {what}.")
 
 
 class ResumeTokens:
@@ -94,13 +63,20 @@ class ResumeTokens:
             session = await supervisor.get(session_id)
             halt = next((h for h in session.halts if h.number == number), None)
             if not session.pause or halt is None or halt.resumed_at:
-                raise TokenUsed(halt, session)
+                raise TokenUsed(_end_of(halt, session))
             newest = session.halts[-1].number
             try:
                 return await supervisor.resume(
-                    session_id, actor, trigger="token", data=data, context=context, halt=newest
+                    session_id, actor, trigger="token", data=data, context=context, pause_number=newest
                 )
             except IllegalEvent:
                 # It moved on in between: another pause was put on top, or this one has ended.
                 continue
         raise FlagmanError("The session is changing too quickly; please try again.")
+
+
+def _end_of(halt: Halt | None, session: Session) -> str:
+    """By whom and when the pause was ended, as the end of a sentence."""
+    if halt and halt.resumed_at:
+        return f"by {halt.resumed_by_name or halt.resumed_by} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"
+    return f"when the session was {session.lifecycle}"

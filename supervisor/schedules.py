@@ -9,8 +9,8 @@ from datetime import datetime
 
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
-from supervisor.changes import checked
-from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.commands.base import checked
+from supervisor.core.errors import FlagmanError, InvalidInput, ScheduleNotFound
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.state import Session
@@ -20,14 +20,6 @@ from supervisor.service import Supervisor
 OWNER = "schedule"
 MOST = 200
 _log = logging.getLogger("flagman.schedules")
-
-
-class ScheduleNotFound(FlagmanError):
-    code = "schedule_not_found"
-    status = 404
-
-    def __init__(self, schedule_id: str) -> None:
-        super().__init__(f"There is no schedule `{schedule_id}`.")
 
 
 class Schedule(Frozen):

@@ -1,48 +1,47 @@
-"""The verbs: launch, fork, answer, tell, cancel, and those of `deciding` and `waiting`. Each is one append."""
+"""The supervisor: one method a verb. Each reads a session, has a command decide, and appends at the version it read."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
-from decimal import Decimal
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 from storage.errors import IdempotencyKeyKnown, VersionConflict
-from storage.log import Claim
-from supervisor.changes import TRIES, checked
-from supervisor.core.delegation import PLAN
+from storage.log import Claim, LogStore
+from supervisor.core.commands import approvals, control, conversation, launch, reminders
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Verdict
+from supervisor.core.commands.base import checked
+from supervisor.core.commands.conversation import Heard
+from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
-from supervisor.core.errors import (
-    FlagmanError,
-    IdempotencyConflict,
-    IllegalEvent,
-    InvalidInput,
-)
-from supervisor.core.events import (
-    Actor,
-    Cancelled,
-    ContextAdded,
-    Event,
-    Inherited,
-    ModelResponded,
-    QuestionAnswered,
-    Resumed,
-    SessionForked,
-    SessionLaunched,
-)
-from supervisor.core.forking import copied, cut_at
-from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
+from supervisor.core.errors import AlreadyEnded, FlagmanError, IdempotencyConflict
+from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
+from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.reducer import fold
+from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
-from supervisor.deciding import Deciding
-from supervisor.screening import screen, tools_of
+from supervisor.core.tool_calls import edit_call, tools_of
+from supervisor.core.triggers import Signal
+from supervisor.personas.library import PersonaLibrary
+from supervisor.repository import Sessions
+from supervisor.tools.contract import Toolset
 
+TRIES = 50
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.supervisor")
-Heard = Literal["answered", "noted"]
+Index = Literal["all", "running", "paused", "ended"]
+# What a verb decides on a session at a time (UTC).
+Command = Callable[[Session, datetime], list[Event]]
+
+
+class Change(NamedTuple):
+    """A session after a verb, and the events that the verb appended; none where there was nothing to do."""
+
+    session: Session
+    events: list[Event]
 
 
 def new_session_id(*, like: str = "") -> str:
@@ -55,8 +54,36 @@ def new_session_id(*, like: str = "") -> str:
     return f"{letters[:4]}-{letters[4:]}{partition}"
 
 
-class Supervisor(Deciding):
-    """What every interface asks for; every method raises FlagmanError or StorageError."""
+class Supervisor:
+    """Every verb on behalf of an actor. Methods raise FlagmanError or StorageError."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        log: LogStore,
+        personas: PersonaLibrary,
+        tools: Toolset,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.sessions, self.personas, self.tools = sessions, personas, tools
+        self._log, self._clock = log, clock
+
+    # Reading
+
+    async def get(self, session_id: str) -> Session:
+        return await self.sessions.load(session_id)
+
+    async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
+        """The newest sessions of an index; one that cannot be read is left out and logged."""
+        found: list[Session] = []
+        for session_id, _ in await self._log.index(index, limit=limit):
+            try:
+                found.append(await self.sessions.load(session_id))
+            except FlagmanError as error:
+                _log.error("%s", error)
+        return found
+
+    # Launching
 
     async def launch(
         self,
@@ -69,25 +96,23 @@ class Supervisor(Deciding):
         plan: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session, queued to run. The same key and request give the same session again.
+        """A new session, queued to run; see `commands.launch`. The same key and request give the same session again.
 
-        `coordinate`: the persona has to be one that splits its task over sub-agents. With a `plan`, the arguments of
-        `plan_tasks`, it begins by carrying that out instead of making one. Raises PersonaNotFound, InvalidInput or
-        IdempotencyConflict.
+        Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
         """
         chosen, task = self.personas.get(persona), checked(task, "The task")
-        if (coordinate or plan is not None) and PLAN not in tools_of(chosen, self.tools):
-            raise InvalidInput(f"`{persona}` has no sub-agents to launch, so it cannot coordinate.")
-        event = SessionLaunched(
-            **self._by(actor),
-            task=task,
-            persona=chosen.name,
-            persona_digest=chosen.digest,
-            budgets=chosen.budgets,
-            origin=clean(origin or {}),
+        events = launch.launch(
+            chosen,
+            task,
+            actor,
+            self._clock(),
+            tools=tools_of(chosen, self.tools),
+            roster=self._roster(chosen),
+            origin=origin,
+            coordinate=coordinate,
+            plan=plan,
         )
         request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
-        events: list[Event] = [event, *([] if plan is None else [self._given(chosen, clean(plan), actor)])]
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
         return await self._begin(events, request, idempotency_key, blobs=blobs)
 
@@ -97,34 +122,193 @@ class Supervisor(Deciding):
         actor: Actor,
         *,
         step: int | None = None,
-        words: str = "",
+        message: str = "",
         origin: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session with the log of this one up to the end of a step, from where it goes on by itself.
-
-        Nothing that ran before runs again. Without `step` as far as every call has its result; `words` tell it what
-        to do otherwise. Raises InvalidInput where it cannot be copied there.
-        """
-        words = checked(words, "The message", optional=True)
-        source = await self.sessions.load(session_id)
+        """A new session with the log of this one up to the end of a step; see `commands.launch.fork`."""
+        message = checked(message, "The message", optional=True)
+        # Loading first gives the errors of a session that is not there.
+        await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        cut = cut_at(session_id, log, step, words=bool(words))
-        events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
-        artifacts = fold(session_id, log[: cut.version]).artifacts
-        forked = SessionForked(
-            **self._by(actor),
-            source=session_id,
-            step=cut.step,
-            version=cut.version,
-            requesters=tuple(sorted(source.requesters)),
-            files=Inherited(into=".", folder=source.folder, paths=artifacts) if artifacts else None,
-        )
-        events += [forked, *([Resumed(**self._by(actor))] if cut.paused else [])]
-        events += [ContextAdded(**self._by(actor), text=words, kind="command")] if words else []
-        # As it was asked for: the source may have gone on when it is asked again.
-        request = digest([session_id, step, words, actor.id])
+        events = launch.fork(session_id, log, actor, self._clock(), step=step, message=message, origin=origin)
+        # The request in its own terms: the source may have grown when it comes again.
+        request = digest([session_id, step, message, actor.id])
         return await self._begin(events, request, idempotency_key, like=session_id)
+
+    # Deciding
+
+    async def decide(
+        self,
+        session_id: str,
+        call_ids: Sequence[str],
+        verdict: Verdict,
+        actor: Actor,
+        *,
+        reason: str = "",
+        expected_digests: Mapping[str, str] | None = None,
+    ) -> Session:
+        def command(session: Session, at: datetime) -> list[Event]:
+            return approvals.decide(
+                session, call_ids, verdict, actor, at, reason=reason, expected_digests=expected_digests
+            )
+
+        return await self._session(session_id, command)
+
+    async def edit(
+        self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, expected_digest: str = ""
+    ) -> Session:
+        rejudge = await self._rejudge(session_id)
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            return approvals.edit(
+                session, call_id, arguments, actor, at, rejudge=rejudge, expected_digest=expected_digest
+            )
+
+        return await self._session(session_id, command)
+
+    async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
+        """What `edit` would make of the call, with its approvers. Raises InvalidInput."""
+        rejudge = await self._rejudge(session_id)
+        return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
+
+    async def decide_outcome(
+        self, session_id: str, call_id: str, verdict: OutcomeVerdict, actor: Actor, *, result: str = ""
+    ) -> Session:
+        def command(session: Session, at: datetime) -> list[Event]:
+            return approvals.decide_outcome(session, call_id, verdict, actor, at, result=result)
+
+        return await self._session(session_id, command)
+
+    async def decide_child(
+        self, session_id: str, child_id: str, verdict: ChildVerdict, actor: Actor
+    ) -> Session:
+        return await self._session(
+            session_id, lambda s, at: approvals.decide_child(s, child_id, verdict, actor, at)
+        )
+
+    # Control
+
+    async def pause(
+        self,
+        session_id: str,
+        actor: Actor,
+        *,
+        conditions: Sequence[Condition] = (),
+        reason: PauseReason | None = None,
+        detail: str = "",
+    ) -> Session:
+        def command(session: Session, at: datetime) -> list[Event]:
+            return control.pause(session, actor, at, conditions=conditions, reason=reason, detail=detail)
+
+        return await self._session(session_id, command)
+
+    async def resume(
+        self,
+        session_id: str,
+        actor: Actor,
+        *,
+        trigger: Trigger = "manual",
+        data: Any = None,
+        context: str = "",
+        compact: bool = False,
+        pause_number: int | None = None,
+    ) -> Session:
+        def command(session: Session, at: datetime) -> list[Event]:
+            return control.resume(
+                session,
+                actor,
+                at,
+                trigger=trigger,
+                data=data,
+                context=context,
+                compact=compact,
+                pause_number=pause_number,
+            )
+
+        return await self._session(session_id, command)
+
+    async def add_condition(self, session_id: str, condition: Condition, actor: Actor) -> Session:
+        return await self._session(session_id, lambda s, at: control.add_condition(s, condition, actor, at))
+
+    async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
+        """Whether the session waited for this signal and was resumed by it."""
+        return bool((await self._change(session_id, lambda s, at: control.wake(s, signal, actor, at))).events)
+
+    async def cancel(self, session_id: str, actor: Actor, *, reason: str = "") -> Session:
+        return await self._session(session_id, lambda s, at: control.cancel(s, actor, at, reason=reason))
+
+    # Conversation
+
+    async def answer(self, session_id: str, call_id: str | None, answer: str, actor: Actor) -> Session:
+        return await self._session(
+            session_id, lambda s, at: conversation.answer(s, call_id, answer, actor, at)
+        )
+
+    async def tell(
+        self, session_id: str, text: str, actor: Actor, *, kind: conversation.Kind, delivery: str = ""
+    ) -> tuple[Session, Heard]:
+        """The session, and what became of the words.
+
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        """
+        claim = Claim(delivery, session_id.encode()) if delivery else None
+        change = await self._change(
+            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind), claim
+        )
+        return change.session, conversation.heard(change.events)
+
+    # Reminders
+
+    async def remind(
+        self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
+    ) -> Session:
+        def command(session: Session, at: datetime) -> list[Event]:
+            return reminders.remind(session, due, actor, at, text=text, about=about)
+
+        return await self._session(session_id, command)
+
+    async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
+        """Whether the reminder was still set."""
+        return bool(
+            (
+                await self._change(session_id, lambda s, at: reminders.fire_timer(s, timer_id, actor, at))
+            ).events
+        )
+
+    async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
+        return await self._session(session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at))
+
+    async def snooze(self, session_id: str, timer_id: str, due: datetime, actor: Actor) -> Session:
+        return await self._session(session_id, lambda s, at: reminders.snooze(s, timer_id, due, actor, at))
+
+    # How a verb changes a session
+
+    async def _session(self, session_id: str, command: Command) -> Session:
+        """The session after a verb."""
+        return (await self._change(session_id, command)).session
+
+    async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
+        """Read, decide, append; an append of another writer in between means deciding again.
+
+        The refusal of the command comes first (who decided what), then that the session has ended.
+        """
+        for _ in range(TRIES):
+            before = await self.sessions.load(session_id)
+            events = command(before, self._clock())
+            if not events:
+                return Change(before, [])
+            if before.ended:
+                raise AlreadyEnded(f"This session was already {before.lifecycle}; nothing was changed.")
+            after = before
+            for event in events:
+                after = apply(session_id, after, event)
+            try:
+                await self.sessions.append(before, after, events, claim=claim)
+            except VersionConflict:
+                continue
+            return Change(after, events)
+        raise FlagmanError("The session is changing too quickly; please try again.")
 
     async def _begin(
         self,
@@ -149,25 +333,6 @@ class Supervisor(Deciding):
             return session
         raise FlagmanError("No free session id could be found; please try again.")
 
-    def _given(self, persona: Persona, plan: Json, actor: Actor) -> ModelResponded:
-        """A plan as if the model had proposed it, under the same policy. Raises InvalidInput."""
-        call = ProposedCall(call_id="given", tool=PLAN, arguments=plan)
-        reply = ModelReply(
-            text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0
-        )
-        event = screen(
-            reply,
-            step=1,
-            context_seen=0,
-            persona=persona,
-            tools=tools_of(persona, self.tools),
-            roster=[other.name for other in self.personas.roster(persona)],
-            at=self._clock(),
-        )
-        if event.calls[0].mode == "refuse":
-            raise InvalidInput(event.calls[0].reason)
-        return event.model_copy(update=self._by(actor))
-
     async def _launched_before(self, key: str, remembered: str, request: str, origin: Json) -> Session:
         session_id, _, first = remembered.partition(" ")
         session = await self.sessions.load(session_id)
@@ -175,62 +340,11 @@ class Supervisor(Deciding):
             raise IdempotencyConflict(key)
         return session
 
-    async def get(self, session_id: str) -> Session:
-        return await self.sessions.load(session_id)
+    async def _rejudge(self, session_id: str) -> Rejudge:
+        """Judges a call of this session anew, with other arguments."""
+        persona = await self.personas.pinned(await self.sessions.load(session_id))
+        tools, roster = tools_of(persona, self.tools), self._roster(persona)
+        return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
 
-    async def recent(
-        self, index: Literal["all", "running", "paused", "ended"] = "all", *, limit: int = 20
-    ) -> list[Session]:
-        """The newest sessions of an index; one that cannot be read is left out (its id is in the log file)."""
-        rows = await self._log.index(index, limit=limit)
-        found: list[Session] = []
-        for session_id, _ in rows:
-            try:
-                found.append(await self.sessions.load(session_id))
-            except FlagmanError as error:
-                _log.error("%s", error)
-        return found
-
-    async def answer(self, session_id: str, call_id: str, answer: str, actor: Actor) -> Session:
-        """Answer a question of the agent."""
-        answer = checked(answer, "The answer")
-
-        def events(session: Session) -> list[Event]:
-            if session.call(call_id).phase != "asking":
-                raise IllegalEvent("That question was already answered.")
-            return [QuestionAnswered(**self._by(actor), call_id=call_id, answer=answer)]
-
-        return await self._change(session_id, events)
-
-    async def tell(
-        self,
-        session_id: str,
-        text: str,
-        actor: Actor,
-        *,
-        kind: Literal["reply", "mention", "command", "api"],
-        delivery: str = "",
-    ) -> tuple[Session, Heard]:
-        """Hand a person's words to the session: the answer to its open question, or context for its next step.
-
-        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
-        """
-        text = checked(text, "The message")
-        heard: Heard = "noted"
-
-        def events(session: Session) -> list[Event]:
-            nonlocal heard
-            asking = session.calls_in("asking")
-            if len(asking) == 1:
-                heard = "answered"
-                return [QuestionAnswered(**self._by(actor), call_id=asking[0].call_id, answer=text)]
-            heard = "noted"
-            return [ContextAdded(**self._by(actor), text=text, kind=kind)]
-
-        claim = Claim(delivery, session_id.encode()) if delivery else None
-        return await self._change(session_id, events, claim), heard
-
-    async def cancel(self, session_id: str, actor: Actor, *, reason: str = "") -> Session:
-        """End it: a tool under way is interrupted where it allows that, and nothing new starts."""
-        reason = checked(reason, "The reason", optional=True)
-        return await self._change(session_id, lambda _: [Cancelled(**self._by(actor), reason=reason)])
+    def _roster(self, persona: Persona) -> list[str]:
+        return [other.name for other in self.personas.roster(persona)]

@@ -64,7 +64,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor supervisor/session_log handlers/origin bot/compose bot/sdk"
     ),
     "bot/processes": (
-        "storage supervisor/core supervisor/models "
+        "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/app "
         "bot/playground bot/settings bot/compose bot/clock bot/local_key bot/api"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -12,8 +13,7 @@ from pydantic import ValidationError
 
 from bot.api.models import FieldProblem, Problem
 from storage.errors import StorageError
-from supervisor.api_keys import KeyRefused
-from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused
 
 MEDIA = "application/problem+json"
 PREFIXES = ("/v1", "/hooks", "/metrics")
@@ -26,6 +26,39 @@ _SENTENCES = {
     413: "The body is too large.",
 }
 _log = logging.getLogger("flagman.api")
+
+
+# The status of each code; a code that is not listed is a fault of this installation.
+STATUS: Mapping[str, int] = {
+    "unauthorized": 401,
+    "missing_scope": 403,
+    "not_allowed": 403,
+    "token_invalid": 403,
+    "session_not_found": 404,
+    "persona_not_found": 404,
+    "artifact_not_found": 404,
+    "schedule_not_found": 404,
+    "key_not_found": 404,
+    "session_exists": 409,
+    "illegal_event": 409,
+    "already_decided": 409,
+    "already_ended": 409,
+    "idempotency_conflict": 409,
+    "token_used": 409,
+    "token_expired": 410,
+    "artifact_too_large": 413,
+    "invalid_input": 422,
+    "invalid_condition": 422,
+    "invalid_request": 422,
+    "persona_lost": 422,
+    "session_log_altered": 422,
+    "error": 500,
+    "persona_invalid": 500,
+    "log_unreadable": 500,
+    "refused": 502,
+    "model_error": 502,
+    "unavailable": 503,
+}
 
 
 class ApiError(FlagmanError):
@@ -71,8 +104,9 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
                 "WWW-Authenticate": 'Bearer realm="flagman", error="invalid_token"'
             }
         case FlagmanError():
-            headers = {"Retry-After": str(RETRY_SECONDS)} if error.status == 503 else {}
-            return _problem(error.status, error.code, str(error)), headers
+            status = STATUS.get(error.code, 500)
+            headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+            return _problem(status, error.code, str(error), fields=error.fields), headers
         case StorageError():
             detail = "Flagman cannot reach its store right now, so it is not known whether that was done."
             return _problem(503, "store_unavailable", detail), {"Retry-After": str(RETRY_SECONDS)}
@@ -86,10 +120,24 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
             return _problem(500, "internal_error", _FAULT), {}
 
 
-def _problem(status: int, code: str, detail: str, errors: Sequence[FieldProblem] = ()) -> Problem:
+def _problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldProblem] = (),
+    fields: Mapping[str, Any] | None = None,
+) -> Problem:
     title = code.replace("_", " ").capitalize()
     kind = f"urn:flagman:problem:{code}"
-    return Problem(type=kind, title=title, status=status, detail=detail, code=code, errors=list(errors))
+    return Problem(
+        type=kind,
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=list(errors),
+        fields=dict(fields or {}),
+    )
 
 
 def problems(mask: Callable[[str], str]) -> Middleware:

@@ -285,7 +285,7 @@ class FieldProblem(View):
 
 
 class Problem(View):
-    """RFC 9457. `code` is stable; `detail` is one sentence."""
+    """RFC 9457. `code` is stable; `detail` is one sentence; `fields` are its facts, such as who decided and when."""
 
     type: str
     title: str
@@ -293,3 +293,4 @@ class Problem(View):
     detail: str
     code: str
     errors: list[FieldProblem] = []
+    fields: dict[str, Any] = {}

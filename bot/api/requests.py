@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from bot.sdk.backend import COORDINATOR
 from supervisor.api_keys import Scope
-from supervisor.changes import MAX_TEXT
+from supervisor.core.commands.base import MAX_TEXT
+from supervisor.core.commands.control import MAX_CONDITIONS
 from supervisor.core.delegation import Plan
 from supervisor.core.events import Trigger
-from supervisor.waiting import MOST_CONDITIONS
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Optional = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -71,7 +71,7 @@ class ForkSession(Request):
 
 class PauseSession(Request):
     reason: Optional = ""
-    resume_conditions: Annotated[list[ConditionText], Field(max_length=MOST_CONDITIONS)] = []
+    resume_conditions: Annotated[list[ConditionText], Field(max_length=MAX_CONDITIONS)] = []
     zone: Zone = "UTC"
 
 

@@ -66,9 +66,7 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 
 def _for_terminal(error: Exception) -> str:
     """The sentence, with the command that helps, if there is one."""
-    from bot.sdk.backend import Unavailable
-    from supervisor.api_keys import KeyRefused
-    from supervisor.core.errors import SessionNotFound
+    from supervisor.core.errors import KeyRefused, SessionNotFound, Unavailable
 
     sentence = str(error)
     if getattr(error, "code", "") == SessionNotFound.code:

@@ -19,8 +19,7 @@ from bot.processes import slack
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listening
 from bot.settings import Settings
-from supervisor.core.errors import InvalidInput
-from supervisor.models.gateway import GatewayError
+from supervisor.core.errors import GatewayError, InvalidInput
 
 _log = logging.getLogger("flagman")
 Announce = Callable[[str], None]

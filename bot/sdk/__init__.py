@@ -24,14 +24,13 @@ from bot.local_key import address, read_local_key, user_name
 from bot.sdk import blocking
 from bot.sdk import multi_agent as multiagent
 from bot.sdk import session as client
-from bot.sdk.backend import Backend, Unavailable
+from bot.sdk.backend import Backend
 from bot.sdk.blocking import SyncSession
 from bot.sdk.http_backend import Remote
 from bot.sdk.multi_agent import MultiAgentResult
-from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.errors import FlagmanError, InvalidInput, SessionExists, Unavailable
 from supervisor.core.events import Actor
 from supervisor.session_log.render.front import front_of
-from supervisor.session_log.restore import SessionExists
 from supervisor.view_models import ChildState, Pausing, ProposedCall, SessionEvent, SessionState
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Session(client.Session):
     ) -> Session:
         """The session of a SESSION_LOG: as it stands, or brought back where it is lost.
 
-        Raises OSError, Altered where the file is not as it was written, or PersonaLost.
+        Raises OSError, VerificationError where the file is not as it was written, or PersonaLost.
         """
         document = await asyncio.to_thread(Path(path).read_bytes)
         chosen = backend or _found(url, api_key)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Trigger
 from supervisor.core.messages import Json
 from supervisor.core.subagents import Until
@@ -15,13 +14,6 @@ from supervisor.view_models import ArtifactState, Pausing, SessionEvent, Session
 ChildVerdict = Literal["retry", "skip", "stop"]
 # Who splits a task over sub-agents where nobody is named.
 COORDINATOR = "project-coordinator"
-
-
-class Unavailable(FlagmanError):
-    """Flagman, or its store, cannot be reached; what was asked for may or may not have happened."""
-
-    code = "unavailable"
-    status = 503
 
 
 class Backend(Protocol):

@@ -18,7 +18,7 @@ from supervisor.core.messages import Json
 from supervisor.core.subagents import Until
 from supervisor.view_models import ArtifactState, Pausing, SessionEvent, SessionState
 
-LAST = ("Completed", "Failed", "Cancelled")
+TERMINAL_EVENTS = ("Completed", "Failed", "Cancelled")
 _UNTIL: dict[Until, str] = {"person": "person", "paused": "rest", "ended": "ended"}
 
 
@@ -123,7 +123,7 @@ class Remote(Wire):
                         lost = 0
                         after = event.version
                         yield event
-                        if event.type in LAST:
+                        if event.type in TERMINAL_EVENTS:
                             return
             except AWAY as error:
                 lost += 1

@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bot.sdk.backend import Unavailable
-from bot.sdk.errors import Refused, rebuilt
-from supervisor.core.errors import FlagmanError
+from bot.sdk.errors import error_of
+from supervisor.core.errors import FlagmanError, Unavailable, UnknownRefusal
 
 CONNECT = 5.0
 ANSWER = 60.0
@@ -126,9 +125,9 @@ class Wire:
         with suppress(ValueError):
             body = json.loads(await answer.text())
             if isinstance(body, dict) and "code" in body:
-                return rebuilt(body)
+                return error_of(body)
         said = f"{answer.status} {answer.reason or ''}".rstrip()
-        return Refused(
+        return UnknownRefusal(
             f"{self.url} answered {said}, which is no answer of Flagman; check the address (FLAGMAN_URL)."
         )
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from bot.sdk.backend import ChildVerdict, Unavailable
+from bot.sdk.backend import ChildVerdict
 from handlers.origin import Place, channel_of
 from storage.errors import StorageError
 from supervisor.artifacts import Artifacts
 from supervisor.core.conditions import parse_condition
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, Unavailable
 from supervisor.core.events import Actor, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
@@ -81,7 +81,7 @@ class Local:
                 session_id,
                 self._actor,
                 step=step,
-                words=message,
+                message=message,
                 origin=_origin(channel),
                 idempotency_key=self._own(idempotency_key),
             )
@@ -162,13 +162,13 @@ class Local:
     ) -> SessionState:
         with _store_may_be_away():
             if arguments is not None:
-                session = await self._supervisor.change(
-                    session_id, call_id, arguments, self._actor, seen=digest or ""
+                session = await self._supervisor.edit(
+                    session_id, call_id, arguments, self._actor, expected_digest=digest or ""
                 )
             else:
                 digests = {call_id: digest} if digest else None
                 session = await self._supervisor.decide(
-                    session_id, [call_id], verdict, self._actor, reason=reason, digests=digests
+                    session_id, [call_id], verdict, self._actor, reason=reason, expected_digests=digests
                 )
             return await self._seen(session)
 

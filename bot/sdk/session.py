@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Literal, Self
 
-from bot.sdk.backend import Backend, ChildVerdict, Unavailable
-from supervisor.core.errors import InvalidInput
+from bot.sdk.backend import Backend, ChildVerdict
+from supervisor.core.errors import InvalidInput, Unavailable
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.subagents import Until

@@ -6,9 +6,8 @@ from decimal import Decimal
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, context
-from supervisor.core.budgets import Spending, spending_of
+from supervisor.core.budgets import Spending, raise_limits, spending_of
 from supervisor.core.control import compactable
-from supervisor.core.raising import raised
 from supervisor.core.state import Session
 
 LONGEST_LABEL = 75
@@ -57,7 +56,7 @@ def _used_up(session: Session) -> dict[str, str]:
     """What each limit that is used up would become, in words."""
     if not session.pause:
         return {}
-    limits, more = session.budgets, raised(session, session.pause.at)
+    limits, more = session.budgets, raise_limits(session, session.pause.at)
     found: dict[str, str] = {}
     if more.max_steps != limits.max_steps:
         found["max_steps"] = f"{more.max_steps:,} steps"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.delegation import DELEGATING, Delegate, delegate
 from supervisor.core.events import PauseReason
-from supervisor.core.events.base import GIVE_UP, LAST
+from supervisor.core.events.base import DEFERRED_TOOLS, GIVE_UP
 from supervisor.core.state import Call, Session
 
 
@@ -96,13 +96,13 @@ def _tools(session: Session) -> Action:
     open_ = session.calls_in("open")
     action = RunTools(
         ask=session.calls_in("held"),
-        questions=tuple(c for c in open_ if c.call.tool not in DELEGATING | LAST),
+        questions=tuple(c for c in open_ if c.call.tool not in DELEGATING | DEFERRED_TOOLS),
         run=session.calls_in("ready", "approved"),
         started=session.calls_in("started"),
     )
     if action != RunTools():
         return action
-    last = [c for c in open_ if c.call.tool in LAST]
+    last = [c for c in open_ if c.call.tool in DEFERRED_TOOLS]
     if not last or len(session.open_calls) != len(last):
         return Wait()
     gives_up = next((c for c in last if c.call.tool == GIVE_UP), None)

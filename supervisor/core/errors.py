@@ -1,94 +1,172 @@
-"""Every refusal Flagman makes, each with one sentence that says what to do."""
+"""Every refusal of the domain, in one module, with the table from its stable code to its type.
+
+An error carries a `code`, typed fields and one neutral sentence. What a face adds to it (a hint at a command, a
+status of its protocol) is decided in that face.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, ClassVar, Literal, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 
 class FlagmanError(Exception):
     """A refusal with a sentence for people.
 
-    `code` is stable and machine-readable; `status` is the HTTP status of the problem document;
-    `str(error)` is one friendly sentence without internals.
+    `code` is stable and machine-readable, and `str(error)` is one sentence without internals. The annotated
+    attributes of a subclass are its fields: they travel with it to a client. `fault` marks errors whose cause is the
+    state of the installation, which an operator has to look at.
     """
 
-    code = "error"
-    status = 500
+    code: str = "error"
+    fault: ClassVar[bool] = False
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {
+            name: TypeAdapter(hint).dump_python(getattr(self, name), mode="json")
+            for name, hint in _field_types(type(self)).items()
+            if hasattr(self, name)
+        }
 
 
 class InvalidInput(FlagmanError):
     code = "invalid_input"
-    status = 422
+
+
+class InvalidCondition(FlagmanError):
+    """A time, a duration or a resume condition that cannot be read."""
+
+    code = "invalid_condition"
 
 
 class SessionNotFound(FlagmanError):
     code = "session_not_found"
-    status = 404
+    session_id: str
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"There is no session `{session_id}`.")
         self.session_id = session_id
 
 
+class SessionExists(FlagmanError):
+    """A SESSION_LOG of a session that the store still has."""
+
+    code = "session_exists"
+    session_id: str
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session `{session_id}` is here already; only what is lost can be restored.")
+        self.session_id = session_id
+
+
 class PersonaNotFound(FlagmanError):
     code = "persona_not_found"
-    status = 404
+    name: str
+    known: tuple[str, ...]
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is no persona `{name}`. Choose one of: {', '.join(known) or 'none yet'}.")
-        self.name = name
+        self.name, self.known = name, tuple(known)
 
 
 class PersonaInvalid(FlagmanError):
     """A persona file that cannot be used; the message names file and line."""
 
     code = "persona_invalid"
-    status = 500
+    fault = True
+    path: str
+    line: int
+    problem: str
 
     def __init__(self, path: str, line: int, problem: str) -> None:
         super().__init__(f"{path}:{line}: {problem}")
         self.path, self.line, self.problem = path, line, problem
 
 
+class PersonaLost(FlagmanError):
+    """The persona of a restored session held a secret, and the one in use has another digest."""
+
+    code = "persona_lost"
+    name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The persona `{name}` held a secret, which no SESSION_LOG keeps, and the one here is another; "
+            "put its file back as it was and try again."
+        )
+        self.name = name
+
+
 class LogUnreadable(FlagmanError):
     """A stored log that is damaged or was written by a newer version."""
 
     code = "log_unreadable"
-    status = 500
+    fault = True
+    session_id: str
 
     def __init__(self, session_id: str, problem: str) -> None:
         super().__init__(f"Session `{session_id}` cannot be read: {problem}")
         self.session_id = session_id
 
 
+VerificationKind = Literal[
+    "no document", "truncated", "changed event", "changed text", "wrong signature", "another key", "unsigned"
+]  # fmt: skip
+
+
+class VerificationError(FlagmanError):
+    """A SESSION_LOG that is not as it was written. `line` says where (from 1; 0: nowhere in particular)."""
+
+    code = "session_log_altered"
+    kind: VerificationKind
+    line: int
+
+    def __init__(self, kind: VerificationKind, line: int, problem: str) -> None:
+        where = f"line {line}: " if line else ""
+        super().__init__(f"{kind[0].upper()}{kind[1:]}: {where}{problem}.")
+        self.kind, self.line = kind, line
+
+
 class ArtifactNotFound(FlagmanError):
     """A file that the session has not written, or that is gone."""
 
     code = "artifact_not_found"
-    status = 404
 
 
 class ArtifactTooLarge(FlagmanError):
     code = "artifact_too_large"
-    status = 413
 
     def __init__(self, path: str, most: int) -> None:
         size = f"{most // (1024 * 1024)} MiB"
         super().__init__(f"`{path}` is larger than {size}, so it is not passed on from here.")
 
 
+class ScheduleNotFound(FlagmanError):
+    code = "schedule_not_found"
+    schedule_id: str
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"There is no schedule `{schedule_id}`.")
+        self.schedule_id = schedule_id
+
+
 class IllegalEvent(FlagmanError):
-    """An event that may not follow the log as it stands."""
+    """An event that may not follow the log in its present state."""
 
     code = "illegal_event"
-    status = 409
 
 
 class NotAllowed(FlagmanError):
     """`users` and `groups` are those who may, where that is the reason."""
 
     code = "not_allowed"
-    status = 403
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
 
     def __init__(self, message: str, *, users: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -97,7 +175,11 @@ class NotAllowed(FlagmanError):
 
 class AlreadyDecided(FlagmanError):
     code = "already_decided"
-    status = 409
+    verdict: str
+    by: str
+    at: datetime
+    name: str
+    what: str
 
     def __init__(
         self, verdict: str, by: str, at: datetime, *, name: str = "", what: str = "This call"
@@ -108,17 +190,176 @@ class AlreadyDecided(FlagmanError):
 
 class AlreadyEnded(FlagmanError):
     code = "already_ended"
-    status = 409
-
-
-class InvalidCondition(FlagmanError):
-    code = "invalid_condition"
-    status = 422
 
 
 class IdempotencyConflict(FlagmanError):
     code = "idempotency_conflict"
-    status = 409
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The idempotency key `{key}` was already used for a different request.")
+
+
+class TokenForged(FlagmanError):
+    code = "token_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("This resume token was not given out here.")
+
+
+class TokenExpired(FlagmanError):
+    code = "token_expired"
+    at: datetime
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(f"This resume token expired on {at:%Y-%m-%d at %H:%M} UTC.")
+        self.at = at
+
+
+class TokenUsed(FlagmanError):
+    """The pause of a resume token has ended; the sentence says by whom and when."""
+
+    code = "token_used"
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"The pause of this resume token has already ended, {how}.")
+
+
+class KeyRefused(FlagmanError):
+    """No API key, or one that is not known or was revoked."""
+
+    code = "unauthorized"
+
+
+class MissingScope(FlagmanError):
+    code = "missing_scope"
+    scope: str
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This key has not the scope `{scope}`.")
+        self.scope = scope
+
+
+class KeyNotFound(FlagmanError):
+    code = "key_not_found"
+    key_id: str
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key `{key_id}`.")
+        self.key_id = key_id
+
+
+GatewayErrorKind = Literal[
+    "rate_limited", "unavailable", "timed_out", "refused", "context_overflow", "misconfigured"
+]
+
+
+class GatewayError(FlagmanError):
+    """No reply came from the model; `str(error)` is one sentence for people, without keys.
+
+    `retryable`: the same request may succeed later, so a person may press Retry.
+    `retry_after`: seconds the provider asked to wait, where it said so.
+    """
+
+    code = "model_error"
+    fault = True
+    kind: GatewayErrorKind
+    retryable: bool
+    retry_after: float | None
+
+    def __init__(
+        self,
+        kind: GatewayErrorKind,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.retryable, self.retry_after = kind, retryable, retry_after
+
+
+class Unavailable(FlagmanError):
+    """Flagman, or its store, cannot be reached; what was asked for may or may not have happened."""
+
+    code = "unavailable"
+    fault = True
+
+
+class UnknownRefusal(FlagmanError):
+    """A refusal that only a newer Flagman, or a server in between, makes; `code` is the one that it gave."""
+
+    code = "refused"
+
+
+class ToolError(Exception):
+    """The tool could not do it; the message goes back to the model, so it says what to change."""
+
+
+class InvalidArguments(ToolError):
+    """The arguments do not fit the tool's schema; the message names each wrong field.
+
+    `problems` says it by argument, for a form that shows it beside them; empty where that is not known.
+    """
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
+
+
+# Each code belongs to one type; a client makes the error anew from code, sentence and fields.
+ERRORS: Mapping[str, type[FlagmanError]] = {
+    kind.code: kind
+    for kind in (
+        FlagmanError,
+        InvalidInput,
+        InvalidCondition,
+        SessionNotFound,
+        SessionExists,
+        PersonaNotFound,
+        PersonaInvalid,
+        PersonaLost,
+        LogUnreadable,
+        VerificationError,
+        ArtifactNotFound,
+        ArtifactTooLarge,
+        ScheduleNotFound,
+        IllegalEvent,
+        NotAllowed,
+        AlreadyDecided,
+        AlreadyEnded,
+        IdempotencyConflict,
+        TokenForged,
+        TokenExpired,
+        TokenUsed,
+        KeyRefused,
+        MissingScope,
+        KeyNotFound,
+        GatewayError,
+        Unavailable,
+        UnknownRefusal,
+    )
+}
+
+
+def rebuild_error(
+    code: str, sentence: str, fields: Mapping[str, Any], otherwise: type[FlagmanError] = UnknownRefusal
+) -> FlagmanError:
+    """The error with this code, sentence and fields, as another process raised it.
+
+    A field that is missing or has another shape is left out; an unknown code gives an error of type `otherwise`.
+    """
+    kind = ERRORS.get(code, otherwise)
+    error = kind.__new__(kind)
+    error.args = (sentence,)
+    error.code = code or kind.code
+    for name, hint in _field_types(kind).items():
+        try:
+            setattr(error, name, TypeAdapter(hint).validate_python(fields[name]))
+        except (KeyError, ValidationError):
+            continue
+    return error
+
+
+def _field_types(kind: type[FlagmanError]) -> dict[str, Any]:
+    """The annotated fields of an error type; `code` and `fault` belong to the type itself."""
+    return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault")}

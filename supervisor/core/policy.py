@@ -1,4 +1,4 @@
-"""Who may wave what through: the ruling for a proposed call, and the right of one person to decide."""
+"""Policy: whether a proposed call is allowed, asked for or denied, and who may decide on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supervisor.core.state import Call, Session
 VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
 
 
-class Ruling(Frozen):
+class PolicyDecision(Frozen):
     mode: Literal["allow", "ask", "deny"]
     approvers: Approvers | None = None
     reason: str = ""
@@ -41,28 +41,28 @@ def _named(name: str, globs: Sequence[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def rule(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Ruling:
+def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
     """The first rule of the persona that matches; without one, what changes anything is asked for.
 
     A sub-agent is never allowed more than who launched it would be.
     """
-    own = _own_rule(persona, tool, arguments, changes=changes)
+    own = _first_match(persona, tool, arguments, changes=changes)
     if persona.under is None:
         return own
-    return _stricter(own, rule(persona.under, tool, arguments, changes=changes))
+    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
 
 
-def _own_rule(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Ruling:
+def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
     for approval in persona.approvals:
         if fnmatchcase(tool, approval.tool) and _matches(approval.when, arguments):
-            return Ruling(mode=approval.mode, approvers=approval.approvers, reason=approval.reason)
-    return Ruling(mode="ask" if changes else "allow")
+            return PolicyDecision(mode=approval.mode, approvers=approval.approvers, reason=approval.reason)
+    return PolicyDecision(mode="ask" if changes else "allow")
 
 
-def _stricter(own: Ruling, above: Ruling) -> Ruling:
+def _stricter(own: PolicyDecision, above: PolicyDecision) -> PolicyDecision:
     strictness = {"allow": 0, "ask": 1, "deny": 2}
     if own.mode != "ask" or above.mode != "ask":
-        return max(above, own, key=lambda ruling: strictness[ruling.mode])
+        return max(above, own, key=lambda decision: strictness[decision.mode])
     # Both ask: whom the one above names decides, and every further demand of either holds.
     mine, theirs = own.approvers or Approvers(), above.approvers or Approvers()
     named = theirs if theirs.users or theirs.groups else mine
@@ -72,7 +72,7 @@ def _stricter(own: Ruling, above: Ruling) -> Ruling:
         quorum=max(mine.quorum, theirs.quorum),
         exclude_requester=mine.exclude_requester or theirs.exclude_requester,
     )
-    return Ruling(mode="ask", approvers=approvers, reason=own.reason or above.reason)
+    return PolicyDecision(mode="ask", approvers=approvers, reason=own.reason or above.reason)
 
 
 def _matches(when: dict[str, str], arguments: Json) -> bool:

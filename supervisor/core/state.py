@@ -11,7 +11,7 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import LAST
+from supervisor.core.events.base import DEFERRED_TOOLS
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Budgets
@@ -321,7 +321,7 @@ class Session(Frozen):
             return None
         if self.pause:
             return self.pause.reason
-        left = [c for c in self.open_calls if c.phase != "open" or c.call.tool not in LAST]
+        left = [c for c in self.open_calls if c.phase != "open" or c.call.tool not in DEFERRED_TOOLS]
         open_ = {c.phase for c in left}
         if not open_ or open_ & {"ready", "approved", "started", "held", "open"}:
             return None

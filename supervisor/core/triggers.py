@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Webhook
 from supervisor.core.events import Event, PauseReason, Resumed, WaitEnded
-from supervisor.core.reducer import woken
+from supervisor.core.reducer import wake_text
 from supervisor.core.state import Session
 
 Kind = Literal["webhook", "event", "cron", "children", "manual"]
@@ -78,7 +78,7 @@ def resumption(session: Session, event: Resumed) -> list[Event]:
             by=event.by,
             by_name=event.by_name,
             call_id=call.call_id,
-            content=woken(event) or "A person resumed the session.",
+            content=wake_text(event) or "A person resumed the session.",
         )
         for call in session.calls_in("sleeping")
     ]

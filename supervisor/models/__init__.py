@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from supervisor.core.errors import GatewayError, GatewayErrorKind
 from supervisor.models.demo.gateway import DemoGateway
-from supervisor.models.gateway import Gateway, GatewayError, GatewayErrorKind
+from supervisor.models.gateway import Gateway
 from supervisor.models.provider import ProviderGateway
 
 __all__ = ["DemoGateway", "Gateway", "GatewayError", "GatewayErrorKind", "ProviderGateway", "make_gateway"]

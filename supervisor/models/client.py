@@ -14,9 +14,9 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.settings import ModelSettings
 
+from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelRequest
 from supervisor.models import errors as failures
-from supervisor.models.gateway import GatewayError
 from supervisor.models.messages import Answer, to_answer, to_messages, to_parameters
 
 # What reading an answer of the wrong shape raises where the model layer does not check it first.

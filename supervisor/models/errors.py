@@ -9,7 +9,7 @@ import re
 
 from pydantic_ai import exceptions as ai
 
-from supervisor.models.gateway import GatewayError
+from supervisor.core.errors import GatewayError
 
 KEY_VARIABLES = {
     "anthropic": "ANTHROPIC_API_KEY",

@@ -7,9 +7,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.models.backoff import Backoff
-from supervisor.models.gateway import GatewayError
 
 if TYPE_CHECKING:
     from supervisor.models.client import Connection

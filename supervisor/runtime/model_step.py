@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Literal
 
 from supervisor.core.delegation import DELEGATING
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import GatewayError, IllegalEvent
 from supervisor.core.events import Compacted, Paused
 from supervisor.core.messages import ModelReply, ModelRequest, Turn
 from supervisor.core.persona import Persona
 from supervisor.core.prompt import instructions, to_sum_up
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean_text
-from supervisor.models.gateway import Gateway, GatewayError
+from supervisor.core.tool_calls import record_reply, tools_of
+from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.runtime.prompt_cache import Questions
 from supervisor.runtime.unit_of_work import Ledger
 from supervisor.runtime.worker import Later, Signals
-from supervisor.screening import screen, tools_of
 from supervisor.tools.contract import Tool
 
 _log = logging.getLogger("flagman.runner")
@@ -113,7 +113,7 @@ class Asking:
         return reply
 
     def _respond(self, reply: ModelReply, seen: int, persona: Persona, tools: Mapping[str, Tool]) -> None:
-        event = screen(
+        event = record_reply(
             reply,
             step=len(self._session.steps) + 1,
             context_seen=seen,

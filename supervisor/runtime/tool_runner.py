@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from supervisor.core.digest import call_digest
+from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkFolders
-from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolError, Verdict
+from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 
 _log = logging.getLogger("flagman.tools")

@@ -8,9 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
+from supervisor.core.errors import ToolError
 from supervisor.core.events.subagents import Inherited
 from supervisor.core.state import Session
-from supervisor.tools.contract import ToolError
 from supervisor.tools.path_guard import open_regular, parent_of
 
 # Where it is noted which sessions have their files; no session id begins with a dot.

@@ -13,7 +13,7 @@ from storage.errors import VersionConflict
 from storage.keys import QueueName, partition_of
 from storage.log import Effects, LogStore
 from supervisor.core.digest import call_digest, canonical_json
-from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists
 from supervisor.core.events import Actor, SessionRestored, encode
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
@@ -29,26 +29,6 @@ from supervisor.session_log.verify import Verified, verify
 _READY: QueueName = "ready"
 # What is left of these is somebody's answer, or a time; their arguments are used no more.
 _CARRIED_OUT = ("asking", "sleeping")
-
-
-class SessionExists(FlagmanError):
-    code = "session_exists"
-    status = 409
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session `{session_id}` is here already; only what is lost can be restored.")
-        self.session_id = session_id
-
-
-class PersonaLost(FlagmanError):
-    code = "persona_lost"
-    status = 422
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The persona `{name}` held a secret, which no SESSION_LOG keeps, and the one here is another; "
-            "put its file back as it was and try again."
-        )
 
 
 class Restoring:
@@ -67,7 +47,10 @@ class Restoring:
         self._keys, self._clock, self._hints_of = keys, clock, hints_of
 
     async def restore(self, document: bytes, actor: Actor) -> Session:
-        """The session as it goes on. Raises Altered, SessionExists, PersonaLost, InvalidInput or StoreUnavailable."""
+        """The restored session.
+
+        Raises VerificationError, SessionExists, PersonaLost, InvalidInput or StoreUnavailable.
+        """
         found = await asyncio.to_thread(verify, document, self._keys, self._hints_of)
         _known_place(found.session_id)
         if await self._log.length(found.session_id):

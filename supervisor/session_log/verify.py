@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor.core.errors import IllegalEvent, LogUnreadable
+from supervisor.core.errors import IllegalEvent, LogUnreadable, VerificationError, VerificationKind
 from supervisor.core.events import Event, decode
 from supervisor.core.messages import Json
 from supervisor.core.reducer import fold
@@ -16,14 +16,13 @@ from supervisor.core.state import Session
 from supervisor.session_log.hints import HintsOf, ResumeHints
 from supervisor.session_log.render import appendix
 from supervisor.session_log.render.document import FORMAT, render
-from supervisor.session_log.render.front import Altered as Altered
-from supervisor.session_log.render.front import Fields, Kind, fields_of
+from supervisor.session_log.render.front import Fields, fields_of
 from supervisor.session_log.render.safe import one_line
 from supervisor.session_log.signing import check
 
 SESSION_ID = re.compile(r"[0-9a-z]+(-[0-9a-z]+){1,2}")
 _SHOWN, _BEFORE = 80, 30
-_SIGNATURES: dict[str, tuple[Kind, str]] = {
+_SIGNATURES: dict[str, tuple[VerificationKind, str]] = {
     "wrong": (
         "wrong signature",
         "the signature does not belong to this chain, so it was changed after it was signed",
@@ -52,14 +51,16 @@ class Verified:
 def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
     """`hints_of` gives the hints that the document was written with.
 
-    Raises Altered at the first thing that is not as it was written.
+    Raises VerificationError at the first thing that is not as it was written.
     """
     text = _text(document)
     lines = text.split("\n")
     front = fields_of(lines)
     first, links = _chain(lines)
     if front["chain"][1] != f"sha256:{links[-1].hash}":
-        raise Altered("changed event", front["chain"][0], "the chain does not end as the front matter says")
+        raise VerificationError(
+            "changed event", front["chain"][0], "the chain does not end as the front matter says"
+        )
     head = json.loads(links[0].event)
     session_id, persona, hints = _head(head, first, hints_of)
     events = _events(session_id, links[1:], first)
@@ -79,27 +80,27 @@ def _text(document: bytes) -> str:
         return document.decode()
     except UnicodeDecodeError as error:
         line = document[: error.start].count(b"\n") + 1
-        raise Altered("changed text", line, "there is a byte that is no UTF-8") from None
+        raise VerificationError("changed text", line, "there is a byte that is no UTF-8") from None
 
 
 def _chain(lines: Sequence[str]) -> tuple[int, list[appendix.Link]]:
     """The links, and the line of the first."""
     if appendix.HEADING not in lines:
-        raise Altered("truncated", len(lines), f"it ends before “{appendix.HEADING}”")
+        raise VerificationError("truncated", len(lines), f"it ends before “{appendix.HEADING}”")
     heading = len(lines) - 1 - lines[::-1].index(appendix.HEADING)
     opening = next((n for n in range(heading, len(lines)) if lines[n] == appendix.OPENING), None)
     if opening is None:
-        raise Altered("truncated", len(lines), "the appendix has no events")
+        raise VerificationError("truncated", len(lines), "the appendix has no events")
     links: list[appendix.Link] = []
     for number, line in enumerate(lines[opening + 1 :], start=opening + 2):
         if line == appendix.CLOSING:
             break
         if number == len(lines):
             last = f"event {links[-1].n}" if len(links) > 1 else "its beginning"
-            raise Altered("truncated", number, f"it ends after {last}, within the appendix")
+            raise VerificationError("truncated", number, f"it ends after {last}, within the appendix")
         links.append(_link(line, number, links[-1] if links else None))
     if not links:
-        raise Altered("truncated", opening + 2, "the appendix has no events")
+        raise VerificationError("truncated", opening + 2, "the appendix has no events")
     return opening + 2, links
 
 
@@ -112,11 +113,11 @@ def _link(line: str, number: int, before: appendix.Link | None) -> appendix.Link
         link = appendix.Link(n, prev, appendix.hash_of(prev, event), appendix.compact(event))
         found = row["n"], row["prev"], row["hash"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Altered("changed event", number, f"{what} is damaged") from None
+        raise VerificationError("changed event", number, f"{what} is damaged") from None
     if found[:2] != (n, prev):
-        raise Altered("changed event", number, f"{what} does not follow on the line before it")
+        raise VerificationError("changed event", number, f"{what} does not follow on the line before it")
     if found[2] != link.hash:
-        raise Altered("changed event", number, f"{what} is not what its hash says")
+        raise VerificationError("changed event", number, f"{what} is not what its hash says")
     return link
 
 
@@ -124,7 +125,7 @@ def _signature(front: Fields, keys: Sequence[str]) -> None:
     checked = check(front["signature"][1], front["chain"][1], keys)
     if checked in _SIGNATURES:
         kind, problem = _SIGNATURES[checked]
-        raise Altered(kind, front["signature"][0], problem)
+        raise VerificationError(kind, front["signature"][0], problem)
 
 
 def _head(head: Any, line: int, hints_of: HintsOf) -> tuple[str, Json, ResumeHints]:
@@ -136,19 +137,19 @@ def _head(head: Any, line: int, hints_of: HintsOf) -> tuple[str, Json, ResumeHin
             "persona": dict(persona),
         }:
             if version > FORMAT:
-                raise Altered(
+                raise VerificationError(
                     "no document", line, "it was written by a newer Flagman; update this one to read it"
                 )
             if SESSION_ID.fullmatch(session_id):
                 return session_id, persona, _hints(head.get("settings", {}), line, hints_of)
-    raise Altered("changed event", line, "the chain does not begin with a session and its persona")
+    raise VerificationError("changed event", line, "the chain does not begin with a session and its persona")
 
 
 def _hints(settings: Any, line: int, hints_of: HintsOf) -> ResumeHints:
     try:
         return hints_of(settings)
     except ValueError as error:
-        raise Altered("changed event", line, str(error)) from None
+        raise VerificationError("changed event", line, str(error)) from None
 
 
 def _events(session_id: str, links: Sequence[appendix.Link], first: int) -> tuple[Event, ...]:
@@ -157,7 +158,7 @@ def _events(session_id: str, links: Sequence[appendix.Link], first: int) -> tupl
         try:
             found.append(decode(session_id, link.n - 1, link.event.encode()))
         except LogUnreadable as error:
-            raise Altered("changed event", first + link.n, str(error).rstrip(".")) from error
+            raise VerificationError("changed event", first + link.n, str(error).rstrip(".")) from error
     return tuple(found)
 
 
@@ -165,7 +166,9 @@ def _folded(session_id: str, events: Sequence[Event], first: int) -> Session:
     try:
         return fold(session_id, events)
     except (IllegalEvent, ValueError) as error:
-        raise Altered("changed event", first, f"its events contradict each other ({error})") from error
+        raise VerificationError(
+            "changed event", first, f"its events contradict each other ({error})"
+        ) from error
 
 
 def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
@@ -174,11 +177,13 @@ def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
         if here != there:
             same = _same(here, there)
             says = f"it says {_around(here, same)}, and the events say {_around(there, same)}"
-            raise Altered("changed text", number, says)
+            raise VerificationError("changed text", number, says)
     if len(lines) < len(rendered):
-        raise Altered("truncated", len(lines), f"{len(rendered) - len(lines)} lines are missing after it")
+        raise VerificationError(
+            "truncated", len(lines), f"{len(rendered) - len(lines)} lines are missing after it"
+        )
     if len(lines) > len(rendered):
-        raise Altered("changed text", len(rendered) + 1, "nothing stood here when it was written")
+        raise VerificationError("changed text", len(rendered) + 1, "nothing stood here when it was written")
 
 
 def _same(one: str, other: str) -> int:

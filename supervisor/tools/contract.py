@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolSpec
-
-
-class ToolError(Exception):
-    """The tool could not do it; the message goes back to the model, so it says what to change."""
-
-
-class InvalidArguments(ToolError):
-    """The arguments do not fit the tool's schema; the message names each wrong field.
-
-    `problems` says it by argument, for whoever shows it beside them; empty where that is not known.
-    """
-
-    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.problems = dict(problems or {})
 
 
 class Emit(Protocol):

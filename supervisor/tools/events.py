@@ -14,11 +14,11 @@ from pydantic import AfterValidator, Field
 from storage.errors import StoreUnavailable
 from supervisor.core.conditions import OnEvent, parse_condition
 from supervisor.core.digest import canonical_json
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, ToolError
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.text.sanitize import clean
-from supervisor.tools.contract import ToolContext, ToolError
+from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed import tool
 
 # As much as a webhook may bring.

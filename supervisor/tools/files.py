@@ -11,8 +11,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
-from supervisor.tools.contract import ToolContext, ToolError, ToolOutput, Verdict
+from supervisor.tools.contract import ToolContext, ToolOutput, Verdict
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
 from supervisor.tools.typed import tool
 

@@ -12,8 +12,9 @@ import aiohttp
 from pydantic import AfterValidator, BeforeValidator, Field
 from yarl import URL
 
+from supervisor.core.errors import ToolError
 from supervisor.tools.addresses import socket_factory
-from supervisor.tools.contract import Tool, ToolContext, ToolError
+from supervisor.tools.contract import Tool, ToolContext
 from supervisor.tools.typed import tool
 
 SECONDS = 30

@@ -16,7 +16,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from storage import guard
-from supervisor.tools.contract import Tool, ToolContext, ToolError
+from supervisor.core.errors import ToolError
+from supervisor.tools.contract import Tool, ToolContext
 from supervisor.tools.process_guard import hide_process
 from supervisor.tools.typed import tool
 

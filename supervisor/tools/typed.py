@@ -14,8 +14,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from supervisor.core.digest import canonical_json
+from supervisor.core.errors import InvalidArguments
 from supervisor.core.messages import Json, ToolSpec
-from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolOutput, Verify
+from supervisor.tools.contract import Tool, ToolContext, ToolOutput, Verify
 
 Function = Callable[..., Awaitable[Any]]
 FRIENDLY = {"missing": "is missing", "extra_forbidden": "there is no such argument"}

@@ -110,7 +110,7 @@ async def test_one_more_condition_does_not_end_the_token(house: House) -> None:
     from supervisor.core.conditions import Webhook
     from supervisor.core.events import SYSTEM
 
-    await core.supervisor.resume_later(session_id, Webhook(type="webhook", name="late"), SYSTEM)
+    await core.supervisor.add_condition(session_id, Webhook(type="webhook", name="late"), SYSTEM)
     anybody = await house.as_(None)
     assert (await anybody.post(f"/v1/resume/{pause['resume_token']}")).status == 200
 

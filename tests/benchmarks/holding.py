@@ -27,8 +27,8 @@ from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.core.tool_calls import record_reply
 from supervisor.runtime.worker import Worker
-from supervisor.screening import screen
 from supervisor.service import new_session_id
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, TOOLS, proposing, settings
@@ -90,7 +90,9 @@ def _events(parts_tools: Any, persona: Any, origin: dict[str, Any]) -> list[Even
         budgets=persona.budgets,
         origin=origin,
     )
-    said = screen(proposing("restart"), step=1, context_seen=0, persona=persona, tools=parts_tools, at=at)
+    said = record_reply(
+        proposing("restart"), step=1, context_seen=0, persona=persona, tools=parts_tools, at=at
+    )
     asked = ApprovalRequested(at=at, by=SYSTEM.id, request_id="r2", call_ids=("1.1",))
     return [launched, said, asked]
 

@@ -16,9 +16,8 @@ from bot import sdk
 from bot.sdk import Agent, Session
 from bot.settings import Settings
 from storage import keys
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, VerificationError
 from supervisor.models import DemoGateway
-from supervisor.session_log.render.front import Altered
 from tests.cli.served import Served
 from tests.client.conftest import Around
 
@@ -58,7 +57,7 @@ async def test_a_file_that_is_not_as_it_was_written_is_refused(
     async with around():
         session, path = await waiting(logs)
         altered.write_text(path.read_text().replace("check", "wipe", 1))
-        with pytest.raises(Altered, match="Changed text: line"):
+        with pytest.raises(VerificationError, match="Changed text: line"):
             await Session.load_from_log(str(altered))
         altered.write_text("a shopping list")
         with pytest.raises(FlagmanError, match="not the beginning of a SESSION_LOG"):

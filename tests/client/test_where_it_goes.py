@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 
 from bot import sdk
 from bot.sdk import Agent, Session, SyncAgent, SyncMultiAgentSupervisor, Unavailable
-from bot.sdk.errors import Refused, rebuilt
+from bot.sdk.errors import error_of
 from bot.sdk.http_backend import Remote
 from bot.settings import Settings
-from supervisor.api_keys import KeyRefused, MissingScope
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidInput, KeyRefused, MissingScope, UnknownRefusal
 from supervisor.models import DemoGateway
 from tests.cli.served import Served
 
@@ -138,6 +137,6 @@ def test_a_bad_address_is_a_sentence() -> None:
 
 
 def test_a_problem_of_a_newer_flagman_is_still_an_error() -> None:
-    error = rebuilt({"code": "brand_new", "status": 418, "detail": "No."})
-    assert isinstance(error, Refused)
-    assert (error.code, error.status, str(error)) == ("brand_new", 418, "No.")
+    error = error_of({"code": "brand_new", "status": 418, "detail": "No."})
+    assert isinstance(error, UnknownRefusal)
+    assert (error.code, str(error)) == ("brand_new", "No.")

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import call_digest
+from supervisor.core.errors import InvalidArguments
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
@@ -47,7 +48,7 @@ from supervisor.core.messages import Json, ToolSpec
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from supervisor.tools.contract import InvalidArguments, Tool, ToolContext, ToolOutput
+from supervisor.tools.contract import Tool, ToolContext, ToolOutput
 
 SID = "p0-test"
 AT = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)

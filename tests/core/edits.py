@@ -9,7 +9,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
-from supervisor.screening import screen
+from supervisor.core.tool_calls import record_reply
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import (
     AT,
@@ -45,5 +45,5 @@ def proposed(tool: str = "shell", **arguments: Any) -> ToolCall:
         model="test:model",
         duration_ms=1,
     )
-    event = screen(reply, step=1, context_seen=0, persona=PERSONA, tools=TOOLS, roster=("sre",), at=AT)
+    event = record_reply(reply, step=1, context_seen=0, persona=PERSONA, tools=TOOLS, roster=("sre",), at=AT)
     return event.calls[0]

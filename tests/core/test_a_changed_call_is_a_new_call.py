@@ -25,7 +25,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from supervisor.screening import edited as ruled_anew
+from supervisor.core.tool_calls import edit_call as ruled_anew
 from tests.core.build import (
     ALICE,
     AT,
@@ -101,7 +101,7 @@ def test_only_the_changed_call_runs() -> None:
     with pytest.raises(IllegalEvent, match="waiting for an approval"):
         started(after)
     approved = apply(SID, after, decided(after, CAROL))
-    with pytest.raises(IllegalEvent, match="not the one that was waved through"):
+    with pytest.raises(IllegalEvent, match="not the one that was approved"):
         started(approved, old)
     assert started(approved).call("1.1").call.arguments == OTHER
 

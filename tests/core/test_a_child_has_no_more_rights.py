@@ -12,10 +12,10 @@ from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import Actor, ApprovalRequested, ToolCall
 from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
-from supervisor.core.policy import Ruling, may_launch, may_use, right_to_decide, rule
+from supervisor.core.policy import PolicyDecision, evaluate, may_launch, may_use, right_to_decide
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from supervisor.screening import edited, screen, tools_of
+from supervisor.core.tool_calls import edit_call, record_reply, tools_of
 from tests.core.build import (
     ALICE,
     AT,
@@ -48,8 +48,8 @@ def asks(tool: str = "shell", **approvers: Any) -> ApprovalRule:
     return ApprovalRule(tool=tool, mode="ask", approvers=Approvers(**approvers))
 
 
-def ruled(given: Persona, tool: str = "shell", **arguments: Any) -> Ruling:
-    return rule(given, tool, arguments, changes=True)
+def ruled(given: Persona, tool: str = "shell", **arguments: Any) -> PolicyDecision:
+    return evaluate(given, tool, arguments, changes=True)
 
 
 # Tools
@@ -147,7 +147,7 @@ def test_whoever_says_no_says_why() -> None:
 def test_without_a_rule_above_what_changes_anything_is_asked_for() -> None:
     child = persona(under=persona(), approvals=(ApprovalRule(tool="shell", mode="allow"),))
     assert ruled(child).mode == "ask"
-    assert rule(child, "shell", {}, changes=False).mode == "allow"
+    assert evaluate(child, "shell", {}, changes=False).mode == "allow"
 
 
 def test_a_rule_above_looks_at_the_arguments_too() -> None:
@@ -190,7 +190,7 @@ PERSONAS = st.builds(
 )
 
 
-def may_decide(ruling: Ruling) -> set[str]:
+def may_decide(ruling: PolicyDecision) -> set[str]:
     """Who of all may approve, told without the code that decides on it; ALICE has asked for the session."""
     given = ruling.approvers or Approvers()
     ids = {u if ":" in u else f"slack:{u}" for u in given.users}
@@ -213,12 +213,12 @@ def test_no_level_may_more_than_the_one_above(
     for own in levels[1:]:
         below = own.model_copy(update={"under": above})
         given = (tool, {"command": command} if command else {})
-        theirs, mine = rule(above, *given, changes=changes), rule(below, *given, changes=changes)
+        theirs, mine = evaluate(above, *given, changes=changes), evaluate(below, *given, changes=changes)
         assert STRICTNESS[mine.mode] >= STRICTNESS[theirs.mode]
         if mine.mode == theirs.mode == "ask":
             assert may_decide(mine) <= may_decide(theirs)
             assert (mine.approvers or Approvers()).quorum >= (theirs.approvers or Approvers()).quorum
-        alone = rule(own, *given, changes=changes)
+        alone = evaluate(own, *given, changes=changes)
         assert STRICTNESS[mine.mode] >= STRICTNESS[alone.mode], "nor more than its own persona says"
         assert may_use(below, tool) <= may_use(own, tool)
         assert may_launch(below, "sre") <= min(may_launch(own, "sre"), may_launch(above, "sre"))
@@ -274,7 +274,7 @@ def test_a_child_cannot_change_a_call_into_one_that_is_forbidden_above() -> None
     call = proposed(child, "shell", command="ls")
     assert call.mode == "ask"
     with pytest.raises(Exception, match="Policy forbids this call"):
-        edited(call, {"command": "rm x"}, child, TOOLS, ())
+        edit_call(call, {"command": "rm x"}, child, TOOLS, ())
 
 
 def proposed(given: Persona, tool: str, **arguments: Any) -> ToolCall:
@@ -286,6 +286,6 @@ def proposed(given: Persona, tool: str, **arguments: Any) -> ToolCall:
         model="test:model",
         duration_ms=1,
     )
-    event = screen(reply, step=1, context_seen=0, persona=given, tools=tools_of(given, TOOLS), at=AT)
+    event = record_reply(reply, step=1, context_seen=0, persona=given, tools=tools_of(given, TOOLS), at=AT)
     assert fold(SID, [launched(), event]).steps
     return event.calls[0]

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor.core.budgets import raise_limits
 from supervisor.core.control import check_pause_conditions
 from supervisor.core.events import BudgetRaised
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.raising import raised
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from tests.core.build import AT, SID, by, launched, responded
@@ -25,7 +25,7 @@ def after(budgets: Budgets, *, steps: int = 1, tokens: int = 0, cost: str = "0")
 
 
 def changed(session: Session, minutes: float = 0) -> dict[str, Any]:
-    now = raised(session, AT + timedelta(minutes=minutes))
+    now = raise_limits(session, AT + timedelta(minutes=minutes))
     return {n: v for n, v in now.model_dump().items() if v != getattr(session.budgets, n)}
 
 
@@ -51,7 +51,7 @@ def test_minutes_are_counted_from_now_on() -> None:
 def test_it_is_raised_by_what_it_began_with() -> None:
     session = after(Budgets(max_steps=3), steps=3)
     for limit in (6, 9):
-        more = BudgetRaised(**by(), budgets=raised(session, AT))
+        more = BudgetRaised(**by(), budgets=raise_limits(session, AT))
         session = apply(SID, session, more)
         assert session.budgets.max_steps == limit
         for _ in range(3):
@@ -76,5 +76,5 @@ def test_after_it_nothing_is_used_up(
         after(budgets, steps=steps, tokens=tokens, cost=str(cost)),
         AT + timedelta(minutes=minutes),
     )
-    free = apply(SID, session, BudgetRaised(**by(), budgets=raised(session, now)))
+    free = apply(SID, session, BudgetRaised(**by(), budgets=raise_limits(session, now)))
     assert check_pause_conditions(free, now) is None

@@ -12,7 +12,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.messages import ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Budgets
-from supervisor.screening import screen
+from supervisor.core.tool_calls import record_reply
 from supervisor.tools.builtin import builtin_tools
 from tests.core.build import AT, plan_call, subtask
 from tests.core.plans import COORDINATOR, Planned, launch_call
@@ -86,7 +86,7 @@ def proposed(tool: str, arguments: Any, roster: tuple[str, ...] = ("sre", "write
         duration_ms=1,
     )
     persona = COORDINATOR.model_copy(update={"name": "coordinator"})
-    event = screen(
+    event = record_reply(
         reply, step=1, context_seen=0, persona=persona, tools=builtin_tools(), roster=roster, at=AT
     )
     return event.calls[0]

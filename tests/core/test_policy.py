@@ -11,7 +11,7 @@ from supervisor.core.digest import call_digest
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, FlagmanError, IllegalEvent, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
-from supervisor.core.policy import right_to_decide, rule
+from supervisor.core.policy import evaluate, right_to_decide
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from tests.core.build import (
@@ -42,8 +42,8 @@ def persona(*rules: ApprovalRule) -> Persona:
 
 
 def test_without_a_rule_what_changes_anything_is_asked_for() -> None:
-    assert rule(persona(), "shell", {}, changes=True).mode == "ask"
-    assert rule(persona(), "read_file", {}, changes=False).mode == "allow"
+    assert evaluate(persona(), "shell", {}, changes=True).mode == "ask"
+    assert evaluate(persona(), "read_file", {}, changes=False).mode == "allow"
 
 
 def test_the_first_rule_that_matches_decides() -> None:
@@ -55,7 +55,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     )
 
     def modes(command: str) -> str:
-        return rule(given, "shell", {"command": command}, changes=True).mode
+        return evaluate(given, "shell", {"command": command}, changes=True).mode
 
     assert [modes(c) for c in ("git status -s", "git push", "ls", "GIT status")] == [
         "allow",
@@ -63,8 +63,8 @@ def test_the_first_rule_that_matches_decides() -> None:
         "deny",
         "deny",
     ]
-    assert rule(given, "write_file", {}, changes=True).mode == "allow"
-    asked = rule(given, "shell", {"command": "git push"}, changes=True)
+    assert evaluate(given, "write_file", {}, changes=True).mode == "allow"
+    asked = evaluate(given, "shell", {"command": "git push"}, changes=True)
     assert (asked.approvers, asked.reason) == (OPS, "Ours")
 
 
@@ -86,14 +86,14 @@ def test_the_first_rule_that_matches_decides() -> None:
 )
 def test_a_glob_is_held_against_the_text_of_the_argument(glob: str, value: Any, matches: bool) -> None:
     given = persona(ApprovalRule(tool="t", when={"x": glob}, mode="deny"))
-    assert (rule(given, "t", {"x": value}, changes=False).mode == "deny") is matches
+    assert (evaluate(given, "t", {"x": value}, changes=False).mode == "deny") is matches
 
 
 def test_every_named_argument_must_match_and_be_there() -> None:
     given = persona(ApprovalRule(tool="t", when={"x": "*", "y": "2"}, mode="deny"))
-    assert rule(given, "t", {"x": "1", "y": "2"}, changes=False).mode == "deny"
-    assert rule(given, "t", {"x": "1", "y": "3"}, changes=False).mode == "allow"
-    assert rule(given, "t", {"y": "2"}, changes=False).mode == "allow"
+    assert evaluate(given, "t", {"x": "1", "y": "2"}, changes=False).mode == "deny"
+    assert evaluate(given, "t", {"x": "1", "y": "3"}, changes=False).mode == "allow"
+    assert evaluate(given, "t", {"y": "2"}, changes=False).mode == "allow"
 
 
 # Who may decide

@@ -176,7 +176,7 @@ def test_attempts_are_counted_without_a_gap(attempt: int) -> None:
 def test_a_start_is_bound_to_the_arguments_that_were_waved_through() -> None:
     session = session_in("running", "approved")
     other = one_of_each(call=tool_call(arguments={"command": "rm -rf /"}))["ToolStarted"]
-    with pytest.raises(IllegalEvent, match="not the one that was waved through"):
+    with pytest.raises(IllegalEvent, match="not the one that was approved"):
         apply(SID, session, other)
 
 

@@ -55,14 +55,14 @@ async def standing(redis: Redis, *calls: ToolCall) -> tuple[Supervisor, str]:
 
 async def test_who_changes_it_has_approved_it(redis: Redis) -> None:
     supervisor, session_id = await standing(redis, proposed())
-    after = await supervisor.change(session_id, "1.1", {"command": "ls -l"}, BOB)
+    after = await supervisor.edit(session_id, "1.1", {"command": "ls -l"}, BOB)
     assert after.call("1.1").phase == "approved"
     assert [d.by for d in after.call("1.1").decisions] == [BOB.id]
 
 
 async def test_what_is_for_others_to_approve_waits_for_them(redis: Redis) -> None:
     supervisor, session_id = await standing(redis, proposed())
-    after = await supervisor.change(session_id, "1.1", {"command": "reboot"}, BOB)
+    after = await supervisor.edit(session_id, "1.1", {"command": "reboot"}, BOB)
     assert (after.call("1.1").phase, len(after.call("1.1").decisions)) == ("awaiting", 1)
     with pytest.raises(NotAllowed, match="You asked for this session"):
         await supervisor.decide(session_id, ["1.1"], "approve", ALICE)
@@ -73,10 +73,10 @@ async def test_what_is_for_others_to_approve_waits_for_them(redis: Redis) -> Non
 async def test_who_may_not_approve_the_other_arguments_only_changes_them(redis: Redis) -> None:
     supervisor, session_id = await standing(redis, proposed("write", a=1))
     # Anyone may decide on `write`; the requester may make it something for others no more than for herself.
-    after = await supervisor.change(session_id, "1.1", {"a": 2}, ALICE)
+    after = await supervisor.edit(session_id, "1.1", {"a": 2}, ALICE)
     assert after.call("1.1").phase == "approved"
     supervisor, session_id = await standing(redis, proposed(command="reboot"))
-    after = await supervisor.change(session_id, "1.1", {"command": "ls"}, DAN)
+    after = await supervisor.edit(session_id, "1.1", {"command": "ls"}, DAN)
     assert (after.call("1.1").phase, after.call("1.1").decisions) == ("awaiting", ())
     assert after.call("1.1").edited_by == DAN.id
     with pytest.raises(NotAllowed, match="Ask U2"):
@@ -85,7 +85,7 @@ async def test_who_may_not_approve_the_other_arguments_only_changes_them(redis: 
 
 async def test_unchanged_arguments_are_a_plain_approval(redis: Redis) -> None:
     supervisor, session_id = await standing(redis, proposed())
-    after = await supervisor.change(session_id, "1.1", {"command": "ls"}, BOB)
+    after = await supervisor.edit(session_id, "1.1", {"command": "ls"}, BOB)
     assert (after.call("1.1").phase, after.call("1.1").proposed) == ("approved", None)
     assert not any(isinstance(e, CallEdited) for e in await supervisor.sessions.events(session_id))
 
@@ -93,10 +93,12 @@ async def test_unchanged_arguments_are_a_plain_approval(redis: Redis) -> None:
 async def test_what_somebody_saw_before_the_change_decides_nothing(redis: Redis) -> None:
     supervisor, session_id = await standing(redis, proposed(command="reboot"))
     seen = (await supervisor.get(session_id)).call("1.1").call.digest
-    await supervisor.change(session_id, "1.1", {"command": "reboot", "now": True}, BOB, seen=seen[:12])
+    await supervisor.edit(
+        session_id, "1.1", {"command": "reboot", "now": True}, BOB, expected_digest=seen[:12]
+    )
     for attempt in (
-        supervisor.decide(session_id, ["1.1"], "approve", CAROL, digests={"1.1": seen[:12]}),
-        supervisor.change(session_id, "1.1", {"command": "ls"}, CAROL, seen=seen[:12]),
+        supervisor.decide(session_id, ["1.1"], "approve", CAROL, expected_digests={"1.1": seen[:12]}),
+        supervisor.edit(session_id, "1.1", {"command": "ls"}, CAROL, expected_digest=seen[:12]),
     ):
         with pytest.raises(IllegalEvent, match="shows another call"):
             await attempt
@@ -107,7 +109,7 @@ async def test_a_refused_change_leaves_the_call_as_it_was(redis: Redis) -> None:
     before = await supervisor.get(session_id)
     for arguments, who in (({"command": "rm x"}, BOB), ({}, BOB), (OTHER, CAROL), (OTHER, ALICE)):
         with pytest.raises(FlagmanError):
-            await supervisor.change(session_id, "1.1", arguments, who)
+            await supervisor.edit(session_id, "1.1", arguments, who)
     assert await supervisor.get(session_id) == before
 
 
@@ -116,9 +118,9 @@ async def test_of_an_approval_and_a_change_at_once_one_counts(redis: Redis) -> N
         supervisor, session_id = await standing(redis, proposed("write", a=1))
         seen = (await supervisor.get(session_id)).call("1.1").call.digest
         results = await asyncio.gather(
-            supervisor.decide(session_id, ["1.1"], "approve", BOB, digests={"1.1": seen}),
+            supervisor.decide(session_id, ["1.1"], "approve", BOB, expected_digests={"1.1": seen}),
             *(
-                supervisor.change(session_id, "1.1", {"a": n}, who, seen=seen)
+                supervisor.edit(session_id, "1.1", {"a": n}, who, expected_digest=seen)
                 for n, who in enumerate((ALICE, CAROL, DAN), start=2)
             ),
             return_exceptions=True,

@@ -32,7 +32,7 @@ from supervisor.core.policy import right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply
 from supervisor.core.state import Call, Session
-from supervisor.screening import edited, screen
+from supervisor.core.tool_calls import edit_call, record_reply
 from tests.core.build import AT, SID, by, fake_tool, launched
 from tests.core.oracle import KINDS, Oracle
 
@@ -148,7 +148,7 @@ class World:
         """Other arguments, and the approval of whoever changes them if that person may give it."""
         call = self.session.call(call_id)
         via = right_to_decide(self.session, call, who)
-        new = edited(call.call, arguments, PERSONA, TOOLS, ())
+        new = edit_call(call.call, arguments, PERSONA, TOOLS, ())
         if new.digest == call.call.digest:
             return [self.approval(self.session, call_id, who)]
         change = CallEdited(**self.now(who), call_id=call_id, before=call.call.digest, call=new, via=via)
@@ -267,7 +267,9 @@ class World:
             model="test:model",
             duration_ms=1,
         )
-        event = screen(reply, step=step, context_seen=seen, persona=PERSONA, tools=TOOLS, at=self.now()["at"])
+        event = record_reply(
+            reply, step=step, context_seen=seen, persona=PERSONA, tools=TOOLS, at=self.now()["at"]
+        )
         if not self.add(worker, event):
             return
         while not self.commit(worker):

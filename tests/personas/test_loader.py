@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.core.errors import PersonaInvalid
 from supervisor.core.persona import Approvers
-from supervisor.core.policy import rule
+from supervisor.core.policy import evaluate
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
 
@@ -160,8 +160,8 @@ def test_shipped_personas_load_and_allow_no_command_unasked() -> None:
     personas = load_personas(SHIPPED, tools)
     assert set(personas) == {"sre", "backend-architect", "release-manager", "project-coordinator"}
     for persona in personas.values():
-        assert rule(persona, "read_file", {"path": "x"}, changes=False).mode == "allow"
+        assert evaluate(persona, "read_file", {"path": "x"}, changes=False).mode == "allow"
         for call in ({"command": "df -h"}, {"method": "GET", "url": "http://x/"}):
             for name in ("shell", "http_request"):
-                assert rule(persona, name, call, changes=True).mode == "ask"
-        assert rule(persona, "write_file", {"path": "/etc/x"}, changes=True).mode == "ask"
+                assert evaluate(persona, name, call, changes=True).mode == "ask"
+        assert evaluate(persona, "write_file", {"path": "/etc/x"}, changes=True).mode == "ask"

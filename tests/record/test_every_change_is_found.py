@@ -8,9 +8,10 @@ import re
 import pytest
 
 from bot.resume_hints import Hints, hints_of
+from supervisor.core.errors import VerificationError
 from supervisor.session_log.render.document import render
 from supervisor.session_log.signing import UNSIGNED, sign
-from supervisor.session_log.verify import Altered, verify
+from supervisor.session_log.verify import verify
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import KEY, OLD_KEY, SID, document, written
@@ -19,8 +20,8 @@ TEXT = document(STORIES["release"]())
 LINES = TEXT.split("\n")
 
 
-def altered(text: str | bytes, keys: tuple[str, ...] = (KEY,)) -> Altered:
-    with pytest.raises(Altered) as found:
+def altered(text: str | bytes, keys: tuple[str, ...] = (KEY,)) -> VerificationError:
+    with pytest.raises(VerificationError) as found:
         verify(text if isinstance(text, bytes) else text.encode(), keys, hints_of)
     assert str(found.value).endswith(".")
     assert str(found.value).count("\n") == 0

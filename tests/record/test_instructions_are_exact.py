@@ -15,9 +15,10 @@ from bot.resume_hints import Hints, hints_of
 from handlers.listeners.commands.parser import parse
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
+from supervisor.core.errors import VerificationError
 from supervisor.core.events import ChildFinished, Paused
 from supervisor.session_log.render.moments import Rest, rests, walk
-from supervisor.session_log.verify import Altered, verify
+from supervisor.session_log.verify import verify
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import KEY, SID, document
@@ -121,7 +122,7 @@ def test_another_slash_command_is_named_everywhere_and_recorded(name: str) -> No
 def test_a_document_of_another_command_is_not_taken_for_one_of_this() -> None:
     story = ALL["steps"]()
     changed = document(story, "/bot").replace("`/bot resume", "`/agent resume")
-    with pytest.raises(Altered, match=r"it says .*/agent resume.*the events say .*/bot resume"):
+    with pytest.raises(VerificationError, match=r"it says .*/agent resume.*the events say .*/bot resume"):
         verify(changed.encode(), [KEY], hints_of)
     assert '"settings"' not in document(story)
 

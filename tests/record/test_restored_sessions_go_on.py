@@ -12,15 +12,14 @@ from redis.asyncio import Redis
 
 from bot.resume_hints import hints_of
 from storage.keys import partition_of
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Event, SessionRestored
 from supervisor.core.persona import ApprovalRule, Persona
-from supervisor.core.reducer import LOST_ARGUMENTS, LOST_OUTCOME, fold
+from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.service import new_session_id
-from supervisor.session_log.restore import PersonaLost, SessionExists
-from supervisor.session_log.verify import Altered, verify
+from supervisor.session_log.verify import verify
 from tests.record.house import ADA, GRACE, OPERATOR, House, house
 from tests.record.stories import STORIES
 from tests.record.story import Story, call
@@ -125,11 +124,11 @@ async def test_it_comes_back_once_however_often_it_is_restored_at_once(here: Hou
 
 async def test_only_what_verifies_comes_back(here: House) -> None:
     story = STORIES["copy"]()
-    with pytest.raises(Altered, match="is not signed"):
+    with pytest.raises(VerificationError, match="is not signed"):
         await here.restored(written(story.persona, story.events, keys=[]))
-    with pytest.raises(Altered, match="another FLAGMAN_SECRET_KEY"):
+    with pytest.raises(VerificationError, match="another FLAGMAN_SECRET_KEY"):
         await here.restored(written(story.persona, story.events, keys=["another-key-0123456789abcdef0123"]))
-    with pytest.raises(Altered, match="line 22"):
+    with pytest.raises(VerificationError, match="line 22"):
         await here.restored(
             written(story.persona, story.events).replace("# SESSION_LOG ab12", "# SESSION_LOG zz")
         )

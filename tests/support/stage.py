@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
+from supervisor.core.errors import ToolError
 from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
 from supervisor.tools.builtin import builtin_tools
-from supervisor.tools.contract import ToolContext, ToolError, Toolset
+from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.typed import tool
 from tests.support.flagman import Flagman, settings
 from tests.support.scripted import Behaviour, Scripted

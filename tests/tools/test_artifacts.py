@@ -45,9 +45,8 @@ async def test_what_was_written_is_listed_and_read(folder: Path, artifacts: Arti
 
 
 async def test_what_is_gone_is_said_to_be_gone(artifacts: Artifacts) -> None:
-    with pytest.raises(ArtifactNotFound, match=r"`gone\.md` is not on this machine any more") as refused:
+    with pytest.raises(ArtifactNotFound, match=r"`gone\.md` is not on this machine any more"):
         await artifacts.read(writing("gone.md"), "gone.md")
-    assert refused.value.status == 404
 
 
 @pytest.mark.parametrize(
@@ -108,9 +107,8 @@ async def test_a_huge_file_is_refused_and_not_cut(folder: Path, artifacts: Artif
         file.truncate(MOST_BYTES + 1)
     session = writing("huge.bin")
     assert artifacts.list(session) == [Artifact("huge.bin", MOST_BYTES + 1)]
-    with pytest.raises(ArtifactTooLarge, match="larger than 10 MiB") as refused:
+    with pytest.raises(ArtifactTooLarge, match="larger than 10 MiB"):
         await artifacts.read(session, "huge.bin")
-    assert refused.value.status == 413
 
 
 async def test_the_files_of_sub_agents_are_among_those_of_who_launched_them(

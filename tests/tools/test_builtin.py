@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.core.errors import InvalidArguments
 from supervisor.tools.builtin import builtin_tools
-from supervisor.tools.contract import InvalidArguments, ToolContext
+from supervisor.tools.contract import ToolContext
 
 
 def test_flags_of_the_built_in_tools() -> None:

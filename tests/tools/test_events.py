@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
+from supervisor.core.errors import InvalidArguments, ToolError
+from supervisor.tools.contract import ToolContext
 from supervisor.tools.events import MOST_BYTES, emit_event
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
+from supervisor.core.errors import InvalidArguments, ToolError
+from supervisor.tools.contract import ToolContext
 from supervisor.tools.files import MOST_BYTES, MOST_ENTRIES, read_file, write_file
 from supervisor.tools.path_guard import parent_of
 

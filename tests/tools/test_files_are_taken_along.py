@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.core.errors import ToolError
 from supervisor.core.events import Inherited, Lineage, SessionForked
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.runtime.work_dirs import WorkFolders
-from supervisor.tools.contract import ToolError
 from tests.core.build import BOB, by, launched
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.tools import http
 from supervisor.tools.addresses import refusal
-from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
+from supervisor.tools.contract import ToolContext
 from supervisor.tools.http import MOST_BYTES, http_tool
 
 public = http_tool()

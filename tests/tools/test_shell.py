@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.tools.contract import InvalidArguments, ToolContext, ToolError
+from supervisor.core.errors import InvalidArguments, ToolError
+from supervisor.tools.contract import ToolContext
 from supervisor.tools.shell import KEPT_BYTES, shell_tool
 from tests.storage.processes import alive, wait_until
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, cast
 import pytest
 from pydantic import BaseModel, Field
 
-from supervisor.tools.contract import InvalidArguments, ToolContext, ToolOutput
+from supervisor.core.errors import InvalidArguments
+from supervisor.tools.contract import ToolContext, ToolOutput
 from supervisor.tools.typed import tool
 
 

@@ -121,13 +121,13 @@ async def decide_call(call: Call, path: OfCall, body: DecideCall) -> Answer:
     if body.arguments is not None:
         if body.verdict != "approve" or body.reason:
             raise InvalidRequest([FieldProblem(where="body.arguments", message=_ONLY_APPROVED)])
-        session = await supervisor.change(
-            path.id, path.call_id, body.arguments, call.actor, seen=body.digest or ""
+        session = await supervisor.edit(
+            path.id, path.call_id, body.arguments, call.actor, expected_digest=body.digest or ""
         )
     else:
         digests = {path.call_id: body.digest} if body.digest else None
         session = await supervisor.decide(
-            path.id, [path.call_id], body.verdict, call.actor, reason=body.reason, digests=digests
+            path.id, [path.call_id], body.verdict, call.actor, reason=body.reason, expected_digests=digests
         )
     return Answer(await session_view(call.core, session))
 

@@ -140,7 +140,7 @@ async def fork_session(call: Call, path: OfSession, headers: LaunchHeaders, body
         path.id,
         call.actor,
         step=body.step,
-        words=body.message,
+        message=body.message,
         origin=origin_of(body.channel) if body.channel else None,
         idempotency_key=own_key(call, headers),
     )

@@ -160,9 +160,9 @@ async def _desk() -> AsyncIterator[Desk]:
 
     from bot.local_key import read_local_key
     from bot.sdk import connect
-    from bot.sdk.backend import Unavailable
     from bot.settings import read_settings
     from storage.embedded import embedded_server
+    from supervisor.core.errors import Unavailable
 
     settings = read_settings()
     own = read_local_key(settings.data) is not None and not settings.redis_url

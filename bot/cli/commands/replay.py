@@ -58,14 +58,15 @@ async def _events(remote: Remote, session_id: str) -> list[SessionEvent]:
 def _recorded(file: Path) -> tuple[str, str, list[SessionEvent]]:
     """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
     from bot.resume_hints import hints_of
-    from supervisor.session_log.verify import Altered, verify
+    from supervisor.core.errors import VerificationError
+    from supervisor.session_log.verify import verify
     from supervisor.view_models import SessionEvent
 
     try:
         found = verify(file.read_bytes(), (), hints_of)
     except OSError as error:
         refuse(f"{file} cannot be read ({error.strerror}).")
-    except Altered as error:
+    except VerificationError as error:
         refuse(f"{file}: {error}")
     session = found.session
     events = [SessionEvent.of(version, fact) for version, fact in enumerate(found.events, start=1)]

@@ -44,12 +44,13 @@ def verify(files: Paths, json: Json = False) -> None:
 
 def _verified(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     from bot.resume_hints import hints_of
-    from supervisor.session_log.verify import Altered, verify
+    from supervisor.core.errors import VerificationError
+    from supervisor.session_log.verify import verify
 
     row: dict[str, Any] = {"file": str(path), "intact": False}
     try:
         found = verify(path.read_bytes(), keys, hints_of)
-    except Altered as altered:
+    except VerificationError as altered:
         return {**row, "kind": altered.kind, "line": altered.line, "problem": str(altered)}
     except OSError as error:
         return {**row, "kind": "unreadable", "line": 0, "problem": f"It cannot be read ({error.strerror})."}
@@ -91,8 +92,7 @@ def restore(files: Paths, json: Json = False) -> None:
 async def _restored(remote: Remote, path: Path) -> dict[str, Any]:
     import asyncio
 
-    from bot.sdk.backend import Unavailable
-    from supervisor.core.errors import FlagmanError
+    from supervisor.core.errors import FlagmanError, Unavailable
 
     row: dict[str, Any] = {"file": str(path), "restored": False}
     try:
@@ -108,14 +108,15 @@ async def _restored(remote: Remote, path: Path) -> dict[str, Any]:
 
 def _ordered(files: Sequence[Path]) -> list[Path]:
     """The deepest sub-agents first, as far as the files tell; what is none comes as it was given."""
-    from supervisor.session_log.render.front import Altered, front_of
+    from supervisor.core.errors import VerificationError
+    from supervisor.session_log.render.front import front_of
 
     parents: dict[str, str] = {}
     ids: dict[Path, str] = {}
     for path in files:
         try:
             front = front_of(path.read_bytes())
-        except (OSError, Altered):
+        except (OSError, VerificationError):
             continue
         parents[front.session_id], ids[path] = front.parent, front.session_id
 

@@ -21,7 +21,7 @@ async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     session = await flagman.supervisor.get(target.session_id)
     actor = await flagman.decider(body, session, target)
     await flagman.supervisor.decide(
-        session.id, target.call_ids, "approve", actor, digests=dict(target.expected_digests)
+        session.id, target.call_ids, "approve", actor, expected_digests=dict(target.expected_digests)
     )
     await ack()
 

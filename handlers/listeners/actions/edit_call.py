@@ -10,10 +10,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.edit_call import EditForm, edit_form
+from supervisor.core.commands.approvals import expect_digest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Call, Session
-from supervisor.deciding import same_call
 from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
@@ -32,7 +32,7 @@ async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
 async def expected_call(flagman: ListenerContext, target: Target) -> tuple[Session, Call]:
     """The call that the person was shown. Raises IllegalEvent where it is another one by now."""
     session, call = await flagman.call_of(target)
-    same_call(call, target.expected_digests.get(call.call_id, ""))
+    expect_digest(call, target.expected_digests.get(call.call_id, ""))
     return session, call
 
 

@@ -25,14 +25,16 @@ async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """End the pause that the message shows, and no later one."""
     target = Target.of_click(body)
-    await flagman.supervisor.resume(target.session_id, actor_of(body), halt=target.pause_number)
+    await flagman.supervisor.resume(target.session_id, actor_of(body), pause_number=target.pause_number)
     await ack()
 
 
 async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """As `resume`, after the earlier steps are summed up."""
     target = Target.of_click(body)
-    await flagman.supervisor.resume(target.session_id, actor_of(body), compact=True, halt=target.pause_number)
+    await flagman.supervisor.resume(
+        target.session_id, actor_of(body), compact=True, pause_number=target.pause_number
+    )
     await ack()
 
 

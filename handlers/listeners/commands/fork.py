@@ -14,7 +14,7 @@ async def fork(flagman: ListenerContext, command: Command, actor: Actor, place: 
         command.session_id,
         actor,
         step=command.step,
-        words=command.rest,
+        message=command.rest,
         origin=place.origin(),
         idempotency_key=f"slack:{delivery}",
     )

@@ -36,7 +36,7 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
         session = await flagman.supervisor.resume(command.session_id, actor, context=command.rest)
         return f":arrow_forward: `{session.id}` goes on."
     due, _ = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    session = await flagman.supervisor.resume_later(command.session_id, At(type="at", due=due), actor)
+    session = await flagman.supervisor.add_condition(command.session_id, At(type="at", due=due), actor)
     return (
         f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
     )

@@ -23,6 +23,6 @@ async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         "deny",
         actor,
         reason=value_of(view, "reason"),
-        digests=dict(target.expected_digests),
+        expected_digests=dict(target.expected_digests),
     )
     await ack()

@@ -12,11 +12,11 @@ from handlers.context import ListenerContext
 from handlers.listeners.actions.edit_call import expected_call, form_of, tool_of
 from handlers.modals.edit_call import EditForm, Mistakes, saved_modal
 from handlers.users import actor_of
-from supervisor.core.errors import IllegalEvent, InvalidInput
+from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
-from supervisor.tools.contract import InvalidArguments, Tool
+from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
 MOST_IN_AN_ERROR = 500
@@ -37,7 +37,9 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         await ack(response_action="errors", errors=errors)
         return
     expected = target.expected_digests.get(call.call_id, "")
-    after = await flagman.supervisor.change(session.id, call.call_id, arguments, actor, seen=expected)
+    after = await flagman.supervisor.edit(
+        session.id, call.call_id, arguments, actor, expected_digest=expected
+    )
     if after.call(call.call_id).decisions:
         await ack()
     else:
@@ -62,7 +64,7 @@ async def _decider(
 ) -> Actor:
     """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
     try:
-        after = await flagman.supervisor.changed(session.id, call.call_id, arguments)
+        after = await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:
         raise Mistakes(form.about(str(error), arguments)) from error
     rules = [rule for rule in (call.call.approvers, after.approvers) if rule]

@@ -19,6 +19,6 @@ async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     target = Target.of_form(view)
     message = value_of(view, "context")
     await flagman.supervisor.resume(
-        target.session_id, actor_of(body), context=message, halt=target.pause_number
+        target.session_id, actor_of(body), context=message, pause_number=target.pause_number
     )
     await ack()

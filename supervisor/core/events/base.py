@@ -1,8 +1,8 @@
-"""What every event is made of: who did it, when, and the call that the model selected."""
+"""What events are made of: who did it, when, and the call that the model selected."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -27,8 +27,8 @@ PauseReason = Literal[
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
 
 WAIT_FOR, GIVE_UP = "wait_for", "give_up"
-# Calls that are entered last, so that they hold up nothing else of the same turn.
-LAST = frozenset({WAIT_FOR, GIVE_UP})
+# Calls that are entered when all other calls of their turn have a result.
+DEFERRED_TOOLS = frozenset({WAIT_FOR, GIVE_UP})
 
 
 class Actor(Frozen):
@@ -43,8 +43,9 @@ SYSTEM = Actor(id="system")
 
 
 class Fact(Frozen):
-    """What every event has: when, and by whom."""
+    """What every event has: when, and by whom. `doing` names the attempt in a refusal, such as “Pausing”."""
 
+    doing: ClassVar[str] = ""
     v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     at: AwareDatetime
     by: str

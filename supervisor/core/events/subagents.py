@@ -1,11 +1,11 @@
-"""Where sessions come from and what becomes of those they launch: the facts of parents, children and forks."""
+"""Events about sub-agents: where they come from, how they ended, and what a person decided."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
-from supervisor.core.events.base import Fact, ToolCall
+from supervisor.core.events.base import Fact
 from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
 
@@ -46,6 +46,7 @@ class ChildLaunched(Fact):
     """A sub-agent begins with this very append. `name` is its subtask in the plan of the call."""
 
     type: Literal["ChildLaunched"] = "ChildLaunched"
+    doing: ClassVar[str] = "Launching a sub-agent"
     call_id: str
     child_id: str
     name: str
@@ -58,6 +59,7 @@ class ChildFinished(Fact):
     """How a sub-agent ended, with what it and its own sub-agents used."""
 
     type: Literal["ChildFinished"] = "ChildFinished"
+    doing: ClassVar[str] = "Recording the end of a sub-agent"
     child_id: str
     ending: Ending
     result: str
@@ -72,6 +74,7 @@ class ChildSkipped(Fact):
     """A subtask that will not be done, and why."""
 
     type: Literal["ChildSkipped"] = "ChildSkipped"
+    doing: ClassVar[str] = "Giving up a subtask"
     call_id: str
     name: str
     reason: str
@@ -81,6 +84,7 @@ class ChildDecided(Fact):
     """What a person says of a sub-agent that failed: do it again, go on without it, or stop the rest."""
 
     type: Literal["ChildDecided"] = "ChildDecided"
+    doing: ClassVar[str] = "Deciding on a sub-agent"
     child_id: str
     verdict: Literal["retry", "skip", "stop"]
 
@@ -89,56 +93,10 @@ class ChildrenJoined(Fact):
     """Every subtask of a call has ended; `content` is what the agent reads as the result of its call."""
 
     type: Literal["ChildrenJoined"] = "ChildrenJoined"
+    doing: ClassVar[str] = "Ending a plan"
     call_id: str
     ok: bool
     content: str
 
 
-class CallEdited(Fact):
-    """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
-
-    `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew.
-    """
-
-    type: Literal["CallEdited"] = "CallEdited"
-    call_id: str
-    before: str
-    call: ToolCall
-    via: str = "anyone"
-
-
-class Compacted(Fact):
-    """From now on the model reads `summary` in place of the steps up to `through_step`; the log keeps them all."""
-
-    type: Literal["Compacted"] = "Compacted"
-    through_step: int
-    summary: str
-    usage: Usage = Usage()
-    cost_usd: Decimal | None = None
-    model: str = ""
-    duration_ms: int = 0
-
-
-class SessionForked(Fact):
-    """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
-
-    `requesters` are those who had asked for the source, `files` what it had written by then.
-    """
-
-    type: Literal["SessionForked"] = "SessionForked"
-    source: str
-    step: int
-    version: int
-    requesters: tuple[str, ...] = ()
-    files: Inherited | None = None
-
-
-class SessionRestored(Fact):
-    """Everything before this came from a SESSION_LOG whose chain ends in `chain`.
-
-    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run.
-    """
-
-    type: Literal["SessionRestored"] = "SessionRestored"
-    chain: str
-    lost: tuple[str, ...] = ()
+SubagentFact = ChildLaunched | ChildFinished | ChildSkipped | ChildDecided | ChildrenJoined

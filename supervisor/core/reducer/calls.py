@@ -1,7 +1,8 @@
-"""How one call moves: what each event makes of it, and which phases it may find it in."""
+"""Reduction of one tool call: which phases each event accepts, and the call after it."""
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any
 
 from supervisor.core.errors import IllegalEvent
@@ -24,6 +25,7 @@ from supervisor.core.events import (
     WaitEnded,
 )
 from supervisor.core.persona import Approvers
+from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Call, CallPhase, Decision, Session
 from supervisor.core.text.labels import not_in_call
 
@@ -53,8 +55,8 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
     for call_id in call_ids:
         before = session.call(call_id)
         if before.phase not in CALL_MOVES[event.type]:
-            raise IllegalEvent(not_in_call(event.type, call_id, before.phase))
-        after = before.model_copy(update=_call_changes(session, before, event))
+            raise IllegalEvent(not_in_call(event.doing, call_id, before.phase))
+        after = before.model_copy(update=change_call(event, session, before))
         index = int(call_id.partition(".")[0]) - 1
         calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
         steps[index] = steps[index].model_copy(update={"calls": calls})
@@ -63,66 +65,103 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
     return {"steps": tuple(steps), "errors_in_a_row": errors}
 
 
-def _call_changes(session: Session, call: Call, event: Event) -> dict[str, Any]:
-    match event:
-        case ApprovalRequested():
-            return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
-        case ApprovalDecided():
-            return _decided(session, call, event)
-        case ToolStarted():
-            return _started(call, event)
-        case ToolFinished():
-            _same_attempt(call, event.attempt)
-            return {
-                "phase": "finished",
-                "ok": event.ok,
-                "content": event.content,
-                "artifacts": event.artifacts,
-                "duration_ms": event.duration_ms,
-                "finished_at": event.at,
-            }
-        case OutcomeLost():
-            _same_attempt(call, event.attempt)
-            return {"phase": "unknown"}
-        case OutcomeDecided(verdict="run_again"):
-            _permitted(session, call, event)
-            return {"phase": "approved"}
-        case OutcomeDecided():
-            ok = event.verdict == "done"
-            return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
-        case CallEdited():
-            return _edited(session, call, event)
-        case _:
-            return _control(event)
+@reduce.register
+def _approval_requested(event: ApprovalRequested, session: Session) -> dict[str, Any]:
+    return on_calls(session, event, event.call_ids)
 
 
-def _control(event: Event) -> dict[str, Any]:
-    """Calls that the loop itself answers: questions, waits, sub-agents."""
-    match event:
-        case QuestionAsked():
-            return {
-                "phase": "asking",
-                "question": event.question,
-                "options": event.options,
-                "requested_at": event.at,
-            }
-        case QuestionAnswered():
-            return {
-                "phase": "finished",
-                "content": event.answer,
-                "answered_by": event.by,
-                "finished_at": event.at,
-            }
-        case WaitBegun():
-            return {"phase": "sleeping", "requested_at": event.at}
-        case ChildLaunched() | ChildSkipped():
-            return {"phase": "delegating"}
-        case ChildrenJoined():
-            return {"phase": "finished", "ok": event.ok, "content": event.content, "finished_at": event.at}
-        case WaitEnded():
-            return {"phase": "finished", "content": event.content, "finished_at": event.at}
-        case _:
-            raise IllegalEvent("That is not about one call.")
+@reduce.register
+def _call_event(
+    event: (
+        ApprovalDecided
+        | CallEdited
+        | ToolStarted
+        | ToolFinished
+        | OutcomeLost
+        | OutcomeDecided
+        | QuestionAsked
+        | QuestionAnswered
+        | WaitBegun
+        | WaitEnded
+        | ChildrenJoined
+    ),
+    session: Session,
+) -> dict[str, Any]:
+    return on_calls(session, event, (event.call_id,))
+
+
+@singledispatch
+def change_call(event: Event, session: Session, call: Call) -> dict[str, Any]:
+    """The fields of a call that an event about it changes. Raises IllegalEvent."""
+    raise IllegalEvent("That is not about one call.")
+
+
+@change_call.register
+def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
+
+
+@change_call.register
+def _finished(event: ToolFinished, session: Session, call: Call) -> dict[str, Any]:
+    _same_attempt(call, event.attempt)
+    return {
+        "phase": "finished",
+        "ok": event.ok,
+        "content": event.content,
+        "artifacts": event.artifacts,
+        "duration_ms": event.duration_ms,
+        "finished_at": event.at,
+    }
+
+
+@change_call.register
+def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
+    _same_attempt(call, event.attempt)
+    return {"phase": "unknown"}
+
+
+@change_call.register
+def _outcome_decided(event: OutcomeDecided, session: Session, call: Call) -> dict[str, Any]:
+    if event.verdict == "run_again":
+        _permitted(session, call, event)
+        return {"phase": "approved"}
+    ok = event.verdict == "done"
+    return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
+
+
+@change_call.register
+def _asked(event: QuestionAsked, session: Session, call: Call) -> dict[str, Any]:
+    return {
+        "phase": "asking",
+        "question": event.question,
+        "options": event.options,
+        "requested_at": event.at,
+    }
+
+
+@change_call.register
+def _answered(event: QuestionAnswered, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "finished", "content": event.answer, "answered_by": event.by, "finished_at": event.at}
+
+
+@change_call.register
+def _wait_begun(event: WaitBegun, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "sleeping", "requested_at": event.at}
+
+
+@change_call.register
+def _wait_ended(event: WaitEnded, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "finished", "content": event.content, "finished_at": event.at}
+
+
+@change_call.register
+def _delegated(event: ChildLaunched | ChildSkipped, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "delegating"}
+
+
+@change_call.register
+def _joined(event: ChildrenJoined, session: Session, call: Call) -> dict[str, Any]:
+    return {"phase": "finished", "ok": event.ok, "content": event.content, "finished_at": event.at}
 
 
 def _same_attempt(call: Call, attempt: int) -> None:
@@ -132,17 +171,19 @@ def _same_attempt(call: Call, attempt: int) -> None:
         )
 
 
-def _started(call: Call, event: ToolStarted) -> dict[str, Any]:
+@change_call.register
+def _started(event: ToolStarted, session: Session, call: Call) -> dict[str, Any]:
     if event.attempt != call.attempt + 1:
         raise IllegalEvent(f"Attempt {event.attempt} of call {call.call_id} cannot follow {call.attempt}.")
     if event.digest != call.call.digest:
-        raise IllegalEvent("The call is not the one that was waved through.")
+        raise IllegalEvent("The call is not the one that was approved.")
     if call.phase == "started" and not call.call.idempotent:
         raise IllegalEvent("A call that may have taken effect does not start again by itself.")
     return {"phase": "started", "attempt": event.attempt, "started_at": event.at}
 
 
-def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, Any]:
+@change_call.register
+def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, Any]:
     approvers = call.call.approvers or Approvers()
     if event.digest != call.call.digest:
         raise IllegalEvent("That approval is for a different call.")
@@ -161,11 +202,12 @@ def _decided(session: Session, call: Call, event: ApprovalDecided) -> dict[str, 
     if event.verdict == "deny":
         return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
     enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
-    waved: CallPhase = "open" if call.call.control else "approved"
-    return {"decisions": decisions, "phase": waved if enough else "awaiting"}
+    allowed: CallPhase = "open" if call.call.control else "approved"
+    return {"decisions": decisions, "phase": allowed if enough else "awaiting"}
 
 
-def _edited(session: Session, call: Call, event: CallEdited) -> dict[str, Any]:
+@change_call.register
+def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
     """Other arguments, ruled anew: whoever approved before did not see them, so nobody has approved yet."""
     old, new = call.call, event.call
     if event.before != old.digest:

@@ -1,4 +1,4 @@
-"""What a session knows of its sub-agents, event by event."""
+"""Reduction of what a session knows of its sub-agents."""
 
 from __future__ import annotations
 
@@ -8,24 +8,8 @@ from supervisor.core.delegation import standings, undecided
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import ChildDecided, ChildFinished, ChildLaunched, ChildSkipped
 from supervisor.core.reducer.calls import on_calls
+from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Child, Session, Skip
-
-
-def on_children(
-    session: Session, event: ChildLaunched | ChildFinished | ChildSkipped | ChildDecided
-) -> dict[str, Any]:
-    """What changes in the session. Raises IllegalEvent."""
-    match event:
-        case ChildLaunched():
-            return {**on_calls(session, event, (event.call_id,)), **_launched(session, event)}
-        case ChildSkipped():
-            skip = Skip(call_id=event.call_id, name=event.name, reason=event.reason)
-            _stands(session, event, "waiting", "ready")
-            return {**on_calls(session, event, (event.call_id,)), "skips": (*session.skips, skip)}
-        case ChildFinished():
-            return _finished(session, event)
-        case ChildDecided():
-            return _decided(session, event)
 
 
 def _stands(session: Session, event: ChildLaunched | ChildSkipped, *states: str) -> None:
@@ -35,7 +19,9 @@ def _stands(session: Session, event: ChildLaunched | ChildSkipped, *states: str)
     raise IllegalEvent(f"The subtask {event.name} cannot begin or be given up now.")
 
 
-def _launched(session: Session, event: ChildLaunched) -> dict[str, Any]:
+@reduce.register
+def _launched(event: ChildLaunched, session: Session) -> dict[str, Any]:
+    changes = on_calls(session, event, (event.call_id,))
     _stands(session, event, "ready")
     if any(child.id == event.child_id for child in session.children):
         raise IllegalEvent("That sub-agent was already launched.")
@@ -48,10 +34,18 @@ def _launched(session: Session, event: ChildLaunched) -> dict[str, Any]:
         at=event.at,
         budgets=event.budgets,
     )
-    return {"children": (*session.children, child)}
+    return {**changes, "children": (*session.children, child)}
 
 
-def _finished(session: Session, event: ChildFinished) -> dict[str, Any]:
+@reduce.register
+def _skipped(event: ChildSkipped, session: Session) -> dict[str, Any]:
+    skip = Skip(call_id=event.call_id, name=event.name, reason=event.reason)
+    _stands(session, event, "waiting", "ready")
+    return {**on_calls(session, event, (event.call_id,)), "skips": (*session.skips, skip)}
+
+
+@reduce.register
+def _finished(event: ChildFinished, session: Session) -> dict[str, Any]:
     child = session.child(event.child_id)
     if child.state != "running":
         raise IllegalEvent("The end of that sub-agent is already recorded.")
@@ -70,7 +64,8 @@ def _finished(session: Session, event: ChildFinished) -> dict[str, Any]:
     return _with(session, ended)
 
 
-def _decided(session: Session, event: ChildDecided) -> dict[str, Any]:
+@reduce.register
+def _decided(event: ChildDecided, session: Session) -> dict[str, Any]:
     child = session.child(event.child_id)
     if child not in undecided(session, session.call(child.call_id)):
         raise IllegalEvent("Nobody has to decide on that sub-agent now.")

@@ -4,39 +4,6 @@ from __future__ import annotations
 
 from supervisor.core.state import CallPhase, Lifecycle
 
-_DOING = {
-    "SessionLaunched": "Launching it again",
-    "ContextAdded": "Adding context",
-    "ModelResponded": "An answer of the model",
-    "ApprovalRequested": "Asking for approval",
-    "ApprovalDecided": "Deciding on a call",
-    "ToolStarted": "Running a tool",
-    "ToolFinished": "Recording a result",
-    "OutcomeLost": "Recording a lost result",
-    "OutcomeDecided": "Saying what became of a call",
-    "QuestionAsked": "Asking a question",
-    "QuestionAnswered": "Answering a question",
-    "Paused": "Pausing",
-    "Resumed": "Resuming",
-    "TimerSet": "Setting a reminder",
-    "TimerFired": "Firing a reminder",
-    "TimerDropped": "Dropping a reminder",
-    "WaitBegun": "Waiting",
-    "WaitEnded": "Ending a wait",
-    "BudgetRaised": "Raising the budget",
-    "CallEdited": "Changing a call",
-    "ChildLaunched": "Launching a sub-agent",
-    "ChildFinished": "Recording the end of a sub-agent",
-    "ChildSkipped": "Giving up a subtask",
-    "ChildDecided": "Deciding on a sub-agent",
-    "ChildrenJoined": "Ending a plan",
-    "Compacted": "Summing up earlier steps",
-    "SessionForked": "Copying it",
-    "SessionRestored": "Restoring it",
-    "Completed": "Completing",
-    "Failed": "Failing",
-    "Cancelled": "Cancelling",
-}
 _SESSION: dict[Lifecycle, str] = {
     "running": "this session is already running",
     "paused": "this session is paused, so resume it first",
@@ -61,9 +28,9 @@ _CALL: dict[CallPhase, str] = {
 }
 
 
-def not_in_session(event_type: str, lifecycle: Lifecycle) -> str:
-    return f"{_DOING[event_type]} is not possible: {_SESSION[lifecycle]}."
+def not_in_session(doing: str, lifecycle: Lifecycle) -> str:
+    return f"{doing} is not possible: {_SESSION[lifecycle]}."
 
 
-def not_in_call(event_type: str, call_id: str, phase: CallPhase) -> str:
-    return f"{_DOING[event_type]} is not possible: call {call_id} {_CALL[phase]}."
+def not_in_call(doing: str, call_id: str, phase: CallPhase) -> str:
+    return f"{doing} is not possible: call {call_id} {_CALL[phase]}."

@@ -1,28 +1,52 @@
-"""From the model's reply to an event: every call validated, its digest taken, the policy's ruling recorded."""
+"""From the model's reply to an event: every call validated, its digest taken, the policy's decision recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from supervisor.core.delegation import DELEGATING, problem
 from supervisor.core.digest import call_digest, canonical_json
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidArguments, InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
 from supervisor.core.events.base import GIVE_UP
 from supervisor.core.messages import Json, ModelReply, ProposedCall
 from supervisor.core.persona import Persona
-from supervisor.core.policy import Ruling, may_use, rule
+from supervisor.core.policy import PolicyDecision, evaluate, may_use
 from supervisor.core.text.masking import MASK
 from supervisor.core.text.sanitize import clean, clean_text
-from supervisor.tools.contract import InvalidArguments, Tool
 
 MAX_CALLS = 50
 MAX_NAME = 200
 
 
-def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
-    """The tools a persona may use; who may launch nobody has no tools for that, and anybody may give up."""
+class ToolDeclaration(Protocol):
+    """What a tool says of itself, as far as a proposed call is judged by it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def changes(self) -> bool: ...
+    @property
+    def idempotent(self) -> bool: ...
+    @property
+    def control(self) -> bool: ...
+    @property
+    def validate(self) -> Validate: ...
+
+
+class Validate(Protocol):
+    """Returns the canonical arguments or raises InvalidArguments."""
+
+    def __call__(self, arguments: Any, /) -> Json: ...
+
+
+KnownTool = TypeVar("KnownTool", bound=ToolDeclaration)
+
+
+def tools_of(persona: Persona, known: Mapping[str, KnownTool]) -> dict[str, KnownTool]:
+    """The tools a persona may use; one that may launch nobody has no tools for that, and each may give up."""
     return {
         name: tool
         for name, tool in known.items()
@@ -30,13 +54,13 @@ def tools_of(persona: Persona, known: Mapping[str, Tool]) -> dict[str, Tool]:
     }
 
 
-def screen(
+def record_reply(
     reply: ModelReply,
     *,
     step: int,
     context_seen: int,
     persona: Persona,
-    tools: Mapping[str, Tool],
+    tools: Mapping[str, ToolDeclaration],
     roster: Collection[str] = (),
     at: datetime,
 ) -> ModelResponded:
@@ -45,7 +69,7 @@ def screen(
     `roster` names the personas that may be launched.
     """
     calls = tuple(
-        _ruled(proposed, f"{step}.{position}", position, persona, tools, roster)
+        _judged(proposed, f"{step}.{position}", position, persona, tools, roster)
         for position, proposed in enumerate(reply.calls, start=1)
     )
     return ModelResponded(
@@ -63,12 +87,16 @@ def screen(
     )
 
 
-def edited(
-    call: ToolCall, arguments: Json, persona: Persona, tools: Mapping[str, Tool], roster: Collection[str]
+def edit_call(
+    call: ToolCall,
+    arguments: Json,
+    persona: Persona,
+    tools: Mapping[str, ToolDeclaration],
+    roster: Collection[str],
 ) -> ToolCall:
-    """The call with other arguments, ruled anew and asked for in any case. Raises InvalidInput with the reason."""
+    """The call with other arguments, judged anew and always under approval. Raises InvalidInput with the reason."""
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
-    new = _ruled(proposed, call.call_id, 1, persona, tools, roster)
+    new = _judged(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":
         raise InvalidInput(new.reason)
     # Only now it is known to be JSON.
@@ -77,17 +105,17 @@ def edited(
             f"There is {MASK} in place of a secret that was not shown; write the value itself."
         )
     if new.mode == "allow":
-        # What a person changes is waved through by those who might have approved it before.
+        # A call that a person changed is approved by those who could have approved it before.
         return new.model_copy(update={"mode": "ask", "approvers": call.approvers})
     return new
 
 
-def _ruled(
+def _judged(
     proposed: ProposedCall,
     call_id: str,
     position: int,
     persona: Persona,
-    tools: Mapping[str, Tool],
+    tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
 ) -> ToolCall:
     try:
@@ -106,22 +134,22 @@ def _ruled(
         return _refused(proposed, call_id, str(error))
     if tool.name in DELEGATING and (wrong := problem(tool.name, arguments, roster)):
         return _refused(proposed, call_id, wrong)
-    # Nobody has to wave through that an agent stops.
-    given_up = Ruling(mode="allow") if tool.name == GIVE_UP else None
-    ruling = given_up or rule(persona, tool.name, arguments, changes=tool.changes)
-    if ruling.mode == "deny":
-        return _refused(proposed, call_id, f"Policy forbids this call. {ruling.reason}".strip())
+    # Stopping needs no approval.
+    given_up = PolicyDecision(mode="allow") if tool.name == GIVE_UP else None
+    decision = given_up or evaluate(persona, tool.name, arguments, changes=tool.changes)
+    if decision.mode == "deny":
+        return _refused(proposed, call_id, f"Policy forbids this call. {decision.reason}".strip())
     return ToolCall(
         call_id=call_id,
         ref=proposed.call_id,
         tool=tool.name,
         arguments=arguments,
         digest=call_digest(tool.name, arguments),
-        mode=ruling.mode,
+        mode=decision.mode,
         control=tool.control,
         idempotent=tool.idempotent,
-        approvers=ruling.approvers,
-        reason=ruling.reason,
+        approvers=decision.approvers,
+        reason=decision.reason,
     )
 
 

@@ -19,7 +19,7 @@ from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import DEEPEST, clean
-from supervisor.screening import MAX_CALLS, screen, tools_of
+from supervisor.core.tool_calls import MAX_CALLS, record_reply, tools_of
 from supervisor.tools.human import ask_human
 from tests.core.build import AT, SID, fake_tool, launched
 
@@ -52,7 +52,7 @@ def reply(*calls: ProposedCall, **fields: Any) -> ModelReply:
 
 def screened(*calls: ProposedCall, step: int = 1, **fields: Any) -> ModelResponded:
     answer = reply(*calls, **fields)
-    event = screen(answer, step=step, context_seen=0, persona=PERSONA, tools=TOOLS, at=AT)
+    event = record_reply(answer, step=step, context_seen=0, persona=PERSONA, tools=TOOLS, at=AT)
     assert decode(SID, 0, encode(event)) == event, "what cannot be stored would stop the session for ever"
     return event
 
@@ -270,5 +270,5 @@ def test_a_persona_has_the_tools_its_globs_name() -> None:
 
 def test_a_tool_the_persona_does_not_have_is_no_tool() -> None:
     proposed = reply(ProposedCall(call_id="r", tool="shell", arguments={"command": "ls"}))
-    event = screen(proposed, step=1, context_seen=0, persona=PERSONA, tools={}, at=AT)
+    event = record_reply(proposed, step=1, context_seen=0, persona=PERSONA, tools={}, at=AT)
     assert event.calls[0].reason == "There is no such tool. You have: none."

@@ -1,0 +1,138 @@
+"""Control of a session: pause with conditions, resume in every way, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from supervisor.core.budgets import raise_limits
+from supervisor.core.commands.base import checked, stamp
+from supervisor.core.conditions import Condition
+from supervisor.core.control import compactable
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import (
+    Actor,
+    BudgetRaised,
+    Cancelled,
+    Event,
+    Paused,
+    PauseReason,
+    Resumed,
+    Trigger,
+)
+from supervisor.core.state import Session
+from supervisor.core.text.sanitize import clean, clean_text
+from supervisor.core.triggers import Kind, Signal, matching, reason_for, resumption
+
+MAX_CONDITIONS = 10
+_TRIGGERS: Mapping[Kind, Trigger] = {
+    "webhook": "webhook",
+    "event": "event",
+    "cron": "clock",
+    "children": "children",
+    "manual": "manual",
+}
+_TOO_MANY = f"A session may wait for at most {MAX_CONDITIONS} things at once."
+
+
+def pause(
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    *,
+    conditions: Sequence[Condition] = (),
+    reason: PauseReason | None = None,
+    detail: str = "",
+) -> list[Event]:
+    """Stop at the next boundary until one of `conditions` comes true or a person resumes. Raises IllegalEvent."""
+    detail = checked(detail, "The reason", optional=True)
+    if len(conditions) > MAX_CONDITIONS:
+        raise IllegalEvent(_TOO_MANY)
+    if session.pause:
+        raise IllegalEvent("This session is already paused.")
+    why = reason or reason_for(conditions)
+    return [Paused(**stamp(actor, at), reason=why, detail=detail, conditions=tuple(conditions))]
+
+
+def resume(
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    *,
+    trigger: Trigger = "manual",
+    data: Any = None,
+    context: str = "",
+    compact: bool = False,
+    pause_number: int | None = None,
+) -> list[Event]:
+    """Resume, whatever the session waits for; used-up limits are raised by what they were at the start.
+
+    `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
+    `pause_number`: only if it is still in this pause, as a resume token says. Raises IllegalEvent.
+    """
+    context = checked(context, "The context", optional=True)
+    if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
+        raise IllegalEvent(_not_paused(session))
+    if compact and not compactable(session):
+        raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
+    resumed = Resumed(**stamp(actor, at), trigger=trigger, data=clean(data), context=context, compact=compact)
+    return [*_raised(session, session.pause, actor, at, compact), *resumption(session, resumed)]
+
+
+def _raised(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
+    """The new limits, where the session was stopped by its budgets."""
+    if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
+        return []
+    budgets = raise_limits(session, max(at, pause.at))
+    if compact:
+        budgets = budgets.model_copy(update={"max_context_tokens": session.budgets.max_context_tokens})
+    return [BudgetRaised(**stamp(actor, at), budgets=budgets)] if budgets != session.budgets else []
+
+
+def add_condition(session: Session, condition: Condition, actor: Actor, at: datetime) -> list[Event]:
+    """One more condition that resumes a paused session. Raises IllegalEvent."""
+    if not session.pause:
+        raise IllegalEvent(_not_paused(session))
+    if len(session.waits) >= MAX_CONDITIONS:
+        raise IllegalEvent(_TOO_MANY)
+    paused = session.pause
+    return [Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))]
+
+
+def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:
+    """Resume the session if it waits for this signal; no events if it does not."""
+    condition = None if session.ended else matching(session, signal)
+    if condition is None:
+        return []
+    resumed = Resumed(
+        **stamp(actor, at),
+        trigger=_TRIGGERS[signal.kind],
+        condition=str(condition),
+        data=clean(signal.data),
+        delivery=clean_text(signal.delivery),
+    )
+    return resumption(session, resumed)
+
+
+def cancel(session: Session, actor: Actor, at: datetime, *, reason: str = "") -> list[Event]:
+    """End the session: a tool under way is interrupted where it allows that, and nothing new starts."""
+    return [Cancelled(**stamp(actor, at), reason=checked(reason, "The reason", optional=True))]
+
+
+def _not_paused(session: Session) -> str:
+    if session.ended:
+        return f"This session was already {session.lifecycle}; nothing was changed."
+    if session.pause:
+        return "That pause is already over, and this session is in another one now."
+    if session.waiting_for == "human_approval_required":
+        return "This session waits for an approval: approve or deny the proposed call to go on."
+    if session.waiting_for == "children_running":
+        return "This session waits for its sub-agents, and goes on by itself when they have ended."
+    if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
+        return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
+    if session.waiting_for == "human_input_required":
+        return "This session waits for an answer: answer the question to go on."
+    if session.waiting_for == "outcome_unknown":
+        return "This session waits for a decision on a call that was cut off: say what became of it to go on."
+    return "This session is not paused; it is running."

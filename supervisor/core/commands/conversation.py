@@ -1,0 +1,45 @@
+"""Conversation: the answer to a question of the agent, and words that it reads at its next step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from supervisor.core.commands.base import checked, stamp
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered
+from supervisor.core.state import Session
+
+Kind = Literal["reply", "mention", "command", "api"]
+Heard = Literal["answered", "noted"]
+
+
+def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: datetime) -> list[Event]:
+    """Answer a question; without `call_id` the only one that is open. Raises IllegalEvent."""
+    text = checked(text, "The answer")
+    call_id = call_id or _only_question(session)
+    if session.call(call_id).phase != "asking":
+        raise IllegalEvent("That question was already answered.")
+    return [QuestionAnswered(**stamp(actor, at), call_id=call_id, answer=text)]
+
+
+def tell(session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind) -> list[Event]:
+    """The answer to the session's only open question, or context for its next step."""
+    text = checked(text, "The message")
+    asking = session.calls_in("asking")
+    if len(asking) == 1:
+        return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
+    return [ContextAdded(**stamp(actor, at), text=text, kind=kind)]
+
+
+def heard(events: list[Event]) -> Heard:
+    """What became of the words of `tell`."""
+    return "answered" if any(isinstance(event, QuestionAnswered) for event in events) else "noted"
+
+
+def _only_question(session: Session) -> str:
+    asking = session.calls_in("asking")
+    if len(asking) == 1:
+        return asking[0].call_id
+    many = "more than one question is open, so name its call" if asking else "no question is open"
+    raise IllegalEvent(f"Nothing was answered: {many}.")

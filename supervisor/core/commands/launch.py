@@ -1,0 +1,112 @@
+"""Launching: a new session from a persona and a task, with a given plan, or from an earlier session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from supervisor.core.commands.base import checked, stamp
+from supervisor.core.delegation import PLAN
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import (
+    Actor,
+    ContextAdded,
+    Event,
+    Inherited,
+    ModelResponded,
+    Resumed,
+    SessionForked,
+    SessionLaunched,
+)
+from supervisor.core.forking import copied, cut_at
+from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
+from supervisor.core.persona import Persona
+from supervisor.core.reducer import fold
+from supervisor.core.text.sanitize import clean
+from supervisor.core.tool_calls import ToolDeclaration, record_reply
+
+
+def launch(
+    persona: Persona,
+    task: str,
+    actor: Actor,
+    at: datetime,
+    *,
+    tools: Mapping[str, ToolDeclaration],
+    roster: Collection[str] = (),
+    origin: Json | None = None,
+    coordinate: bool = False,
+    plan: Json | None = None,
+) -> list[Event]:
+    """The first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
+
+    `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
+    `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
+    """
+    task = checked(task, "The task")
+    if (coordinate or plan is not None) and PLAN not in tools:
+        raise InvalidInput(f"`{persona.name}` has no sub-agents to launch, so it cannot coordinate.")
+    launched = SessionLaunched(
+        **stamp(actor, at),
+        task=task,
+        persona=persona.name,
+        persona_digest=persona.digest,
+        budgets=persona.budgets,
+        origin=clean(origin or {}),
+    )
+    if plan is None:
+        return [launched]
+    return [launched, _given_plan(persona, clean(plan), actor, at, tools, roster)]
+
+
+def _given_plan(
+    persona: Persona,
+    plan: Json,
+    actor: Actor,
+    at: datetime,
+    tools: Mapping[str, ToolDeclaration],
+    roster: Collection[str],
+) -> ModelResponded:
+    """A plan as if the model had proposed it, under the same policy. Raises InvalidInput."""
+    call = ProposedCall(call_id="given", tool=PLAN, arguments=plan)
+    reply = ModelReply(
+        text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0
+    )
+    event = record_reply(reply, step=1, context_seen=0, persona=persona, tools=tools, roster=roster, at=at)
+    if event.calls[0].mode == "refuse":
+        raise InvalidInput(event.calls[0].reason)
+    return event.model_copy(update=stamp(actor, at))
+
+
+def fork(
+    session_id: str,
+    log: Sequence[Event],
+    actor: Actor,
+    at: datetime,
+    *,
+    step: int | None = None,
+    message: str = "",
+    origin: Json | None = None,
+) -> list[Event]:
+    """The events of a copy of `log` up to the end of a step, from where the copy runs by itself.
+
+    Nothing that ran before runs again. Without `step` it goes as far as every call has its result; `message` tells
+    the copy what to do otherwise. Raises InvalidInput where it cannot be copied there.
+    """
+    message = checked(message, "The message", optional=True)
+    source = fold(session_id, log)
+    cut = cut_at(session_id, log, step, words=bool(message))
+    events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
+    artifacts = fold(session_id, log[: cut.version]).artifacts
+    forked = SessionForked(
+        **stamp(actor, at),
+        source=session_id,
+        step=cut.step,
+        version=cut.version,
+        requesters=tuple(sorted(source.requesters)),
+        files=Inherited(into=".", folder=source.folder, paths=artifacts) if artifacts else None,
+    )
+    events += [forked, *([Resumed(**stamp(actor, at))] if cut.paused else [])]
+    events += [ContextAdded(**stamp(actor, at), text=message, kind="command")] if message else []
+    return events

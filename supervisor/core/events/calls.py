@@ -1,0 +1,127 @@
+"""Events about one tool call: approval, change, run, question, wait."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from supervisor.core.events.base import Fact, ToolCall
+
+
+class ApprovalRequested(Fact):
+    type: Literal["ApprovalRequested"] = "ApprovalRequested"
+    doing: ClassVar[str] = "Asking for approval"
+    request_id: str
+    call_ids: tuple[str, ...]
+
+
+class ApprovalDecided(Fact):
+    """`via` says what gave the right: `anyone`, `user` or `group:<id>`."""
+
+    type: Literal["ApprovalDecided"] = "ApprovalDecided"
+    doing: ClassVar[str] = "Deciding on a call"
+    call_id: str
+    digest: str
+    verdict: Literal["approve", "deny"]
+    reason: str = ""
+    via: str = "anyone"
+
+
+class CallEdited(Fact):
+    """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
+
+    `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew.
+    """
+
+    type: Literal["CallEdited"] = "CallEdited"
+    doing: ClassVar[str] = "Changing a call"
+    call_id: str
+    before: str
+    call: ToolCall
+    via: str = "anyone"
+
+
+class ToolStarted(Fact):
+    type: Literal["ToolStarted"] = "ToolStarted"
+    doing: ClassVar[str] = "Running a tool"
+    call_id: str
+    attempt: int
+    idempotency_key: str
+    digest: str
+
+
+class ToolFinished(Fact):
+    type: Literal["ToolFinished"] = "ToolFinished"
+    doing: ClassVar[str] = "Recording a result"
+    call_id: str
+    attempt: int
+    ok: bool
+    content: str
+    artifacts: tuple[str, ...] = ()
+    duration_ms: int = 0
+
+
+class OutcomeLost(Fact):
+    """A worker died while the call ran, and nothing can tell whether it took effect."""
+
+    type: Literal["OutcomeLost"] = "OutcomeLost"
+    doing: ClassVar[str] = "Recording a lost result"
+    call_id: str
+    attempt: int
+
+
+class OutcomeDecided(Fact):
+    """To run it again takes the same right as to approve it: `via` says what gave it."""
+
+    type: Literal["OutcomeDecided"] = "OutcomeDecided"
+    doing: ClassVar[str] = "Saying what became of a call"
+    call_id: str
+    verdict: Literal["run_again", "done", "failed"]
+    result: str = ""
+    via: str = "anyone"
+
+
+class QuestionAsked(Fact):
+    type: Literal["QuestionAsked"] = "QuestionAsked"
+    doing: ClassVar[str] = "Asking a question"
+    call_id: str
+    question: str
+    options: tuple[str, ...] = ()
+
+
+class QuestionAnswered(Fact):
+    type: Literal["QuestionAnswered"] = "QuestionAnswered"
+    doing: ClassVar[str] = "Answering a question"
+    call_id: str
+    answer: str
+
+
+class WaitBegun(Fact):
+    """The agent's own call waits; the pause that goes with it says for what."""
+
+    type: Literal["WaitBegun"] = "WaitBegun"
+    doing: ClassVar[str] = "Waiting"
+    call_id: str
+
+
+class WaitEnded(Fact):
+    """`content` is what the agent reads as the result of its call."""
+
+    type: Literal["WaitEnded"] = "WaitEnded"
+    doing: ClassVar[str] = "Ending a wait"
+    call_id: str
+    content: str
+
+
+CallFact = (
+    ApprovalRequested
+    | ApprovalDecided
+    | CallEdited
+    | ToolStarted
+    | ToolFinished
+    | OutcomeLost
+    | OutcomeDecided
+    | QuestionAsked
+    | QuestionAnswered
+    | WaitBegun
+    | WaitEnded
+)

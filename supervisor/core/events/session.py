@@ -1,0 +1,187 @@
+"""Events about a session as a whole: its launch, words, pauses, timers, budgets and end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from supervisor.core.conditions import Condition
+from supervisor.core.events.base import Fact, PauseReason, ToolCall, Trigger
+from supervisor.core.events.subagents import Inherited, Lineage
+from supervisor.core.messages import Json, Usage
+from supervisor.core.persona import Budgets
+
+
+class SessionLaunched(Fact):
+    type: Literal["SessionLaunched"] = "SessionLaunched"
+    doing: ClassVar[str] = "Launching it again"
+    task: str
+    persona: str
+    persona_digest: str
+    budgets: Budgets = Budgets()
+    origin: Json = Field(default_factory=dict)
+    lineage: Lineage | None = None
+
+
+class ContextAdded(Fact):
+    """A person or system told the session something; `kind` says how it came."""
+
+    type: Literal["ContextAdded"] = "ContextAdded"
+    doing: ClassVar[str] = "Adding context"
+    text: str
+    kind: Literal["reply", "mention", "command", "api"] = "reply"
+
+
+class ModelResponded(Fact):
+    """`context_seen` is how many items of the inbox the model had been shown.
+
+    `step` is the place this answer was made for, from 1: a late one must not pass for the next. 0: not said.
+    """
+
+    type: Literal["ModelResponded"] = "ModelResponded"
+    doing: ClassVar[str] = "An answer of the model"
+    text: str
+    step: Annotated[int, Field(ge=0)] = 0
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    model: str
+    duration_ms: int = 0
+    context_seen: int = 0
+    native: str | None = None
+
+
+class Paused(Fact):
+    """Any of `conditions` resumes it, and a person always may."""
+
+    type: Literal["Paused"] = "Paused"
+    doing: ClassVar[str] = "Pausing"
+    reason: PauseReason
+    detail: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Resumed(Fact):
+    """`condition` is the text of the one that came true; `data` is what came with it, untrusted.
+
+    `compact`: the earlier steps are summed up before the model is asked again. `delivery` is the id of the webhook or
+    event that did it.
+    """
+
+    type: Literal["Resumed"] = "Resumed"
+    doing: ClassVar[str] = "Resuming"
+    trigger: Trigger = "manual"
+    condition: str = ""
+    data: Any = None
+    context: str = ""
+    compact: bool = False
+    delivery: str = ""
+
+
+class TimerSet(Fact):
+    """A reminder at `due`; `about` names the approval request that it is about, if any."""
+
+    type: Literal["TimerSet"] = "TimerSet"
+    doing: ClassVar[str] = "Setting a reminder"
+    timer_id: str
+    due: datetime
+    text: str = ""
+    about: str = ""
+
+
+class TimerFired(Fact):
+    type: Literal["TimerFired"] = "TimerFired"
+    doing: ClassVar[str] = "Firing a reminder"
+    timer_id: str
+
+
+class TimerDropped(Fact):
+    type: Literal["TimerDropped"] = "TimerDropped"
+    doing: ClassVar[str] = "Dropping a reminder"
+    timer_id: str
+
+
+class BudgetRaised(Fact):
+    type: Literal["BudgetRaised"] = "BudgetRaised"
+    doing: ClassVar[str] = "Raising the budget"
+    budgets: Budgets
+
+
+class Compacted(Fact):
+    """From now on the model reads `summary` in place of the steps up to `through_step`; the log keeps them all."""
+
+    type: Literal["Compacted"] = "Compacted"
+    doing: ClassVar[str] = "Summing up earlier steps"
+    through_step: int
+    summary: str
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    model: str = ""
+    duration_ms: int = 0
+
+
+class SessionForked(Fact):
+    """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
+
+    `requesters` are those who had asked for the source, `files` what it had written by then.
+    """
+
+    type: Literal["SessionForked"] = "SessionForked"
+    doing: ClassVar[str] = "Copying it"
+    source: str
+    step: int
+    version: int
+    requesters: tuple[str, ...] = ()
+    files: Inherited | None = None
+
+
+class SessionRestored(Fact):
+    """Everything before this came from a SESSION_LOG whose chain ends in `chain`.
+
+    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run.
+    """
+
+    type: Literal["SessionRestored"] = "SessionRestored"
+    doing: ClassVar[str] = "Restoring it"
+    chain: str
+    lost: tuple[str, ...] = ()
+
+
+class Completed(Fact):
+    type: Literal["Completed"] = "Completed"
+    doing: ClassVar[str] = "Completing"
+    summary: str
+
+
+class Failed(Fact):
+    type: Literal["Failed"] = "Failed"
+    doing: ClassVar[str] = "Failing"
+    error: str
+
+
+class Cancelled(Fact):
+    type: Literal["Cancelled"] = "Cancelled"
+    doing: ClassVar[str] = "Cancelling"
+    reason: str = ""
+
+
+SessionFact = (
+    SessionLaunched
+    | ContextAdded
+    | ModelResponded
+    | Paused
+    | Resumed
+    | TimerSet
+    | TimerFired
+    | TimerDropped
+    | BudgetRaised
+    | Compacted
+    | SessionForked
+    | SessionRestored
+    | Completed
+    | Failed
+    | Cancelled
+)

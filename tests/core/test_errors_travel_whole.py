@@ -1,0 +1,89 @@
+"""Errors keep their type, sentence and fields on the way to a client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import bot.api.errors
+from bot.sdk.errors import error_of
+from supervisor.core.errors import (
+    ERRORS,
+    AlreadyDecided,
+    ArtifactTooLarge,
+    FlagmanError,
+    GatewayError,
+    InvalidInput,
+    KeyNotFound,
+    MissingScope,
+    NotAllowed,
+    PersonaInvalid,
+    PersonaNotFound,
+    ScheduleNotFound,
+    SessionExists,
+    SessionNotFound,
+    TokenExpired,
+    Unavailable,
+    UnknownRefusal,
+    VerificationError,
+)
+
+AT = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+MADE: list[tuple[FlagmanError, dict[str, Any]]] = [
+    (SessionNotFound("ab12-cd34"), {"session_id": "ab12-cd34"}),
+    (SessionExists("ab12-cd34"), {"session_id": "ab12-cd34"}),
+    (PersonaNotFound("sri", ["sre"]), {"name": "sri", "known": ("sre",)}),
+    (PersonaInvalid("a.md", 3, "no name"), {"path": "a.md", "line": 3, "problem": "no name"}),
+    (NotAllowed("No.", users=("slack:U1",), groups=("S1",)), {"users": ("slack:U1",), "groups": ("S1",)}),
+    (AlreadyDecided("denied", "slack:U1", AT, name="Ada"), {"verdict": "denied", "by": "slack:U1", "at": AT}),
+    (VerificationError("changed text", 7, "no"), {"kind": "changed text", "line": 7}),
+    (TokenExpired(AT), {"at": AT}),
+    (MissingScope("read"), {"scope": "read"}),
+    (KeyNotFound("k1"), {"key_id": "k1"}),
+    (ScheduleNotFound("s1"), {"schedule_id": "s1"}),
+    (GatewayError("timed_out", "Late.", retryable=True), {"kind": "timed_out", "retryable": True}),
+    (ArtifactTooLarge("a.bin", 1 << 20), {}),
+    (Unavailable("Away."), {}),
+]
+
+
+def types(kind: type[FlagmanError]) -> Iterator[type[FlagmanError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from types(one)
+
+
+def test_the_table_names_every_error_of_the_domain_once() -> None:
+    domain = {kind for kind in types(FlagmanError) if kind.__module__.startswith("supervisor.")}
+    assert set(ERRORS.values()) == domain | {FlagmanError}
+    assert all(ERRORS[kind.code] is kind for kind in domain)
+
+
+def test_every_code_has_a_status() -> None:
+    assert set(ERRORS) <= set(bot.api.errors.STATUS)
+
+
+@pytest.mark.parametrize(("error", "fields"), MADE, ids=[type(e).__name__ for e, _ in MADE])
+def test_an_error_comes_back_as_what_it_was(error: FlagmanError, fields: dict[str, Any]) -> None:
+    problem, _ = bot.api.errors.problem_of(error)
+    back = error_of(problem.model_dump(mode="json"))
+    assert (type(back), str(back), back.code) == (type(error), str(error), error.code)
+    assert {name: getattr(back, name) for name in fields} == fields
+
+
+def test_what_another_flagman_does_not_say_is_left_out() -> None:
+    back = error_of(
+        {"code": "already_decided", "detail": "Late.", "fields": {"by": "slack:U1", "at": "soon"}}
+    )
+    assert isinstance(back, AlreadyDecided)
+    assert back.by == "slack:U1"
+    assert back.fields == {"by": "slack:U1"}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(422, InvalidInput), (503, Unavailable), (418, UnknownRefusal)])
+def test_an_unknown_code_keeps_its_kind_by_status(status: int, kind: type[FlagmanError]) -> None:
+    back = error_of({"code": "brand_new", "status": status, "detail": "No."})
+    assert (type(back), back.code, str(back)) == (kind, "brand_new", "No.")
