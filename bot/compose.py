@@ -13,13 +13,15 @@ from pathlib import Path
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.origin import SlackChannels
-from handlers.projection.log_upload import Uploads
+from handlers.projection.log_upload import LogUploads
+from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import Families
+from handlers.projection.subagents import Subagents
 from storage.apikeys import ApiKeyStore
 from storage.changed import ChangeFeed
 from storage.connect import connect, wait_ready
@@ -108,11 +110,13 @@ class Core:
 
     def documents(self) -> Documents:
         """SESSION_LOGs, signed where there is a key."""
-        return Documents(self.log, self.personas, self.mask, signing_keys(self.settings))
+        return Documents(
+            self.log, self.personas, self.mask, signing_keys(self.settings), Hints(self.settings.command)
+        )
 
     def restoring(self) -> Restoring:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
-        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now)
+        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
 
     def services(self) -> Services:
         """What programs and Slack call. Raises InvalidInput as `resume_tokens`."""
@@ -230,9 +234,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         now,
     )
     sender = SlackSender(client, parts.rows)
-    families = Families(parts.sessions, parts.rows, sender, outbox.enqueue)
-    uploads = Uploads(sender, parts.rows, parts.documents().text, now)
-    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, families, uploads)
+    subagents = Subagents(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
+    uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
+    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, subagents, uploads)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

@@ -1,14 +1,19 @@
-"""Names that Slack sends back: actions, views, and the opaque value of a button."""
+"""Names that Slack sends back: ids of actions and views, and the opaque value of a button.
+
+Messages that were posted long ago carry them, so none of them may change.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from supervisor.core.errors import InvalidInput
 from supervisor.core.state import Call, Session
 
-DIGEST_SHOWN = 20
+DIGEST_LENGTH = 20
 
 
 class Action(StrEnum):
@@ -50,16 +55,20 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a button is about: a session, some of its calls, and the digests that the message showed."""
+    """What a button or form is about: a session, some of its calls, and the digests that the person was shown.
+
+    `expected_digests` holds the beginning of each call's digest, by call id. `extra` belongs to the action.
+    """
 
     session_id: str
     call_ids: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
+    expected_digests: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
 
     def encode(self) -> str:
-        calls = ",".join(self.call_ids)
-        return "|".join([self.session_id, calls, ",".join(self.digests), self.extra])
+        """The opaque value of a button, or the private metadata of a modal."""
+        digests = [self.expected_digests.get(call_id, "") for call_id in self.call_ids]
+        return "|".join([self.session_id, ",".join(self.call_ids), ",".join(digests), self.extra])
 
     @classmethod
     def decode(cls, value: str) -> Target:
@@ -68,12 +77,22 @@ class Target:
         if len(parts) != 4 or not parts[0]:
             raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
         ids, digests = (tuple(p.split(",")) if p else () for p in parts[1:3])
-        return cls(parts[0], ids, digests, parts[3])
+        return cls(parts[0], ids, dict(zip(ids, digests, strict=False)), parts[3])
+
+    @classmethod
+    def of_click(cls, body: Mapping[str, Any]) -> Target:
+        """The target of the button that was clicked. Raises InvalidInput."""
+        return cls.decode(str(body["actions"][0].get("value") or ""))
+
+    @classmethod
+    def of_form(cls, view: Mapping[str, Any]) -> Target:
+        """The target of a submitted modal. Raises InvalidInput."""
+        return cls.decode(view["private_metadata"])
 
     @classmethod
     def of(cls, session: Session, *calls: Call, extra: str = "") -> Target:
-        digests = tuple(c.call.digest[:DIGEST_SHOWN] for c in calls)
-        return cls(session.id, tuple(c.call_id for c in calls), digests, extra)
+        digests = {c.call_id: c.call.digest[:DIGEST_LENGTH] for c in calls}
+        return cls(session.id, tuple(digests), digests, extra)
 
     @classmethod
     def of_pause(cls, session: Session) -> Target:
@@ -81,10 +100,6 @@ class Target:
         return cls(session.id, extra=str(session.halts[-1].number) if session.halts else "")
 
     @property
-    def halt(self) -> int | None:
+    def pause_number(self) -> int | None:
+        """The number that `of_pause` wrote, if any."""
         return int(self.extra) if self.extra.isdecimal() else None
-
-    @property
-    def shown(self) -> dict[str, str]:
-        """The digest that the person saw, by call."""
-        return dict(zip(self.call_ids, self.digests, strict=False))

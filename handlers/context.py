@@ -1,27 +1,46 @@
-"""What every listener is given."""
+"""What every listener is given: the supervisor, the stores of the Slack side, and who is who."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from handlers.projection.file_upload import Files
-from handlers.users import People
+from handlers.action_ids import Target
+from handlers.projection.file_upload import FileUploads
+from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
+from supervisor.core.events import Actor
+from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 
 
 @dataclass(frozen=True)
-class Deps:
-    """`mask` hides secrets in whatever is shown; `command` is the slash command's name."""
+class ListenerContext:
+    """Made once by `bot/processes/slack.py`.
+
+    `mask` hides secrets in every text that is shown; `command` is the slash command's name with its slash.
+    """
 
     supervisor: Supervisor
     rows: ProjectionStore
     people: People
-    files: Files
+    files: FileUploads
     schedules: Schedules
     clock: Callable[[], datetime]
     mask: Callable[[str], str]
-    command: str = "/agent"
+    command: str
+
+    async def call_of(self, target: Target) -> tuple[Session, Call]:
+        """The session and the first call that a button or form is about. Raises SessionNotFound or StorageError."""
+        session = await self.supervisor.get(target.session_id)
+        return session, session.call(target.call_ids[0])
+
+    async def decider(self, body: dict[str, Any], session: Session, target: Target) -> Actor:
+        """The person behind a click or form, with those groups that the policies of the calls name.
+
+        Raises GroupUnknown.
+        """
+        return await self.people.deciding(actor_of(body), session, target.call_ids)

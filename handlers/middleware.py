@@ -1,12 +1,13 @@
-"""The one place where a listener is kept in time, and where its error becomes a sentence for the person."""
+"""Limits the time of every listener, and turns its error into a message for the person."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Any, cast
+from inspect import Signature, signature
+from typing import Any
 
 import aiohttp
 from slack_bolt import BoltResponse
@@ -16,7 +17,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import moment, person, visible
 from storage.errors import IdempotencyKeyKnown, StorageError
-from supervisor.core.errors import AlreadyDecided, FlagmanError, NotAllowed
+from supervisor.core.errors import (
+    AlreadyDecided,
+    FlagmanError,
+    NotAllowed,
+    SessionNotFound,
+)
 
 # Slack waits three seconds for an acknowledgement.
 LIMIT_SECONDS = 2.5
@@ -26,101 +32,114 @@ _DOWN = f"Flagman cannot reach its store right now, so that may not have been do
 _SLOW = f"Flagman could not finish that in time, so it is not known whether it was done. {_LOOK}"
 _FAULT = f"Something went wrong inside Flagman; the details are in its log. {_LOOK}"
 _LATE = "That took too long for Slack to open a window. Please click again."
+Constraint = str | re.Pattern[str]
 Listener = Callable[..., Awaitable[None]]
 _telling: set[asyncio.Task[None]] = set()
 
 
-class _InTime:
-    """An app whose listeners are given up in time for the person to be told; an append is whole or not at all."""
+class Router:
+    """Attaches listeners to a Bolt app: each is given the context and a limited time.
 
-    def __init__(self, app: AsyncApp) -> None:
-        self._app = app
+    A listener that is given up has either appended its events or not; an append is never half done.
+    """
 
-    def __getattr__(self, kind: str) -> Callable[..., Any]:
-        register = getattr(self._app, kind)
+    def __init__(self, app: AsyncApp, flagman: object) -> None:
+        self._app, self._flagman = app, flagman
 
-        def at(*constraints: Any) -> Callable[[Listener], Listener]:
-            def attach(listener: Listener) -> Listener:
-                register(*constraints)(_limited(listener))
-                return listener
+    def command(self, name: str, listener: Listener) -> None:
+        self._app.command(name)(self._bound(listener))
 
-            return attach
+    def action(self, constraint: Constraint, listener: Listener) -> None:
+        self._app.action(constraint)(self._bound(listener))
 
-        return at
+    def view(self, callback_id: str, listener: Listener) -> None:
+        self._app.view(callback_id)(self._bound(listener))
+
+    def event(self, kind: str, listener: Listener) -> None:
+        self._app.event(kind)(self._bound(listener))
+
+    def shortcut(self, callback_id: str, listener: Listener) -> None:
+        self._app.shortcut(callback_id)(self._bound(listener))
+
+    def _bound(self, listener: Listener) -> Listener:
+        async def bound(**arguments: Any) -> None:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await listener(self._flagman, **arguments)
+
+        # Bolt gives a listener what its parameters are named after; the first one is ours.
+        _, *parameters = signature(listener).parameters.values()
+        bound.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        bound.__name__ = listener.__name__
+        return bound
 
 
-def in_time(app: AsyncApp) -> AsyncApp:
-    """The app to register listeners on."""
-    return cast(AsyncApp, _InTime(app))
-
-
-def _limited(listener: Listener) -> Listener:
-    @wraps(listener)
-    async def limited(**arguments: Any) -> None:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await listener(**arguments)
-
-    return limited
-
-
-def register(app: AsyncApp) -> None:
-    """Turn errors of every listener round."""
+def register(app: AsyncApp, command: str) -> None:
+    """Answer the person whose listener raised an error; `command` is the slash command that hints name."""
 
     @app.error
-    async def turn_round(
+    async def answer(
         error: Exception, body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient
     ) -> BoltResponse:
         _note(error)
-        words = sentence(error)
+        message = message_of(error, command)
         inputs = [b["block_id"] for b in (body.get("view") or {}).get("blocks", []) if b["type"] == "input"]
         if body.get("type") == "view_submission" and inputs:
-            return await ack(response_action="errors", errors={inputs[0]: in_plain_words(error)[:500]})
+            return await ack(
+                response_action="errors", errors={inputs[0]: plain_text_of(error, command)[:500]}
+            )
         if body.get("command"):
-            return await ack(text=words, response_type="ephemeral")
+            return await ack(text=message, response_type="ephemeral")
         if not (isinstance(error, IdempotencyKeyKnown) and body.get("event")):
-            # Slack is answered first: the sentence may take its time.
-            task = asyncio.create_task(_tell(body, words, respond, client))
+            # Slack is answered first: the message may take its time.
+            task = asyncio.create_task(_tell(body, message, respond, client))
             _telling.add(task)
             task.add_done_callback(_telling.discard)
         return await ack()
 
 
-async def _tell(body: dict[str, Any], words: str, respond: AsyncRespond, client: AsyncWebClient) -> None:
+async def _tell(body: dict[str, Any], message: str, respond: AsyncRespond, client: AsyncWebClient) -> None:
     event = body.get("event") or {}
     try:
         if body.get("response_url"):
-            await respond(text=words, response_type="ephemeral", replace_original=False)
+            await respond(text=message, response_type="ephemeral", replace_original=False)
         elif event.get("channel") and event.get("user"):
             await client.chat_postEphemeral(
-                channel=event["channel"], user=event["user"], thread_ts=event.get("thread_ts"), text=words
+                channel=event["channel"], user=event["user"], thread_ts=event.get("thread_ts"), text=message
             )
         elif isinstance(body.get("user"), dict):
-            await client.chat_postMessage(channel=body["user"]["id"], text=words)
+            await client.chat_postMessage(channel=body["user"]["id"], text=message)
     except (TimeoutError, SlackApiError, aiohttp.ClientError, OSError) as problem:
-        _log.warning("the sentence “%s” could not be shown: %s", words, problem)
+        _log.warning("the message “%s” could not be shown: %s", message, problem)
 
 
-def sentence(error: Exception) -> str:
-    """What the person reads in a message; details of faults go to the log only."""
+def message_of(error: Exception, command: str) -> str:
+    """The mrkdwn that the person reads in a message; details of faults go to the log only."""
     match error:
         case AlreadyDecided():
             by = person(error.by, error.name)
             return f":information_source: {error.what} was already {error.verdict} by {by} at {moment(error.at)}."
         case NotAllowed() if error.users or error.groups:
             whom = [person(f"slack:{user.removeprefix('slack:')}") for user in error.users]
-            whom += [_safe(f"a member of {group}") for group in error.groups]
+            whom += [_inert(f"a member of {group}") for group in error.groups]
             return f":information_source: You may not decide on this call. Ask {' or '.join(whom)}."
         case FlagmanError() | IdempotencyKeyKnown():
-            return f":information_source: {_safe(in_plain_words(error))}"
+            return refusal(plain_text_of(error, command))
         case SlackApiError() if _code(error) in ("expired_trigger_id", "exchanged_trigger_id"):
             return f":information_source: {_LATE}"
         case _:
-            return f":warning: {in_plain_words(error)}"
+            return f":warning: {plain_text_of(error, command)}"
 
 
-def in_plain_words(error: Exception) -> str:
-    """The same where Slack shows text as it is, as in a form."""
+def refusal(sentence: str) -> str:
+    """A refusal as mrkdwn; what it quotes makes no mention and no link."""
+    return f":information_source: {_inert(sentence)}"
+
+
+def plain_text_of(error: Exception, command: str) -> str:
+    """The same where Slack shows text without markup, as beside the input of a form."""
     match error:
+        case SessionNotFound():
+            return f"{visible(str(error))} `{command} list` shows the ones there are."
         case FlagmanError():
             return visible(str(error))
         case IdempotencyKeyKnown():
@@ -134,7 +153,7 @@ def in_plain_words(error: Exception) -> str:
 
 
 def _note(error: Exception) -> None:
-    """For those who run Flagman: refusals are no news, faults are."""
+    """Write faults to the log; a refusal is no fault."""
     match error:
         case FlagmanError():
             if error.fault:
@@ -157,6 +176,6 @@ def _code(error: SlackApiError) -> str:
     return str(data.get("error", "")) if isinstance(data, dict) else ""
 
 
-def _safe(text: str) -> str:
-    """Our own sentence, in which somebody's words may stand: no mention and no link comes of them."""
+def _inert(text: str) -> str:
+    """A sentence that may quote what a person wrote, without mentions and links."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""Where a session lives in Slack, as kept in its origin."""
+"""Where a session lives in Slack, as its origin keeps it; only this module knows that format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+
+KEY = "slack"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Place:
 
     def origin(self) -> Json:
         slack = {"channel": self.channel, "user": self.user, "thread_ts": self.thread_ts}
-        return {"slack": {key: value for key, value in slack.items() if value}}
+        return {KEY: {key: value for key, value in slack.items() if value}}
 
     @property
     def shown(self) -> str:
@@ -28,13 +30,25 @@ class Place:
     @classmethod
     def of(cls, session: Session) -> Place | None:
         """None for a session that does not show itself in Slack."""
-        slack = session.origin.get("slack")
-        if not isinstance(slack, dict) or not slack.get("channel"):
+        channel = channel_of(session.origin)
+        if not channel:
             return None
+        slack = session.origin[KEY]
         # Sub-agents and copies inherit the channel; each begins a thread of its own there.
         inherited = session.lineage is not None or session.forked is not None
         thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
-        return cls(str(slack["channel"]), str(slack.get("user", "")), thread_ts)
+        return cls(channel, str(slack.get("user", "")), thread_ts)
+
+
+def in_slack(session: Session) -> bool:
+    """Whether the session was launched to be seen in Slack."""
+    return KEY in session.origin
+
+
+def channel_of(origin: Json) -> str:
+    """The id of the channel in an origin; empty where the session or schedule does not show itself in Slack."""
+    slack = origin.get(KEY)
+    return str(slack.get("channel") or "") if isinstance(slack, dict) else ""
 
 
 class SlackChannels:
@@ -44,5 +58,4 @@ class SlackChannels:
         return Place(channel).origin()
 
     def channel_of(self, origin: Json) -> str | None:
-        slack = origin.get("slack")
-        return slack.get("channel") if isinstance(slack, dict) else None
+        return channel_of(origin) or None

@@ -1,4 +1,4 @@
-"""Who somebody in Slack is: the actor behind a payload, with the user groups that a policy asks about."""
+"""People in Slack: the actor behind a payload, with the user groups that a policy asks about."""
 
 from __future__ import annotations
 
@@ -18,27 +18,25 @@ from supervisor.core.persona import Approvers
 from supervisor.core.state import Session
 
 FRESH_SECONDS = 60.0
-# A name is worth no longer wait: whoever asked is to be answered within Slack's three seconds.
+# A listener that waits for them still has to acknowledge within Slack's three seconds.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
 class GroupUnknown(FlagmanError):
-    """Slack cannot say who is in a group, so nobody is taken for a member."""
+    """Slack does not answer who is in a group, so no person counts as a member."""
 
     code = "group_unknown"
-    status = 503
 
     def __init__(self, group: str) -> None:
         super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
 
 
 class ZoneUnknown(FlagmanError):
-    """Slack cannot say where the person is, so `09:00` means nothing."""
+    """Slack does not answer in which time zone the person is, so `09:00` has no meaning."""
 
     code = "zone_unknown"
-    status = 503
 
     def __init__(self) -> None:
         super().__init__("Slack does not say your time zone right now. Please try again in a moment.")
@@ -56,7 +54,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 class People:
-    """Names and group memberships, remembered for a minute."""
+    """Names, time zones and group memberships, remembered for a minute."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client

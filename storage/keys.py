@@ -83,8 +83,9 @@ def changed_channel(partition: int) -> str:
     return f"{tag(partition)}:changed"
 
 
-def thread(channel: str, ts: str) -> str:
-    return f"{_PREFIX}:thread:{channel}:{ts}"
+def place(place: str) -> str:
+    """The session that is shown at a place; the name of the key is that of stores from before."""
+    return f"{_PREFIX}:thread:{place}"
 
 
 def delivery(delivery_id: str) -> str:

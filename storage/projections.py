@@ -1,4 +1,4 @@
-"""What has been shown where: rows a session, thread look-ups, deliveries seen, waits that a peer imposed."""
+"""What has been shown where: rows a session, sessions by place, deliveries seen, waits that a peer imposed."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class ProjectionStore:
             standing = await self._record_first(keys=[keys.projection(session_id)], args=[key, intent, row])
         return cast(bytes | None, standing)
 
-    async def bind_thread(self, channel: str, ts: str, session_id: str) -> None:
+    async def bind_place(self, place: str, session_id: str) -> None:
         with reaching_store():
-            await self._redis.set(keys.thread(channel, ts), session_id)
+            await self._redis.set(keys.place(place), session_id)
 
-    async def session_of_thread(self, channel: str, ts: str) -> str | None:
+    async def session_at(self, place: str) -> str | None:
         with reaching_store():
-            value = await self._redis.get(keys.thread(channel, ts))
+            value = await self._redis.get(keys.place(place))
         return value.decode() if isinstance(value, bytes) else value
 
     async def delivered(self, delivery_id: str) -> bool:

@@ -22,7 +22,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 SHORTEST = 16
 MOST = 500
 FRESH = timedelta(minutes=1)
-# Lower case only, so that no name can pass for the id of somebody in Slack.
+# Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
 _FORM = "name:scope+scope:key, with the scopes launch, approve, read and admin"
 

@@ -96,7 +96,7 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
 
 
 def _wakes(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
-    """Who else has to look: the parent of a sub-agent that ended, and those whose board in Slack shows it."""
+    """Who else has to look: the parent of a sub-agent that ended, and those whose board shows it."""
     lineage = after.lineage
     if lineage is None:
         return []

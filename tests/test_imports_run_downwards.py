@@ -11,7 +11,70 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("storage", "supervisor", "handlers", "bot")
+# What each room may import, besides itself. A room is a folder with all below it, a module at the top of its layer,
+# or (`supervisor`) what lies at the top of a layer and is no room of its own. Each names rooms above it only, so that
+# there is no circle.
+ROOMS: dict[str, str] = {
+    "storage": "",
+    "supervisor/core": "",
+    "supervisor/tools": "storage supervisor/core",
+    "supervisor/models": "supervisor/core",
+    "supervisor/personas": "storage supervisor/core",
+    "supervisor": "storage supervisor/core supervisor/tools supervisor/personas",
+    "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
+    "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
+    "handlers/action_ids": "supervisor/core",
+    "handlers/origin": "supervisor/core",
+    "handlers/users": "supervisor/core",
+    "handlers/blocks": "supervisor/core",
+    "handlers/middleware": "storage supervisor/core handlers/blocks",
+    "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
+    "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
+    "handlers/projection": (
+        "storage supervisor/core supervisor supervisor/runtime "
+        "handlers/origin handlers/blocks handlers/middleware handlers/messages"
+    ),
+    "handlers/context": (
+        "storage supervisor/core supervisor handlers/action_ids handlers/users handlers/projection"
+    ),
+    "handlers/listeners": (
+        "supervisor/core supervisor/tools supervisor supervisor/session_log "
+        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "handlers/messages handlers/modals handlers/context"
+    ),
+    "handlers/app": "handlers/middleware handlers/context handlers/listeners",
+    "bot/playground": "",
+    "bot/settings": "supervisor/core supervisor",
+    "bot/secret_key": "supervisor/core bot/settings",
+    "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
+    "bot/compose": (
+        "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
+        "supervisor/runtime supervisor/session_log handlers/projection bot/settings bot/secret_key bot/resume_hints"
+    ),
+    "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
+    "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
+    "bot/sdk": (
+        "storage supervisor/core supervisor/models supervisor supervisor/session_log "
+        "handlers/origin bot/settings bot/compose bot/clock bot/local_key"
+    ),
+    "bot/doctor": (
+        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/compose bot/sdk"
+    ),
+    "bot/api": (
+        "storage supervisor/core supervisor supervisor/session_log handlers/origin bot/compose bot/sdk"
+    ),
+    "bot/processes": (
+        "storage supervisor/core "
+        "handlers/users handlers/projection handlers/context handlers/app "
+        "bot/playground bot/settings bot/compose bot/clock bot/local_key bot/api"
+    ),
+    "bot/cli": (
+        "storage supervisor/core supervisor/tools supervisor supervisor/session_log handlers/blocks "
+        "bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/doctor bot/processes"
+    ),
+}
 LONGEST = 400
+MOST_FILES = 20
 # What reaches outside, or gives another answer each time it is asked.
 _IO = (
     "asyncio concurrent contextvars ctypes fcntl ftplib getpass glob http imaplib io logging mmap "
@@ -37,6 +100,34 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.lineno, f"{'.' * node.level}{node.module or ''}"
+
+
+def room_of(path: str) -> str:
+    """The room of a module, by its path without ending; the longest name that fits."""
+    parts = path.split("/")
+    names = ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((name for name in names if name in ROOMS), "")
+
+
+def strangers(path: str, tree: ast.AST) -> list[str]:
+    """Imports of rooms that the room of `path` may not import."""
+    room = room_of(path)
+    allowed = {room, *ROOMS[room].split()}
+    return [
+        f"{line}: {name}"
+        for line, name in imports(tree)
+        if _root(name) in LAYERS and not _rooms_of(name, tree, line) <= allowed
+    ]
+
+
+def _rooms_of(name: str, tree: ast.AST, line: int) -> set[str]:
+    """The rooms of what a line imports: of `from bot import settings` it is that of `bot/settings`."""
+    path = name.replace(".", "/")
+    nodes = [
+        n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.lineno, n.module) == (line, name)
+    ]
+    names = [f"{path}/{alias.name}" for node in nodes for alias in node.names] or [path]
+    return {room_of(one) for one in names}
 
 
 def upwards(tree: ast.AST, layer: str) -> list[str]:
@@ -73,6 +164,10 @@ def importing(*roots: str) -> Callable[[ast.AST], list[str]]:
     return check
 
 
+def _module(path: Path) -> str:
+    return str(path.relative_to(ROOT).with_suffix("")).removesuffix("/__init__")
+
+
 def _root(name: str) -> str:
     return name.partition(".")[0]
 
@@ -93,6 +188,45 @@ def offences(folder: str, check: Callable[[ast.AST], list[str]]) -> list[str]:
 def test_imports_run_downwards(layer: str) -> None:
     assert files(layer)
     assert offences(layer, lambda tree: upwards(tree, layer)) == []
+
+
+def test_every_module_is_in_a_room_and_each_room_names_rooms_above_it() -> None:
+    for layer in LAYERS:
+        for path in files(layer):
+            if len(path.relative_to(ROOT).parts) > 2 or path.stem != "__init__":
+                assert room_of(_module(path)), path
+    names = list(ROOMS)
+    for number, (room, allowed) in enumerate(ROOMS.items()):
+        assert set(allowed.split()) <= set(names[:number]), room
+        assert files(room) or (ROOT / f"{room}.py").exists(), room
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_what_its_line_names(room: str) -> None:
+    paths = [p for layer in LAYERS for p in files(layer) if room_of(_module(p)) == room]
+    assert paths
+    found = {
+        str(path.relative_to(ROOT)): strangers(_module(path), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+    }
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_line_names_no_room_that_is_not_imported(room: str) -> None:
+    paths = [p for layer in LAYERS for p in files(layer) if room_of(_module(p)) == room]
+    imported: set[str] = set()
+    for path in paths:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for line, name in imports(tree):
+            imported |= _rooms_of(name, tree, line) if _root(name) in LAYERS else set()
+    assert set(ROOMS[room].split()) <= imported
+
+
+def test_no_folder_has_too_many_files() -> None:
+    folders = {p.parent for folder in (*LAYERS, "tests/e2e", "tests/messages") for p in files(folder)}
+    counts = {str(f.relative_to(ROOT)): sum(p.is_file() for p in f.iterdir()) for f in folders}
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
 
 
 def test_the_core_is_pure() -> None:
@@ -130,6 +264,13 @@ def test_no_file_is_too_long() -> None:
 
 
 # The checks themselves
+
+
+def test_a_stranger_is_found_wherever_it_hides() -> None:
+    source = "from supervisor import service\nfrom supervisor.core import state\ndef f():\n    import bot.api.app\n"
+    assert strangers("supervisor/tools/shell", ast.parse(source)) == ["1: supervisor", "4: bot.api.app"]
+    assert strangers("supervisor/runtime/job", ast.parse(source)) == ["4: bot.api.app"]
+    assert strangers("handlers/app", ast.parse("from handlers import middleware, users")) == ["1: handlers"]
 
 
 def found(check: Callable[[ast.AST], list[str]], source: str) -> list[str]:

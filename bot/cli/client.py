@@ -65,10 +65,12 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 
 
 def _for_terminal(error: Exception) -> str:
-    """The sentence, with what one types here in place of what one types in Slack."""
-    from supervisor.core.errors import KeyRefused, Unavailable
+    """The sentence, with the command that helps, if there is one."""
+    from supervisor.core.errors import KeyRefused, SessionNotFound, Unavailable
 
-    sentence = str(error).replace("`/agent ", "`flagman ")
+    sentence = str(error)
+    if getattr(error, "code", "") == SessionNotFound.code:
+        return f"{sentence} `flagman list` shows the ones there are."
     if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):
         return f"{sentence} Start it with `flagman serve`, or set FLAGMAN_URL."
     if isinstance(error, KeyRefused):

@@ -123,11 +123,16 @@ GROUPS = (
 BOT_IS_IN = ("C0OPS0001", "C0DEPLOY1")
 
 
+def flagman_command(name: str) -> Command:
+    """The slash command as Flagman declares it; `name` has its slash."""
+    return Command(name, "launch <persona> <task>", "Launch and steer agents")
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What the app under trial has declared to Slack."""
 
-    commands: tuple[Command, ...] = (Command("/agent", "launch <persona> <task>", "Launch and steer agents"),)
+    commands: tuple[Command, ...] = (flagman_command("/agent"),)
     shortcuts: tuple[Shortcut, ...] = ()
     events: frozenset[str] = field(
         default=frozenset(

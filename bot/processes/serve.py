@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import Clock
 from bot.compose import Core, core, gateway, workers
 from bot.local_key import local_key
 from bot.processes import slack
-from bot.processes.clock import Clock
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listening
 from bot.settings import Settings

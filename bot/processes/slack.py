@@ -22,8 +22,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.compose import Core, now
 from bot.settings import Settings
 from handlers.app import register
-from handlers.context import Deps
-from handlers.projection.file_upload import Files
+from handlers.context import ListenerContext
+from handlers.projection.file_upload import FileUploads
 from handlers.users import People
 from supervisor.core.errors import InvalidInput
 
@@ -77,11 +77,11 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         process_before_response=True,
     )
     people = People(client)
-    files = Files(client, parts.artifacts(), parts.rows, parts.mask)
-    deps = Deps(
+    files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
+    flagman = ListenerContext(
         parts.supervisor, parts.rows, people, files, parts.schedules, now, parts.mask, settings.command
     )
-    register(app, deps)
+    register(app, flagman)
     return app
 
 

@@ -81,7 +81,7 @@ async def _running(settings: Settings, given: Gateway | None) -> AsyncIterator[C
     from slack_sdk.web.async_client import AsyncWebClient
 
     from bot import compose
-    from bot.processes.clock import Clock
+    from bot.clock import Clock
 
     async with compose.core(settings) as parts, Clock(parts), parts.recorder():
         gateway = given or compose.gateway(settings)

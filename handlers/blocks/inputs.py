@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from handlers.blocks.json_schema import Argument
 from handlers.blocks.text import Block, one_line, visible
-from handlers.messages.message import Mask
 
+Mask = Callable[[str], str]
 MOST_CHARACTERS = 3000
 MOST_OPTIONS = 100
 LONG_LINE = 60

@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.blocks.text import Block, context, escape, linked, moment, mrkdwn, one_line, person
 from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
 from handlers.messages.message import Message
-from handlers.messages.pending import Ask, in_all
+from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.subagents import Family, Member
 from supervisor.core.state import Session
 
@@ -17,7 +17,7 @@ DECISIONS_SHOWN = 3
 _VERDICTS = {"retry": "retried", "skip": "left out", "stop": "the rest stopped"}
 
 
-def board(session: Session, waiting: Sequence[Ask], family: Family) -> Iterator[Message]:
+def board(session: Session, waiting: Sequence[PendingItem], family: Family) -> Iterator[Message]:
     """None for a session whose sub-agents never asked; a sub-agent leaves its own to the board of its root."""
     if session.lineage is not None:
         return
@@ -26,8 +26,8 @@ def board(session: Session, waiting: Sequence[Ask], family: Family) -> Iterator[
         return
     shown = _fitting(waiting)
     blocks: list[Block] = [mrkdwn(_headline(waiting))]
-    for ask in shown:
-        blocks += [{"type": "divider"}, *ask.blocks]
+    for item in shown:
+        blocks += [{"type": "divider"}, *item.blocks]
     if len(waiting) > len(shown):
         blocks += [{"type": "divider"}, context(_rest(waiting[len(shown) :], family))]
     if decided:
@@ -35,30 +35,30 @@ def board(session: Session, waiting: Sequence[Ask], family: Family) -> Iterator[
     yield Message("board", escape(_text(waiting)), tuple(blocks), urgent=False)
 
 
-def _headline(waiting: Sequence[Ask]) -> str:
+def _headline(waiting: Sequence[PendingItem]) -> str:
     if not waiting:
         return ":white_check_mark: *Nothing waits for a decision.*"
     return f":raised_hand: *{in_all(waiting)}*" + (" · oldest first" if len(waiting) > 1 else "")
 
 
-def _text(waiting: Sequence[Ask]) -> str:
+def _text(waiting: Sequence[PendingItem]) -> str:
     if not waiting:
         return "Nothing waits for a decision."
-    return f"{in_all(waiting)}: {'; '.join(one_line(ask.brief, 160) for ask in waiting[:ROWS_A_MESSAGE])}"
+    return f"{in_all(waiting)}: {'; '.join(one_line(item.brief, 160) for item in waiting[:ROWS_A_MESSAGE])}"
 
 
-def _fitting(waiting: Sequence[Ask]) -> Sequence[Ask]:
+def _fitting(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
     size = 0
-    for count, ask in enumerate(waiting):
-        size += ask.size
+    for count, item in enumerate(waiting):
+        size += item.size
         if count == ROWS_A_MESSAGE or (count and size > SHOWN_A_MESSAGE):
             return waiting[:count]
     return waiting
 
 
-def _rest(left: Sequence[Ask], family: Family) -> str:
+def _rest(left: Sequence[PendingItem], family: Family) -> str:
     """In the threads of their sessions they can be decided now; here as soon as there is room."""
-    cards = {ask.session_id: linked(one_line(ask.path, 60), family.card(ask.session_id)) for ask in left}
+    cards = {item.session_id: linked(one_line(item.path, 60), family.card(item.session_id)) for item in left}
     names = list(cards.values())
     more = f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
     return f":arrow_down: {len(left)} more, from {', '.join(names[:NAMES_SHOWN])}{more}"

@@ -22,7 +22,7 @@ from handlers.messages.files import files
 from handlers.messages.headline import headline
 from handlers.messages.message import Mask, Message
 from handlers.messages.pauses import cancel, money, spent, ways_on
-from handlers.messages.pending import Ask, in_all
+from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Family
@@ -45,7 +45,7 @@ MARK = {
 }
 
 
-def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Ask] = ()) -> Message:
+def card(session: Session, mask: Mask, family: Family, waiting: Sequence[PendingItem] = ()) -> Message:
     """The card as the session stands; `waiting` is what its sub-agents ask of people."""
     parted = session.waiting_for == "children_running"
     title = (

@@ -35,7 +35,7 @@ STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceed
 
 
 @dataclass(frozen=True)
-class Ask:
+class PendingItem:
     """One row: since when it waits, whose it is (with where to find it), and how much room it takes."""
 
     since: datetime
@@ -46,19 +46,19 @@ class Ask:
     size: int
 
 
-def asks(session: Session, mask: Mask, family: Family) -> list[Ask]:
+def pending_items(session: Session, mask: Mask, family: Family) -> list[PendingItem]:
     """Every approval, question, stop and failure that somebody has to decide on."""
     rows = list(_failures(session, "", mask, family))
     for member in family.members(session):
         rows += _of_member(member, mask, family)
-    return sorted(rows, key=lambda ask: ask.since)
+    return sorted(rows, key=lambda item: item.since)
 
 
-def in_all(waiting: Sequence[Ask]) -> str:
+def in_all(waiting: Sequence[PendingItem]) -> str:
     return "1 decision waits" if len(waiting) == 1 else f"{len(waiting)} decisions wait"
 
 
-def _of_member(member: Member, mask: Mask, family: Family) -> Iterator[Ask]:
+def _of_member(member: Member, mask: Mask, family: Family) -> Iterator[PendingItem]:
     session = member.session
     if session.ended:
         return
@@ -75,15 +75,17 @@ def _who(path: str, session_id: str, family: Family) -> str:
     return f"*{linked(one_line(path, 90), family.card(session_id))}*"
 
 
-def _approval(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
+def _approval(member: Member, call: Call, mask: Mask, family: Family) -> PendingItem:
     session, tool = member.session, one_line(call.call.tool, 80)
     title = f":raised_hand: {_who(member.path, session.id, family)} wants to run *{escape(tool)}*"
     brief = f"{member.path}: {tool} {one_line(mask(full_text(call)), 60)}"
     blocks = row(session, call, mask, title)
-    return Ask(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, room(call))
+    return PendingItem(
+        call.requested_at or session.changed_at, member.path, session.id, brief, blocks, room(call)
+    )
 
 
-def _question(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
+def _question(member: Member, call: Call, mask: Mask, family: Family) -> PendingItem:
     session = member.session
     words = shorten(mask(call.question), WORDS_SHOWN)
     blocks = [
@@ -93,10 +95,10 @@ def _question(member: Member, call: Call, mask: Mask, family: Family) -> Ask:
     ]
     size = len(words) + sum(map(len, call.options)) + ROW_CHARACTERS
     brief = f"{member.path}: {one_line(words, 60)}"
-    return Ask(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
+    return PendingItem(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
 
 
-def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
+def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> PendingItem:
     session, (mark, words) = member.session, apart(WAITING[pause.reason])
     title = f":{mark}: {_who(member.path, session.id, family)} {words[:1].lower()}{words[1:]}"
     why = shorten(mask(pause.detail), WORDS_SHOWN)
@@ -104,10 +106,10 @@ def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
     # What it has used says more than that it is used up.
     blocks = [mrkdwn(title), *(spent(session) or [plain(why)]), actions]
     brief = f"{member.path}: {words}"
-    return Ask(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
+    return PendingItem(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
 
 
-def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[Ask]:
+def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[PendingItem]:
     for child in failures(parent):
         path = f"{above} › {child.name}" if above else child.name
         words = shorten(mask(child.result), WORDS_SHOWN) or "It said nothing."
@@ -118,7 +120,7 @@ def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterat
         ]
         since = child.finished_at or parent.changed_at
         brief = f"{path} {child.state}: {one_line(words, 60)}"
-        yield Ask(since, path, child.id, brief, blocks, len(words) + ROW_CHARACTERS)
+        yield PendingItem(since, path, child.id, brief, blocks, len(words) + ROW_CHARACTERS)
 
 
 def _ways_on(parent: Session, child: Child) -> Block:

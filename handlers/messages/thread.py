@@ -7,7 +7,7 @@ from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Mask, Message
 from handlers.messages.notices import cut_off, ending, pauses, questions
-from handlers.messages.pending import asks
+from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
 from handlers.messages.subagents import Family
 from supervisor.core.state import Session
@@ -17,7 +17,7 @@ def thread(session: Session, mask: Mask = str, family: Family | None = None) -> 
     """The projection of a session: a pure function of its state and of that of its sub-agents."""
     family = family or Family()
     # What a sub-agent of its own asks is for the board of its root.
-    waiting = [] if session.lineage else asks(session, mask, family)
+    waiting = [] if session.lineage else pending_items(session, mask, family)
     new = _new(session)
     return [
         card(session, mask, family, waiting),

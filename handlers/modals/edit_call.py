@@ -1,4 +1,4 @@
-"""The window in which a proposed call is changed: an input for each argument, made from the tool's own schema."""
+"""The modal in which a proposed call is changed: an input for each argument, made from the tool's own schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.blocks.inputs import ABSENT, Field, Unfit, make_field
 from handlers.blocks.json_schema import arguments
 from handlers.blocks.text import Block, context, escape, mrkdwn, one_line, preformatted, visible
 from handlers.messages.message import Mask
-from handlers.modals.forms import modal
+from handlers.modals.modal import modal
 from handlers.modals.plan_inputs import PlanFields, State
 from supervisor.core.delegation import LAUNCH, PLAN, plan_of
 from supervisor.core.digest import digest
@@ -69,12 +69,12 @@ class EditForm:
             return []
         names = [escape(one_line(field.mask(field.argument.name), 40)) for field in self.left]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        words = [f"No room here for {', '.join(names[:NAMES_SHOWN])}{more}."] if names else []
+        sentences = [f"No room here for {', '.join(names[:NAMES_SHOWN])}{more}."] if names else []
         if self.plan and self.plan.left:
-            words.append(f"{self.plan.left} further subtasks have no room here.")
+            sentences.append(f"{self.plan.left} further subtasks have no room here.")
         command = f"`flagman approve {session.id} {self.call.call_id} --edit`"
-        words.append(f"They stay as they are; {command} on the command line changes them.")
-        return [context(" ".join(words))]
+        sentences.append(f"They stay as they are; {command} on the command line changes them.")
+        return [context(" ".join(sentences))]
 
     def read(self, state: State) -> tuple[Json, dict[str, str]]:
         """All arguments as they are now, those that were not changed exactly as they were; and by block what is wrong.
@@ -145,6 +145,13 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Mask) -> Ed
         left=tuple(fields[len(shown) :]),
         plan=plan,
     )
+
+
+def saved_modal(call: Call) -> Block:
+    """After a change that its author may not approve."""
+    tool = escape(one_line(call.call.tool, 80))
+    text = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
+    return modal(View.CALL, "Saved", [mrkdwn(text)], "")
 
 
 def _plan(call: Call, roster: Sequence[str], mask: Mask) -> PlanFields | None:

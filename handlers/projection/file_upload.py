@@ -1,4 +1,4 @@
-"""The files of a session in Slack: which there are, and one of them posted into its thread."""
+"""Lists the files of a session, and posts one of them into its thread in Slack."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import escape, one_line, person, visible
-from handlers.middleware import sentence
+from handlers.middleware import refusal
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 
-# Whoever asked is to be answered within Slack's three seconds; a slower upload goes on behind it.
+# Seconds: the person is answered within Slack's three; a slower upload goes on behind that.
 PATIENCE = 1.2
 _log = logging.getLogger("flagman.files")
 _WHY = {
@@ -34,14 +34,13 @@ _WHY = {
 
 
 class UploadRefused(FlagmanError):
-    """Slack did not take a file."""
+    """Slack did not take a file; the message says why, as far as Slack says it."""
 
     code = "upload_refused"
-    status = 502
 
 
-class Files:
-    """Uploads that take longer than somebody can wait for are kept until they end."""
+class FileUploads:
+    """Lists and posts files. An upload that outlasts the acknowledgement goes on in a task of its own."""
 
     def __init__(
         self,
@@ -55,10 +54,13 @@ class Files:
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
+        """The files that the session wrote, the oldest first."""
         return await asyncio.to_thread(self._artifacts.list, session)
 
     async def post(self, session: Session, path: str, actor: Actor, asked_in: Place) -> tuple[Place, bool]:
-        """Where it goes, and whether it is there by now; otherwise it follows, or the asker is told why not.
+        """Post a file. Returns where it goes, and whether it is there by now.
+
+        Otherwise it follows, or the person who asked for it is told why not.
 
         It goes into the session's thread, or where it was asked for if there is none. Raises ArtifactNotFound,
         ArtifactTooLarge, InvalidInput or UploadRefused.
@@ -110,7 +112,7 @@ class Files:
         name = one_line(self._mask(PurePosixPath(path).name), 200)
         try:
             await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)
-        except (NotNow, Gone, Refused) as problem:
+        except (RetryLater, MessageDeleted, SlackRejected) as problem:
             _log.error("%s was not uploaded: %s", path, problem)
             why = _WHY.get(str(problem), "please try again in a moment.")
             raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from problem
@@ -119,16 +121,16 @@ class Files:
         try:
             await upload
         except UploadRefused as refused:
-            words = sentence(refused)
+            message = refusal(visible(str(refused)))
             try:
                 await self._client.chat_postEphemeral(
                     channel=place.channel,
                     user=actor.id.partition(":")[2],
                     thread_ts=place.thread_ts or None,
-                    text=words,
+                    text=message,
                 )
             except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as problem:
-                _log.warning("“%s” could not be shown: %s", words, problem)
+                _log.warning("“%s” could not be shown: %s", message, problem)
 
 
 def _text(content: bytes) -> str | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import Gone, NotNow, Refused, SlackSender
+from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.state import Session
@@ -20,8 +20,11 @@ LATE = timedelta(seconds=10)
 _log = logging.getLogger("flagman.projector")
 
 
-class Uploads:
-    """`document` gives the text. What is recorded comes before what is sent, as with messages."""
+class LogUploads:
+    """The projector calls `share` for each session. `document` gives the text of a session's SESSION_LOG.
+
+    The intent is recorded before the file is sent, as with messages.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Uploads:
         self._told = False
 
     async def share(self, session: Session, thread: Place, row: Row | None) -> datetime | None:
-        """Share it if that is due and not done; when to come again, if later. Raises NotNow."""
+        """Share the document once, some time after the end. Returns when to call again, if later. Raises RetryLater."""
         if not session.ended or not thread.thread_ts or (row and row.shows):
             return None
         due = session.changed_at + LATE
@@ -46,7 +49,7 @@ class Uploads:
         try:
             await self._once(session, row, maybe_there=maybe_there)
             row.shows = DONE
-        except (Gone, Refused) as refused:
+        except (MessageDeleted, SlackRejected) as refused:
             row.shows = REFUSED
             self._tell(session, str(refused))
         except LogUnreadable as error:
@@ -67,11 +70,11 @@ class Uploads:
         since = session.began_at if session.restored_at else self._clock()
         row = Row(channel=thread.channel, thread_ts=thread.thread_ts, intended_at=since.timestamp())
         if not await self._rows.intend(session.id, KEY, row.data):
-            raise NotNow(1, "another worker is about to upload the SESSION_LOG")
+            raise RetryLater(1, "another worker is about to upload the SESSION_LOG")
         return row
 
     def _tell(self, session: Session, why: str) -> None:
-        """One line for all sessions: whoever runs Flagman has to give it the scope, or does not want files."""
+        """Write one warning for all sessions: a missing scope is missing for each of them."""
         level = logging.INFO if self._told else logging.WARNING
         hint = (
             "; give the app the scope files:write to have it in the thread" if why == "missing_scope" else ""

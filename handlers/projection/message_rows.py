@@ -8,7 +8,7 @@ from pydantic import BaseModel
 class Row(BaseModel):
     """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
 
-    `thread_ts` is the thread it is a reply in; `gone` says that somebody deleted it.
+    `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack.
     """
 
     channel: str

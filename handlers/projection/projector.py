@@ -1,4 +1,4 @@
-"""The log to Slack: brings a session's messages to what they should be, whatever was interrupted before.
+"""Brings a session's messages in Slack to what its log says, whatever was interrupted before.
 
 Level-triggered: a job says that a session changed, not what to send. Each message has a row: first the intent,
 then where it stands and what it shows. An intent without a place is looked up in Slack before it is posted again.
@@ -15,10 +15,16 @@ from handlers.blocks.text import context
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
 from handlers.origin import Place
-from handlers.projection.log_upload import KEY, Uploads
+from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import Away, Gone, NotNow, Refused, SlackSender
-from handlers.projection.subagents import Families
+from handlers.projection.slack_client import (
+    ChannelUnavailable,
+    MessageDeleted,
+    RetryLater,
+    SlackRejected,
+    SlackSender,
+)
+from handlers.projection.subagents import Subagents
 from storage.projections import ProjectionStore
 from storage.queue import Started
 from supervisor.core.errors import SessionNotFound
@@ -31,7 +37,7 @@ _log = logging.getLogger("flagman.projector")
 
 
 class Projector:
-    """The handler of the outbox queue."""
+    """The handler of the outbox queue; a worker of `bot/compose.py` calls `project` for each session in it."""
 
     def __init__(
         self,
@@ -40,11 +46,11 @@ class Projector:
         sender: SlackSender,
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
-        families: Families,
-        uploads: Uploads,
+        subagents: Subagents,
+        uploads: LogUploads,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
-        self._clock, self._mask, self._families = clock, mask, families
+        self._clock, self._mask, self._subagents = clock, mask, subagents
         self._uploads = uploads
 
     async def project(self, started: Started, signals: Signals) -> Done | Later:
@@ -53,25 +59,25 @@ class Projector:
         try:
             session = await self._sessions.absorb(session_id, started.log)
         except SessionNotFound:
-            # Somebody's relative, which may be restored later and is queued then.
+            # A relative of another session; where it is restored later, it is queued then.
             return Done()
         place = Place.of(session)
         if place is None:
             return Done()
         try:
-            return await self._converge(session, place, signals, again=started.tries > 0)
-        except NotNow as wait:
+            return await self._converge(session, place, signals, retried=started.tries > 0)
+        except RetryLater as wait:
             _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
             return Later(self._clock() + timedelta(seconds=wait.seconds))
 
     async def _converge(
-        self, session: Session, place: Place, signals: Signals, *, again: bool
+        self, session: Session, place: Place, signals: Signals, *, retried: bool
     ) -> Done | Later:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
         due: datetime | None = None
-        messages = thread(session, self._mask, await self._families.of(session))
+        messages = thread(session, self._mask, await self._subagents.of(session))
         for message in messages:
             if signals.stopping.is_set():
                 return Later(None)
@@ -84,9 +90,9 @@ class Projector:
                 row = await self._show(session, place, message, row)
             if message.key == "card" and row:
                 place = Place(row.channel, place.user, row.thread_ts or row.ts)
-                # Who worked on this before may have died before it told them.
-                if again or row.ts != before:
-                    await self._families.card_moved(session)
+                # An earlier worker may have died before it told them.
+                if retried or row.ts != before:
+                    await self._subagents.card_moved(session)
         await self._retire(session, rows, {m.key for m in messages})
         due = due or await self._uploads.share(session, place, rows.get(KEY))
         return Later(due) if due else Done()
@@ -99,7 +105,7 @@ class Projector:
         return due if due > self._clock() else None
 
     async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
-        """The row after it; None where Slack refuses the message."""
+        """Post or update the message. Returns its row, or None where Slack refuses the message."""
         if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
@@ -114,9 +120,9 @@ class Projector:
                 return await self._post_once(session, message, row)
             shown = _in(row, session, message)
             await self._sender.update(row.channel, row.ts, shown)
-        except Gone:
+        except MessageDeleted:
             return await self._replace(session, place, message, row)
-        except Refused as refused:
+        except SlackRejected as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
         row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
@@ -125,9 +131,9 @@ class Projector:
         return row
 
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
-        """What people write below the card is for this session."""
+        """Record that replies below the card are for this session."""
         if message.key == "card":
-            await self._rows.bind_thread(row.channel, row.thread_ts or row.ts, session.id)
+            await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
 
     async def _new_row(self, session: Session, place: Place) -> Row:
         # A person stands for the direct conversation with them.
@@ -139,7 +145,7 @@ class Projector:
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
         row = await self._new_row(session, place)
         if not await self._rows.intend(session.id, message.key, row.data):
-            raise NotNow(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
+            raise RetryLater(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
 
     async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
@@ -147,11 +153,11 @@ class Projector:
         shown = _in(intent, session, message)
         try:
             ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
-        except (Gone, Away) as problem:
+        except (MessageDeleted, ChannelUnavailable) as problem:
             elsewhere = await self._elsewhere(session, intent, problem)
             await self._swap(session, message, intent, elsewhere)
             if session.restored_at:
-                raise NotNow(0, f"{message.key} may have been posted there before") from problem
+                raise RetryLater(0, f"{message.key} may have been posted there before") from problem
             return await self._post_once(session, message, elsewhere)
         now = self._clock().timestamp()
         # The intent has served; a paused session's row stays small.
@@ -160,33 +166,40 @@ class Projector:
         await self._bind(session, message, posted)
         try:
             return await self._swap(session, message, intent, posted)
-        except NotNow:
+        except RetryLater:
             await self._sender.delete(posted.channel, posted.ts)
             raise
 
-    async def _elsewhere(self, session: Session, intent: Row, problem: Gone | Away) -> Row:
-        """Where a message goes instead: into the channel if its thread is gone, or else to who launched it."""
-        if isinstance(problem, Gone) and intent.thread_ts:
+    async def _elsewhere(
+        self, session: Session, intent: Row, problem: MessageDeleted | ChannelUnavailable
+    ) -> Row:
+        """Where it goes instead: into the channel if its thread is deleted, or else to the person who launched it."""
+        if isinstance(problem, MessageDeleted) and intent.thread_ts:
             return intent.model_copy(update={"thread_ts": ""})
         origin = Place.of(session)
-        if isinstance(problem, Gone) or not origin or not origin.user or intent.channel.startswith("D"):
+        if (
+            isinstance(problem, MessageDeleted)
+            or not origin
+            or not origin.user
+            or intent.channel.startswith("D")
+        ):
             raise problem
         channel = await self._sender.direct(origin.user)
         return intent.model_copy(update={"channel": channel, "thread_ts": ""})
 
     async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
-        """The row that stands now, about the message of `row`. Raises NotNow where it is about another."""
+        """The row that stands now, about the message of `row`. Raises RetryLater where it is about another."""
         standing = await self._rows.record_first(session.id, message.key, intent.data, row.data)
         if standing is None:
             return row
         # The one who took over may have found ours, and goes on with it.
         theirs = Row.model_validate_json(standing)
         if not row.ts or theirs.ts != row.ts:
-            raise NotNow(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
+            raise RetryLater(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
         return theirs
 
     async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
-        """Somebody deleted the message: it is posted anew while the session lives, and stays away afterwards."""
+        """Post a message that was deleted in Slack again; after the end of the session it stays deleted."""
         if session.ended and row:
             row.gone = True
             await self._record(session, message.key, row)
@@ -195,12 +208,12 @@ class Projector:
         await self._record(session, message.key, row)
         try:
             return await self._post_once(session, message, row)
-        except (Gone, Refused) as refused:
+        except (MessageDeleted, SlackRejected) as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
-        """Messages that the session no longer asks for lose their buttons."""
+        """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
             if key in wanted or row.gone or not row.ts or row.shows == "retired":
                 continue
@@ -209,7 +222,7 @@ class Projector:
             )
             try:
                 await self._sender.update(row.channel, row.ts, settled)
-            except (Gone, Refused) as error:
+            except (MessageDeleted, SlackRejected) as error:
                 _log.info("%s: %s could not be retired: %s", session.id, key, error)
             row.shows = "retired"
             await self._record(session, key, row)

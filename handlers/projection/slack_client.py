@@ -41,7 +41,7 @@ _log = logging.getLogger("flagman.sending")
 MEND_SECONDS = 30.0
 
 
-class NotNow(Exception):
+class RetryLater(Exception):
     """Slack cannot take it now; try again after `seconds`. What was sent may have arrived."""
 
     def __init__(self, seconds: float, why: str) -> None:
@@ -49,35 +49,35 @@ class NotNow(Exception):
         self.seconds = seconds
 
 
-class Gone(Exception):
+class MessageDeleted(Exception):
     """The message is no longer there."""
 
 
-class Refused(Exception):
+class SlackRejected(Exception):
     """Slack does not take it, now or later."""
 
 
-class Away(Refused):
+class ChannelUnavailable(SlackRejected):
     """The bot may not write, or read, in that channel."""
 
 
 class SlackSender:
-    """One workspace's messages; waits that Slack imposes are kept in the store and hold for every process."""
+    """Sends to one workspace; waits that Slack imposes are kept in the store, and every process keeps to them."""
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
 
     async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
-        """The ts of the new message. Raises NotNow, Gone, Away or Refused."""
+        """The ts of the new message. Raises RetryLater, MessageDeleted, ChannelUnavailable or SlackRejected."""
         try:
             return await self._post(channel, thread_ts, session_id, message, message.blocks)
-        except Refused as refused:
+        except SlackRejected as refused:
             if str(refused) not in _UNSHOWABLE:
                 raise
             return await self._post(channel, thread_ts, session_id, message, _bare(message))
 
     async def direct(self, user: str) -> str:
-        """The direct conversation with a person. Raises NotNow or Refused."""
+        """The direct conversation with a person. Raises RetryLater or SlackRejected."""
         opened = await self._call("conversations.open", user, users=user)
         return str(opened["channel"]["id"])
 
@@ -99,17 +99,17 @@ class SlackSender:
         return str(answer["ts"])
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
-        """Make an own message show `message`. Raises NotNow, Gone or Refused."""
+        """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or SlackRejected."""
         try:
             await self._update(channel, ts, message, message.blocks)
-        except Refused as refused:
+        except SlackRejected as refused:
             if str(refused) not in _UNSHOWABLE:
                 raise
             await self._update(channel, ts, message, _bare(message))
 
     async def delete(self, channel: str, ts: str) -> None:
-        """Take an own message back; one that is gone already is well. Raises NotNow or Refused."""
-        with suppress(Gone):
+        """Delete a message of the bot; one that is deleted already is no error. Raises RetryLater or SlackRejected."""
+        with suppress(MessageDeleted):
             await self._call("chat.delete", channel, channel=channel, ts=ts)
 
     async def _update(self, channel: str, ts: str, message: Message, blocks: tuple[Block, ...]) -> None:
@@ -121,7 +121,7 @@ class SlackSender:
         """The address of a message; empty where Slack does not say."""
         try:
             answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
-        except (NotNow, Gone, Refused) as problem:
+        except (RetryLater, MessageDeleted, SlackRejected) as problem:
             _log.info("%s in %s has no link: %s", ts, channel, problem)
             return ""
         found = str(answer.get("permalink") or "")
@@ -135,15 +135,15 @@ class SlackSender:
 
         try:
             return await self._look(channel, thread_ts, since, is_it)
-        except Away:
+        except ChannelUnavailable:
             return ""
-        except Refused as refused:
-            # Better shown twice than never: somebody waits for it.
+        except SlackRejected as refused:
+            # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return ""
 
     async def has_file(self, channel: str, thread_ts: str, name: str, *, since: float) -> bool:
-        """Whether a file of that name was shared in the thread. Raises NotNow, Gone, Away or Refused."""
+        """Whether a file of that name was shared in the thread. Raises as `post`."""
 
         def has_it(message: dict[str, Any]) -> bool:
             return any(file.get("name") == name for file in message.get("files") or ())
@@ -153,7 +153,7 @@ class SlackSender:
     async def upload(
         self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
     ) -> None:
-        """Share a file, in a thread if one is named. Raises NotNow, Gone, Away or Refused."""
+        """Share a file, in a thread if one is named. Raises as `post`."""
         await self._respect_waits(_UPLOAD, channel)
         try:
             await self._client.files_upload_v2(
@@ -167,7 +167,7 @@ class SlackSender:
         except SlackApiError as error:
             raise await self._problem(_UPLOAD, channel, error) from error
         except (SlackRequestError, *_UNREACHABLE) as error:
-            raise NotNow(RETRY_SECONDS, f"{_UPLOAD}: {type(error).__name__}") from error
+            raise RetryLater(RETRY_SECONDS, f"{_UPLOAD}: {type(error).__name__}") from error
 
     async def _look(
         self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
@@ -201,14 +201,14 @@ class SlackSender:
         except SlackApiError as error:
             raise await self._problem(method, scope, error) from error
         except _UNREACHABLE as error:
-            raise NotNow(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
+            raise RetryLater(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
 
     async def _respect_waits(self, method: str, scope: str) -> None:
         until = await self._waits.held_until(f"{method}:{scope}")
         if until is not None:
             left = until - datetime.now(UTC).timestamp()
             if left > 0:
-                raise NotNow(left, f"{method} is rate limited")
+                raise RetryLater(left, f"{method} is rate limited")
 
     async def _problem(self, method: str, scope: str, error: SlackApiError) -> Exception:
         response: Any = error.response
@@ -218,16 +218,16 @@ class SlackSender:
         if status == 429 or code in ("ratelimited", "rate_limited"):
             seconds = _seconds(response.headers)
             await self._waits.hold(f"{method}:{scope}", datetime.now(UTC) + timedelta(seconds=seconds))
-            return NotNow(seconds, f"{method} is rate limited")
+            return RetryLater(seconds, f"{method} is rate limited")
         if status >= 500 or code in _BUSY:
-            return NotNow(RETRY_SECONDS, f"{method}: {code or status}")
+            return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")
         if code in _KEYS:
-            return NotNow(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
+            return RetryLater(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
         if code in _GONE:
-            return Gone(code)
+            return MessageDeleted(code)
         if code in _AWAY:
-            return Away(code)
-        return Refused(code or f"status {status}")
+            return ChannelUnavailable(code)
+        return SlackRejected(code or f"status {status}")
 
 
 def _windows(since: float, *, whole: bool) -> list[tuple[str, str | None]]:

@@ -14,7 +14,7 @@ Mode = Literal["allow", "ask", "deny"]
 
 
 class Approvers(Frozen):
-    """Who may approve: any of `users` or members of `groups`; nobody named means anyone in the channel."""
+    """Who may approve: any of `users` or members of `groups`; nobody named means anyone who can see the session."""
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Approvers(Frozen):
     exclude_requester: bool = False
 
     def names(self, actor: str) -> bool:
-        """Whether `users` has this actor; a bare id there is a person in Slack."""
+        """Whether `users` has this actor; a bare id there is a person."""
         return actor in self.users or actor.removeprefix("slack:") in self.users
 
 

@@ -1,6 +1,6 @@
 """One model behind pydantic-ai's model layer: one attempt, one answer or one clear error.
 
-Importing this module imports pydantic-ai, which takes seconds: `provider` does it in a thread.
+Importing this module imports pydantic-ai, which takes seconds: `provider` does it off the event loop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from supervisor.models.messages import Answer, to_answer, to_messages, to_parame
 MALFORMED = (TypeError, AttributeError, LookupError, ValueError)
 
 
-class Channel:
+class Connection:
     """A ready model and its connections."""
 
     def __init__(self, name: str, model: Model) -> None:
@@ -72,9 +72,9 @@ def _settings(timeout: timedelta) -> ModelSettings:
     return ModelSettings(timeout=seconds, request_timeout=seconds, max_retries=0, cache=True)
 
 
-def make_channel(name: str) -> Channel:
-    """The channel for `provider:name`, without a call. Raises GatewayError (misconfigured)."""
+def make_connection(name: str) -> Connection:
+    """The connection for `provider:name`, without a call. Raises GatewayError (misconfigured)."""
     try:
-        return Channel(name, infer_model(name))
+        return Connection(name, infer_model(name))
     except (ai.UserError, ImportError, ValueError, OpenAIError) as error:
         raise failures.from_set_up(error, name) from error

@@ -1,6 +1,6 @@
 """Provider errors as sentences: what went wrong, whether waiting helps, what a person can do.
 
-Importing this module imports pydantic-ai, which takes seconds: only `channel` does, in a thread.
+Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
 
 from __future__ import annotations

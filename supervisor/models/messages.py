@@ -1,6 +1,6 @@
 """Our conversation as pydantic-ai's messages, and its response as our reply.
 
-Importing this module imports pydantic-ai, which takes seconds: only `channel` does, in a thread.
+Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
 
 from __future__ import annotations

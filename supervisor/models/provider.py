@@ -1,4 +1,4 @@
-"""The gateway to real models: one channel per model name, and the retries."""
+"""The gateway to real models: one connection per model name, and the retries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.models.backoff import Backoff
 
 if TYPE_CHECKING:
-    from supervisor.models.client import Channel
+    from supervisor.models.client import Connection
     from supervisor.models.messages import Answer
 
 
@@ -35,7 +35,7 @@ class ProviderGateway:
         self._attempts = attempts
         self._timeout = timeout
         self._backoff = Backoff(first_delay, max_delay)
-        self._channels: dict[str, Channel] = {}
+        self._connections: dict[str, Connection] = {}
         self._opening = asyncio.Lock()
 
     @property
@@ -44,14 +44,14 @@ class ProviderGateway:
 
     async def check(self, model: str | None = None) -> None:
         """Raise GatewayError (misconfigured) if the name or its key is unusable; makes no call."""
-        await self._channel(model or self._default_model)
+        await self._connection(model or self._default_model)
 
     async def reply(self, request: ModelRequest) -> ModelReply:
         """Ask, again where that helps. `duration_ms` includes the waiting. Raises GatewayError."""
         name = request.model or self._default_model
         started = time.monotonic()
-        channel = await self._channel(name)
-        answer = await self._ask(channel, request)
+        connection = await self._connection(name)
+        answer = await self._ask(connection, request)
         return ModelReply(
             text=answer.text,
             calls=answer.calls,
@@ -64,15 +64,15 @@ class ProviderGateway:
 
     async def close(self) -> None:
         async with self._opening:
-            channels, self._channels = self._channels, {}
-            for channel in channels.values():
-                await channel.close()
+            connections, self._connections = self._connections, {}
+            for connection in connections.values():
+                await connection.close()
 
-    async def _ask(self, channel: Channel, request: ModelRequest) -> Answer:
+    async def _ask(self, connection: Connection, request: ModelRequest) -> Answer:
         failures = 0
         while True:
             try:
-                return await channel.ask(request, self._timeout)
+                return await connection.ask(request, self._timeout)
             except GatewayError as error:
                 failures += 1
                 if not error.retryable:
@@ -82,20 +82,20 @@ class ProviderGateway:
                 wait = self._backoff.wait(failures, error.retry_after)
             await asyncio.sleep(wait)
 
-    async def _channel(self, name: str) -> Channel:
+    async def _connection(self, name: str) -> Connection:
         async with self._opening:
-            if name not in self._channels:
+            if name not in self._connections:
                 # The first import of the model layer takes seconds, too long for the event loop.
-                channel = await asyncio.to_thread(_make_channel, name)
-                await channel.open()
-                self._channels[name] = channel
-            return self._channels[name]
+                connection = await asyncio.to_thread(_make_connection, name)
+                await connection.open()
+                self._connections[name] = connection
+            return self._connections[name]
 
 
-def _make_channel(name: str) -> Channel:
-    from supervisor.models.client import make_channel
+def _make_connection(name: str) -> Connection:
+    from supervisor.models.client import make_connection
 
-    return make_channel(name)
+    return make_connection(name)
 
 
 def _exhausted(error: GatewayError, attempts: int) -> GatewayError:

@@ -13,6 +13,7 @@ from supervisor.core.events import decode
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
 from supervisor.personas.library import PersonaLibrary
+from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.document import render
 from supervisor.session_log.render.masked import masked_events, masked_persona
 from supervisor.session_log.signing import sign
@@ -30,10 +31,15 @@ class Documents:
     """Writes them; `keys` sign, the first of them."""
 
     def __init__(
-        self, log: LogStore, personas: PersonaLibrary, mask: Callable[[str], str], keys: Sequence[str]
+        self,
+        log: LogStore,
+        personas: PersonaLibrary,
+        mask: Callable[[str], str],
+        keys: Sequence[str],
+        hints: ResumeHints,
     ) -> None:
         self._log, self._personas = log, personas
-        self._mask, self._keys = mask, keys
+        self._mask, self._keys, self._hints = mask, keys, hints
 
     async def of(self, session_id: str) -> Document:
         """As it stands now. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
@@ -60,5 +66,9 @@ class Documents:
     def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:
         events = masked_events((decode(session_id, n, data) for n, data in enumerate(stored)), self._mask)
         return render(
-            session_id, masked_persona(persona, self._mask), events, lambda chain: sign(chain, self._keys)
+            session_id,
+            masked_persona(persona, self._mask),
+            events,
+            lambda chain: sign(chain, self._keys),
+            self._hints,
         )

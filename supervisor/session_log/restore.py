@@ -23,6 +23,7 @@ from supervisor.core.text.sanitize import clean_text
 from supervisor.effects import effects_of
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
+from supervisor.session_log.hints import HintsOf
 from supervisor.session_log.verify import Verified, verify
 
 _READY: QueueName = "ready"
@@ -40,16 +41,17 @@ class Restoring:
         personas: PersonaLibrary,
         keys: Sequence[str],
         clock: Callable[[], datetime],
+        hints_of: HintsOf,
     ) -> None:
         self._sessions, self._log, self._personas = sessions, log, personas
-        self._keys, self._clock = keys, clock
+        self._keys, self._clock, self._hints_of = keys, clock, hints_of
 
     async def restore(self, document: bytes, actor: Actor) -> Session:
         """The restored session.
 
         Raises VerificationError, SessionExists, PersonaLost, InvalidInput or StoreUnavailable.
         """
-        found = await asyncio.to_thread(verify, document, self._keys)
+        found = await asyncio.to_thread(verify, document, self._keys, self._hints_of)
         _known_place(found.session_id)
         if await self._log.length(found.session_id):
             raise SessionExists(found.session_id)

@@ -13,6 +13,7 @@ from supervisor.core.events import Event, decode
 from supervisor.core.messages import Json
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.session_log.hints import HintsOf, ResumeHints
 from supervisor.session_log.render import appendix
 from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.render.front import Fields, fields_of
@@ -47,8 +48,11 @@ class Verified:
     whole: bool
 
 
-def verify(document: bytes, keys: Sequence[str]) -> Verified:
-    """Raises VerificationError at the first thing that is not as it was written."""
+def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
+    """`hints_of` gives the hints that the document was written with.
+
+    Raises VerificationError at the first thing that is not as it was written.
+    """
     text = _text(document)
     lines = text.split("\n")
     front = fields_of(lines)
@@ -58,12 +62,14 @@ def verify(document: bytes, keys: Sequence[str]) -> Verified:
             "changed event", front["chain"][0], "the chain does not end as the front matter says"
         )
     head = json.loads(links[0].event)
-    session_id, persona = _head(head, first)
+    session_id, persona, hints = _head(head, first, hints_of)
     events = _events(session_id, links[1:], first)
     session = _folded(session_id, events, first)
     whole = head.get("version") == FORMAT
     if whole:
-        _compare(lines, render(session_id, persona, events, lambda _: front["signature"][1]).split("\n"))
+        _compare(
+            lines, render(session_id, persona, events, lambda _: front["signature"][1], hints).split("\n")
+        )
     # Last, so that what it says is true of a document that is whole in itself.
     _signature(front, keys)
     return Verified(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
@@ -122,7 +128,7 @@ def _signature(front: Fields, keys: Sequence[str]) -> None:
         raise VerificationError(kind, front["signature"][0], problem)
 
 
-def _head(head: Any, line: int) -> tuple[str, Json]:
+def _head(head: Any, line: int, hints_of: HintsOf) -> tuple[str, Json, ResumeHints]:
     match head:
         case {
             "type": appendix.HEAD,
@@ -135,8 +141,15 @@ def _head(head: Any, line: int) -> tuple[str, Json]:
                     "no document", line, "it was written by a newer Flagman; update this one to read it"
                 )
             if SESSION_ID.fullmatch(session_id):
-                return session_id, persona
+                return session_id, persona, _hints(head.get("settings", {}), line, hints_of)
     raise VerificationError("changed event", line, "the chain does not begin with a session and its persona")
+
+
+def _hints(settings: Any, line: int, hints_of: HintsOf) -> ResumeHints:
+    try:
+        return hints_of(settings)
+    except ValueError as error:
+        raise VerificationError("changed event", line, str(error)) from None
 
 
 def _events(session_id: str, links: Sequence[appendix.Link], first: int) -> tuple[Event, ...]:
@@ -159,7 +172,7 @@ def _folded(session_id: str, events: Sequence[Event], first: int) -> Session:
 
 
 def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
-    """Every line must come out as it stands here."""
+    """Raise Altered at the first line that differs from what the events give."""
     for number, (here, there) in enumerate(zip(lines, rendered, strict=False), start=1):
         if here != there:
             same = _same(here, there)

@@ -1,4 +1,4 @@
-"""Events that agents emit: told to every session that waits for them, like those that come over HTTP."""
+"""Events that agents emit: told to every session that waits for them, like those that come from outside."""
 
 from __future__ import annotations
 

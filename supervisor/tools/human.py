@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from supervisor.tools.typed import tool
 
-# Slack's own limits for buttons in one row and for the text of a button.
+# As many and as long as every interface can offer beside each other.
 MOST_OPTIONS = 5
 LONGEST_OPTION = 75
 
@@ -30,7 +30,7 @@ async def ask_human(
         Field(description="Short answers to choose from; leave out for free text.", max_length=MOST_OPTIONS),
     ] = (),
 ) -> str:
-    """Ask the people in this thread a question and wait for their answer, which may take hours.
+    """Ask the people who follow this session a question and wait for their answer, which may take hours.
 
     Use it when you lack a fact or a choice that only a person can give; not to ask for permission to run a tool,
     which is asked for by itself.

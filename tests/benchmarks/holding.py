@@ -15,10 +15,11 @@ from redis.asyncio import Redis
 from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
-from handlers.projection.log_upload import Uploads
+from handlers.projection.log_upload import LogUploads
+from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import Families
+from handlers.projection.subagents import Subagents
 from storage import keys
 from storage.connect import connect
 from storage.embedded import embedded_server
@@ -142,9 +143,9 @@ class _Nowhere(SlackSender):
 async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
-    families = Families(parts.sessions, parts.rows, _Nowhere(), queue.enqueue)
-    uploads = Uploads(_Nowhere(), parts.rows, parts.documents().text, now)
-    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, families, uploads)
+    subagents = Subagents(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
+    uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
+    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

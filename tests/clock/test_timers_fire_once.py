@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from bot.clock import Clock
 from bot.compose import Core, core, now
-from bot.processes.clock import Clock
 from storage import keys
 from storage.timers import TimerStore
 from supervisor.core.conditions import At

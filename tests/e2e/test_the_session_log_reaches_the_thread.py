@@ -7,6 +7,7 @@ import logging
 import pytest
 
 import handlers.projection.slack_client
+from bot.resume_hints import hints_of
 from handlers.projection.log_upload import KEY
 from handlers.projection.message_rows import Row
 from storage.projections import ProjectionStore
@@ -62,7 +63,7 @@ async def test_it_is_there_and_verifies(stage: Director) -> None:
     await settled(scene, session)
     (message,) = await files(scene, session)
     async with scene.slack.session.get(message["files"][0]["url_private"]) as answer:
-        found = verify(await answer.read(), [SIGNING])
+        found = verify(await answer.read(), [SIGNING], hints_of)
     assert found.session == session
     assert found.signed
     assert await scene.refused() == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.processes.clock import Clock
+from bot.clock import Clock
 from supervisor.core.conditions import At
 from supervisor.core.events import Actor
 from supervisor.core.state import Session

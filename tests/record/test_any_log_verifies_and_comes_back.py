@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 
+from bot.resume_hints import hints_of
 from supervisor.core.events import SessionRestored, decode
 from supervisor.core.reducer import fold
 from supervisor.core.text.masking import Masker
@@ -34,7 +35,7 @@ class Recorded(Machine):
         self.written_at = session.version
         events = [decode(SID, n, data) for n, data in enumerate(self.world.log)]
         text = written(PERSONA, events, session_id=SID)
-        found = verify(text.encode(), [KEY])
+        found = verify(text.encode(), [KEY], hints_of)
         assert list(found.events) == list(masked_events(events, Masker())) == events
         assert found.session == session
         restored = SessionRestored(**by(ALICE, self.world.clock), chain=found.chain)

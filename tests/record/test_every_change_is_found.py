@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from bot.resume_hints import Hints, hints_of
 from supervisor.core.errors import VerificationError
 from supervisor.session_log.render.document import render
 from supervisor.session_log.signing import UNSIGNED, sign
@@ -21,7 +22,7 @@ LINES = TEXT.split("\n")
 
 def altered(text: str | bytes, keys: tuple[str, ...] = (KEY,)) -> VerificationError:
     with pytest.raises(VerificationError) as found:
-        verify(text if isinstance(text, bytes) else text.encode(), keys)
+        verify(text if isinstance(text, bytes) else text.encode(), keys, hints_of)
     assert str(found.value).endswith(".")
     assert str(found.value).count("\n") == 0
     return found.value
@@ -34,7 +35,7 @@ def line_of(begin: str) -> int:
 @pytest.mark.parametrize("name", STORIES)
 def test_what_was_written_verifies(name: str) -> None:
     story = STORIES[name]()
-    found = verify(document(story).encode(), [OLD_KEY, KEY])
+    found = verify(document(story).encode(), [OLD_KEY, KEY], hints_of)
     assert (found.session_id, found.signed, found.whole) == (SID, True, True)
     assert list(found.events) == story.events
     assert found.persona["name"] == story.persona.name
@@ -158,7 +159,13 @@ def test_another_event_with_all_hashes_made_again_lacks_the_signature() -> None:
     story = STORIES["release"]()
     last = story.events[-1]
     forged = [*story.events[:-1], last.model_copy(update={"summary": "All nodes run it."})]
-    text = render(SID, {}, forged, lambda _: LINES[line_of("signature: ") - 1].removeprefix("signature: "))
+    text = render(
+        SID,
+        {},
+        forged,
+        lambda _: LINES[line_of("signature: ") - 1].removeprefix("signature: "),
+        Hints("/agent"),
+    )
     found = altered(text)
     assert (found.kind, found.line) == ("wrong signature", line_of("signature: "))
 
@@ -170,13 +177,13 @@ def test_the_chain_is_about_one_session_alone() -> None:
 def test_keys_may_be_rotated_and_another_key_is_called_that() -> None:
     story = STORIES["plan"]()
     signed_before = written(story.persona, story.events, keys=[OLD_KEY])
-    assert verify(signed_before.encode(), [KEY, OLD_KEY]).signed
+    assert verify(signed_before.encode(), [KEY, OLD_KEY], hints_of).signed
     assert altered(signed_before).kind == "another key"
     assert altered(written(story.persona, story.events, keys=())).kind == "unsigned"
 
 
 def test_without_a_key_everything_but_the_signature_is_checked() -> None:
-    found = verify(TEXT.encode(), [])
+    found = verify(TEXT.encode(), [], hints_of)
     assert not found.signed
     assert altered(TEXT.replace("Never skip it.", "Please skip.", 1), ()).kind == "changed text"
 
@@ -197,4 +204,4 @@ def test_a_document_of_another_format_has_its_chain_checked(monkeypatch: pytest.
     of_format_2 = document(story)
     assert "newer Flagman" in str(altered(of_format_2))
     monkeypatch.setattr("supervisor.session_log.verify.FORMAT", 3)
-    assert not verify(of_format_2.encode(), [KEY]).whole
+    assert not verify(of_format_2.encode(), [KEY], hints_of).whole

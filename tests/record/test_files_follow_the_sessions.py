@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 import supervisor.session_log.writer
 from bot.compose import Core, core
+from bot.resume_hints import hints_of
 from bot.settings import Settings
 from supervisor.core.events import Actor
 from supervisor.session_log.directory import LogFolder
@@ -48,7 +49,7 @@ async def written(parts: Core, session_id: str, events: int, within: float = 5.0
 
     def look() -> Verified | None:
         path = file_of(parts, session_id)
-        found = verify(path.read_bytes(), [KEY]) if path.exists() else None
+        found = verify(path.read_bytes(), [KEY], hints_of) if path.exists() else None
         return found if found and len(found.events) == events else None
 
     return await wait_for(look, within)
@@ -106,7 +107,7 @@ async def test_what_changed_last_is_written_at_the_end(parts: Core) -> None:
         await written(parts, session.id, 1)
         await parts.supervisor.tell(session.id, "and then", WHO, kind="api")
         await asyncio.sleep(0.4)
-    assert len(verify(file_of(parts, session.id).read_bytes(), [KEY]).events) == 2
+    assert len(verify(file_of(parts, session.id).read_bytes(), [KEY], hints_of).events) == 2
 
 
 async def test_a_folder_that_cannot_be_written_is_a_warning_and_tried_again(

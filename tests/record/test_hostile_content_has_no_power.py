@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from bot.resume_hints import hints_of
 from supervisor.core.events import Event, decode, encode
 from supervisor.session_log.render.blocks import indented, table
 from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened, visible
 from supervisor.session_log.verify import verify
-from tests.presenters.sessions import texts
+from tests.messages.sessions import texts
 from tests.record.stories import STORIES
 from tests.record.story import Story
 from tests.record.written import KEY, SID, body, written
@@ -135,7 +136,7 @@ def assert_powerless(story: Story, words: str) -> None:
     assert text.count("\n## Appendix: events\n") == 1
     assert max(map(len, body(text).split("\n"))) < 12_000
     assert visible(text.replace("\n", "")) == text.replace("\n", "")
-    again = verify(text.encode(), [KEY])
+    again = verify(text.encode(), [KEY], hints_of)
     assert written(story.persona, again.events) == text
 
 

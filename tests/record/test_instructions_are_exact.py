@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -10,16 +11,19 @@ import pytest
 import typer.main
 
 from bot.cli.app import app
+from bot.resume_hints import Hints, hints_of
 from handlers.listeners.commands.parser import parse
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
+from supervisor.core.errors import VerificationError
 from supervisor.core.events import ChildFinished, Paused
-from supervisor.session_log.render.instructions import instructions
 from supervisor.session_log.render.moments import Rest, rests, walk
+from supervisor.session_log.verify import verify
 from tests.record.stories import STORIES
 from tests.record.story import Story
-from tests.record.written import SID
+from tests.record.written import KEY, SID, document
 
+HINTS = Hints("/agent")
 CLI = typer.main.get_command(app)
 
 
@@ -62,7 +66,7 @@ def spans(words: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_command_is_understood(name: str) -> None:
-    lines = [span for rest in found(name) for _, words in instructions(rest) for span in spans(words)]
+    lines = [span for rest in found(name) for _, words in HINTS.ways(rest) for span in spans(words)]
     typed = [line for line in lines if line.startswith("flagman ")]
     assert typed
     for line in typed:
@@ -71,7 +75,7 @@ def test_every_command_is_understood(name: str) -> None:
     slash = [line for line in lines if line.startswith("/agent ")]
     assert slash
     for line in slash:
-        assert parse(line.removeprefix("/agent ")).session_id == SID
+        assert parse(line.removeprefix("/agent "), slash="/agent").session_id == SID
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -79,7 +83,7 @@ def test_every_button_is_there(name: str) -> None:
     named = 0
     for rest in found(name):
         labels = " | ".join(label for message in thread(rest.session) for label in buttons(message))
-        for way, words in instructions(rest):
+        for way, words in HINTS.ways(rest):
             for label in re.findall(r"\*\*([^*]+)\*\*", words) if way == "Buttons" else ():
                 named += 1
                 assert label in labels, (rest.reason, label, labels)
@@ -95,7 +99,7 @@ def test_where_nothing_is_shown_in_slack_no_button_is_named() -> None:
     story = STORIES["release"]()
     first = story.events[0].model_copy(update={"origin": {}})
     for rest in rests(walk(SID, [first, *story.events[1:]])):
-        ways = dict(instructions(rest))
+        ways = dict(HINTS.ways(rest))
         assert "Buttons" not in ways
         assert "Command line" in ways
         assert ("Slack" in ways) == (rest.session.pause is not None)
@@ -104,4 +108,26 @@ def test_where_nothing_is_shown_in_slack_no_button_is_named() -> None:
 def test_a_decision_on_a_failed_sub_agent_is_a_pause() -> None:
     last = found("undecided")[-1]
     assert (last.reason, last.ended) == ("human_input_required", None)
-    assert f"`flagman settle {SID} database retry|skip|stop`" in str(instructions(last))
+    assert f"`flagman settle {SID} database retry|skip|stop`" in str(HINTS.ways(last))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_another_slash_command_is_named_everywhere_and_recorded(name: str) -> None:
+    text = document(ALL[name](), "/bot")
+    assert "/agent" not in text
+    assert '"settings":{"command":"/bot"}' in text
+    assert verify(text.encode(), [KEY], hints_of).whole
+
+
+def test_a_document_of_another_command_is_not_taken_for_one_of_this() -> None:
+    story = ALL["steps"]()
+    changed = document(story, "/bot").replace("`/bot resume", "`/agent resume")
+    with pytest.raises(VerificationError, match=r"it says .*/agent resume.*the events say .*/bot resume"):
+        verify(changed.encode(), [KEY], hints_of)
+    assert '"settings"' not in document(story)
+
+
+@pytest.mark.parametrize("settings", ['{"command":1}', '{"command":"/bot","more":1}', '["/bot"]', "null"])
+def test_settings_that_no_flagman_wrote_are_refused(settings: str) -> None:
+    with pytest.raises(ValueError, match="settings"):
+        hints_of(json.loads(settings))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from bot.resume_hints import hints_of
 from storage.keys import partition_of
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Event, SessionRestored
@@ -139,7 +140,7 @@ async def test_only_what_verifies_comes_back(here: House) -> None:
 async def test_it_says_who_restored_it_from_what_and_can_be_restored_again(here: House, redis: Redis) -> None:
     story = STORIES["copy"]()
     text = written(story.persona, story.events)
-    chain = verify(text.encode(), [KEY]).chain
+    chain = verify(text.encode(), [KEY], hints_of).chain
     await here.restored(text)
     last = (await here.parts.sessions.events("ab12-cd34"))[-1]
     assert isinstance(last, SessionRestored)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.resume_hints import hints_of
 from supervisor.core.digest import call_digest
 from supervisor.core.events import (
     Actor,
@@ -95,14 +96,14 @@ def test_it_is_nowhere(secret: str) -> None:
     found = [form for form in forms(secret) if len(form) > 12 and form in text]
     assert found == []
     assert text.count(MASK) > 40
-    assert verify(text.encode(), [KEY]).session.ending == MASK
+    assert verify(text.encode(), [KEY], hints_of).session.ending == MASK
 
 
 def test_what_is_masked_stays_masked_and_words_out_of_a_list_stay_what_they_are() -> None:
     # A secret that happens to be a word of the log itself.
     persona, events = session("approval!")
     text = written(persona, events, mask=Masker(["approve!", "approval", "cancelled", "SessionLaunched"]))
-    again = verify(text.encode(), [KEY])
+    again = verify(text.encode(), [KEY], hints_of)
     assert again.session.lifecycle == "cancelled"
     assert written(persona, again.events, mask=Masker(["approval"])).count("approval_required") > 0
 
@@ -111,7 +112,7 @@ def test_two_names_that_look_the_same_once_masked_are_still_two() -> None:
     one, two = "xoxb-1234567890-aaaaaaaaaa", "xoxb-1234567890-bbbbbbbbbb"
     call = tool_call(arguments={one: 1, two: 2})
     text = written(session(one)[0], [launched(), responded(call)])
-    arguments: Any = verify(text.encode(), [KEY]).session.call("1.1").call.arguments
+    arguments: Any = verify(text.encode(), [KEY], hints_of).session.call("1.1").call.arguments
     assert sorted(arguments.values()) == [1, 2]
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from bot.resume_hints import Hints, hints_of
 from supervisor.core.events import decode
 from supervisor.session_log.render.document import render
 from supervisor.session_log.render.transcript import lines
@@ -26,9 +27,10 @@ def test_it_verifies() -> None:
         signature = SIGNATURE.search(text)
         assert signature
         EXAMPLE.write_text(
-            render(session_id, head["persona"], events, lambda _: signature[1]), encoding="utf-8"
+            render(session_id, head["persona"], events, lambda _: signature[1], Hints("/agent")),
+            encoding="utf-8",
         )
-    found = verify(EXAMPLE.read_bytes(), [])
+    found = verify(EXAMPLE.read_bytes(), [], hints_of)
     assert (found.session.lifecycle, found.session.persona) == ("completed", "sre")
     assert len(EXAMPLE.read_text(encoding="utf-8").split("\n")) < 300
 
@@ -36,6 +38,6 @@ def test_it_verifies() -> None:
 def test_it_names_no_machine() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     assert re.findall(r"(?<![\w.`])/(?:home|root|tmp|work|usr|var|Users)/", text) == []
-    said = " ".join(line.text for line in lines(verify(text.encode(), []).events))
+    said = " ".join(line.text for line in lines(verify(text.encode(), [], hints_of).events))
     assert "approved 2.1" in said
     assert "denied 2.2" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.resume_hints import Hints
 from supervisor.core.events import Event
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
@@ -23,13 +24,16 @@ def written(
     session_id: str = SID,
     mask: Mask = Masker(),  # noqa: B008  it has no state
     keys: Sequence[str] = (KEY,),
+    command: str = "/agent",
 ) -> str:
     masked = masked_events(events, mask)
-    return render(session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys))
+    return render(
+        session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys), Hints(command)
+    )
 
 
-def document(story: Story) -> str:
-    return written(story.persona, story.events)
+def document(story: Story, command: str = "/agent") -> str:
+    return written(story.persona, story.events, command=command)
 
 
 def body(text: str) -> str:

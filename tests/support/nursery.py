@@ -101,11 +101,11 @@ def _child(order: dict[str, Any]) -> NoReturn:
 def _parent() -> None:
 
     import bot.processes.serve  # noqa: F401
-    from supervisor.models.client import make_channel
+    from supervisor.models.client import make_connection
 
     # The first of its kind imports for half a second.
     os.environ["OPENAI_API_KEY"] = "sk-none"
-    make_channel("openai-chat:test")
+    make_connection("openai-chat:test")
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

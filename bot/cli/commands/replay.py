@@ -57,12 +57,13 @@ async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
 
 def _recorded(file: Path) -> tuple[str, str, list[EventView]]:
     """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
+    from bot.resume_hints import hints_of
     from supervisor.contract.views import event_view
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.verify import verify
 
     try:
-        found = verify(file.read_bytes(), ())
+        found = verify(file.read_bytes(), (), hints_of)
     except OSError as error:
         refuse(f"{file} cannot be read ({error.strerror}).")
     except VerificationError as error:

@@ -43,12 +43,13 @@ def verify(files: Paths, json: Json = False) -> None:
 
 
 def _verified(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    from bot.resume_hints import hints_of
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.verify import verify
 
     row: dict[str, Any] = {"file": str(path), "intact": False}
     try:
-        found = verify(path.read_bytes(), keys)
+        found = verify(path.read_bytes(), keys, hints_of)
     except VerificationError as altered:
         return {**row, "kind": altered.kind, "line": altered.line, "problem": str(altered)}
     except OSError as error:

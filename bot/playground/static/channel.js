@@ -4,11 +4,10 @@ import { Composer } from "./composer.js";
 import { avatar, byId, h, icon, iconButton } from "./dom.js";
 import { drawHome } from "./home.js";
 import { MessageList } from "./list.js";
-import { act, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "./store.js";
+import { act, appCommand, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "./store.js";
 
 const EXAMPLE = 'launch sre "check the disk"';
 const place = () => ({ channel: store.place.channel, thread: null });
-const command = () => store.commands[0]?.command || "/agent";
 
 const list = new MessageList({
   label: "Messages",
@@ -129,7 +128,7 @@ function joinBar(channel) {
 function intro(messages) {
   const channel = channelById(store.place.channel);
   const fresh = !messages.some((message) => message.bot_id && !message.ephemeral);
-  return { signature: JSON.stringify([channel, fresh, command()]), build: () => introNode(channel, fresh) };
+  return { signature: JSON.stringify([channel, fresh, appCommand()]), build: () => introNode(channel, fresh) };
 }
 
 function introNode(channel, fresh) {
@@ -176,7 +175,7 @@ function introNode(channel, fresh) {
 }
 
 function example() {
-  const text = `${command()} ${EXAMPLE}`;
+  const text = `${appCommand()} ${EXAMPLE}`;
   return h(
     "section",
     { class: "try", "aria-label": "Try it" },

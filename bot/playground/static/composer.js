@@ -1,7 +1,7 @@
 // Where messages and commands are written, with completion of commands and mentions.
 
 import { h, icon, iconButton, avatar } from "./dom.js";
-import { act, channelById, channelLabel, complain, store } from "./store.js";
+import { act, appCommand, channelById, channelLabel, complain, store } from "./store.js";
 
 const drafts = new Map();
 let count = 0;
@@ -267,7 +267,7 @@ export class Composer {
 
   shortcut() {
     const { channel } = this.place();
-    const command = store.commands[0]?.command || "/agent";
+    const command = appCommand();
     act("command", { channel, command, text: "" }).catch(complain);
   }
 }

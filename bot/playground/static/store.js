@@ -28,6 +28,8 @@ export const bus = new EventTarget();
 const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 export const on = (names, listener) =>
   names.split(" ").forEach((name) => bus.addEventListener(name, ({ detail }) => listener(detail)));
+// Before the state is there, the app has none.
+export const appCommand = () => store.commands[0]?.command ?? "";
 export const channelById = (id) => store.channels.find((channel) => channel.id === id);
 export const channelLabel = (channel) => (channel.is_im ? channel.name : `#${channel.name}`);
 export const threadKey = (channel, ts) => `${channel}:${ts}`;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from handlers.blocks.text import Block, context, escape, mrkdwn, one_line, preformatted, visible
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.artifacts import Artifact
@@ -15,35 +15,37 @@ LIST_SHOWN = 2800
 REDELIVERED = timedelta(hours=1)
 
 
-async def files(deps: Deps, command: Command, actor: Actor, place: Place, delivery: str) -> list[Block]:
+async def files(
+    flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
+) -> list[Block]:
     """`files <id>`, or `files <id> <path>`."""
-    session = await deps.supervisor.get(command.session_id)
+    session = await flagman.supervisor.get(command.session_id)
     path = command.rest.strip("`")
     if not path:
-        return _listed(session.id, await deps.files.list(session), deps)
-    name = escape(one_line(deps.mask(path), 200))
-    if await deps.rows.delivered(f"files:{delivery}"):
+        return _listed(session.id, await flagman.files.list(session), flagman)
+    name = escape(one_line(flagman.mask(path), 200))
+    if await flagman.rows.delivered(f"files:{delivery}"):
         return [mrkdwn(f":outbox_tray: {name} was posted already.")]
-    await deps.rows.deliver(f"files:{delivery}", REDELIVERED)
-    there, done = await deps.files.post(session, path, actor, place)
+    await flagman.rows.deliver(f"files:{delivery}", REDELIVERED)
+    there, done = await flagman.files.post(session, path, actor, place)
     channel = f" in {there.shown}" if there.shown else ""
     where = "here" if there == place else f"into the thread of `{session.id}`{channel}"
     return [mrkdwn(f":outbox_tray: {name} {'is posted' if done else 'is being posted'} {where}.")]
 
 
-def _listed(session_id: str, found: list[Artifact], deps: Deps) -> list[Block]:
+def _listed(session_id: str, found: list[Artifact], flagman: ListenerContext) -> list[Block]:
     """The newest first, to be copied from; what is left out is counted."""
     if not found:
         return [mrkdwn(f"`{session_id}` has written no files.")]
     lines: list[str] = []
     for artifact in reversed(found):
         size = "not on this machine any more" if artifact.size is None else f"{artifact.size:,} bytes"
-        line = f"{visible(deps.mask(artifact.path))}   {size}"
+        line = f"{visible(flagman.mask(artifact.path))}   {size}"
         if sum(map(len, lines)) + len(line) > LIST_SHOWN:
             break
         lines.append(line)
     left = len(found) - len(lines)
-    note = f"`{deps.command} files {session_id} <path>` posts one into its thread.".replace(
+    note = f"`{flagman.command} files {session_id} <path>` posts one into its thread.".replace(
         "<path>", "&lt;path&gt;"
     )
     return [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.core.events import Actor
 
 
-async def fork(deps: Deps, command: Command, actor: Actor, place: Place, delivery: str) -> str:
+async def fork(flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str) -> str:
     """`fork <id> [at <step>] [message]`."""
-    session = await deps.supervisor.fork(
+    session = await flagman.supervisor.fork(
         command.session_id,
         actor,
         step=command.step,

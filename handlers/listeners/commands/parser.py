@@ -1,4 +1,4 @@
-"""The words after `/agent` or `@Flagman`, as a typed command."""
+"""Reads what follows the slash command, or a mention of the bot, as a typed command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Command:
     step: int | None = None
 
 
-def parse(text: str, *, thread_session: str = "", slash: str = "/agent") -> Command:
+def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
     """Read a command; `thread_session` is meant where a verb needs a session and names none.
 
     Raises InvalidInput with the form that was expected.

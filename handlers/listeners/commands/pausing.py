@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn, one_line
-from handlers.context import Deps
+from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
 from handlers.listeners.commands.time_parser import leading_time, parse_until, says_when
@@ -14,55 +14,55 @@ from supervisor.core.events import Actor
 from supervisor.schedules import Schedule
 
 
-async def pause(deps: Deps, command: Command, actor: Actor) -> str:
+async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`pause <id> [until … | for …] [because …]`."""
-    until = parse_until(command.rest, deps.clock(), await deps.people.zone(actor))
-    session = await deps.supervisor.pause(
+    until = parse_until(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    session = await flagman.supervisor.pause(
         command.session_id, actor, conditions=until.conditions, detail=until.detail
     )
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
     return (
         f":double_vertical_bar: `{session.id}` is paused{waits}. "
-        f"`{deps.command} resume {session.id}` goes on at any time."
+        f"`{flagman.command} resume {session.id}` goes on at any time."
     )
 
 
-async def resume(deps: Deps, command: Command, actor: Actor) -> str:
+async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
     if command.rest.lower() == "compact":
-        session = await deps.supervisor.resume(command.session_id, actor, compact=True)
+        session = await flagman.supervisor.resume(command.session_id, actor, compact=True)
         return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
     if not says_when(command.rest):
-        session = await deps.supervisor.resume(command.session_id, actor, context=command.rest)
+        session = await flagman.supervisor.resume(command.session_id, actor, context=command.rest)
         return f":arrow_forward: `{session.id}` goes on."
-    due, _ = leading_time(command.rest, deps.clock(), await deps.people.zone(actor))
-    session = await deps.supervisor.add_condition(command.session_id, At(type="at", due=due), actor)
+    due, _ = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    session = await flagman.supervisor.add_condition(command.session_id, At(type="at", due=due), actor)
     return (
         f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
     )
 
 
-async def remind(deps: Deps, command: Command, actor: Actor) -> str:
+async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`remind <id> in 30m "look at the graph"`."""
-    due, text = leading_time(command.rest, deps.clock(), await deps.people.zone(actor))
-    session = await deps.supervisor.remind(command.session_id, due, actor, text=text)
+    due, text = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    session = await flagman.supervisor.remind(command.session_id, due, actor, text=text)
     return f":alarm_clock: A reminder is set in the thread of `{session.id}` for {moment(due, date=True)}."
 
 
-async def schedule(deps: Deps, command: Command, actor: Actor, place: Place) -> list[Block]:
+async def schedule(flagman: ListenerContext, command: Command, actor: Actor, place: Place) -> list[Block]:
     """`schedule "<cron>" launch <persona> "<task>"`, `schedule list|pause|resume|delete|run <id>`."""
-    plan = parse_plan(command.rest, deps.command)
-    schedules = deps.schedules
+    plan = parse_plan(command.rest, flagman.command)
+    schedules = flagman.schedules
     match plan.verb:
         case "list":
-            return _listed(await schedules.list(), deps.command)
+            return _listed(await schedules.list(), flagman.command)
         case "add":
             made = await schedules.add(
                 plan.cron,
                 plan.persona,
                 plan.task,
                 actor,
-                zone=await deps.people.zone(actor),
+                zone=await flagman.people.zone(actor),
                 origin=place.origin(),
             )
             return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made)}")]

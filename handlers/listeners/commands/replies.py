@@ -1,4 +1,4 @@
-"""What a command is answered with: short messages that only the asker sees."""
+"""The answers to commands: short messages that only the person who gave the command sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words after `schedule`, as a typed plan."""
+"""Reads what follows `schedule` as a typed plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times and conditions inside a command: `until webhook: x`, `for 2h`, `in 30m`, `tomorrow 09:00`."""
+"""Reads times and conditions inside a command: `until webhook: x`, `for 2h`, `in 30m`, `tomorrow 09:00`."""
 
 from __future__ import annotations
 

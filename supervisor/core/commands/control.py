@@ -69,7 +69,7 @@ def resume(
     """Resume, whatever the session waits for; used-up limits are raised by what they were at the start.
 
     `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
-    `pause_number`: only if it is still in this pause, as a resume token and a button say. Raises IllegalEvent.
+    `pause_number`: only if it is still in this pause, as a resume token says. Raises IllegalEvent.
     """
     context = checked(context, "The context", optional=True)
     if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
@@ -132,7 +132,7 @@ def _not_paused(session: Session) -> str:
     if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
         return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
     if session.waiting_for == "human_input_required":
-        return "This session waits for an answer: reply in its thread to go on."
+        return "This session waits for an answer: answer the question to go on."
     if session.waiting_for == "outcome_unknown":
-        return "This session waits for a decision on a call that was cut off: use its buttons to go on."
+        return "This session waits for a decision on a call that was cut off: say what became of it to go on."
     return "This session is not paused; it is running."

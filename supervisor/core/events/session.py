@@ -82,7 +82,7 @@ class Resumed(Fact):
 
 
 class TimerSet(Fact):
-    """A reminder in the thread at `due`; `about` names the approval request that it is about, if any."""
+    """A reminder at `due`; `about` names the approval request that it is about, if any."""
 
     type: Literal["TimerSet"] = "TimerSet"
     doing: ClassVar[str] = "Setting a reminder"

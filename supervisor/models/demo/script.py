@@ -99,7 +99,7 @@ def _report(task: str, command: str, results: list[Result]) -> str:
     answer = _answer(results)
     sections = [
         f"# Report\n\n## Task\n\n{_quoted(task)}",
-        f"## Looked at\n\n`{command}`, run in the workspace folder; its output is in the thread.",
+        f"## Looked at\n\n`{command}`, run in the workspace folder; its output is in the log of this session.",
         f"## Decision\n\n{_quoted(answer)}" if answer else "",
         f"## Notes\n\n{_quoted(notes)}" if notes else f"## Notes\n\nThere was no `{NOTES}` to read.",
         "Written by the scripted demo.",

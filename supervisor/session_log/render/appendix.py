@@ -34,9 +34,13 @@ class Link:
     event: str
 
 
-def head(session_id: str, persona: Json, version: int) -> Json:
-    """What stands before the first event, so that the chain is about this session alone."""
-    return {"type": HEAD, "version": version, "session": session_id, "persona": persona}
+def head(session_id: str, persona: Json, version: int, settings: Json) -> Json:
+    """What stands before the first event, so that the chain is about this session alone.
+
+    `settings` is what the text depends on beside the events. Documents without them had the first ones there were.
+    """
+    first: Json = {"type": HEAD, "version": version, "session": session_id, "persona": persona}
+    return {**first, "settings": settings} if settings else first
 
 
 def chained(first: Json, events: Iterable[Event]) -> Iterator[Link]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from supervisor.core.delegation import DELEGATING, standings
 from supervisor.core.state import Call, Session
+from supervisor.session_log.hints import ResumeHints, Way
 from supervisor.session_log.render.blocks import table
 from supervisor.session_log.render.calls import by_whom, named
-from supervisor.session_log.render.instructions import Way, instructions
 from supervisor.session_log.render.labels import WAITING, count, listed, person, span, stamp
 from supervisor.session_log.render.moments import Rest, failures
 from supervisor.session_log.render.safe import cell, code, inline
@@ -16,7 +16,7 @@ _DECISIONS = 5
 _PAST = {"approve": "approved", "deny": "denied"}
 
 
-def checkpoint(rest: Rest) -> list[str]:
+def checkpoint(rest: Rest, hints: ResumeHints) -> list[str]:
     """The section, as it stood when the session came to rest; as it stands now where it still rests."""
     session = rest.session
     rows = [
@@ -36,7 +36,7 @@ def checkpoint(rest: Rest) -> list[str]:
         "",
         "#### Resume Instructions",
         "",
-        *(f"- **{name}**: {words}" for name, words in instructions(rest)),
+        *(f"- **{name}**: {words}" for name, words in hints.ways(rest)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The whole SESSION_LOG: a pure function of a session's id, its persona and its events, secrets masked."""
+"""The whole SESSION_LOG: a pure function of a session's id, its persona, its events (secrets masked) and the hints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render import appendix
 from supervisor.session_log.render.labels import is_unpriced, iso
 from supervisor.session_log.render.moments import rests, walk
@@ -22,10 +23,13 @@ FORMAT = 1
 Sign = Callable[[str], str]
 
 
-def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign) -> str:
-    """`sign` turns the chain into a signature. Raises IllegalEvent where the events contradict each other."""
+def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign, hints: ResumeHints) -> str:
+    """`sign` turns the chain into a signature; `hints` say how the session goes on.
+
+    Raises IllegalEvent where the events contradict each other.
+    """
     moments = walk(session_id, events)
-    links = list(appendix.chained(appendix.head(session_id, persona, FORMAT), events))
+    links = list(appendix.chained(appendix.head(session_id, persona, FORMAT, hints.settings), events))
     chain = f"sha256:{links[-1].hash}"
     resting = rests(moments)
     session = moments[-1].after
@@ -36,11 +40,11 @@ def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign) 
         "",
         f"# SESSION_LOG {session_id}",
         "",
-        *summary(moments, resting, persona),
+        *summary(moments, resting, persona, hints),
         *decisions(moments),
         *calls(moments),
         *children(session),
-        *timeline(moments, resting),
+        *timeline(moments, resting, hints),
         "",
         *costs(moments),
         *appendix.lines(links),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from supervisor.core.events import Cancelled, Completed, Failed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import named
 from supervisor.session_log.render.labels import (
@@ -27,9 +28,13 @@ from supervisor.session_log.render.safe import cell, code, inline
 Row = tuple[str, str]
 
 
-def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> Lines:
+def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json, hints: ResumeHints) -> Lines:
     session = moments[-1].after
-    rows = [(f"**{name}**", cell(words)) for name, words in _rows(session, moments, rests, persona) if words]
+    rows = [
+        (f"**{name}**", cell(words))
+        for name, words in _rows(session, moments, rests, persona, hints)
+        if words
+    ]
     written = ["## Summary", "", "**Task**", "", *prose(session.task, 1), "", *table(("", ""), rows), ""]
     ending = next((m for m in moments if isinstance(m.event, Completed | Failed | Cancelled)), None)
     if ending and session.ending.strip():
@@ -38,10 +43,12 @@ def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> 
     return written
 
 
-def _rows(session: Session, moments: Sequence[Moment], rests: Sequence[Rest], persona: Json) -> Iterator[Row]:
+def _rows(
+    session: Session, moments: Sequence[Moment], rests: Sequence[Rest], persona: Json, hints: ResumeHints
+) -> Iterator[Row]:
     yield "Stands" if not session.ended else "Ended", _standing(session, moments, rests)
     launched = f"{stamp(session.launched_at)} by {person(session.launched_by, session.launched_by_name)}"
-    yield "Launched", f"{launched}{_channel(session)}"
+    yield "Launched", f"{launched}, {place}" if (place := hints.place(session)) else launched
     yield "Agent", f"{code(session.persona)}: {inline(str(persona.get('description', '')))}"
     yield "Model", listed(list(dict.fromkeys(code(step.model, 80) for step in session.steps)))
     yield "Lineage", _lineage(session)
@@ -65,12 +72,6 @@ def _standing(session: Session, moments: Sequence[Moment], rests: Sequence[Rest]
         where = f"see Pause Checkpoint {rest.number}"
         return f"**paused** since {stamp(rest.since)}: {WAITING[rest.reason]}; {where}"
     return f"**running** at {stamp(session.changed_at)}"
-
-
-def _channel(session: Session) -> str:
-    slack = session.origin.get("slack")
-    channel = slack.get("channel") if isinstance(slack, dict) else None
-    return f", in Slack {code(str(channel), 40)}" if channel else ""
 
 
 def _lineage(session: Session) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStarted
+from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, indented, prose
 from supervisor.session_log.render.calls import arguments, digest, named, ruling
 from supervisor.session_log.render.checkpoint import checkpoint, waits
@@ -17,7 +18,7 @@ from supervisor.session_log.render.safe import code
 HEADING = "## Timeline"
 
 
-def timeline(moments: Sequence[Moment], rests: Sequence[Rest]) -> Lines:
+def timeline(moments: Sequence[Moment], rests: Sequence[Rest], hints: ResumeHints) -> Lines:
     """The section, with a checkpoint wherever the session came to rest."""
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
@@ -32,9 +33,9 @@ def timeline(moments: Sequence[Moment], rests: Sequence[Rest]) -> Lines:
             written += _entry(moment, today if today != day else "")
         day = today
         if rest := resting.get(moment.n):
-            written += _rest(rest, last=moment is moments[-1])
+            written += _rest(rest, hints, last=moment is moments[-1])
     standing = [rest for rest in rests if rest.ended is None and rest.n < len(moments)]
-    return [*written, *(line for rest in standing for line in ("", *checkpoint(rest), ""))]
+    return [*written, *(line for rest in standing for line in ("", *checkpoint(rest, hints), ""))]
 
 
 def _at_once(event: Event, then: Event | None) -> bool:
@@ -44,13 +45,13 @@ def _at_once(event: Event, then: Event | None) -> bool:
     return event.attempt == 1 and then.call_id == event.call_id
 
 
-def _rest(rest: Rest, *, last: bool) -> Lines:
+def _rest(rest: Rest, hints: ResumeHints, *, last: bool) -> Lines:
     """The checkpoint; one that still stands comes at the end of the timeline, as it stands now."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
     if rest.ended is None and not last:
         return [f"- From here on {WAITING[rest.reason]}: Pause Checkpoint {rest.number}, below"]
-    return ["", *checkpoint(rest), "", *([] if last else [f"### After pause {rest.number}", ""])]
+    return ["", *checkpoint(rest, hints), "", *([] if last else [f"### After pause {rest.number}", ""])]
 
 
 def _step(n: int, event: ModelResponded, number: int) -> Lines:

@@ -14,19 +14,19 @@ from bot.playground.methods.chat import UPDATE_CHARACTERS
 from handlers.action_ids import Action, Target
 from handlers.messages.headline import failures
 from handlers.messages.message import Message
-from handlers.messages.pending import STOPPED, asks
+from handlers.messages.pending import STOPPED, pending_items
 from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Family
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals.deny import deny_modal
 from supervisor.core.delegation import plan_of, standings
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
-from tests.presenters.families import ADDRESS, families, plan_calls
-from tests.presenters.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
+from tests.messages.families import ADDRESS, families, plan_calls
+from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
 from tests.support.stage import live_markup
 
 MASK = Masker()
@@ -118,7 +118,7 @@ def rows_by_session(shown: Message) -> dict[tuple[str, str], list[Any]]:
 def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known: Known) -> None:
     root, family = known
     everybody = {root.id: root, **family.below}
-    waiting = asks(root, MASK, family)
+    waiting = pending_items(root, MASK, family)
     shown = board_of(known)
     pressed = buttons(list(shown.blocks)) if shown else []
     undecided = {(s.id, child.id) for s in everybody.values() for child in failures(s)}
@@ -179,7 +179,7 @@ def test_every_character_of_a_plan_is_shown_or_one_click_away(call: Any) -> None
     row = rows_of(ask)["1.1"]
     text, full = words(row), MASK(full_text(asked))
     assert every_page(session, asked) == full
-    check_view(modals.deny_form(session, asked, MASK), "modal")
+    check_view(deny_modal(session, asked, MASK), "modal")
     left = re.search(r"([\d,]+) more characters?", json.dumps(row))
     for subtask in plan_of(asked).subtasks:
         assert f"{subtask.id} ({subtask.persona})" in full

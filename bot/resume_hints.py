@@ -1,63 +1,96 @@
-"""How a session that rests goes on: what to type in Slack, what at a terminal, and what the buttons do."""
+"""How a session at rest goes on: what to type in Slack, what at a terminal, and what the buttons do.
+
+A SESSION_LOG carries these sentences, and verifying it renders them again: no sentence may change without a new
+format of the document.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from handlers.origin import channel_of, in_slack
 from supervisor.core.budgets import raise_limits
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.control import compactable
 from supervisor.core.events import PauseReason
+from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
 from supervisor.core.state import Call, Session
+from supervisor.session_log.hints import Way
 from supervisor.session_log.render.labels import count, money
 from supervisor.session_log.render.moments import Rest, failures
 from supervisor.session_log.render.safe import code
 
-SLASH = "/agent"
-Way = tuple[str, str]
+# What documents mean that record no command: this never changes, whatever the default of FLAGMAN_COMMAND becomes.
+UNRECORDED = "/agent"
 # Limits of what a shorter conversation uses less of.
 _SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
 
 
-def instructions(rest: Rest) -> list[Way]:
-    """Each way with what exactly to do; cancelling is the last one everywhere."""
-    session = rest.session
-    ways: Iterable[Way]
-    if session.pause:
-        ways = _paused(session, rest.reason)
-    elif rest.reason == "human_approval_required":
-        ways = _approval(session)
-    elif rest.reason == "human_input_required" and session.calls_in("asking"):
-        ways = _question(session)
-    elif rest.reason == "outcome_unknown":
-        ways = _outcome(session)
-    elif failures(session):
-        ways = _failed(session)
-    else:
-        ways = _children(session)
-    end = f"{code(f'{SLASH} cancel {session.id}')} or {code(f'flagman cancel {session.id}')}"
-    shown = "slack" in session.origin
-    missing = () if shown else ("Buttons",) if session.pause else ("Buttons", "Slack")
-    ways = [(name, words) for name, words in ways if name not in missing]
-    return [*ways, ("To end it instead", f"{end}; nothing that it proposed will run")]
+@dataclass(frozen=True)
+class Hints:
+    """The ways on in Slack, at a terminal and over HTTP; `command` is the slash command's name."""
+
+    command: str
+
+    @property
+    def settings(self) -> Json:
+        """What `hints_of` reads."""
+        return {} if self.command == UNRECORDED else {"command": self.command}
+
+    def ways(self, rest: Rest) -> list[Way]:
+        """Each way with what exactly to do; cancelling is the last one everywhere."""
+        session, slash = rest.session, self.command
+        ways: Iterable[Way]
+        if session.pause:
+            ways = _paused(session, rest.reason, slash)
+        elif rest.reason == "human_approval_required":
+            ways = _approval(session, slash)
+        elif rest.reason == "human_input_required" and session.calls_in("asking"):
+            ways = _question(session)
+        elif rest.reason == "outcome_unknown":
+            ways = _outcome(session)
+        elif failures(session):
+            ways = _failed(session)
+        else:
+            ways = _children(session)
+        end = f"{code(f'{slash} cancel {session.id}')} or {code(f'flagman cancel {session.id}')}"
+        missing = () if in_slack(session) else ("Buttons",) if session.pause else ("Buttons", "Slack")
+        ways = [(name, words) for name, words in ways if name not in missing]
+        return [*ways, ("To end it instead", f"{end}; nothing that it proposed will run")]
+
+    def place(self, session: Session) -> str:
+        """The channel in Slack."""
+        channel = channel_of(session.origin)
+        return f"in Slack {code(channel, 40)}" if channel else ""
 
 
-def _paused(session: Session, reason: PauseReason) -> Iterator[Way]:
-    resume, command = f"{SLASH} resume {session.id}", f'flagman resume {session.id} --context "…"'
+def hints_of(settings: Json) -> Hints:
+    """The hints that a document was written with. Raises ValueError."""
+    match settings:
+        case {"command": str(command), **others} if not others:
+            return Hints(command)
+        case {**others} if not others:
+            return Hints(UNRECORDED)
+    raise ValueError("its settings are none of this Flagman's")
+
+
+def _paused(session: Session, reason: PauseReason, slash: str) -> Iterator[Way]:
+    resume, command = f"{slash} resume {session.id}", f'flagman resume {session.id} --context "…"'
     yield "Slack", f"{code(resume)}, with a message after it if the agent should know something"
     yield "Command line", code(command)
     if reason == "error_threshold_exceeded":
         again = "**Retry** lets it try again"
         yield "Buttons", f"{again}; **Add context** does so with a message that the agent reads first"
     elif reason in ("budget_exceeded", "context_budget_exceeded"):
-        yield from _raising(session)
+        yield from _raising(session, slash)
     else:
         yield "Buttons", "**Resume** lets it go on; **Resume with a message** tells the agent something first"
     yield from _signals(session)
 
 
-def _raising(session: Session) -> Iterator[Way]:
+def _raising(session: Session, slash: str) -> Iterator[Way]:
     """What going on raises, and whether summing up helps."""
     limits = session.budgets
     more = raise_limits(session, session.pause.at) if session.pause else limits
@@ -67,12 +100,12 @@ def _raising(session: Session) -> Iterator[Way]:
     shorter = bool(changed & _SHORTER_HELPS) and compactable(session) > 0
     yield "Buttons", words + ("; **Compact** sums up its earlier steps first" if shorter else "")
     if shorter:
-        slash, command = f"{SLASH} resume {session.id} compact", f"flagman resume {session.id} --compact"
-        yield "To sum up instead", f"{code(slash)} or {code(command)}"
+        typed, command = f"{slash} resume {session.id} compact", f"flagman resume {session.id} --compact"
+        yield "To sum up instead", f"{code(typed)} or {code(command)}"
 
 
 def _signals(session: Session) -> Iterator[Way]:
-    """What it waits for, as whoever is to send it would send it."""
+    """What the session waits for, in the form in which it is sent."""
     for _, condition in session.waits:
         match condition:
             case Webhook():
@@ -108,10 +141,10 @@ def _more(limits: Budgets, more: Budgets) -> str:
     return ", ".join(found) or "what its limits leave"
 
 
-def _approval(session: Session) -> Iterator[Way]:
+def _approval(session: Session, slash: str) -> Iterator[Way]:
     calls = session.calls_in("awaiting")
     ids = " ".join(c.call_id for c in calls)
-    yield "Slack", f"press a button in its thread; {code(f'{SLASH} status {session.id}')} shows how it stands"
+    yield "Slack", f"press a button in its thread; {code(f'{slash} status {session.id}')} shows how it stands"
     approve, deny = f"flagman approve {session.id} {ids}", f'flagman deny {session.id} {ids} --reason "…"'
     one = f"; with {code('--edit')} one call is changed first" if len(calls) == 1 else ""
     yield "Command line", f"{code(approve)} shows each call in full and asks{one}; {code(deny)} refuses"

@@ -18,7 +18,11 @@ from handlers.messages.home import home
 from handlers.messages.message import Message
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals.answer import answer_modal
+from handlers.modals.deny import deny_modal
+from handlers.modals.full_call import full_call_modal
+from handlers.modals.outcome import outcome_modal
+from handlers.modals.resume import resume_modal
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
@@ -26,7 +30,7 @@ from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
-from tests.presenters.sessions import sessions, texts
+from tests.messages.sessions import sessions, texts
 from tests.support.stage import live_markup
 
 MASK = Masker()
@@ -53,7 +57,7 @@ def preformatted(blocks: list[Any]) -> str:
 def every_page(session: Session, call: Call) -> str:
     text, page = "", 0
     while True:
-        view = check_view(modals.full_call(session, call, page, MASK), "modal")
+        view = check_view(full_call_modal(session, call, page, MASK), "modal")
         text += preformatted(view["blocks"])
         following = [b for b in buttons(view["blocks"]) if b["text"]["text"] == "Next"]
         if not following:
@@ -123,14 +127,14 @@ def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) 
 @often
 @given(sessions(), st.sampled_from(("done", "failed")))
 def test_slack_takes_every_window(session: Session, verdict: str) -> None:
-    check_view(modals.resume_form(session), "modal")
+    check_view(resume_modal(session), "modal")
     for step in session.steps:
         for call in step.calls[:5]:
             windows = [
-                modals.deny_form(session, call, MASK),
-                modals.outcome_form(session, call, verdict),
-                modals.answer_form(session, call, MASK),
-                modals.full_call(session, call, 10**6, MASK),
+                deny_modal(session, call, MASK),
+                outcome_modal(session, call, verdict),
+                answer_modal(session, call, MASK),
+                full_call_modal(session, call, 10**6, MASK),
             ]
             for window in windows:
                 check_view(window, "modal")
@@ -192,8 +196,8 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
             answers.session_list([session], "all", MASK, "/agent"),
             answers.status(session, MASK, ""),
             home([session], [session], MASK, "/agent"),
-            modals.full_call(session, session.call("1.1"), 0, MASK),
-            modals.deny_form(session, session.call("1.1"), MASK),
+            full_call_modal(session, session.call("1.1"), 0, MASK),
+            deny_modal(session, session.call("1.1"), MASK),
         ]
         assert secret not in str(shown)
         assert "[masked]" in str(shown)

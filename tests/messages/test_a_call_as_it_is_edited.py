@@ -16,8 +16,8 @@ from pydantic import Field
 
 from handlers.messages.diff import MOST_LINES, SHOWN, changed
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
 from handlers.modals.edit_call import edit_form
+from handlers.modals.full_call import full_call_modal
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, CallEdited
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
@@ -97,7 +97,7 @@ SCENES: dict[str, Callable[[], Any]] = {
     "changed": lambda: message(edited(GIVEN, CHANGED)),
     "changed-approved": lambda: message(edited(GIVEN, CHANGED, decided=True)),
     "changed-full": lambda: json.loads(
-        json.dumps(modals.full_call(s := edited({"a": 1}, {"a": 2}), s.call("1.1"), 0, MASK))
+        json.dumps(full_call_modal(s := edited({"a": 1}, {"a": 2}), s.call("1.1"), 0, MASK))
     ),
 }
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from handlers.messages.pauses import money, spent, ways_on
 from handlers.messages.thread import thread
-from handlers.modals import forms as modals
+from handlers.modals.resume import resume_modal
 from supervisor.core.events import Paused, PauseReason
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
@@ -81,7 +81,7 @@ def test_where_not_all_limits_can_be_named_they_stand_in_the_form() -> None:
     limits: dict[str, Any] = {"max_tokens": 10**11, "max_cost_usd": Decimal(10**6), "max_minutes": 10**6}
     session = stopped("budget_exceeded", tokens=10**11, cost="1000000", minutes=10**6, **limits)
     assert labels(session)[:2] == ["Raise its limits and go on", "Compact and raise its limits"]
-    assert "It may then use up to 300,000,000,000 tokens, $3,000,000" in str(modals.resume_form(session))
+    assert "It may then use up to 300,000,000,000 tokens, $3,000,000" in str(resume_modal(session))
 
 
 def test_every_figure_stands_with_its_limit_and_what_is_used_up_is_bold() -> None:
@@ -127,4 +127,4 @@ def test_slack_takes_it_whatever_the_figures(
     session = stopped(reason, steps=steps, tokens=tokens, cost=str(cost), minutes=minutes, **limits)
     for message in thread(session):
         check_message_blocks(list(message.blocks))
-    check_view(modals.resume_form(session), "modal")
+    check_view(resume_modal(session), "modal")

@@ -19,7 +19,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
-from tests.presenters.sessions import texts
+from tests.messages.sessions import texts
 from tests.support.stage import live_markup
 
 MASK = Masker()
@@ -114,7 +114,7 @@ def test_slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, 
     shown = json.dumps(view, ensure_ascii=False)
     assert all(c not in shown for c in "\x00\x1b\u202e\u200b")
     assert "xoxb-1234567890" not in shown
-    assert Target.decode(view["private_metadata"]).shown == {"1.1": form.call.call.digest[:20]}
+    assert Target.decode(view["private_metadata"]).expected_digests == {"1.1": form.call.call.digest[:20]}
 
 
 @often

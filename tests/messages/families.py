@@ -25,7 +25,7 @@ from supervisor.core.events import (
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from tests.core.build import ALICE, AT, BOB, by, launched, responded, tool_call
-from tests.presenters.sessions import sessions, texts
+from tests.messages.sessions import sessions, texts
 
 ROOT = "root-0000"
 ADDRESS = "https://flagman.slack.com/archives/C0OPS0001/p"

@@ -1,0 +1,44 @@
+"""Clicks on buttons: each is decided durably and then acknowledged."""
+
+from __future__ import annotations
+
+import re
+
+from handlers.action_ids import Action
+from handlers.listeners.actions import (
+    approval,
+    edit_call,
+    full_call,
+    outcome,
+    question,
+    reminder,
+    session,
+    subagent,
+)
+from handlers.middleware import Router
+
+
+def register(app: Router) -> None:
+    """The routes of all buttons. Those whose id ends in a number stand several times in one message."""
+    for approve in (Action.APPROVE, Action.APPROVE_ALL):
+        app.action(approve, approval.approve)
+    app.action(Action.DENY, approval.open_denial)
+    app.action(Action.EDIT, edit_call.open_edit)
+    app.action(Action.VIEW, full_call.open_full_call)
+    app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)
+    app.action(re.compile(f"^{Action.ANSWER}:"), question.choose)
+    app.action(Action.ANSWER_FORM, question.open_answer)
+    app.action(Action.RUN_AGAIN, outcome.run_again)
+    for verdict in (Action.MARK_DONE, Action.MARK_FAILED):
+        app.action(verdict, outcome.open_outcome)
+    for way_on in subagent.VERDICTS:
+        app.action(way_on, subagent.decide)
+    app.action(Action.PAUSE, session.pause)
+    app.action(Action.RESUME, session.resume)
+    app.action(Action.RESUME_WITH, session.open_resume)
+    app.action(Action.COMPACT, session.compact)
+    app.action(Action.CANCEL, session.cancel)
+    app.action(Action.LOG, session.show_log)
+    app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
+    app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
+    app.action(Action.DISMISS, reminder.dismiss)

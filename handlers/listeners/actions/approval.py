@@ -1,0 +1,35 @@
+"""Approve and Deny on proposed calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.deny import deny_modal
+from supervisor.core.policy import right_to_decide
+
+Body = dict[str, Any]
+
+
+async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    """Approve one call, or all of a message, as the person was shown them."""
+    target = Target.of_click(body)
+    session = await flagman.supervisor.get(target.session_id)
+    actor = await flagman.decider(body, session, target)
+    await flagman.supervisor.decide(
+        session.id, target.call_ids, "approve", actor, expected_digests=dict(target.expected_digests)
+    )
+    await ack()
+
+
+async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Ask for a reason. Raises NotAllowed for a person who may not decide on the call."""
+    target = Target.of_click(body)
+    session, call = await flagman.call_of(target)
+    right_to_decide(session, call, await flagman.decider(body, session, target))
+    await client.views_open(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
+    await ack()

@@ -1,0 +1,51 @@
+"""Edit on a proposed call, and what its modal and the submission of that modal share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.edit_call import EditForm, edit_form
+from supervisor.core.commands.approvals import expect_digest
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.policy import right_to_decide
+from supervisor.core.state import Call, Session
+from supervisor.tools.contract import Tool
+
+Body = dict[str, Any]
+
+
+async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form. Raises NotAllowed for a person who may not decide on the call."""
+    target = Target.of_click(body)
+    session, call = await expected_call(flagman, target)
+    right_to_decide(session, call, await flagman.decider(body, session, target))
+    view = (await form_of(flagman, session, call)).view(session)
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
+    await ack()
+
+
+async def expected_call(flagman: ListenerContext, target: Target) -> tuple[Session, Call]:
+    """The call that the person was shown. Raises IllegalEvent where it is another one by now."""
+    session, call = await flagman.call_of(target)
+    expect_digest(call, target.expected_digests.get(call.call_id, ""))
+    return session, call
+
+
+def tool_of(flagman: ListenerContext, call: Call) -> Tool:
+    """Raises IllegalEvent where the tool is no longer there."""
+    tool = flagman.supervisor.tools.get(call.call.tool)
+    if tool is None:
+        raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
+    return tool
+
+
+async def form_of(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
+    """The form for the call as it is now."""
+    persona = await flagman.supervisor.personas.pinned(session)
+    roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
+    return edit_form(call, tool_of(flagman, call).spec.schema_, roster, flagman.mask)

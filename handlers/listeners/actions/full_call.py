@@ -1,0 +1,37 @@
+"""View full call, and the pages of its modal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.full_call import full_call_modal
+
+Body = dict[str, Any]
+
+
+async def open_full_call(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Show the first page."""
+    session, call = await flagman.call_of(Target.of_click(body))
+    view = full_call_modal(session, call, 0, flagman.mask)
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
+    await ack()
+
+
+async def turn_page(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Show another page in the same modal."""
+    target = Target.of_click(body)
+    session, call = await flagman.call_of(target)
+    view = full_call_modal(session, call, int(target.extra), flagman.mask)
+    try:
+        await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=view)
+    except SlackApiError as error:
+        # Pressed twice: the first click has turned the page already, or the modal is closed.
+        if error.response.get("error") not in ("hash_conflict", "not_found"):
+            raise
+    await ack()

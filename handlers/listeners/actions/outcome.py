@@ -1,0 +1,30 @@
+"""What to do about a call that was cut off: run it again, or record what a person found out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.action_ids import Action, Target
+from handlers.context import ListenerContext
+from handlers.modals.outcome import outcome_modal
+
+Body = dict[str, Any]
+
+
+async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    target = Target.of_click(body)
+    session, call = await flagman.call_of(target)
+    actor = await flagman.decider(body, session, target)
+    await flagman.supervisor.decide_outcome(session.id, call.call_id, "run_again", actor)
+    await ack()
+
+
+async def open_outcome(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Ask what the call gave, for "It was done" and "It failed"."""
+    session, call = await flagman.call_of(Target.of_click(body))
+    verdict = "done" if body["actions"][0]["action_id"] == Action.MARK_DONE else "failed"
+    await client.views_open(trigger_id=body["trigger_id"], view=outcome_modal(session, call, verdict))
+    await ack()

@@ -1,0 +1,59 @@
+"""Snooze and Dismiss on reminders, and what puts the reminder of an open approval off."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.users import actor_of
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import Actor
+from supervisor.core.times import parse_moment, zone_named
+
+Body = dict[str, Any]
+HOUR = timedelta(hours=1)
+
+
+async def snooze_an_hour(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    await _snooze(flagman, body, flagman.clock() + HOUR)
+    await ack()
+
+
+async def snooze_until_morning(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    """Until nine o'clock where the person is. Raises ZoneUnknown."""
+    zone = zone_named(await flagman.people.zone(actor_of(body)))
+    await _snooze(flagman, body, parse_moment("tomorrow 09:00", flagman.clock(), zone))
+    await ack()
+
+
+async def dismiss(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    target = Target.of_click(body)
+    await flagman.supervisor.drop_timer(target.session_id, target.extra, actor_of(body))
+    await ack()
+
+
+async def _snooze(flagman: ListenerContext, body: Body, due: datetime) -> None:
+    target, actor = Target.of_click(body), actor_of(body)
+    kind, _, request_id = target.extra.partition(":")
+    if kind == "ask" and request_id:
+        await _put_off(flagman, target.session_id, request_id, due, actor)
+    else:
+        await flagman.supervisor.snooze(target.session_id, target.extra, due, actor)
+
+
+async def _put_off(
+    flagman: ListenerContext, session_id: str, request_id: str, due: datetime, actor: Actor
+) -> None:
+    """Move the reminder of an open request, or set one. Raises IllegalEvent where the request is closed."""
+    session = await flagman.supervisor.get(session_id)
+    if not session.asks(request_id):
+        raise IllegalEvent("Nothing here waits any more, so there is nothing to put off.")
+    standing = [t for t in session.timers if t.about == request_id and t.state == "set"]
+    if standing:
+        await flagman.supervisor.snooze(session_id, standing[0].id, due, actor)
+    else:
+        await flagman.supervisor.remind(session_id, due, actor, about=request_id)

@@ -1,0 +1,61 @@
+"""Pause, Resume, Compact, Cancel and Log on a session's messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.listeners.commands.dispatch import log_of
+from handlers.modals.resume import resume_modal
+from handlers.users import actor_of
+from supervisor.core.errors import AlreadyEnded
+
+Body = dict[str, Any]
+
+
+async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    await flagman.supervisor.pause(Target.of_click(body).session_id, actor_of(body))
+    await ack()
+
+
+async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    """End the pause that the message shows, and no later one."""
+    target = Target.of_click(body)
+    await flagman.supervisor.resume(target.session_id, actor_of(body), pause_number=target.pause_number)
+    await ack()
+
+
+async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    """As `resume`, after the earlier steps are summed up."""
+    target = Target.of_click(body)
+    await flagman.supervisor.resume(
+        target.session_id, actor_of(body), compact=True, pause_number=target.pause_number
+    )
+    await ack()
+
+
+async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form for a message to the agent. Raises AlreadyEnded."""
+    session = await flagman.supervisor.get(Target.of_click(body).session_id)
+    if session.ended:
+        raise AlreadyEnded(f"This session was already {session.lifecycle}.")
+    await client.views_open(trigger_id=body["trigger_id"], view=resume_modal(session))
+    await ack()
+
+
+async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+    await flagman.supervisor.cancel(Target.of_click(body).session_id, actor_of(body))
+    await ack()
+
+
+async def show_log(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:
+    """Show the end of the log to the person who clicked, and to nobody else."""
+    answer = await log_of(flagman, Target.of_click(body).session_id)
+    await ack()
+    await respond(
+        text=answer.text, blocks=list(answer.blocks), response_type="ephemeral", replace_original=False
+    )

@@ -1,0 +1,24 @@
+"""Decisions on a sub-agent that failed: retry, go on without it, stop the rest."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Action, Target
+from handlers.context import ListenerContext
+from handlers.users import actor_of
+
+VERDICTS: dict[str, Literal["retry", "skip", "stop"]] = {
+    Action.CHILD_RETRY: "retry",
+    Action.CHILD_SKIP: "skip",
+    Action.CHILD_STOP: "stop",
+}
+
+
+async def decide(flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any]) -> None:
+    target = Target.of_click(body)
+    verdict = VERDICTS[body["actions"][0]["action_id"]]
+    await flagman.supervisor.decide_child(target.session_id, target.extra, verdict, actor_of(body))
+    await ack()

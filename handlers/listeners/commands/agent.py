@@ -1,0 +1,29 @@
+"""The slash command as Slack sends it: alone it opens a form, else it is carried out and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.context import ListenerContext
+from handlers.listeners.commands.dispatch import carry_out
+from handlers.listeners.commands.parser import parse, readable
+from handlers.modals.launch import launch_modal
+from handlers.origin import Place
+from handlers.users import actor_of
+
+
+async def run_command(
+    flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient
+) -> None:
+    command = parse(readable(str(body.get("text") or "")), slash=flagman.command)
+    place = Place(str(body["channel_id"]), str(body["user_id"]))
+    if command.verb == "form":
+        view = launch_modal(flagman.supervisor.personas.all(), place)
+        await client.views_open(trigger_id=body["trigger_id"], view=view)
+        await ack()
+        return
+    answer = await carry_out(flagman, command, actor_of(body), place, str(body["trigger_id"]))
+    await ack(text=answer.text, blocks=list(answer.blocks), response_type="ephemeral")

@@ -1,0 +1,17 @@
+"""The home tab is drawn whenever a person opens it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.context import ListenerContext
+from handlers.messages.home import home
+
+
+async def opened(flagman: ListenerContext, event: dict[str, Any], client: AsyncWebClient) -> None:
+    waiting = await flagman.supervisor.recent("paused")
+    running = await flagman.supervisor.recent("running")
+    view = home(waiting, running, flagman.mask, flagman.command)
+    await client.views_publish(user_id=str(event["user"]), view=view)

@@ -1,0 +1,12 @@
+"""The global shortcut, and the button of the home tab that does the same."""
+
+from __future__ import annotations
+
+from handlers.action_ids import Action
+from handlers.listeners.shortcuts import launch
+from handlers.middleware import Router
+
+
+def register(app: Router) -> None:
+    app.shortcut("launch_agent", launch.open_launch)
+    app.action(Action.LAUNCH_FORM, launch.open_launch)

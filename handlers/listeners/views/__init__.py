@@ -1,0 +1,17 @@
+"""Submitted modals: each is carried out durably and then closed."""
+
+from __future__ import annotations
+
+from handlers.action_ids import View
+from handlers.listeners.views import approval, edit_call, launch, outcome, question, session
+from handlers.middleware import Router
+
+
+def register(app: Router) -> None:
+    """The routes of all forms."""
+    app.view(View.LAUNCH, launch.launch)
+    app.view(View.DENY, approval.deny)
+    app.view(View.EDIT, edit_call.save)
+    app.view(View.ANSWER, question.answer)
+    app.view(View.OUTCOME, outcome.record)
+    app.view(View.RESUME, session.resume)

@@ -1,0 +1,28 @@
+"""The form that denies a proposed call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.modal import value_of
+
+Body = dict[str, Any]
+
+
+async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    target = Target.of_form(view)
+    session = await flagman.supervisor.get(target.session_id)
+    actor = await flagman.decider(body, session, target)
+    await flagman.supervisor.decide(
+        session.id,
+        target.call_ids,
+        "deny",
+        actor,
+        reason=value_of(view, "reason"),
+        expected_digests=dict(target.expected_digests),
+    )
+    await ack()

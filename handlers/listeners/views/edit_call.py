@@ -1,0 +1,71 @@
+"""The form that changes a proposed call: what was written is checked, decided and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Target
+from handlers.blocks.text import visible
+from handlers.context import ListenerContext
+from handlers.listeners.actions.edit_call import expected_call, form_of, tool_of
+from handlers.modals.edit_call import EditForm, Mistakes, saved_modal
+from handlers.users import actor_of
+from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
+from supervisor.core.events import Actor
+from supervisor.core.messages import Json
+from supervisor.core.state import Call, Session
+from supervisor.tools.contract import Tool
+
+Body = dict[str, Any]
+MOST_IN_AN_ERROR = 500
+
+
+async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Change the call, and approve it where that is enough; mistakes are shown beside their inputs."""
+    target = Target.of_form(view)
+    session, call = await expected_call(flagman, target)
+    form = await form_of(flagman, session, call)
+    if form.marks != target.extra:
+        raise IllegalEvent("The tool itself has changed meanwhile; please open this window again.")
+    try:
+        arguments = _written(form, view, tool_of(flagman, call))
+        actor = await _decider(flagman, session, call, form, arguments, actor_of(body))
+    except Mistakes as mistakes:
+        errors = {block: visible(text)[:MOST_IN_AN_ERROR] for block, text in mistakes.wrong.items()}
+        await ack(response_action="errors", errors=errors)
+        return
+    expected = target.expected_digests.get(call.call_id, "")
+    after = await flagman.supervisor.edit(
+        session.id, call.call_id, arguments, actor, expected_digest=expected
+    )
+    if after.call(call.call_id).decisions:
+        await ack()
+    else:
+        await ack(response_action="update", view=saved_modal(after.call(call.call_id)))
+
+
+def _written(form: EditForm, view: Body, tool: Tool) -> Json:
+    """All arguments, as the tool takes them. Raises Mistakes."""
+    values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
+    arguments, wrong = form.read(values)
+    try:
+        canonical = tool.validate(arguments)
+    except InvalidArguments as error:
+        raise Mistakes({**form.beside(error.problems), **wrong} or form.about(str(error), {})) from error
+    if wrong:
+        raise Mistakes(wrong)
+    return canonical
+
+
+async def _decider(
+    flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
+) -> Actor:
+    """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
+    try:
+        after = await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
+    except InvalidInput as error:
+        raise Mistakes(form.about(str(error), arguments)) from error
+    rules = [rule for rule in (call.call.approvers, after.approvers) if rule]
+    return await flagman.people.in_groups(actor, {group for rule in rules for group in rule.groups})

@@ -1,0 +1,30 @@
+"""The form that launches an agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.context import ListenerContext
+from handlers.modals.launch import place_of
+from handlers.modals.modal import value_of
+from handlers.users import actor_of
+
+Body = dict[str, Any]
+
+
+async def launch(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Launch once, however often Slack delivers the submission."""
+    actor, task = actor_of(body), value_of(view, "task")
+    if not task.strip():
+        await ack(response_action="errors", errors={"task": "Please write what the agent shall do."})
+        return
+    await flagman.supervisor.launch(
+        value_of(view, "persona"),
+        task,
+        actor,
+        origin=place_of(view, actor).origin(),
+        idempotency_key=f"slack:{view['id']}",
+    )
+    await ack()

@@ -1,0 +1,27 @@
+"""The form that records what a person found out about a call that was cut off."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.modal import value_of
+from handlers.users import actor_of
+from supervisor.core.errors import InvalidInput
+
+Body = dict[str, Any]
+
+
+async def record(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Raises InvalidInput for a form that Flagman did not make."""
+    target = Target.of_form(view)
+    if target.extra not in ("done", "failed"):
+        raise InvalidInput("That form is not one of Flagman's; please use the newest message.")
+    verdict = cast(Literal["done", "failed"], target.extra)
+    await flagman.supervisor.decide_outcome(
+        target.session_id, target.call_ids[0], verdict, actor_of(body), result=value_of(view, "result")
+    )
+    await ack()

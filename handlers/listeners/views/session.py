@@ -1,0 +1,24 @@
+"""The form that resumes a session with a message to the agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from handlers.action_ids import Target
+from handlers.context import ListenerContext
+from handlers.modals.modal import value_of
+from handlers.users import actor_of
+
+Body = dict[str, Any]
+
+
+async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """End the pause for which the form was opened, and no later one."""
+    target = Target.of_form(view)
+    message = value_of(view, "context")
+    await flagman.supervisor.resume(
+        target.session_id, actor_of(body), context=message, pause_number=target.pause_number
+    )
+    await ack()

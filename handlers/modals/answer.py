@@ -1,0 +1,14 @@
+"""The modal that takes an answer in the person's own words."""
+
+from __future__ import annotations
+
+from handlers.action_ids import Target, View
+from handlers.blocks.text import Block, plain
+from handlers.messages.message import Mask
+from handlers.modals.modal import modal, text_input
+from supervisor.core.state import Call, Session
+
+
+def answer_modal(session: Session, call: Call, mask: Mask) -> Block:
+    blocks = [plain(mask(call.question)), text_input("answer", "Answer", placeholder="your answer")]
+    return modal(View.ANSWER, "Answer", blocks, Target.of(session, call).encode(), "Send")

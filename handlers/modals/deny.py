@@ -1,0 +1,26 @@
+"""The modal that asks why a proposed call is denied."""
+
+from __future__ import annotations
+
+from handlers.action_ids import Target, View
+from handlers.blocks.text import Block, escape, mrkdwn, one_line, preformatted
+from handlers.messages.message import Mask
+from handlers.messages.proposal import full_text
+from handlers.modals.modal import modal, text_input
+from supervisor.core.state import Call, Session
+
+
+def deny_modal(session: Session, call: Call, mask: Mask) -> Block:
+    reason = text_input(
+        "reason",
+        "Reason",
+        placeholder="use the staging host first",
+        optional=True,
+        hint="The agent reads it.",
+    )
+    blocks = [
+        mrkdwn(f"Deny *{escape(one_line(call.call.tool, 80))}*? It will not run."),
+        preformatted(one_line(mask(full_text(call)), 300)),
+        reason,
+    ]
+    return modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")

@@ -1,0 +1,54 @@
+"""The modal that shows every character of a call, page by page."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from handlers.action_ids import Action, Target, View
+from handlers.blocks.text import Block, button, context, escape, mrkdwn, one_line, person, preformatted
+from handlers.messages.message import Mask
+from handlers.messages.proposal import as_proposed, full_text
+from handlers.modals.modal import modal
+from supervisor.core.state import Call, Session
+
+CHARS_A_BLOCK = 2800
+BLOCKS_A_PAGE = 10
+
+
+def full_call_modal(session: Session, call: Call, page: int, mask: Mask) -> Block:
+    """Every character of a call, a page at a time; of one that was changed also as the agent proposed it."""
+    pieces = [*_pieces(_as_now(call), call, mask)]
+    if call.proposed:
+        pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
+    pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
+    page = min(max(page, 0), pages - 1)
+    shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
+    blocks: list[Block] = []
+    for heading, group in groupby(shown, key=lambda piece: piece[0]):
+        blocks += [mrkdwn(heading), *(preformatted(text) for _, text in group)]
+    if pages > 1:
+        blocks.append(_pager(session, call, page, pages))
+    total = sum(len(text) for _, text in pieces)
+    blocks.append(context(f"{total:,} characters · page {page + 1} of {pages} · sha256 `{call.call.digest}`"))
+    return modal(View.CALL, "The full call", blocks, Target.of(session, call, extra=str(page)).encode())
+
+
+def _as_now(call: Call) -> str:
+    tool = f"*{escape(one_line(call.call.tool, 80))}*"
+    return f"{tool} as {person(call.edited_by, call.edited_by_name)} changed it" if call.proposed else tool
+
+
+def _pieces(heading: str, call: Call, mask: Mask) -> list[tuple[str, str]]:
+    """The whole text in pieces of a block each, under its heading."""
+    text = mask(full_text(call))
+    return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
+
+
+def _pager(session: Session, call: Call, page: int, pages: int) -> Block:
+    steps = [("Previous", page - 1), ("Next", page + 1)]
+    elements = [
+        button(text, f"{Action.PAGE}:{to}", Target.of(session, call, extra=str(to)).encode())
+        for text, to in steps
+        if 0 <= to < pages
+    ]
+    return {"type": "actions", "block_id": "pager", "elements": elements}

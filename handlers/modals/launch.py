@@ -1,0 +1,47 @@
+"""The modal that launches an agent: choose a persona, write a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from handlers.action_ids import View
+from handlers.blocks.text import Block, context, one_line
+from handlers.modals.modal import modal, text_input
+from handlers.origin import Place
+from supervisor.core.events import Actor
+from supervisor.core.persona import Persona
+
+
+def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
+    """`place` is where the card will appear; without a channel, in the person's direct messages."""
+    options = [
+        {
+            "text": {"type": "plain_text", "text": p.name[:75]},
+            "description": {"type": "plain_text", "text": one_line(p.description, 75)},
+            "value": p.name,
+        }
+        for p in personas[:100]
+    ]
+    select: Block = {
+        "type": "input",
+        "block_id": "persona",
+        "label": {"type": "plain_text", "text": "Persona"},
+        "element": {
+            "type": "static_select",
+            "action_id": "value",
+            "options": options,
+            "initial_option": options[0],
+        },
+    }
+    blocks = [select, text_input("task", "Task", placeholder="check the disk of the build host")]
+    where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
+    blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
+    return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
+
+
+def place_of(view: dict[str, Any], actor: Actor) -> Place:
+    """Where a submitted form launches; from the home tab, in the direct conversation with the person."""
+    channel, _, thread_ts = view["private_metadata"].partition("|")
+    user = actor.id.partition(":")[2]
+    return Place(channel or user, user, thread_ts)

@@ -1,0 +1,23 @@
+"""The modal that records what a person found out about a call that was cut off."""
+
+from __future__ import annotations
+
+from handlers.action_ids import Target, View
+from handlers.blocks.text import Block, escape, mrkdwn, one_line
+from handlers.modals.modal import modal, text_input
+from supervisor.core.state import Call, Session
+
+
+def outcome_modal(session: Session, call: Call, verdict: str) -> Block:
+    """`verdict` is `done` or `failed`, and comes back with the form."""
+    what = "It was done" if verdict == "done" else "It failed"
+    result = text_input(
+        "result",
+        "What did it give?",
+        placeholder="what you saw",
+        optional=True,
+        hint="The agent reads it as the result of the call.",
+    )
+    blocks = [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*: {what.lower()}"), result]
+    target = Target.of(session, call, extra=verdict).encode()
+    return modal(View.OUTCOME, what, blocks, target, "Record")

@@ -1,0 +1,36 @@
+"""Addresses of cards, asked of Slack once each and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+
+from handlers.projection.message_rows import Row
+from handlers.projection.slack_client import SlackSender
+
+KEPT = 4096
+# After Slack did not give an address.
+RETRY_SECONDS = 60.0
+
+
+class Permalinks:
+    """The addresses of messages that do not move; the least recently used are forgotten."""
+
+    def __init__(self, sender: SlackSender) -> None:
+        self._sender = sender
+        self._known: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._asking = asyncio.Lock()
+
+    async def of(self, row: Row) -> str:
+        """The address of the message of a row; empty where Slack does not give one."""
+        place = (row.channel, row.ts)
+        async with self._asking:
+            asked_at, address = self._known.get(place, (0.0, ""))
+            if not address and (not asked_at or time.monotonic() - asked_at > RETRY_SECONDS):
+                address = await self._sender.permalink(*place)
+                self._known[place] = (time.monotonic(), address)
+            self._known.move_to_end(place)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return address
