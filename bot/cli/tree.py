@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from bot.cli.labels import WAITING
 from bot.cli.terminal import BOLD, DIM, console, is_terminal, text
 from bot.sdk.http_backend import Remote
-from handlers.blocks.text import one_line
+from supervisor.core.text.labels import WAITING
+from supervisor.core.text.visible import one_line
 from supervisor.view_models import ChildState, SessionState
 
 Family = Mapping[str, SessionState]
@@ -95,5 +95,5 @@ def phrase(child: ChildState, parts: Sequence[ChildState]) -> str:
     if child.status == "skipped":
         return f"skipped: {child.reason}" if child.reason else "skipped"
     if child.waiting_for:
-        return WAITING.get(child.waiting_for, child.waiting_for)
+        return WAITING[child.waiting_for]
     return "runs" if child.status == "running" else child.status

@@ -8,7 +8,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target, View
-from handlers.blocks.text import visible
 from handlers.context import Deps
 from handlers.modals import forms as modals
 from handlers.modals.edit_call import EditForm, Mistakes, edit_form
@@ -18,6 +17,7 @@ from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import visible
 from supervisor.deciding import same_call
 from supervisor.tools.contract import InvalidArguments, Tool
 

@@ -16,7 +16,6 @@ from handlers.blocks.text import (
     escape,
     moment,
     mrkdwn,
-    one_line,
     person,
     plain,
     preformatted,
@@ -27,6 +26,7 @@ from handlers.messages.headline import WAITING
 from handlers.messages.message import Mask, Message
 from handlers.messages.pauses import spent, ways_on
 from supervisor.core.state import Call, Halt, Session
+from supervisor.core.text.visible import one_line
 
 
 def questions(session: Session, mask: Mask) -> Iterator[Message]:
@@ -40,7 +40,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
             if call.finished_at:
                 blocks.append(context(f"by {person(call.answered_by)} at {moment(call.finished_at)}"))
         else:
-            blocks.append(context("Not needed any more."))
+            blocks.append(context("No longer needed."))
         text = f"Question: {escape(one_line(mask(call.question), 200))}"
         yield Message(f"question:{call.call_id}", text, tuple(blocks))
 

@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import (
-    Block,
-    button,
-    confirm,
-    escape,
-    linked,
-    mrkdwn,
-    one_line,
-    plain,
-    shorten,
-)
+from handlers.blocks.text import Block, button, confirm, escape, linked, mrkdwn, plain, shorten
 from handlers.messages.approval import room, row
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.message import Mask
@@ -27,6 +17,7 @@ from handlers.messages.proposal import full_text
 from handlers.messages.subagents import Family, Member
 from supervisor.core.events import Paused
 from supervisor.core.state import Call, Child, Session
+from supervisor.core.text.visible import one_line
 
 WORDS_SHOWN = 900
 ROW_CHARACTERS = 600

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, one_line, person, plain
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import Mask, Message
 from supervisor.core.state import Session, Timer
+from supervisor.core.text.visible import one_line
 
 
 def reminders(session: Session, mask: Mask) -> Iterator[Message]:

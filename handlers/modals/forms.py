@@ -6,23 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
-from handlers.blocks.text import (
-    Block,
-    button,
-    context,
-    escape,
-    mrkdwn,
-    one_line,
-    person,
-    plain,
-    preformatted,
-)
+from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, plain, preformatted
 from handlers.messages.message import Mask
 from handlers.messages.pauses import raises
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.origin import Place
 from supervisor.core.persona import Persona
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import one_line
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
@@ -75,7 +66,7 @@ def launch_form(personas: Sequence[Persona], place: Place) -> Block:
     """Choose a persona, write a task."""
     options = [
         {
-            "text": {"type": "plain_text", "text": p.name[:75]},
+            "text": {"type": "plain_text", "text": one_line(p.name, 75)},
             "description": {"type": "plain_text", "text": one_line(p.description, 75)},
             "value": p.name,
         }

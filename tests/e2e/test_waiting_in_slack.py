@@ -40,7 +40,7 @@ async def test_a_pause_until_a_webhook_shows_what_it_waits_for_and_ends_with_it(
     assert "webhook: redis_ready" in said
     paused = await flagman.session(lambda s: s.pause is not None)
     assert [c.type for _, c in paused.waits] == ["webhook", "at"]
-    card = await slack.message(OPS, lambda m: "Waiting for something outside" in texts(m))
+    card = await slack.message(OPS, lambda m: "Waiting for an external event" in texts(m))
     note = await slack.message(OPS, lambda m: "Goes on with" in texts(m), card["ts"])
     assert "redis_ready" in texts(note)
     await flagman.core.deliveries.deliver(

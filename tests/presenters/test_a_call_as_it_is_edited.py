@@ -132,7 +132,7 @@ def difference(before: Json, after: Json) -> str:
             f"- command: …{'a' * 40}OLD{'b' * 40}…\n+ command: …{'a' * 40}NEW!{'b' * 40}…",
         ),
         ({"a": "xoxb-1234567890-abc"}, {"a": "xoxb-1234567890-def"}, "  a: what changed is masked"),
-        ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\nb:\n-     x\n-     + c: y\n+ a\\nb: x"),
+        ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\u000ab:\n-     x\n-     + c: y\n+ a\\u000ab: x"),
     ],
 )
 def test_before_and_after_argument_by_argument(before: Json, after: Json, shown: str) -> None:

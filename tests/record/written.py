@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from supervisor.core.events import Event
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
-from supervisor.session_log.render.document import render
+from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.render.masked import Mask, masked_events, masked_persona
 from supervisor.session_log.signing import sign
 from tests.record.story import Story
@@ -23,9 +23,10 @@ def written(
     session_id: str = SID,
     mask: Mask = Masker(),  # noqa: B008  it has no state
     keys: Sequence[str] = (KEY,),
+    version: int = FORMAT,
 ) -> str:
     masked = masked_events(events, mask)
-    return render(session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys))
+    return render(session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys), version)
 
 
 def document(story: Story) -> str:

@@ -106,7 +106,7 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
     from bot.cli import keyboard
     from bot.cli.replay_screen import Size, screen
     from bot.cli.terminal import console
-    from handlers.blocks.text import one_line
+    from supervisor.core.text.visible import one_line
 
     window = console()
     at: int | None = 0

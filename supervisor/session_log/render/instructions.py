@@ -10,7 +10,7 @@ from supervisor.core.events import PauseReason
 from supervisor.core.persona import Budgets
 from supervisor.core.raising import raised
 from supervisor.core.state import Call, Session
-from supervisor.session_log.render.labels import count, money
+from supervisor.core.text.format import count, money
 from supervisor.session_log.render.moments import Rest, failures
 from supervisor.session_log.render.safe import code
 
