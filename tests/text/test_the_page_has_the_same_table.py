@@ -27,7 +27,10 @@ process.stdout.write(JSON.stringify(JSON.parse(given).map(visible)));
 
 def module() -> str:
     """The table as a module of the page."""
-    rows = {name: textwrap.wrap(getattr(characters, name), 104, break_on_hyphens=False) for name in ("HIDDEN", "MARKS", "EMOJI")}
+    rows = {
+        name: textwrap.wrap(getattr(characters, name), 104, break_on_hyphens=False)
+        for name in ("HIDDEN", "MARKS", "EMOJI")
+    }
     parts = [
         f"export const {name} =\n  " + " +\n  ".join(map(json.dumps, _spaced(row)))
         for name, row in rows.items()
