@@ -17,13 +17,13 @@ def home(waiting: Sequence[Session], running: Sequence[Session], mask: Mask, sla
     """The view for `views.publish`."""
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "Flagman"}},
-        mrkdwn("Agents propose, people wave through, and it runs once."),
+        mrkdwn("Run AI agents with human approval for every risky action."),
         {
             "type": "actions",
             "elements": [button("Launch an agent", Action.LAUNCH_FORM, "home", style="primary")],
         },
         {"type": "divider"},
-        *_part("Waiting for somebody", waiting, mask, "Nothing waits."),
+        *_part("Needs attention", waiting, mask, "All caught up."),
         *_part("Running", running, mask, "Nothing runs."),
         context(f"`{slash} list` shows everything."),
     ]

@@ -101,7 +101,7 @@ def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> Ask:
 def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[Ask]:
     for child in failures(parent):
         path = f"{above} › {child.name}" if above else child.name
-        words = shorten(mask(child.result), WORDS_SHOWN) or "It said nothing."
+        words = shorten(mask(child.result), WORDS_SHOWN) or "No output."
         blocks = [
             mrkdwn(f":x: {_who(path, child.id, family)} {child.state}. What next?"),
             plain(words),

@@ -21,7 +21,7 @@ def reminders(session: Session, mask: Mask) -> Iterator[Message]:
         if timer.state == "fired" and not session.ended:
             blocks.append(_buttons(session, timer))
         else:
-            blocks.append(context(f":heavy_check_mark: put away at {moment(timer.ended_at)}"))
+            blocks.append(context(f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
         yield Message(f"timer:{timer.id}", text, tuple(blocks))
 
@@ -38,7 +38,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
     value = Target.of(session, extra=timer.id).encode()
     elements = [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),
-        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+        button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
         button("Dismiss", Action.DISMISS, value),
     ]
     if session.pause:
@@ -62,5 +62,5 @@ def snooze_buttons(session: Session, request_id: str) -> list[Block]:
     value = Target.of(session, extra=f"ask:{request_id}").encode()
     return [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),
-        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+        button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
     ]

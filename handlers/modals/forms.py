@@ -85,7 +85,7 @@ def launch_form(personas: Sequence[Persona], place: Place) -> Block:
     }
     blocks = [select, _text_input("task", "Task", placeholder="check the disk of the build host")]
     where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
-    blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
+    blocks.append(context(f"Posts {where}. Risky actions wait there for approval."))
     return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
 
 
@@ -106,7 +106,7 @@ def deny_form(session: Session, call: Call, mask: Mask) -> Block:
 
 
 def saved(call: Call) -> Block:
-    """After a change that its author may not wave through."""
+    """After a change that its author may not approve."""
     tool = escape(one_line(call.call.tool, 80))
     words = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
     return modal(View.CALL, "Saved", [mrkdwn(words)], "")
@@ -120,7 +120,7 @@ def answer_form(session: Session, call: Call, mask: Mask) -> Block:
 def outcome_form(session: Session, call: Call, verdict: str) -> Block:
     """What a person found out about a call that was cut off."""
     what = "It was done" if verdict == "done" else "It failed"
-    field = _text_input("result", "What did it give?", placeholder="what you saw", optional=True)
+    field = _text_input("result", "Output", placeholder="what you saw", optional=True)
     field["hint"] = {"type": "plain_text", "text": "The agent reads it as the result of the call."}
     target = Target.of(session, call, extra=verdict).encode()
     blocks = [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*: {what.lower()}"), field]

@@ -105,6 +105,7 @@ def log(
     async def work(remote: Remote) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
+        from supervisor.core.text.visible import escaped_json
         from supervisor.view_models import SessionEvent
 
         if markdown:
@@ -118,7 +119,7 @@ def log(
             events = [SessionEvent.model_validate(row) for row in page["events"]]
             for event in events:
                 if json:
-                    sys.stdout.write(event.model_dump_json() + "\n")
+                    sys.stdout.write(escaped_json(event.model_dump_json()) + "\n")
                     continue
                 for line in log_lines([event], wrapped=is_terminal()):
                     show(line)
@@ -138,11 +139,12 @@ def tail(
     async def work(remote: Remote) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
+        from supervisor.core.text.visible import escaped_json
 
         state = await remote.get(session_id)
         async for event in remote.events(session_id, max(state.version - lines, 0)):
             if json:
-                sys.stdout.write(event.model_dump_json() + "\n")
+                sys.stdout.write(escaped_json(event.model_dump_json()) + "\n")
                 sys.stdout.flush()
                 continue
             for line in log_lines([event], wrapped=is_terminal()):
