@@ -199,7 +199,7 @@ def test_a_document_of_another_format_has_its_chain_checked(monkeypatch: pytest.
     assert not verify(of_next_format.encode(), [KEY]).whole
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden/format-1").iterdir()), ids=str)
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden-format-1").iterdir()), ids=str)
 def test_a_document_of_format_1_is_still_compared_as_a_whole(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert verify(text.encode(), [KEY]).whole
