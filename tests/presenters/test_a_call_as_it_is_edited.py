@@ -150,10 +150,10 @@ def test_huge_texts_are_compared_in_no_time() -> None:
     one = "".join(f"{n % 7}\n" for n in range(200_000))
     other = "".join(f"{n % 5}\n" for n in range(200_000))
     mostly = one.replace("3\n", "x\n", MOST_LINES)
-    begun = time.monotonic()
+    begun = time.process_time()
     for after in (other, mostly, one + "\nend", "x" * 10**6):
         assert difference({"a": one}, {"a": after})
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_what_a_plan_proposes_is_compared_subtask_by_subtask() -> None:
