@@ -17,8 +17,8 @@ from supervisor.core.events import PauseReason
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import count, money
 from supervisor.session_log.hints import Way
-from supervisor.session_log.render.labels import count, money
 from supervisor.session_log.render.moments import Rest, failures
 from supervisor.session_log.render.safe import code
 

@@ -15,7 +15,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import moment, person, visible
+from handlers.blocks.text import moment, person
 from storage.errors import IdempotencyKeyKnown, StorageError
 from supervisor.core.errors import (
     AlreadyDecided,
@@ -23,6 +23,7 @@ from supervisor.core.errors import (
     NotAllowed,
     SessionNotFound,
 )
+from supervisor.core.text.visible import visible
 
 # Slack waits three seconds for an acknowledgement.
 LIMIT_SECONDS = 2.5

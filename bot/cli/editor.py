@@ -18,6 +18,7 @@ from bot.cli.client import refuse
 from bot.cli.terminal import DIM, show, text
 from supervisor.contract.models import CallView
 from supervisor.core.text.masking import MASK
+from supervisor.core.text.visible import call_json, call_name, call_text, json_text
 
 _STYLES = {"-": "red", "+": "green"}
 
@@ -82,15 +83,16 @@ def show_difference(call: CallView, arguments: dict[str, Any]) -> None:
 def _lines(arguments: Any) -> list[str]:
     """A text of several lines is shown as such."""
     if not isinstance(arguments, dict):
-        return str(arguments).splitlines()
+        return call_text(str(arguments)).split("\n")
     found: list[str] = []
     for name, value in arguments.items():
         if isinstance(value, str) and "\n" in value:
-            found += [f"{name}:", *(f"  {line}" for line in value.split("\n"))]
+            found += [f"{call_name(name)}:", *(f"  {line}" for line in call_text(value).split("\n"))]
         else:
-            found.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+            found.append(f"{call_name(name)}: {call_json(value, indent=None)}")
     return found
 
 
 def _text(arguments: Any) -> str:
-    return json.dumps(arguments, ensure_ascii=False, indent=2) + "\n"
+    """As JSON in which every character can be seen."""
+    return json_text(arguments, indent=2) + "\n"

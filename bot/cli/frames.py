@@ -61,14 +61,3 @@ def frames(session_id: str, events: Iterable[EventView]) -> Iterator[Frame]:
             # A newer Flagman knows more than this one.
             known = False
         yield Frame(event, session if known else None, event.at - begun)
-
-
-def took(elapsed: timedelta) -> str:
-    """`1.2 s`, `4 min 5 s`, `2 d 3 h`."""
-    seconds = elapsed.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
-    if hours < 1:
-        return f"{minutes} min {int(seconds % 60)} s"
-    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
-from bot.cli.terminal import money
 from supervisor.contract.models import SessionView
 from supervisor.core.subagents import Need
-
-WAITING = {
-    "human_approval_required": "waits for an approval",
-    "human_input_required": "waits for an answer",
-    "external_dependency": "waits for something outside",
-    "scheduled": "waits for its time",
-    "children_running": "waits for its sub-agents",
-    "error_threshold_exceeded": "stopped after errors",
-    "context_budget_exceeded": "stopped: the context is full",
-    "budget_exceeded": "stopped: the budget is used up",
-    "outcome_unknown": "waits for a decision on a call that was cut off",
-    "manual": "paused",
-}
+from supervisor.core.text.format import count, money, used
+from supervisor.core.text.labels import WAITING
 
 
 def standing(state: SessionView) -> str:
@@ -28,37 +17,36 @@ def standing(state: SessionView) -> str:
         return state.status
     failed = any(child.undecided for child in state.children)
     if failed and state.waiting_for == "human_input_required" and not _phases(state) & {"asking"}:
-        return "waits for a decision on a sub-agent that failed"
-    phrase = WAITING.get(state.waiting_for, state.waiting_for)
+        return "waiting for a decision on a sub-agent that failed"
+    phrase = WAITING[state.waiting_for]
     if state.pause and state.pause.conditions:
         return f"{phrase}: {' or '.join(state.pause.conditions)}"
     below = [need for need in state.needs if need.session_id != state.id]
     if state.waiting_for == "children_running" and below:
-        return (
-            f"{phrase}: {', '.join(f'{n.name} {WAITING.get(n.waiting_for, n.waiting_for)}' for n in below)}"
-        )
+        return f"{phrase}: {', '.join(f'{n.name} {WAITING[n.waiting_for]}' for n in below)}"
     return phrase
 
 
 def spent(state: SessionView) -> str:
     """What is used, of what may be."""
     if state.budget is None:
-        return f"{state.steps} steps, {money(state.cost_usd, state.unpriced)}"
+        return f"{count(state.steps, 'step')}, {cost_of(state.cost_usd, unpriced=state.unpriced)}"
     steps, tokens, cost = state.budget.steps, state.budget.tokens, state.budget.cost_usd
     minutes, context = state.budget.minutes, state.budget.context_tokens
     unpriced = state.unpriced or any(child.unpriced for child in state.children)
-    own = [f"{_of(steps.used, steps.limit)} steps", f"{_of(int(minutes.used), minutes.limit)} min"]
+    own = [f"{used(steps.used, steps.limit)} steps", f"{used(int(minutes.used), minutes.limit)} min"]
     if context.limit is not None:
-        own.append(f"{_of(context.used, context.limit)} of context")
-    most = f" of {money(cost.limit, False)}" if cost.limit else ""
-    shared = f"{money(state.total_cost_usd, unpriced)}{most}, {_of(tokens.used, tokens.limit)} tokens"
+        own.append(f"{used(context.used, context.limit)} of context")
+    most = f" of {money(cost.limit)}" if cost.limit else ""
+    shared = (
+        f"{cost_of(state.total_cost_usd, unpriced=unpriced)}{most}, {used(tokens.used, tokens.limit)} tokens"
+    )
     return ", ".join(own) + (f"; with its sub-agents {shared}" if state.children else f", {shared}")
 
 
-def _of(used: int, limit: float | None) -> str:
-    if limit is None:
-        return f"{used:,}"
-    return f"{used:,} of {limit:,}" if isinstance(limit, int) else f"{used:,} of {limit:,g}"
+def cost_of(cost: Decimal, *, unpriced: bool) -> str:
+    """What was spent; `unpriced`: a part of it has no known price."""
+    return "cost unknown" if unpriced and not cost else money(cost, unpriced=unpriced)
 
 
 def advice(state: SessionView) -> Iterator[str]:

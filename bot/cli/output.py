@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from bot.cli.labels import advice, spent, standing
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
 from bot.cli.tree import Family, plans
-from handlers.blocks.text import one_line, visible
 from supervisor.contract.models import CallView, EventView, SessionView
+from supervisor.core.text.labels import PHASES
+from supervisor.core.text.visible import call_name, call_value, one_line, visible
 from supervisor.session_log.render.transcript import lines
 
 MARKS = {
@@ -92,7 +92,7 @@ def call(proposed: CallView) -> None:
         for option in proposed.options:
             show(text(("        │ ", DIM), option))
         return
-    phase = "waits for an approval" if proposed.phase == "awaiting" else proposed.phase
+    phase = PHASES[proposed.phase]
     show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")))
     for line in _arguments(proposed.arguments):
         show(line)
@@ -103,9 +103,8 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
     given = {"": arguments} if isinstance(arguments, str) else arguments
     for name, value in given.items():
         if name:
-            yield text((f"      {name}", DIM))
-        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-        for line in visible(words).split("\n"):
+            yield text((f"      {call_name(name)}", DIM))
+        for line in call_value(value).split("\n"):
             for number, piece in enumerate(chopped(line, 10)):
                 yield text((f"        {'┊' if number else '│'} ", DIM), piece)
 

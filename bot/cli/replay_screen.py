@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.cli.frames import Frame, took
-from bot.cli.labels import WAITING
+from bot.cli.frames import Frame
+from bot.cli.labels import cost_of
 from bot.cli.output import MARKS, said_of
-from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, clock, money, text
+from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, clock, text
 from bot.cli.tree import MARKS as CHILD_MARKS
-from handlers.blocks.text import one_line
 from supervisor.core.state import Call
+from supervisor.core.text.format import span
+from supervisor.core.text.labels import WAITING
+from supervisor.core.text.visible import one_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -70,15 +72,15 @@ def state_lines(frame: Frame) -> Iterator[Text]:
     if session is None:
         yield text(("This Flagman is older than that event and does not know what it changed.", "yellow"))
         return
-    doing = WAITING.get(session.waiting_for or "", session.status)
-    cost = money(session.total_cost_usd, session.unpriced)
+    doing = WAITING[session.waiting_for] if session.waiting_for else session.status
+    cost = cost_of(session.total_cost_usd, unpriced=session.unpriced)
     yield text(
         ("status    ", DIM),
         (doing, STATUS_STYLES.get(session.status, "")),
         ("   step ", DIM),
         f"{len(session.steps)} of {session.budgets.max_steps}",
         ("   after ", DIM),
-        took(frame.elapsed),
+        span(frame.elapsed),
         ("   cost ", DIM),
         cost,
     )
@@ -115,7 +117,7 @@ def _around(frames: Sequence[Frame], at: int, count: int, width: int) -> Iterato
         said = next(iter(said_of(event)), None)
         yield text(
             (f"{'▶' if here else ' '}{number + 1:>4} ", BOLD if here else DIM),
-            (f"{took(frames[number].elapsed):>12} ", BOLD if here else DIM),
+            (f"{span(frames[number].elapsed):>12} ", BOLD if here else DIM),
             (f"{mark} ", style),
             (one_line(said[2] if said else event.type, width), BOLD if here else DIM),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.blocks.text import one_line, visible
+from supervisor.core.text import format
+from supervisor.core.text.visible import json_text, one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -89,7 +89,7 @@ def as_json(value: Any) -> None:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     indent = 2 if is_terminal() else None
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+    sys.stdout.write(json_text(value, indent) + "\n")
     sys.stdout.flush()
 
 
@@ -129,23 +129,11 @@ def _cell(cell: str | tuple[str, str]) -> Text:
 
 def clock(at: datetime) -> str:
     """A moment in the reader's own zone; the day only where it is another one."""
-    local, today = at.astimezone(), datetime.now(UTC).astimezone()
-    if local.date() == today.date():
-        return f"{local:%H:%M:%S}"
-    return f"{local:%b} {local.day} {local:%H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+    return format.clock(at, datetime.now(UTC).astimezone())
 
 
 def ago(at: datetime) -> str:
-    seconds = int((datetime.now(UTC) - at).total_seconds())
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if abs(seconds) >= size:
-            count = f"{abs(seconds) // size} {unit}"
-            return f"{count} ago" if seconds > 0 else f"in {count}"
-    return "just now" if seconds > -1 else f"in {-seconds} s"
-
-
-def money(cost: Any, unpriced: bool) -> str:
-    return "cost not known" if unpriced else f"${cost:.4f}".rstrip("0").rstrip(".")
+    return format.ago(at, datetime.now(UTC))
 
 
 def local_zone() -> str:

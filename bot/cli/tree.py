@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from bot.cli.labels import WAITING
 from bot.cli.terminal import BOLD, DIM, console, is_terminal, text
 from bot.sdk.http_backend import HttpBackend
-from handlers.blocks.text import one_line
 from supervisor.contract.models import SessionView
 from supervisor.core.subagents import ChildStanding
+from supervisor.core.text.labels import WAITING
+from supervisor.core.text.visible import one_line
 
 Family = Mapping[str, SessionView]
 MARKS = {
@@ -96,5 +96,5 @@ def phrase(child: ChildStanding, parts: Sequence[ChildStanding]) -> str:
     if child.status == "skipped":
         return f"skipped: {child.reason}" if child.reason else "skipped"
     if child.waiting_for:
-        return WAITING.get(child.waiting_for, child.waiting_for)
+        return WAITING[child.waiting_for]
     return "runs" if child.status == "running" else child.status

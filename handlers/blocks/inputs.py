@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from handlers.blocks.json_schema import Argument
-from handlers.blocks.text import Block, one_line, visible
+from handlers.blocks.text import Block
+from supervisor.core.text.visible import json_text, one_line, visible
 
 Mask = Callable[[str], str]
 MOST_CHARACTERS = 3000
@@ -232,10 +233,7 @@ def _no_constant(name: str) -> Any:
 
 def _as_json(value: Any) -> str:
     """JSON in which every character can be seen; what cannot is written as its escape."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    if visible(text) == text:
-        return text
-    return "".join(c if visible(c) == c else json.dumps(c)[1:-1] for c in text)
+    return json_text(value, indent=2)
 
 
 def _label(value: Any) -> str:

@@ -21,7 +21,8 @@ from handlers.blocks.rich_text import (
     Style,
     blocks,
 )
-from handlers.blocks.text import Block, visible
+from handlers.blocks.text import Block
+from supervisor.core.text.visible import visible
 
 WIDEST_COLUMN = 40
 MOST_CELLS = 5000

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Literal
 
-from handlers.blocks.text import Block, visible
+from handlers.blocks.text import Block
+from supervisor.core.text.format import count
+from supervisor.core.text.visible import visible
 
 # A message shows at most 13,200 characters and takes at most 250 kB of JSON; both leave room for other blocks.
 MOST_CHARACTERS = 12_000
@@ -75,7 +77,7 @@ def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
         return []
     _spare_styles(pieces)
     if left:
-        note = f"… {left:,} more character{'s' if left > 1 else ''}"
+        note = f"… {count(left, 'more character')}"
         pieces.append(Piece("section", Runs([(note, frozenset({"italic"}))])))
     elements = list(_elements(pieces))
     starts = range(0, len(elements), ELEMENTS_A_BLOCK)

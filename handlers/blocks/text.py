@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
+from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 
 Block = dict[str, Any]
 _OPENING = re.compile(r"(?<![A-Za-z0-9])[*_~`]")
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def visible(text: str) -> str:
-    """Characters that show nothing, or turn the direction of others, become `\\u202e`; newline and tab stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HIDDEN else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def escape(text: str) -> str:
@@ -41,12 +28,6 @@ def shorten(text: str, limit: int) -> str:
         return text
     note = f" … {len(text):,} characters in all"
     return text[: max(limit - len(note), 0)] + note
-
-
-def one_line(text: str, limit: int) -> str:
-    """For headings and lists, where the whole stands elsewhere."""
-    flat = " ".join(visible(text).split())
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def plain(text: str, limit: int = 2900) -> Block:
@@ -99,7 +80,7 @@ def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
 def person(actor: str, name: str = "") -> str:
     """A person in mrkdwn: a mention for somebody in Slack, the name otherwise."""
     kind, _, ident = actor.partition(":")
-    if kind == "slack" and ident.isalnum():
+    if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"
     return escape(one_line(name or actor, 60))
 
@@ -115,26 +96,16 @@ def moment(at: datetime, *, date: bool = False) -> str:
     return f"<!date^{int(at.timestamp())}^{form}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
-def duration(ms: int) -> str:
-    if ms < 1000:
-        return f"{ms} ms"
-    seconds = ms / 1000
-    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
-
-
 def argument_text(arguments: Any) -> str:
     """Every argument with every character: one line each, longer texts indented under their name.
 
-    The indent keeps a value from looking like a further argument, and a name has one line.
+    It is made once from the raw arguments: different ones give different texts. The indent keeps a value from
+    looking like a further argument, and a name has one line.
     """
     if not isinstance(arguments, dict):
-        return visible(str(arguments))
-    lines = (f"{_name(name)}:{_value(value)}" for name, value in arguments.items())
+        return call_text(str(arguments))
+    lines = (f"{call_name(name)}:{_value(value)}" for name, value in arguments.items())
     return "\n".join(lines) or "(no arguments)"
-
-
-def _name(name: str) -> str:
-    return visible(name).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def brief(arguments: Any, mask: Callable[[str], str]) -> str:
@@ -146,8 +117,7 @@ def brief(arguments: Any, mask: Callable[[str], str]) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    text = visible(text)
+    text = call_value(value)
     if "\n" not in text:
         return f" {text}"
     return "".join(f"\n    {line}" for line in text.split("\n"))

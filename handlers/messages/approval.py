@@ -7,19 +7,7 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
-from handlers.blocks.text import (
-    Block,
-    button,
-    context,
-    duration,
-    escape,
-    moment,
-    mrkdwn,
-    one_line,
-    person,
-    preformatted,
-    shorten,
-)
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, preformatted, shorten
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import changed
 from handlers.messages.message import Mask, Message
@@ -27,6 +15,8 @@ from handlers.messages.proposal import full_text, length, proposed
 from handlers.messages.reminders import snooze_buttons, snoozed
 from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session, Step
+from supervisor.core.text.format import count, took
+from supervisor.core.text.visible import one_line
 
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
@@ -81,12 +71,10 @@ def _plain_headline(open_: list[Call]) -> str:
 
 def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
     if open_:
-        waiting = f"{len(open_)} calls wait" if len(open_) > 1 else "this call waits"
-        return f":raised_hand: *Approval needed* · {waiting} to be waved through"
+        waiting = f"{len(open_)} calls need" if len(open_) > 1 else "this call needs"
+        return f":raised_hand: *Approval needed* · {waiting} approval"
     if any(c.phase == "awaiting" for c in calls):
-        return (
-            f":no_entry_sign: *Not needed any more* · the session was {session.lifecycle}, this did not run"
-        )
+        return f":no_entry_sign: *No longer needed* · the session was {session.lifecycle}, this did not run"
     denied = sum(c.phase == "denied" for c in calls)
     if denied == len(calls):
         return ":no_entry: *Denied*"
@@ -106,9 +94,7 @@ def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
     body, left = proposed(call, mask)
     rows = [mrkdwn(title), *body]
     if left:
-        rows.append(
-            context(f":scissors: {left:,} more characters. *View full call* shows every one of them.")
-        )
+        rows.append(context(f":scissors: Truncated ({count(left, 'more character')}): *View full call*"))
     rows += changed(call, mask)
     if call.phase == "awaiting" and not session.ended:
         rows += [*_policy(call), _buttons(session, call)]
@@ -125,11 +111,11 @@ def _policy(call: Call) -> list[Block]:
     words: list[str] = []
     if rule.users or rule.groups:
         who = [*(person(f"slack:{u}") for u in rule.users), *(f"@{escape(g)}" for g in rule.groups)]
-        words.append(f"May decide: {', '.join(who[:10])}")
+        words.append(f"Approvers: {', '.join(who[:10])}")
     if rule.quorum > 1:
         words.append(f"{len(call.decisions)} of {rule.quorum} approvals")
     if rule.exclude_requester:
-        words.append("not by who launched it")
+        words.append("requester can't approve")
     if call.decisions:
         words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
     if reason := one_line(call.call.reason, 200):
@@ -176,7 +162,7 @@ def _outcome(call: Call, mask: Mask) -> Iterable[str]:
         case "unknown":
             yield ":grey_question: its outcome is not known"
         case "finished":
-            yield f"{':heavy_check_mark: ran' if call.ok else ':warning: failed'} in {duration(call.duration_ms)}"
+            yield f"{':heavy_check_mark: ran' if call.ok else ':warning: failed'} in {took(call.duration_ms)}"
         case "awaiting":
             yield "did not run"
 

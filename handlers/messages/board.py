@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from handlers.blocks.text import Block, context, escape, linked, moment, mrkdwn, one_line, person
+from handlers.blocks.text import Block, context, escape, linked, moment, mrkdwn, person
 from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
 from handlers.messages.message import Message
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.subagents import Family, Member
 from supervisor.core.state import Session
+from supervisor.core.text.visible import one_line
 
 NAMES_SHOWN = 10
 DECISIONS_SHOWN = 3

@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import (
-    Block,
-    brief,
-    button,
-    context,
-    escape,
-    linked,
-    moment,
-    mrkdwn,
-    one_line,
-    person,
-    plain,
-)
+from handlers.blocks.text import Block, brief, button, context, escape, linked, moment, mrkdwn, person, plain
 from handlers.messages.files import files
 from handlers.messages.headline import headline
 from handlers.messages.message import Mask, Message
-from handlers.messages.pauses import cancel, money, spent, ways_on
+from handlers.messages.pauses import cancel, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Family
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import count, money
+from supervisor.core.text.visible import one_line
 
 STEPS_SHOWN = 8
 MARK = {
@@ -51,11 +41,11 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Pending
     title = (
         f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
     )
-    task = one_line(mask(session.task), 140)
+    persona, task = one_line(session.persona, 80), one_line(mask(session.task), 140)
     blocks: list[Block] = [
         {
             "type": "header",
-            "text": {"type": "plain_text", "text": f"{session.persona}: {task}"[:150], "emoji": False},
+            "text": {"type": "plain_text", "text": f"{persona}: {task}"[:150], "emoji": False},
         },
         mrkdwn(f"*{title}*"),
         *_whose(session, family),
@@ -69,7 +59,7 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Pending
     buttons = _buttons(session)
     if buttons:
         blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
-    text = f"{session.persona} · {escape(task)} · {title}"
+    text = f"{escape(persona)} · {escape(task)} · {title}"
     # A coordinator's card changes as often as those of all its sub-agents together.
     urgent = session.ended or (session.status == "paused" and not parted)
     return Message("card", text, tuple(blocks), urgent=urgent)
@@ -99,7 +89,7 @@ def _steps(session: Session, mask: Mask) -> list[Block]:
     lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
     earlier = len(calls) - len(shown)
     if earlier > 0:
-        note = {"type": "text", "text": f"{earlier} earlier calls", "style": {"italic": True}}
+        note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
         lines.insert(0, {"type": "rich_text_section", "elements": [note]})
     return [
         {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}]}
@@ -123,9 +113,9 @@ def _facts(session: Session, family: Family) -> list[str]:
     if session.steps:
         cost = family.cost(session)
         facts.append(f"step {len(session.steps)}")
-        facts.append(f"{family.tokens(session):,} tokens")
+        facts.append(count(family.tokens(session), "token"))
         suffix = " with sub-agents" if session.children else ""
-        facts.append("cost not known" if cost is None else f"{money(cost)}{suffix}")
+        facts.append("cost unknown" if cost is None else f"{money(cost)}{suffix}")
         facts.append(escape(one_line(session.steps[-1].model, 60)))
     return [*facts, f"`{session.id}`"]
 

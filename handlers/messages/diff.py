@@ -10,6 +10,7 @@ from handlers.blocks.text import Block, context, person, preformatted
 from handlers.messages.message import Mask
 from handlers.messages.proposal import as_proposed, parts
 from supervisor.core.state import Call
+from supervisor.core.text.format import count
 
 SHOWN = 900
 LONG_LINE = 160
@@ -27,7 +28,7 @@ def changed(call: Call, mask: Mask) -> list[Block]:
     open_ = " · as it is now it still needs approval" if call.phase == "awaiting" else ""
     note = f"{who}{open_} · `-` as the agent proposed it, `+` as it is now"
     left = len(lines) - SHOWN
-    more = f":scissors: {left:,} more characters of the difference. *View full call* shows both versions."
+    more = f":scissors: Truncated ({count(left, 'more character')} of the difference): *View full call*"
     return [context(note), preformatted(lines[:SHOWN]), *([context(more)] if left > 0 else [])]
 
 

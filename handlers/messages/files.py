@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from handlers.blocks.text import Block, context, escape, one_line
+from handlers.blocks.text import Block, context, escape
 from handlers.messages.message import Mask
 from supervisor.core.state import Session
+from supervisor.core.text.visible import one_line
 
 
 def files(session: Session, mask: Mask, *, most: int = 5) -> list[Block]:

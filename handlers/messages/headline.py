@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.blocks.text import escape, one_line
+from handlers.blocks.text import escape
 from handlers.messages.message import Mask
 from supervisor.core.delegation import undecided
+from supervisor.core.events import PauseReason
 from supervisor.core.state import Child, Session
+from supervisor.core.text import labels
+from supervisor.core.text.labels import capital
+from supervisor.core.text.visible import one_line
 
-WAITING = {
-    "human_approval_required": ":raised_hand: Waiting for an approval",
-    "human_input_required": ":speech_balloon: Waiting for an answer",
-    "external_dependency": ":link: Waiting for something outside",
-    "scheduled": ":alarm_clock: Waiting for its time",
-    "children_running": ":busts_in_silhouette: Waiting for its sub-agents",
-    "error_threshold_exceeded": ":warning: Stopped after errors",
-    "context_budget_exceeded": ":moneybag: Stopped: the context is full",
-    "budget_exceeded": ":moneybag: Stopped: the budget is used up",
-    "outcome_unknown": ":grey_question: Waiting for a decision on a call that was cut off",
-    "manual": ":double_vertical_bar: Paused",
+_PAUSE_MARKS: dict[PauseReason, str] = {
+    "human_approval_required": "raised_hand",
+    "human_input_required": "speech_balloon",
+    "external_dependency": "link",
+    "scheduled": "alarm_clock",
+    "children_running": "busts_in_silhouette",
+    "error_threshold_exceeded": "warning",
+    "context_budget_exceeded": "moneybag",
+    "budget_exceeded": "moneybag",
+    "outcome_unknown": "grey_question",
+    "manual": "double_vertical_bar",
 }
-ENDED = {
-    "completed": ":white_check_mark: Done",
-    "failed": ":x: Failed",
-    "cancelled": ":no_entry_sign: Cancelled",
-}
+_END_MARKS = {"completed": "white_check_mark", "failed": "x", "cancelled": "no_entry_sign"}
+# Lines in mrkdwn, an emoji first.
+WAITING = {reason: f":{mark}: {capital(labels.WAITING[reason])}" for reason, mark in _PAUSE_MARKS.items()}
+ENDED = {state: f":{_END_MARKS[state]}: {capital(words)}" for state, words in labels.ENDED.items()}
 
 
 def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action
-from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, one_line
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn
 from handlers.messages.headline import headline
 from handlers.messages.message import Mask
 from handlers.origin import Place
 from supervisor.core.state import Session
+from supervisor.core.text.visible import one_line
 
 
 def home(waiting: Sequence[Session], running: Sequence[Session], mask: Mask, slash: str) -> Block:
     """The view for `views.publish`."""
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "Flagman"}},
-        mrkdwn("Agents propose, people wave through, and it runs once."),
+        mrkdwn("Run AI agents with human approval for every risky action."),
         {
             "type": "actions",
             "elements": [button("Launch an agent", Action.LAUNCH_FORM, "home", style="primary")],
         },
         {"type": "divider"},
-        *_part("Waiting for somebody", waiting, mask, "Nothing waits."),
+        *_part("Needs attention", waiting, mask, "All caught up."),
         *_part("Running", running, mask, "Nothing runs."),
         context(f"`{slash} list` shows everything."),
     ]
@@ -38,6 +39,6 @@ def _part(title: str, sessions: Sequence[Session], mask: Mask, empty: str) -> li
 def _entry(session: Session, mask: Mask) -> str:
     place = Place.of(session)
     where = f" in {place.shown}" if place and place.shown else ""
-    task = escape(one_line(mask(session.task), 120))
+    persona, task = escape(one_line(session.persona, 80)), escape(one_line(mask(session.task), 120))
     when = moment(session.changed_at, date=True)
-    return f"*{session.persona}* {task}{where}\n{headline(session, mask)} · {when} · `{session.id}`"
+    return f"*{persona}* {task}{where}\n{headline(session, mask)} · {when} · `{session.id}`"

@@ -16,7 +16,6 @@ from handlers.blocks.text import (
     escape,
     moment,
     mrkdwn,
-    one_line,
     person,
     plain,
     preformatted,
@@ -27,6 +26,7 @@ from handlers.messages.headline import WAITING
 from handlers.messages.message import Mask, Message
 from handlers.messages.pauses import spent, ways_on
 from supervisor.core.state import Call, Halt, Session
+from supervisor.core.text.visible import one_line
 
 
 def questions(session: Session, mask: Mask) -> Iterator[Message]:
@@ -40,7 +40,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
             if call.finished_at:
                 blocks.append(context(f"by {person(call.answered_by)} at {moment(call.finished_at)}"))
         else:
-            blocks.append(context("Not needed any more."))
+            blocks.append(context("No longer needed."))
         text = f"Question: {escape(one_line(mask(call.question), 200))}"
         yield Message(f"question:{call.call_id}", text, tuple(blocks))
 
@@ -76,9 +76,9 @@ def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
         tool = escape(one_line(call.call.tool, 60))
         yield Message(
             f"lost:{call.call_id}:{call.attempt}",
-            f"Was {tool} done? Its worker stopped while it ran.",
+            f"Outcome unknown: the worker stopped while {tool} was running",
             (
-                mrkdwn(f":grey_question: *Was this done?* · *{tool}* was cut off while it ran"),
+                mrkdwn(f":grey_question: *Outcome unknown* · the worker stopped while *{tool}* was running"),
                 preformatted(shown),
                 context("Flagman does not run it again by itself. Please look, then say what happened."),
                 {"type": "actions", "block_id": f"lost:{session.id}:{call.call_id}", "elements": elements},
@@ -106,7 +106,7 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
 def _waits(session: Session) -> list[Block]:
     """What would resume it besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
-    return [context(f":hourglass: Goes on with {' · or '.join(shown)}")] if shown else []
+    return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
 
 def _pause_line(halt: Halt) -> str:
@@ -117,7 +117,7 @@ def _pause_line(halt: Halt) -> str:
 def ending(session: Session, mask: Mask) -> Iterator[Message]:
     """What came of it, once the session has ended."""
     if session.lifecycle == "completed":
-        body = rich_text(mask(session.ending)) or [plain("The agent ended without a word.")]
+        body = rich_text(mask(session.ending)) or [plain("Finished without output.")]
         blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]
     elif session.lifecycle == "failed":
         blocks = [mrkdwn(":x: *Failed*"), plain(mask(session.ending), 2000)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, context
 from supervisor.core.budgets import Spending, raise_limits, spending_of
 from supervisor.core.control import compactable
 from supervisor.core.state import Session
+from supervisor.core.text.format import count, money
+from supervisor.core.text.format import used as of_limit
 
 LONGEST_LABEL = 75
 _BUDGETS = ("budget_exceeded", "context_budget_exceeded")
@@ -30,26 +30,19 @@ def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
     """In words, by the limit that each is about; minutes and context only where they have one."""
     cost, minutes, full = used.cost_usd, used.minutes, used.context_tokens
     of_cost = "" if cost.limit is None else f" of {money(cost.limit)}"
+    spent_usd = (
+        "cost unknown for this model" if unpriced and not cost.used else money(cost.used, unpriced=unpriced)
+    )
     figures = {
-        "max_steps": f"{_of(used.steps.used, used.steps.limit)} steps",
-        "max_tokens": f"{_of(used.tokens.used, used.tokens.limit)} tokens",
-        "max_cost_usd": f"{money(cost.used)}{of_cost}{' and what has no known price' if unpriced else ''}",
+        "max_steps": f"{of_limit(used.steps.used, used.steps.limit)} steps",
+        "max_tokens": f"{of_limit(used.tokens.used, used.tokens.limit)} tokens",
+        "max_cost_usd": f"{spent_usd}{of_cost}",
     }
     if minutes.limit is not None:
         figures["max_minutes"] = f"{minutes.used:,.0f} of {minutes.limit:,.10g} minutes"
     if full.limit is not None:
-        figures["max_context_tokens"] = f"{_of(full.used, full.limit)} tokens of context"
+        figures["max_context_tokens"] = f"{of_limit(full.used, full.limit)} tokens of context"
     return figures
-
-
-def _of(used: int, limit: int | None) -> str:
-    return f"{used:,}" if limit is None else f"{used:,} of {limit:,}"
-
-
-def money(value: Decimal) -> str:
-    """`$10`, `$2.50`, `$0.0125`."""
-    whole, _, cents = f"{value:,.4f}".rstrip("0").partition(".")
-    return f"${whole}.{cents:0<2}" if cents else f"${whole}"
 
 
 def _used_up(session: Session) -> dict[str, str]:
@@ -59,13 +52,13 @@ def _used_up(session: Session) -> dict[str, str]:
     limits, more = session.budgets, raise_limits(session, session.pause.at)
     found: dict[str, str] = {}
     if more.max_steps != limits.max_steps:
-        found["max_steps"] = f"{more.max_steps:,} steps"
+        found["max_steps"] = count(more.max_steps, "step")
     if more.max_tokens is not None and more.max_tokens != limits.max_tokens:
-        found["max_tokens"] = f"{more.max_tokens:,} tokens"
+        found["max_tokens"] = count(more.max_tokens, "token")
     if more.max_cost_usd is not None and more.max_cost_usd != limits.max_cost_usd:
         found["max_cost_usd"] = money(more.max_cost_usd)
     if more.max_context_tokens is not None and more.max_context_tokens != limits.max_context_tokens:
-        found["max_context_tokens"] = f"{more.max_context_tokens:,} tokens of context"
+        found["max_context_tokens"] = f"{count(more.max_context_tokens, 'token')} of context"
     if more.max_minutes is not None and more.max_minutes != limits.max_minutes:
         found["max_minutes"] = f"{session.allowance.max_minutes or limits.max_minutes:,.10g} more minutes"
     return found

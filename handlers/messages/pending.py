@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import (
-    Block,
-    button,
-    confirm,
-    escape,
-    linked,
-    mrkdwn,
-    one_line,
-    plain,
-    shorten,
-)
+from handlers.blocks.text import Block, button, confirm, escape, linked, mrkdwn, plain, shorten
 from handlers.messages.approval import room, row
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.message import Mask
@@ -27,6 +17,7 @@ from handlers.messages.proposal import full_text
 from handlers.messages.subagents import Family, Member
 from supervisor.core.events import Paused
 from supervisor.core.state import Call, Child, Session
+from supervisor.core.text.visible import one_line
 
 WORDS_SHOWN = 900
 ROW_CHARACTERS = 600
@@ -112,7 +103,7 @@ def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> PendingI
 def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[PendingItem]:
     for child in failures(parent):
         path = f"{above} › {child.name}" if above else child.name
-        words = shorten(mask(child.result), WORDS_SHOWN) or "It said nothing."
+        words = shorten(mask(child.result), WORDS_SHOWN) or "No output."
         blocks = [
             mrkdwn(f":x: {_who(path, child.id, family)} {child.state}. What next?"),
             plain(words),

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from handlers.blocks.text import Block, duration, one_line
+from handlers.blocks.text import Block
 from handlers.messages.headline import failures, state
 from handlers.messages.message import Mask
 from handlers.messages.subagents import Family
 from supervisor.core.delegation import DELEGATING, Standing, standings
 from supervisor.core.state import Call, Child, Session
+from supervisor.core.text.format import span
+from supervisor.core.text.visible import one_line
 
 LINES_SHOWN = 24
 DEEPEST_SHOWN = 4
@@ -152,8 +154,7 @@ def _over(child: Child, undecided: bool, mask: Mask) -> _Stand:
 
 
 def _took(child: Child) -> str:
-    seconds = ((child.finished_at or child.at) - child.at).total_seconds()
-    return duration(int(seconds * 1000))
+    return span((child.finished_at or child.at) - child.at)
 
 
 def _fitting(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:

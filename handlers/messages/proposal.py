@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import ValidationError
 
 from handlers.blocks.rich_text import MOST_CHARACTERS, Piece, Runs, Series, blocks, short
-from handlers.blocks.text import Block, argument_text, one_line, preformatted, visible
+from handlers.blocks.text import Block, argument_text, preformatted
 from handlers.messages.message import Mask
 from supervisor.core.delegation import PLAN, Plan, Subtask, plan_of
 from supervisor.core.state import Call
+from supervisor.core.text.visible import call_json, call_name, call_text, one_line
 
 SHOWN_A_CALL, SHOWN_A_PLAN = 2400, 5000
 ON_FAILURE = {
@@ -50,7 +50,8 @@ def _part(name: str, value: Any) -> str:
     """A list an item a line, without the commas that would make a line of its neighbour's."""
     if not isinstance(value, list) or not value:
         return argument_text({name: value})
-    return argument_text({name: "\n".join(["", *(json.dumps(item, ensure_ascii=False) for item in value)])})
+    items = "".join(f"\n    {call_json(item, indent=None)}" for item in value)
+    return f"{call_name(name)}:\n    {items}"
 
 
 def as_proposed(call: Call) -> Call:
@@ -100,7 +101,7 @@ def _head(subtask: Subtask) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in visible(text).split("\n"))
+    return "\n".join(f"    {line}" for line in call_text(text).split("\n"))
 
 
 def _policy(plan: Plan) -> str:
@@ -111,5 +112,5 @@ def _item(number: int, subtask: Subtask, mask: Mask) -> Piece:
     runs = Runs()
     runs.add(subtask.id, _BOLD)
     runs.add(mask(_head(subtask).removeprefix(subtask.id)))
-    runs.add(f"\n{mask(subtask.task)}")
+    runs.add(f"\n{mask(call_text(subtask.task))}")
     return Piece("item", runs, series=Series(1, ordered=True, indent=0), number=number)

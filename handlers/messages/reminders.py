@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, one_line, person, plain
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import Mask, Message
 from supervisor.core.state import Session, Timer
+from supervisor.core.text.visible import one_line
 
 
 def reminders(session: Session, mask: Mask) -> Iterator[Message]:
@@ -20,7 +21,7 @@ def reminders(session: Session, mask: Mask) -> Iterator[Message]:
         if timer.state == "fired" and not session.ended:
             blocks.append(_buttons(session, timer))
         else:
-            blocks.append(context(f":heavy_check_mark: put away at {moment(timer.ended_at)}"))
+            blocks.append(context(f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
         yield Message(f"timer:{timer.id}", text, tuple(blocks))
 
@@ -37,7 +38,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
     value = Target.of(session, extra=timer.id).encode()
     elements = [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),
-        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+        button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
         button("Dismiss", Action.DISMISS, value),
     ]
     if session.pause:
@@ -61,5 +62,5 @@ def snooze_buttons(session: Session, request_id: str) -> list[Block]:
     value = Target.of(session, extra=f"ask:{request_id}").encode()
     return [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),
-        button("Until tomorrow 09:00", Action.SNOOZE_MORNING, value),
+        button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
     ]

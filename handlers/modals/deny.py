@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from handlers.action_ids import Target, View
-from handlers.blocks.text import Block, escape, mrkdwn, one_line, preformatted
+from handlers.blocks.text import Block, escape, mrkdwn, preformatted
 from handlers.messages.message import Mask
 from handlers.messages.proposal import full_text
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import one_line
 
 
 def deny_modal(session: Session, call: Call, mask: Mask) -> Block:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from handlers.action_ids import Target, View
 from handlers.blocks.inputs import ABSENT, Field, Unfit, make_field
 from handlers.blocks.json_schema import arguments
-from handlers.blocks.text import Block, context, escape, mrkdwn, one_line, preformatted, visible
+from handlers.blocks.text import Block, context, escape, mrkdwn, preformatted
 from handlers.messages.message import Mask
 from handlers.modals.modal import modal
 from handlers.modals.plan_inputs import PlanFields, State
@@ -20,6 +20,7 @@ from supervisor.core.delegation import LAUNCH, PLAN, plan_of
 from supervisor.core.digest import digest
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import call_text, one_line, visible
 
 # A window holds 100 blocks and 250 kB; both leave room for what stands around the inputs.
 MOST_BLOCKS = 90
@@ -177,7 +178,7 @@ def _narrowed(call: Call, schema: Json, roster: Sequence[str]) -> Json:
 def _as_it_is(field: Field) -> list[Block]:
     """An argument that cannot be changed here, and how it begins."""
     name = escape(one_line(field.mask(field.argument.name), 80)) or "–"
-    text = visible(field.mask(field.shown))
+    text = field.mask(call_text(field.shown) if field.kind == "text" else visible(field.shown))
     return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_beginning(text))]
 
 

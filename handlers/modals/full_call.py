@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
-from handlers.blocks.text import Block, button, context, escape, mrkdwn, one_line, person, preformatted
+from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
 from handlers.messages.message import Mask
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import one_line
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10

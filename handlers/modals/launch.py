@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.action_ids import View
-from handlers.blocks.text import Block, context, one_line
+from handlers.blocks.text import Block, context
 from handlers.modals.modal import modal, text_input
 from handlers.origin import Place
 from supervisor.core.events import Actor
 from supervisor.core.persona import Persona
+from supervisor.core.text.visible import one_line
 
 
 def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
     """`place` is where the card will appear; without a channel, in the person's direct messages."""
     options = [
         {
-            "text": {"type": "plain_text", "text": p.name[:75]},
+            "text": {"type": "plain_text", "text": one_line(p.name, 75)},
             "description": {"type": "plain_text", "text": one_line(p.description, 75)},
             "value": p.name,
         }
@@ -36,7 +37,7 @@ def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
     }
     blocks = [select, text_input("task", "Task", placeholder="check the disk of the build host")]
     where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
-    blocks.append(context(f"Its card appears {where}; what is risky waits there for approval."))
+    blocks.append(context(f"Posts {where}. Risky actions wait there for approval."))
     return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from handlers.action_ids import Target, View
-from handlers.blocks.text import Block, escape, mrkdwn, one_line
+from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import one_line
 
 
 def outcome_modal(session: Session, call: Call, verdict: str) -> Block:
@@ -13,7 +14,7 @@ def outcome_modal(session: Session, call: Call, verdict: str) -> Block:
     what = "It was done" if verdict == "done" else "It failed"
     result = text_input(
         "result",
-        "What did it give?",
+        "Output",
         placeholder="what you saw",
         optional=True,
         hint="The agent reads it as the result of the call.",

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from handlers.blocks.inputs import MOST_CHARACTERS, why_kept, words
-from handlers.blocks.text import Block, escape, mrkdwn, one_line
+from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.messages.message import Mask
 from supervisor.core.delegation import Plan, Subtask
+from supervisor.core.text.visible import call_text, one_line
 
 # Each takes up to three of a window's hundred blocks; together they leave room in its 250 kB.
 MOST_SHOWN = 28
@@ -55,7 +56,7 @@ class PlanFields:
         title = f"{n + 1}. {subtask.id}"
         why = why_kept(subtask.task, self.mask) if subtask.task.strip() else "it is blank"
         if why:
-            shown = escape(one_line(self.mask(subtask.task), 300))
+            shown = escape(one_line(self.mask(call_text(subtask.task)), 300))
             return mrkdwn(f"*{title}* stays as it is: {why}.\n{shown}")
         return {
             "type": "input",

@@ -11,7 +11,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import escape, one_line, person, visible
+from handlers.blocks.text import escape, person
 from handlers.middleware import refusal
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
@@ -21,6 +21,7 @@ from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
+from supervisor.core.text.visible import one_line, visible
 
 # Seconds: the person is answered within Slack's three; a slower upload goes on behind that.
 PATIENCE = 1.2

@@ -13,9 +13,10 @@ from supervisor.core.events import Event, decode
 from supervisor.core.messages import Json
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.core.text.visible import visible
 from supervisor.session_log.hints import HintsOf, ResumeHints
 from supervisor.session_log.render import appendix
-from supervisor.session_log.render.document import FORMAT, render
+from supervisor.session_log.render.document import COMPARABLE, FORMAT, render
 from supervisor.session_log.render.front import Fields, fields_of
 from supervisor.session_log.render.safe import one_line
 from supervisor.session_log.signing import check
@@ -65,11 +66,11 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
     session_id, persona, hints = _head(head, first, hints_of)
     events = _events(session_id, links[1:], first)
     session = _folded(session_id, events, first)
-    whole = head.get("version") == FORMAT
+    version = head["version"]
+    whole = version in COMPARABLE
     if whole:
-        _compare(
-            lines, render(session_id, persona, events, lambda _: front["signature"][1], hints).split("\n")
-        )
+        rendered = render(session_id, persona, events, lambda _: front["signature"][1], hints, version)
+        _compare(lines, rendered.split("\n"))
     # Last, so that what it says is true of a document that is whole in itself.
     _signature(front, keys)
     return Verified(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
@@ -195,5 +196,5 @@ def _same(one: str, other: str) -> int:
 def _around(line: str, place: int) -> str:
     """The part of a line where it differs."""
     start = max(place - _BEFORE, 0)
-    shown = one_line(line[start:], _SHOWN)
+    shown = visible(one_line(line[start:], _SHOWN))
     return f"“{'…' if start else ''}{shown}”" if shown else "nothing"

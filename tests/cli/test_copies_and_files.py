@@ -29,7 +29,7 @@ def test_a_copy_goes_on_from_a_step(cli: Cli) -> None:
     first = cli.json("fork", session_id, "--at", "0", "--idempotency-key", "k")
     assert cli.json("fork", session_id, "--at", "0", "--idempotency-key", "k")["id"] == first["id"]
     waited = cli("fork", session_id, "--at", "0", "--wait", "--until", "person", code=3)
-    assert "waits for an approval" in waited.stderr
+    assert "waiting for an approval" in waited.stderr
 
 
 def test_files_are_listed_read_and_saved(cli: Cli) -> None:
@@ -71,7 +71,7 @@ def stopped(cli: Cli, persona: str) -> tuple[str, str]:
 
 def test_a_budget_that_is_used_up_says_how_to_go_on(staffed: Served) -> None:
     session_id, said = stopped(staffed.cli, "steps")
-    assert "stopped: the budget is used up" in said
+    assert "paused: budget limit reached" in said
     assert f"flagman resume {session_id}   gives it as much again" in said
     shown = staffed.cli("show", session_id).stdout
     assert "1 of 1 steps" in shown
@@ -80,7 +80,7 @@ def test_a_budget_that_is_used_up_says_how_to_go_on(staffed: Served) -> None:
 
 def test_a_full_context_is_summed_up(staffed: Served) -> None:
     session_id, said = stopped(staffed.cli, "context")
-    assert "stopped: the context is full" in said
+    assert "paused: context limit reached" in said
     assert f"flagman resume {session_id} --compact   sums up" in said
     assert f"flagman resume {session_id}   raises the limit" in said
     assert "of 10 of context" in staffed.cli("show", session_id).stdout

@@ -58,7 +58,7 @@ def test_it_ends_with_5_when_cancelled(cli: Cli) -> None:
 
 def test_it_ends_with_3_when_it_needs_a_person(cli: Cli) -> None:
     done = cli("launch", "sre", "need somebody", "--wait", "--until", "person", code=3)
-    assert "waits for an approval" in done.stderr
+    assert "waiting for an approval" in done.stderr
     assert done.stdout == ""
 
 

@@ -104,7 +104,7 @@ def test_waiting_stops_when_a_sub_agent_needs_a_person(staffed: Served) -> None:
     done = cli("launch", "lead", "stop for it", "--plan", "plan.json", "--wait", "--until", "person", code=3)
     session_id = done.stderr.split()[0]
     assert done.stdout == ""
-    assert "waits for its sub-agents: look waits for an approval" in done.stderr
+    assert "waiting for its sub-agents: look waiting for an approval" in done.stderr
     assert f"flagman approve {session_id}" in done.stderr
     state = cli("launch", "lead", "x", "--plan", "plan.json", "--wait", "--until", "person", "--json", code=3)
     (need,) = json.loads(state.stdout)["needs"]
@@ -164,7 +164,7 @@ def test_the_plan_is_a_tree_on_a_terminal(cli: Cli, plan: str) -> None:
     session_id = begun(cli, plan, "be a tree")
     terminal = Terminal(cli, "show", session_id, columns=80)
     assert terminal.ended() == 0
-    assert "├─ ? look sre  waits for an approval" in terminal.seen
+    assert "├─ ? look sre  waiting for an approval" in terminal.seen
     assert "└─ · report release-manager  after look" in terminal.seen
     assert "\x1b[33m" in terminal.raw
     assert max(len(line) for line in terminal.seen.splitlines()) <= 80
@@ -176,7 +176,7 @@ def test_one_that_failed_is_settled(cli: Cli, plan: str) -> None:
     cli("cancel", need["session_id"])
     until(lambda: any(n["child_id"] for n in cli.json("show", session_id)["needs"]))
     shown = cli("show", session_id).stdout
-    assert "waits for a decision on a sub-agent that failed" in shown
+    assert "waiting for a decision on a sub-agent that failed" in shown
     assert "? look sre  cancelled: retry, skip or stop?" in shown
     assert f"flagman settle {session_id} look retry|skip|stop" in shown
     refused = cli("settle", session_id, "nobody", "skip", code=1)

@@ -48,7 +48,7 @@ def test_a_list_has_headings_and_colours_only_on_a_terminal(cli: Cli) -> None:
     terminal = Terminal(cli, "list")
     assert terminal.ended() == 0
     assert "ID" in terminal.seen
-    assert "waits for an approval" in terminal.seen
+    assert "waiting for an approval" in terminal.seen
     assert "\x1b[" in terminal.raw
     piped = cli("list").stdout
     assert f"{session_id}\tpaused\tsre\tbe listed\t" in piped

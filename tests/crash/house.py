@@ -170,7 +170,7 @@ class House:
 
     async def say(self, session_id: str, button: str, result: str = "") -> None:
         """Decide on a call that was cut off, by one of its three buttons."""
-        message = await self.asked(session_id, "Was this done?")
+        message = await self.asked(session_id, "Outcome unknown")
         assert {"outcome_run_again", "outcome_done", "outcome_failed"} <= set(buttons(message))
         answer = await self.slack.click(ADA, OPS, message["ts"], button)
         assert answer["ok"], answer

@@ -123,7 +123,7 @@ async def frozen_in_the_tool(house: House, decide: bool) -> None:
     first.freeze()
     await house.worker()
     await house.session(session_id, lambda s: s.waiting_for == "outcome_unknown")
-    lost = await house.asked(session_id, "Was this done?")
+    lost = await house.asked(session_id, "Outcome unknown")
     if decide:
         await house.say(session_id, "outcome_failed", "gave up on it")
         await house.session(session_id, lambda s: s.call("1.1").phase == "finished")

@@ -40,8 +40,8 @@ async def test_a_pause_until_a_webhook_shows_what_it_waits_for_and_ends_with_it(
     assert "webhook: redis_ready" in said
     paused = await flagman.session(lambda s: s.pause is not None)
     assert [c.type for _, c in paused.waits] == ["webhook", "at"]
-    card = await slack.message(OPS, lambda m: "Waiting for something outside" in texts(m))
-    note = await slack.message(OPS, lambda m: "Goes on with" in texts(m), card["ts"])
+    card = await slack.message(OPS, lambda m: "Waiting for an external event" in texts(m))
+    note = await slack.message(OPS, lambda m: "Resumes on" in texts(m), card["ts"])
     assert "redis_ready" in texts(note)
     await flagman.core.deliveries.deliver(
         "webhook", "redis_ready", "1", {"url": "x"}, Actor(id="webhook:redis_ready")
@@ -86,7 +86,9 @@ async def test_a_reminder_comes_in_the_thread_and_can_be_snoozed_and_dismissed(
     await slack.click(ADA, OPS, note["ts"], "snooze_hour")
     again = await flagman.session(lambda s: [t for t in s.timers if t.state == "set"])
     assert [t.text for t in again.timers] == ["look at the graph"] * 2
-    gone = await slack.message(OPS, lambda m: m["ts"] == note["ts"] and "put away" in texts(m), card["ts"])
+    gone = await slack.message(
+        OPS, lambda m: m["ts"] == note["ts"] and "Dismissed at" in texts(m), card["ts"]
+    )
     assert not buttons(gone)
 
 

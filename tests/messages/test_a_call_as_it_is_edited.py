@@ -132,7 +132,7 @@ def difference(before: Json, after: Json) -> str:
             f"- command: …{'a' * 40}OLD{'b' * 40}…\n+ command: …{'a' * 40}NEW!{'b' * 40}…",
         ),
         ({"a": "xoxb-1234567890-abc"}, {"a": "xoxb-1234567890-def"}, "  a: what changed is masked"),
-        ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\nb:\n-     x\n-     + c: y\n+ a\\nb: x"),
+        ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\u000ab:\n-     x\n-     + c: y\n+ a\\u000ab: x"),
     ],
 )
 def test_before_and_after_argument_by_argument(before: Json, after: Json, shown: str) -> None:
@@ -150,10 +150,10 @@ def test_huge_texts_are_compared_in_no_time() -> None:
     one = "".join(f"{n % 7}\n" for n in range(200_000))
     other = "".join(f"{n % 5}\n" for n in range(200_000))
     mostly = one.replace("3\n", "x\n", MOST_LINES)
-    begun = time.monotonic()
+    begun = time.process_time()
     for after in (other, mostly, one + "\nend", "x" * 10**6):
         assert difference({"a": one}, {"a": after})
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_what_a_plan_proposes_is_compared_subtask_by_subtask() -> None:

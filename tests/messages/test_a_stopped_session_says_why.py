@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.playground.block_kit.blocks import check_message_blocks, check_view
-from handlers.messages.pauses import money, spent, ways_on
+from handlers.messages.pauses import spent, ways_on
 from handlers.messages.thread import thread
 from handlers.modals.resume import resume_modal
 from supervisor.core.events import Paused, PauseReason
@@ -19,6 +19,7 @@ from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.core.text.format import money
 from tests.core.build import AT, SID, by, launched, responded
 
 
@@ -46,7 +47,7 @@ def labels(session: Session) -> list[str]:
     [
         (
             stopped("budget_exceeded", max_cost_usd=Decimal(1)),
-            ["Raise to $2 and go on", "Compact and raise to $2", "Resume with a message", "Cancel"],
+            ["Raise to $2.00 and go on", "Compact and raise to $2.00", "Resume with a message", "Cancel"],
         ),
         (
             stopped("budget_exceeded", max_steps=2),
@@ -81,14 +82,14 @@ def test_where_not_all_limits_can_be_named_they_stand_in_the_form() -> None:
     limits: dict[str, Any] = {"max_tokens": 10**11, "max_cost_usd": Decimal(10**6), "max_minutes": 10**6}
     session = stopped("budget_exceeded", tokens=10**11, cost="1000000", minutes=10**6, **limits)
     assert labels(session)[:2] == ["Raise its limits and go on", "Compact and raise its limits"]
-    assert "It may then use up to 300,000,000,000 tokens, $3,000,000" in str(resume_modal(session))
+    assert "It may then use up to 300,000,000,000 tokens, $3,000,000.00" in str(resume_modal(session))
 
 
 def test_every_figure_stands_with_its_limit_and_what_is_used_up_is_bold() -> None:
     session = stopped("budget_exceeded", max_cost_usd=Decimal(1), max_minutes=30, max_context_tokens=4000)
     (line,) = spent(session)
     assert line["elements"][0]["text"] == (
-        ":moneybag: Used so far: 2 of 50 steps · 100 tokens · *$1 of $1* · 5 of 30 minutes"
+        ":moneybag: Used so far: 2 of 50 steps · 100 tokens · *$1.00 of $1.00* · 5 of 30 minutes"
         " · 50 of 4,000 tokens of context"
     )
     assert spent(stopped("manual", max_cost_usd=Decimal(1))) == []
@@ -96,7 +97,13 @@ def test_every_figure_stands_with_its_limit_and_what_is_used_up_is_bold() -> Non
 
 @pytest.mark.parametrize(
     ("amount", "shown"),
-    [("10", "$10"), ("2.5", "$2.50"), ("0.0125", "$0.0125"), ("0", "$0"), ("1234567.891", "$1,234,567.891")],
+    [
+        ("10", "$10.00"),
+        ("2.5", "$2.50"),
+        ("0.0125", "$0.0125"),
+        ("0", "$0.00"),
+        ("1234567.891", "$1,234,567.891"),
+    ],
 )
 def test_money_as_people_write_it(amount: str, shown: str) -> None:
     assert money(Decimal(amount)) == shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bot.playground.block_kit.blocks import check_message_blocks, visible_characters
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.rich_text import ELEMENTS_A_BLOCK, MOST_CHARACTERS
+from supervisor.core.text.visible import visible
 
 Json = dict[str, Any]
 CONTAINERS = {
@@ -24,6 +26,7 @@ CONTAINERS = {
     "rich_text_preformatted": {"text"},
     "rich_text_quote": {"text"},
 }
+HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 STYLES = {"bold", "italic", "strike", "code"}
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,7 +54,9 @@ def check_inert(element: Json) -> None:
         assert set(part) <= {"type", "text", "style"}
         assert set(part.get("style", {})) <= STYLES
         assert part["text"]
-        assert all(c.isprintable() or c in "\n\t" or c.isspace() for c in part["text"])
+        assert visible(part["text"]) == part["text"]
+        # By Python's own table, which may be older; a joiner may stand inside of an emoji.
+        assert {unicodedata.category(c) for c in part["text"] if c not in "\n\t\u200d"} & HIDDEN == set()
 
 
 def texts(value: Any) -> Iterator[str]:

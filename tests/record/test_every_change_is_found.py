@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
 from bot.resume_hints import Hints, hints_of
 from supervisor.core.errors import VerificationError
-from supervisor.session_log.render.document import render
+from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.signing import UNSIGNED, sign
 from supervisor.session_log.verify import verify
 from tests.record.stories import STORIES
@@ -198,10 +199,16 @@ def test_a_signature_of_another_form_is_none() -> None:
 
 def test_a_document_of_another_format_has_its_chain_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     story: Story = STORIES["plan"]()
-    newer = document(story).replace('"version":1', '"version":2')
+    newer = document(story).replace(f'"version":{FORMAT}', f'"version":{FORMAT + 1}')
     assert altered(newer).kind == "changed event"
-    monkeypatch.setattr("supervisor.session_log.render.document.FORMAT", 2)
-    of_format_2 = document(story)
-    assert "newer Flagman" in str(altered(of_format_2))
-    monkeypatch.setattr("supervisor.session_log.verify.FORMAT", 3)
-    assert not verify(of_format_2.encode(), [KEY], hints_of).whole
+    of_next_format = written(story.persona, story.events, version=FORMAT + 1)
+    assert "newer Flagman" in str(altered(of_next_format))
+    monkeypatch.setattr("supervisor.session_log.verify.FORMAT", FORMAT + 1)
+    assert not verify(of_next_format.encode(), [KEY], hints_of).whole
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden-format-1").iterdir()), ids=str)
+def test_a_document_of_format_1_is_still_compared_as_a_whole(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert verify(text.encode(), [KEY], hints_of).whole
+    assert altered(text.replace("Pause Checkpoint 1", "Pause Checkpoint 9", 1)).kind == "changed text"

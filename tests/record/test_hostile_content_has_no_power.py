@@ -13,8 +13,11 @@ from markdown_it import MarkdownIt
 
 from bot.resume_hints import hints_of
 from supervisor.core.events import Event, decode, encode
+from supervisor.core.text.visible import visible
 from supervisor.session_log.render.blocks import indented, table
-from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened, visible
+from supervisor.session_log.render.document import FORMAT
+from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened
+from supervisor.session_log.render.safe import visible as marked
 from supervisor.session_log.verify import verify
 from tests.messages.sessions import texts
 from tests.record.stories import STORIES
@@ -126,7 +129,7 @@ def assert_powerless(story: Story, words: str) -> None:
         written(story.persona, spoiled(story, words)),
     )
     found = yaml.safe_load(text.split("\n---\n")[0].removeprefix("---\n"))
-    assert (found["session_log"], found["session"]) == (1, SID)
+    assert (found["session_log"], found["session"]) == (FORMAT, SID)
     assert list(found) == list(yaml.safe_load(plain.split("\n---\n")[0].removeprefix("---\n")))
     assert headings(text) == headings(plain)
     assert tables(text) == tables(plain)
@@ -135,7 +138,7 @@ def assert_powerless(story: Story, words: str) -> None:
     # No line of anybody begins at the margin: what does is ours, or prose of ours that names something.
     assert text.count("\n## Appendix: events\n") == 1
     assert max(map(len, body(text).split("\n"))) < 12_000
-    assert visible(text.replace("\n", "")) == text.replace("\n", "")
+    assert visible(text) == text
     again = verify(text.encode(), [KEY], hints_of)
     assert written(story.persona, again.events) == text
 
@@ -175,7 +178,7 @@ def parsed(lines: list[str]) -> tuple[list[Any], set[str]]:
 def test_a_block_a_quotation_and_a_line_hold_what_is_in_them(words: str) -> None:
     found, kinds = parsed(["- x", "", *indented(fenced(words)), "", "end"])
     (fence,) = [t for t in found if t.type == "fence"]
-    assert fence.content.rstrip("\n") == visible(words).rstrip("\n")
+    assert fence.content.rstrip("\n") == marked(words).rstrip("\n")
     assert (found[-2].content, kinds & DEAD) == ("end", set())
     found, kinds = parsed(["before", "", *quoted(words), "", "end"])
     assert (found[-2].content, found[-2].level, kinds & DEAD) == ("end", 1, set())
@@ -193,3 +196,14 @@ def test_what_is_shortened_says_how_much_and_stays_short(words: str, lines: int,
     assert len(shown.text) <= characters + lines + 200
     if not shown.left_out:
         assert shown.text == words.strip("\n")
+
+
+def test_what_format_1_did_not_mark_is_no_change_of_its_documents() -> None:
+    story = STORIES["release"]()
+    words = "rm -rf /tmp/a\u2800\ue000\u00a0\U000e0100\ufe00" + " " * 99 + "e" + "\u0301" * 9
+    events = spoiled(story, words)
+    for version in (1, FORMAT):
+        text = written(story.persona, events, version=version)
+        assert verify(text.encode(), [KEY], hints_of).whole
+        assert ("\u2800" in text) == (version == 1)
+    assert visible(text) == text

@@ -8,7 +8,7 @@ from bot.resume_hints import Hints
 from supervisor.core.events import Event
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
-from supervisor.session_log.render.document import render
+from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.render.masked import Mask, masked_events, masked_persona
 from supervisor.session_log.signing import sign
 from tests.record.story import Story
@@ -25,10 +25,16 @@ def written(
     mask: Mask = Masker(),  # noqa: B008  it has no state
     keys: Sequence[str] = (KEY,),
     command: str = "/agent",
+    version: int = FORMAT,
 ) -> str:
     masked = masked_events(events, mask)
     return render(
-        session_id, masked_persona(persona, mask), masked, lambda chain: sign(chain, keys), Hints(command)
+        session_id,
+        masked_persona(persona, mask),
+        masked,
+        lambda chain: sign(chain, keys),
+        Hints(command),
+        version,
     )
 
 

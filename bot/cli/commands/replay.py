@@ -74,15 +74,15 @@ def _recorded(file: Path) -> tuple[str, str, list[EventView]]:
 
 
 def _play(title: str, session_id: str, events: Sequence[EventView], *, as_json: bool) -> None:
-    import json
 
     from bot.cli.frames import frames
     from bot.cli.terminal import is_terminal
+    from supervisor.core.text.visible import json_text
 
     found = list(frames(session_id, events))
     if as_json:
         for frame in found:
-            sys.stdout.write(json.dumps(frame.row(), ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(frame.row()) + "\n")
     elif is_terminal() and is_terminal(sys.stdin) and sys.platform != "win32":
         _step_through(title, found)
     else:
@@ -108,7 +108,7 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
     from bot.cli import keyboard
     from bot.cli.replay_screen import Size, screen
     from bot.cli.terminal import console
-    from handlers.blocks.text import one_line
+    from supervisor.core.text.visible import one_line
 
     window = console()
     at: int | None = 0

@@ -59,7 +59,11 @@ def _verified(path: Path, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _good(row: dict[str, Any]) -> str:
-    whole = "" if row["whole"] else "; its text is of another format and was not compared"
+    whole = (
+        ""
+        if row["whole"]
+        else "; an earlier version wrote it in another format, and its text was not compared"
+    )
     signed = (
         "the signature is good"
         if row["signed"]

@@ -106,6 +106,7 @@ def log(
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
         from supervisor.contract.models import EventView
+        from supervisor.core.text.visible import escaped_json
 
         if markdown:
             sys.stdout.write(await remote.session_log(session_id))
@@ -118,7 +119,7 @@ def log(
             events = [EventView.model_validate(row) for row in page["events"]]
             for event in events:
                 if json:
-                    sys.stdout.write(event.model_dump_json() + "\n")
+                    sys.stdout.write(escaped_json(event.model_dump_json()) + "\n")
                     continue
                 for line in log_lines([event], wrapped=is_terminal()):
                     show(line)
@@ -138,11 +139,12 @@ def tail(
     async def work(remote: HttpBackend) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
+        from supervisor.core.text.visible import escaped_json
 
         state = await remote.get(session_id)
         async for event in remote.events(session_id, max(state.version - lines, 0)):
             if json:
-                sys.stdout.write(event.model_dump_json() + "\n")
+                sys.stdout.write(escaped_json(event.model_dump_json()) + "\n")
                 sys.stdout.flush()
                 continue
             for line in log_lines([event], wrapped=is_terminal()):

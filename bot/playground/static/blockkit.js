@@ -1,10 +1,11 @@
 // Block Kit: one function a kind of block, each giving a node.
 
-import { h, icon, link, picture } from "./dom.js";
+import { h, icon, link, picture, shownText } from "./dom.js";
 import { element } from "./elements.js";
 import { markdown } from "./markdown.js";
 import { richText } from "./richtext.js";
 import { textNode, textOf } from "./text.js";
+import { visible } from "./visible.js";
 
 let labels = 0;
 
@@ -77,7 +78,7 @@ function input(block, context) {
 
 function cell(part) {
   if (part.type === "rich_text") return richText(part);
-  return document.createTextNode(String(part.text ?? part.value ?? ""));
+  return shownText(part.text ?? part.value ?? "");
 }
 
 function table(block) {
@@ -235,7 +236,7 @@ export function showErrors(root, errors) {
   for (const box of root.querySelectorAll("[data-input]")) {
     const text = errors[box.dataset.input];
     const line = box.querySelector(".input-error");
-    line.textContent = text || "";
+    line.textContent = visible(text || "");
     line.hidden = !text;
     box.classList.toggle("wrong", Boolean(text));
     const control = box.querySelector("[data-action-id]");

@@ -16,7 +16,8 @@ function format(options) {
 }
 
 const dateOf = (seconds) => new Date(seconds * 1000);
-const say = (seconds, options) => format(options).format(dateOf(seconds));
+// The narrow space before AM and PM would be shown as such.
+const say = (seconds, options) => format(options).format(dateOf(seconds)).replaceAll("\u202f", " ");
 export const seconds = (ts) => Number.parseFloat(ts);
 
 export const time = (at) => say(at, { hour: "numeric", minute: "2-digit" });

@@ -1,5 +1,9 @@
 // Builds elements. Text always becomes a text node: nothing here reads markup, so hostile text stays inert.
 
+import { visible } from "./visible.js";
+
+// Attributes that people read or hear.
+const READ = new Set(["title", "alt", "placeholder", "aria-label"]);
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with attributes, `on…` listeners and children (nodes, strings, arrays; null is left out). */
@@ -9,16 +13,20 @@ export function h(tag, props = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") node[name] = value;
+    else if (READ.has(name)) node.setAttribute(name, visible(String(value)));
     else node.setAttribute(name, value === true ? "" : String(value));
   }
   append(node, children);
   return node;
 }
 
+/** Of what was written by others, too: characters that show nothing are shown as such. */
+export const shownText = (text) => document.createTextNode(visible(String(text)));
+
 export function append(node, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    node.append(child instanceof Node ? child : shownText(child));
   }
   return node;
 }

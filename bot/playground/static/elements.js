@@ -6,6 +6,7 @@ import { avatar, h, icon, picture, safeUrl } from "./dom.js";
 import { openMenu } from "./menu.js";
 import { channelLabel, complain, store } from "./store.js";
 import { textNode, textOf } from "./text.js";
+import { visible } from "./visible.js";
 
 const keyOf = (element, block) => `${block.block_id}/${element.action_id}`;
 const hooks = (element, block) => ({ "data-action-id": element.action_id, "data-block-id": block.block_id });
@@ -129,8 +130,9 @@ function menu(element, block, context) {
     byOption ? textOf(entry.text) : source(element).find((item) => item.value === entry)?.label || entry;
   const draw = () => {
     const chosen = (many ? value : [value]).filter(Boolean).map(nameOf);
-    words.textContent =
-      chosen.join(", ") || textOf(element.placeholder) || (many ? "Choose options" : "Choose an option");
+    words.textContent = visible(
+      chosen.join(", ") || textOf(element.placeholder) || (many ? "Choose options" : "Choose an option"),
+    );
     words.classList.toggle("placeholder", !chosen.length);
     node.dataset.value = (many ? value : [value]).filter(Boolean).map(idOf).join(",");
   };

@@ -1,7 +1,7 @@
 // Slack's own markup into nodes: *bold*, _italic_, ~strike~, `code`, fences, quotes, <links and mentions>, :emoji:.
 
 import { formatted, fullTime } from "./dates.js";
-import { fragment, h, link, safeUrl } from "./dom.js";
+import { append, fragment, h, link, safeUrl, shownText } from "./dom.js";
 import { emoji, SHORTCODE } from "./emoji.js";
 import { broadcast, channelMention, groupMention, userMention } from "./mentions.js";
 
@@ -11,6 +11,9 @@ const BARE_URL = /https?:\/\/[^\s<>|`"]+[^\s<>|`".,;:!?)\]}']/y;
 
 /** The three entities that Slack escapes, and no others. */
 export const decode = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
+
+/** Without the word joiners by which a writer says that a mark is none. */
+const shown = (text) => decode(text).replace(/(^|[*_~`])\u2060/g, "$1");
 
 /** A text in mrkdwn as nodes. With `verbatim` bare addresses stay text. */
 export function mrkdwn(text, { verbatim = false } = {}) {
@@ -25,7 +28,7 @@ export function mrkdwn(text, { verbatim = false } = {}) {
 
 /** Inside a fence only links work. */
 function fenced(text) {
-  return text.split(/(<[^<>\n]+>)/).map((part, index) => (index % 2 ? reference(part.slice(1, -1)) : decode(part)));
+  return text.split(/(<[^<>\n]+>)/).map((part, index) => (index % 2 ? reference(part.slice(1, -1)) : shown(part)));
 }
 
 function quotes(text, verbatim, out) {
@@ -58,7 +61,7 @@ export function inline(text, verbatim = false) {
   const barren = {};
   let plain = "";
   const flush = (node) => {
-    if (plain) out.append(decode(plain));
+    if (plain) append(out, [shown(plain)]);
     plain = "";
     if (node) out.append(node);
   };
@@ -155,7 +158,7 @@ function reference(inside) {
   if (target.startsWith("!date^")) return date(target.slice(6), label);
   const address = decode(target);
   if (safeUrl(address)) return link(address, label || address.replace(/^mailto:/, ""));
-  return document.createTextNode(`<${decode(inside)}>`);
+  return shownText(`<${decode(inside)}>`);
 }
 
 function date(text, fallback) {

@@ -1,7 +1,7 @@
 // `rich_text` blocks: sections, lists, quotes, preformatted text.
 
 import { formatted, fullTime } from "./dates.js";
-import { fragment, h, link } from "./dom.js";
+import { fragment, h, link, shownText } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { broadcast, channelMention, groupMention, userMention } from "./mentions.js";
 import { emojiNode } from "./mrkdwn.js";
@@ -17,13 +17,13 @@ const STYLES = {
 };
 
 const PARTS = {
-  text: ({ text }) => document.createTextNode(text),
+  text: ({ text }) => shownText(text),
   link: ({ url, text }) => link(url, text || url),
   emoji: emojiPart,
   user: ({ user_id }) => userMention(user_id),
   usergroup: ({ usergroup_id }) => groupMention(usergroup_id),
   channel: ({ channel_id }) => channelMention(channel_id),
-  team: ({ team_id }) => document.createTextNode(team_id),
+  team: ({ team_id }) => shownText(team_id),
   broadcast: ({ range }) => broadcast(range),
   color: ({ value }) => colorPart(value),
   date: datePart,
@@ -31,7 +31,7 @@ const PARTS = {
 
 function emojiPart({ name, unicode, skin_tone }) {
   const known = emoji(name, skin_tone) || (unicode && fromHex(unicode));
-  return known ? emojiNode(known, name) : document.createTextNode(`:${name}:`);
+  return known ? emojiNode(known, name) : shownText(`:${name}:`);
 }
 
 function fromHex(unicode) {
@@ -52,7 +52,7 @@ function datePart({ timestamp, format, url, fallback }) {
 
 function part(element) {
   const build = PARTS[element.type];
-  let node = build ? build(element) : document.createTextNode(element.text || "");
+  let node = build ? build(element) : shownText(element.text || "");
   for (const [name, tag] of Object.entries(STYLES)) {
     if (element.style?.[name]) node = h(tag, {}, node);
   }

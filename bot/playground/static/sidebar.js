@@ -2,6 +2,7 @@
 
 import { time } from "./dates.js";
 import { avatar, byId, h, icon } from "./dom.js";
+import { visible } from "./visible.js";
 import { actAs, callsMe, complain, go, on, store, unread } from "./store.js";
 
 const channels = h("div", { class: "channels" });
@@ -39,7 +40,7 @@ function drawChannels() {
   const now = JSON.stringify([rows, store.connected, store.me.id]);
   if (now === drawn) return;
   drawn = now;
-  byId("workspace-name").textContent = store.team.name;
+  byId("workspace-name").textContent = visible(store.team.name);
   const focused = channels.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
   channels.replaceChildren(
     h("h3", { id: "nav-channels" }, "Channels"),

@@ -2,6 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { byId, h, iconButton } from "./dom.js";
+import { visible } from "./visible.js";
 import { MessageList } from "./list.js";
 import * as api from "./api.js";
 import { channelById, channelLabel, go, inView, on, repliesOf, seen, store, threadKey } from "./store.js";
@@ -70,7 +71,7 @@ function show() {
   opened = true;
   if (!thread) return;
   const row = channelById(channel);
-  where.textContent = row ? channelLabel(row) : "";
+  where.textContent = row ? visible(channelLabel(row)) : "";
   composer.moved();
   draw();
   drawStatus();

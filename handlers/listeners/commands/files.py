@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from handlers.blocks.text import Block, context, escape, mrkdwn, one_line, preformatted, visible
+from handlers.blocks.text import Block, context, escape, mrkdwn, preformatted
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.artifacts import Artifact
 from supervisor.core.events import Actor
+from supervisor.core.text.visible import one_line, visible
 
 LIST_SHOWN = 2800
 REDELIVERED = timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn, one_line
+from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
@@ -11,6 +11,7 @@ from handlers.origin import Place
 from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
+from supervisor.core.text.visible import one_line
 from supervisor.schedules import Schedule
 
 

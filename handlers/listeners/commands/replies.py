@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from handlers.blocks.text import Block, context, escape, moment, mrkdwn, one_line, person, preformatted
+from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
 from supervisor.core.persona import Persona
 from supervisor.core.state import Session
+from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.transcript import Line
 
 LOG_SHOWN = SECTION_SHOWN = 2800

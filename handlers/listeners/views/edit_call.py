@@ -7,7 +7,6 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from handlers.action_ids import Target
-from handlers.blocks.text import visible
 from handlers.context import ListenerContext
 from handlers.listeners.actions.edit_call import expected_call, form_of, tool_of
 from handlers.modals.edit_call import EditForm, Mistakes, saved_modal
@@ -16,6 +15,7 @@ from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
+from supervisor.core.text.visible import visible
 from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]

@@ -1,8 +1,52 @@
-"""Sentences for the one whose input came too late or out of order."""
+"""What people read for pause reasons, statuses and phases, and why an input is not possible now."""
 
 from __future__ import annotations
 
+from supervisor.core.events.base import PauseReason
 from supervisor.core.state import CallPhase, Lifecycle
+
+# Why a session waits, in the middle of a sentence; `capital` begins one with it.
+WAITING: dict[PauseReason, str] = {
+    "human_approval_required": "waiting for an approval",
+    "human_input_required": "waiting for an answer",
+    "external_dependency": "waiting for an external event",
+    "scheduled": "scheduled",
+    "children_running": "waiting for its sub-agents",
+    "error_threshold_exceeded": "paused after errors",
+    "context_budget_exceeded": "paused: context limit reached",
+    "budget_exceeded": "paused: budget limit reached",
+    "outcome_unknown": "outcome of a call unknown",
+    "manual": "paused",
+}
+# The same in a SESSION_LOG: a part of its format, so that documents written before still compare.
+WAITING_LOGGED: dict[PauseReason, str] = {
+    "human_approval_required": "waiting for an approval",
+    "human_input_required": "waiting for an answer",
+    "external_dependency": "waiting for something outside",
+    "scheduled": "waiting for its time",
+    "children_running": "waiting for its sub-agents",
+    "error_threshold_exceeded": "stopped after errors in a row",
+    "context_budget_exceeded": "stopped: the context is full",
+    "budget_exceeded": "stopped: a budget is used up",
+    "outcome_unknown": "waiting for word on a call that was cut off",
+    "manual": "paused by hand",
+}
+ENDED: dict[Lifecycle, str] = {"completed": "done", "failed": "failed", "cancelled": "cancelled"}
+PHASES: dict[CallPhase, str] = {
+    "ready": "ready",
+    "held": "needs approval",
+    "awaiting": "waiting for an approval",
+    "approved": "approved",
+    "denied": "denied",
+    "refused": "refused",
+    "started": "running",
+    "unknown": "outcome unknown",
+    "finished": "finished",
+    "open": "question",
+    "asking": "waiting for an answer",
+    "sleeping": "waiting",
+    "delegating": "waiting for its sub-agents",
+}
 
 _SESSION: dict[Lifecycle, str] = {
     "running": "this session is already running",
@@ -30,6 +74,11 @@ _CALL: dict[CallPhase, str] = {
 
 def not_in_session(doing: str, lifecycle: Lifecycle) -> str:
     return f"{doing} is not possible: {_SESSION[lifecycle]}."
+
+
+def capital(words: str) -> str:
+    """The same at the beginning of a sentence."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def not_in_call(doing: str, call_id: str, phase: CallPhase) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import Event, encode
 from supervisor.core.messages import Json
+from supervisor.core.text.visible import escaped_json
 from supervisor.session_log.render.safe import HIDDEN
 
 HEADING = "## Appendix: events"
@@ -59,14 +60,13 @@ def compact(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def lines(links: Sequence[Link]) -> list[str]:
-    """The whole section."""
-    return [HEADING, "", EXPLAINED, "", OPENING, *map(_line, links), CLOSING]
-
-
-def _line(link: Link) -> str:
-    row = f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}'
-    return HIDDEN.sub(_escaped, row)
+def lines(links: Sequence[Link], version: int) -> list[str]:
+    """The whole section; characters that show nothing are written as JSON's escapes."""
+    rows = (
+        f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}' for link in links
+    )
+    shown = map(escaped_json, rows) if version > 1 else (HIDDEN.sub(_escaped, row) for row in rows)
+    return [HEADING, "", EXPLAINED, "", OPENING, *shown, CLOSING]
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from supervisor.core.events import CallEdited, ToolCall
 from supervisor.core.persona import Approvers
+from supervisor.core.text.format import listed
 from supervisor.session_log.render.blocks import output
-from supervisor.session_log.render.labels import listed
 from supervisor.session_log.render.safe import code, inline, visible
 
 DIGEST = 16

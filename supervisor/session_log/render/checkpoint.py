@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from supervisor.core.delegation import DELEGATING, standings
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import count, listed, span, stamp
+from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints, Way
 from supervisor.session_log.render.blocks import table
 from supervisor.session_log.render.calls import by_whom, named
-from supervisor.session_log.render.labels import WAITING, count, listed, person, span, stamp
+from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import Rest, failures
 from supervisor.session_log.render.safe import cell, code, inline
 

@@ -9,9 +9,11 @@ from typing import Any
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+from supervisor.core.text.format import iso
+from supervisor.core.text.visible import folded, visible
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render import appendix
-from supervisor.session_log.render.labels import is_unpriced, iso
+from supervisor.session_log.render.labels import is_unpriced
 from supervisor.session_log.render.moments import rests, walk
 from supervisor.session_log.render.safe import BLANK, one_line
 from supervisor.session_log.render.summary import summary
@@ -19,23 +21,32 @@ from supervisor.session_log.render.tables import calls, children, costs, decisio
 from supervisor.session_log.render.timeline import timeline
 
 # Raised with every change of what comes out, so that an older document is not taken for a changed one.
-FORMAT = 1
+# Format 1 marked fewer characters than the table of `core/text` has; it is still rendered, to compare with.
+FORMAT = 2
+COMPARABLE = (1, 2)
 Sign = Callable[[str], str]
 
 
-def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign, hints: ResumeHints) -> str:
-    """`sign` turns the chain into a signature; `hints` say how the session goes on.
+def render(
+    session_id: str,
+    persona: Json,
+    events: Sequence[Event],
+    sign: Sign,
+    hints: ResumeHints,
+    version: int = FORMAT,
+) -> str:
+    """The document in a format of COMPARABLE; `sign` turns the chain into a signature, `hints` say how it resumes.
 
     Raises IllegalEvent where the events contradict each other.
     """
     moments = walk(session_id, events)
-    links = list(appendix.chained(appendix.head(session_id, persona, FORMAT, hints.settings), events))
+    links = list(appendix.chained(appendix.head(session_id, persona, version, hints.settings), events))
     chain = f"sha256:{links[-1].hash}"
     resting = rests(moments)
     session = moments[-1].after
     lines = [
         "---",
-        *(f"{name}: {value}" for name, value in front_matter(session, len(events), chain, sign(chain))),
+        *(f"{name}: {value}" for name, value in front_matter(session, links, sign(chain), version)),
         "---",
         "",
         f"# SESSION_LOG {session_id}",
@@ -47,17 +58,26 @@ def render(session_id: str, persona: Json, events: Sequence[Event], sign: Sign, 
         *timeline(moments, resting, hints),
         "",
         *costs(moments),
-        *appendix.lines(links),
     ]
-    return "\n".join(_without_gaps(lines)) + "\n"
+    shown = _without_gaps(lines)
+    if version > 1:
+        shown = [folded(line) for line in shown]
+    return "\n".join([*shown, *appendix.lines(links, version)]) + "\n"
 
 
-def front_matter(session: Session, events: int, chain: str, signature: str) -> list[tuple[str, str]]:
+def front_matter(
+    session: Session, links: Sequence[appendix.Link], signature: str, version: int
+) -> list[tuple[str, str]]:
     """YAML, each value on its own line; whatever is not ours is quoted."""
+
+    def _text(value: str) -> str:
+        flat = one_line(value, 200)
+        return json.dumps(visible(flat) if version > 1 else flat, ensure_ascii=False)
+
     usage, cost = session.total_usage, session.total_cost_usd
     models = list(dict.fromkeys(step.model for step in session.steps))
     rows: list[tuple[str, Any]] = [
-        ("session_log", FORMAT),
+        ("session_log", version),
         ("session", _text(session.id)),
         ("session_date", iso(session.launched_at)),
         ("changed", iso(session.changed_at)),
@@ -76,15 +96,11 @@ def front_matter(session: Session, events: int, chain: str, signature: str) -> l
         ("forked_from", _text(f"{session.forked.source}") if session.forked else None),
         ("forked_at_step", session.forked.step if session.forked else None),
         ("restored_at", iso(session.restored_at) if session.restored_at else None),
-        ("events", events),
-        ("chain", chain),
+        ("events", len(links) - 1),
+        ("chain", f"sha256:{links[-1].hash}"),
         ("signature", signature),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
-
-
-def _text(value: str) -> str:
-    return json.dumps(one_line(value, 200), ensure_ascii=False)
 
 
 def _without_gaps(lines: Sequence[str]) -> list[str]:

@@ -32,9 +32,10 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from supervisor.core.text.format import count, listed, took
 from supervisor.session_log.render.blocks import Lines, output, prose
 from supervisor.session_log.render.calls import before_and_after, digest, named, right
-from supervisor.session_log.render.labels import count, listed, person, took
+from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import code, inline
 from supervisor.session_log.render.transcript import lines

@@ -8,20 +8,12 @@ from collections.abc import Iterator, Sequence
 from supervisor.core.events import Cancelled, Completed, Failed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
+from supervisor.core.text.format import count, listed, money, span, stamp
+from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import named
-from supervisor.session_log.render.labels import (
-    WAITING,
-    count,
-    is_unpriced,
-    listed,
-    money,
-    person,
-    span,
-    stamp,
-    tokens,
-)
+from supervisor.session_log.render.labels import is_unpriced, person, tokens
 from supervisor.session_log.render.moments import Moment, Rest
 from supervisor.session_log.render.safe import cell, code, inline
 

@@ -19,9 +19,10 @@ from supervisor.core.events import (
 )
 from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import money, span, stamp, took
 from supervisor.session_log.render.blocks import Lines, table
 from supervisor.session_log.render.calls import digest, named, right
-from supervisor.session_log.render.labels import is_unpriced, limits, money, person, span, stamp, took
+from supervisor.session_log.render.labels import is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import cell, code, inline
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStarted
+from supervisor.core.text.format import money, stamp, took
+from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, indented, prose
 from supervisor.session_log.render.calls import arguments, digest, named, ruling
 from supervisor.session_log.render.checkpoint import checkpoint, waits
 from supervisor.session_log.render.entries import told
-from supervisor.session_log.render.labels import WAITING, money, person, stamp, tokens, took
+from supervisor.session_log.render.labels import person, tokens
 from supervisor.session_log.render.moments import Moment, Rest
 from supervisor.session_log.render.safe import code
 

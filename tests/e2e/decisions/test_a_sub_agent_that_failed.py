@@ -114,7 +114,7 @@ async def test_stop_the_rest(stage: Director, tmp_path: Path) -> None:
     assert (await scene.ended(session)).lifecycle == "completed"
     await board(scene, session, "Nothing waits", f"the rest stopped by <@{ADA}>")
     assert scene.runs() == []
-    assert any("Not needed any more" in texts(row) for row in await quiet(scene))
+    assert any("No longer needed" in texts(row) for row in await quiet(scene))
 
 
 async def test_the_card_says_what_to_do_and_who_failed(stage: Director, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_a_cancelled_coordinator_leaves_no_live_button(
         ),
     )
     assert "Cancelled" in texts(card)
-    assert any("Not needed any more" in texts(row) for row in rows)
+    assert any("No longer needed" in texts(row) for row in rows)
     late = await scene.slack.click_stale(GRACE, OPS, shown, CHILD_RETRY)
     assert late["ok"]
     (told,) = await scene.whispers(GRACE, thread_ts=shown["thread_ts"])

@@ -103,7 +103,7 @@ async def test_whoever_may_not_is_told_so_and_the_quorum_is_shown(stage: Directo
     rule = {"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE, KEN], "quorum": 2}}
     scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS, worker={"approvals": [rule]})
     session = await scene.launch()
-    shown = await board(scene, session, f"May decide: <@{GRACE}>, <@{KEN}>", "0 of 2 approvals")
+    shown = await board(scene, session, f"Approvers: <@{GRACE}>, <@{KEN}>", "0 of 2 approvals")
     shop = await child(scene, session, "shop")
     assert (await approve(scene, ADA, shown, shop))["ok"]
     (told,) = await scene.whispers(ADA, thread_ts=shown["thread_ts"])
@@ -136,7 +136,7 @@ async def test_one_that_was_stopped_goes_on_from_the_board(stage: Director, tmp_
         stage, tmp_path, plan(subtask("look")), {"look": notes}, worker={"budgets": {"max_steps": 1}}
     )
     session = await scene.launch()
-    shown = await board(scene, session, "look", "stopped: the budget is used up", "1 of 1 steps")
+    shown = await board(scene, session, "look", "paused: budget limit reached", "1 of 1 steps")
     assert (await scene.slack.click(ADA, OPS, shown["ts"], "session_resume"))["ok"]
     assert (await scene.ended(session)).lifecycle == "completed"
     assert not buttons(await board(scene, session, "Settled"))

@@ -33,7 +33,7 @@ async def test_only_named_people(stage: Director) -> None:
     scene = await stage(ONE, persona=approvals(users=[GRACE, LINUS]))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
-    assert f"May decide: <@{GRACE}>, <@{LINUS}>" in texts(ask)
+    assert f"Approvers: <@{GRACE}>, <@{LINUS}>" in texts(ask)
     words = await turned_away(scene, ADA, ask)
     assert f"You may not decide on this call. Ask <@{GRACE}> or <@{LINUS}>." in words
     await turned_away(scene, ADA, ask, DENY, 2)
@@ -105,7 +105,7 @@ async def test_who_launched_it_may_not_approve_it(stage: Director) -> None:
     scene = await stage(ONE, persona=approvals(exclude_requester=True))
     session = await scene.launch(user=ADA)
     (ask,) = await scene.asked(session)
-    assert "not by who launched it" in texts(ask)
+    assert "requester can't approve" in texts(ask)
     assert "somebody else has to decide" in await turned_away(scene, ADA, ask)
     assert await recorded(scene, session.id) == []
     assert (await scene.slack.click(GRACE, OPS, ask["ts"], APPROVE))["ok"]

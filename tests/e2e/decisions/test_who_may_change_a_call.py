@@ -49,7 +49,7 @@ async def test_a_change_that_is_for_others_waits_for_them(stage: Director) -> No
         return message["ts"] == ask["ts"] and "Changed by" in texts(message)
 
     shown = await scene.slack.message(OPS, renewed, ask["thread_ts"])
-    assert f"May decide: <@{GRACE}>" in texts(shown)
+    assert f"Approvers: <@{GRACE}>" in texts(shown)
     assert "still needs approval" in texts(shown)
     assert digest[:20] in buttons(shown)[APPROVE]["value"]
     for action in (APPROVE, EDIT):

@@ -1,0 +1,85 @@
+"""Sums of money, durations, moments and counts in words; every face uses these.
+
+Slack shows moments in the reader's zone by itself, and the command line by that of its terminal (`clock`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    """`1 step`, `2,000 steps`; `many` is the plural where it does not end in `s`."""
+    return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def stamp(at: datetime) -> str:
+    """`2026-11-25 09:30:12`, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def iso(at: datetime) -> str:
+    """`2026-11-25T09:30:12Z`."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span(time: timedelta) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`; nothing below zero."""
+    seconds = max(time.total_seconds(), 0)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    for size, unit, smaller, part in _UNITS:
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {part}" if rest else "")
+    return f"{whole} s"
+
+
+def took(ms: int) -> str:
+    """A duration in milliseconds, as `span`: `250 ms`, `1.2 s`."""
+    return f"{ms} ms" if ms < 1000 else span(timedelta(milliseconds=ms))
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`3 min ago`, `in 2 h`, `just now`, by the largest unit that fits."""
+    seconds = int((now - at).total_seconds())
+    for size, unit, *_ in _UNITS:
+        if abs(seconds) >= size:
+            number = f"{abs(seconds) // size} {unit}"
+            return f"{number} ago" if seconds > 0 else f"in {number}"
+    return "just now" if seconds > -1 else f"in {-seconds} s"
+
+
+def clock(at: datetime, now: datetime) -> str:
+    """A moment in the zone of `now`; the day only where it is another one."""
+    local = at.astimezone(now.tzinfo)
+    if local.date() == now.date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%b} {local.day} {local:%H:%M}" if local.year == now.year else f"{local:%Y-%m-%d %H:%M}"
+
+
+def money(cost: Decimal, *, unpriced: bool = False) -> str:
+    """In USD with the cents that it has, to a millionth: `$2.50`; `unpriced`: a part of it has no known price."""
+    if unpriced and not cost:
+        return "not known"
+    known = f"{cost:,.6f}".rstrip("0")
+    whole, _, cents = known.partition(".")
+    return f"{'at least ' if unpriced else ''}${whole}.{cents:0<2}"
+
+
+def used(number: int, limit: float | None) -> str:
+    """`12`, or `12 of 40` where there is a limit."""
+    if limit is None:
+        return f"{number:,}"
+    return f"{number:,} of {limit:,}" if isinstance(limit, int) else f"{number:,} of {limit:,.10g}"
+
+
+def listed(items: list[str], most: int = 8) -> str:
+    """`a, b and 3 more`."""
+    shown = items[:most]
+    left = len(items) - len(shown)
+    return f"{', '.join(shown)} and {left} more" if left else ", ".join(shown)
