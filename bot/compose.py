@@ -19,9 +19,9 @@ from handlers.projection.log_upload import Uploads
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Families
-from storage.apikeys import ApiKeyStore
-from storage.changed import ChangeFeed
-from storage.connect import connect, wait_ready
+from storage.api_keys import ApiKeyStore
+from storage.change_feed import ChangeFeed
+from storage.connection import connect, wait_ready
 from storage.embedded import EmbeddedServer
 from storage.errors import StoreUnavailable
 from storage.log import LogStore

@@ -9,7 +9,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from storage import keys, scripts
-from storage.connect import reaching_store
+from storage.connection import reaching_store
 
 
 class ProjectionStore:

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from storage import keys, scripts
-from storage.connect import reaching_store
+from storage.connection import reaching_store
 from storage.errors import StoreUnavailable
 from storage.log import Lease, Stored
 

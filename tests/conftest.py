@@ -12,7 +12,7 @@ from queue import Queue
 import pytest
 from redis.asyncio import Redis
 
-from storage.connect import connect
+from storage.connection import connect
 from storage.embedded import embedded_server
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from storage.changed import ChangeFeed
+from storage.change_feed import ChangeFeed
 from storage.errors import StorageError
 
 # A message may be missed; whoever follows looks again after this long at the latest.

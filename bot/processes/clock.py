@@ -12,7 +12,7 @@ from typing import Self
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.compose import Core, now
-from storage.connect import end
+from storage.connection import end
 from storage.errors import StorageError
 from supervisor.core.errors import FlagmanError
 from supervisor.runtime.sweeper import sweep

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.connect import end
+from storage.connection import end
 from storage.errors import StorageError
 from storage.queue import SessionQueue, Started
 from supervisor.core.errors import LogUnreadable, SessionNotFound

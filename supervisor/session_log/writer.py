@@ -12,8 +12,8 @@ import time
 from collections import deque
 from typing import Self
 
-from storage.changed import ChangeFeed
-from storage.connect import end
+from storage.change_feed import ChangeFeed
+from storage.connection import end
 from storage.errors import StorageError
 from storage.log import LogStore
 from supervisor.core.errors import FlagmanError, SessionNotFound

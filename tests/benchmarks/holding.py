@@ -20,7 +20,7 @@ from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Families
 from storage import keys
-from storage.connect import connect
+from storage.connection import connect
 from storage.embedded import embedded_server
 from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode

@@ -14,7 +14,7 @@ from aiohttp.test_utils import unused_port
 from redis.asyncio import Redis
 
 from handlers.messages.thread import thread
-from storage.connect import connect
+from storage.connection import connect
 from storage.log import LogStore
 from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError

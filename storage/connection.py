@@ -26,7 +26,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from storage.errors import StoreUnavailable
-from storage.together import TogetherRedis
+from storage.pipelining import TogetherRedis
 
 CLIENT_NAME = "flagman"
 CONNECTIONS = 64
