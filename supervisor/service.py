@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
@@ -40,19 +39,8 @@ from supervisor.core.text.sanitize import clean
 from supervisor.deciding import Deciding
 from supervisor.screening import screen, tools_of
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.supervisor")
 Heard = Literal["answered", "noted"]
-
-
-def new_session_id(*, like: str = "") -> str:
-    """Forty random bits as `xxxx-xxxx`; a collision is noticed by the append and another one taken.
-
-    `like` is a session whose partition it shares.
-    """
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    partition = "".join(f"-{part}" for part in like.split("-")[2:])
-    return f"{letters[:4]}-{letters[4:]}{partition}"
 
 
 class Supervisor(Deciding):
@@ -137,15 +125,16 @@ class Supervisor(Deciding):
     ) -> Session:
         """A new log with these events, unless the key was used for the same request before."""
         for _ in range(TRIES):
-            session_id = new_session_id(like=like)
-            claim = Claim(key, f"{session_id} {request}".encode()) if key else None
-            session = fold(session_id, events)
             try:
+                session_id = await self.sessions.new_id(like=like, idempotency_key=key)
+                claim = Claim(key, f"{session_id} {request}".encode()) if key else None
+                session = fold(session_id, events)
                 await self.sessions.append(None, session, events, blobs=blobs, claim=claim)
             except VersionConflict:
                 continue
             except IdempotencyKeyKnown as known:
-                return await self._launched_before(key or "", known.value.decode(), request, session.origin)
+                origin = fold("", events).origin
+                return await self._launched_before(key or "", known.value.decode(), request, origin)
             return session
         raise FlagmanError("No free session id could be found; please try again.")
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bot.api.models import Status
 from bot.compose import Core
+from storage.log import Row
 from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 
@@ -15,7 +16,6 @@ from supervisor.core.state import Session
 MOST_LOOKED_AT = 1000
 _CHUNK = 50
 _log = logging.getLogger("flagman.api")
-Row = tuple[str, float]
 _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
     None: "all",
     "running": "running",
@@ -45,7 +45,7 @@ async def page(
     looked = 0
     while looked < MOST_LOOKED_AT:
         if children is None:
-            rows = await _rows(core, _INDEX[status], last, _CHUNK)
+            rows = await core.log.index(_INDEX[status], after=last, limit=_CHUNK)
         else:
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         sessions = await asyncio.gather(*(_load(core, session_id) for session_id, _ in rows))
@@ -58,19 +58,6 @@ async def page(
         if len(rows) < _CHUNK:
             return found, None
     return found, _cursor(last)
-
-
-async def _rows(core: Core, index: str, last: Row | None, limit: int) -> list[Row]:
-    """The rows after `last`: lower scores, and of the same score lower ids."""
-    if last is None:
-        return await core.log.index(index, limit=limit)
-    wanted = limit
-    while True:
-        rows = await core.log.index(index, before=last[1] + 1, limit=wanted)
-        after = [row for row in rows if _after(row, last)]
-        if len(after) >= limit or len(rows) < wanted:
-            return after[:limit]
-        wanted *= 2
 
 
 def _after(row: Row, last: Row) -> bool:

@@ -22,5 +22,5 @@ async def sweep(log: LogStore, ready: SessionQueue, now: datetime) -> int:
             _log.warning("session %s was in no queue; queued again", session_id)
             await ready.enqueue(session_id)
             found += 1
-    await ready.tidy(timedelta(hours=1))
+    await ready.prune_consumers(timedelta(hours=1))
     return found

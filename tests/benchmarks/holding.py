@@ -26,9 +26,9 @@ from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.repository import new_session_id
 from supervisor.runtime.worker import Worker
 from supervisor.screening import screen
-from supervisor.service import new_session_id
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, TOOLS, proposing, settings
 

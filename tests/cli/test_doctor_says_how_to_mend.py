@@ -92,7 +92,7 @@ async def test_sessions_set_aside_are_told_and_tried_again(
     tmp_path: Path, redis: Redis, valkey_url: str
 ) -> None:
     queue = SessionQueue(redis, redis, "ready")
-    await redis.hset(f"{queue.stream}:parked", "aaaa-bbbb", "failed 5 times")
+    await redis.hset(queue.keys_in(0).parked, "aaaa-bbbb", "failed 5 times")
     cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
     row = (await asyncio.to_thread(findings, cli, code=1))["Parked"]
     assert "aaaa-bbbb" in row["found"]

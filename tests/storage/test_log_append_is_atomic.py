@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from storage.errors import IdempotencyKeyKnown, LeaseLost, StoreUnavailable, VersionConflict
 from storage.log import Claim, Effects, LogStore
-from storage.queue import SessionQueue
+from storage.queue import Job, SessionQueue
 
 SID = "abcd-efgh"
 
@@ -62,7 +62,7 @@ async def queue(redis: Redis) -> SessionQueue:
     return queue
 
 
-async def _take(queue: SessionQueue, consumer: str = "c1") -> list[tuple[str, str]]:
+async def _take(queue: SessionQueue, consumer: str = "c1") -> list[Job]:
     return await queue.take(consumer, limit=10, block=timedelta(milliseconds=50))
 
 
@@ -83,7 +83,7 @@ async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis,
     assert second.log.events == [b"3"]
     await queue.done(second.lease)
     assert await queue.depth() == 0
-    assert await redis.hlen(f"{queue.stream}:state") == 0
+    assert await redis.hlen(queue.keys_in(0).state) == 0
 
 
 async def test_the_last_append_can_give_the_job_up(redis: Redis, queue: SessionQueue) -> None:
@@ -146,10 +146,10 @@ async def test_a_queue_whose_store_came_back_empty_is_made_again(redis: Redis, q
 
 async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
     await queue.enqueue(SID)
-    [(entry, _)] = await _take(queue, "slow")
+    [job] = await _take(queue, "slow")
     for _ in range(3):
         await asyncio.sleep(0.04)
-        await queue.renew("slow", [entry])
+        await queue.renew("slow", [job])
     assert await queue.reclaim("other", lease=timedelta(milliseconds=60), limit=10) == []
 
 
@@ -160,9 +160,9 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     assert started is not None
     due = datetime.now(UTC) + timedelta(hours=1)
     assert await queue.retry(started.lease, at=due, failed=True) == 1
-    assert await queue.pump(datetime.now(UTC)) == 0
+    assert await queue.promote_due(datetime.now(UTC)) == 0
     assert await _take(queue) == []
-    assert await queue.pump(due) == 1
+    assert await queue.promote_due(due) == 1
     [(entry, sid)] = await _take(queue)
     started = await queue.start(entry, sid)
     assert started is not None
@@ -170,7 +170,7 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     await queue.retry(started.lease, at=due, failed=False)
     await queue.enqueue(SID)
     assert len(await _take(queue)) == 1
-    assert await queue.pump(due) == 0
+    assert await queue.promote_due(due) == 0
 
 
 async def test_a_parked_job_is_listed_and_gone_from_the_queue(queue: SessionQueue) -> None:
