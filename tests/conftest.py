@@ -46,6 +46,13 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join()
 
 
+@pytest.fixture(params=[1, 4], ids=["1-partition", "4-partitions"])
+def partitions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many partitions a Flagman has that is set up in this test; a module of core stories uses it throughout."""
+    monkeypatch.setenv("FLAGMAN_PARTITIONS", str(request.param))
+    return int(request.param)
+
+
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     """A client of an empty server."""

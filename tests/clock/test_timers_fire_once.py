@@ -23,6 +23,8 @@ from supervisor.core.events import Actor, Resumed, TimerFired
 from tests.support.flagman import settings
 from tests.support.slack import wait_for
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 ADA = Actor(id="api:ada", name="ada")
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from storage.errors import IdempotencyKeyKnown, LeaseLost, StoreUnavailable, VersionConflict
+from storage.keys import partition_of
 from storage.log import Claim, Effects, LogStore
+from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
 
 SID = "abcd-efgh"
+
+
+@pytest.fixture(autouse=True, params=["", "-3"], ids=["partition-0", "partition-3"])
+def _partition(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in the first partition and in another one."""
+    monkeypatch.setattr(sys.modules[__name__], "SID", f"{SID}{request.param}")
 
 
 async def test_of_many_writers_at_one_version_one_wins(redis: Redis) -> None:
@@ -29,13 +38,13 @@ async def test_of_many_writers_at_one_version_one_wins(redis: Redis) -> None:
 
 
 async def test_a_known_idempotency_key_changes_nothing_and_gives_what_was_remembered(redis: Redis) -> None:
-    store = LogStore(redis)
+    store, other = LogStore(redis), f"zzzz-zzzz{SID[9:]}"
     claim = Claim("k1", SID.encode())
     await store.append(SID, 0, [b"{}"], Effects(claim=claim))
     with pytest.raises(IdempotencyKeyKnown) as known:
-        await store.append("zzzz-zzzz", 0, [b"{}"], Effects(claim=Claim("k1", b"zzzz-zzzz")))
+        await store.append(other, 0, [b"{}"], Effects(claim=Claim("k1", other.encode())))
     assert known.value.value == SID.encode()
-    assert await store.read("zzzz-zzzz") == []
+    assert await store.read(other) == []
 
 
 async def test_a_lost_race_claims_no_idempotency_key(redis: Redis) -> None:
@@ -57,7 +66,7 @@ async def test_load_starts_from_the_snapshot(redis: Redis) -> None:
 
 @pytest.fixture
 async def queue(redis: Redis) -> SessionQueue:
-    queue = SessionQueue(redis, redis, "ready")
+    queue = SessionQueue(redis, redis, "ready", Partitions(redis, 4))
     await queue.open()
     return queue
 
@@ -83,7 +92,7 @@ async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis,
     assert second.log.events == [b"3"]
     await queue.done(second.lease)
     assert await queue.depth() == 0
-    assert await redis.hlen(queue.keys_in(0).state) == 0
+    assert await redis.hlen(queue.keys_in(partition_of(SID)).state) == 0
 
 
 async def test_the_last_append_can_give_the_job_up(redis: Redis, queue: SessionQueue) -> None:
