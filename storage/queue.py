@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -204,6 +204,15 @@ class SessionQueue:
         """Whether the session is queued, under way or to come later."""
         with reaching_store():
             return bool(await self._redis.hexists(self._of(session_id).state, session_id))
+
+    async def absent(self, session_ids: Sequence[str]) -> list[str]:
+        """Those that are neither queued, nor under way, nor to come later."""
+        pipe = self._redis.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipe.hexists(self._of(session_id).state, session_id)
+        with reaching_store():
+            held = await pipe.execute()
+        return [session_id for session_id, holds in zip(session_ids, held, strict=True) if not holds]
 
     async def prune_consumers(self, idle: timedelta) -> None:
         """Forget consumers of workers that are long gone and hold nothing."""

@@ -17,6 +17,7 @@ from storage.log import Effects, LogStore, NewLog, Row
 from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
 from storage.timers import TimerStore
+from supervisor.runtime import sweeper
 from tests.support.slack import wait_for
 
 FOUR = [f"abcd-efgh{suffix}" for suffix in ("", "-1", "-2", "-3")]
@@ -281,3 +282,28 @@ async def test_a_worker_hears_that_its_session_is_dirty_in_any_partition(redis: 
             if len(heard) == 4:
                 break
     assert heard == FOUR
+
+
+# The sweep
+
+
+async def test_the_sweep_finds_what_was_forgotten_in_any_partition(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "PAGE", 3)
+    store = LogStore(redis, Partitions(redis, 4))
+    queue = await opened(redis, store.partitions)
+    forgotten = [f"gone-{n:04}{suffix}" for n in range(4) for suffix in ("", "-1", "-2", "-3")]
+    for session_id in forgotten:
+        await store.append(session_id, 0, [b"1"], Effects(indexes={"running": DUE}))
+    for session_id in FOUR:
+        await launch(store, session_id, DUE)
+    later = NOW + sweeper.QUIET + timedelta(seconds=1)
+    assert await sweeper.sweep(store, queue, NOW + sweeper.QUIET) == 0
+    [parked, *_] = await queue.take("c1", limit=4, block=AT_ONCE)
+    started = await queue.start(*parked)
+    assert started is not None
+    await queue.park(started.lease, "damaged")
+    assert await sweeper.sweep(store, queue, later) == len(forgotten)
+    assert await queue.absent([*forgotten, *FOUR]) == [parked.session_id]
+    assert await sweeper.sweep(store, queue, later) == 0
