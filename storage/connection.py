@@ -124,10 +124,13 @@ async def subscribe(
     What comes within `pause` seconds after the first is read at once, which costs far less when there is much.
     Nothing is kept for those who are away. Raises StoreUnavailable.
     """
-    pubsub = blocking.pubsub(ignore_subscribe_messages=True)
+    pubsub = blocking.pubsub()
     try:
         with reaching_store():
             await pubsub.psubscribe(pattern)
+            # What is published after the confirmation is heard.
+            if await pubsub.get_message(timeout=ANSWER_SECONDS) is None:
+                raise StoreUnavailable("a subscription was not confirmed")
         yield _messages(pubsub, pause)
     finally:
         await pubsub.aclose()  # type: ignore[no-untyped-call]
@@ -136,13 +139,17 @@ async def subscribe(
 async def _messages(pubsub: Any, pause: float) -> AsyncIterator[list[bytes]]:
     while True:
         with reaching_store():
-            message = await pubsub.get_message(timeout=20)
-        if message is None:
-            continue
-        found = [message["data"]]
-        if pause:
+            found = await _next(pubsub, timeout=20)
+        if found and pause:
             await asyncio.sleep(pause)
             with reaching_store():
-                while (message := await pubsub.get_message(timeout=0)) is not None:
-                    found.append(message["data"])
-        yield found
+                while more := await _next(pubsub, timeout=0):
+                    found += more
+        if found:
+            yield found
+
+
+async def _next(pubsub: Any, *, timeout: float) -> list[bytes]:
+    """The next message; empty where none came in time, and for the confirmation after a reconnection."""
+    message = await pubsub.get_message(timeout=timeout)
+    return [message["data"]] if message and message["type"] == "pmessage" else []
