@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.keys import QueueKeys
-from storage.scripts.lua import ENQUEUE, Script
+from storage.scripts.lua import ENQUEUE, READ, Script
 
 # Atomic because two who enqueue one session at the same time would add two jobs, and one who enqueues while the
 # job ends would mark a session dirty that no worker looks at any more.
@@ -27,7 +27,9 @@ async def enqueue(redis: Redis, queue: QueueKeys, session_id: str) -> None:
 
 # Atomic because the job is marked busy before the log is read: whatever is appended after the reading marks it
 # dirty, and so no event falls between the two.
-_START = Script("""
+_START = Script(
+    READ
+    + """
 local stream, states, counts, log, snapshot = unpack(KEYS)
 local sid, entry, token, known = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
@@ -39,13 +41,9 @@ local tries = 0
 if state ~= 'queued' then tries = redis.call('HINCRBY', counts, sid, 1)
 else tries = tonumber(redis.call('HGET', counts, sid) or '0') end
 redis.call('HSET', states, sid, 'b:'..token)
-local position, snap = tonumber(known), {false, false}
-if position == 0 then
-  snap = redis.call('HMGET', snapshot, 'version', 'state')
-  if snap[1] then position = tonumber(snap[1]) end
-end
-return {tries, snap[1], snap[2], redis.call('LRANGE', log, position, -1), redis.call('LLEN', log)}
-""")
+return {tries, read(log, snapshot, known)}
+"""
+)
 
 
 async def start(

@@ -26,6 +26,18 @@ local function enqueue(stream, states, later, sid, channel)
 end
 """
 
+# The snapshot and the events after it, or the events after the first `known`; and how many there are in all.
+READ = """
+local function read(log, snapshot, known)
+  local position, snap = tonumber(known), {false, false}
+  if position == 0 then
+    snap = redis.call('HMGET', snapshot, 'version', 'state')
+    if snap[1] then position = tonumber(snap[1]) end
+  end
+  return snap[1], snap[2], redis.call('LRANGE', log, position, -1), redis.call('LLEN', log)
+end
+"""
+
 
 class Script:
     """A Lua text; calling it runs it. GROUP in the text stands for the name of the consumer group."""

@@ -7,19 +7,11 @@ from typing import cast
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.scripts.lua import Script
+from storage.scripts.lua import READ, Script
 
 # Atomic because the events must follow on the snapshot that is read with them.
 # Between two reads another writer may replace the snapshot, or the whole log.
-_LOAD = Script("""
-local log, snapshot = unpack(KEYS)
-local position, snap = tonumber(ARGV[1]), {false, false}
-if position == 0 then
-  snap = redis.call('HMGET', snapshot, 'version', 'state')
-  if snap[1] then position = tonumber(snap[1]) end
-end
-return {snap[1], snap[2], redis.call('LRANGE', log, position, -1), redis.call('LLEN', log)}
-""")
+_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1])}")
 
 
 async def load(
