@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,7 +48,7 @@ class SessionQueue:
         self._redis, self._blocking, self.name = redis, blocking, name
         self._partitions = partitions or Partitions(redis)
         self._opened: set[int] = set()
-        self._turn = 0
+        self._takes, self._reclaims = itertools.count(), itertools.count()
 
     def keys_in(self, partition: int) -> QueueKeys:
         return keys.queue(partition, self.name)
@@ -75,14 +76,11 @@ class SessionQueue:
 
     @asynccontextmanager
     async def _group(self) -> AsyncIterator[list[str]]:
-        """The streams, each time another first. A store that came back empty gets its consumer groups again."""
+        """The streams of all partitions. A store that came back empty gets its consumer groups again."""
         await self._open_known()
-        streams = [self.keys_in(partition).stream for partition in self._partitions.known]
-        self._turn += 1
-        first = self._turn % len(streams)
         try:
             with reaching_store():
-                yield streams[first:] + streams[:first]
+                yield [self.keys_in(partition).stream for partition in self._partitions.known]
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -99,7 +97,7 @@ class SessionQueue:
             if limit >= len(streams):
                 return await self._read(consumer, streams, limit // len(streams), block)
             found: list[Job] = []
-            for stream in streams:
+            for stream in _rotated(streams, self._takes):
                 if len(found) < limit:
                     found += await self._read(consumer, [stream], limit - len(found), None)
             if found:
@@ -129,7 +127,7 @@ class SessionQueue:
         """Jobs whose worker has not renewed them for `lease`, now ours."""
         found: list[Job] = []
         async with self._group() as streams:
-            for stream in streams:
+            for stream in _rotated(streams, self._reclaims):
                 if len(found) < limit:
                     answer: Any = await self._redis.xautoclaim(
                         stream,
@@ -242,6 +240,12 @@ class SessionQueue:
         """Ids of busy sessions at the moment something is appended to them by another writer."""
         async with subscribe(self._blocking, keys.dirty_pattern()) as messages:
             yield (session_id.decode() async for found in messages for session_id in found)
+
+
+def _rotated(streams: list[str], turns: Iterator[int]) -> list[str]:
+    """All of them, each time beginning with the next one."""
+    first = next(turns) % len(streams)
+    return streams[first:] + streams[:first]
 
 
 def _jobs(rows: Iterable[Any]) -> list[Job]:

@@ -28,7 +28,7 @@ class TimerStore:
         self._partitions = partitions or Partitions(redis)
 
     async def claim(self, now: datetime, *, hold: timedelta, limit: int = 200) -> list[TimerKey]:
-        """Timers due at `now`, at most `limit` of each partition; nobody else gets them before `hold` is over."""
+        """Timers due at `now`, at most `limit` of each partition; no other clock gets them before `hold` is over."""
         until = _ms(now + hold)
         claims = [
             records.claim_timers(self._redis, p, now_ms=_ms(now), hidden_until_ms=until, limit=limit)

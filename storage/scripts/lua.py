@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from storage import keys
 
-# Puts a session into a queue; the channel is told when the session is busy. `false` tells nobody.
+# Puts a session into a queue; where it is busy, its id is published to `channel`, unless that is false.
 ENQUEUE = """
 local function enqueue(stream, states, later, sid, channel)
   local state = redis.call('HGET', states, sid)

@@ -53,7 +53,7 @@ return due
 async def claim_timers(
     redis: Redis, partition: int, *, now_ms: int, hidden_until_ms: int, limit: int
 ) -> list[bytes]:
-    """The rows of a partition that are due at `now_ms`, at most `limit`, which nobody else gets for a while."""
+    """The rows of a partition that are due at `now_ms`, at most `limit`, hidden from every other clock for a while."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))
 
