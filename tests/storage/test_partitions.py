@@ -128,6 +128,18 @@ async def test_parked_sessions_of_all_partitions_are_listed_and_queued_again(red
     assert (await fresh.parked(), await fresh.depth()) == ({}, 4)
 
 
+async def test_the_next_timer_is_the_first_of_any_partition(redis: Redis) -> None:
+    timers = TimerStore(redis, redis, Partitions(redis, 4))
+    until = NOW + timedelta(hours=1)
+    assert await timers.next_due(until) is None
+    for minutes, session_id in ((40, FOUR[2]), (50, FOUR[0]), (30, FOUR[3]), (90, FOUR[1])):
+        await timers.set(TimerKey(session_id, "t1"), NOW + timedelta(minutes=minutes))
+    assert await timers.next_due(until) == NOW + timedelta(minutes=30)
+    await timers.drop(TimerKey(FOUR[3], "t1"))
+    assert await timers.next_due(until) == NOW + timedelta(minutes=40)
+    assert await timers.next_due(NOW + timedelta(minutes=40)) is None
+
+
 # Where a new session begins
 
 
