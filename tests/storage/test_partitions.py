@@ -16,6 +16,7 @@ from storage.keys import TimerKey, partition_of
 from storage.log import Effects, LogStore, NewLog, Row
 from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
+from storage.scripts import jobs
 from storage.timers import TimerStore
 from supervisor.runtime import sweeper
 from tests.support.slack import wait_for
@@ -219,6 +220,18 @@ async def test_no_more_is_taken_than_there_is_room_for(redis: Redis) -> None:
     # The others are there for a worker that has room.
     others = await taken(queue, consumer="c2")
     assert sorted(first + others) == FOUR
+
+
+async def test_a_job_that_was_begun_is_not_handed_back(redis: Redis) -> None:
+    queue = await opened(redis, Partitions(redis, 4))
+    await queue.enqueue(FOUR[3])
+    [job] = await queue.take("c1", limit=8, block=AT_ONCE)
+    started = await queue.start(*job)
+    assert started is not None
+    await jobs.hand_back(redis, queue.keys_in(3), session_id=job.session_id, entry=job.entry)
+    assert await taken(queue) == []
+    await queue.done(started.lease)
+    assert await queue.depth() == 0
 
 
 async def test_jobs_with_one_entry_id_in_two_partitions_are_two(redis: Redis) -> None:
