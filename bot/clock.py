@@ -12,8 +12,9 @@ from typing import Self
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.compose import Core, now
-from storage.connect import end
+from storage.connection import end
 from storage.errors import StorageError
+from storage.keys import TimerKey
 from supervisor.core.errors import FlagmanError
 from supervisor.runtime.sweeper import sweep
 from supervisor.schedules import OWNER
@@ -78,7 +79,7 @@ class Clock:
     async def _listen(self) -> None:
         while True:
             with _store_may_be_away():
-                async with self._timers.news() as dues:
+                async with self._timers.subscribe() as dues:
                     async for due in dues:
                         if due < now() + HORIZON:
                             self._wake_at(due)
@@ -87,26 +88,24 @@ class Clock:
     async def _fire_due(self) -> None:
         async with self._firing:
             with _store_may_be_away():
-                while rows := await self._timers.claim(now(), hold=HOLD, limit=BATCH):
+                while timers := await self._timers.claim(now(), hold=HOLD, limit=BATCH):
                     gate = asyncio.Semaphore(AT_ONCE)
-                    await asyncio.gather(*(self._fire(row, gate) for row in rows))
+                    await asyncio.gather(*(self._fire(timer, gate) for timer in timers))
         await self._refill()
 
-    async def _fire(self, row: str, gate: asyncio.Semaphore) -> None:
-        owner, _, name = row.partition("|")
+    async def _fire(self, timer: TimerKey, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                fired = await (
-                    self._parts.schedules.fire(name) if owner == OWNER else self._parts.deliveries.fire(row)
-                )
-                if not fired and owner != OWNER:
+                if timer.owner == OWNER:
+                    await self._parts.schedules.fire(timer.name)
+                elif not await self._parts.deliveries.fire(timer):
                     # The session moved on; its append has removed the row, or never had it.
-                    await self._timers.drop(row)
+                    await self._timers.drop(timer)
             except FlagmanError as error:
-                _log.error("timer %s is dropped: %s", row, error)
-                await self._timers.drop(row)
+                _log.error("timer %s is dropped: %s", timer.encode(), error)
+                await self._timers.drop(timer)
             except StorageError as error:
-                _log.warning("timer %s comes again: %s", row, error)
+                _log.warning("timer %s comes again: %s", timer.encode(), error)
 
     async def _sweep(self) -> None:
         ready, outbox = self._parts.queues()

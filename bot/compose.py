@@ -22,13 +22,14 @@ from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Subagents
-from storage.apikeys import ApiKeyStore
-from storage.changed import ChangeFeed
-from storage.connect import connect, wait_ready
+from storage.api_keys import ApiKeyStore
+from storage.change_feed import ChangeFeed
+from storage.connection import connect, wait_ready
 from storage.embedded import EmbeddedServer
 from storage.errors import StoreUnavailable
 from storage.log import LogStore
 from storage.mailbox import Mailbox
+from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
 from storage.schedules import ScheduleStore
@@ -76,6 +77,7 @@ class Core:
     settings: Settings
     redis: Redis
     blocking: Redis
+    partitions: Partitions
     log: LogStore
     rows: ProjectionStore
     sessions: Sessions
@@ -141,12 +143,13 @@ class Core:
         return Recorder(self.documents(), self.log, self.changes(), LogFolder(self.settings.data / "logs"))
 
     def timers(self) -> TimerStore:
-        return TimerStore(self.redis, self.blocking)
+        return TimerStore(self.redis, self.blocking, self.partitions)
 
     def queues(self) -> tuple[SessionQueue, SessionQueue]:
         """The ready queue and the outbox."""
-        return SessionQueue(self.redis, self.blocking, "ready"), SessionQueue(
-            self.redis, self.blocking, "outbox"
+        return (
+            SessionQueue(self.redis, self.blocking, "ready", self.partitions),
+            SessionQueue(self.redis, self.blocking, "outbox", self.partitions),
         )
 
 
@@ -168,18 +171,20 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
         await _answering(redis)
-        log, rows = LogStore(redis), ProjectionStore(redis)
+        partitions = Partitions(redis, settings.partitions)
+        log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log)
         supervisor = Supervisor(sessions, log, library, known, now)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
-        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking), now)
+        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
         mask = Masker([*settings.secrets, *signing_keys(settings)])
         yield Core(
             settings,
             redis,
             blocking,
+            partitions,
             log,
             rows,
             sessions,

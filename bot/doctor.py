@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from bot import sdk
 from bot.compose import gateway
 from bot.settings import Settings
-from storage.connect import connect, wait_ready
+from storage.connection import connect, wait_ready
 from storage.embedded import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health

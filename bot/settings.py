@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.errors import InvalidInput
 
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
     command: str = Field("/agent", validation_alias="FLAGMAN_COMMAND")
+    partitions: Annotated[int, Field(ge=1, le=MOST_PARTITIONS)] = Field(
+        1, validation_alias="FLAGMAN_PARTITIONS"
+    )
     slots: Annotated[int, Field(ge=1, le=1000)] = Field(32, validation_alias="FLAGMAN_SLOTS")
     lease_seconds: Annotated[float, Field(ge=0.5, le=600)] = Field(
         6, validation_alias="FLAGMAN_LEASE_SECONDS"

@@ -213,7 +213,7 @@ class EmbeddedServer:
 
 
 def _locked(descriptor: int) -> bool:
-    """Take the lock of an open file; False when somebody else holds it."""
+    """Take the lock of an open file; False when another process holds it."""
     import fcntl
 
     try:
@@ -224,7 +224,7 @@ def _locked(descriptor: int) -> bool:
 
 
 async def _ping(socket: Path) -> bytes:
-    """The first line of the answer to PING; empty while nobody listens."""
+    """The first line of the answer to PING; empty while no server listens."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))

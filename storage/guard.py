@@ -45,7 +45,7 @@ def watch_by_pipe(number: int, descriptor: int) -> None:
     os.closerange(1, 4096)
     while os.read(0, 4096):
         pass
-    # We are in the group, so its number cannot have become somebody else's.
+    # We are in the group, so its number cannot have become that of another process.
     os.killpg(os.getpgrp(), number)
     os._exit(0)
 

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from storage.connect import reaching_store
+from storage.connection import reaching_store
 
 
 @dataclass(frozen=True)

@@ -1,60 +1,141 @@
-"""Every key name. A session's id names its partition; all keys of a partition share one hash tag."""
+"""Every name in the store: keys, channels, the consumer group. All keys of a partition share one hash tag."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
+MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+_SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")
 
 
 def partition_of(session_id: str) -> int:
     """`ab12-cd34` lives in partition 0, `ab12-cd34-7` in partition 7. Raises ValueError on other forms."""
-    parts = session_id.split("-")
-    if len(parts) == 2 and all(parts):
-        return 0
-    if len(parts) == 3 and parts[2].isdecimal():
-        return int(parts[2])
-    raise ValueError(session_id)
+    found = _SESSION_ID.fullmatch(session_id)
+    if found is None or int(found[1] or 0) >= MOST_PARTITIONS:
+        raise ValueError(session_id)
+    return int(found[1] or 0)
 
 
-def tag(partition: int) -> str:
-    """The prefix of every key of a partition, in one slot of a cluster."""
-    return f"{_PREFIX}:{{p{partition}}}"
+@dataclass(frozen=True)
+class TimerKey:
+    """A timer's row: its owner, which is a session or a word of the caller's, and its name there."""
+
+    owner: str
+    name: str
+
+    def encode(self) -> str:
+        return f"{self.owner}|{self.name}"
+
+    @classmethod
+    def parse(cls, row: str) -> TimerKey:
+        """The timer of a stored row."""
+        owner, _, name = row.partition("|")
+        return cls(owner, name)
+
+    @property
+    def partition(self) -> int:
+        """That of the session; partition 0 for any other owner."""
+        try:
+            return partition_of(self.owner)
+        except ValueError:
+            return 0
+
+
+@dataclass(frozen=True)
+class QueueKeys:
+    """A queue in one partition: the stream of jobs, and by session its state, due time, failed tries, why parked."""
+
+    stream: str
+    state: str
+    later: str
+    tries: str
+    parked: str
+
+
+@cache
+def queue(partition: int, name: QueueName) -> QueueKeys:
+    stream = f"{_tag(partition)}:{name}"
+    return QueueKeys(stream, *(f"{stream}:{part}" for part in ("state", "later", "tries", "parked")))
+
+
+def partitions() -> str:
+    """A sorted set with one member, whose score is how many partitions there are."""
+    return f"{_PREFIX}:partitions"
+
+
+def placement(claim: str) -> str:
+    """The partition in which the request with this idempotency key is carried out."""
+    return f"{_PREFIX}:placement:{claim}"
 
 
 def log(session_id: str) -> str:
-    return f"{tag(partition_of(session_id))}:log:{session_id}"
+    return f"{_tag(partition_of(session_id))}:log:{session_id}"
 
 
 def snapshot(session_id: str) -> str:
-    return f"{tag(partition_of(session_id))}:snap:{session_id}"
+    return f"{_tag(partition_of(session_id))}:snap:{session_id}"
 
 
 def projection(session_id: str) -> str:
-    return f"{tag(partition_of(session_id))}:proj:{session_id}"
+    return f"{_tag(partition_of(session_id))}:proj:{session_id}"
 
 
 def index(partition: int, name: str) -> str:
-    return f"{tag(partition)}:idx:{name}"
+    return f"{_tag(partition)}:idx:{name}"
 
 
 def blobs(partition: int) -> str:
-    return f"{tag(partition)}:blobs"
+    return f"{_tag(partition)}:blobs"
+
+
+def claim(partition: int, name: str) -> str:
+    """What an idempotency key was used for."""
+    return f"{_tag(partition)}:idem:{name}"
 
 
 def timers(partition: int) -> str:
-    return f"{tag(partition)}:timers"
+    return f"{_tag(partition)}:timers"
 
 
 def timer_channel() -> str:
+    """Where due times are published as timers are set."""
     return f"{_PREFIX}:timer"
 
 
+def dirty_channel(partition: int) -> str:
+    """Where the id of a busy session is published when something is appended to it."""
+    return f"{_tag(partition)}:dirty"
+
+
+def changed_channel(partition: int) -> str:
+    """Where every append publishes the id of its session."""
+    return f"{_tag(partition)}:changed"
+
+
+def dirty_pattern() -> str:
+    """Matches the channels of all partitions."""
+    return f"{_PREFIX}:{{p*}}:dirty"
+
+
+def changed_pattern() -> str:
+    """Matches the channels of all partitions."""
+    return f"{_PREFIX}:{{p*}}:changed"
+
+
 def mailbox(signal: str) -> str:
-    """What came for `webhook:<name>` or `event:<type>` while nobody waited."""
+    """What came for `webhook:<name>` or `event:<type>` while no session waited."""
     return f"{_PREFIX}:{{mail:{signal}}}"
+
+
+def mailbox_seen(signal: str, delivery_id: str) -> str:
+    """The mark of a delivery that came already."""
+    return f"{mailbox(signal)}:seen:{delivery_id}"
 
 
 def schedules() -> str:
@@ -69,20 +150,6 @@ def api_keys_used() -> str:
     return f"{_PREFIX}:apikeys:used"
 
 
-def queue(partition: int, name: QueueName) -> str:
-    """The stream; `:state`, `:later`, `:tries` and `:parked` beside it belong to it."""
-    return f"{tag(partition)}:{name}"
-
-
-def dirty_channel(partition: int) -> str:
-    return f"{tag(partition)}:dirty"
-
-
-def changed_channel(partition: int) -> str:
-    """Where every append tells the id of its session."""
-    return f"{tag(partition)}:changed"
-
-
 def place(place: str) -> str:
     """The session that is shown at a place; the name of the key is that of stores from before."""
     return f"{_PREFIX}:thread:{place}"
@@ -92,5 +159,12 @@ def delivery(delivery_id: str) -> str:
     return f"{_PREFIX}:seen:{delivery_id}"
 
 
-def not_before(scope: str) -> str:
+def rate_limit(scope: str) -> str:
+    """The time before which nothing is sent to `scope`."""
     return f"{_PREFIX}:notbefore:{scope}"
+
+
+@cache
+def _tag(partition: int) -> str:
+    """The prefix of every key of a partition, in one slot of a cluster."""
+    return f"{_PREFIX}:{{p{partition}}}"

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
-from storage import keys, scripts
-from storage.connect import reaching_store
+from storage import keys
+from storage.connection import reaching_store
 from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
+from storage.keys import TimerKey
+from storage.partitions import Partitions
+from storage.scripts import records
+from storage.scripts.append import Operations, append
+
+# A session and its score in an index.
+Row = tuple[str, float]
+
+
+CLAIM_TTL = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Claim:
 
     key: str
     value: bytes
-    ttl: timedelta = timedelta(days=1)
+    ttl: timedelta = CLAIM_TTL
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Birth:
+class NewLog:
     """Another session of the same partition, whose log begins in the same step."""
 
     session_id: str
@@ -45,17 +56,17 @@ class Birth:
 class Effects:
     """What moves with an append. Scores of indexes and timers are milliseconds; None removes the row.
 
-    `wakes` are queues in which other sessions of the same partition are put.
+    `enqueue_others` are other sessions of the same partition, each with the queue in which it is put.
     `lease` is the writer's own: without it nothing is appended, its queue is not marked dirty by its own appends,
     and `release` gives it up.
     """
 
     indexes: Mapping[str, float | None] = field(default_factory=dict)
-    timers: Mapping[str, float | None] = field(default_factory=dict)
+    timers: Mapping[TimerKey, float | None] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     enqueue: Sequence[keys.QueueName] = ()
-    births: Sequence[Birth] = ()
-    wakes: Sequence[tuple[str, keys.QueueName]] = ()
+    new_logs: Sequence[NewLog] = ()
+    enqueue_others: Sequence[tuple[str, keys.QueueName]] = ()
     claim: Claim | None = None
     lease: Lease | None = None
     release: bool = False
@@ -81,43 +92,53 @@ class Stored:
 
 
 class LogStore:
-    """Reads and appends session logs. Raises StoreUnavailable when the server cannot be reached."""
+    """Reads and appends session logs; what is not about one session reads all partitions. Raises StoreUnavailable."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, partitions: Partitions | None = None) -> None:
         self._redis = redis
-        self._append = redis.register_script(scripts.APPEND)
-        self._load = redis.register_script(scripts.LOAD)
+        self.partitions = partitions or Partitions(redis)
 
     async def append(
         self, session_id: str, expected: int, events: Sequence[bytes], effects: Effects
     ) -> Appended:
         """Append at version `expected` with all effects, or change nothing.
 
-        A session id of `births` that is taken already is a conflict too. Raises VersionConflict, LeaseLost, or
+        A session id of `new_logs` that is taken already is a conflict too. Raises VersionConflict, LeaseLost, or
         IdempotencyKeyKnown with the value remembered under the key.
         """
-        tag = keys.tag(keys.partition_of(session_id))
+        operations = Operations(keys.partition_of(session_id))
+        _add_effects(operations, effects)
+        if expected == 0 and operations.partition:
+            await self.partitions.record(operations.partition)
         claim, lease = effects.claim, effects.lease
-        arguments: list[Any] = [session_id, expected]
-        arguments += [claim.key, claim.value, int(claim.ttl.total_seconds())] if claim else ["", "", 0]
-        arguments += [lease.token if lease else "", len(events), *events]
-        arguments += [len(effects.births), *(birth.session_id for birth in effects.births)]
-        arguments += _operations(effects)
         with reaching_store():
-            outcome, value, released = await self._append(keys=[keys.log(session_id), tag], args=arguments)
-        if outcome == b"conflict":
-            raise VersionConflict(expected, value)
-        if outcome == b"lost":
+            outcome, found, released = await append(
+                self._redis,
+                session_id,
+                expected=expected,
+                events=events,
+                token=lease.token if lease else "",
+                claim=(claim.key, claim.value, claim.ttl) if claim else None,
+                new_logs=[new.session_id for new in effects.new_logs],
+                operations=operations,
+            )
+        if isinstance(found, bytes):
+            raise IdempotencyKeyKnown(found)
+        if outcome == "conflict":
+            raise VersionConflict(expected, found)
+        if outcome == "lost":
             raise LeaseLost
-        if outcome == b"known":
-            raise IdempotencyKeyKnown(value)
-        return Appended(version=value, released=bool(released))
+        return Appended(version=found, released=released)
+
+    async def claimed(self, partition: int, key: str) -> bytes | None:
+        """What an idempotency key was used for in this partition."""
+        with reaching_store():
+            return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
     async def load(self, session_id: str, known: int = 0) -> Stored:
         """The events after the first `known`, or after the snapshot when `known` is 0."""
         with reaching_store():
-            answer = await self._load(keys=[keys.log(session_id), keys.snapshot(session_id)], args=[known])
-        version, state, events, length = answer
+            version, state, events, length = await records.load(self._redis, session_id, known=known)
         return Stored(int(version or known), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
@@ -130,17 +151,13 @@ class LogStore:
         with reaching_store():
             return int(await self._redis.llen(keys.log(session_id)))
 
-    async def lengths(self, *, start: int, limit: int, partition: int = 0) -> list[tuple[str, int]]:
-        """Sessions from place `start` on, the newest first, each with how many events it has."""
+    async def lengths(self, session_ids: Sequence[str]) -> list[int]:
+        """How many events each has."""
         with reaching_store():
-            rows: Any = await self._redis.zrange(
-                keys.index(partition, "all"), start, start + limit - 1, desc=True
-            )
-            ids = [row.decode() for row in rows]
             pipe = self._redis.pipeline(transaction=False)
-            for session_id in ids:
+            for session_id in session_ids:
                 pipe.llen(keys.log(session_id))
-            return list(zip(ids, await pipe.execute(), strict=True))
+            return await pipe.execute()
 
     async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
         """The last event of each, empty where there is none."""
@@ -163,46 +180,58 @@ class LogStore:
         with reaching_store():
             return cast(bytes | None, await self._redis.hget(keys.blobs(partition), digest))
 
-    async def index(
-        self, name: str, *, partition: int = 0, before: float | None = None, limit: int = 20
-    ) -> list[tuple[str, float]]:
-        """Sessions of an index with their scores, highest first, strictly below `before`."""
-        top: Any = "+inf" if before is None else f"({before}"
-        with reaching_store():
-            rows: Any = await self._redis.zrange(
-                keys.index(partition, name),
-                top,
-                "-inf",
-                desc=True,
-                byscore=True,
-                withscores=True,
-                offset=0,
-                num=limit,
-            )
-        return [(row[0].decode(), float(row[1])) for row in rows]
+    async def index(self, name: str, *, after: Row | None = None, limit: int = 20) -> list[Row]:
+        """Sessions of an index with their scores, highest first, of one score the highest id first.
 
-    async def count(self, name: str, *, partition: int = 0) -> int:
-        with reaching_store():
-            return int(await self._redis.zcard(keys.index(partition, name)))
+        `after` is the last row of the page before: what follows it comes, and no row is skipped or repeated while
+        the scores stay.
+        """
+        wanted = limit
+        while True:
+            rows = await self._highest(name, "+inf" if after is None else after[1], wanted)
+            found = [row for row in rows if after is None or (row[1], row[0]) < (after[1], after[0])]
+            # Rows of the same score as the last one may stand before it: then further ones are read.
+            if len(found) >= limit or len(rows) < wanted:
+                return found[:limit]
+            wanted *= 2
+
+    async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
+        """The highest rows with a score of at most `top`, merged from all partitions."""
+
+        def command(pipe: Pipeline, partition: int) -> None:
+            key = keys.index(partition, name)
+            pipe.zrange(key, top, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit)
+
+        parts = await self.partitions.ask(command)
+        rows = [(row[0].decode(), float(row[1])) for part in parts for row in part]
+        return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
+
+    async def count(self, name: str) -> int:
+        """How many sessions an index has."""
+        return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
 
 
-def _operations(effects: Effects) -> list[Any]:
-    flat: list[Any] = []
+def _add_effects(operations: Operations, effects: Effects) -> None:
     for name, score in effects.indexes.items():
-        flat += ["unindex", name] if score is None else ["index", name, score]
-    for name, due in effects.timers.items():
-        flat += ["untimer", name] if due is None else ["timer", name, due]
+        if score is None:
+            operations.unset_index(name)
+        else:
+            operations.set_index(name, score)
+    for timer, due in effects.timers.items():
+        if due is None:
+            operations.unset_timer(timer)
+        else:
+            operations.set_timer(timer, due)
     for digest, content in effects.blobs.items():
-        flat += ["blob", digest, content]
+        operations.keep_blob(digest, content)
     for queue in effects.enqueue:
-        flat += ["enqueue", queue]
+        operations.enqueue(queue)
     if effects.release and effects.lease:
-        flat += ["release", effects.lease.entry]
-    for birth in effects.births:
-        flat += ["for", birth.session_id]
-        for event in birth.events:
-            flat += ["push", event]
-        flat += _operations(birth.effects)
-    for session_id, queue in effects.wakes:
-        flat += ["for", session_id, "enqueue", queue]
-    return flat
+        operations.release(keys.queue(operations.partition, "ready"), effects.lease.entry)
+    for new in effects.new_logs:
+        operations.switch_to(new.session_id)
+        operations.begin_log(new.session_id, new.events)
+        _add_effects(operations, new.effects)
+    for session_id, queue in effects.enqueue_others:
+        operations.switch_to(session_id)
+        operations.enqueue(queue)

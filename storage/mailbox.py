@@ -1,4 +1,4 @@
-"""Signals as they came, kept for a while, each id once; who waits later finds what came before."""
+"""Signals as they came, kept for a while, each id once; a session that waits later finds what came before."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from storage import keys, scripts
-from storage.connect import reaching_store
+from storage import keys
+from storage.connection import reaching_store
+from storage.scripts import records
 
 MOST = 100
 
@@ -18,16 +19,14 @@ class Mailbox:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._keep = redis.register_script(scripts.KEEP)
 
     async def keep(
         self, signal: str, delivery_id: str, item: bytes, *, ttl: timedelta, seen_for: timedelta
     ) -> bool:
-        """Keep an item unless its id came before; True the first time."""
-        box = keys.mailbox(signal)
-        args: list[Any] = [item, int(ttl.total_seconds()), int(seen_for.total_seconds()), MOST]
+        """Keep an item for `ttl` unless its id came within `seen_for`; True the first time."""
+        seconds = {"ttl": int(ttl.total_seconds()), "seen_for": int(seen_for.total_seconds())}
         with reaching_store():
-            return bool(await self._keep(keys=[box, f"{box}:seen:{delivery_id}"], args=args))
+            return await records.keep(self._redis, signal, delivery_id, item=item, most=MOST, **seconds)
 
     async def items(self, signal: str) -> list[bytes]:
         with reaching_store():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from redis.asyncio import Redis
 
-from storage import keys, scripts
-from storage.connect import reaching_store
+from storage import keys
+from storage.connection import reaching_store
+from storage.scripts import records
 
 
 class ProjectionStore:
@@ -17,7 +18,6 @@ class ProjectionStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._record_first = redis.register_script(scripts.RECORD_FIRST)
 
     async def rows(self, session_id: str) -> dict[str, bytes]:
         with reaching_store():
@@ -35,7 +35,7 @@ class ProjectionStore:
             found = await pipeline.execute()
         return {session_id: row for session_id, row in zip(session_ids, found, strict=True) if row}
 
-    async def intend(self, session_id: str, key: str, row: bytes) -> bool:
+    async def reserve(self, session_id: str, key: str, row: bytes) -> bool:
         """Record that `key` is about to be shown; False if a row stands there already."""
         with reaching_store():
             return bool(await self._redis.hsetnx(keys.projection(session_id), key, row))
@@ -47,8 +47,7 @@ class ProjectionStore:
     async def record_first(self, session_id: str, key: str, intent: bytes, row: bytes) -> bytes | None:
         """Replace the intent by what came of it; where another row stands there by now, that one stays."""
         with reaching_store():
-            standing = await self._record_first(keys=[keys.projection(session_id)], args=[key, intent, row])
-        return cast(bytes | None, standing)
+            return await records.record_first(self._redis, session_id, key=key, intent=intent, row=row)
 
     async def bind_place(self, place: str, session_id: str) -> None:
         with reaching_store():
@@ -69,14 +68,14 @@ class ProjectionStore:
         with reaching_store():
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
-    async def hold(self, scope: str, until: datetime) -> None:
+    async def set_rate_limit(self, scope: str, until: datetime) -> None:
         """Nothing is sent to `scope` before `until`."""
         with reaching_store():
             ms = int(until.timestamp() * 1000)
-            await self._redis.set(keys.not_before(scope), ms, pxat=ms)
+            await self._redis.set(keys.rate_limit(scope), ms, pxat=ms)
 
-    async def held_until(self, scope: str) -> float | None:
-        """Seconds since the epoch, or None where nothing holds it."""
+    async def rate_limited_until(self, scope: str) -> float | None:
+        """Seconds since the epoch, or None where nothing limits it."""
         with reaching_store():
-            value = await self._redis.get(keys.not_before(scope))
+            value = await self._redis.get(keys.rate_limit(scope))
         return None if value is None else int(value) / 1000

@@ -1,25 +1,33 @@
-"""A queue of sessions with leases: each session is in it at most once, and dirty ones come again.
-
-States of a session in the hash beside the stream: `queued`, `b:<token>` (busy), `d:<token>` (busy, and
-something was appended meanwhile), `later` (waits for its time in the sorted set).
-"""
+"""A queue of sessions with leases: each session is in it at most once, and dirty ones come again."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from storage import keys, scripts
-from storage.connect import reaching_store
+from storage import keys
+from storage.connection import reaching_store, subscribe
 from storage.errors import StoreUnavailable
+from storage.keys import QueueKeys
 from storage.log import Lease, Stored
+from storage.partitions import Partitions
+from storage.scripts import jobs
+
+
+class Job(NamedTuple):
+    """A session that is to be looked at; `entry` is the id of the job in the stream of the session's partition."""
+
+    entry: str
+    session_id: str
 
 
 @dataclass(frozen=True)
@@ -32,34 +40,47 @@ class Started:
 
 
 class SessionQueue:
-    """One queue of one partition, read by a consumer group. Raises StoreUnavailable."""
+    """One queue over all partitions, read by a consumer group. Raises StoreUnavailable."""
 
-    def __init__(self, redis: Redis, blocking: Redis, name: keys.QueueName, *, partition: int = 0) -> None:
-        self._redis, self._blocking = redis, blocking
-        self.name, self.partition = name, partition
-        self.stream = keys.queue(partition, name)
-        self._start = redis.register_script(scripts.START)
-        self._done = redis.register_script(scripts.DONE)
-        self._retry = redis.register_script(scripts.RETRY)
-        self._pump = redis.register_script(scripts.PUMP)
-        self._park = redis.register_script(scripts.PARK)
-        self._enqueue = redis.register_script(scripts.ENQUEUE)
+    def __init__(
+        self, redis: Redis, blocking: Redis, name: keys.QueueName, partitions: Partitions | None = None
+    ) -> None:
+        self._redis, self._blocking, self.name = redis, blocking, name
+        self._partitions = partitions or Partitions(redis)
+        self._opened: set[int] = set()
+        self._takes, self._reclaims = itertools.count(), itertools.count()
+
+    def keys_in(self, partition: int) -> QueueKeys:
+        return keys.queue(partition, self.name)
+
+    def _of(self, session_id: str) -> QueueKeys:
+        return self.keys_in(keys.partition_of(session_id))
 
     async def open(self) -> None:
-        """Make the consumer group if there is none."""
-        with reaching_store():
+        """Make the consumer group of each partition where there is none."""
+        self._opened.clear()
+        await self._partitions.all()
+        await self._open_known()
+
+    async def _open_known(self) -> None:
+        """The partitions that were found since the last look get their consumer group."""
+        for partition in set(self._partitions.known) - self._opened:
             try:
-                await self._redis.xgroup_create(self.stream, keys.GROUP, id="0", mkstream=True)
+                with reaching_store():
+                    stream = self.keys_in(partition).stream
+                    await self._redis.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
+            self._opened.add(partition)
 
     @asynccontextmanager
-    async def _group(self) -> AsyncIterator[None]:
-        """Turns errors round; a store that came back empty gets its consumer group again."""
+    async def _group(self) -> AsyncIterator[list[str]]:
+        """The streams of all partitions. A store that came back empty gets its consumer groups again."""
+        await self._open_known()
         try:
             with reaching_store():
-                yield
+                yield [self.keys_in(partition).stream for partition in self._partitions.known]
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -68,135 +89,168 @@ class SessionQueue:
 
     async def enqueue(self, session_id: str) -> None:
         with reaching_store():
-            await self._enqueue(keys=[self.stream], args=[session_id, keys.dirty_channel(self.partition)])
+            await jobs.enqueue(self._redis, self._of(session_id), session_id)
 
-    async def take(self, consumer: str, *, limit: int, block: timedelta) -> list[tuple[str, str]]:
-        """New jobs as (entry, session id); waits up to `block` for the first one."""
-        async with self._group():
-            answer: Any = await self._blocking.xreadgroup(
-                keys.GROUP,
-                consumer,
-                {self.stream: ">"},
-                count=limit,
-                block=int(block.total_seconds() * 1000),
-            )
-        return _entries(answer)
+    async def take(self, consumer: str, *, limit: int, block: timedelta) -> list[Job]:
+        """New jobs, at most `limit`, of every partition alike; waits up to `block` for the first one."""
+        async with self._group() as streams:
+            if limit >= len(streams):
+                return await self._read(consumer, streams, limit // len(streams), block)
+            found: list[Job] = []
+            for stream in _rotated(streams, self._takes):
+                if len(found) < limit:
+                    found += await self._read(consumer, [stream], limit - len(found), None)
+            if found:
+                return found
+            # Several partitions may have a job at the same time, and another worker may be idle.
+            found = await self._read(consumer, streams, 1, block)
+            for job in found[limit:]:
+                queue = self._of(job.session_id)
+                await jobs.hand_back(self._redis, queue, session_id=job.session_id, entry=job.entry)
+            return found[:limit]
 
-    async def reclaim(self, consumer: str, *, lease: timedelta, limit: int) -> list[tuple[str, str]]:
+    async def _read(
+        self, consumer: str, streams: list[str], count: int, block: timedelta | None
+    ) -> list[Job]:
+        """At most `count` jobs of each stream."""
+        answer: Any = await self._blocking.xreadgroup(
+            keys.GROUP,
+            consumer,
+            dict.fromkeys(streams, ">"),
+            count=count,
+            block=None if block is None else int(block.total_seconds() * 1000),
+        )
+        # By stream a list of batches, of which there is one.
+        return [job for batches in (answer or {}).values() for batch in batches for job in _jobs(batch)]
+
+    async def reclaim(self, consumer: str, *, lease: timedelta, limit: int) -> list[Job]:
         """Jobs whose worker has not renewed them for `lease`, now ours."""
-        async with self._group():
-            answer: Any = await self._redis.xautoclaim(
-                self.stream, keys.GROUP, consumer, int(lease.total_seconds() * 1000), "0-0", count=limit
-            )
-        return [(entry.decode(), row[b"s"].decode()) for entry, row in answer[1] if row]
+        found: list[Job] = []
+        async with self._group() as streams:
+            for stream in _rotated(streams, self._reclaims):
+                if len(found) < limit:
+                    answer: Any = await self._redis.xautoclaim(
+                        stream,
+                        keys.GROUP,
+                        consumer,
+                        int(lease.total_seconds() * 1000),
+                        "0-0",
+                        count=limit - len(found),
+                    )
+                    found += _jobs(answer[1])
+        return found
 
-    async def renew(self, consumer: str, entries: Sequence[str]) -> None:
+    async def renew(self, consumer: str, held: Iterable[Job]) -> None:
         """Say that this worker is still at these jobs."""
-        if entries:
-            async with self._group():
-                await self._redis.xclaim(self.stream, keys.GROUP, consumer, 0, list(entries), justid=True)
+        entries: dict[str, list[Any]] = {}
+        for job in held:
+            entries.setdefault(self._of(job.session_id).stream, []).append(job.entry)
+        async with self._group():
+            for stream, ids in entries.items():
+                await self._redis.xclaim(stream, keys.GROUP, consumer, 0, ids, justid=True)
 
     async def start(self, entry: str, session_id: str, *, known: int = 0) -> Started | None:
         """Mark a taken job busy and read its log after `known` events; None where the job is gone."""
         lease = Lease(session_id, entry, secrets.token_hex(6))
         with reaching_store():
-            answer = await self._start(
-                keys=[self.stream, keys.log(session_id), keys.snapshot(session_id)],
-                args=[session_id, entry, lease.token, known],
-            )
-        if answer[0] == -1:
+            answer = await jobs.start(self._redis, self._of(session_id), **vars(lease), known=known)
+        if answer is None:
             return None
-        return Started(lease, answer[0], Stored(int(answer[1] or known), *answer[2:]))
+        tries, version, snapshot, events, length = answer
+        return Started(lease, tries, Stored(int(version or known), snapshot, events, length))
 
     async def done(self, lease: Lease) -> None:
         """Give the job up; if something was appended meanwhile, or it is no longer ours, it is queued again."""
         with reaching_store():
-            await self._done(keys=[self.stream], args=[lease.session_id, lease.entry, lease.token])
+            await jobs.done(self._redis, self._of(lease.session_id), **vars(lease))
 
     async def retry(self, lease: Lease, *, at: datetime | None, failed: bool) -> int:
         """Queue the job again at `at` (None: at once). Returns the failed tries so far, -1 if not ours."""
-        due = "" if at is None else int(at.timestamp() * 1000)
+        due = None if at is None else _ms(at)
         with reaching_store():
-            return int(
-                await self._retry(
-                    keys=[self.stream],
-                    args=[lease.session_id, lease.entry, lease.token, due, int(failed)],
-                )
+            return await jobs.retry(
+                self._redis, self._of(lease.session_id), **vars(lease), due_ms=due, failed=failed
             )
 
-    async def pump(self, now: datetime, *, limit: int = 100) -> int:
-        """Queue what was to come later and is due at `now`; returns how many."""
+    async def promote_due(self, now: datetime, *, limit: int = 100) -> int:
+        """Queue what was to come later and is due at `now`, at most `limit` of a partition; returns how many."""
+        partitions = await self._partitions.all()
         with reaching_store():
-            return int(await self._pump(keys=[self.stream], args=[int(now.timestamp() * 1000), limit]))
+            moved = await asyncio.gather(
+                *(
+                    jobs.promote_due(self._redis, self.keys_in(p), now_ms=_ms(now), limit=limit)
+                    for p in partitions
+                )
+            )
+        return sum(moved)
 
     async def park(self, lease: Lease, why: str) -> None:
         """Take a job that fails again and again out, to be looked at by a person."""
         with reaching_store():
-            await self._park(keys=[self.stream], args=[lease.session_id, lease.entry, lease.token, why])
+            await jobs.park(self._redis, self._of(lease.session_id), **vars(lease), why=why)
 
     async def parked(self) -> dict[str, str]:
         """Session ids taken out, each with the reason."""
-        with reaching_store():
-            rows: Any = await self._redis.hgetall(f"{self.stream}:parked")
-        return {sid.decode(): why.decode() for sid, why in rows.items()}
+        found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).parked))
+        return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
     async def unpark(self, session_id: str) -> None:
         with reaching_store():
-            await self._redis.hdel(f"{self.stream}:parked", session_id)
+            await self._redis.hdel(self._of(session_id).parked, session_id)
 
     async def holds(self, session_id: str) -> bool:
         """Whether the session is queued, under way or to come later."""
         with reaching_store():
-            return bool(await self._redis.hexists(f"{self.stream}:state", session_id))
+            return bool(await self._redis.hexists(self._of(session_id).state, session_id))
 
-    async def tidy(self, idle: timedelta) -> None:
-        """Forget consumers of workers that are long gone and hold nothing."""
+    async def absent(self, session_ids: Sequence[str]) -> list[str]:
+        """Those that are neither queued, nor under way, nor to come later."""
+        pipe = self._redis.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipe.hexists(self._of(session_id).state, session_id)
         with reaching_store():
-            consumers: Any = await self._redis.xinfo_consumers(self.stream, keys.GROUP)
-            for row in consumers:
-                if not row["pending"] and row["idle"] > idle.total_seconds() * 1000:
-                    await self._redis.xgroup_delconsumer(self.stream, keys.GROUP, row["name"])
+            held = await pipe.execute()
+        return [session_id for session_id, holds in zip(session_ids, held, strict=True) if not holds]
+
+    async def prune_consumers(self, idle: timedelta) -> None:
+        """Forget consumers of workers that are long gone and hold nothing."""
+        async with self._group() as streams:
+            for stream in streams:
+                consumers: Any = await self._redis.xinfo_consumers(stream, keys.GROUP)
+                for row in consumers:
+                    if not row["pending"] and row["idle"] > idle.total_seconds() * 1000:
+                        await self._redis.xgroup_delconsumer(stream, keys.GROUP, row["name"])
 
     async def depth(self) -> int:
         """Jobs queued or under way."""
-        with reaching_store():
-            return int(await self._redis.xlen(self.stream))
+        return sum(await self._partitions.ask(lambda pipe, p: pipe.xlen(self.keys_in(p).stream)))
 
-    async def leave(self, consumer: str) -> None:
-        """Remove a consumer that holds nothing."""
-        async with self._group():
-            pending: Any = await self._redis.xpending_range(
-                self.stream, keys.GROUP, "-", "+", 1, consumername=consumer
-            )
-            if not pending:
-                await self._redis.xgroup_delconsumer(self.stream, keys.GROUP, consumer)
+    async def remove_consumer(self, consumer: str) -> None:
+        """Remove a consumer where it holds nothing."""
+        async with self._group() as streams:
+            for stream in streams:
+                pending: Any = await self._redis.xpending_range(
+                    stream, keys.GROUP, "-", "+", 1, consumername=consumer
+                )
+                if not pending:
+                    await self._redis.xgroup_delconsumer(stream, keys.GROUP, consumer)
 
     @asynccontextmanager
     async def dirty(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Ids of busy sessions at the moment something is appended to them by somebody else."""
-        pubsub = self._blocking.pubsub(ignore_subscribe_messages=True)
-        try:
-            with reaching_store():
-                await pubsub.subscribe(keys.dirty_channel(self.partition))
-            yield _messages(pubsub)
-        finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+        """Ids of busy sessions at the moment something is appended to them by another writer."""
+        async with subscribe(self._blocking, keys.dirty_pattern()) as messages:
+            yield (session_id.decode() async for found in messages for session_id in found)
 
 
-async def _messages(pubsub: Any) -> AsyncIterator[str]:
-    while True:
-        with reaching_store():
-            message = await pubsub.get_message(timeout=20)
-        if message is not None:
-            yield message["data"].decode()
+def _rotated(streams: list[str], turns: Iterator[int]) -> list[str]:
+    """All of them, each time beginning with the next one."""
+    first = next(turns) % len(streams)
+    return streams[first:] + streams[:first]
 
 
-def _entries(answer: Any) -> list[tuple[str, str]]:
-    if not answer:
-        return []
-    rows: list[tuple[str, str]] = []
-    streams = answer.items() if isinstance(answer, dict) else answer
-    for _, batch in streams:
-        flat = batch[0] if isinstance(answer, dict) else batch
-        rows += [(entry.decode(), row[b"s"].decode()) for entry, row in flat]
-    return rows
+def _jobs(rows: Iterable[Any]) -> list[Job]:
+    return [Job(entry.decode(), row[b"s"].decode()) for entry, row in rows if row]
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

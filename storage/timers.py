@@ -2,74 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 
-from storage import keys, scripts
-from storage.connect import reaching_store
+from storage import keys
+from storage.connection import reaching_store, subscribe
+from storage.keys import TimerKey
+from storage.partitions import Partitions
+from storage.scripts import records
 
 
 class TimerStore:
-    """Rows are `<owner>|<name>`. An append that settles a timer removes its row; a claim only delays it.
+    """The timers of all partitions. An append that settles a timer removes its row; a claim only delays it.
 
-    So a clock that dies between claim and fire loses nothing: the row is due again after the hold.
+    So a clock that dies between claim and fire loses nothing: the row is due again after the hold. Raises
+    StoreUnavailable.
     """
 
-    def __init__(self, redis: Redis, blocking: Redis, *, partition: int = 0) -> None:
+    def __init__(self, redis: Redis, blocking: Redis, partitions: Partitions | None = None) -> None:
         self._redis, self._blocking = redis, blocking
-        self._key = keys.timers(partition)
-        self._claim = redis.register_script(scripts.CLAIM_TIMERS)
+        self._partitions = partitions or Partitions(redis)
 
-    async def claim(self, now: datetime, *, hold: timedelta, limit: int = 200) -> list[str]:
-        """Rows due at `now`, at most `limit`; nobody else gets them before `hold` is over."""
+    async def claim(self, now: datetime, *, hold: timedelta, limit: int = 200) -> list[TimerKey]:
+        """Timers due at `now`, at most `limit` of each partition; no other clock gets them before `hold` is over."""
         until = _ms(now + hold)
+        claims = [
+            records.claim_timers(self._redis, p, now_ms=_ms(now), hidden_until_ms=until, limit=limit)
+            for p in await self._partitions.all()
+        ]
         with reaching_store():
-            rows: Any = await self._claim(keys=[self._key], args=[_ms(now), until, limit])
-        return [row.decode() for row in rows]
+            found = await asyncio.gather(*claims)
+        return [TimerKey.parse(row.decode()) for rows in found for row in rows]
 
     async def next_due(self, until: datetime) -> datetime | None:
-        """When the first row is due, if that is before `until`."""
-        with reaching_store():
-            rows: Any = await self._redis.zrange(self._key, 0, 0, withscores=True)
-        if not rows or rows[0][1] >= _ms(until):
+        """When the first timer is due, if that is before `until`."""
+        found = await self._partitions.ask(lambda pipe, p: pipe.zrange(keys.timers(p), 0, 0, withscores=True))
+        first = min((rows[0][1] for rows in found if rows), default=None)
+        if first is None or first >= _ms(until):
             return None
-        return datetime.fromtimestamp(rows[0][1] / 1000, until.tzinfo)
+        return datetime.fromtimestamp(first / 1000, until.tzinfo)
 
-    async def set(self, row: str, due: datetime) -> None:
+    async def set(self, timer: TimerKey, due: datetime) -> None:
         with reaching_store():
-            await self._redis.zadd(self._key, {row: _ms(due)})
+            await self._redis.zadd(keys.timers(timer.partition), {timer.encode(): _ms(due)})
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
 
-    async def drop(self, row: str) -> None:
+    async def drop(self, timer: TimerKey) -> None:
         with reaching_store():
-            await self._redis.zrem(self._key, row)
+            await self._redis.zrem(keys.timers(timer.partition), timer.encode())
 
     async def count(self) -> int:
-        with reaching_store():
-            return int(await self._redis.zcard(self._key))
+        return sum(await self._partitions.ask(lambda pipe, p: pipe.zcard(keys.timers(p))))
 
     @asynccontextmanager
-    async def news(self) -> AsyncIterator[AsyncIterator[datetime]]:
+    async def subscribe(self) -> AsyncIterator[AsyncIterator[datetime]]:
         """Due times of timers as they are set."""
-        pubsub = self._blocking.pubsub(ignore_subscribe_messages=True)
-        try:
-            with reaching_store():
-                await pubsub.subscribe(keys.timer_channel())
-            yield _dues(pubsub)
-        finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+        async with subscribe(self._blocking, keys.timer_channel()) as messages:
+            yield (_time(due) async for found in messages for due in found)
 
 
-async def _dues(pubsub: Any) -> AsyncIterator[datetime]:
-    while True:
-        with reaching_store():
-            message = await pubsub.get_message(timeout=20)
-        if message is not None:
-            yield datetime.fromtimestamp(float(message["data"]) / 1000).astimezone()
+def _time(due_ms: bytes) -> datetime:
+    return datetime.fromtimestamp(float(due_ms) / 1000, UTC)
 
 
 def _ms(at: datetime) -> int:

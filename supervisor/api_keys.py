@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from pydantic import ValidationError
 
-from storage.apikeys import ApiKeyStore
+from storage.api_keys import ApiKeyStore
 from supervisor.core.errors import InvalidInput, KeyNotFound, KeyRefused, MissingScope
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from storage.keys import QueueName
-from storage.log import Birth, Claim, Effects, Lease
+from storage.keys import QueueName, TimerKey
+from storage.log import Claim, Effects, Lease, NewLog
 from supervisor.core.conditions import At, Cron, OnEvent, Webhook
 from supervisor.core.control import Wait, next_action
 from supervisor.core.state import Session
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def effects_of(
@@ -18,7 +21,7 @@ def effects_of(
     *,
     blobs: dict[str, bytes] | None = None,
     claim: Claim | None = None,
-    births: Sequence[Birth] = (),
+    new_logs: Sequence[NewLog] = (),
     lease: Lease | None = None,
     release: bool = False,
 ) -> Effects:
@@ -28,8 +31,8 @@ def effects_of(
         timers=_changed(_timers(before), _timers(after)),
         blobs=blobs or {},
         enqueue=_queues(before, after),
-        births=births,
-        wakes=_wakes(before, after),
+        new_logs=new_logs,
+        enqueue_others=_enqueue_others(before, after),
         claim=claim,
         lease=lease,
         release=release,
@@ -62,20 +65,20 @@ def _signals(session: Session | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _timers(session: Session | None) -> dict[str, float]:
-    """Rows of the timers: `<session>|<name>`, due in ms."""
+def _timers(session: Session | None) -> dict[TimerKey, float]:
+    """Timers with their due times in ms."""
     if session is None or session.ended:
         return {}
-    rows = {f"{session.id}|{t.id}": _ms(t.due) for t in session.timers if t.state == "set"}
+    rows = {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}
     for name, condition in session.waits:
         if isinstance(condition, At | Cron):
-            rows[f"{session.id}|{name}"] = _ms(condition.due)
+            rows[TimerKey(session.id, name)] = _ms(condition.due)
     return rows
 
 
-def _changed(before: dict[str, float], after: dict[str, float]) -> dict[str, float | None]:
+def _changed(before: dict[Name, float], after: dict[Name, float]) -> dict[Name, float | None]:
     """What to set, and None for what goes; a name that stays is not written again."""
-    gone: dict[str, float | None] = {name: None for name in before if name not in after}
+    gone: dict[Name, float | None] = {name: None for name in before if name not in after}
     return gone | {name: score for name, score in after.items() if name not in before}
 
 
@@ -95,16 +98,16 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
     return queues
 
 
-def _wakes(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
+def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
     """Who else has to look: the parent of a sub-agent that ended, and those whose board shows it."""
     lineage = after.lineage
     if lineage is None:
         return []
     boards = dict.fromkeys((lineage.root, lineage.parent)) if after.origin else {}
-    wakes: list[tuple[str, QueueName]] = [(session_id, "outbox") for session_id in boards]
+    others: list[tuple[str, QueueName]] = [(session_id, "outbox") for session_id in boards]
     if _over(after) and not (before and _over(before)):
-        wakes.append((lineage.parent, "ready"))
-    return wakes
+        others.append((lineage.parent, "ready"))
+    return others
 
 
 def _over(session: Session) -> bool:

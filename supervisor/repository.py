@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
-from storage.log import Birth, Claim, Lease, LogStore, Stored
+from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, Stored
 from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.reducer import fold
@@ -19,7 +21,14 @@ from supervisor.core.subagents import ActiveSubagents
 from supervisor.effects import effects_of
 
 SNAPSHOT_EVERY = 200
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.sessions")
+
+
+def new_session_id(partition: int = 0) -> str:
+    """Forty random bits as `xxxx-xxxx`, and the partition; a collision is noticed by the append."""
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 
 
 class Sessions:
@@ -91,6 +100,22 @@ class Sessions:
             await self._log.drop_snapshot(session_id)
         return restored
 
+    async def new_id(self, *, like: str = "", idempotency_key: str | None = None) -> str:
+        """An id for a session that a person, a schedule or the API launches, in a partition of its own choice.
+
+        `like` is the session that it is forked from, whose partition it shares. Raises IdempotencyKeyKnown where the
+        key was used in another partition; in the same one, the append finds it. Raises StoreUnavailable.
+        """
+        here = partition_of(like) if like else None
+        partitions, key = self._log.partitions, idempotency_key or ""
+        # Longer than the claim itself, which begins a little later.
+        chosen = await partitions.place(key, here=here, ttl=2 * CLAIM_TTL) if key or here is None else here
+        if here is not None and chosen != here:
+            if used := await self._log.claimed(chosen, key):
+                raise IdempotencyKeyKnown(used)
+            chosen = here
+        return new_session_id(chosen)
+
     async def append(
         self,
         before: Session | None,
@@ -99,18 +124,18 @@ class Sessions:
         *,
         blobs: dict[str, bytes] | None = None,
         claim: Claim | None = None,
-        births: Sequence[Birth] = (),
+        new_logs: Sequence[NewLog] = (),
         lease: Lease | None = None,
         release: bool = False,
     ) -> bool:
         """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
 
-        The sessions of `births` begin in the same step.
+        The sessions of `new_logs` begin in the same step.
 
         Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or StoreUnavailable.
         """
         effects = effects_of(
-            before, after, blobs=blobs, claim=claim, births=births, lease=lease, release=release
+            before, after, blobs=blobs, claim=claim, new_logs=new_logs, lease=lease, release=release
         )
         expected = before.version if before else 0
         done = await self._log.append(after.id, expected, [encode(e) for e in events], effects)
@@ -119,9 +144,9 @@ class Sessions:
         return done.released
 
     @staticmethod
-    def birth(session: Session, events: Sequence[Event]) -> Birth:
+    def new_log(session: Session, events: Sequence[Event]) -> NewLog:
         """A session that is to begin with another's append."""
-        return Birth(session.id, [encode(e) for e in events], effects_of(None, session))
+        return NewLog(session.id, [encode(e) for e in events], effects_of(None, session))
 
     async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
         """Whether an append that was not answered took place: exactly these events stand at its place."""

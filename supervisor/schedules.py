@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
+from storage.keys import TimerKey
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.core.commands.base import checked
@@ -40,7 +41,7 @@ class Schedule(Frozen):
 
 
 class Schedules:
-    """Stored rows and their timers; the timer's row is `schedule|<id>`."""
+    """Stored rows and their timers, whose owner is `OWNER`."""
 
     def __init__(
         self, supervisor: Supervisor, rows: ScheduleStore, timers: TimerStore, clock: Callable[[], datetime]
@@ -106,7 +107,7 @@ class Schedules:
     async def delete(self, schedule_id: str) -> None:
         if not await self._rows.delete(schedule_id):
             raise ScheduleNotFound(schedule_id)
-        await self._timers.drop(f"{OWNER}|{schedule_id}")
+        await self._timers.drop(TimerKey(OWNER, schedule_id))
 
     async def run_now(self, schedule_id: str, actor: Actor) -> Session:
         """Launch it once besides its times."""
@@ -125,7 +126,7 @@ class Schedules:
         try:
             schedule = await self.get(schedule_id)
         except ScheduleNotFound:
-            await self._timers.drop(f"{OWNER}|{schedule_id}")
+            await self._timers.drop(TimerKey(OWNER, schedule_id))
             return False
         if schedule.due is None or schedule.due > self._clock():
             await self._store(schedule)
@@ -147,8 +148,8 @@ class Schedules:
 
     async def _store(self, schedule: Schedule) -> None:
         await self._rows.put(schedule.id, schedule.model_dump_json().encode())
-        row = f"{OWNER}|{schedule.id}"
+        timer = TimerKey(OWNER, schedule.id)
         if schedule.due is None:
-            await self._timers.drop(row)
+            await self._timers.drop(timer)
         else:
-            await self._timers.set(row, schedule.due)
+            await self._timers.set(timer, schedule.due)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -30,7 +29,6 @@ from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
 TRIES = 50
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.supervisor")
 Index = Literal["all", "running", "paused", "ended"]
 # What a verb decides on a session at a time (UTC).
@@ -42,16 +40,6 @@ class Change(NamedTuple):
 
     session: Session
     events: list[Event]
-
-
-def new_session_id(*, like: str = "") -> str:
-    """Forty random bits as `xxxx-xxxx`; a collision is noticed by the append and another one taken.
-
-    `like` is a session whose partition it shares.
-    """
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    partition = "".join(f"-{part}" for part in like.split("-")[2:])
-    return f"{letters[:4]}-{letters[4:]}{partition}"
 
 
 class Supervisor:
@@ -321,15 +309,16 @@ class Supervisor:
     ) -> Session:
         """A new log with these events, unless the key was used for the same request before."""
         for _ in range(TRIES):
-            session_id = new_session_id(like=like)
-            claim = Claim(key, f"{session_id} {request}".encode()) if key else None
-            session = fold(session_id, events)
             try:
+                session_id = await self.sessions.new_id(like=like, idempotency_key=key)
+                claim = Claim(key, f"{session_id} {request}".encode()) if key else None
+                session = fold(session_id, events)
                 await self.sessions.append(None, session, events, blobs=blobs, claim=claim)
             except VersionConflict:
                 continue
             except IdempotencyKeyKnown as known:
-                return await self._launched_before(key or "", known.value.decode(), request, session.origin)
+                origin = fold("", events).origin
+                return await self._launched_before(key or "", known.value.decode(), request, origin)
             return session
         raise FlagmanError("No free session id could be found; please try again.")
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from storage.keys import TimerKey
 from storage.log import LogStore
 from storage.mailbox import Mailbox
 from supervisor.core.conditions import OnEvent, Webhook
@@ -92,13 +93,12 @@ class SignalRouter:
                     return True
         return False
 
-    async def fire(self, row: str) -> bool:
+    async def fire(self, timer: TimerKey) -> bool:
         """Fire the timer of a session; False where it moved on and the row is void."""
-        session_id, _, name = row.partition("|")
         clock = Actor(id="clock")
-        if name.startswith("p"):
-            return await self._supervisor.wake(session_id, Signal("cron", name), clock)
-        return await self._supervisor.fire_timer(session_id, name, clock)
+        if timer.name.startswith("p"):
+            return await self._supervisor.wake(timer.owner, Signal("cron", timer.name), clock)
+        return await self._supervisor.fire_timer(timer.owner, timer.name, clock)
 
 
 def _signal(kind: Literal["webhook", "event"], name: str, kept: StoredSignal) -> Signal:

@@ -12,7 +12,7 @@ from queue import Queue
 import pytest
 from redis.asyncio import Redis
 
-from storage.connect import connect
+from storage.connection import connect
 from storage.embedded import embedded_server
 
 
@@ -44,6 +44,13 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield url
     end.set()
     thread.join()
+
+
+@pytest.fixture(params=[1, 4], ids=["1-partition", "4-partitions"])
+def partitions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many partitions a Flagman has that is set up in this test; a module of core stories uses it throughout."""
+    monkeypatch.setenv("FLAGMAN_PARTITIONS", str(request.param))
+    return int(request.param)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ class LogUploads:
     async def _intend(self, session: Session, thread: Place) -> Row:
         since = session.began_at if session.restored_at else self._clock()
         row = Row(channel=thread.channel, thread_ts=thread.thread_ts, intended_at=since.timestamp())
-        if not await self._rows.intend(session.id, KEY, row.data):
+        if not await self._rows.reserve(session.id, KEY, row.data):
             raise RetryLater(1, "another worker is about to upload the SESSION_LOG")
         return row
 

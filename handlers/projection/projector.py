@@ -144,7 +144,7 @@ class Projector:
 
     async def _intend(self, session: Session, place: Place, message: Message) -> Row:
         row = await self._new_row(session, place)
-        if not await self._rows.intend(session.id, message.key, row.data):
+        if not await self._rows.reserve(session.id, message.key, row.data):
             raise RetryLater(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
 

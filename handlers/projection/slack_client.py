@@ -204,7 +204,7 @@ class SlackSender:
             raise RetryLater(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
 
     async def _respect_waits(self, method: str, scope: str) -> None:
-        until = await self._waits.held_until(f"{method}:{scope}")
+        until = await self._waits.rate_limited_until(f"{method}:{scope}")
         if until is not None:
             left = until - datetime.now(UTC).timestamp()
             if left > 0:
@@ -217,7 +217,8 @@ class SlackSender:
         code = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == 429 or code in ("ratelimited", "rate_limited"):
             seconds = _seconds(response.headers)
-            await self._waits.hold(f"{method}:{scope}", datetime.now(UTC) + timedelta(seconds=seconds))
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            await self._waits.set_rate_limit(f"{method}:{scope}", until)
             return RetryLater(seconds, f"{method} is rate limited")
         if status >= 500 or code in _BUSY:
             return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from storage.changed import ChangeFeed
+from storage.change_feed import ChangeFeed
 from storage.errors import StorageError
 
 # A message may be missed; whoever follows looks again after this long at the latest.
@@ -92,12 +92,13 @@ class Followers:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._feed.listen() as ids:
+                async with self._feed.subscribe() as changes:
                     # What changed before the subscription stood was not heard.
                     self._tell_all()
-                    async for session_id in ids:
-                        for changed in self._followers.get(session_id, ()):
-                            changed.set()
+                    async for session_ids in changes:
+                        for session_id in session_ids:
+                            for changed in self._followers.get(session_id, ()):
+                                changed.set()
             except StorageError as error:
                 _log.warning("%s", error)
             await asyncio.sleep(_AWAY_SECONDS)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Literal
 
-from storage.log import LogStore
+from storage.log import LogStore, Row
 from supervisor.contract.models import Status
 from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
@@ -16,7 +16,6 @@ from supervisor.repository import Sessions
 MOST_LOOKED_AT = 1000
 _CHUNK = 50
 _log = logging.getLogger("flagman.contract")
-Row = tuple[str, float]
 _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
     None: "all",
     "running": "running",
@@ -47,7 +46,7 @@ async def page(
     looked = 0
     while looked < MOST_LOOKED_AT:
         if children is None:
-            rows = await _rows(log, _INDEX[status], last, _CHUNK)
+            rows = await log.index(_INDEX[status], after=last, limit=_CHUNK)
         else:
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         loaded = await asyncio.gather(*(_load(sessions, session_id) for session_id, _ in rows))
@@ -60,19 +59,6 @@ async def page(
         if len(rows) < _CHUNK:
             return found, None
     return found, _cursor(last)
-
-
-async def _rows(log: LogStore, index: str, last: Row | None, limit: int) -> list[Row]:
-    """The rows after `last`: lower scores, and of the same score lower ids."""
-    if last is None:
-        return await log.index(index, limit=limit)
-    wanted = limit
-    while True:
-        rows = await log.index(index, before=last[1] + 1, limit=wanted)
-        after = [row for row in rows if _after(row, last)]
-        if len(after) >= limit or len(rows) < wanted:
-            return after[:limit]
-        wanted *= 2
 
 
 def _after(row: Row, last: Row) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from storage.keys import partition_of
 from supervisor.core.delegation import Delegate, Subtask, briefing, consolidation, inputs, share
 from supervisor.core.errors import AlreadyEnded, LogUnreadable, PersonaNotFound, SessionNotFound
 from supervisor.core.events import (
@@ -20,8 +21,9 @@ from supervisor.core.events.subagents import child_folder
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
+from supervisor.repository import new_session_id
 from supervisor.runtime.unit_of_work import Ledger
-from supervisor.service import Supervisor, new_session_id
+from supervisor.service import Supervisor
 
 
 class Coordinator:
@@ -84,7 +86,7 @@ class Coordinator:
         begins = ChildLaunched(
             **ledger.now(),
             call_id=call_id,
-            child_id=new_session_id(like=session.id),
+            child_id=new_session_id(partition_of(session.id)),
             name=subtask.id,
             persona=chosen.name,
             task=subtask.task,
@@ -101,9 +103,9 @@ class Coordinator:
             origin=session.origin,
             lineage=_lineage(session, begins, subtask),
         )
-        birth = self._supervisor.sessions.birth(apply(begins.child_id, None, child), [child])
+        new_log = self._supervisor.sessions.new_log(apply(begins.child_id, None, child), [child])
         blob = chosen.model_dump_json(exclude_defaults=True).encode()
-        ledger.launch(begins, birth, {chosen.digest: blob})
+        ledger.launch(begins, new_log, {chosen.digest: blob})
 
 
 def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Lineage:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.errors import LeaseLost, StoreUnavailable, VersionConflict
-from storage.log import Birth, Lease
+from storage.log import Lease, NewLog
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import SYSTEM, ChildLaunched, Compacted, Event, ModelResponded, ToolFinished
 from supervisor.core.reducer import apply
@@ -36,7 +36,7 @@ class Ledger:
         self._lease: Lease | None = lease
         self._stored = self.session = session
         self._pending: list[Event] = []
-        self._births: list[Birth] = []
+        self._new_logs: list[NewLog] = []
         self._blobs: dict[str, bytes] = {}
 
     @property
@@ -61,10 +61,10 @@ class Ledger:
         self.session = apply(self.session.id, self.session, event)
         self._pending.append(event)
 
-    def launch(self, event: ChildLaunched, birth: Birth, blobs: dict[str, bytes]) -> None:
+    def launch(self, event: ChildLaunched, new_log: NewLog, blobs: dict[str, bytes]) -> None:
         """Decide to launch a sub-agent: its log begins in the append of this event. Raises IllegalEvent."""
         self.add(event)
-        self._births.append(birth)
+        self._new_logs.append(new_log)
         self._blobs |= blobs
 
     async def lose(self) -> None:
@@ -107,7 +107,7 @@ class Ledger:
                     self.session,
                     self._pending,
                     blobs=self._blobs,
-                    births=self._births,
+                    new_logs=self._new_logs,
                     lease=self._lease,
                     release=release,
                 )
@@ -134,4 +134,4 @@ class Ledger:
                 _log.info("session %s: %s dropped: %s", self.session.id, fact.type, error)
 
     def _forget(self) -> None:
-        self._pending, self._births, self._blobs = [], [], {}
+        self._pending, self._new_logs, self._blobs = [], [], {}

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.connect import end
+from storage.connection import end
 from storage.errors import StorageError
-from storage.queue import SessionQueue, Started
+from storage.queue import Job, SessionQueue, Started
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
@@ -75,9 +75,8 @@ class Worker:
         self._queue, self._handle, self._known = queue, handle, known
         self._slots, self._lease, self._grace = slots, lease, grace
         self._name = f"w-{secrets.token_hex(4)}"
-        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._signals: dict[str, Signals] = {}
-        self._entries: dict[str, str] = {}
         self._free = asyncio.Condition()
         self._stopping = asyncio.Event()
 
@@ -85,7 +84,7 @@ class Worker:
         """Work until `stop` is called; then give the jobs under way `grace` to reach a boundary."""
         await self._until_stopped(self._queue.open)
         taking, *intake = [
-            asyncio.create_task(self._forever(chore)) for chore in (self._take, self._reclaim, self._pump)
+            asyncio.create_task(self._forever(chore)) for chore in (self._take, self._reclaim, self._promote)
         ]
         # The renewals go on while jobs end, or another worker would take them over.
         chores = [asyncio.create_task(self._forever(chore)) for chore in (self._renew, self._listen)]
@@ -101,7 +100,7 @@ class Worker:
             await self._drain()
             await end(chores)
             with contextlib.suppress(StorageError):
-                await self._queue.leave(self._name)
+                await self._queue.remove_consumer(self._name)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -138,24 +137,24 @@ class Worker:
         if self._stopping.is_set():
             return
         free = self._slots - len(self._jobs)
-        for entry, session_id in await self._queue.take(self._name, limit=free, block=BLOCK):
-            self._begin(entry, session_id)
+        for job in await self._queue.take(self._name, limit=free, block=BLOCK):
+            self._begin(job)
 
     async def _reclaim(self) -> None:
         await asyncio.sleep(self._lease.total_seconds() / 4)
         free = self._slots - len(self._jobs)
         if free > 0:
-            for entry, session_id in await self._queue.reclaim(self._name, lease=self._lease, limit=free):
-                if entry not in self._entries:
-                    _log.info("%s: took over %s from a worker that is gone", self._queue.name, session_id)
-                    self._begin(entry, session_id)
+            for job in await self._queue.reclaim(self._name, lease=self._lease, limit=free):
+                if job not in self._jobs:
+                    _log.info("%s: took over %s from a worker that is gone", self._queue.name, job.session_id)
+                    self._begin(job)
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease.total_seconds() / 4)
-        await self._queue.renew(self._name, list(self._entries))
+        await self._queue.renew(self._name, list(self._jobs))
 
-    async def _pump(self) -> None:
-        if await self._queue.pump(datetime.now(UTC)) == 0:
+    async def _promote(self) -> None:
+        if await self._queue.promote_due(datetime.now(UTC)) == 0:
             await asyncio.sleep(0.2)
 
     async def _listen(self) -> None:
@@ -164,16 +163,16 @@ class Worker:
                 if session_id in self._signals:
                     self._signals[session_id].changed.set()
 
-    def _begin(self, entry: str, session_id: str) -> None:
-        self._entries[entry] = session_id
-        self._jobs[entry] = asyncio.create_task(self._job(entry, session_id), name=f"job {session_id}")
+    def _begin(self, job: Job) -> None:
+        self._jobs[job] = asyncio.create_task(self._job(job), name=f"job {job.session_id}")
 
-    async def _job(self, entry: str, session_id: str) -> None:
+    async def _job(self, job: Job) -> None:
+        session_id = job.session_id
         signals = self._signals[session_id] = Signals()
         if self._stopping.is_set():
             signals.stopping.set()
         try:
-            started = await self._queue.start(entry, session_id, known=self._known(session_id))
+            started = await self._queue.start(*job, known=self._known(session_id))
             if started is not None:
                 await self._handled(started, signals)
         except StorageError as error:
@@ -182,8 +181,7 @@ class Worker:
         finally:
             if self._signals.get(session_id) is signals:
                 del self._signals[session_id]
-            self._entries.pop(entry, None)
-            self._jobs.pop(entry, None)
+            self._jobs.pop(job, None)
             async with self._free:
                 self._free.notify()
 

@@ -77,10 +77,10 @@ class Restoring:
     async def _effects(self, session: Session, blobs: dict[str, bytes]) -> Effects:
         """As at a launch; who has to be told is told only if it is here."""
         effects = effects_of(None, session, blobs=blobs)
-        here = [wake for wake in effects.wakes if await self._log.length(wake[0])]
+        here = [other for other in effects.enqueue_others if await self._log.length(other[0])]
         # What came, or ended, while it was away is looked for once.
         queues = set(effects.enqueue) if session.ended else {*effects.enqueue, _READY}
-        return replace(effects, wakes=here, enqueue=sorted(queues))
+        return replace(effects, enqueue_others=here, enqueue=sorted(queues))
 
     async def _persona(self, found: Verified) -> Persona:
         """The one it was launched with; where a secret was masked in it, the one here with the same digest."""

@@ -12,10 +12,10 @@ import time
 from collections import deque
 from typing import Self
 
-from storage.changed import ChangeFeed
-from storage.connect import end
+from storage.change_feed import ChangeFeed
+from storage.connection import end
 from storage.errors import StorageError
-from storage.log import LogStore
+from storage.log import LogStore, Row
 from supervisor.core.errors import FlagmanError, SessionNotFound
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
@@ -84,11 +84,11 @@ class Recorder:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._feed.listen_for_many(LOOK) as ids:
+                async with self._feed.subscribe(pause=LOOK) as changes:
                     # What changed before the subscription stood was not heard.
                     catching_up = asyncio.create_task(self._catch_up())
                     try:
-                        async for changed in ids:
+                        async for changed in changes:
                             self._hear(changed)
                     finally:
                         await end([catching_up])
@@ -104,11 +104,13 @@ class Recorder:
     async def _catch_up(self) -> None:
         """Find sessions whose files are behind, a page at a time, and never more than are being written."""
         await asyncio.sleep(CATCH_UP_AFTER)
-        start = 0
-        while rows := await self._page(start):
-            start += len(rows)
+        last: Row | None = None
+        while rows := await self._page(last):
+            last = rows[-1]
             try:
-                self._behind += await asyncio.to_thread(self._lagging, rows)
+                self._behind += await self._lagging([session_id for session_id, _ in rows])
+            except StorageError:
+                return
             except OSError as error:
                 self._trouble(f"{self._folder.path} cannot be read ({error.strerror})")
             self._something.set()
@@ -116,15 +118,18 @@ class Recorder:
             while len(self._behind) >= PAGE:  # noqa: ASYNC110  nothing tells of it, and there is no hurry
                 await asyncio.sleep(CATCH_UP_PAUSE)
 
-    async def _page(self, start: int) -> list[tuple[str, int]]:
+    async def _page(self, last: Row | None) -> list[Row]:
         """Empty where the store is away: then the feed is too, and all begins again with it."""
         try:
-            return await self._log.lengths(start=start, limit=PAGE)
+            return await self._log.index("all", after=last, limit=PAGE)
         except StorageError:
             return []
 
-    def _lagging(self, rows: list[tuple[str, int]]) -> list[str]:
-        return [session_id for session_id, events in rows if self._folder.events_in(session_id) < events]
+    async def _lagging(self, session_ids: list[str]) -> list[str]:
+        """Those of which the file has fewer events than the log."""
+        stored = await self._log.lengths(session_ids)
+        written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])
+        return [s for s, has, needs in zip(session_ids, written, stored, strict=True) if has < needs]
 
     # Doing it
 

@@ -15,6 +15,8 @@ from tests.api.conftest import SECRET, House
 from tests.api.test_webhooks_wake_sessions import send, signed
 from tests.support.scripted import told
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 WAITS = 'event: deploy.finished where env == "prod"'
 EVENT: dict[str, Any] = {"type": "deploy.finished", "data": {"env": "prod", "version": 3}, "id": "e1"}
 CLOUD: dict[str, Any] = {

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bot.settings import read_settings
+from storage import keys
 from supervisor.core.errors import InvalidInput
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
 from tests.support.redis_proxy import RedisProxy
@@ -87,7 +88,7 @@ async def test_a_key_is_made_shown_once_used_and_revoked(house: House, redis: Re
     assert listed[-1]["last_used_at"] is not None
     assert made["key"] not in str(listed)
     secret = made["key"].split("_", 2)[2]
-    stored = str(await redis.hgetall("flagman:apikeys"))
+    stored = str(await redis.hgetall(keys.api_keys()))
     assert secret not in stored
     assert hashlib.sha256(secret.encode()).hexdigest() in stored
     assert (await house.api.delete(f"/v1/keys/{made['id']}")).status == 204

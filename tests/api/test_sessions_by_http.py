@@ -10,6 +10,8 @@ from tests.api.conftest import ASKS, Build, House
 from tests.support.scripted import told
 from tests.support.slack import OPS, texts
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 
 async def test_launch_wait_approve_and_read_the_result(house: House) -> None:
     launched = await house.api.post("/v1/sessions", {"persona": "ops", "task": "ship it"})

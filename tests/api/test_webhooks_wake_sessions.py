@@ -18,6 +18,8 @@ from tests.api.conftest import OLD_SECRET, OWN_SECRET, SECRET, Build, House
 from tests.support.api import Client, Reply
 from tests.support.scripted import told
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 BODY = json.dumps({"redis_url": "redis://x"}).encode()
 READY = "webhook: redis_ready"
 

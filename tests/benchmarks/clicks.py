@@ -18,7 +18,7 @@ from aiohttp.test_utils import unused_port
 
 from bot.compose import Core, core
 from handlers.origin import Place
-from storage.connect import connect
+from storage.connection import connect
 from tests.benchmarks.bot import APPROVING, RUNNING, configured
 from tests.benchmarks.report import Figure, percentile
 from tests.benchmarks.stand import PERSON, TOOLS

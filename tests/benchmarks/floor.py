@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from storage.connect import connect
+from storage.connection import connect
 
 # Approve, start, finish.
 APPENDS = 3

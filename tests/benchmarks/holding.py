@@ -21,15 +21,15 @@ from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import Subagents
 from storage import keys
-from storage.connect import connect
+from storage.connection import connect
 from storage.embedded import embedded_server
 from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.tool_calls import record_reply
+from supervisor.repository import new_session_id
 from supervisor.runtime.worker import Worker
-from supervisor.service import new_session_id
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, TOOLS, proposing, settings
 

@@ -12,6 +12,8 @@ import yaml
 from redis.asyncio import Redis
 
 from bot.doctor import SCOPES
+from storage.keys import partition_of
+from storage.partitions import Partitions
 from storage.queue import SessionQueue
 from tests.cli.served import Cli, environment
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
@@ -88,17 +90,19 @@ def test_a_key_that_others_can_read(tmp_path: Path) -> None:
     assert "chmod 600" in findings(Cli(tmp_path), code=1)["Key files"]["mend"]
 
 
+@pytest.mark.parametrize("session_id", ["aaaa-bbbb", "aaaa-bbbb-3"])
 async def test_sessions_set_aside_are_told_and_tried_again(
-    tmp_path: Path, redis: Redis, valkey_url: str
+    tmp_path: Path, redis: Redis, valkey_url: str, session_id: str
 ) -> None:
-    queue = SessionQueue(redis, redis, "ready")
-    await redis.hset(f"{queue.stream}:parked", "aaaa-bbbb", "failed 5 times")
+    queue, partition = SessionQueue(redis, redis, "ready"), partition_of(session_id)
+    await Partitions(redis).record(partition)
+    await redis.hset(queue.keys_in(partition).parked, session_id, "failed 5 times")
     cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
     row = (await asyncio.to_thread(findings, cli, code=1))["Parked"]
-    assert "aaaa-bbbb" in row["found"]
+    assert f"Session {session_id}: failed" in row["found"]
     await asyncio.to_thread(findings, cli, "--unpark")
     assert await queue.parked() == {}
-    assert await queue.holds("aaaa-bbbb")
+    assert await queue.holds(session_id)
 
 
 def test_the_scopes_are_those_of_the_manifest() -> None:

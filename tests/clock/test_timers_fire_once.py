@@ -16,11 +16,14 @@ from redis.asyncio import Redis
 from bot.clock import Clock
 from bot.compose import Core, core, now
 from storage import keys
+from storage.keys import TimerKey
 from storage.timers import TimerStore
 from supervisor.core.conditions import At
 from supervisor.core.events import Actor, Resumed, TimerFired
 from tests.support.flagman import settings
 from tests.support.slack import wait_for
+
+pytestmark = pytest.mark.usefixtures("partitions")
 
 ADA = Actor(id="api:ada", name="ada")
 
@@ -101,14 +104,15 @@ async def test_a_schedule_missed_many_times_launches_once(
 
 async def test_a_clock_that_dies_between_claim_and_fire_loses_nothing(redis: Redis) -> None:
     timers = TimerStore(redis, redis)
-    await timers.set("abcd-efgh|t1", now())
-    assert await timers.claim(now(), hold=timedelta(milliseconds=200)) == ["abcd-efgh|t1"]
+    timer = TimerKey("abcd-efgh", "t1")
+    await timers.set(timer, now())
+    assert await timers.claim(now(), hold=timedelta(milliseconds=200)) == [timer]
     assert await timers.claim(now(), hold=timedelta(milliseconds=200)) == []
 
-    async def again() -> list[str]:
+    async def again() -> list[TimerKey]:
         return await timers.claim(now(), hold=timedelta(seconds=5))
 
-    assert await wait_for(again, timeout=5) == ["abcd-efgh|t1"]
+    assert await wait_for(again, timeout=5) == [timer]
 
 
 async def test_a_timer_whose_session_moved_on_does_nothing(
@@ -120,7 +124,7 @@ async def test_a_timer_whose_session_moved_on_does_nothing(
         await parts.supervisor.remind(session.id, now() + timedelta(hours=1), ADA, text="look")
         await parts.supervisor.drop_timer(session.id, "t1", ADA)
         assert await parts.timers().count() == 0
-        assert not await parts.deliveries.fire(f"{session.id}|t1")
+        assert not await parts.deliveries.fire(TimerKey(session.id, "t1"))
         assert not any(isinstance(e, TimerFired) for e in await parts.sessions.events(session.id))
 
 

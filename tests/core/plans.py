@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from storage.log import Birth, Lease, LogStore
+from storage.log import Lease, LogStore, NewLog
 from supervisor.core.control import Action, next_action
 from supervisor.core.delegation import Delegate, standings
 from supervisor.core.events import (
@@ -63,14 +63,14 @@ class Kept(Ledger):
         super().add(event)
         self.decided.append(event)
 
-    def launch(self, event: ChildLaunched, birth: Birth, blobs: dict[str, bytes]) -> None:
-        super().launch(event, birth, blobs)
-        first = decode(birth.session_id, 0, birth.events[0])
+    def launch(self, event: ChildLaunched, new_log: NewLog, blobs: dict[str, bytes]) -> None:
+        super().launch(event, new_log, blobs)
+        first = decode(new_log.session_id, 0, new_log.events[0])
         assert isinstance(first, SessionLaunched)
-        assert (birth.session_id, len(birth.events)) == (event.child_id, 1)
+        assert (new_log.session_id, len(new_log.events)) == (event.child_id, 1)
         persona = Persona.model_validate_json(blobs[first.persona_digest])
         assert persona.digest == first.persona_digest
-        self.born[birth.session_id], self.personas[birth.session_id] = first, persona
+        self.born[new_log.session_id], self.personas[new_log.session_id] = first, persona
 
 
 class House:

@@ -39,7 +39,7 @@ def moved(before: Session | None, *events: Event) -> Effects:
 
 @pytest.mark.parametrize("end", ["Completed", "Failed", "Cancelled"])
 def test_the_end_of_a_sub_agent_wakes_whoever_launched_it(end: str) -> None:
-    assert list(moved(child(), one_of_each()[end]).wakes) == [("pppp-pppp", "ready")]
+    assert list(moved(child(), one_of_each()[end]).enqueue_others) == [("pppp-pppp", "ready")]
 
 
 def test_it_is_woken_by_the_end_alone_and_once() -> None:
@@ -47,31 +47,31 @@ def test_it_is_woken_by_the_end_alone_and_once() -> None:
     start = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=call.digest)
     session = child()
     for event in (responded(call), start, Cancelled(**by(BOB))):
-        wakes = moved(session, event).wakes
+        others = moved(session, event).enqueue_others
         session = apply(SID, session, event)
-        assert bool(wakes) == session.ended
+        assert bool(others) == session.ended
     late = ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="late")
-    assert not moved(session, late).wakes
+    assert not moved(session, late).enqueue_others
 
 
 def test_boards_that_show_a_sub_agent_look_at_whatever_it_does() -> None:
-    assert list(moved(child(ORIGIN), responded(tool_call())).wakes) == [
+    assert list(moved(child(ORIGIN), responded(tool_call())).enqueue_others) == [
         ("rrrr-rrrr", "outbox"), ("pppp-pppp", "outbox")
     ]  # fmt: skip
     first = child(ORIGIN)
-    assert list(effects_of(None, first).wakes) == [("rrrr-rrrr", "outbox"), ("pppp-pppp", "outbox")]
-    assert list(moved(first, one_of_each()["Failed"]).wakes)[-1] == ("pppp-pppp", "ready")
+    assert list(effects_of(None, first).enqueue_others) == [("rrrr-rrrr", "outbox"), ("pppp-pppp", "outbox")]
+    assert list(moved(first, one_of_each()["Failed"]).enqueue_others)[-1] == ("pppp-pppp", "ready")
 
 
 def test_a_session_that_a_person_launched_wakes_nobody() -> None:
     session = fold(SID, [launched(origin=ORIGIN)])
     for end in ("Completed", "Failed", "Cancelled"):
-        assert not moved(session, one_of_each()[end]).wakes
+        assert not moved(session, one_of_each()[end]).enqueue_others
 
 
 def test_what_is_born_is_ready_to_run_and_listed() -> None:
     session = child(ORIGIN)
-    born = Sessions.birth(session, [launched(lineage=LINEAGE, origin=ORIGIN)])
+    born = Sessions.new_log(session, [launched(lineage=LINEAGE, origin=ORIGIN)])
     assert (born.session_id, len(born.events)) == (SID, 1)
     assert set(born.effects.enqueue) == {"ready", "outbox"}
     assert set(born.effects.indexes) == {"all", "running"}

@@ -14,7 +14,8 @@ from aiohttp.test_utils import unused_port
 from redis.asyncio import Redis
 
 from handlers.messages.thread import thread
-from storage.connect import connect
+from storage import keys
+from storage.connection import connect
 from storage.log import LogStore
 from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError
@@ -213,7 +214,7 @@ class House:
         return Counter(event.type for event in await self.sessions.events(session_id))
 
     async def parked(self) -> dict[str, str]:
-        rows: Any = await self.redis.hgetall("flagman:{p0}:ready:parked")
+        rows: Any = await self.redis.hgetall(keys.queue(0, "ready").parked)
         return {key.decode(): why.decode() for key, why in rows.items()}
 
     @property

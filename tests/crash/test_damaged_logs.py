@@ -30,8 +30,8 @@ async def test_a_damaged_session_is_parked_and_named_and_others_go_on(
     worker = await house.worker()
     clicked = await house.click(await house.asked(bad), "call_approve")
     assert clicked["ok"], clicked
-    await house.redis.hset("flagman:{p0}:ready:state", bad, "queued")
-    await house.redis.xadd("flagman:{p0}:ready", {"s": bad})
+    await house.redis.hset(keys.queue(0, "ready").state, bad, "queued")
+    await house.redis.xadd(keys.queue(0, "ready").stream, {"s": bad})
     parked = await wait_for(house.parked)
     assert words in parked[bad]
     assert bad in worker.output

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.flagman import Flagman
 from tests.support.slack import ADA, OPS, Slack, buttons, texts, wait_for
+
+pytestmark = pytest.mark.usefixtures("partitions")
 
 
 async def test_a_launched_session_waits_for_approval_and_then_runs(slack: Slack, flagman: Flagman) -> None:

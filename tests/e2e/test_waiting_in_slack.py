@@ -14,6 +14,8 @@ from supervisor.core.state import Session
 from tests.support.flagman import Flagman
 from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 
 @pytest.fixture
 async def clock(flagman: Flagman) -> AsyncIterator[Clock]:

@@ -59,7 +59,7 @@ async def listening(parts: Core) -> None:
     """Somebody listens to the feed."""
 
     async def look() -> bool:
-        return bool((await parts.redis.pubsub_numsub(*await parts.redis.pubsub_channels("*changed*")))[:1])
+        return bool(await parts.redis.pubsub_numpat())
 
     await wait_for(look)
 

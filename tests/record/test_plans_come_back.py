@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from storage import keys
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
 from tests.record.house import ADA, House, house
@@ -81,7 +82,7 @@ async def test_a_sub_agent_restored_beside_its_parent_wakes_it(here: House, redi
     for child_id in ids:
         await here.to_its_end(child_id)
     (text,) = await texts(here, ids[0])
-    await redis.delete(f"flagman:{{p0}}:log:{ids[0]}")
+    await redis.delete(keys.log(ids[0]))
     await here.restored(text)
     await here.parts.supervisor.resume(parent.id, ADA)
     ended = await here.once(parent.id, lambda s: s.ended)

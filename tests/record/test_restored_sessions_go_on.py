@@ -18,7 +18,7 @@ from supervisor.core.persona import ApprovalRule, Persona
 from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
-from supervisor.service import new_session_id
+from supervisor.repository import new_session_id
 from supervisor.session_log.verify import verify
 from tests.record.house import ADA, GRACE, OPERATOR, House, house
 from tests.record.stories import STORIES

@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from storage import embedded
-from storage.connect import connect, reaching_store, wait_ready
+from storage.connection import connect, reaching_store, wait_ready
 from storage.embedded import EmbeddedServer, embedded_server
 from storage.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
 from tests.storage.processes import alive, wait_until
@@ -22,7 +22,7 @@ from tests.storage.processes import alive, wait_until
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from storage.connect import connect
+from storage.connection import connect
 from storage.embedded import EmbeddedServer
 
 async def main():

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from storage.errors import IdempotencyKeyKnown, LeaseLost, StoreUnavailable, VersionConflict
+from storage.keys import partition_of
 from storage.log import Claim, Effects, LogStore
-from storage.queue import SessionQueue
+from storage.partitions import Partitions
+from storage.queue import Job, SessionQueue
 
 SID = "abcd-efgh"
+
+
+@pytest.fixture(autouse=True, params=["", "-3"], ids=["partition-0", "partition-3"])
+def _partition(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in the first partition and in another one."""
+    monkeypatch.setattr(sys.modules[__name__], "SID", f"{SID}{request.param}")
 
 
 async def test_of_many_writers_at_one_version_one_wins(redis: Redis) -> None:
@@ -29,13 +38,13 @@ async def test_of_many_writers_at_one_version_one_wins(redis: Redis) -> None:
 
 
 async def test_a_known_idempotency_key_changes_nothing_and_gives_what_was_remembered(redis: Redis) -> None:
-    store = LogStore(redis)
+    store, other = LogStore(redis), f"zzzz-zzzz{SID[9:]}"
     claim = Claim("k1", SID.encode())
     await store.append(SID, 0, [b"{}"], Effects(claim=claim))
     with pytest.raises(IdempotencyKeyKnown) as known:
-        await store.append("zzzz-zzzz", 0, [b"{}"], Effects(claim=Claim("k1", b"zzzz-zzzz")))
+        await store.append(other, 0, [b"{}"], Effects(claim=Claim("k1", other.encode())))
     assert known.value.value == SID.encode()
-    assert await store.read("zzzz-zzzz") == []
+    assert await store.read(other) == []
 
 
 async def test_a_lost_race_claims_no_idempotency_key(redis: Redis) -> None:
@@ -57,12 +66,12 @@ async def test_load_starts_from_the_snapshot(redis: Redis) -> None:
 
 @pytest.fixture
 async def queue(redis: Redis) -> SessionQueue:
-    queue = SessionQueue(redis, redis, "ready")
+    queue = SessionQueue(redis, redis, "ready", Partitions(redis, 4))
     await queue.open()
     return queue
 
 
-async def _take(queue: SessionQueue, consumer: str = "c1") -> list[tuple[str, str]]:
+async def _take(queue: SessionQueue, consumer: str = "c1") -> list[Job]:
     return await queue.take(consumer, limit=10, block=timedelta(milliseconds=50))
 
 
@@ -83,7 +92,7 @@ async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis,
     assert second.log.events == [b"3"]
     await queue.done(second.lease)
     assert await queue.depth() == 0
-    assert await redis.hlen(f"{queue.stream}:state") == 0
+    assert await redis.hlen(queue.keys_in(partition_of(SID)).state) == 0
 
 
 async def test_the_last_append_can_give_the_job_up(redis: Redis, queue: SessionQueue) -> None:
@@ -146,10 +155,10 @@ async def test_a_queue_whose_store_came_back_empty_is_made_again(redis: Redis, q
 
 async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
     await queue.enqueue(SID)
-    [(entry, _)] = await _take(queue, "slow")
+    [job] = await _take(queue, "slow")
     for _ in range(3):
         await asyncio.sleep(0.04)
-        await queue.renew("slow", [entry])
+        await queue.renew("slow", [job])
     assert await queue.reclaim("other", lease=timedelta(milliseconds=60), limit=10) == []
 
 
@@ -160,9 +169,9 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     assert started is not None
     due = datetime.now(UTC) + timedelta(hours=1)
     assert await queue.retry(started.lease, at=due, failed=True) == 1
-    assert await queue.pump(datetime.now(UTC)) == 0
+    assert await queue.promote_due(datetime.now(UTC)) == 0
     assert await _take(queue) == []
-    assert await queue.pump(due) == 1
+    assert await queue.promote_due(due) == 1
     [(entry, sid)] = await _take(queue)
     started = await queue.start(entry, sid)
     assert started is not None
@@ -170,7 +179,7 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     await queue.retry(started.lease, at=due, failed=False)
     await queue.enqueue(SID)
     assert len(await _take(queue)) == 1
-    assert await queue.pump(due) == 0
+    assert await queue.promote_due(due) == 0
 
 
 async def test_a_parked_job_is_listed_and_gone_from_the_queue(queue: SessionQueue) -> None:

@@ -190,8 +190,8 @@ async def _on_store(url: str) -> AsyncIterator[_Stored]:
     from datetime import UTC, timedelta
 
     from bot.settings import read_settings
-    from storage.apikeys import ApiKeyStore
-    from storage.connect import connect, wait_ready
+    from storage.api_keys import ApiKeyStore
+    from storage.connection import connect, wait_ready
     from supervisor.api_keys import ApiKeys
 
     redis = connect(url)

@@ -26,6 +26,8 @@ from tests.support.scripted import Behaviour, calls, results, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 from tests.support.stage import APPROVE, Director, Scene, live_markup
 
+pytestmark = pytest.mark.usefixtures("partitions")
+
 GIVES_UP = ("give_up", {"reason": "The host <!channel> is *down*."})
 ASKS = plan(subtask("look"), subtask("tell", "look"), subtask("shop"), on_failure="ask")
 LIVE = {APPROVE, CHILD_RETRY, CHILD_SKIP, CHILD_STOP}

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 import handlers.projection.slack_client
 from bot.compose import Core
+from storage.keys import TimerKey
 from supervisor.core.conditions import Webhook
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
@@ -141,7 +142,7 @@ async def test_webhooks_timers_and_tokens_find_it_again(stage: Director, redis: 
     due = await core.timers().claim(
         timed.launched_at + timedelta(minutes=1), hold=timedelta(seconds=5), limit=9
     )
-    assert due == [f"{timed.id}|t1"]
+    assert due == [TimerKey(timed.id, "t1")]
     assert await core.deliveries.fire(due[0])
     assert not await core.deliveries.fire(due[0])
     assert (await core.supervisor.get(timed.id)).timers[0].state == "fired"

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from storage.connect import connect, reaching_store
+from storage.connection import connect, reaching_store
 from storage.embedded import EmbeddedServer
 from storage.errors import StoreUnavailable
 from tests.support.redis_proxy import RedisProxy

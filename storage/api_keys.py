@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connect import reaching_store
+from storage.connection import reaching_store
 
 
 class ApiKeyStore:

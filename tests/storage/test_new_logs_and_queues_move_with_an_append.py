@@ -12,7 +12,8 @@ from redis.asyncio.client import PubSub
 
 from storage import keys
 from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
-from storage.log import Birth, Claim, Effects, Lease, LogStore
+from storage.keys import TimerKey
+from storage.log import Claim, Effects, Lease, LogStore, NewLog
 from storage.queue import SessionQueue
 
 PARENT, CHILD, OTHER = "abcd-efgh", "chil-d001", "chil-d002"
@@ -31,9 +32,9 @@ async def queue(redis: Redis) -> SessionQueue:
     return queue
 
 
-def birth(session_id: str = CHILD, *events: bytes, **effects: Any) -> Birth:
+def new_log(session_id: str = CHILD, *events: bytes, **effects: Any) -> NewLog:
     given = {"indexes": {"all": 7.0, "running": 7.0}, "enqueue": ["ready"], **effects}
-    return Birth(session_id, events or (b'{"launched":1}',), Effects(**given))
+    return NewLog(session_id, events or (b'{"launched":1}',), Effects(**given))
 
 
 async def everything(redis: Redis) -> dict[Any, Any]:
@@ -74,7 +75,10 @@ async def test_what_is_born_is_all_there(redis: Redis, store: LogStore, queue: S
     effects = Effects(
         indexes={"all": 1.0},
         blobs={"d1": b"persona"},
-        births=[birth(CHILD, b"1", b"2", timers={f"{CHILD}|t1": 99.0}), birth(OTHER, blobs={"d2": b"other"})],
+        new_logs=[
+            new_log(CHILD, b"1", b"2", timers={TimerKey(CHILD, "t1"): 99.0}),
+            new_log(OTHER, blobs={"d2": b"other"}),
+        ],
     )
     assert (await store.append(PARENT, 0, [b"launched", b"has launched"], effects)).version == 2
     assert await store.read(PARENT) == [b"launched", b"has launched"]
@@ -91,16 +95,16 @@ async def test_what_is_born_is_all_there(redis: Redis, store: LogStore, queue: S
 async def test_those_who_listen_hear_of_what_is_born(redis: Redis, store: LogStore) -> None:
     async with redis.pubsub() as feed:
         await feed.subscribe(keys.changed_channel(0))
-        await store.append(PARENT, 0, [b"1"], Effects(births=[birth(), birth(OTHER)]))
+        await store.append(PARENT, 0, [b"1"], Effects(new_logs=[new_log(), new_log(OTHER)]))
         assert await heard(feed, PARENT, CHILD, OTHER)
 
 
 async def test_it_is_born_into_the_partition_of_its_parent(redis: Redis, store: LogStore) -> None:
-    await store.append("abcd-efgh-7", 0, [b"1"], Effects(births=[birth("chil-d001-7")]))
+    await store.append("abcd-efgh-7", 0, [b"1"], Effects(new_logs=[new_log("chil-d001-7")]))
     assert await store.read("chil-d001-7") == [b'{"launched":1}']
-    assert await store.index("running", partition=7) == [("chil-d001-7", 7.0)]
-    assert await SessionQueue(redis, redis, "ready", partition=7).depth() == 1
-    assert await store.index("running") == []
+    assert await store.index("running") == [("chil-d001-7", 7.0)]
+    assert await redis.zcard(keys.index(7, "running")) == await redis.xlen(keys.queue(7, "ready").stream) == 1
+    assert await redis.exists(keys.index(0, "running"), keys.queue(0, "ready").stream) == 0
 
 
 @pytest.mark.parametrize("known", [0, 1])
@@ -108,8 +112,8 @@ async def test_at_another_version_nothing_is_born(redis: Redis, store: LogStore,
     await store.append(PARENT, 0, [b"1", b"2"], Effects())
     before = await everything(redis)
     effects = Effects(
-        births=[birth(blobs={"d": b"x"})],
-        wakes=[(OTHER, "ready")],
+        new_logs=[new_log(blobs={"d": b"x"})],
+        enqueue_others=[(OTHER, "ready")],
         claim=Claim("key", b"value"),
         indexes={"all": 9.0},
     )
@@ -124,11 +128,11 @@ async def test_with_an_id_that_is_taken_nothing_is_born(redis: Redis, store: Log
     await store.append(PARENT, 0, [b"1"], Effects())
     await store.append(OTHER, 0, [b"mine"], Effects())
     before = await everything(redis)
-    effects = Effects(births=[birth(CHILD), birth(OTHER)], claim=Claim("key", b"value"))
+    effects = Effects(new_logs=[new_log(CHILD), new_log(OTHER)], claim=Claim("key", b"value"))
     with pytest.raises(VersionConflict):
         await store.append(PARENT, 1, [b"2"], effects)
     assert await everything(redis) == before
-    again = Effects(births=[birth(CHILD), birth("chil-d003")], claim=Claim("key", b"value"))
+    again = Effects(new_logs=[new_log(CHILD), new_log("chil-d003")], claim=Claim("key", b"value"))
     assert (await store.append(PARENT, 1, [b"2"], again)).version == 2
 
 
@@ -140,18 +144,22 @@ async def test_without_the_lease_nothing_is_born(redis: Redis, store: LogStore, 
     assert new is not None
     before = await everything(redis)
     with pytest.raises(LeaseLost):
-        await store.append(PARENT, 1, [b"2"], Effects(births=[birth()], wakes=[(OTHER, "ready")], lease=old))
+        await store.append(
+            PARENT, 1, [b"2"], Effects(new_logs=[new_log()], enqueue_others=[(OTHER, "ready")], lease=old)
+        )
     assert await everything(redis) == before
-    await store.append(PARENT, 1, [b"2"], Effects(births=[birth()], lease=new.lease))
+    await store.append(PARENT, 1, [b"2"], Effects(new_logs=[new_log()], lease=new.lease))
     assert await store.read(CHILD) == [b'{"launched":1}']
 
 
 async def test_a_request_that_is_known_gives_birth_once(redis: Redis, store: LogStore) -> None:
-    effects = Effects(births=[birth()], claim=Claim("key", b"first"))
+    effects = Effects(new_logs=[new_log()], claim=Claim("key", b"first"))
     await store.append(PARENT, 0, [b"1"], effects)
     before = await everything(redis)
     with pytest.raises(IdempotencyKeyKnown):
-        await store.append(PARENT, 1, [b"2"], Effects(births=[birth(OTHER)], claim=Claim("key", b"second")))
+        await store.append(
+            PARENT, 1, [b"2"], Effects(new_logs=[new_log(OTHER)], claim=Claim("key", b"second"))
+        )
     assert await everything(redis) == before
 
 
@@ -159,7 +167,7 @@ async def test_of_many_who_launch_at_one_version_one_does(store: LogStore) -> No
     await store.append(PARENT, 0, [b"1"], Effects())
     ids = [f"chil-d{n:03}" for n in range(20)]
     results = await asyncio.gather(
-        *(store.append(PARENT, 1, [sid.encode()], Effects(births=[birth(sid)])) for sid in ids),
+        *(store.append(PARENT, 1, [sid.encode()], Effects(new_logs=[new_log(sid)])) for sid in ids),
         return_exceptions=True,
     )
     assert sum(isinstance(r, VersionConflict) for r in results) == 19
@@ -170,7 +178,7 @@ async def test_of_many_who_launch_at_one_version_one_does(store: LogStore) -> No
 async def test_of_many_who_give_the_same_id_one_does(store: LogStore) -> None:
     parents = [f"abcd-{n:04}" for n in range(10)]
     results = await asyncio.gather(
-        *(store.append(sid, 0, [b"1"], Effects(births=[birth(CHILD, sid.encode())])) for sid in parents),
+        *(store.append(sid, 0, [b"1"], Effects(new_logs=[new_log(CHILD, sid.encode())])) for sid in parents),
         return_exceptions=True,
     )
     assert sum(isinstance(r, VersionConflict) for r in results) == 9
@@ -180,7 +188,7 @@ async def test_of_many_who_give_the_same_id_one_does(store: LogStore) -> None:
 
 async def test_the_lease_goes_with_the_append_that_gives_birth(store: LogStore, queue: SessionQueue) -> None:
     lease = await busy(queue, PARENT)
-    effects = Effects(births=[birth()], lease=lease, release=True, enqueue=["ready"])
+    effects = Effects(new_logs=[new_log()], lease=lease, release=True, enqueue=["ready"])
     assert (await store.append(PARENT, 0, [b"1"], effects)).released
     assert await taken(queue) == [CHILD]
 
@@ -191,7 +199,9 @@ async def test_the_lease_goes_with_the_append_that_gives_birth(store: LogStore, 
 async def ends(store: LogStore, session_id: str = CHILD, **effects: Any) -> None:
     """A sub-agent ends, which is for its parent to know."""
     version = len(await store.read(session_id))
-    await store.append(session_id, version, [b"ended"], Effects(wakes=[(PARENT, "ready")], **effects))
+    await store.append(
+        session_id, version, [b"ended"], Effects(enqueue_others=[(PARENT, "ready")], **effects)
+    )
 
 
 async def test_an_idle_session_is_queued_once(store: LogStore, queue: SessionQueue) -> None:
@@ -237,8 +247,8 @@ async def test_other_queues_are_woken_too(redis: Redis, store: LogStore, queue: 
     outbox = SessionQueue(redis, redis, "outbox")
     await outbox.open()
     effects = Effects(
-        wakes=[(PARENT, "outbox"), (OTHER, "outbox"), (OTHER, "ready")],
-        births=[birth("chil-d003", wakes=[(PARENT, "outbox")])],
+        enqueue_others=[(PARENT, "outbox"), (OTHER, "outbox"), (OTHER, "ready")],
+        new_logs=[new_log("chil-d003", enqueue_others=[(PARENT, "outbox")])],
     )
     await store.append(CHILD, 0, [b"1"], effects)
     assert sorted(await taken(outbox)) == sorted([PARENT, OTHER])
@@ -249,5 +259,5 @@ async def test_a_conflict_wakes_nobody(redis: Redis, store: LogStore) -> None:
     await store.append(CHILD, 0, [b"1"], Effects())
     before = await everything(redis)
     with pytest.raises(VersionConflict):
-        await store.append(CHILD, 0, [b"ended"], Effects(wakes=[(PARENT, "ready")]))
+        await store.append(CHILD, 0, [b"ended"], Effects(enqueue_others=[(PARENT, "ready")]))
     assert await everything(redis) == before

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from storage.errors import StoreUnavailable
-from storage.together import TogetherRedis
+from storage.pipelining import PipeliningRedis
 
 CLIENT_NAME = "flagman"
 CONNECTIONS = 64
@@ -64,7 +64,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits
         )
-    return TogetherRedis.from_pool(pool)
+    return PipeliningRedis.from_pool(pool)
 
 
 def _retry() -> Retry:
@@ -113,3 +113,43 @@ async def wait_ready(client: Redis, timeout: timedelta) -> None:
             if loop.time() >= deadline:
                 raise StoreUnavailable(str(error) or "no answer in time") from error
         await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def subscribe(
+    blocking: Redis, pattern: str, *, pause: float = 0
+) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+    """Messages published from now on to the channels that match `pattern`, at least one at a time.
+
+    What comes within `pause` seconds after the first is read at once, which costs far less when there is much.
+    Nothing is kept for those who are away. Raises StoreUnavailable.
+    """
+    pubsub = blocking.pubsub()
+    try:
+        with reaching_store():
+            await pubsub.psubscribe(pattern)
+            # What is published after the confirmation is heard.
+            if await pubsub.get_message(timeout=ANSWER_SECONDS) is None:
+                raise StoreUnavailable("a subscription was not confirmed")
+        yield _messages(pubsub, pause)
+    finally:
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
+async def _messages(pubsub: Any, pause: float) -> AsyncIterator[list[bytes]]:
+    while True:
+        with reaching_store():
+            found = await _next(pubsub, timeout=20)
+        if found and pause:
+            await asyncio.sleep(pause)
+            with reaching_store():
+                while more := await _next(pubsub, timeout=0):
+                    found += more
+        if found:
+            yield found
+
+
+async def _next(pubsub: Any, *, timeout: float) -> list[bytes]:
+    """The next message; empty where none came in time, and for the confirmation after a reconnection."""
+    message = await pubsub.get_message(timeout=timeout)
+    return [message["data"]] if message and message["type"] == "pmessage" else []

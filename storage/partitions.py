@@ -1,0 +1,76 @@
+"""How many partitions there are, and in which of them a new session begins."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from storage import keys
+from storage.connection import reaching_store
+
+_MEMBER = "count"
+
+
+class Partitions:
+    """As many as `wanted`, or as the store has had, whichever is more. Raises StoreUnavailable.
+
+    The number is recorded before the first log of a partition begins, so a process that was started with a smaller
+    number finds those of the others.
+    """
+
+    def __init__(self, redis: Redis, wanted: int = 1) -> None:
+        self._redis, self._count = redis, wanted
+
+    @property
+    def known(self) -> range:
+        """Those that were there at the last look."""
+        return range(self._count)
+
+    async def all(self) -> range:
+        """Those that are there now."""
+        await self.ask(lambda _pipe, _partition: None)
+        return self.known
+
+    async def ask(self, command: Callable[[Pipeline, int], Any]) -> list[Any]:
+        """The answers of all partitions, in their order, in one round trip; `command` adds that of one partition."""
+        while True:
+            asked = self._count
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zscore(keys.partitions(), _MEMBER)
+            for partition in range(asked):
+                command(pipe, partition)
+            with reaching_store():
+                recorded, *answers = await pipe.execute()
+            self._count = max(asked, int(recorded or 0))
+            if self._count == asked:
+                return answers
+
+    async def record(self, partition: int) -> None:
+        """Make this partition known to every process, before something is stored there."""
+        with reaching_store():
+            await self._redis.zadd(keys.partitions(), {_MEMBER: partition + 1}, gt=True)
+        self._count = max(self._count, partition + 1)
+
+    async def place(self, claim: str = "", *, here: int | None = None, ttl: timedelta = timedelta()) -> int:
+        """The partition for a new session: any of them.
+
+        With an idempotency key the same one for every request with that key within `ttl` of the last, however many
+        partitions there are by then: the first request decides, and `here` is what it asks for.
+        """
+        if not claim:
+            return random.randrange(self._count)  # noqa: S311  only spreads the load
+        chosen = zlib.crc32(claim.encode()) % self._count if here is None else here
+        name = keys.placement(claim)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(name, chosen, nx=True)
+        pipe.expire(name, ttl)
+        pipe.get(name)
+        with reaching_store():
+            *_, decided = await pipe.execute()
+        return int(decided)

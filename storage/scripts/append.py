@@ -1,0 +1,165 @@
+"""The append: a session's events, and all that moves with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.keys import QueueKeys, TimerKey
+from storage.scripts.lua import ENQUEUE, Script
+
+Outcome = Literal["ok", "known", "lost", "conflict"]
+
+
+@dataclass
+class Operations:
+    """What moves with an append to a log of `partition`: the steps in their order, each with its keys and arguments."""
+
+    partition: int
+    names: list[str] = field(default_factory=list)
+    arguments: list[Any] = field(default_factory=list)
+
+    def set_index(self, name: str, score: float) -> None:
+        self._add("index", [keys.index(self.partition, name)], score)
+
+    def unset_index(self, name: str) -> None:
+        self._add("unindex", [keys.index(self.partition, name)])
+
+    def set_timer(self, timer: TimerKey, due_ms: float) -> None:
+        self._add("timer", [keys.timers(self.partition)], timer.encode(), due_ms)
+
+    def unset_timer(self, timer: TimerKey) -> None:
+        self._add("untimer", [keys.timers(self.partition)], timer.encode())
+
+    def keep_blob(self, digest: str, content: bytes) -> None:
+        self._add("blob", [keys.blobs(self.partition)], digest, content)
+
+    def switch_to(self, session_id: str) -> None:
+        """What follows is about this session."""
+        self._add("for", [], session_id)
+
+    def begin_log(self, session_id: str, events: Iterable[bytes]) -> None:
+        for event in events:
+            self._add("push", [keys.log(session_id)], event)
+
+    def enqueue(self, name: keys.QueueName) -> None:
+        queue = keys.queue(self.partition, name)
+        self._add("enqueue", [queue.stream, queue.state, queue.later])
+
+    def release(self, queue: QueueKeys, entry: str) -> None:
+        self._add("release", [queue.stream, queue.state, queue.tries], entry)
+
+    def _add(self, operation: str, names: Sequence[str], *arguments: Any) -> None:
+        self.names += names
+        self.arguments += (operation, *arguments)
+
+
+# Atomic because the version is the fence: events, indexes, timers and queues move together or not at all, and so
+# do the logs of the sessions that this one launches.
+_APPEND = Script(
+    ENQUEUE
+    + """
+local key_at, argument_at = 0, 0
+local function key() key_at = key_at + 1; return KEYS[key_at] end
+local function argument() argument_at = argument_at + 1; return ARGV[argument_at] end
+
+local log, ready_state = key(), key()
+local sid, expected, token = argument(), tonumber(argument()), argument()
+local changed, dirty, timer = argument(), argument(), argument()
+local claim_value, claim_ttl, claim = argument(), tonumber(argument()), nil
+if claim_ttl > 0 then
+  claim = key()
+  local known = redis.call('GET', claim)
+  if known then return {'known', known, 0} end
+end
+local version = redis.call('LLEN', log)
+if token ~= '' and string.sub(redis.call('HGET', ready_state, sid) or '', 3) ~= token then
+  return {'lost', version, 0}
+end
+if version ~= expected then return {'conflict', version, 0} end
+for _ = 1, tonumber(argument()) do
+  if redis.call('EXISTS', key()) == 1 then return {'conflict', version, 0} end
+end
+if claim then redis.call('SET', claim, claim_value, 'EX', claim_ttl) end
+for _ = 1, tonumber(argument()) do version = redis.call('RPUSH', log, argument()) end
+redis.call('PUBLISH', changed, sid)
+
+local released = 0
+while argument_at < #ARGV do
+  local operation = argument()
+  if operation == 'index' then
+    redis.call('ZADD', key(), argument(), sid)
+  elseif operation == 'unindex' then
+    redis.call('ZREM', key(), sid)
+  elseif operation == 'timer' then
+    local row, due = argument(), argument()
+    redis.call('ZADD', key(), due, row)
+    redis.call('PUBLISH', timer, due)
+  elseif operation == 'untimer' then
+    redis.call('ZREM', key(), argument())
+  elseif operation == 'blob' then
+    local digest, content = argument(), argument()
+    redis.call('HSETNX', key(), digest, content)
+  elseif operation == 'for' then
+    sid = argument()
+  elseif operation == 'push' then
+    redis.call('RPUSH', key(), argument())
+    redis.call('PUBLISH', changed, sid)
+  elseif operation == 'enqueue' then
+    local stream, states, later = key(), key(), key()
+    local state = redis.call('HGET', states, sid)
+    if token == '' or not state or string.sub(state, 3) ~= token then
+      enqueue(stream, states, later, sid, dirty)
+    end
+  elseif operation == 'release' then
+    local stream, states, tries, entry = key(), key(), key(), argument()
+    if redis.call('HGET', states, sid) == 'b:'..token then
+      redis.call('HDEL', states, sid)
+      redis.call('HDEL', tries, sid)
+      redis.call('XACK', stream, GROUP, entry)
+      redis.call('XDEL', stream, entry)
+      released = 1
+    end
+  else
+    return redis.error_reply('unknown operation '..tostring(operation))
+  end
+end
+return {'ok', version, released}
+"""
+)
+
+
+async def append(
+    redis: Redis,
+    session_id: str,
+    *,
+    expected: int,
+    events: Sequence[bytes],
+    token: str,
+    claim: tuple[str, bytes, timedelta] | None,
+    new_logs: Sequence[str],
+    operations: Operations,
+) -> tuple[Outcome, int | bytes, bool]:
+    """Append `events` at version `expected`, with `operations`, unless something stands in the way.
+
+    `token` is that of the writer's own lease, or empty; `claim` is an idempotency key, its value and its lifetime;
+    `new_logs` are the ids that must be free. The result is the outcome; the version, or what the claim was used
+    for where the outcome is `known`; and whether the lease was released.
+    """
+    partition = operations.partition
+    name, value, ttl = claim or ("", b"", timedelta())
+    names = [keys.log(session_id), keys.queue(partition, "ready").state]
+    names += [keys.claim(partition, name)] if claim else []
+    names += [keys.log(other) for other in new_logs]
+    channels = keys.changed_channel(partition), keys.dirty_channel(partition), keys.timer_channel()
+    seconds = int(ttl.total_seconds())
+    arguments = [session_id, expected, token, *channels, value, seconds, len(new_logs), len(events), *events]
+    outcome, found, released = await _APPEND(
+        redis, names + operations.names, arguments + operations.arguments
+    )
+    return cast(Outcome, outcome.decode()), found, bool(released)

@@ -1,0 +1,56 @@
+"""How a script is run: by its digest, and sent whole to a server that does not know it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from storage import keys
+
+# Puts a session into a queue; where it is busy, its id is published to `channel`, unless that is false.
+ENQUEUE = """
+local function enqueue(stream, states, later, sid, channel)
+  local state = redis.call('HGET', states, sid)
+  if not state or state == 'later' then
+    if state then redis.call('ZREM', later, sid) end
+    redis.call('HSET', states, sid, 'queued')
+    redis.call('XADD', stream, '*', 's', sid)
+  elseif state ~= 'queued' then
+    redis.call('HSET', states, sid, 'd:'..string.sub(state, 3))
+    if channel then redis.call('PUBLISH', channel, sid) end
+  end
+end
+"""
+
+# The snapshot and the events after it, or the events after the first `known`; and how many there are in all.
+READ = """
+local function read(log, snapshot, known)
+  local position, snap = tonumber(known), {false, false}
+  if position == 0 then
+    snap = redis.call('HMGET', snapshot, 'version', 'state')
+    if snap[1] then position = tonumber(snap[1]) end
+  end
+  return snap[1], snap[2], redis.call('LRANGE', log, position, -1), redis.call('LLEN', log)
+end
+"""
+
+
+class Script:
+    """A Lua text; calling it runs it. GROUP in the text stands for the name of the consumer group."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.replace("GROUP", f"'{keys.GROUP}'")
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, redis: Redis, names: Sequence[str], arguments: Iterable[Any] = ()) -> Any:
+        call: Sequence[Any] = (self._sha, len(names), *names, *arguments)
+        try:
+            return await redis.evalsha(*call)
+        except NoScriptError:
+            # A server that was restarted knows no scripts; nothing was carried out.
+            await redis.script_load(self._text)
+            return await redis.evalsha(*call)

