@@ -37,7 +37,7 @@ from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
 from supervisor.contract.followers import Followers
-from supervisor.contract.service import Services
+from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
@@ -120,9 +120,9 @@ class Core:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
         return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
 
-    def services(self) -> Services:
+    def services(self) -> ServiceParts:
         """What programs and Slack call. Raises InvalidInput as `resume_tokens`."""
-        return Services(
+        return ServiceParts(
             supervisor=self.supervisor,
             log=self.log,
             signals=self.deliveries,

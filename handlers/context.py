@@ -11,9 +11,10 @@ from handlers.action_ids import Target
 from handlers.projection.file_upload import FileUploads
 from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
+from supervisor.contract.parts import ServiceParts
+from supervisor.contract.service import SessionService
 from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
-from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 
 
@@ -25,13 +26,17 @@ class ListenerContext:
     """
 
     supervisor: Supervisor
+    services: ServiceParts
     rows: ProjectionStore
     people: People
     files: FileUploads
-    schedules: Schedules
     clock: Callable[[], datetime]
     mask: Callable[[str], str]
     command: str
+
+    def sessions(self, actor: Actor) -> SessionService:
+        """Every verb of sessions on behalf of one person."""
+        return SessionService(self.services, actor)
 
     async def call_of(self, target: Target) -> tuple[Session, Call]:
         """The session and the first call that a button or form is about. Raises SessionNotFound or StorageError."""

@@ -23,6 +23,7 @@ ROOMS: dict[str, str] = {
     "supervisor": "storage supervisor/core supervisor/tools supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
+    "supervisor/contract": "storage supervisor/core supervisor supervisor/session_log",
     "handlers/action_ids": "supervisor/core",
     "handlers/origin": "supervisor/core",
     "handlers/users": "supervisor/core",
@@ -35,41 +36,41 @@ ROOMS: dict[str, str] = {
         "handlers/origin handlers/blocks handlers/middleware handlers/messages"
     ),
     "handlers/context": (
-        "storage supervisor/core supervisor handlers/action_ids handlers/users handlers/projection"
+        "storage supervisor/core supervisor supervisor/contract "
+        "handlers/action_ids handlers/users handlers/projection"
     ),
     "handlers/listeners": (
-        "supervisor/core supervisor/tools supervisor supervisor/session_log "
+        "supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
         "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
         "handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",
-    "bot/settings": "supervisor/core supervisor",
+    "bot/settings": "storage supervisor/core supervisor",
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log handlers/projection bot/settings bot/secret_key bot/resume_hints"
+        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/projection "
+        "bot/settings bot/secret_key bot/resume_hints"
     ),
     "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
-        "storage supervisor/core supervisor/models supervisor supervisor/session_log "
-        "handlers/origin bot/settings bot/compose bot/clock bot/local_key"
+        "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
+        "bot/settings bot/compose bot/clock bot/local_key"
     ),
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/compose bot/sdk"
     ),
-    "bot/api": (
-        "storage supervisor/core supervisor supervisor/session_log handlers/origin bot/compose bot/sdk"
-    ),
+    "bot/api": ("storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose"),
     "bot/processes": (
         "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/app "
         "bot/playground bot/settings bot/compose bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
-        "storage supervisor/core supervisor/tools supervisor supervisor/session_log handlers/blocks "
+        "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
         "bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/doctor bot/processes"
     ),
 }

@@ -16,8 +16,9 @@ from bot.api.errors import ApiError, InvalidRequest
 from bot.api.rate_limit import BODY_BYTES, Buckets, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
+from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
-from supervisor.contract.service import Services, SessionService
+from supervisor.contract.service import SessionService
 from supervisor.core.events import SYSTEM, Actor
 
 JSON = "application/json"
@@ -35,7 +36,7 @@ class Deps:
 
     core: Core
     keys: ApiKeys
-    services: Services
+    services: ServiceParts
     buckets: Buckets
 
 
@@ -58,7 +59,7 @@ class Call:
 
     @property
     def sessions(self) -> SessionService:
-        return self.deps.services.sessions(self.actor)
+        return SessionService(self.deps.services, self.actor)
 
     @property
     def schedules(self) -> ScheduleService:

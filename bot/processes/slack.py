@@ -79,7 +79,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     people = People(client)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
     flagman = ListenerContext(
-        parts.supervisor, parts.rows, people, files, parts.schedules, now, parts.mask, settings.command
+        parts.supervisor, parts.services(), parts.rows, people, files, now, parts.mask, settings.command
     )
     register(app, flagman)
     return app

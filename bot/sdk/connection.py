@@ -66,6 +66,7 @@ def sync_in_process(
 async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) -> AsyncIterator[Backend]:
     from bot.compose import Core
     from bot.sdk.in_process_backend import InProcessBackend
+    from supervisor.contract.service import SessionService
 
     async with AsyncExitStack() as stack:
         if not isinstance(flagman, Core):
@@ -73,7 +74,7 @@ async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) 
         actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
         services = flagman.services()
         stack.push_async_callback(services.followers.close)
-        yield InProcessBackend(services.sessions(actor))
+        yield InProcessBackend(SessionService(services, actor))
 
 
 @asynccontextmanager

@@ -59,9 +59,21 @@ class RequestModel(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the request"
-            raise InvalidInput(f"{where}: {first['msg']}.") from None
+            raise InvalidInput(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem of a request, as one sentence."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "the request"
+    limits = first.get("ctx", {})
+    match first["type"]:
+        case "string_too_long":
+            return f"The {where} is too long: at most {limits['max_length']:,} characters."
+        case "string_too_short":
+            return f"The {where} is empty; please write what you want."
+        case _:
+            return f"{where}: {first['msg']}."
 
 
 Coordinate = Annotated[

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from supervisor.contract.models import ScheduleView, SessionView
+from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import ScheduleRequest
-from supervisor.contract.service import Services
+from supervisor.contract.service import SessionService
 from supervisor.contract.views import schedule_view
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
@@ -14,14 +15,14 @@ from supervisor.schedules import Schedule
 class ScheduleService:
     """Every verb of a schedule. Methods raise FlagmanError or StorageError."""
 
-    def __init__(self, services: Services, actor: Actor) -> None:
-        self.actor, self._services = actor, services
-        self._schedules = services.schedules
+    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+        self.actor, self._parts = actor, parts
+        self._schedules = parts.schedules
 
     async def add(self, request: ScheduleRequest, *, origin: Json | None = None) -> ScheduleView:
         """Launch a task again and again. `origin` says where its sessions show themselves, if a channel does not."""
         if origin is None:
-            origin = self._services.channels.origin_of(request.channel) if request.channel else {}
+            origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
         return self._view(
             await self._schedules.add(
                 request.cron, request.persona, request.task, self.actor, zone=request.zone, origin=origin
@@ -49,7 +50,7 @@ class ScheduleService:
     async def run(self, schedule_id: str) -> SessionView:
         """Launch it once besides its times."""
         session = await self._schedules.run_now(schedule_id, self.actor)
-        return await self._services.sessions(self.actor).view(session)
+        return await SessionService(self._parts, self.actor).view(session)
 
     def _view(self, schedule: Schedule) -> ScheduleView:
-        return schedule_view(schedule, self._services.channels)
+        return schedule_view(schedule, self._parts.channels)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from storage.log import LogStore
-from supervisor.artifacts import Artifacts
 from supervisor.contract import pagination
-from supervisor.contract.followers import Followers
 from supervisor.contract.models import (
     ArtifactView,
     DeliveryResult,
@@ -25,6 +21,7 @@ from supervisor.contract.models import (
     Status,
     ToldResult,
 )
+from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import (
     COORDINATOR,
     AnswerRequest,
@@ -42,13 +39,13 @@ from supervisor.contract.requests import (
     TokenRequest,
 )
 from supervisor.contract.views import (
-    Channels,
     conditions_of,
     event_view,
     reminder_view,
     session_view,
 )
-from supervisor.core.conditions import parse_condition
+from supervisor.core.commands.conversation import Kind
+from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor, decode
@@ -56,43 +53,16 @@ from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from supervisor.core.subagents import Until, needs_of, reached
 from supervisor.core.times import parse_due
-from supervisor.resume_tokens import ResumeTokens
-from supervisor.schedules import Schedules
-from supervisor.service import Supervisor
-from supervisor.session_log.export import Documents
-from supervisor.session_log.restore import Restoring
-from supervisor.signals import SignalRouter
 
 EVENTS_AT_ONCE = 100
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the service of every actor shares. `clock` gives the time in UTC."""
-
-    supervisor: Supervisor
-    log: LogStore
-    signals: SignalRouter
-    schedules: Schedules
-    artifacts: Artifacts
-    documents: Documents
-    tokens: ResumeTokens
-    restoring: Restoring
-    followers: Followers
-    channels: Channels
-    clock: Callable[[], datetime]
-
-    def sessions(self, actor: Actor) -> SessionService:
-        """The service of sessions on behalf of one actor."""
-        return SessionService(self, actor)
 
 
 class SessionService:
     """Every verb of a session, on behalf of `actor`. Methods raise FlagmanError or StorageError."""
 
-    def __init__(self, services: Services, actor: Actor) -> None:
-        self.actor, self._services = actor, services
-        self._supervisor = services.supervisor
+    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+        self.actor, self._parts = actor, parts
+        self._supervisor = parts.supervisor
 
     # Launching
 
@@ -136,7 +106,7 @@ class SessionService:
 
     async def restore(self, document: bytes) -> SessionView:
         """A session brought back from its SESSION_LOG."""
-        return await self.view(await self._services.restoring.restore(document, self.actor))
+        return await self.view(await self._parts.restoring.restore(document, self.actor))
 
     # Reading
 
@@ -154,7 +124,7 @@ class SessionService:
     ) -> SessionPage:
         """The newest first; with a status, the newest in it. Raises SessionNotFound for an unknown `parent`."""
         found, following = await pagination.page(
-            self._services.log,
+            self._parts.log,
             self._supervisor.sessions,
             status=status,
             persona=persona,
@@ -168,7 +138,7 @@ class SessionService:
     async def view(self, session: Session) -> SessionView:
         """The session with its sub-agents, at this moment."""
         subagents = await self._supervisor.sessions.active_subagents(session)
-        return session_view(session, subagents, self._services.clock(), self._services.channels)
+        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
 
     async def wait(
         self,
@@ -182,7 +152,7 @@ class SessionService:
 
         `changed`: beyond `version`. Changes come from the change feed; nothing polls.
         """
-        loop, followers = asyncio.get_running_loop(), self._services.followers
+        loop, followers = asyncio.get_running_loop(), self._parts.followers
         end = loop.time() + patience.total_seconds()
         with followers.following(session_id) as followed:
             while True:
@@ -196,7 +166,7 @@ class SessionService:
                 )
                 left = end - loop.time()
                 if so_far or left <= 0 or followers.closing:
-                    return session_view(session, subagents, self._services.clock(), self._services.channels)
+                    return session_view(session, subagents, self._parts.clock(), self._parts.channels)
                 # A sub-agent that was not followed before may have changed meanwhile.
                 if not followed.add(subagents):
                     await followers.pause(followed, left)
@@ -204,7 +174,7 @@ class SessionService:
     async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
         """A page of the log after its first `after` events."""
         session = await self._supervisor.get(session_id)
-        rows = await self._services.log.read(session_id, after, after + limit - 1)
+        rows = await self._parts.log.read(session_id, after, after + limit - 1)
         events = [event_view(n + 1, decode(session_id, n, data)) for n, data in enumerate(rows, start=after)]
         last = after + len(events)
         return EventPage(events=events, next=last if last < session.version else None)
@@ -216,7 +186,7 @@ class SessionService:
 
         None stands for `heartbeat` seconds without an event; without `heartbeat` there is none.
         """
-        loop, followers = asyncio.get_running_loop(), self._services.followers
+        loop, followers = asyncio.get_running_loop(), self._parts.followers
         with followers.following(session_id) as followed:
             heard = loop.time()
             while not followers.closing:
@@ -238,24 +208,29 @@ class SessionService:
     async def artifacts(self, session_id: str) -> list[ArtifactView]:
         """The files that it wrote, in the order of their last writing."""
         session = await self._supervisor.get(session_id)
-        return [ArtifactView(path=a.path, size=a.size) for a in self._services.artifacts.list(session)]
+        return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
 
     async def artifact(self, session_id: str, path: str) -> bytes:
         """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
-        return await self._services.artifacts.read(await self._supervisor.get(session_id), path)
+        return await self._parts.artifacts.read(await self._supervisor.get(session_id), path)
 
     async def session_log(self, session_id: str) -> str:
         """The SESSION_LOG up to now."""
-        return (await self._services.documents.of(session_id)).text
+        return (await self._parts.documents.of(session_id)).text
 
     # Pausing and resuming
 
-    async def pause(self, session_id: str, request: PauseRequest) -> PauseResult:
-        """Pause at the next boundary, until a condition comes true or a person resumes."""
-        now = self._services.clock()
-        conditions = [parse_condition(text, now=now, zone=request.zone) for text in request.resume_conditions]
+    async def pause(
+        self, session_id: str, request: PauseRequest, *, conditions: Sequence[Condition] = ()
+    ) -> PauseResult:
+        """Pause at the next boundary, until a condition comes true or a person resumes.
+
+        `conditions` are those that a face has read in a grammar of its own.
+        """
+        now = self._parts.clock()
+        written = [parse_condition(text, now=now, zone=request.zone) for text in request.resume_conditions]
         session = await self._supervisor.pause(
-            session_id, self.actor, conditions=conditions, detail=request.reason
+            session_id, self.actor, conditions=[*written, *conditions], detail=request.reason
         )
         return self._paused(session)
 
@@ -264,7 +239,7 @@ class SessionService:
         return self._paused(await self._supervisor.get(session_id))
 
     def _paused(self, session: Session) -> PauseResult:
-        token, expires_at = self._services.tokens.give(session)
+        token, expires_at = self._parts.tokens.give(session)
         return PauseResult(
             status="paused",
             session_id=session.id,
@@ -273,8 +248,10 @@ class SessionService:
             conditions=conditions_of(session),
         )
 
-    async def resume(self, session_id: str, request: ResumeRequest) -> SessionView:
-        """Resume a paused session, whatever it waits for."""
+    async def resume(
+        self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
+    ) -> SessionView:
+        """Resume a paused session, whatever it waits for; with `pause_number` only out of this pause."""
         session = await self._supervisor.resume(
             session_id,
             self.actor,
@@ -282,12 +259,17 @@ class SessionService:
             data=request.data,
             context=request.context,
             compact=request.compact,
+            pause_number=pause_number,
         )
         return await self.view(session)
 
+    async def add_condition(self, session_id: str, condition: Condition) -> SessionView:
+        """One more condition that resumes a paused session."""
+        return await self.view(await self._supervisor.add_condition(session_id, condition, self.actor))
+
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause that a resume token is for; the token is all the right that is needed."""
-        session = await self._services.tokens.redeem(
+        session = await self._parts.tokens.redeem(
             self._supervisor, token, data=request.data, context=request.context
         )
         return await self.view(session)
@@ -303,7 +285,7 @@ class SessionService:
 
     async def deliver(self, name: str, delivery: str, data: object) -> DeliveryResult:
         """As `emit`, with a delivery id of the caller; the same id again does nothing."""
-        resumed = await self._services.signals.deliver("event", name, delivery, data, self.actor)
+        resumed = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
         return DeliveryResult(resumed=resumed)
 
     # Deciding
@@ -312,20 +294,31 @@ class SessionService:
         """Approve or deny a call; with arguments, approve it with these in place of what was proposed."""
         digest = request.digest or ""
         if request.arguments is None:
-            session = await self._supervisor.decide(
-                session_id,
-                [call_id],
-                request.verdict,
-                self.actor,
-                reason=request.reason,
-                expected_digests={call_id: digest},
-            )
-        elif request.verdict != "approve" or request.reason:
+            return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
+        if request.verdict != "approve" or request.reason:
             raise InvalidInput("Other arguments go with the verdict `approve`, and with no reason.")
-        else:
-            session = await self._supervisor.edit(
-                session_id, call_id, request.arguments, self.actor, expected_digest=digest
-            )
+        session = await self._supervisor.edit(
+            session_id, call_id, request.arguments, self.actor, expected_digest=digest
+        )
+        return await self.view(session)
+
+    async def decide_all(
+        self,
+        session_id: str,
+        call_ids: Sequence[str],
+        request: DecisionRequest,
+        *,
+        expected_digests: Mapping[str, str],
+    ) -> SessionView:
+        """Approve or deny several calls, all or none; `expected_digests` says what was seen of each."""
+        session = await self._supervisor.decide(
+            session_id,
+            call_ids,
+            request.verdict,
+            self.actor,
+            reason=request.reason,
+            expected_digests=expected_digests,
+        )
         return await self.view(session)
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
@@ -349,15 +342,33 @@ class SessionService:
             await self._supervisor.answer(session_id, request.call_id, request.answer, self.actor)
         )
 
-    async def tell(self, session_id: str, request: ContextRequest) -> ToldResult:
-        """The answer to the only open question, or context for the next step."""
-        session, heard = await self._supervisor.tell(session_id, request.text, self.actor, kind="api")
+    async def tell(
+        self, session_id: str, request: ContextRequest, *, kind: Kind = "api", delivery: str = ""
+    ) -> ToldResult:
+        """The answer to the only open question, or context for the next step.
+
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        """
+        session, heard = await self._supervisor.tell(
+            session_id, request.text, self.actor, kind=kind, delivery=delivery
+        )
         return ToldResult(heard=heard, session=await self.view(session))
 
     async def remind(self, session_id: str, request: ReminderRequest) -> ReminderView:
         """Set a reminder."""
-        due = parse_due(request.when, self._services.clock(), request.zone)
-        session = await self._supervisor.remind(session_id, due, self.actor, text=request.text)
+        due = parse_due(request.when, self._parts.clock(), request.zone)
+        return await self.remind_at(session_id, due, text=request.text)
+
+    async def remind_at(
+        self, session_id: str, due: datetime, *, text: str = "", about: str = ""
+    ) -> ReminderView:
+        """Set a reminder at a moment; `about` names the approval request that is put off, if any."""
+        session = await self._supervisor.remind(session_id, due, self.actor, text=text, about=about)
+        return reminder_view(session.timers[-1])
+
+    async def snooze(self, session_id: str, reminder_id: str, due: datetime) -> ReminderView:
+        """Put a reminder away and set the same anew."""
+        session = await self._supervisor.snooze(session_id, reminder_id, due, self.actor)
         return reminder_view(session.timers[-1])
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
@@ -369,4 +380,4 @@ class SessionService:
         return f"{self.actor.id}:{key}" if key else None
 
     def _origin(self, channel: str | None) -> Json:
-        return self._services.channels.origin_of(channel) if channel else {}
+        return self._parts.channels.origin_of(channel) if channel else {}

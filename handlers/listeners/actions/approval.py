@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.deny import deny_modal
+from supervisor.contract.requests import DecisionRequest
 from supervisor.core.policy import right_to_decide
 
 Body = dict[str, Any]
@@ -20,8 +21,11 @@ async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     target = Target.of_click(body)
     session = await flagman.supervisor.get(target.session_id)
     actor = await flagman.decider(body, session, target)
-    await flagman.supervisor.decide(
-        session.id, target.call_ids, "approve", actor, expected_digests=dict(target.expected_digests)
+    await flagman.sessions(actor).decide_all(
+        session.id,
+        target.call_ids,
+        DecisionRequest.of(verdict="approve"),
+        expected_digests=target.expected_digests,
     )
     await ack()
 

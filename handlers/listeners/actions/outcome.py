@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.modals.outcome import outcome_modal
+from supervisor.contract.requests import OutcomeRequest
 
 Body = dict[str, Any]
 
@@ -18,7 +19,8 @@ async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None
     target = Target.of_click(body)
     session, call = await flagman.call_of(target)
     actor = await flagman.decider(body, session, target)
-    await flagman.supervisor.decide_outcome(session.id, call.call_id, "run_again", actor)
+    request = OutcomeRequest.of(verdict="run_again")
+    await flagman.sessions(actor).decide_outcome(session.id, call.call_id, request)
     await ack()
 
 

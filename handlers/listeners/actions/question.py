@@ -11,6 +11,7 @@ from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.answer import answer_modal
 from handlers.users import actor_of
+from supervisor.contract.requests import AnswerRequest
 
 Body = dict[str, Any]
 
@@ -19,7 +20,8 @@ async def choose(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """Answer with the option of the button."""
     target = Target.of_click(body)
     session, call = await flagman.call_of(target)
-    await flagman.supervisor.answer(session.id, call.call_id, call.options[int(target.extra)], actor_of(body))
+    request = AnswerRequest.of(call_id=call.call_id, answer=call.options[int(target.extra)])
+    await flagman.sessions(actor_of(body)).answer(session.id, request)
     await ack()
 
 

@@ -32,7 +32,7 @@ async def snooze_until_morning(flagman: ListenerContext, ack: AsyncAck, body: Bo
 
 async def dismiss(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     target = Target.of_click(body)
-    await flagman.supervisor.drop_timer(target.session_id, target.extra, actor_of(body))
+    await flagman.sessions(actor_of(body)).drop_reminder(target.session_id, target.extra)
     await ack()
 
 
@@ -42,7 +42,7 @@ async def _snooze(flagman: ListenerContext, body: Body, due: datetime) -> None:
     if kind == "ask" and request_id:
         await _put_off(flagman, target.session_id, request_id, due, actor)
     else:
-        await flagman.supervisor.snooze(target.session_id, target.extra, due, actor)
+        await flagman.sessions(actor).snooze(target.session_id, target.extra, due)
 
 
 async def _put_off(
@@ -54,6 +54,6 @@ async def _put_off(
         raise IllegalEvent("Nothing here waits any more, so there is nothing to put off.")
     standing = [t for t in session.timers if t.about == request_id and t.state == "set"]
     if standing:
-        await flagman.supervisor.snooze(session_id, standing[0].id, due, actor)
+        await flagman.sessions(actor).snooze(session_id, standing[0].id, due)
     else:
-        await flagman.supervisor.remind(session_id, due, actor, about=request_id)
+        await flagman.sessions(actor).remind_at(session_id, due, about=request_id)

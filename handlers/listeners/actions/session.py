@@ -12,28 +12,31 @@ from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import log_of
 from handlers.modals.resume import resume_modal
 from handlers.users import actor_of
+from supervisor.contract.requests import CancelRequest, PauseRequest, ResumeRequest
 from supervisor.core.errors import AlreadyEnded
 
 Body = dict[str, Any]
 
 
 async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    await flagman.supervisor.pause(Target.of_click(body).session_id, actor_of(body))
+    await flagman.sessions(actor_of(body)).pause(Target.of_click(body).session_id, PauseRequest())
     await ack()
 
 
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """End the pause that the message shows, and no later one."""
     target = Target.of_click(body)
-    await flagman.supervisor.resume(target.session_id, actor_of(body), pause_number=target.pause_number)
+    await flagman.sessions(actor_of(body)).resume(
+        target.session_id, ResumeRequest(), pause_number=target.pause_number
+    )
     await ack()
 
 
 async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """As `resume`, after the earlier steps are summed up."""
     target = Target.of_click(body)
-    await flagman.supervisor.resume(
-        target.session_id, actor_of(body), compact=True, pause_number=target.pause_number
+    await flagman.sessions(actor_of(body)).resume(
+        target.session_id, ResumeRequest(compact=True), pause_number=target.pause_number
     )
     await ack()
 
@@ -48,7 +51,7 @@ async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
 
 
 async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    await flagman.supervisor.cancel(Target.of_click(body).session_id, actor_of(body))
+    await flagman.sessions(actor_of(body)).cancel(Target.of_click(body).session_id, CancelRequest())
     await ack()
 
 

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.users import actor_of
+from supervisor.contract.requests import ChildRequest
 
 VERDICTS: dict[str, Literal["retry", "skip", "stop"]] = {
     Action.CHILD_RETRY: "retry",
@@ -20,5 +21,6 @@ VERDICTS: dict[str, Literal["retry", "skip", "stop"]] = {
 async def decide(flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any]) -> None:
     target = Target.of_click(body)
     verdict = VERDICTS[body["actions"][0]["action_id"]]
-    await flagman.supervisor.decide_child(target.session_id, target.extra, verdict, actor_of(body))
+    request = ChildRequest.of(verdict=verdict)
+    await flagman.sessions(actor_of(body)).decide_child(target.session_id, target.extra, request)
     await ack()

@@ -9,6 +9,7 @@ from handlers.context import ListenerContext
 from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
+from supervisor.contract.requests import CancelRequest, LaunchRequest
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.session_log.render.transcript import lines
@@ -26,13 +27,11 @@ async def carry_out(
     flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
 ) -> Answer:
     """Do it and say what was done. Raises FlagmanError or StorageError with a sentence for the asker."""
-    supervisor = flagman.supervisor
+    sessions = flagman.sessions(actor)
     match command.verb:
         case "launch":
-            session = await supervisor.launch(
-                command.persona,
-                command.rest,
-                actor,
+            session = await sessions.launch(
+                LaunchRequest.of(persona=command.persona, task=command.rest),
                 origin=place.origin(),
                 idempotency_key=f"slack:{delivery}",
             )
@@ -50,7 +49,7 @@ async def carry_out(
         case "schedule":
             return _blocks("Schedules", await pausing.schedule(flagman, command, actor, place))
         case "cancel":
-            session = await supervisor.cancel(command.session_id, actor, reason=command.rest)
+            session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
             return _say(f":no_entry_sign: `{session.id}` is cancelled; nothing it proposed will run.")
         case _:
             return await _look(flagman, command)

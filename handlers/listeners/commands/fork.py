@@ -5,19 +5,18 @@ from __future__ import annotations
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
+from supervisor.contract.requests import ForkRequest
 from supervisor.core.events import Actor
 
 
 async def fork(flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str) -> str:
     """`fork <id> [at <step>] [message]`."""
-    session = await flagman.supervisor.fork(
+    session = await flagman.sessions(actor).fork(
         command.session_id,
-        actor,
-        step=command.step,
-        message=command.rest,
+        ForkRequest.of(step=command.step, message=command.rest),
         origin=place.origin(),
         idempotency_key=f"slack:{delivery}",
     )
-    step = session.forked.step if session.forked else 0
+    step = session.forked_from.step if session.forked_from else 0
     copied = f"Copied `{command.session_id}` {f'at step {step}' if step else 'at its beginning'}"
     return f":twisted_rightwards_arrows: {copied} as `{session.id}`; its card begins a thread of its own."

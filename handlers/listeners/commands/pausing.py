@@ -8,36 +8,39 @@ from handlers.listeners.commands.parser import Command
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
 from handlers.listeners.commands.time_parser import leading_time, parse_until, says_when
 from handlers.origin import Place
+from supervisor.contract.models import ScheduleView
+from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
+from supervisor.contract.schedules import ScheduleService
 from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.text.visible import one_line
-from supervisor.schedules import Schedule
 
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`pause <id> [until … | for …] [because …]`."""
     until = parse_until(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    session = await flagman.supervisor.pause(
-        command.session_id, actor, conditions=until.conditions, detail=until.detail
+    paused = await flagman.sessions(actor).pause(
+        command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
     )
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
     return (
-        f":double_vertical_bar: `{session.id}` is paused{waits}. "
-        f"`{flagman.command} resume {session.id}` goes on at any time."
+        f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
+        f"`{flagman.command} resume {paused.session_id}` goes on at any time."
     )
 
 
 async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
+    sessions = flagman.sessions(actor)
     if command.rest.lower() == "compact":
-        session = await flagman.supervisor.resume(command.session_id, actor, compact=True)
+        session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
         return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
     if not says_when(command.rest):
-        session = await flagman.supervisor.resume(command.session_id, actor, context=command.rest)
+        session = await sessions.resume(command.session_id, ResumeRequest.of(context=command.rest))
         return f":arrow_forward: `{session.id}` goes on."
     due, _ = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    session = await flagman.supervisor.add_condition(command.session_id, At(type="at", due=due), actor)
+    session = await sessions.add_condition(command.session_id, At(type="at", due=due))
     return (
         f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
     )
@@ -46,26 +49,21 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`remind <id> in 30m "look at the graph"`."""
     due, text = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    session = await flagman.supervisor.remind(command.session_id, due, actor, text=text)
-    return f":alarm_clock: A reminder is set in the thread of `{session.id}` for {moment(due, date=True)}."
+    await flagman.sessions(actor).remind_at(command.session_id, due, text=text)
+    return f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}."
 
 
 async def schedule(flagman: ListenerContext, command: Command, actor: Actor, place: Place) -> list[Block]:
     """`schedule "<cron>" launch <persona> "<task>"`, `schedule list|pause|resume|delete|run <id>`."""
     plan = parse_plan(command.rest, flagman.command)
-    schedules = flagman.schedules
+    schedules = ScheduleService(flagman.services, actor)
     match plan.verb:
         case "list":
             return _listed(await schedules.list(), flagman.command)
         case "add":
-            made = await schedules.add(
-                plan.cron,
-                plan.persona,
-                plan.task,
-                actor,
-                zone=await flagman.people.zone(actor),
-                origin=place.origin(),
-            )
+            zone = await flagman.people.zone(actor)
+            request = ScheduleRequest.of(cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone)
+            made = await schedules.add(request, origin=place.origin())
             return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made)}")]
         case "pause":
             return [mrkdwn(f":double_vertical_bar: {_line(await schedules.pause(plan.schedule_id))}")]
@@ -75,12 +73,12 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
             await schedules.delete(plan.schedule_id)
             return [mrkdwn(f":wastebasket: Schedule `{plan.schedule_id}` is deleted.")]
         case "run":
-            session = await schedules.run_now(plan.schedule_id, actor)
+            session = await schedules.run(plan.schedule_id)
             return [mrkdwn(f":rocket: Launched `{session.id}` now.")]
     raise InvalidInput(PLANS)
 
 
-def _listed(schedules: list[Schedule], slash: str) -> list[Block]:
+def _listed(schedules: list[ScheduleView], slash: str) -> list[Block]:
     if not schedules:
         return [
             mrkdwn(
@@ -96,7 +94,7 @@ def _listed(schedules: list[Schedule], slash: str) -> list[Block]:
     return [*(mrkdwn("\n".join(lines[i : i + 8])) for i in range(0, len(lines), 8)), *more]
 
 
-def _line(schedule: Schedule) -> str:
+def _line(schedule: ScheduleView) -> str:
     when = f"next {moment(schedule.due, date=True)}" if schedule.due else "*paused*"
     last = f" · last `{schedule.last_session}`" if schedule.last_session else ""
     problem = f" · :warning: {escape(one_line(schedule.last_problem, 120))}" if schedule.last_problem else ""

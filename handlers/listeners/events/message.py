@@ -17,7 +17,8 @@ from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_verb, parse, readable
 from handlers.origin import Place
 from handlers.users import actor_of
-from supervisor.core.state import Session
+from supervisor.contract.models import SessionView
+from supervisor.contract.requests import ContextRequest
 
 Body = dict[str, Any]
 # Slack delivers an event up to four times, the last about six minutes after the first.
@@ -98,18 +99,17 @@ async def _tell_session(
     flagman: ListenerContext, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
 ) -> Answer:
     actor = await flagman.people.named(actor_of(body))
-    session, heard = await flagman.supervisor.tell(
+    told = await flagman.sessions(actor).tell(
         session_id,
-        text,
-        actor,
+        ContextRequest.of(text=text),
         kind="mention" if mentioned else "reply",
         delivery=f"slack:{event['channel']}:{event['ts']}",
     )
-    receipt = _receipt(session, heard)
+    receipt = _receipt(told.session, told.heard)
     return Answer(receipt, (mrkdwn(receipt),))
 
 
-def _receipt(session: Session, heard: str) -> str:
+def _receipt(session: SessionView, heard: str) -> str:
     """What becomes of a message to a session, for the person who wrote it."""
     if heard == "answered":
         return ":speech_balloon: Passed on as the answer."

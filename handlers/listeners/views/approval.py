@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.modal import value_of
+from supervisor.contract.requests import DecisionRequest
 
 Body = dict[str, Any]
 
@@ -17,12 +18,10 @@ async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
     target = Target.of_form(view)
     session = await flagman.supervisor.get(target.session_id)
     actor = await flagman.decider(body, session, target)
-    await flagman.supervisor.decide(
+    await flagman.sessions(actor).decide_all(
         session.id,
         target.call_ids,
-        "deny",
-        actor,
-        reason=value_of(view, "reason"),
-        expected_digests=dict(target.expected_digests),
+        DecisionRequest.of(verdict="deny", reason=value_of(view, "reason")),
+        expected_digests=target.expected_digests,
     )
     await ack()

@@ -10,6 +10,7 @@ from handlers.context import ListenerContext
 from handlers.modals.launch import place_of
 from handlers.modals.modal import value_of
 from handlers.users import actor_of
+from supervisor.contract.requests import LaunchRequest
 
 Body = dict[str, Any]
 
@@ -20,10 +21,8 @@ async def launch(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     if not task.strip():
         await ack(response_action="errors", errors={"task": "Please write what the agent shall do."})
         return
-    await flagman.supervisor.launch(
-        value_of(view, "persona"),
-        task,
-        actor,
+    await flagman.sessions(actor).launch(
+        LaunchRequest.of(persona=value_of(view, "persona"), task=task),
         origin=place_of(view, actor).origin(),
         idempotency_key=f"slack:{view['id']}",
     )

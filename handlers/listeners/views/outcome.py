@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
@@ -10,6 +10,7 @@ from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.modal import value_of
 from handlers.users import actor_of
+from supervisor.contract.requests import OutcomeRequest
 from supervisor.core.errors import InvalidInput
 
 Body = dict[str, Any]
@@ -20,8 +21,6 @@ async def record(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     target = Target.of_form(view)
     if target.extra not in ("done", "failed"):
         raise InvalidInput("That form is not one of Flagman's; please use the newest message.")
-    verdict = cast(Literal["done", "failed"], target.extra)
-    await flagman.supervisor.decide_outcome(
-        target.session_id, target.call_ids[0], verdict, actor_of(body), result=value_of(view, "result")
-    )
+    request = OutcomeRequest.of(verdict=target.extra, result=value_of(view, "result"))
+    await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, target.call_ids[0], request)
     await ack()

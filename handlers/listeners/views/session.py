@@ -10,6 +10,7 @@ from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.modal import value_of
 from handlers.users import actor_of
+from supervisor.contract.requests import ResumeRequest
 
 Body = dict[str, Any]
 
@@ -17,8 +18,8 @@ Body = dict[str, Any]
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     """End the pause for which the form was opened, and no later one."""
     target = Target.of_form(view)
-    message = value_of(view, "context")
-    await flagman.supervisor.resume(
-        target.session_id, actor_of(body), context=message, pause_number=target.pause_number
+    request = ResumeRequest.of(context=value_of(view, "context"))
+    await flagman.sessions(actor_of(body)).resume(
+        target.session_id, request, pause_number=target.pause_number
     )
     await ack()

@@ -1,0 +1,35 @@
+"""What the services of all actors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.log import LogStore
+from supervisor.artifacts import Artifacts
+from supervisor.contract.followers import Followers
+from supervisor.contract.views import Channels
+from supervisor.resume_tokens import ResumeTokens
+from supervisor.schedules import Schedules
+from supervisor.service import Supervisor
+from supervisor.session_log.export import Documents
+from supervisor.session_log.restore import Restoring
+from supervisor.signals import SignalRouter
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """Made once a process. `clock` gives the time in UTC."""
+
+    supervisor: Supervisor
+    log: LogStore
+    signals: SignalRouter
+    schedules: Schedules
+    artifacts: Artifacts
+    documents: Documents
+    tokens: ResumeTokens
+    restoring: Restoring
+    followers: Followers
+    channels: Channels
+    clock: Callable[[], datetime]
