@@ -1,6 +1,6 @@
 // The `markdown` block: the part of Markdown that models write.
 
-import { fragment, h, link } from "./dom.js";
+import { fragment, h, link } from "../dom.js";
 import { withEmoji } from "./emoji.js";
 
 const FENCE = /^\s{0,3}(```+|~~~+)\s*([\w+-]*)\s*$/;

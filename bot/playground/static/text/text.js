@@ -1,6 +1,6 @@
 // Slack's text objects.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 import { withEmoji } from "./emoji.js";
 import { mrkdwn } from "./mrkdwn.js";
 

@@ -1,11 +1,11 @@
 // Block Kit: one function a kind of block, each giving a node.
 
-import { h, icon, link, picture, shownText } from "./dom.js";
+import { h, icon, link, picture, shownText } from "../dom.js";
 import { element } from "./elements.js";
-import { markdown } from "./markdown.js";
-import { richText } from "./richtext.js";
-import { textNode, textOf } from "./text.js";
-import { visible } from "./visible.js";
+import { markdown } from "../text/markdown.js";
+import { richText } from "../text/richtext.js";
+import { textNode, textOf } from "../text/text.js";
+import { visible } from "../text/visible.js";
 
 let labels = 0;
 

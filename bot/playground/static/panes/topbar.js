@@ -1,7 +1,7 @@
 // The strip on top: what this is, whether the bot is connected, the switcher, light and dark.
 
-import { byId, h, icon, iconButton } from "./dom.js";
-import { on, store } from "./store.js";
+import { byId, h, icon, iconButton } from "../dom.js";
+import { on, store } from "../state/store.js";
 import { openSwitcher } from "./switcher.js";
 
 const THEMES = ["auto", "light", "dark"];

@@ -1,9 +1,9 @@
 // The home tab of the app.
 
-import { blockKit } from "./blockkit.js";
-import { ofView } from "./context.js";
-import { h } from "./dom.js";
-import { store } from "./store.js";
+import { blockKit } from "../blocks/blockkit.js";
+import { ofView } from "../state/context.js";
+import { h } from "../dom.js";
+import { store } from "../state/store.js";
 
 let drawn = "";
 

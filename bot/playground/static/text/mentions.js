@@ -1,7 +1,7 @@
 // People, groups and channels named inside a text.
 
-import { h } from "./dom.js";
-import { store } from "./store.js";
+import { h } from "../dom.js";
+import { store } from "../state/store.js";
 
 export function userMention(id, label) {
   const user = store.users.get(id);

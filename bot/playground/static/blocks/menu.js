@@ -1,6 +1,6 @@
 // A menu that opens at its button: options with descriptions, a filter, one or many choices.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 let count = 0;
 let closed = { anchor: null, at: 0 };

@@ -1,7 +1,7 @@
 // Slack's own markup into nodes: *bold*, _italic_, ~strike~, `code`, fences, quotes, <links and mentions>, :emoji:.
 
 import { formatted, fullTime } from "./dates.js";
-import { append, fragment, h, link, safeUrl, shownText } from "./dom.js";
+import { append, fragment, h, link, safeUrl, shownText } from "../dom.js";
 import { emoji, SHORTCODE } from "./emoji.js";
 import { broadcast, channelMention, groupMention, userMention } from "./mentions.js";
 

@@ -1,11 +1,11 @@
 // The pane of one thread: the parent, its replies, a composer.
 
 import { Composer } from "./composer.js";
-import { byId, h, iconButton } from "./dom.js";
-import { visible } from "./visible.js";
+import { byId, h, iconButton } from "../dom.js";
+import { visible } from "../text/visible.js";
 import { MessageList } from "./list.js";
-import * as api from "./api.js";
-import { channelById, channelLabel, go, inView, on, repliesOf, seen, store, threadKey } from "./store.js";
+import * as api from "../state/api.js";
+import { channelById, channelLabel, go, inView, on, repliesOf, seen, store, threadKey } from "../state/store.js";
 
 const current = () => ({ channel: store.place.channel, thread: store.place.thread });
 const list = new MessageList({

@@ -1,15 +1,15 @@
 // One message: who, when, what, its files, reactions and thread.
 
-import { blockKit } from "./blockkit.js";
-import { confirmed } from "./confirm.js";
-import { ofMessage } from "./context.js";
-import { dayAndTime, fullTime, seconds, time, timeWithoutHalf } from "./dates.js";
-import { avatar, h, icon, iconButton, picture } from "./dom.js";
-import { emoji } from "./emoji.js";
-import { openMenu } from "./menu.js";
-import { isReply } from "./remember.js";
-import { act, complain, go, store, toast, unreadReplies } from "./store.js";
-import { mrkdwn } from "./mrkdwn.js";
+import { blockKit } from "../blocks/blockkit.js";
+import { confirmed } from "../blocks/confirm.js";
+import { ofMessage } from "../state/context.js";
+import { dayAndTime, fullTime, seconds, time, timeWithoutHalf } from "../text/dates.js";
+import { avatar, h, icon, iconButton, picture } from "../dom.js";
+import { emoji } from "../text/emoji.js";
+import { openMenu } from "../blocks/menu.js";
+import { isReply } from "../state/remember.js";
+import { act, complain, go, store, toast, unreadReplies } from "../state/store.js";
+import { mrkdwn } from "../text/mrkdwn.js";
 
 const QUICK = ["white_check_mark", "eyes", "raised_hands"];
 const PICKED = [

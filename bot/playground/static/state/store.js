@@ -1,7 +1,7 @@
 // What the page knows: who acts, what there is, every message read so far. Others listen for its news.
 
 import * as api from "./api.js";
-import { setZone } from "./dates.js";
+import { setZone } from "../text/dates.js";
 import { fold, isReply, Memory } from "./remember.js";
 
 export const store = {

@@ -1,7 +1,7 @@
 // Where messages and commands are written, with completion of commands and mentions.
 
-import { h, icon, iconButton, avatar } from "./dom.js";
-import { act, appCommand, channelById, channelLabel, complain, store } from "./store.js";
+import { h, icon, iconButton, avatar } from "../dom.js";
+import { act, appCommand, channelById, channelLabel, complain, store } from "../state/store.js";
 
 const drafts = new Map();
 let count = 0;

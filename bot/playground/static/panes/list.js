@@ -1,9 +1,9 @@
 // A list of messages that stays put while it changes: what is the same keeps its node, focus and scroll are kept.
 
-import { dayKey, dividerDay, seconds } from "./dates.js";
-import { byId, h } from "./dom.js";
+import { dayKey, dividerDay, seconds } from "../text/dates.js";
+import { byId, h } from "../dom.js";
 import { author, messageNode } from "./message.js";
-import { store, unreadReplies } from "./store.js";
+import { store, unreadReplies } from "../state/store.js";
 
 const GROUP_SECONDS = 300;
 const NEAR = 80;

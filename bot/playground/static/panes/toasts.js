@@ -1,8 +1,8 @@
 // Short news at the edge of the page, spoken by screen readers too.
 
-import { byId, h, iconButton } from "./dom.js";
-import { inline } from "./mrkdwn.js";
-import { go, inView, on, channelById, channelLabel } from "./store.js";
+import { byId, h, iconButton } from "../dom.js";
+import { inline } from "../text/mrkdwn.js";
+import { go, inView, on, channelById, channelLabel } from "../state/store.js";
 
 const STAY = 7000;
 const recent = new Map();

@@ -1,7 +1,7 @@
 // `rich_text` blocks: sections, lists, quotes, preformatted text.
 
 import { formatted, fullTime } from "./dates.js";
-import { fragment, h, link, shownText } from "./dom.js";
+import { fragment, h, link, shownText } from "../dom.js";
 import { emoji } from "./emoji.js";
 import { broadcast, channelMention, groupMention, userMention } from "./mentions.js";
 import { emojiNode } from "./mrkdwn.js";

@@ -1,10 +1,10 @@
 // The open windows of the acting person; the top one is shown.
 
-import { blockKit, clearError, showErrors } from "./blockkit.js";
-import { ofView } from "./context.js";
-import { h, iconButton } from "./dom.js";
-import { act, complain, on, store, toast } from "./store.js";
-import { textOf } from "./text.js";
+import { blockKit, clearError, showErrors } from "../blocks/blockkit.js";
+import { ofView } from "../state/context.js";
+import { h, iconButton } from "../dom.js";
+import { act, complain, on, store, toast } from "../state/store.js";
+import { textOf } from "../text/text.js";
 
 let dialog = null;
 let opener = null;

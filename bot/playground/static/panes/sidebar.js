@@ -1,9 +1,9 @@
 // The left side: channels, the app, and who one acts as.
 
-import { time } from "./dates.js";
-import { avatar, byId, h, icon } from "./dom.js";
-import { visible } from "./visible.js";
-import { actAs, callsMe, complain, go, on, store, unread } from "./store.js";
+import { time } from "../text/dates.js";
+import { avatar, byId, h, icon } from "../dom.js";
+import { visible } from "../text/visible.js";
+import { actAs, callsMe, complain, go, on, store, unread } from "../state/store.js";
 
 const channels = h("div", { class: "channels" });
 const people = h("div", { class: "act-as" });

@@ -1,10 +1,10 @@
 // The main pane: a channel's header, its messages and the composer; for the app's direct messages also its home.
 
 import { Composer } from "./composer.js";
-import { avatar, byId, h, icon, iconButton } from "./dom.js";
+import { avatar, byId, h, icon, iconButton } from "../dom.js";
 import { drawHome } from "./home.js";
 import { MessageList } from "./list.js";
-import { act, appCommand, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "./store.js";
+import { act, appCommand, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "../state/store.js";
 
 const EXAMPLE = 'launch sre "check the disk"';
 const place = () => ({ channel: store.place.channel, thread: null });

@@ -1,12 +1,12 @@
 // What people act on: buttons, menus, pickers and inputs. Each reads and writes its state through a context.
 
 import { confirmed } from "./confirm.js";
-import { currentZone, fromWall, toWall } from "./dates.js";
-import { avatar, h, icon, picture, safeUrl } from "./dom.js";
+import { currentZone, fromWall, toWall } from "../text/dates.js";
+import { avatar, h, icon, picture, safeUrl } from "../dom.js";
 import { openMenu } from "./menu.js";
-import { channelLabel, complain, store } from "./store.js";
-import { textNode, textOf } from "./text.js";
-import { visible } from "./visible.js";
+import { channelLabel, complain, store } from "../state/store.js";
+import { textNode, textOf } from "../text/text.js";
+import { visible } from "../text/visible.js";
 
 const keyOf = (element, block) => `${block.block_id}/${element.action_id}`;
 const hooks = (element, block) => ({ "data-action-id": element.action_id, "data-block-id": block.block_id });

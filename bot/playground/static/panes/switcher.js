@@ -1,8 +1,8 @@
 // Ctrl or Cmd with K: jump to a channel, or become somebody else.
 
-import { avatar, h, icon } from "./dom.js";
+import { avatar, h, icon } from "../dom.js";
 import { switchTo } from "./sidebar.js";
-import { channelLabel, go, store } from "./store.js";
+import { channelLabel, go, store } from "../state/store.js";
 
 export function openSwitcher() {
   if (document.querySelector("dialog[open]") || !store.me) return;

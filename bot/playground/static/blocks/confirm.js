@@ -1,8 +1,8 @@
 // A question before something is done.
 
-import { h } from "./dom.js";
-import { mrkdwn } from "./mrkdwn.js";
-import { textOf } from "./text.js";
+import { h } from "../dom.js";
+import { mrkdwn } from "../text/mrkdwn.js";
+import { textOf } from "../text/text.js";
 
 /** Slack's confirm object as a dialog; gives true or false. */
 export function confirmed(ask) {
