@@ -1,4 +1,4 @@
-"""A coordinator and its sub-agents on a stage: what each says is scripted by its name."""
+"""A coordinator and its sub-agents in a scenario: what each says is scripted by its name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
+from tests.support.scenario import Director, Scene, write_persona
 from tests.support.scripted import Behaviour, calls, in_turn, says, told
 from tests.support.slack import OPS, Json, texts, wait_for
-from tests.support.stage import Director, Scene, write_persona
 
 COORDINATOR: Json = {
     "agents": ["*"],
@@ -21,7 +21,7 @@ CHILD_RETRY, CHILD_SKIP, CHILD_STOP = "child_retry", "child_skip", "child_stop"
 
 
 def subtask(name: str, *after: str, persona: str = "worker") -> Json:
-    """A part whose task begins with its name, by which `company` knows who speaks."""
+    """A part whose task begins with its name, by which `subagents` knows who speaks."""
     return {"id": name, "persona": persona, "task": f"{name}: do your part", "depends_on": list(after)}
 
 
@@ -29,7 +29,7 @@ def plan(*subtasks: Json, on_failure: str = "continue") -> ModelReply:
     return calls(("plan_tasks", {"subtasks": list(subtasks), "on_failure": on_failure}))
 
 
-def company(first: ModelReply, parts: Mapping[str, Behaviour]) -> Behaviour:
+def subagents(first: ModelReply, parts: Mapping[str, Behaviour]) -> Behaviour:
     """The coordinator replies with its plan and then sums up; each sub-agent follows the script of its name."""
     coordinator = in_turn(first, says("All parts are in."))
 
@@ -46,12 +46,12 @@ def deploys(service: str, text: str = "Deployed.") -> Behaviour:
 
 
 async def coordinated(
-    stage: Director, folder: Path, first: ModelReply, parts: Mapping[str, Behaviour], **more: Any
+    scenario: Director, folder: Path, first: ModelReply, parts: Mapping[str, Behaviour], **more: Any
 ) -> Scene:
     """The coordinator is the persona `ops`, its sub-agents are `worker`, or `lead`, who may launch others."""
     write_persona(folder / "personas", "worker", **more.pop("worker", {}))
     write_persona(folder / "personas", "lead", **COORDINATOR)
-    return await stage(company(first, parts), persona={**COORDINATOR, **more.pop("persona", {})}, **more)
+    return await scenario(subagents(first, parts), persona={**COORDINATOR, **more.pop("persona", {})}, **more)
 
 
 async def child(scene: Scene, session: Session, name: str) -> Session:

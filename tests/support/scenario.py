@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for
 
 APPROVE, ALL, DENY, VIEW = "call_approve", "call_approve_all", "call_deny", "call_view"
 LIVE = re.compile(r"<(?!!date\^\d+\^)[@!#A-Za-z][^<>]*>")
-Stage = Callable[..., Awaitable["Scene"]]
 
 
 def counted_tools(file: Path) -> Toolset:

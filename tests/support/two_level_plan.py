@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.messages import Json, ModelReply, ModelRequest
+from tests.support.scenario import write_persona
 from tests.support.scripted import calls, results, says, told
-from tests.support.stage import write_persona
 
 ALLOWED = [{"tool": name, "mode": "allow"} for name in ("plan_tasks", "write_file", "note")]
 LEAD: dict[str, Any] = {"agents": ["helper"], "approvals": ALLOWED}
 
 
-def write_crew(folder: Path) -> None:
+def write_helper(folder: Path) -> None:
     """Who is there besides `ops`, the coordinator of these tests."""
     write_persona(folder / "personas", "helper", approvals=ALLOWED)
 
@@ -26,7 +26,7 @@ def plan(*parts: Json, on_failure: str = "continue") -> Json:
     return {"subtasks": list(parts), "on_failure": on_failure}
 
 
-def crew(request: ModelRequest) -> ModelReply:
+def two_level_plan(request: ModelRequest) -> ModelReply:
     """`coordinate` plans two parts of which the second deploys; `deploy`, `write`, `fail`, `ask` do so; else done."""
     task, done = told(request)[0], results(request)
     word, _, rest = task.partition(" ")

@@ -1,4 +1,4 @@
-"""A gate before the store: open, shut (connections are refused and cut), or stuck (nothing is answered)."""
+"""A proxy before the store: open, shut (connections are refused and cut), or stuck (nothing is answered)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 State = Literal["open", "shut", "stuck"]
 
 
-class Gate:
+class StoreProxy:
     """`url` goes into REDIS_URL; `state` may change at any time."""
 
     def __init__(self, url: str) -> None:

@@ -1,7 +1,7 @@
 """Runs `flagman …` as real processes, quickly: a parent that has imported everything forks one for each order.
 
-On its own (`python -m tests.support.nursery`) it is that parent: orders come as JSON lines on its input, and what
-it says (`{"pid": …}`, `{"ended": pid, "code": …}`) goes to its output. `Nursery` is the side of the tests.
+On its own (`python -m tests.support.process_pool`) it is that parent: orders come as JSON lines on its input, and what
+it says (`{"pid": …}`, `{"ended": pid, "code": …}`) goes to its output. `ProcessPool` is the side of the tests.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.support.process import Process
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Nursery:
+class ProcessPool:
     """One for a whole run of tests, from any event loop; `stop` it at the end."""
 
     def __init__(self) -> None:
         self._parent = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.nursery"],
+            [sys.executable, "-m", "tests.support.process_pool"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
