@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.store import Store
+from bot.playground.store import Json, Store
 
-Json = dict[str, Any]
 FOREVER = "9999999999.999999"
 BEGINNING = "0000000000.000000"
 JOINED = 1_732_500_000

@@ -6,7 +6,8 @@ from typing import Any
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
+from bot.playground.store import Json
 from bot.playground.workspace import BEGINNING, FOREVER, as_ts, microseconds
 
 TIME = re.compile(r"^\d{1,12}(\.\d{1,6})?$")

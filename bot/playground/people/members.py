@@ -7,10 +7,10 @@ from bot.playground.errors import Refused, SlackError
 from bot.playground.people import payloads
 from bot.playground.people.input import as_sent, escaped
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 from bot.playground.transport.link import Ack
 from bot.playground.workspace import new_id
 
-Json = dict[str, Any]
 MESSAGE_CHARACTERS = 12_000
 FAILURES = {
     "not_connected": "Flagman is not connected.",

@@ -1,13 +1,11 @@
 """The Events API: what happened, wrapped as Slack wraps it, to an app that subscribed to it."""
 
 import time
-from typing import Any
 
 from bot.playground import seed
+from bot.playground.store import Json
 from bot.playground.transport.delivery import Delivery
 from bot.playground.workspace import Workspace, new_id
-
-Json = dict[str, Any]
 
 
 class Events:
