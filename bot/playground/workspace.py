@@ -59,7 +59,7 @@ class Workspace:
         return as_ts(self._last)
 
     def is_member(self, channel: str, user: str) -> bool:
-        """Whether somebody is in a channel."""
+        """Whether a user is a member of a channel."""
         return user in self.store.members(channel)
 
     def direct_channel(self, user: str) -> seed.Channel | None:

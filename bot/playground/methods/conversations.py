@@ -126,7 +126,7 @@ async def list_all(call: Call) -> Json:
 
 
 async def list_of_user(call: Call) -> Json:
-    """`users.conversations`: where somebody, by default the bot, is a member."""
+    """`users.conversations`: the conversations of a user, by default of the bot."""
     workspace = call.playground.workspace
     user = call.person().id if call.text("user") else seed.BOT_USER
     channels = [channel for channel in _by_types(call) if workspace.is_member(channel.id, user)]

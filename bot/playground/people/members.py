@@ -126,7 +126,7 @@ class People:
         return {"ok": True}
 
     def join(self, person: seed.Person, channel: seed.Channel, member: str, *, leave: bool) -> Json:
-        """Bring somebody, or the bot, into a channel or out of it."""
+        """Add a person or the bot to a channel, or remove them from it."""
         if member not in self._workspace.people or channel.is_im:
             raise Refused(404, "user_not_found", "There is no such person to add here.")
         was = self._workspace.is_member(channel.id, member)

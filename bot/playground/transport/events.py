@@ -48,7 +48,7 @@ class Events:
             self._send(kind, event)
 
     def joined(self, channel: seed.Channel, user: str, inviter: str | None) -> None:
-        """Somebody, or the bot, came into a channel."""
+        """Sends that a person or the bot joined a channel."""
         event = {
             "type": "member_joined_channel",
             "user": user,
@@ -62,7 +62,7 @@ class Events:
             self._send("member_joined_channel", event)
 
     def home_opened(self, user: str, channel: str, tab: str, view: Json | None) -> None:
-        """Somebody opened the app's home."""
+        """Sends that a person opened the app's home."""
         event = {
             "type": "app_home_opened",
             "user": user,
