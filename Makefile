@@ -4,12 +4,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock clean
+.PHONY: run help test check bench lock clean
 
 run: $(VENV)/.base ## start Flagman and the playground
 	@$(BIN)/flagman serve
 
-test: $(VENV)/.dev ## run the tests
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+test: $(VENV)/.dev ## run the tests; ARGS="tests/core -k policy" runs a part (default: all of them)
 	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## lint, format check and types
@@ -17,7 +20,7 @@ check: $(VENV)/.dev ## lint, format check and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## measure against the floor of the same server
+bench: $(VENV)/.dev ## measure against the raw round trips to the same store; ARGS="--help" lists what ARGS can be
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: $(VENV)/.dev ## resolve the dependencies anew

@@ -61,7 +61,7 @@ def _kept(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Whole or not at all, whoever else is at it."""
+    """Write the file whole or not at all, also beside another process that does so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""`launch --wait`: what happens goes by on standard error until the session has ended or needs somebody."""
+"""`launch --wait`: events are printed on standard error until the session has ended or needs a person."""
 
 from __future__ import annotations
 

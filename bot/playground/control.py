@@ -88,7 +88,6 @@ Trials (for tests)
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -100,10 +99,10 @@ from bot.playground.methods import files
 from bot.playground.people.clicks import Clicks
 from bot.playground.people.members import People, outcome
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 from bot.playground.transport.link import Ack
 from bot.playground.transport.socket_mode import DISCONNECT_REASONS
 
-Json = dict[str, Any]
 Act = Callable[[seed.Person, Json], Awaitable[Json]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KINDS = ("events_api", "slash_commands", "interactive")

@@ -1,10 +1,10 @@
 """Failures on demand: a Web API method that is late, refuses, or answers with an error after it had its effect."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Json = dict[str, Any]
+from bot.playground.store import Json
 
 
 class Fault(BaseModel):

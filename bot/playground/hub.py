@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-Json = dict[str, Any]
+from bot.playground.store import Json
+
 KEPT = 2000
 
 

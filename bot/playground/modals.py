@@ -1,15 +1,13 @@
 """Windows and home tabs: which person sees which view."""
 
 import secrets
-from typing import Any
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
 from bot.playground.hub import Hub
-from bot.playground.store import Store
+from bot.playground.store import Json, Store
 from bot.playground.workspace import new_id
 
-Json = dict[str, Any]
 STACK = 3
 
 

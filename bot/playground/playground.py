@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bot.playground import seed
 from bot.playground.faults import Faults
@@ -13,7 +12,7 @@ from bot.playground.hub import Hub
 from bot.playground.limits import RateLimits
 from bot.playground.modals import Modals
 from bot.playground.responses import ResponseUrls
-from bot.playground.store import Store
+from bot.playground.store import Json, Store
 from bot.playground.timeline import Timeline
 from bot.playground.transport.delivery import Delivery
 from bot.playground.transport.events import Events
@@ -21,7 +20,6 @@ from bot.playground.transport.http_mode import HttpLink
 from bot.playground.triggers import Triggers
 from bot.playground.workspace import Workspace
 
-Json = dict[str, Any]
 CALLS_KEPT = 20_000
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
+from bot.playground.store import Json
 from bot.playground.timeline import Timeline
 from bot.playground.workspace import Workspace
 
-Json = dict[str, Any]
 USES = 5
 SECONDS = 30 * 60.0
 TEXT_CHARACTERS = 40_000

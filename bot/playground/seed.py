@@ -16,7 +16,7 @@ VERIFICATION_TOKEN = "playground-verification-token"  # noqa: S105  Slack sends 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody, or the bot."""
+    """A member of the workspace: a person or the bot."""
 
     id: str
     name: str

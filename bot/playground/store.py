@@ -125,7 +125,7 @@ class Store:
         self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
 
     def leave(self, channel: str, user: str) -> None:
-        """Take somebody out of a channel."""
+        """Remove a user from a channel."""
         self._db.execute("DELETE FROM members WHERE channel = ? AND user = ?", (channel, user))
 
     def put_home(self, user: str, view: Json) -> None:

@@ -1,14 +1,13 @@
 """Posting, changing and deleting: stored, then shown on the pages, then told to the app."""
 
 import asyncio
-from typing import Any
 
 from bot.playground import seed
 from bot.playground.hub import Hub
+from bot.playground.store import Json
 from bot.playground.transport.events import Events
 from bot.playground.workspace import Workspace
 
-Json = dict[str, Any]
 STATUS_SECONDS = 120.0
 
 

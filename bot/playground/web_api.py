@@ -10,8 +10,9 @@ from aiohttp import web
 from bot.playground.errors import SlackError
 from bot.playground.faults import Fault
 from bot.playground.methods import chat, conversations, files, users, views
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 
 log = logging.getLogger(__name__)
 METHODS: dict[str, Method] = {

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.store import Store
+from bot.playground.store import Json, Store
 
-Json = dict[str, Any]
 FOREVER = "9999999999.999999"
 BEGINNING = "0000000000.000000"
 JOINED = 1_732_500_000
@@ -60,7 +59,7 @@ class Workspace:
         return as_ts(self._last)
 
     def is_member(self, channel: str, user: str) -> bool:
-        """Whether somebody is in a channel."""
+        """Whether a user is a member of a channel."""
         return user in self.store.members(channel)
 
     def direct_channel(self, user: str) -> seed.Channel | None:

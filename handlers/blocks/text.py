@@ -78,7 +78,7 @@ def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
 
 
 def person(actor: str, name: str = "") -> str:
-    """A person in mrkdwn: a mention for somebody in Slack, the name otherwise."""
+    """A person in mrkdwn: a mention for a user of Slack, the name otherwise."""
     kind, _, ident = actor.partition(":")
     if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"

@@ -69,7 +69,7 @@ def _doing(session: Session) -> str:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Sub-agents that failed, and of which somebody has to say what next."""
+    """Failed sub-agents for which a person has to decide what follows."""
     if session.ended:
         return ()
     return tuple(child for call in session.calls_in("delegating") for child in undecided(session, call))

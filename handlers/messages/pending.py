@@ -38,7 +38,7 @@ class PendingItem:
 
 
 def pending_items(session: Session, mask: Mask, family: Family) -> list[PendingItem]:
-    """Every approval, question, stop and failure that somebody has to decide on."""
+    """Every approval, question, stop and failure that a person has to decide on."""
     rows = list(_failures(session, "", mask, family))
     for member in family.members(session):
         rows += _of_member(member, mask, family)

@@ -1,4 +1,4 @@
-"""The sub-agents of a session as they stand, a line each, for its card."""
+"""The status of a session's sub-agents, one line each, for its card."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _counted(left: Collection[_Line]) -> str:
 
 
 def delegations(session: Session) -> list[Call]:
-    """The calls that launched somebody, or are about to."""
+    """The calls that have launched sub-agents or are about to."""
     known = {child.call_id for child in session.children} | {skip.call_id for skip in session.skips}
     calls = (c for step in session.steps for c in step.calls if c.call.tool in DELEGATING)
     return [c for c in calls if c.phase in ("open", "delegating") or c.call_id in known]

@@ -55,7 +55,7 @@ def _part(name: str, value: Any) -> str:
 
 
 def as_proposed(call: Call) -> Call:
-    """The call as the agent proposed it, whoever changed it since."""
+    """The call as the agent proposed it, before any change by a person."""
     return call.model_copy(update={"call": call.proposed or call.call, "proposed": None})
 
 

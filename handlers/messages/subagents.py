@@ -1,4 +1,4 @@
-"""A session's sub-agents as they stand themselves, and where the cards of its relatives are. Pure."""
+"""The states of a session's sub-agents, and the places of its relatives' cards. Pure."""
 
 from __future__ import annotations
 

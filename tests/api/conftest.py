@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 
 from supervisor.core.state import Session
 from tests.support.api import Client
+from tests.support.scenario import Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, says
 from tests.support.slack import Slack, wait_for
-from tests.support.stage import Director, Scene
 
 ALL, READ, LAUNCH, APPROVE = (f"{name}-key-0123456789abcdef" for name in ("all", "read", "launch", "approve"))
 KEYS = f"boss:admin:{ALL},eye:read:{READ},ci:launch+read:{LAUNCH},gate:approve+read:{APPROVE}"

@@ -12,8 +12,8 @@ from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed import tool
 from tests.api.conftest import ALL, APPROVE, Build, House
 from tests.support.api import Client, Reply
+from tests.support.scenario import APPROVE as BUTTON
 from tests.support.slack import ADA, GRACE, OPS
-from tests.support.stage import APPROVE as BUTTON
 
 
 def ask(**approvers: Any) -> dict[str, Any]:

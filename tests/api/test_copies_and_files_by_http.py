@@ -9,9 +9,9 @@ import pytest
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from tests.api.conftest import APPROVE, LAUNCH, READ, Build, House
-from tests.support.crew import ALLOWED, crew
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import OPS, texts
+from tests.support.two_level_plan import ALLOWED, two_level_plan
 
 WRITES = in_turn(
     calls(("write_file", {"path": "out/ré sumé.md", "content": "one\n"})),
@@ -138,7 +138,9 @@ def fills(request: ModelRequest) -> ModelReply:
 
 
 async def test_a_session_stopped_by_its_budget_tells_what_is_used(build: Build) -> None:
-    house = await build(crew, persona={"approvals": ALLOWED, "budgets": {"max_steps": 1, "max_cost_usd": 2}})
+    house = await build(
+        two_level_plan, persona={"approvals": ALLOWED, "budgets": {"max_steps": 1, "max_cost_usd": 2}}
+    )
     session_id = await house.launch("write it")
     waiting = await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=10")
     assert waiting["waiting_for"] == "budget_exceeded"

@@ -11,8 +11,8 @@ import pytest
 
 from supervisor.core.state import Session
 from tests.api.conftest import APPROVE, LAUNCH, Build, House
-from tests.support.crew import LEAD, crew, part, plan, write_crew
 from tests.support.slack import OPS
+from tests.support.two_level_plan import LEAD, part, plan, two_level_plan, write_helper
 
 Team = Callable[..., Awaitable[House]]
 
@@ -20,8 +20,8 @@ Team = Callable[..., Awaitable[House]]
 @pytest.fixture
 async def team(build: Build, tmp_path: Path) -> Team:
     async def make(**persona: Any) -> House:
-        write_crew(tmp_path)
-        return await build(crew, persona={**LEAD, **persona})
+        write_helper(tmp_path)
+        return await build(two_level_plan, persona={**LEAD, **persona})
 
     return make
 

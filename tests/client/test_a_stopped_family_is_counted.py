@@ -11,9 +11,9 @@ from bot.sdk.in_process_backend import InProcessBackend
 from supervisor.core.messages import ModelReply, ModelRequest, ModelTurn
 from supervisor.core.state import Session
 from tests.support.flagman import settings
+from tests.support.scenario import write_persona
 from tests.support.scripted import Scripted, calls, says
 from tests.support.slack import wait_for
-from tests.support.stage import write_persona
 
 ALLOWED = [{"tool": "*", "mode": "allow"}]
 

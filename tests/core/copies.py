@@ -19,9 +19,6 @@ from supervisor.core.events import (
     Resumed,
     SessionForked,
     SessionRestored,
-    TimerDropped,
-    TimerFired,
-    TimerSet,
     ToolFinished,
     WaitEnded,
 )
@@ -29,8 +26,6 @@ from supervisor.core.forking import Cut, copied, cut_at
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.core.build import DAN, SID, by
-
-TIMERS = (TimerSet, TimerFired, TimerDropped)
 
 
 def copy_of(log: Sequence[Event], cut: Cut, *, words: str = "", session_id: str = SID) -> Session:

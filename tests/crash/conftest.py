@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.crash.house import House, Houses
-from tests.support.nursery import Nursery
+from tests.support.process_pool import ProcessPool
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,16 +19,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    made = Nursery()
+def process_pool() -> Iterator[ProcessPool]:
+    made = ProcessPool()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def houses(nursery: Nursery, redis: Redis, valkey_url: str, tmp_path: Path) -> Houses:
+def houses(process_pool: ProcessPool, redis: Redis, valkey_url: str, tmp_path: Path) -> Houses:
     """Several side by side, each on a database of its own."""
-    return Houses(nursery, valkey_url, tmp_path)
+    return Houses(process_pool, valkey_url, tmp_path)
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
-from tests.support.nursery import Nursery
 from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.process import Process
+from tests.support.process_pool import ProcessPool
 from tests.support.redis_proxy import RedisProxy
 from tests.support.slack import ADA, APP_TOKEN, BOT_TOKEN, OPS, Json, Slack, buttons, texts, wait_for
 
@@ -43,8 +43,8 @@ Do it.
 class House:
     """Everything of one scenario; `web` and `worker` reach the store each through a proxy of their own."""
 
-    def __init__(self, nursery: Nursery, store_url: str, folder: Path) -> None:
-        self._nursery, self._store_url, self.folder = nursery, store_url, folder
+    def __init__(self, process_pool: ProcessPool, store_url: str, folder: Path) -> None:
+        self._process_pool, self._store_url, self.folder = process_pool, store_url, folder
         self._stack = AsyncExitStack()
         self.processes: list[Process] = []
         self.model = OpenAIServer()
@@ -94,7 +94,7 @@ class House:
     def start(self, command: str, **more: str) -> Process:
         """`flagman command`, in whatever state it is when this returns."""
         output = self.folder / f"{command}-{len(self.processes)}.log"
-        process = self._nursery.start(command, self.environment(**more), output)
+        process = self._process_pool.start(command, self.environment(**more), output)
         self.processes.append(process)
         return process
 
@@ -245,8 +245,8 @@ def _differences(session: Session, messages: list[Json]) -> list[str]:
 class Houses:
     """Makes houses, each on one of the databases of one server."""
 
-    def __init__(self, nursery: Nursery, store_url: str, folder: Path) -> None:
-        self._nursery, self._store_url, self._folder = nursery, store_url, folder
+    def __init__(self, process_pool: ProcessPool, store_url: str, folder: Path) -> None:
+        self._process_pool, self._store_url, self._folder = process_pool, store_url, folder
         self._free = list(range(1, 1 + AT_ONCE))
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -255,7 +255,7 @@ class Houses:
         async with self._slots:
             number = self._free.pop()
             try:
-                async with House(self._nursery, self._url(number), self._folder / name) as house:
+                async with House(self._process_pool, self._url(number), self._folder / name) as house:
                     yield house
             finally:
                 self._free.append(number)

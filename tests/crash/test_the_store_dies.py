@@ -9,17 +9,17 @@ from pathlib import Path
 from storage.embedded import EmbeddedServer
 from tests.crash.house import House
 from tests.crash.test_killed_around_the_tool import counting, runs
-from tests.support.nursery import Nursery
+from tests.support.process_pool import ProcessPool
 from tests.support.slack import OPS, texts, wait_for
 
 
 async def test_killed_while_a_tool_runs_its_result_is_kept_and_clicks_get_a_sentence(
-    nursery: Nursery, tmp_path: Path
+    process_pool: ProcessPool, tmp_path: Path
 ) -> None:
     server = EmbeddedServer(tmp_path / "store")
     await server.start()
     try:
-        async with House(nursery, server.url, tmp_path / "house") as house:
+        async with House(process_pool, server.url, tmp_path / "house") as house:
             command, count, door = counting(house)
             door.touch()
             house.propose("shell", {"command": command})

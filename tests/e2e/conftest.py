@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 import supervisor.runtime.worker
 from supervisor.models import DemoGateway
 from tests.support.flagman import Flagman, settings
+from tests.support.scenario import Director
 from tests.support.slack import Slack
-from tests.support.stage import Director
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ async def flagman(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -
 
 
 @pytest.fixture
-async def stage(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Director]:
+async def scenario(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Director]:
     """Sets up a Flagman with a scripted model and tools that count their runs."""
     async with AsyncExitStack() as stack:
         yield Director(slack, valkey_url, tmp_path, stack)

@@ -9,9 +9,9 @@ import pytest
 
 from supervisor.core.events import BudgetRaised
 from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
+from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, says, told
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import Director, Scene
 
 LOOK = calls(("note", {"words": "look"}))
 
@@ -65,9 +65,9 @@ async def told_late(scene: Scene, card: Json) -> str:
     ],
 )
 async def test_the_card_and_the_thread_say_what_was_spent_and_what_it_may_get(
-    stage: Director, budgets: dict[str, Any], used: str, offer: str
+    scenario: Director, budgets: dict[str, Any], used: str, offer: str
 ) -> None:
-    scene = await stage(busy, persona={"budgets": budgets})
+    scene = await scenario(busy, persona={"budgets": budgets})
     session, card = await stopped(scene, "budget_exceeded")
     halt = await scene.slack.message(OPS, lambda m: "halt:" in texts(m), card["ts"])
     for message in (card, halt):
@@ -86,8 +86,8 @@ async def test_the_card_and_the_thread_say_what_was_spent_and_what_it_may_get(
     assert await scene.refused() == []
 
 
-async def test_two_clicks_raise_once(stage: Director) -> None:
-    scene = await stage(busy, persona={"budgets": {"max_steps": 1}}, webs=2)
+async def test_two_clicks_raise_once(scenario: Director) -> None:
+    scene = await scenario(busy, persona={"budgets": {"max_steps": 1}}, webs=2)
     session, card = await stopped(scene, "budget_exceeded")
     await scene.slack.click(ADA, OPS, card["ts"], "session_resume")
     again = await scene.flagman.session(
@@ -99,8 +99,8 @@ async def test_two_clicks_raise_once(stage: Director) -> None:
     assert len(await raised(scene, session.id)) == 1
 
 
-async def test_a_message_goes_along_and_the_form_says_what_it_gets(stage: Director) -> None:
-    scene = await stage(busy, persona={"budgets": {"max_steps": 1}})
+async def test_a_message_goes_along_and_the_form_says_what_it_gets(scenario: Director) -> None:
+    scene = await scenario(busy, persona={"budgets": {"max_steps": 1}})
     session, card = await stopped(scene, "budget_exceeded")
     assert (await scene.slack.click(ADA, OPS, card["ts"], "session_resume_with"))["ok"]
     window = await scene.slack.view(ADA)
@@ -111,8 +111,8 @@ async def test_a_message_goes_along_and_the_form_says_what_it_gets(stage: Direct
     assert (await raised(scene, session.id))[0].budgets.max_steps == 2
 
 
-async def test_a_full_context_is_summed_up_without_raising_it(stage: Director) -> None:
-    scene = await stage(busy, persona={"budgets": {"max_context_tokens": 120}})
+async def test_a_full_context_is_summed_up_without_raising_it(scenario: Director) -> None:
+    scene = await scenario(busy, persona={"budgets": {"max_context_tokens": 120}})
     session, card = await stopped(scene, "context_budget_exceeded")
     assert "*120 of 120 tokens of context*" in texts(card)
     assert label(card, "session_resume") == "Raise to 240 tokens of context and go on"
@@ -125,8 +125,8 @@ async def test_a_full_context_is_summed_up_without_raising_it(stage: Director) -
     assert "already over" in await told_late(scene, card)
 
 
-async def test_the_words_compact_it_too(stage: Director) -> None:
-    scene = await stage(busy, persona={"budgets": {"max_context_tokens": 120}})
+async def test_the_words_compact_it_too(scenario: Director) -> None:
+    scene = await scenario(busy, persona={"budgets": {"max_context_tokens": 120}})
     session, card = await stopped(scene, "context_budget_exceeded")
     await scene.slack.command(ADA, OPS, f"resume {session.id} compact")
     await scene.flagman.session(lambda s: len(s.compactions) == 1 and s.pause, session.id)
@@ -135,16 +135,16 @@ async def test_the_words_compact_it_too(stage: Director) -> None:
     assert await raised(scene, session.id) == []
 
 
-async def test_what_cannot_be_summed_up_is_said_so(stage: Director) -> None:
-    scene = await stage(lambda _: calls(("deploy", {"service": "shop"})))
+async def test_what_cannot_be_summed_up_is_said_so(scenario: Director) -> None:
+    scene = await scenario(lambda _: calls(("deploy", {"service": "shop"})))
     session = await scene.launch()
     await scene.waiting(session)
     answer = await scene.slack.command(ADA, OPS, f"resume {session.id} compact")
     assert "waits for an approval" in json.dumps(answer["response"])
 
 
-async def test_after_errors_there_is_retry_add_context_and_cancel(stage: Director) -> None:
-    scene = await stage(lambda _: calls(("deploy", {"nonsense": 1})))
+async def test_after_errors_there_is_retry_add_context_and_cancel(scenario: Director) -> None:
+    scene = await scenario(lambda _: calls(("deploy", {"nonsense": 1})))
     session, card = await stopped(scene, "error_threshold_exceeded")
     assert label(card, "session_resume") == "Retry"
     assert label(card, "session_resume_with") == "Add context"

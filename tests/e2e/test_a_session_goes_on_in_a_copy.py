@@ -9,9 +9,9 @@ import pytest
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
+from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director, Scene
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c` \u202e"
 
@@ -43,8 +43,8 @@ async def copies(scene: Scene, count: int = 1) -> list[Session]:
     return await wait_for(look)
 
 
-async def test_a_command_copies_at_a_step_and_nothing_runs_again(stage: Director) -> None:
-    scene = await stage(deploys)
+async def test_a_command_copies_at_a_step_and_nothing_runs_again(scenario: Director) -> None:
+    scene = await scenario(deploys)
     source, card = await deployed(scene)
     answer = await said(scene, f"fork {source.id} at 1 the *bank* instead", GRACE)
     (copy,) = await copies(scene)
@@ -61,8 +61,8 @@ async def test_a_command_copies_at_a_step_and_nothing_runs_again(stage: Director
     assert await scene.refused() == []
 
 
-async def test_a_mention_in_the_thread_begins_another_thread(stage: Director) -> None:
-    scene = await stage(deploys)
+async def test_a_mention_in_the_thread_begins_another_thread(scenario: Director) -> None:
+    scene = await scenario(deploys)
     source, card = await deployed(scene)
     await scene.slack.post(ADA, OPS, '<@U0FLAGMAN1> fork at step 2 "at night, please"', card["ts"])
     (copy,) = await copies(scene)
@@ -77,8 +77,8 @@ async def test_a_mention_in_the_thread_begins_another_thread(stage: Director) ->
     assert copy.id in heard["text"]
 
 
-async def test_the_thread_of_a_copy_shows_only_what_is_new(stage: Director) -> None:
-    scene = await stage(deploys)
+async def test_the_thread_of_a_copy_shows_only_what_is_new(scenario: Director) -> None:
+    scene = await scenario(deploys)
     source, _ = await deployed(scene)
     await said(scene, f"fork {source.id} at 2 go on")
     (copy,) = await copies(scene)
@@ -89,8 +89,8 @@ async def test_the_thread_of_a_copy_shows_only_what_is_new(stage: Director) -> N
     assert [key for key in keys if key != "file"] == ["card", "end"]
 
 
-async def test_a_paused_session_is_copied_and_the_copy_runs(stage: Director) -> None:
-    scene = await stage(deploys)
+async def test_a_paused_session_is_copied_and_the_copy_runs(scenario: Director) -> None:
+    scene = await scenario(deploys)
     session = await scene.launch()
     await scene.waiting(session)
     await said(scene, f"pause {session.id} lunch")
@@ -118,16 +118,16 @@ async def test_a_paused_session_is_copied_and_the_copy_runs(stage: Director) -> 
     ],
 )
 async def test_wrong_words_are_answered_with_the_right_ones(
-    stage: Director, words: str, expected: str
+    scenario: Director, words: str, expected: str
 ) -> None:
-    scene = await stage(deploys)
+    scene = await scenario(deploys)
     source, _ = await deployed(scene)
     assert expected in await said(scene, words.replace("{id}", source.id))
     assert len(await scene.flagman.core.supervisor.recent(limit=9)) == 1
 
 
-async def test_the_same_command_or_event_twice_copies_once(stage: Director) -> None:
-    scene = await stage(deploys, webs=2)
+async def test_the_same_command_or_event_twice_copies_once(scenario: Director) -> None:
+    scene = await scenario(deploys, webs=2)
     source, card = await deployed(scene)
     payload = {
         "command": "/agent",
@@ -150,8 +150,8 @@ async def test_the_same_command_or_event_twice_copies_once(stage: Director) -> N
     assert len(await copies(scene, 2)) == 2
 
 
-async def test_hostile_words_stay_words(stage: Director) -> None:
-    scene = await stage(deploys)
+async def test_hostile_words_stay_words(scenario: Director) -> None:
+    scene = await scenario(deploys)
     source, _ = await deployed(scene)
     answer = await said(scene, f"fork {source.id} at 1 {HOSTILE}")
     (copy,) = await copies(scene)

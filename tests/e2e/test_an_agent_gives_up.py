@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.scenario import APPROVE, Director, live_markup
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, OPS, texts
-from tests.support.stage import APPROVE, Director, live_markup
 
 GIVES_UP = ("give_up", {"reason": "The backup <!channel> is *empty*."})
 
 
 @pytest.mark.parametrize("mode", ["allow", "ask", "deny"])
-async def test_it_ends_as_failed_with_the_reason_whatever_the_policy_says(stage: Director, mode: str) -> None:
+async def test_it_ends_as_failed_with_the_reason_whatever_the_policy_says(
+    scenario: Director, mode: str
+) -> None:
     rules = [{"tool": "*", "mode": mode}]
-    scene = await stage(in_turn(calls(GIVES_UP)), persona={"approvals": rules})
+    scene = await scenario(in_turn(calls(GIVES_UP)), persona={"approvals": rules})
     session = await scene.ended(await scene.launch("restore the backup"))
     assert session.lifecycle == "failed"
     assert session.ending == "The backup <!channel> is *empty*."
@@ -25,8 +27,8 @@ async def test_it_ends_as_failed_with_the_reason_whatever_the_policy_says(stage:
     assert "Failed" in texts(await scene.card(session))
 
 
-async def test_what_it_proposed_beside_comes_first(stage: Director) -> None:
-    scene = await stage(in_turn(calls(("deploy", {"service": "shop"}), GIVES_UP)))
+async def test_what_it_proposed_beside_comes_first(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": "shop"}), GIVES_UP)))
     session = await scene.waiting(await scene.launch())
     assert not session.ended
     (ask,) = await scene.asked(session)
@@ -36,8 +38,8 @@ async def test_what_it_proposed_beside_comes_first(stage: Director) -> None:
     assert session.call("1.1").content == "deployed shop"
 
 
-async def test_a_reason_is_needed(stage: Director) -> None:
-    scene = await stage(lambda request: says("Well then.") if results(request) else calls(("give_up", {})))
+async def test_a_reason_is_needed(scenario: Director) -> None:
+    scene = await scenario(lambda request: says("Well then.") if results(request) else calls(("give_up", {})))
     session = await scene.ended(await scene.launch())
     assert session.lifecycle == "completed"
     assert "`reason`: is missing" in results(scene.model.requests[-1])[0]

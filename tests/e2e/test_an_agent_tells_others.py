@@ -14,10 +14,10 @@ from supervisor.core.state import Session
 from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.events import Emitter
 from supervisor.tools.typed import tool
-from tests.support.gate import Gate
+from tests.support.scenario import APPROVE, DENY, Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, results, says, told
 from tests.support.slack import ADA, OPS, texts, wait_for
-from tests.support.stage import APPROVE, DENY, Director, Scene
+from tests.support.store_proxy import StoreProxy
 
 WAITS = 'event: deploy.finished where env == "prod"'
 DATA = {"env": "prod", "version": 3}
@@ -61,8 +61,8 @@ async def decided(scene: Scene, session: Session, button: str = APPROVE) -> None
         assert (await scene.slack.submit(ADA, window, {"value": "not yet"}))["ok"]
 
 
-async def test_after_the_approval_the_other_session_wakes_with_the_data(stage: Director) -> None:
-    scene = await stage(by_task(waits=waits(), emits=emits()))
+async def test_after_the_approval_the_other_session_wakes_with_the_data(scenario: Director) -> None:
+    scene = await scenario(by_task(waits=waits(), emits=emits()))
     waiter = await waiting(scene)
     emitter = await scene.launch("emits it")
     await scene.waiting(emitter)
@@ -75,8 +75,8 @@ async def test_after_the_approval_the_other_session_wakes_with_the_data(stage: D
     assert '"version":3' in ends[0].content.replace(" ", "")
 
 
-async def test_a_denied_event_reaches_nobody(stage: Director) -> None:
-    scene = await stage(by_task(waits=waits(), emits=emits()))
+async def test_a_denied_event_reaches_nobody(scenario: Director) -> None:
+    scene = await scenario(by_task(waits=waits(), emits=emits()))
     waiter = await waiting(scene)
     emitter = await scene.launch("emits it")
     await decided(scene, emitter, DENY)
@@ -86,8 +86,8 @@ async def test_a_denied_event_reaches_nobody(stage: Director) -> None:
     assert await resumes(scene, later) == []
 
 
-async def test_data_that_does_not_meet_the_condition_wakes_nobody(stage: Director) -> None:
-    scene = await stage(by_task(waits=waits(), emits=emits({"env": "test"})))
+async def test_data_that_does_not_meet_the_condition_wakes_nobody(scenario: Director) -> None:
+    scene = await scenario(by_task(waits=waits(), emits=emits({"env": "test"})))
     waiter = await waiting(scene)
     emitter = await scene.launch("emits it")
     await decided(scene, emitter)
@@ -95,8 +95,8 @@ async def test_data_that_does_not_meet_the_condition_wakes_nobody(stage: Directo
     assert await resumes(scene, waiter) == []
 
 
-async def test_who_begins_to_wait_later_finds_it_once(stage: Director) -> None:
-    scene = await stage(by_task(waits=waits(), emits=emits()))
+async def test_who_begins_to_wait_later_finds_it_once(scenario: Director) -> None:
+    scene = await scenario(by_task(waits=waits(), emits=emits()))
     emitter = await scene.launch("emits it")
     await decided(scene, emitter)
     await scene.ended(emitter)
@@ -115,14 +115,14 @@ def relay() -> Toolset:
     return {"relay": relay}
 
 
-async def test_a_tool_may_emit_several(stage: Director) -> None:
+async def test_a_tool_may_emit_several(scenario: Director) -> None:
     both = in_turn(waits("event: stage.one"), waits("event: stage.two"), says("Both came."))
 
     def behave(request: ModelRequest) -> ModelReply | Awaitable[ModelReply]:
         follows = told(request)[0].startswith("follows")
         return both(request) if follows else in_turn(calls(("relay", {})), says("Sent."))(request)
 
-    scene = await stage(behave, tools=relay())
+    scene = await scenario(behave, tools=relay())
     follower = await scene.launch("follows both")
     await scene.flagman.session(lambda s: s.waits, follower.id)
     sender = await scene.launch("relays")
@@ -131,8 +131,8 @@ async def test_a_tool_may_emit_several(stage: Director) -> None:
     assert [data for _, data in await resumes(scene, follower)] == [{"n": 1}, None]
 
 
-async def test_an_attempt_that_is_repeated_delivers_nothing_more(stage: Director) -> None:
-    scene = await stage(by_task(waits=waits("event: stage.one")))
+async def test_an_attempt_that_is_repeated_delivers_nothing_more(scenario: Director) -> None:
+    scene = await scenario(by_task(waits=waits("event: stage.one")))
     deliver = scene.flagman.core.deliveries.deliver
     first, again = (Emitter(deliver, "ab12-cd34", "ab12-cd34:1.1") for _ in range(2))
     other = Emitter(deliver, "ab12-cd34", "ab12-cd34:1.2")
@@ -144,12 +144,12 @@ async def test_an_attempt_that_is_repeated_delivers_nothing_more(stage: Director
     assert await other("stage.one", {"n": 1}) == [waiter.id]
 
 
-async def test_a_session_may_wait_for_its_own_event(stage: Director) -> None:
+async def test_a_session_may_wait_for_its_own_event(scenario: Director) -> None:
     turn = calls(
         ("emit_event", {"type": "deploy.finished"}),
         ("wait_for", {"condition": "event: deploy.finished", "reason": "myself"}),
     )
-    scene = await stage(in_turn(turn, says("Done.")))
+    scene = await scenario(in_turn(turn, says("Done.")))
     session = await scene.launch("emits and waits")
     await decided(scene, session)
     await scene.ended(session)
@@ -157,7 +157,7 @@ async def test_a_session_may_wait_for_its_own_event(stage: Director) -> None:
 
 
 async def test_an_event_outlasts_an_outage_of_the_store(
-    stage: Director, valkey_url: str, caplog: pytest.LogCaptureFixture
+    scenario: Director, valkey_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     shut = asyncio.Event()
 
@@ -167,21 +167,21 @@ async def test_an_event_outlasts_an_outage_of_the_store(
         await shut.wait()
         return " ".join(await ctx.emit("deploy.finished", DATA))
 
-    async with Gate(valkey_url) as gate:
-        scene = await stage(
+    async with StoreProxy(valkey_url) as proxy:
+        scene = await scenario(
             by_task(waits=waits(), emits=calls(("unlucky", {}))),
             tools={"unlucky": unlucky},
-            redis_url=gate.url,
+            redis_url=proxy.url,
         )
         waiter = await waiting(scene)
         emitter = await scene.launch("emits it")
         (ask,) = await scene.asked(emitter)
         assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
         await scene.flagman.session(lambda s: s.calls_in("started"), emitter.id)
-        gate.set("shut")
+        proxy.set("shut")
         shut.set()
         await wait_for(lambda: "event deploy.finished" in caplog.text)
-        gate.set("open")
+        proxy.set("open")
         call = (await scene.ended(emitter)).call("1.1")
         assert (call.ok, call.content) == (True, waiter.id)
         await scene.ended(waiter)

@@ -86,8 +86,8 @@ async def _pages(slack: Playground) -> None:
     state = await slack.get("state", user=ADA)
     assert [row["command"] for row in state["commands"]] == ["/bot"]
     await slack.read("/")
-    for file in sorted(STATIC.iterdir()):
-        assert await slack.read(f"/playground/static/{file.name}")
+    for file in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        assert await slack.read(f"/playground/static/{file.relative_to(STATIC)}")
     for path in ("/v1/openapi.json", "/v1/nothing", "/metrics"):
         await slack.read(path)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from bot.playground.seed import Manifest, Shortcut
+from tests.support.scenario import APPROVE, Director, Scene, live_markup
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts
-from tests.support.stage import APPROVE, Director, Scene, live_markup
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 HOSTILE = "<!channel> <@U0GRACE01> <https://evil.example|ok> *b* `c` \u202e\x07 &amp; " + "x" * 300
@@ -48,16 +48,16 @@ NOTHING_THERE = (
 )
 
 
-async def test_a_command_on_nothing(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_command_on_nothing(scenario: Director) -> None:
+    scene = await scenario(ONE)
     for text, expected in NOTHING_THERE:
         said = (await answered(scene, text)).replace("&lt;", "<").replace("&gt;", ">")
         assert expected in said, text[:80]
     assert await scene.flagman.core.supervisor.recent() == []
 
 
-async def test_hostile_words_stay_words(stage: Director) -> None:
-    scene = await stage(in_turn(calls(("deploy", {"service": HOSTILE, "notes": HOSTILE}))))
+async def test_hostile_words_stay_words(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": HOSTILE, "notes": HOSTILE}))))
     session = await scene.launch(HOSTILE)
     await scene.waiting(session)
     texts_ = [
@@ -86,8 +86,8 @@ async def test_hostile_words_stay_words(stage: Director) -> None:
     assert await scene.refused() == []
 
 
-async def test_the_life_of_a_session_by_commands(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_the_life_of_a_session_by_commands(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     await scene.waiting(session)
     assert session.id in await answered(scene, "list")
@@ -105,8 +105,8 @@ async def test_the_life_of_a_session_by_commands(stage: Director) -> None:
     assert session.id in await answered(scene, "list ended")
 
 
-async def test_a_long_list_of_hostile_tasks_is_still_a_list(stage: Director) -> None:
-    scene = await stage(in_turn(calls(("deploy", {"service": "shop"}))))
+async def test_a_long_list_of_hostile_tasks_is_still_a_list(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": "shop"}))))
     for _ in range(20):
         await scene.slack.command(ADA, OPS, "launch ops " + "&<>*_~`" * 40)
     said = await answered(scene, "list")
@@ -127,8 +127,8 @@ def _text(value: str) -> Json:
     return {"value": {"type": "plain_text_input", "value": value}}
 
 
-async def test_the_bare_command_opens_a_form(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_the_bare_command_opens_a_form(scenario: Director) -> None:
+    scene = await scenario(ONE)
     assert (await scene.slack.command(ADA, OPS, ""))["ok"]
     assert "required" in (await submit(scene.slack, "ops", ""))["errors"]["task"]
     assert (await submit(scene.slack, "ops", "  \n "))["errors"] == {
@@ -140,8 +140,8 @@ async def test_the_bare_command_opens_a_form(stage: Director) -> None:
     assert await scene.asked(session)
 
 
-async def test_a_form_sent_twice_launches_once(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_form_sent_twice_launches_once(scenario: Director) -> None:
+    scene = await scenario(ONE)
     assert (await scene.slack.command(ADA, OPS, ""))["ok"]
     view = await scene.slack.view(ADA)
     state = {"values": {"persona": _option("ops"), "task": _text("ship it")}}
@@ -156,8 +156,8 @@ async def test_a_form_sent_twice_launches_once(stage: Director) -> None:
     assert len(await scene.flagman.core.supervisor.recent()) == 1
 
 
-async def test_the_home_tab_shows_what_waits_and_launches(stage: Director, slack: Slack) -> None:
-    scene = await stage(ONE)
+async def test_the_home_tab_shows_what_waits_and_launches(scenario: Director, slack: Slack) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     await scene.waiting(session)
     await slack.home(ADA)
@@ -177,15 +177,15 @@ async def test_the_home_tab_shows_what_waits_and_launches(stage: Director, slack
     assert await scene.refused() == []
 
 
-async def test_the_shortcut_opens_the_form(stage: Director, slack: Slack) -> None:
+async def test_the_shortcut_opens_the_form(scenario: Director, slack: Slack) -> None:
     slack.playground.workspace.manifest = Manifest(shortcuts=(Shortcut("launch_agent", "Launch an agent"),))
-    await stage(ONE)
+    await scenario(ONE)
     assert (await slack.send("shortcut", {"user": GRACE, "callback_id": "launch_agent"}))["ok"]
     assert (await slack.view(GRACE))["callback_id"] == "launch"
 
 
-async def test_a_button_of_an_unknown_kind_or_shape_is_refused_in_words(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_button_of_an_unknown_kind_or_shape_is_refused_in_words(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     values = ["", "nonsense", "a|b|c|d", f"{session.id}|9.9||", f"{session.id}|1.1|{'0' * 20}|"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from supervisor.core.state import Session
+from tests.support.scenario import Director, Scene, live_markup
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, RANDOM, Json, buttons, texts, wait_for
-from tests.support.stage import Director, Scene, live_markup
 
 ALLOWED = {"approvals": [{"tool": "*", "mode": "allow"}]}
 TOKEN = "xoxb-1234567890-abcdefghij"
@@ -22,9 +22,9 @@ def writing(**files: str) -> Any:
     return in_turn(calls(*written), says("Done."))
 
 
-async def written(stage: Director, **files: str) -> tuple[Scene, Session, Path]:
+async def written(scenario: Director, **files: str) -> tuple[Scene, Session, Path]:
     """The scene, the session that has written the files and ended, and its folder."""
-    scene = await stage(writing(**files), persona=ALLOWED)
+    scene = await scenario(writing(**files), persona=ALLOWED)
     session = await scene.launch()
     ended = await scene.ended(session)
     # Its SESSION_LOG comes by itself.
@@ -58,17 +58,17 @@ async def content(scene: Scene, message: Json) -> bytes:
         return await answer.read()
 
 
-async def test_the_card_names_the_newest_and_counts_the_others(stage: Director) -> None:
+async def test_the_card_names_the_newest_and_counts_the_others(scenario: Director) -> None:
     names = {f"part-{n}.md": "x" for n in range(7)}
-    scene, session, _ = await written(stage, **names)
+    scene, session, _ = await written(scenario, **names)
     newest = "Files written: part-6.md, part-5.md, part-4.md, part-3.md, part-2.md and 2 more"
     await scene.slack.message(OPS, lambda m: newest in texts(m))
     listed = await said(scene, f"files {session.id}")
     assert all(f"{name}   1 bytes" in listed for name in names)
 
 
-async def test_a_file_is_posted_into_the_thread(stage: Director) -> None:
-    scene, session, _ = await written(stage, **{"out/report.md": "# All is *well*\n"})
+async def test_a_file_is_posted_into_the_thread(scenario: Director) -> None:
+    scene, session, _ = await written(scenario, **{"out/report.md": "# All is *well*\n"})
     answer = await said(scene, f"files {session.id} out/report.md", RANDOM)
     assert f"is posted into the thread of `{session.id}` in <#{OPS}>" in answer
     message = await posted(scene, session)
@@ -79,8 +79,8 @@ async def test_a_file_is_posted_into_the_thread(stage: Director) -> None:
     assert await scene.refused() == []
 
 
-async def test_a_mention_in_the_thread_does_the_same(stage: Director) -> None:
-    scene, session, _ = await written(stage, **{"report.md": "well"})
+async def test_a_mention_in_the_thread_does_the_same(scenario: Director) -> None:
+    scene, session, _ = await written(scenario, **{"report.md": "well"})
     card = await scene.card(session)
     await scene.slack.post(GRACE, OPS, "<@U0FLAGMAN1> files", card["ts"])
     await scene.slack.message(OPS, lambda m: "report.md   4 bytes" in json.dumps(m), card["ts"], user=GRACE)
@@ -91,8 +91,8 @@ async def test_a_mention_in_the_thread_does_the_same(stage: Director) -> None:
     assert len([row for row in rows if asked_for(row)]) == 1
 
 
-async def test_secrets_in_a_text_are_masked(stage: Director) -> None:
-    scene, session, folder = await written(stage, **{"report.md": "to be replaced"})
+async def test_secrets_in_a_text_are_masked(scenario: Director) -> None:
+    scene, session, folder = await written(scenario, **{"report.md": "to be replaced"})
     # The log never keeps a secret, but a command may have written one.
     (folder / "report.md").write_text(f"the token is {TOKEN}, ä\n")
     await said(scene, f"files {session.id} report.md")
@@ -105,23 +105,23 @@ async def test_secrets_in_a_text_are_masked(stage: Director) -> None:
     "held",
     [b"\xff\xfe\x00" + TOKEN.encode() + b"\x00", TOKEN.encode("utf-16"), TOKEN.encode("utf-16-be")],
 )
-async def test_a_secret_in_what_is_no_text_keeps_it_here(stage: Director, held: bytes) -> None:
-    scene, session, folder = await written(stage, **{"dump.bin": "x"})
+async def test_a_secret_in_what_is_no_text_keeps_it_here(scenario: Director, held: bytes) -> None:
+    scene, session, folder = await written(scenario, **{"dump.bin": "x"})
     (folder / "dump.bin").write_bytes(held)
     assert "is no text and holds a secret" in await said(scene, f"files {session.id} dump.bin")
     assert not await uploads(scene)
 
 
-async def test_bytes_arrive_as_they_are(stage: Director) -> None:
-    scene, session, folder = await written(stage, **{"picture.png": "x"})
+async def test_bytes_arrive_as_they_are(scenario: Director) -> None:
+    scene, session, folder = await written(scenario, **{"picture.png": "x"})
     (folder / "picture.png").write_bytes(bytes(range(256)) * 50)
     await said(scene, f"files {session.id} picture.png")
     assert await content(scene, await posted(scene, session)) == bytes(range(256)) * 50
 
 
-async def test_what_cannot_be_posted_is_said_in_words(stage: Director) -> None:
+async def test_what_cannot_be_posted_is_said_in_words(scenario: Director) -> None:
     files = {"report.md": "x", "gone.md": "x", "empty.md": "", "huge.bin": "x", "link.md": "x"}
-    scene, session, folder = await written(stage, **files)
+    scene, session, folder = await written(scenario, **files)
     (folder / "gone.md").unlink()
     (folder / "link.md").unlink()
     (folder / "link.md").symlink_to("/etc/passwd")
@@ -149,15 +149,15 @@ async def test_what_cannot_be_posted_is_said_in_words(stage: Director) -> None:
     assert not await uploads(scene)
 
 
-async def test_a_session_without_files_says_so(stage: Director) -> None:
-    scene, session, _ = await written(stage)
+async def test_a_session_without_files_says_so(scenario: Director) -> None:
+    scene, session, _ = await written(scenario)
     assert "has written no files" in await said(scene, f"files {session.id}")
     assert "It has written none." in await said(scene, f"files {session.id} report.md")
 
 
-async def test_hostile_names_stay_names(stage: Director) -> None:
+async def test_hostile_names_stay_names(scenario: Director) -> None:
     name = "<!channel> <@U0GRACE01> *b* `c` \u202e.md"
-    scene, session, _ = await written(stage, **{name: "x"})
+    scene, session, _ = await written(scenario, **{name: "x"})
     listed = await said(scene, f"files {session.id}")
     assert "\u202e" not in listed
     card = await scene.slack.message(OPS, lambda m: "session_log" in buttons(m))
@@ -170,8 +170,8 @@ async def test_hostile_names_stay_names(stage: Director) -> None:
     assert "\u202e" not in json.dumps(message, ensure_ascii=False)
 
 
-async def test_the_same_command_twice_posts_once(stage: Director) -> None:
-    scene, session, _ = await written(stage, **{"report.md": "well"})
+async def test_the_same_command_twice_posts_once(scenario: Director) -> None:
+    scene, session, _ = await written(scenario, **{"report.md": "well"})
     payload = {
         "command": "/agent",
         "text": f"files {session.id} report.md",
@@ -188,8 +188,8 @@ async def test_the_same_command_twice_posts_once(stage: Director) -> None:
     assert len(await uploads(scene)) == 1
 
 
-async def test_slack_that_is_slow_or_refuses_is_told_about(stage: Director) -> None:
-    scene, session, _ = await written(stage, **{"report.md": "well"})
+async def test_slack_that_is_slow_or_refuses_is_told_about(scenario: Director) -> None:
+    scene, session, _ = await written(scenario, **{"report.md": "well"})
     await scene.slack.fault("files.completeUploadExternal", error="missing_scope", times=1)
     assert "needs the scope `files:write`" in await said(scene, f"files {session.id} report.md")
     await scene.slack.fault("files.getUploadURLExternal", delay_s=2, times=1)

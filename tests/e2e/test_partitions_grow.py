@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from storage.keys import partition_of
 from supervisor.core.events import Actor
+from tests.support.scenario import Director
 from tests.support.scripted import calls, in_turn, says
-from tests.support.stage import Director
 
 ADA = Actor(id="api:ada", name="ada")
 
 
 async def test_sessions_of_new_partitions_are_advanced_by_a_process_that_was_there_before(
-    stage: Director,
+    scenario: Director,
 ) -> None:
-    scene = await stage(in_turn(calls(("note", {"words": "hello"})), says("Done.")), partitions=1)
+    scene = await scenario(in_turn(calls(("note", {"words": "hello"})), says("Done.")), partitions=1)
     flagman = scene.flagman
     before = await flagman.core.supervisor.launch("ops", "ship it", ADA)
     await scene.ended(before)

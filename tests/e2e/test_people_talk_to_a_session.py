@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from supervisor.core.state import Session
+from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, RANDOM, Json, Slack, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director, Scene
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 BOT_MENTION = "<@U0FLAGMAN1>"
@@ -20,8 +20,8 @@ async def question_of(scene: Scene, session: Session) -> Json:
     return await scene.slack.message(OPS, lambda m: "question_form" in buttons(m), card["ts"])
 
 
-async def test_a_reply_while_an_approval_is_open_is_context_for_the_model(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_reply_while_an_approval_is_open_is_context_for_the_model(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.post(GRACE, OPS, "mind the <b> & the gap", ask["thread_ts"])
@@ -33,8 +33,8 @@ async def test_a_reply_while_an_approval_is_open_is_context_for_the_model(stage:
     assert told(scene.model.requests[1])[-1] == "grace: mind the <b> & the gap"
 
 
-async def test_the_same_event_twice_is_heard_once(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_the_same_event_twice_is_heard_once(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.post(GRACE, OPS, "only once", ask["thread_ts"])
@@ -46,8 +46,8 @@ async def test_the_same_event_twice_is_heard_once(stage: Director) -> None:
     assert len(await scene.whispers(GRACE, thread_ts=ask["thread_ts"])) == 1
 
 
-async def test_a_late_repetition_of_pause_does_not_pause_again(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_late_repetition_of_pause_does_not_pause_again(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.post(ADA, OPS, f"{BOT_MENTION} pause", ask["thread_ts"])
@@ -60,8 +60,8 @@ async def test_a_late_repetition_of_pause_does_not_pause_again(stage: Director) 
     assert (await scene.flagman.core.supervisor.get(session.id)).pause is None
 
 
-async def test_a_reply_answers_the_question(stage: Director) -> None:
-    scene = await stage(in_turn(calls(asking("Which region?")), says("Done.")))
+async def test_a_reply_answers_the_question(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(asking("Which region?")), says("Done.")))
     session = await scene.launch()
     question = await question_of(scene, session)
     assert "Which region?" in texts(question)
@@ -74,8 +74,8 @@ async def test_a_reply_answers_the_question(stage: Director) -> None:
     assert not buttons(answered)
 
 
-async def test_an_option_answers_the_question_and_only_the_first_counts(stage: Director) -> None:
-    scene = await stage(in_turn(calls(asking("Which?", "<!channel>", "blue & white")), says("Done.")))
+async def test_an_option_answers_the_question_and_only_the_first_counts(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(asking("Which?", "<!channel>", "blue & white")), says("Done.")))
     session = await scene.launch()
     question = await question_of(scene, session)
     assert (await scene.slack.click(GRACE, OPS, question["ts"], "question_answer:1"))["ok"]
@@ -87,8 +87,8 @@ async def test_an_option_answers_the_question_and_only_the_first_counts(stage: D
     assert await scene.refused() == []
 
 
-async def test_the_answer_window_takes_any_text(stage: Director) -> None:
-    scene = await stage(in_turn(calls(asking("Which?", "a", "b")), says("Done.")))
+async def test_the_answer_window_takes_any_text(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(asking("Which?", "a", "b")), says("Done.")))
     session = await scene.launch()
     question = await question_of(scene, session)
     assert (await scene.slack.click(GRACE, OPS, question["ts"], "question_form"))["ok"]
@@ -98,8 +98,8 @@ async def test_the_answer_window_takes_any_text(stage: Director) -> None:
     assert results(scene.model.requests[1]) == ["neither\nnor"]
 
 
-async def test_mentions_steer_the_session_of_their_thread(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_mentions_steer_the_session_of_their_thread(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
 
@@ -123,8 +123,8 @@ async def test_mentions_steer_the_session_of_their_thread(stage: Director) -> No
     assert await scene.refused() == []
 
 
-async def test_a_mention_in_a_thread_launches_there(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_mention_in_a_thread_launches_there(scenario: Director) -> None:
+    scene = await scenario(ONE)
     parent = await scene.slack.post(GRACE, OPS, "the shop is slow")
     await scene.slack.post(GRACE, OPS, f"{BOT_MENTION} launch ops fix it", parent["ts"])
     card = await scene.slack.message(OPS, lambda m: "card:" in texts(m), parent["ts"])
@@ -135,8 +135,8 @@ async def test_a_mention_in_a_thread_launches_there(stage: Director) -> None:
     assert session.inbox[0].text == "careful"
 
 
-async def test_a_second_session_in_a_thread_has_a_thread_of_its_own(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_second_session_in_a_thread_has_a_thread_of_its_own(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.post(GRACE, OPS, f"{BOT_MENTION} launch ops something else", ask["thread_ts"])
@@ -147,8 +147,8 @@ async def test_a_second_session_in_a_thread_has_a_thread_of_its_own(stage: Direc
     await scene.flagman.session(lambda s: s.inbox, session.id)
 
 
-async def test_alone_with_the_bot(stage: Director, slack: Slack) -> None:
-    scene = await stage(in_turn(calls(asking("Sure?")), says("Done.")))
+async def test_alone_with_the_bot(scenario: Director, slack: Slack) -> None:
+    scene = await scenario(in_turn(calls(asking("Sure?")), says("Done.")))
     await slack.post(ADA, ADA_DM, "what can you do?")
     await slack.message(ADA_DM, lambda m: m.get("ephemeral") and "I don't know" in texts(m))
     first = await slack.post(ADA, ADA_DM, "launch ops tidy up")
@@ -161,9 +161,9 @@ async def test_alone_with_the_bot(stage: Director, slack: Slack) -> None:
 
 
 async def test_a_session_whose_channel_does_not_have_the_bot_shows_itself_to_its_launcher(
-    stage: Director, slack: Slack
+    scenario: Director, slack: Slack
 ) -> None:
-    scene = await stage(ONE)
+    scene = await scenario(ONE)
     answer = await slack.command(ADA, RANDOM, "launch ops ship it")
     assert answer["ok"], answer
     card = await slack.message(ADA_DM, lambda m: "card:" in texts(m))

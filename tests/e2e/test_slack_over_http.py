@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.playground.transport.http_mode import signature
+from tests.support.scenario import APPROVE, DENY, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, SIGNING_SECRET, Slack, buttons, texts
-from tests.support.stage import APPROVE, DENY, Director, Scene
 
 TWO = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("All done."))
 
 
 @pytest.fixture
-async def scene(stage: Director, slack: Slack) -> Scene:
-    found = await stage(TWO, slack_app_token=None)
+async def scene(scenario: Director, slack: Slack) -> Scene:
+    found = await scenario(TWO, slack_app_token=None)
     slack.playground.events_url = f"http://127.0.0.1:{found.flagman.config.port}/slack/events"
     return found
 

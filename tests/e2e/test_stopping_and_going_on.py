@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from supervisor.core.messages import ModelReply, ModelRequest
+from tests.support.scenario import APPROVE, Director
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 
@@ -34,10 +34,10 @@ class Thinking:
         return answer
 
 
-async def test_cancel_ends_a_running_command(stage: Director) -> None:
+async def test_cancel_ends_a_running_command(scenario: Director) -> None:
     command = "echo $$ > pid; sleep 300"
     rule = {"approvals": [{"tool": "shell", "mode": "allow"}]}
-    scene = await stage(in_turn(calls(("shell", {"command": command})), says("Done.")), persona=rule)
+    scene = await scenario(in_turn(calls(("shell", {"command": command})), says("Done.")), persona=rule)
     session = await scene.launch()
     file = scene.flagman.config.workspace_folder / session.id / "pid"
     pid = int(await wait_for(lambda: file.exists() and file.read_text().strip()))
@@ -51,8 +51,8 @@ async def test_cancel_ends_a_running_command(stage: Director) -> None:
     await scene.slack.message(OPS, lambda m: f"*Cancelled* by <@{ADA}>" in texts(m), card["ts"])
 
 
-async def test_cancel_gives_up_the_question_to_the_model(stage: Director) -> None:
-    scene = await stage(Thinking(says("too late")))
+async def test_cancel_gives_up_the_question_to_the_model(scenario: Director) -> None:
+    scene = await scenario(Thinking(says("too late")))
     session = await scene.launch()
     await wait_for(lambda: scene.model.requests)
     await scene.slack.command(ADA, OPS, f"cancel {session.id} enough")
@@ -62,9 +62,9 @@ async def test_cancel_gives_up_the_question_to_the_model(stage: Director) -> Non
     await scene.slack.message(OPS, lambda m: "enough" in texts(m), card["ts"])
 
 
-async def test_pause_while_the_model_thinks_keeps_its_answer(stage: Director) -> None:
+async def test_pause_while_the_model_thinks_keeps_its_answer(scenario: Director) -> None:
     model = Thinking(calls(("deploy", {"service": "shop"})), says("Done."))
-    scene = await stage(model)
+    scene = await scenario(model)
     session = await scene.launch()
     await wait_for(lambda: scene.model.requests)
     card = await scene.card(session)
@@ -85,8 +85,8 @@ async def test_pause_while_the_model_thinks_keeps_its_answer(stage: Director) ->
     assert len(scene.model.requests) == 2
 
 
-async def test_a_pause_holds_an_approved_call_back(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_pause_holds_an_approved_call_back(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.command(ADA, OPS, f"pause {session.id}")
@@ -98,8 +98,8 @@ async def test_a_pause_holds_an_approved_call_back(stage: Director) -> None:
     assert len(scene.runs("deploy")) == 1
 
 
-async def test_cancel_settles_what_waits(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_cancel_settles_what_waits(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.command(GRACE, OPS, f"cancel {session.id}")
@@ -110,8 +110,8 @@ async def test_cancel_settles_what_waits(stage: Director) -> None:
     assert scene.runs() == []
 
 
-async def test_an_old_resume_button_does_not_end_a_later_pause(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_an_old_resume_button_does_not_end_a_later_pause(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     await scene.waiting(session)
     await scene.slack.command(ADA, OPS, f"pause {session.id} first")
@@ -129,9 +129,9 @@ async def test_an_old_resume_button_does_not_end_a_later_pause(stage: Director) 
     assert (await scene.flagman.core.supervisor.get(session.id)).pause
 
 
-async def test_errors_in_a_row_stop_the_session_and_retry_goes_on(stage: Director) -> None:
+async def test_errors_in_a_row_stop_the_session_and_retry_goes_on(scenario: Director) -> None:
     wrong = calls(("deploy", {"nonsense": 1}))
-    scene = await stage(in_turn(wrong, wrong, wrong, says("Sorry.")))
+    scene = await scenario(in_turn(wrong, wrong, wrong, says("Sorry.")))
     session = await scene.launch()
     await scene.flagman.session(lambda s: s.waiting_for == "error_threshold_exceeded", session.id)
     halt = await scene.slack.message(

@@ -13,9 +13,9 @@ from handlers.projection.message_rows import Row
 from storage.projections import ProjectionStore
 from supervisor.core.state import Session
 from supervisor.session_log.verify import verify
+from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Json, wait_for
-from tests.support.stage import APPROVE, Director, Scene
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("All done."))
 SIGNING = "a-key-for-tests-only-0123456789abcdef"
@@ -57,8 +57,8 @@ async def settled(scene: Scene, session: Session) -> None:
     await wait_for(known, 8)
 
 
-async def test_it_is_there_and_verifies(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_it_is_there_and_verifies(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await ended(scene)
     await settled(scene, session)
     (message,) = await files(scene, session)
@@ -81,9 +81,9 @@ BROKEN: dict[str, Json] = {
 @pytest.mark.parametrize("method", [BEGIN, COMPLETE])
 @pytest.mark.parametrize("how", BROKEN)
 async def test_slack_in_trouble_delays_it_and_never_doubles_it(
-    stage: Director, how: str, method: str
+    scenario: Director, how: str, method: str
 ) -> None:
-    scene = await stage(ONE)
+    scene = await scenario(ONE)
     await scene.slack.fault(method, **BROKEN[how])
     session = await ended(scene)
     await settled(scene, session)
@@ -92,8 +92,8 @@ async def test_slack_in_trouble_delays_it_and_never_doubles_it(
     await scene.slack.message(OPS, lambda m: "All done." in str(m), card["ts"])
 
 
-async def test_a_worker_that_dies_after_it_was_shared_does_not_share_it_again(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_worker_that_dies_after_it_was_shared_does_not_share_it_again(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await ended(scene)
     await settled(scene, session)
     row = await row_of(scene, session)
@@ -110,10 +110,10 @@ async def test_a_worker_that_dies_after_it_was_shared_does_not_share_it_again(st
 
 
 async def test_without_the_scope_there_is_one_line_in_the_log_and_nothing_else_breaks(
-    stage: Director, caplog: pytest.LogCaptureFixture
+    scenario: Director, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "flagman")
-    scene = await stage(ONE)
+    scene = await scenario(ONE)
     await scene.slack.fault(BEGIN, error="missing_scope", times=9)
     for _ in range(3):
         session = await ended(scene)
@@ -126,8 +126,8 @@ async def test_without_the_scope_there_is_one_line_in_the_log_and_nothing_else_b
     assert "files:write" in lines[0]
 
 
-async def test_a_session_that_still_runs_has_none(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_session_that_still_runs_has_none(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     await scene.asked(session)
     assert await scene.slack.calls(BEGIN) == []

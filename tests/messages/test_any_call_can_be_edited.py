@@ -20,7 +20,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
 from tests.messages.sessions import texts
-from tests.support.stage import live_markup
+from tests.support.scenario import live_markup
 
 MASK = Masker()
 ROSTER = ("ops", "sre", "writer")

@@ -27,7 +27,7 @@ from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
 from tests.messages.families import ADDRESS, families, plan_calls
 from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
-from tests.support.stage import live_markup
+from tests.support.scenario import live_markup
 
 MASK = Masker()
 Known = tuple[Session, Family]

@@ -31,7 +31,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.messages.sessions import sessions, texts
-from tests.support.stage import live_markup
+from tests.support.scenario import live_markup
 
 MASK = Masker()
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}

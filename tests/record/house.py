@@ -19,9 +19,9 @@ from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.tools.builtin import builtin_tools
 from tests.record.written import KEY
+from tests.support.scenario import counted_tools, write_persona
 from tests.support.scripted import Behaviour, Scripted
 from tests.support.slack import wait_for
-from tests.support.stage import counted_tools, write_persona
 
 ADA, GRACE = Actor(id="slack:U0ADA0001", name="Ada"), Actor(id="slack:U0GRACE01", name="Grace")
 OPERATOR = Actor(id="cli:operator", name="operator")

@@ -12,7 +12,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.masked import masked_events
 from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, SID, by
-from tests.core.test_invariants_hold_for_any_interleaving import Interleaving as Machine
+from tests.core.session.test_invariants_hold_for_any_interleaving import Interleaving as Machine
 from tests.core.world import PERSONA
 from tests.record.written import KEY, written
 

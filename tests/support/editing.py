@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from supervisor.core.state import Session
+from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Json
-from tests.support.stage import Director, Scene
 
 EDIT = "call_edit"
 ONE = in_turn(calls(("deploy", {"service": "shop", "notes": "quick"})), says("Done."))
@@ -18,9 +18,9 @@ def asked(approvers: dict[str, Any]) -> dict[str, Any]:
     return {"approvals": [{"tool": "deploy", "mode": "ask", "approvers": approvers}]}
 
 
-async def begun(stage: Director, behave: Any = ONE, **more: Any) -> tuple[Scene, Session, Json]:
+async def begun(scenario: Director, behave: Any = ONE, **more: Any) -> tuple[Scene, Session, Json]:
     """The scene, the session that waits, and its approval message."""
-    scene = await stage(behave, **more)
+    scene = await scenario(behave, **more)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     return scene, await scene.waiting(session), ask

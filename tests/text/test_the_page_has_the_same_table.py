@@ -15,7 +15,7 @@ from supervisor.core.text import characters
 from supervisor.core.text.visible import visible
 from tests.text.test_hidden_characters_are_shown import ATTACKS, HIDDEN, ORDINARY
 
-STATIC = Path(__file__).parents[2] / "bot" / "playground" / "static"
+STATIC = Path(__file__).parents[2] / "bot" / "playground" / "static" / "text"
 HEAD = "// Made of supervisor/core/text/characters.py, which says what is in it; see tests/text.\n"
 SCRIPT = """
 import { visible } from "./visible.js";

@@ -36,6 +36,7 @@ from bot.playground.block_kit.schema import (
     at,
 )
 from bot.playground.errors import SlackError
+from bot.playground.store import Json
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
@@ -44,8 +45,6 @@ MARKDOWN_CHARACTERS = 12_000
 TABLE_CHARACTERS = 10_000
 VIEW_BYTES = 250_000
 MESSAGE_BYTES = 250_000
-
-Json = dict[str, Any]
 
 
 def _unique_actions(block: Json, pointer: str) -> Complaints:

@@ -8,8 +8,8 @@ from typing import Any
 from bot.playground import seed
 from bot.playground.errors import SlackError
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 
-Json = dict[str, Any]
 TRUE = ("1", "true", "True")
 
 

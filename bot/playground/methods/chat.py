@@ -5,7 +5,8 @@ from typing import Any
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
+from bot.playground.store import Json
 from bot.playground.workspace import new_id
 
 TEXT_CHARACTERS = 40_000

@@ -6,7 +6,8 @@ from typing import Any
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
+from bot.playground.store import Json
 from bot.playground.workspace import BEGINNING, FOREVER, as_ts, microseconds
 
 TIME = re.compile(r"^\d{1,12}(\.\d{1,6})?$")
@@ -125,7 +126,7 @@ async def list_all(call: Call) -> Json:
 
 
 async def list_of_user(call: Call) -> Json:
-    """`users.conversations`: where somebody, by default the bot, is a member."""
+    """`users.conversations`: the conversations of a user, by default of the bot."""
     workspace = call.playground.workspace
     user = call.person().id if call.text("user") else seed.BOT_USER
     channels = [channel for channel in _by_types(call) if workspace.is_member(channel.id, user)]

@@ -12,8 +12,9 @@ from aiohttp import BodyPartReader, web
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 from bot.playground.workspace import new_id
 
 LARGEST = 50 * 1024 * 1024

@@ -2,7 +2,8 @@
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
+from bot.playground.store import Json
 from bot.playground.workspace import JOINED
 
 

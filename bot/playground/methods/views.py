@@ -2,7 +2,8 @@
 
 from bot.playground.block_kit.blocks import check_view
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Json, Method
+from bot.playground.methods.call import Call, Method
+from bot.playground.store import Json
 from bot.playground.triggers import Trigger
 
 

@@ -9,8 +9,8 @@ from bot.playground.errors import Refused, SlackError
 from bot.playground.people import forms, payloads
 from bot.playground.people.members import People, outcome
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 
-Json = dict[str, Any]
 CHOSEN = {field for field, _ in forms.STATE_FIELDS.values()} - {"value"}
 TROUBLE = "We had some trouble connecting. Try again?"
 GONE = "This button is no longer in the message: it was changed in the meantime."

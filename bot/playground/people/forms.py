@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.playground.block_kit.elements import IN_INPUT, options_of
+from bot.playground.store import Json
 
-Json = dict[str, Any]
 Values = dict[str, dict[str, Json]]
 REQUIRED = "Please complete this required field."
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")

@@ -7,10 +7,10 @@ from bot.playground.errors import Refused, SlackError
 from bot.playground.people import payloads
 from bot.playground.people.input import as_sent, escaped
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 from bot.playground.transport.link import Ack
 from bot.playground.workspace import new_id
 
-Json = dict[str, Any]
 MESSAGE_CHARACTERS = 12_000
 FAILURES = {
     "not_connected": "Flagman is not connected.",
@@ -126,7 +126,7 @@ class People:
         return {"ok": True}
 
     def join(self, person: seed.Person, channel: seed.Channel, member: str, *, leave: bool) -> Json:
-        """Bring somebody, or the bot, into a channel or out of it."""
+        """Add a person or the bot to a channel, or remove them from it."""
         if member not in self._workspace.people or channel.is_im:
             raise Refused(404, "user_not_found", "There is no such person to add here.")
         was = self._workspace.is_member(channel.id, member)

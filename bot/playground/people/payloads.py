@@ -1,11 +1,9 @@
 """The bodies that Slack sends when a person does something."""
 
-from typing import Any
-
 from bot.playground import seed
 from bot.playground.playground import Playground
+from bot.playground.store import Json
 
-Json = dict[str, Any]
 # What an action copies from its element, next to what the person chose.
 COPIED = ("text", "value", "style", "placeholder", "initial_option", "url")
 

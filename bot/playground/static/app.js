@@ -1,16 +1,16 @@
 // Starts the page: who acts, where, and the keys and addresses that lead elsewhere.
 
-import * as api from "./api.js";
-import * as channel from "./channel.js";
-import { forget } from "./context.js";
+import * as api from "./state/api.js";
+import * as channel from "./panes/channel.js";
+import { forget } from "./state/context.js";
 import { byId, h } from "./dom.js";
-import "./modal.js";
-import * as sidebar from "./sidebar.js";
-import { actAs, channelById, complain, go, on, store } from "./store.js";
-import { openSwitcher } from "./switcher.js";
-import * as thread from "./thread.js";
-import "./toasts.js";
-import * as topbar from "./topbar.js";
+import "./panes/modal.js";
+import * as sidebar from "./panes/sidebar.js";
+import { actAs, channelById, complain, go, on, store } from "./state/store.js";
+import { openSwitcher } from "./panes/switcher.js";
+import * as thread from "./panes/thread.js";
+import "./panes/toasts.js";
+import * as topbar from "./panes/topbar.js";
 
 /** `/archives/C…/p1795…?thread_ts=…` or `#C…/ts`, as a place with a message to show; null if it is neither. */
 function placeOf(url) {

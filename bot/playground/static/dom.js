@@ -1,6 +1,6 @@
 // Builds elements. Text always becomes a text node: nothing here reads markup, so hostile text stays inert.
 
-import { visible } from "./visible.js";
+import { visible } from "./text/visible.js";
 
 // Attributes that people read or hear.
 const READ = new Set(["title", "alt", "placeholder", "aria-label"]);

@@ -6,8 +6,9 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Literal
 
 from bot.playground.hub import Hub
+from bot.playground.store import Json
 from bot.playground.transport.http_mode import HttpLink
-from bot.playground.transport.link import NOT_CONNECTED, Ack, Json, Kind, Link, Retry
+from bot.playground.transport.link import NOT_CONNECTED, Ack, Kind, Link, Retry
 from bot.playground.transport.socket_mode import SocketLinks
 
 Mode = Literal["socket", "http", "none"]

@@ -1,13 +1,11 @@
 """The Events API: what happened, wrapped as Slack wraps it, to an app that subscribed to it."""
 
 import time
-from typing import Any
 
 from bot.playground import seed
+from bot.playground.store import Json
 from bot.playground.transport.delivery import Delivery
 from bot.playground.workspace import Workspace, new_id
-
-Json = dict[str, Any]
 
 
 class Events:
@@ -50,7 +48,7 @@ class Events:
             self._send(kind, event)
 
     def joined(self, channel: seed.Channel, user: str, inviter: str | None) -> None:
-        """Somebody, or the bot, came into a channel."""
+        """Sends that a person or the bot joined a channel."""
         event = {
             "type": "member_joined_channel",
             "user": user,
@@ -64,7 +62,7 @@ class Events:
             self._send("member_joined_channel", event)
 
     def home_opened(self, user: str, channel: str, tab: str, view: Json | None) -> None:
-        """Somebody opened the app's home."""
+        """Sends that a person opened the app's home."""
         event = {
             "type": "app_home_opened",
             "user": user,

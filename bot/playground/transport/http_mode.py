@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.playground.transport.link import Ack, Json, Kind, Retry
+from bot.playground.store import Json
+from bot.playground.transport.link import Ack, Kind, Retry
 
 USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 

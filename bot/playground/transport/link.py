@@ -1,9 +1,10 @@
 """What a way to the app has to offer, whichever it is."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-Json = dict[str, Any]
+from bot.playground.store import Json
+
 Kind = Literal["events_api", "slash_commands", "interactive"]
 
 

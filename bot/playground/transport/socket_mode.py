@@ -12,7 +12,8 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.playground import seed
-from bot.playground.transport.link import NOT_CONNECTED, Ack, Json, Kind, Retry
+from bot.playground.store import Json
+from bot.playground.transport.link import NOT_CONNECTED, Ack, Kind, Retry
 
 TICKET_SECONDS = 30.0
 CONNECTIONS = 10

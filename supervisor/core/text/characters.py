@@ -2,7 +2,7 @@
 
 Written out, because what Python counts as such changes with its version, and a stored document must come out the
 same. From the Unicode Character Database 17.0: `DerivedCoreProperties.txt` (Default_Ignorable_Code_Point),
-`DerivedGeneralCategory.txt` and `emoji-data.txt`. `bot/playground/static/characters.js` is made of it.
+`DerivedGeneralCategory.txt` and `emoji-data.txt`. `bot/playground/static/text/characters.js` is made of it.
 """
 
 from __future__ import annotations

@@ -39,9 +39,5 @@ def person(by: str, name: str = "") -> str:
     return f"**{inline(name, 80)}** ({code(by, 80)})" if name and name != by else code(by, 80)
 
 
-def total_tokens(session: Session) -> int:
-    return session.total_usage.input_tokens + session.total_usage.output_tokens
-
-
 def is_unpriced(session: Session) -> bool:
     return session.unpriced or any(child.unpriced for child in session.children)

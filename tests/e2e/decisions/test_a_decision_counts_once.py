@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from supervisor.core.events import ApprovalDecided
+from tests.support.scenario import APPROVE, DENY, Director, Scene, call_row
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, KEN, LINUS, MARGARET, OPS, wait_for
-from tests.support.stage import APPROVE, DENY, Director, Scene, call_row
 
 EVERYBODY = (ADA, GRACE, LINUS, MARGARET, KEN)
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -21,8 +21,8 @@ async def decisions(scene: Scene, session_id: str) -> list[ApprovalDecided]:
 
 
 @pytest.mark.parametrize("webs", [1, 2])
-async def test_five_people_click_at_once_and_one_is_recorded(stage: Director, webs: int) -> None:
-    scene = await stage(ONE, webs=webs)
+async def test_five_people_click_at_once_and_one_is_recorded(scenario: Director, webs: int) -> None:
+    scene = await scenario(ONE, webs=webs)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     clicks = [scene.slack.click(who, OPS, ask["ts"], APPROVE) for who in EVERYBODY]
@@ -40,8 +40,8 @@ async def test_five_people_click_at_once_and_one_is_recorded(stage: Director, we
     assert not [row for row in rows if row.get("ephemeral")]
 
 
-async def test_a_double_click_of_one_person_decides_once(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_double_click_of_one_person_decides_once(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await asyncio.gather(*(scene.slack.click(ADA, OPS, ask["ts"], APPROVE) for _ in range(4)))
@@ -49,8 +49,8 @@ async def test_a_double_click_of_one_person_decides_once(stage: Director) -> Non
     assert len(await decisions(scene, session.id)) == len(scene.runs("deploy")) == 1
 
 
-async def test_a_click_on_an_old_picture_of_the_message_is_told_who_decided(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_click_on_an_old_picture_of_the_message_is_told_who_decided(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
@@ -64,10 +64,10 @@ async def test_a_click_on_an_old_picture_of_the_message_is_told_who_decided(stag
     assert len(await decisions(scene, session.id)) == len(scene.runs()) == 1
 
 
-async def test_two_people_deciding_two_rows_at_once_are_both_heard(stage: Director) -> None:
+async def test_two_people_deciding_two_rows_at_once_are_both_heard(scenario: Director) -> None:
     """Twenty times over, on two web processes."""
     two = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("Done."))
-    scene = await stage(two, webs=2, hands=2)
+    scene = await scenario(two, webs=2, hands=2)
 
     async def once() -> None:
         session = await scene.launch()
@@ -93,9 +93,9 @@ async def test_two_people_deciding_two_rows_at_once_are_both_heard(stage: Direct
     assert {row[3]["service"] for row in scene.runs()} == {"shop"}
 
 
-async def test_two_approvals_of_two_rows_at_once_are_both_heard(stage: Director) -> None:
+async def test_two_approvals_of_two_rows_at_once_are_both_heard(scenario: Director) -> None:
     two = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("Done."))
-    scene = await stage(two, webs=2, hands=2)
+    scene = await scenario(two, webs=2, hands=2)
     for round_ in range(1, 21):
         session = await scene.launch(f"round {round_}")
         (ask,) = await scene.asked(session)
@@ -117,8 +117,8 @@ def _block(session_id: str, position: int) -> str:
     return f"act:{session_id}:1.{position}"
 
 
-async def test_a_decision_reaches_the_model_in_its_own_words(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_decision_reaches_the_model_in_its_own_words(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], DENY))["ok"]

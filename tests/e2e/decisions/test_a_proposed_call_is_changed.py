@@ -9,15 +9,15 @@ from supervisor.core.events import ApprovalDecided, CallEdited
 from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.typed import tool
 from tests.support.editing import EDIT, begun, block_of, errors, recorded, save, window
+from tests.support.scenario import APPROVE, VIEW, Director, live_markup
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, LINUS, OPS, Json, texts, wait_for
-from tests.support.stage import APPROVE, VIEW, Director, live_markup
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c` <https://evil.example|x>"
 
 
-async def test_what_is_saved_is_what_runs(stage: Director) -> None:
-    scene, session, ask = await begun(stage)
+async def test_what_is_saved_is_what_runs(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario)
     view = await window(scene, ask, GRACE)
     assert block_of(view, "service")["element"]["initial_value"] == "shop"
     assert not block_of(view, "service")["optional"]
@@ -38,8 +38,8 @@ async def test_what_is_saved_is_what_runs(stage: Director) -> None:
     assert await scene.refused() == []
 
 
-async def test_the_full_call_shows_both_versions(stage: Director) -> None:
-    scene, session, ask = await begun(stage)
+async def test_the_full_call_shows_both_versions(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario)
     await save(scene, await window(scene, ask), service="bank")
     await scene.ended(session)
     await scene.settled(session)
@@ -50,8 +50,8 @@ async def test_the_full_call_shows_both_versions(stage: Director) -> None:
     )
 
 
-async def test_saved_as_it_was_is_an_approval_of_the_very_call(stage: Director) -> None:
-    scene, session, ask = await begun(stage)
+async def test_saved_as_it_was_is_an_approval_of_the_very_call(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario)
     assert (await save(scene, await window(scene, ask)))["ok"]
     ended = await scene.ended(session)
     assert await recorded(scene, session, CallEdited) == []
@@ -83,11 +83,11 @@ def everything(runs: list[Json]) -> Toolset:
     return {"everything": everything}
 
 
-async def test_every_kind_of_argument_has_its_input(stage: Director) -> None:
+async def test_every_kind_of_argument_has_its_input(scenario: Director) -> None:
     runs: list[Json] = []
     given = {"where": "dev", "count": 3, "names": ["a", "b"], "labels": {"x": "1"}}
     behave = in_turn(calls(("everything", given)), says("Done."))
-    scene, session, ask = await begun(stage, behave, tools=everything(runs))
+    scene, session, ask = await begun(scenario, behave, tools=everything(runs))
     view = await window(scene, ask)
     kinds = {b["label"]["text"]: b["element"]["type"] for b in view["blocks"] if b["type"] == "input"}
     assert kinds == {
@@ -129,8 +129,8 @@ async def test_every_kind_of_argument_has_its_input(stage: Director) -> None:
     ]
 
 
-async def test_what_does_not_fit_is_said_at_its_field(stage: Director) -> None:
-    scene, _, ask = await begun(stage, in_turn(calls(("fail", {"times": 3})), says("Done.")))
+async def test_what_does_not_fit_is_said_at_its_field(scenario: Director) -> None:
+    scene, _, ask = await begun(scenario, in_turn(calls(("fail", {"times": 3})), says("Done.")))
     view = await window(scene, ask)
     assert errors(view, await save(scene, view, times="12")) == {
         "times": "Input should be less than or equal to 9."
@@ -139,8 +139,8 @@ async def test_what_does_not_fit_is_said_at_its_field(stage: Director) -> None:
     assert scene.runs() == []
 
 
-async def test_an_ended_session_and_a_decided_call_cannot_be_changed(stage: Director) -> None:
-    scene, session, ask = await begun(stage)
+async def test_an_ended_session_and_a_decided_call_cannot_be_changed(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario)
     view = await window(scene, ask)
     assert (await scene.slack.click(GRACE, OPS, ask["ts"], APPROVE))["ok"]
     await scene.ended(session)
@@ -150,10 +150,10 @@ async def test_an_ended_session_and_a_decided_call_cannot_be_changed(stage: Dire
     assert "already approved by" in told["text"]
 
 
-async def test_what_is_too_long_or_secret_stays_as_it_is(stage: Director) -> None:
+async def test_what_is_too_long_or_secret_stays_as_it_is(scenario: Director) -> None:
     token = "xoxb-1234567890-abcdefghij"
     given = {"service": "shop " + token, "notes": "x" * 3001}
-    scene, session, ask = await begun(stage, in_turn(calls(("deploy", given)), says("Done.")))
+    scene, session, ask = await begun(scenario, in_turn(calls(("deploy", given)), says("Done.")))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], EDIT))["ok"]
     view = await scene.slack.view(ADA)
     shown = json.dumps(view)
@@ -165,19 +165,19 @@ async def test_what_is_too_long_or_secret_stays_as_it_is(stage: Director) -> Non
     assert f"flagman approve {session.id} 1.1 --edit" in shown
 
 
-async def test_the_rest_is_kept_to_the_letter(stage: Director) -> None:
+async def test_the_rest_is_kept_to_the_letter(scenario: Director) -> None:
     notes = "long " * 700 + "\n\u202e end \n"
     scene, session, ask = await begun(
-        stage, in_turn(calls(("deploy", {"service": " shop ", "notes": notes})), says("Done."))
+        scenario, in_turn(calls(("deploy", {"service": " shop ", "notes": notes})), says("Done."))
     )
     assert (await save(scene, await window(scene, ask), service="bank"))["ok"]
     await scene.ended(session)
     assert scene.runs("deploy")[0][3] == {"service": "bank", "notes": notes}
 
 
-async def test_hostile_values_are_inert(stage: Director) -> None:
+async def test_hostile_values_are_inert(scenario: Director) -> None:
     given = {"service": HOSTILE, "notes": HOSTILE + "\n# x"}
-    scene, session, ask = await begun(stage, in_turn(calls(("deploy", given)), says("Done.")))
+    scene, session, ask = await begun(scenario, in_turn(calls(("deploy", given)), says("Done.")))
     view = await window(scene, ask)
     assert live_markup(view["blocks"]) == set()
     assert (await save(scene, view, notes="<!here> " + HOSTILE))["ok"]
@@ -191,9 +191,9 @@ async def test_hostile_values_are_inert(stage: Director) -> None:
     assert live_markup((await scene.slack.view(ADA))["blocks"]) <= {f"<@{ADA}>"}
 
 
-async def test_one_of_several_calls_is_changed_and_the_others_stay(stage: Director) -> None:
+async def test_one_of_several_calls_is_changed_and_the_others_stay(scenario: Director) -> None:
     three = calls(*(("deploy", {"service": name}) for name in ("one", "two", "three")))
-    scene, session, ask = await begun(stage, in_turn(three, says("Done.")))
+    scene, session, ask = await begun(scenario, in_turn(three, says("Done.")))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], EDIT, block_id=f"act:{session.id}:1.2"))["ok"]
     assert (await save(scene, await scene.slack.view(ADA), service="second"))["ok"]
     await wait_for(lambda: scene.runs("deploy"))

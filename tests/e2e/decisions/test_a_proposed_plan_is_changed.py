@@ -12,9 +12,9 @@ from supervisor.core.events import CallEdited
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
 from tests.support.editing import begun, block_of, recorded, save, window
+from tests.support.scenario import VIEW, Director, Scene, live_markup, write_persona
 from tests.support.scripted import calls, in_turn, says, told
 from tests.support.slack import ADA, OPS, Json, texts
-from tests.support.stage import VIEW, Director, Scene, live_markup, write_persona
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c`"
 PLAN: dict[str, Any] = {
@@ -39,15 +39,15 @@ def planning(plan: dict[str, Any]) -> Any:
     return behave
 
 
-async def proposed(stage: Director, plan: dict[str, Any] = PLAN) -> tuple[Scene, Session, Json]:
+async def proposed(scenario: Director, plan: dict[str, Any] = PLAN) -> tuple[Scene, Session, Json]:
     rules = {"agents": ["*"], "approvals": [{"tool": "plan_tasks", "mode": "ask"}]}
     for name in ("writer", "hidden"):
-        write_persona(stage.personas, name)
-    return await begun(stage, planning(plan), persona={**rules, "agents": ["ops", "writer"]})
+        write_persona(scenario.personas, name)
+    return await begun(scenario, planning(plan), persona={**rules, "agents": ["ops", "writer"]})
 
 
-async def test_each_subtask_can_be_read_and_changed(stage: Director) -> None:
-    scene, session, ask = await proposed(stage)
+async def test_each_subtask_can_be_read_and_changed(scenario: Director) -> None:
+    scene, session, ask = await proposed(scenario)
     view = await window(scene, ask)
     assert block_of(view, "1. disk")["element"]["initial_value"] == "Look at the disk."
     assert [o["value"] for o in block_of(view, "who:0")["element"]["options"]] == ["ops", "writer"]
@@ -85,8 +85,8 @@ async def test_each_subtask_can_be_read_and_changed(stage: Director) -> None:
     assert await scene.refused() == []
 
 
-async def test_an_emptied_subtask_is_taken_out(stage: Director) -> None:
-    scene, session, ask = await proposed(stage)
+async def test_an_emptied_subtask_is_taken_out(scenario: Director) -> None:
+    scene, session, ask = await proposed(scenario)
     view = await window(scene, ask)
     wrong = await save(scene, view, **{"task:1": "  "})
     assert wrong["errors"] == {"after:2": "logs is taken out of the plan, so nothing can begin after it."}
@@ -107,26 +107,26 @@ async def test_an_emptied_subtask_is_taken_out(stage: Director) -> None:
     ],
 )
 async def test_what_cannot_be_carried_out_is_said_where_it_is_wrong(
-    stage: Director, changes: dict[str, Any], errors: dict[str, str]
+    scenario: Director, changes: dict[str, Any], errors: dict[str, str]
 ) -> None:
-    scene, session, ask = await proposed(stage)
+    scene, session, ask = await proposed(scenario)
     wrong = await save(scene, await window(scene, ask), **changes)
     assert wrong["errors"] == errors
     assert await recorded(scene, session, CallEdited) == []
 
 
-async def test_who_may_not_be_launched_is_no_option(stage: Director) -> None:
-    scene, _, ask = await proposed(stage)
+async def test_who_may_not_be_launched_is_no_option(scenario: Director) -> None:
+    scene, _, ask = await proposed(scenario)
     assert "hidden" not in json.dumps(await window(scene, ask))
 
 
-async def test_a_long_or_secret_task_stays_and_the_rest_can_be_changed(stage: Director) -> None:
+async def test_a_long_or_secret_task_stays_and_the_rest_can_be_changed(scenario: Director) -> None:
     token = "xoxb-1234567890-abcdefghij"
     subtasks = [
         {"id": "long", "persona": "ops", "task": "x" * 3001},
         {"id": "secret", "persona": "ops", "task": f"Use {token}."},
     ]
-    scene, session, ask = await proposed(stage, {"subtasks": subtasks})
+    scene, session, ask = await proposed(scenario, {"subtasks": subtasks})
     view = await window(scene, ask)
     assert token not in json.dumps(view)
     assert not [b for b in view["blocks"] if b["block_id"] in ("task:0", "task:1")]
@@ -136,10 +136,10 @@ async def test_a_long_or_secret_task_stays_and_the_rest_can_be_changed(stage: Di
     assert [(s.task, s.persona) for s in plan.subtasks] == [("x" * 3001, "ops"), (f"Use {token}.", "writer")]
 
 
-async def test_a_plan_of_fifty_is_changed_as_far_as_it_is_shown(stage: Director) -> None:
+async def test_a_plan_of_fifty_is_changed_as_far_as_it_is_shown(scenario: Director) -> None:
     subtasks = [{"id": f"part-{n}", "persona": "ops", "task": f"Do part {n}."} for n in range(50)]
     subtasks[49]["depends_on"] = ["part-3"]  # type: ignore[assignment]
-    scene, session, ask = await proposed(stage, {"subtasks": subtasks})
+    scene, session, ask = await proposed(scenario, {"subtasks": subtasks})
     view = await window(scene, ask)
     assert "22 further subtasks have no room here" in json.dumps(view)
     wrong = await save(scene, view, **{"task:3": ""})
@@ -154,9 +154,9 @@ async def test_a_plan_of_fifty_is_changed_as_far_as_it_is_shown(stage: Director)
     await scene.ended(session)
 
 
-async def test_hostile_tasks_are_inert(stage: Director) -> None:
+async def test_hostile_tasks_are_inert(scenario: Director) -> None:
     subtasks = [{"id": "one", "persona": "ops", "task": HOSTILE}]
-    scene, session, ask = await proposed(stage, {"subtasks": subtasks})
+    scene, session, ask = await proposed(scenario, {"subtasks": subtasks})
     view = await window(scene, ask)
     assert live_markup(view["blocks"]) == set()
     assert (await save(scene, view, **{"task:0": f"{HOSTILE} <!here>"}))["ok"]
@@ -165,9 +165,9 @@ async def test_hostile_tasks_are_inert(stage: Director) -> None:
     assert live_markup(next(row for row in rows if row["ts"] == ask["ts"])) <= {f"<@{ADA}>"}
 
 
-async def test_one_sub_agent_can_be_chosen_from_those_allowed(stage: Director) -> None:
+async def test_one_sub_agent_can_be_chosen_from_those_allowed(scenario: Director) -> None:
     rules = {"agents": ["ops", "writer"], "approvals": [{"tool": "launch_agent", "mode": "ask"}]}
-    write_persona(stage.personas, "writer")
+    write_persona(scenario.personas, "writer")
 
     def behave(request: ModelRequest) -> ModelReply:
         if "ship it" in told(request)[0]:
@@ -175,7 +175,7 @@ async def test_one_sub_agent_can_be_chosen_from_those_allowed(stage: Director) -
             return in_turn(launch, says("All done."))(request)  # type: ignore[return-value]
         return says("Done.")
 
-    scene, session, ask = await begun(stage, behave, persona=rules)
+    scene, session, ask = await begun(scenario, behave, persona=rules)
     view = await window(scene, ask)
     assert [o["text"]["text"] for o in block_of(view, "persona")["element"]["options"]] == ["ops", "writer"]
     assert (await save(scene, view, persona="writer"))["ok"]

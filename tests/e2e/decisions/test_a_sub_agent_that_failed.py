@@ -10,7 +10,10 @@ import pytest
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
-from tests.support.company import (
+from tests.support.scenario import APPROVE, Director, Scene, live_markup
+from tests.support.scripted import Behaviour, calls, results, says
+from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
+from tests.support.subagents import (
     CHILD_RETRY,
     CHILD_SKIP,
     CHILD_STOP,
@@ -22,9 +25,6 @@ from tests.support.company import (
     row_of,
     subtask,
 )
-from tests.support.scripted import Behaviour, calls, results, says
-from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director, Scene, live_markup
 
 pytestmark = pytest.mark.usefixtures("partitions")
 
@@ -75,8 +75,8 @@ async def approve(scene: Scene, session: Session, name: str) -> None:
     assert (await scene.slack.click(ADA, OPS, shown["ts"], APPROVE, block_id=row_of(shown, part)))["ok"]
 
 
-async def test_retry(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, ASKS, parts(times=1))
+async def test_retry(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, ASKS, parts(times=1))
     session = await scene.launch()
     shown = await board(scene, session, "look", "failed. What next?", "is *down*", "2 decisions wait")
     assert live_markup([b for b in shown["blocks"] if "down" in str(b)]) == set()
@@ -93,8 +93,8 @@ async def test_retry(stage: Director, tmp_path: Path) -> None:
     assert any("3/3 done" in texts(row) for row in await quiet(scene))
 
 
-async def test_go_on_without(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, ASKS, parts(times=9))
+async def test_go_on_without(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
     shown = await board(scene, session, "failed. What next?")
     assert (await scene.slack.click(ADA, OPS, shown["ts"], CHILD_SKIP))["ok"]
@@ -106,8 +106,8 @@ async def test_go_on_without(stage: Director, tmp_path: Path) -> None:
     assert "skipped: it needs look" in texts(card)
 
 
-async def test_stop_the_rest(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, ASKS, parts(times=9))
+async def test_stop_the_rest(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
     shown = await board(scene, session, "2 decisions wait")
     shop = await child(scene, session, "shop")
@@ -119,8 +119,8 @@ async def test_stop_the_rest(stage: Director, tmp_path: Path) -> None:
     assert any("No longer needed" in texts(row) for row in await quiet(scene))
 
 
-async def test_the_card_says_what_to_do_and_who_failed(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, plan(subtask("look"), on_failure="ask"), parts(times=9))
+async def test_the_card_says_what_to_do_and_who_failed(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, plan(subtask("look"), on_failure="ask"), parts(times=9))
     session = await scene.launch()
     await board(scene, session, "1 decision waits")
     words = "look failed: retry, go on without, or stop the rest"
@@ -129,8 +129,10 @@ async def test_the_card_says_what_to_do_and_who_failed(stage: Director, tmp_path
     assert "channel" not in {markup.strip("<!>") for markup in live_markup(card["blocks"])}
 
 
-async def test_a_double_click_and_a_stale_one_are_told_who_decided(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, ASKS, parts(times=1), webs=2)
+async def test_a_double_click_and_a_stale_one_are_told_who_decided(
+    scenario: Director, tmp_path: Path
+) -> None:
+    scene = await coordinated(scenario, tmp_path, ASKS, parts(times=1), webs=2)
     session = await scene.launch()
     shown = await board(scene, session, "failed. What next?")
     clicks = [scene.slack.click_stale(user, OPS, shown, CHILD_RETRY) for user in (ADA, GRACE)]
@@ -147,9 +149,9 @@ async def test_a_double_click_and_a_stale_one_are_told_who_decided(stage: Direct
 
 @pytest.mark.parametrize("cancel", ["on the card", "by command"])
 async def test_a_cancelled_coordinator_leaves_no_live_button(
-    stage: Director, tmp_path: Path, cancel: str
+    scenario: Director, tmp_path: Path, cancel: str
 ) -> None:
-    scene = await coordinated(stage, tmp_path, ASKS, parts(times=9))
+    scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
     shown = await board(scene, session, "2 decisions wait")
     shop = await child(scene, session, "shop")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from tests.support.scenario import ALL, APPROVE, DENY, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import ALL, APPROVE, DENY, Director, Scene
 
 
 def rows_of(ask: Json) -> list[str]:
@@ -25,9 +25,9 @@ async def all_asked(scene: Scene, thread_ts: str, count: int) -> list[Json]:
 
 
 @pytest.mark.parametrize("count", [18, 50])
-async def test_every_call_is_shown_and_decided_alone(stage: Director, count: int) -> None:
+async def test_every_call_is_shown_and_decided_alone(scenario: Director, count: int) -> None:
     proposed = [("deploy", {"service": f"s{n:02}", "notes": "n" * 300}) for n in range(count)]
-    scene = await stage(in_turn(calls(*proposed), says("Done.")), webs=2)
+    scene = await scenario(in_turn(calls(*proposed), says("Done.")), webs=2)
     session = await scene.launch()
     card = await scene.card(session)
     asks = await all_asked(scene, card["ts"], count)
@@ -49,9 +49,9 @@ async def test_every_call_is_shown_and_decided_alone(stage: Director, count: int
     assert await scene.refused() == []
 
 
-async def test_approve_all_takes_the_calls_of_its_message(stage: Director) -> None:
+async def test_approve_all_takes_the_calls_of_its_message(scenario: Director) -> None:
     proposed = [("deploy", {"service": f"s{n:02}"}) for n in range(18)]
-    scene = await stage(in_turn(calls(*proposed), says("Done.")))
+    scene = await scenario(in_turn(calls(*proposed), says("Done.")))
     session = await scene.launch()
     for ask in await all_asked(scene, (await scene.card(session))["ts"], 18):
         number = buttons(ask)[ALL]["text"]["text"].removeprefix("Approve all ")
@@ -61,9 +61,9 @@ async def test_approve_all_takes_the_calls_of_its_message(stage: Director) -> No
     assert len(scene.runs("deploy")) == 18
 
 
-async def test_more_calls_than_are_sensible_are_refused_to_the_model(stage: Director) -> None:
+async def test_more_calls_than_are_sensible_are_refused_to_the_model(scenario: Director) -> None:
     proposed = [("note", {"words": str(n)}) for n in range(60)]
-    scene = await stage(
+    scene = await scenario(
         in_turn(calls(*proposed), says("Done.")), persona={"budgets": {"error_threshold": 99}}
     )
     session = await scene.launch()
@@ -73,9 +73,9 @@ async def test_more_calls_than_are_sensible_are_refused_to_the_model(stage: Dire
     assert len(scene.runs("note")) == 50
 
 
-async def test_allowed_calls_run_while_others_wait(stage: Director) -> None:
+async def test_allowed_calls_run_while_others_wait(scenario: Director) -> None:
     three = calls(("note", {"words": "a"}), ("deploy", {"service": "shop"}), ("nonsense", {}))
-    scene = await stage(in_turn(three, says("Done.")))
+    scene = await scenario(in_turn(three, says("Done.")))
     session = await scene.launch()
     await scene.waiting(session)
     assert [row[0] for row in scene.runs()] == ["note"]

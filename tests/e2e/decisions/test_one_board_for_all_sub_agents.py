@@ -8,7 +8,10 @@ from pathlib import Path
 
 from supervisor.core.events import ApprovalDecided
 from supervisor.core.state import Session
-from tests.support.company import (
+from tests.support.scenario import APPROVE, DENY, VIEW, Director, Scene
+from tests.support.scripted import calls, in_turn, results, says
+from tests.support.slack import ADA, BOT, GRACE, KEN, OPS, Json, buttons, texts
+from tests.support.subagents import (
     board,
     child,
     coordinated,
@@ -17,9 +20,6 @@ from tests.support.company import (
     row_of,
     subtask,
 )
-from tests.support.scripted import calls, in_turn, results, says
-from tests.support.slack import ADA, BOT, GRACE, KEN, OPS, Json, buttons, texts
-from tests.support.stage import APPROVE, DENY, VIEW, Director, Scene
 
 THREE = plan(subtask("shop"), subtask("bank"), subtask("mail"))
 PARTS = {name: deploys(name) for name in ("shop", "bank", "mail")}
@@ -34,8 +34,8 @@ async def decisions(scene: Scene, session: Session) -> list[tuple[str, str]]:
     return [(event.by, event.verdict) for event in events if isinstance(event, ApprovalDecided)]
 
 
-async def test_on_the_board_in_the_thread_and_denied(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, THREE, PARTS)
+async def test_on_the_board_in_the_thread_and_denied(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, THREE, PARTS)
     session = await scene.launch()
     shop, bank, mail = [await child(scene, session, name) for name in PARTS]
     shown = await board(scene, session, "3 decisions wait", *(f"service: {name}" for name in PARTS))
@@ -66,8 +66,8 @@ async def test_on_the_board_in_the_thread_and_denied(stage: Director, tmp_path: 
     assert await scene.refused() == []
 
 
-async def test_two_at_once_on_the_same_row(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS, webs=2)
+async def test_two_at_once_on_the_same_row(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), PARTS, webs=2)
     session = await scene.launch()
     shown = await board(scene, session, "1 decision waits")
     shop = await child(scene, session, "shop")
@@ -85,8 +85,8 @@ async def test_two_at_once_on_the_same_row(stage: Director, tmp_path: Path) -> N
     assert f"already approved by <@{winner.removeprefix('slack:')}>" in told["text"]
 
 
-async def test_a_stale_row_says_who_decided(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS)
+async def test_a_stale_row_says_who_decided(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), PARTS)
     session = await scene.launch()
     old = await board(scene, session, "1 decision waits")
     shop = await child(scene, session, "shop")
@@ -99,9 +99,9 @@ async def test_a_stale_row_says_who_decided(stage: Director, tmp_path: Path) -> 
     assert f"already approved by <@{GRACE}>" in told["text"]
 
 
-async def test_whoever_may_not_is_told_so_and_the_quorum_is_shown(stage: Director, tmp_path: Path) -> None:
+async def test_whoever_may_not_is_told_so_and_the_quorum_is_shown(scenario: Director, tmp_path: Path) -> None:
     rule = {"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE, KEN], "quorum": 2}}
-    scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS, worker={"approvals": [rule]})
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), PARTS, worker={"approvals": [rule]})
     session = await scene.launch()
     shown = await board(scene, session, f"Approvers: <@{GRACE}>, <@{KEN}>", "0 of 2 approvals")
     shop = await child(scene, session, "shop")
@@ -116,11 +116,11 @@ async def test_whoever_may_not_is_told_so_and_the_quorum_is_shown(stage: Directo
     assert [by for by, _ in await decisions(scene, shop)] == [f"slack:{GRACE}", f"slack:{KEN}"]
 
 
-async def test_a_question_is_answered_on_the_board(stage: Director, tmp_path: Path) -> None:
+async def test_a_question_is_answered_on_the_board(scenario: Director, tmp_path: Path) -> None:
     asks = in_turn(
         calls(("ask_human", {"question": "Which host?", "options": ["red", "blue"]})), says("Good.")
     )
-    scene = await coordinated(stage, tmp_path, plan(subtask("look")), {"look": asks})
+    scene = await coordinated(scenario, tmp_path, plan(subtask("look")), {"look": asks})
     session = await scene.launch()
     shown = await board(scene, session, "look", "Which host?")
     assert (await scene.slack.click(ADA, OPS, shown["ts"], "question_answer:1"))["ok"]
@@ -130,10 +130,10 @@ async def test_a_question_is_answered_on_the_board(stage: Director, tmp_path: Pa
     assert "blue" in str([results(request) for request in scene.model.requests])
 
 
-async def test_one_that_was_stopped_goes_on_from_the_board(stage: Director, tmp_path: Path) -> None:
+async def test_one_that_was_stopped_goes_on_from_the_board(scenario: Director, tmp_path: Path) -> None:
     notes = in_turn(calls(("note", {"words": "seen"})), says("Noted."))
     scene = await coordinated(
-        stage, tmp_path, plan(subtask("look")), {"look": notes}, worker={"budgets": {"max_steps": 1}}
+        scenario, tmp_path, plan(subtask("look")), {"look": notes}, worker={"budgets": {"max_steps": 1}}
     )
     session = await scene.launch()
     shown = await board(scene, session, "look", "paused: budget limit reached", "1 of 1 steps")
@@ -143,9 +143,9 @@ async def test_one_that_was_stopped_goes_on_from_the_board(stage: Director, tmp_
 
 
 async def test_a_reply_to_the_coordinator_is_for_when_its_sub_agents_have_ended(
-    stage: Director, tmp_path: Path
+    scenario: Director, tmp_path: Path
 ) -> None:
-    scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS)
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), PARTS)
     session = await scene.launch()
     shown = await board(scene, session, "1 decision waits")
     await scene.slack.post(ADA, OPS, "mind the gap", shown["thread_ts"])
@@ -153,10 +153,10 @@ async def test_a_reply_to_the_coordinator_is_for_when_its_sub_agents_have_ended(
     assert "it reads it when its sub-agents have ended" in told["text"]
 
 
-async def test_what_does_not_fit_is_counted_and_moves_up(stage: Director, tmp_path: Path) -> None:
+async def test_what_does_not_fit_is_counted_and_moves_up(scenario: Director, tmp_path: Path) -> None:
     names = [f"part-{n}" for n in range(9)]
     parts = {name: deploys(name) for name in names}
-    scene = await coordinated(stage, tmp_path, plan(*map(subtask, names)), parts)
+    scene = await coordinated(scenario, tmp_path, plan(*map(subtask, names)), parts)
     session = await scene.launch()
     shown = await board(scene, session, "9 decisions wait", "2 more, from <http")
     rows = [b["block_id"] for b in shown["blocks"] if b["block_id"].startswith("act:")]
@@ -166,10 +166,10 @@ async def test_what_does_not_fit_is_counted_and_moves_up(stage: Director, tmp_pa
     assert [b["block_id"] for b in shown["blocks"] if b["block_id"].startswith("act:")][:6] == rows[1:]
 
 
-async def test_no_board_where_nobody_asks(stage: Director, tmp_path: Path) -> None:
+async def test_no_board_where_nobody_asks(scenario: Director, tmp_path: Path) -> None:
     notes = in_turn(calls(("note", {"words": "seen"})), says("Noted."))
     scene = await coordinated(
-        stage, tmp_path, plan(subtask("one"), subtask("two", "one")), {"one": notes, "two": notes}
+        scenario, tmp_path, plan(subtask("one"), subtask("two", "one")), {"one": notes, "two": notes}
     )
     session = await scene.ended(await scene.launch())
     card = await scene.slack.message(OPS, lambda m: session.id in texts(m) and "2/2 done" in texts(m))
@@ -179,14 +179,14 @@ async def test_no_board_where_nobody_asks(stage: Director, tmp_path: Path) -> No
 
 
 async def test_what_sub_agents_of_sub_agents_ask_is_on_the_same_board(
-    stage: Director, tmp_path: Path
+    scenario: Director, tmp_path: Path
 ) -> None:
     parts = {
         "team": in_turn(plan(subtask("shop"), subtask("bank")), says("Both are out.")),
         "shop": deploys("shop"),
         "bank": deploys("bank"),
     }
-    scene = await coordinated(stage, tmp_path, plan(subtask("team", persona="lead")), parts)
+    scene = await coordinated(scenario, tmp_path, plan(subtask("team", persona="lead")), parts)
     session = await scene.launch()
     shown = await board(scene, session, "team › shop", "team › bank")
     team = await child(scene, session, "team")
@@ -205,10 +205,10 @@ async def test_what_sub_agents_of_sub_agents_ask_is_on_the_same_board(
     await board(scene, session, "Nothing waits for a decision.")
 
 
-async def test_it_changes_at_most_once_a_second(stage: Director, tmp_path: Path) -> None:
+async def test_it_changes_at_most_once_a_second(scenario: Director, tmp_path: Path) -> None:
     names = [f"part-{n}" for n in range(6)]
     parts = {name: deploys(name) for name in names}
-    scene = await coordinated(stage, tmp_path, plan(*map(subtask, names)), parts)
+    scene = await coordinated(scenario, tmp_path, plan(*map(subtask, names)), parts)
     session = await scene.launch()
     shown = await board(scene, session, "6 decisions wait")
     for part in [await child(scene, session, name) for name in names]:
@@ -221,8 +221,8 @@ async def test_it_changes_at_most_once_a_second(stage: Director, tmp_path: Path)
     assert all(later - sooner > 0.85 for sooner, later in pairwise(moments))
 
 
-async def test_each_has_a_thread_of_its_own_with_links_both_ways(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, plan(subtask("shop")), PARTS)
+async def test_each_has_a_thread_of_its_own_with_links_both_ways(scenario: Director, tmp_path: Path) -> None:
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), PARTS)
     begun = await scene.slack.post(ADA, OPS, "please")
     await scene.slack.post(ADA, OPS, f"<@{BOT}> launch ops ship it", begun["ts"])
     shop = await scene.flagman.session(lambda s: s.lineage)
@@ -239,8 +239,10 @@ async def test_each_has_a_thread_of_its_own_with_links_both_ways(stage: Director
     )
 
 
-async def test_an_address_is_asked_for_once_and_missed_without_harm(stage: Director, tmp_path: Path) -> None:
-    scene = await coordinated(stage, tmp_path, THREE, PARTS)
+async def test_an_address_is_asked_for_once_and_missed_without_harm(
+    scenario: Director, tmp_path: Path
+) -> None:
+    scene = await coordinated(scenario, tmp_path, THREE, PARTS)
     session = await scene.launch()
     shown = await board(scene, session, "3 decisions wait", "|shop>", "|bank>", "|mail>")
     for name in PARTS:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from supervisor.core.events import ApprovalDecided
+from tests.support.scenario import ALL, APPROVE, DENY, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, KEN, LINUS, MARGARET, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import ALL, APPROVE, DENY, Director, Scene
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 TWO = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("Done."))
@@ -29,8 +29,8 @@ async def turned_away(scene: Scene, user: str, ask: Json, button: str = APPROVE,
     return str(told[-1]["text"])
 
 
-async def test_only_named_people(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(users=[GRACE, LINUS]))
+async def test_only_named_people(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(users=[GRACE, LINUS]))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert f"Approvers: <@{GRACE}>, <@{LINUS}>" in texts(ask)
@@ -46,8 +46,8 @@ async def test_only_named_people(stage: Director) -> None:
     assert len(scene.runs("deploy")) == 1
 
 
-async def test_only_members_of_a_user_group(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(groups=["leads"]))
+async def test_only_members_of_a_user_group(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(groups=["leads"]))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert "a member of leads" in await turned_away(scene, ADA, ask)
@@ -57,8 +57,8 @@ async def test_only_members_of_a_user_group(stage: Director) -> None:
     assert await recorded(scene, session.id) == [(f"slack:{MARGARET}", "approve", "group:leads")]
 
 
-async def test_a_group_that_slack_does_not_name_right_now_lets_nobody_through(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(groups=["leads"]))
+async def test_a_group_that_slack_does_not_name_right_now_lets_nobody_through(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(groups=["leads"]))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.fault("usergroups.users.list", error="internal_error")
@@ -68,8 +68,8 @@ async def test_a_group_that_slack_does_not_name_right_now_lets_nobody_through(st
     await scene.ended(session)
 
 
-async def test_two_have_to_agree_and_the_first_sees_one_of_two(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(quorum=2))
+async def test_two_have_to_agree_and_the_first_sees_one_of_two(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(quorum=2))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert "0 of 2 approvals" in texts(ask)
@@ -87,8 +87,8 @@ async def test_two_have_to_agree_and_the_first_sees_one_of_two(stage: Director) 
     assert any(f"Approved by <@{ADA}>, <@{KEN}>" in texts(row) for row in rows)
 
 
-async def test_one_denial_is_enough_where_two_have_to_agree(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(quorum=2))
+async def test_one_denial_is_enough_where_two_have_to_agree(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(quorum=2))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
@@ -101,8 +101,8 @@ async def test_one_denial_is_enough_where_two_have_to_agree(stage: Director) -> 
     assert any(f"Denied by <@{KEN}>" in texts(row) for row in rows)
 
 
-async def test_who_launched_it_may_not_approve_it(stage: Director) -> None:
-    scene = await stage(ONE, persona=approvals(exclude_requester=True))
+async def test_who_launched_it_may_not_approve_it(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=approvals(exclude_requester=True))
     session = await scene.launch(user=ADA)
     (ask,) = await scene.asked(session)
     assert "requester can't approve" in texts(ask)
@@ -113,8 +113,8 @@ async def test_who_launched_it_may_not_approve_it(stage: Director) -> None:
     assert len(scene.runs("deploy")) == 1
 
 
-async def test_approve_all_where_one_person_may(stage: Director) -> None:
-    scene = await stage(TWO, persona=approvals(users=[GRACE]))
+async def test_approve_all_where_one_person_may(scenario: Director) -> None:
+    scene = await scenario(TWO, persona=approvals(users=[GRACE]))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert "You may not decide" in await turned_away(scene, ADA, ask, ALL)
@@ -123,27 +123,27 @@ async def test_approve_all_where_one_person_may(stage: Director) -> None:
     assert len(await recorded(scene, session.id)) == len(scene.runs("deploy")) == 2
 
 
-async def test_no_approve_all_where_two_have_to_agree(stage: Director) -> None:
-    scene = await stage(TWO, persona=approvals(quorum=2))
+async def test_no_approve_all_where_two_have_to_agree(scenario: Director) -> None:
+    scene = await scenario(TWO, persona=approvals(quorum=2))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert ALL not in buttons(ask)
 
 
-async def test_no_approve_all_over_calls_of_different_approvers(stage: Director) -> None:
+async def test_no_approve_all_over_calls_of_different_approvers(scenario: Director) -> None:
     rules = [
         {"tool": "deploy", "when": {"service": who}, "mode": "ask", "approvers": {"users": [user]}}
         for who, user in (("shop", ADA), ("bank", GRACE))
     ]
-    scene = await stage(TWO, persona={"approvals": rules})
+    scene = await scenario(TWO, persona={"approvals": rules})
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert ALL not in buttons(ask)
     assert (await scene.waiting(session)).calls_in("awaiting")
 
 
-async def test_approve_all_on_an_old_picture_changes_nothing_that_was_decided(stage: Director) -> None:
-    scene = await stage(TWO)
+async def test_approve_all_on_an_old_picture_changes_nothing_that_was_decided(scenario: Director) -> None:
+    scene = await scenario(TWO)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(KEN, OPS, ask["ts"], DENY))["ok"]
@@ -155,9 +155,9 @@ async def test_approve_all_on_an_old_picture_changes_nothing_that_was_decided(st
     assert scene.runs() == []
 
 
-async def test_a_denied_form_says_why_in_plain_words(stage: Director) -> None:
+async def test_a_denied_form_says_why_in_plain_words(scenario: Director) -> None:
     """Decided by somebody else while the window for the reason was open."""
-    scene = await stage(ONE)
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(KEN, OPS, ask["ts"], DENY))["ok"]

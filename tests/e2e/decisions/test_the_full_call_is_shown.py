@@ -7,9 +7,9 @@ import json
 import pytest
 
 from handlers.blocks.text import argument_text
+from tests.support.scenario import APPROVE, VIEW, Director
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, Slack, buttons, texts, wait_for
-from tests.support.stage import APPROVE, VIEW, Director
 
 HOSTILE = "rm -rf <!channel> `x` *b* \u202e\x1b[2K <https://evil|ok> 🙂 "
 
@@ -31,10 +31,10 @@ async def every_page(slack: Slack, user: str, view: Json) -> str:
 
 
 @pytest.mark.parametrize("length", [200, 5_000, 60_000])
-async def test_every_character_is_within_reach(stage: Director, length: int) -> None:
+async def test_every_character_is_within_reach(scenario: Director, length: int) -> None:
     notes = "".join(f"{n} {HOSTILE}" for n in range(length // 10))[:length]
     arguments = {"service": "shop", "notes": notes}
-    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    scene = await scenario(in_turn(calls(("deploy", arguments)), says("Done.")))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     full = argument_text(arguments)
@@ -50,9 +50,9 @@ async def test_every_character_is_within_reach(stage: Director, length: int) -> 
     assert await scene.refused() == []
 
 
-async def test_the_full_call_stays_within_reach_after_the_decision(stage: Director) -> None:
+async def test_the_full_call_stays_within_reach_after_the_decision(scenario: Director) -> None:
     arguments = {"service": "shop", "notes": "n" * 5_000}
-    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    scene = await scenario(in_turn(calls(("deploy", arguments)), says("Done.")))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
@@ -63,9 +63,9 @@ async def test_the_full_call_stays_within_reach_after_the_decision(stage: Direct
     assert await every_page(scene.slack, GRACE, view) == argument_text(arguments)
 
 
-async def test_next_pressed_twice_turns_one_page_and_nobody_is_alarmed(stage: Director) -> None:
+async def test_next_pressed_twice_turns_one_page_and_nobody_is_alarmed(scenario: Director) -> None:
     arguments = {"service": "shop", "notes": "n" * 60_000}
-    scene = await stage(in_turn(calls(("deploy", arguments)), says("Done.")))
+    scene = await scenario(in_turn(calls(("deploy", arguments)), says("Done.")))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.click(GRACE, OPS, ask["ts"], VIEW)

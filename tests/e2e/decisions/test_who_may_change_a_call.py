@@ -10,16 +10,16 @@ import pytest
 
 from supervisor.core.events import ApprovalDecided, CallEdited
 from tests.support.editing import EDIT, asked, begun, errors, recorded, save, submission, window
+from tests.support.scenario import APPROVE, Director
 from tests.support.slack import ADA, GRACE, LINUS, OPS, Json, buttons, texts
-from tests.support.stage import APPROVE, Director
 
 
-async def test_what_policy_denies_is_refused_in_the_window(stage: Director) -> None:
+async def test_what_policy_denies_is_refused_in_the_window(scenario: Director) -> None:
     rules = [
         {"tool": "deploy", "when": {"service": "bank*"}, "mode": "deny", "reason": "Not the bank."},
         {"tool": "deploy", "mode": "ask"},
     ]
-    scene, session, ask = await begun(stage, persona={"approvals": rules})
+    scene, session, ask = await begun(scenario, persona={"approvals": rules})
     view = await window(scene, ask)
     wrong = await save(scene, view, notes="x", service="bank-eu")
     assert errors(view, wrong) == {"service": "Policy forbids this call. Not the bank."}
@@ -37,8 +37,8 @@ BANK_NEEDS_GRACE = {
 }
 
 
-async def test_a_change_that_is_for_others_waits_for_them(stage: Director) -> None:
-    scene, session, ask = await begun(stage, persona=BANK_NEEDS_GRACE)
+async def test_a_change_that_is_for_others_waits_for_them(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario, persona=BANK_NEEDS_GRACE)
     assert (await save(scene, await window(scene, ask), service="bank"))["ok"]
     assert "others have to approve it" in texts(await scene.slack.view(ADA))
     waits = await scene.waiting(session)
@@ -75,9 +75,9 @@ async def test_a_change_that_is_for_others_waits_for_them(stage: Director) -> No
     ],
 )
 async def test_only_those_may_change_it_who_may_approve_it(
-    stage: Director, approvers: dict[str, Any], may: bool
+    scenario: Director, approvers: dict[str, Any], may: bool
 ) -> None:
-    scene, session, ask = await begun(stage, persona=asked(approvers))
+    scene, session, ask = await begun(scenario, persona=asked(approvers))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], EDIT))["ok"]
     if may:
         assert (await save(scene, await scene.slack.view(ADA), service="bank"))["ok"]
@@ -91,8 +91,8 @@ async def test_only_those_may_change_it_who_may_approve_it(
     assert await recorded(scene, session, CallEdited) == []
 
 
-async def test_a_window_opened_by_who_may_not_save_is_refused_when_saved(stage: Director) -> None:
-    scene, session, ask = await begun(stage, persona=asked({"users": [GRACE]}))
+async def test_a_window_opened_by_who_may_not_save_is_refused_when_saved(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario, persona=asked({"users": [GRACE]}))
     view = await window(scene, ask, GRACE)
     payload = submission(view, ADA, service="bank")
     ack = await scene.slack.send("deliver", {"type": "interactive", "payload": payload})
@@ -100,20 +100,20 @@ async def test_a_window_opened_by_who_may_not_save_is_refused_when_saved(stage: 
     assert await recorded(scene, session, CallEdited) == []
 
 
-async def test_whose_group_may_approve_the_change_approves_it_too(stage: Director) -> None:
+async def test_whose_group_may_approve_the_change_approves_it_too(scenario: Director) -> None:
     rules = [
         {"tool": "deploy", "when": {"service": "bank"}, "mode": "ask", "approvers": {"groups": ["sre"]}},
         {"tool": "deploy", "mode": "ask", "approvers": {"users": [ADA, GRACE]}},
     ]
-    scene, session, ask = await begun(stage, persona={"approvals": rules})
+    scene, session, ask = await begun(scenario, persona={"approvals": rules})
     assert (await save(scene, await window(scene, ask), service="bank"))["ok"]
     await scene.ended(session)
     (approval,) = await recorded(scene, session, ApprovalDecided)
     assert approval.via == "group:sre"
 
 
-async def test_a_change_counts_once_towards_a_quorum_and_undoes_earlier_approvals(stage: Director) -> None:
-    scene, session, ask = await begun(stage, persona=asked({"quorum": 2}))
+async def test_a_change_counts_once_towards_a_quorum_and_undoes_earlier_approvals(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario, persona=asked({"quorum": 2}))
     assert (await scene.slack.click(GRACE, OPS, ask["ts"], APPROVE))["ok"]
     await scene.slack.message(OPS, lambda m: "1 of 2 approvals" in texts(m), ask["thread_ts"])
     assert (await save(scene, await window(scene, ask), service="bank"))["ok"]
@@ -126,8 +126,8 @@ async def test_a_change_counts_once_towards_a_quorum_and_undoes_earlier_approval
     assert [row[3]["service"] for row in scene.runs("deploy")] == ["bank"]
 
 
-async def test_sent_twice_it_is_changed_once(stage: Director) -> None:
-    scene, session, ask = await begun(stage, webs=2)
+async def test_sent_twice_it_is_changed_once(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario, webs=2)
     view = await window(scene, ask)
     payload = submission(view, ADA, service="bank")
     answers = await asyncio.gather(
@@ -138,8 +138,8 @@ async def test_sent_twice_it_is_changed_once(stage: Director) -> None:
     assert len(await recorded(scene, session, CallEdited)) == len(scene.runs("deploy")) == 1
 
 
-async def test_a_window_that_was_open_too_long_says_so(stage: Director) -> None:
-    scene, session, ask = await begun(stage, persona=asked({"quorum": 2}))
+async def test_a_window_that_was_open_too_long_says_so(scenario: Director) -> None:
+    scene, session, ask = await begun(scenario, persona=asked({"quorum": 2}))
     early, late = await window(scene, ask), await window(scene, ask, GRACE)
     assert (await save(scene, early, service="bank"))["ok"]
     wrong = await save(scene, late, GRACE, service="mint")

@@ -9,8 +9,8 @@ import pytest
 
 from supervisor.models import ProviderGateway
 from tests.support.openai_server import OpenAIServer, calls, text
+from tests.support.scenario import ALL, APPROVE, Director, Scene, live_markup
 from tests.support.slack import ADA, OPS, Json
-from tests.support.stage import ALL, APPROVE, Director, Scene, live_markup
 
 HOSTILE = (
     "<!channel> <@U0GRACE01> <https://evil.example|ok> "
@@ -33,7 +33,7 @@ async def approve_all(scene: Scene, thread: str) -> Json:
     return ask
 
 
-async def test_wrong_calls_go_back_and_right_ones_run(stage: Director, model: OpenAIServer) -> None:
+async def test_wrong_calls_go_back_and_right_ones_run(scenario: Director, model: OpenAIServer) -> None:
     model.script(
         [
             calls(
@@ -43,7 +43,7 @@ async def test_wrong_calls_go_back_and_right_ones_run(stage: Director, model: Op
             text("All *done*."),
         ]
     )
-    scene = await stage(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
+    scene = await scenario(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
     session = await scene.launch()
     await scene.waiting(session)
     card = await scene.card(session)
@@ -62,7 +62,7 @@ async def test_wrong_calls_go_back_and_right_ones_run(stage: Director, model: Op
 
 
 @pytest.mark.parametrize("size", [1, 40], ids=["short", "long"])
-async def test_hostile_text_is_only_text(stage: Director, model: OpenAIServer, size: int) -> None:
+async def test_hostile_text_is_only_text(scenario: Director, model: OpenAIServer, size: int) -> None:
     # Half a character makes arguments unreadable, and the model is told so; in plain text it is replaced.
     words, halves = HOSTILE.replace("\ud83d", "") * size, HOSTILE * size
     question = {"question": words[:2900], "options": [words[:70], "b"]}
@@ -73,7 +73,7 @@ async def test_hostile_text_is_only_text(stage: Director, model: OpenAIServer, s
             text(halves),
         ]
     )
-    scene = await stage(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
+    scene = await scenario(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
     task = words * 4
     session = await scene.launch(task)
     await scene.waiting(session)
@@ -94,16 +94,16 @@ async def test_hostile_text_is_only_text(stage: Director, model: OpenAIServer, s
     assert await scene.refused() == []
 
 
-async def test_an_empty_answer_ends_the_session_in_words(stage: Director, model: OpenAIServer) -> None:
+async def test_an_empty_answer_ends_the_session_in_words(scenario: Director, model: OpenAIServer) -> None:
     model.script([text("")])
-    scene = await stage(ProviderGateway("openai-chat:test"))
+    scene = await scenario(ProviderGateway("openai-chat:test"))
     session = await scene.launch()
     found = await scene.flagman.session(lambda s: s.ended or s.pause, session.id)
     assert found.status in ("completed", "paused")
     assert await scene.refused() == []
 
 
-async def test_two_workers_and_twenty_sessions(stage: Director, model: OpenAIServer) -> None:
+async def test_two_workers_and_twenty_sessions(scenario: Director, model: OpenAIServer) -> None:
     def behave(request: object) -> object:
         said = [s for s in request.conversation() if s.role == "result"]  # type: ignore[attr-defined]
         task = next(s.text for s in request.conversation() if s.role == "user")  # type: ignore[attr-defined]
@@ -113,7 +113,7 @@ async def test_two_workers_and_twenty_sessions(stage: Director, model: OpenAISer
 
     model.behaviour = behave  # type: ignore[assignment]
     rules = {"approvals": [{"tool": "*", "mode": "allow"}]}
-    scene = await stage(ProviderGateway("openai-chat:test"), persona=rules, webs=2, hands=2)
+    scene = await scenario(ProviderGateway("openai-chat:test"), persona=rules, webs=2, hands=2)
     for n in range(20):
         assert (await scene.slack.command(ADA, OPS, f"launch ops s{n:02}"))["ok"]
     sessions = await scene.flagman.core.supervisor.recent(limit=50)

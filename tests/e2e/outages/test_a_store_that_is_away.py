@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.gate import Gate, State
+from tests.support.scenario import APPROVE, DENY, Director
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts
-from tests.support.stage import APPROVE, DENY, Director
+from tests.support.store_proxy import State, StoreProxy
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 WORDS = {"shut": "cannot reach its store", "stuck": "could not finish that in time"}
@@ -17,31 +17,33 @@ AWAY = pytest.mark.parametrize("how", ["shut", "stuck"])
 
 
 @pytest.fixture
-async def gate(valkey_url: str) -> AsyncIterator[Gate]:
-    async with Gate(valkey_url) as between:
+async def proxy(valkey_url: str) -> AsyncIterator[StoreProxy]:
+    async with StoreProxy(valkey_url) as between:
         yield between
 
 
 @AWAY
-async def test_a_command_is_answered(stage: Director, gate: Gate, how: State) -> None:
-    scene = await stage(ONE, redis_url=gate.url)
-    gate.set(how)
+async def test_a_command_is_answered(scenario: Director, proxy: StoreProxy, how: State) -> None:
+    scene = await scenario(ONE, redis_url=proxy.url)
+    proxy.set(how)
     answer = await scene.slack.command(ADA, OPS, "launch ops ship it")
     assert answer["ok"], answer
     assert WORDS[how] in answer["response"]["text"]
     assert answer["response"]["response_type"] == "ephemeral"
-    gate.set("open")
+    proxy.set("open")
 
 
 @AWAY
-async def test_a_click_a_reply_and_a_form_are_answered(stage: Director, gate: Gate, how: State) -> None:
-    scene = await stage(ONE, redis_url=gate.url)
+async def test_a_click_a_reply_and_a_form_are_answered(
+    scenario: Director, proxy: StoreProxy, how: State
+) -> None:
+    scene = await scenario(ONE, redis_url=proxy.url)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     thread = ask["thread_ts"]
     assert (await scene.slack.click(ADA, OPS, ask["ts"], DENY))["ok"]
     window = await scene.slack.view(ADA)
-    gate.set(how)
+    proxy.set(how)
     await scene.slack.post(GRACE, OPS, "careful", thread)
     answer = await scene.slack.submit(ADA, window, {"value": "no"})
     assert WORDS[how] in answer["errors"]["reason"], answer
@@ -50,20 +52,20 @@ async def test_a_click_a_reply_and_a_form_are_answered(stage: Director, gate: Ga
     for who in (ADA, GRACE):
         (told,) = await scene.whispers(who, thread_ts=thread)
         assert WORDS[how] in told["text"]
-    gate.set("open")
+    proxy.set("open")
     assert scene.runs() == []
     (ask,) = [m for m in await scene.slack.messages(OPS, thread) if APPROVE in buttons(m)]
     assert "Approval needed" in texts(ask)
 
 
-async def test_the_session_goes_on_when_the_store_is_back(stage: Director, gate: Gate) -> None:
-    scene = await stage(ONE, redis_url=gate.url, lease_seconds=1)
+async def test_the_session_goes_on_when_the_store_is_back(scenario: Director, proxy: StoreProxy) -> None:
+    scene = await scenario(ONE, redis_url=proxy.url, lease_seconds=1)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
-    gate.set("shut")
+    proxy.set("shut")
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     await scene.whispers(ADA, thread_ts=ask["thread_ts"])
-    gate.set("open")
+    proxy.set("open")
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     await scene.ended(session)
     await scene.settled(session)

@@ -15,9 +15,9 @@ from storage.keys import TimerKey
 from supervisor.core.conditions import Webhook
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
+from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director, Scene
 
 ONE = in_turn(calls(("deploy", {"service": "shop"}), text="I deploy."), says("All done."))
 ASKS = in_turn(calls(("ask_human", {"question": "Which one?", "options": ["a", "b"]})), says("Thanks."))
@@ -79,9 +79,9 @@ async def once_each(scene: Scene, session: Session, *kinds: str) -> None:
 
 
 async def test_the_old_approve_button_works_and_nothing_is_posted_twice(
-    stage: Director, redis: Redis
+    scenario: Director, redis: Redis
 ) -> None:
-    scene = await stage(ONE)
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     card = await scene.card(session)
@@ -110,8 +110,8 @@ async def test_the_old_approve_button_works_and_nothing_is_posted_twice(
     assert len(await shared()) == 1
 
 
-async def test_what_people_write_in_the_old_thread_reaches_it(stage: Director, redis: Redis) -> None:
-    scene = await stage(ASKS)
+async def test_what_people_write_in_the_old_thread_reaches_it(scenario: Director, redis: Redis) -> None:
+    scene = await scenario(ASKS)
     session = await scene.launch()
     await scene.flagman.session(lambda s: s.waiting_for == "human_input_required", session.id)
     card = await scene.card(session)
@@ -124,8 +124,8 @@ async def test_what_people_write_in_the_old_thread_reaches_it(stage: Director, r
     await once_each(scene, session, "card", "question", "end")
 
 
-async def test_webhooks_timers_and_tokens_find_it_again(stage: Director, redis: Redis) -> None:
-    scene = await stage(WAITS)
+async def test_webhooks_timers_and_tokens_find_it_again(scenario: Director, redis: Redis) -> None:
+    scene = await scenario(WAITS)
     core = scene.flagman.core
     hooked, token_given, timed = [await scene.launch() for _ in range(3)]
     for session in (hooked, token_given, timed):
@@ -153,12 +153,12 @@ async def test_webhooks_timers_and_tokens_find_it_again(stage: Director, redis: 
         await once_each(scene, session, "card", "halt", *(["timer"] if session is timed else []), "end")
 
 
-async def test_twenty_paused_sessions_come_back_and_finish(stage: Director, redis: Redis) -> None:
+async def test_twenty_paused_sessions_come_back_and_finish(scenario: Director, redis: Redis) -> None:
     def behave(request: object) -> object:
         task = request.turns[0].text  # type: ignore[attr-defined]
         return (ASKS if "ask" in task else WAITS if "wait" in task else ONE)(request)  # type: ignore[arg-type]
 
-    scene = await stage(behave)  # type: ignore[arg-type]
+    scene = await scenario(behave)  # type: ignore[arg-type]
     kinds = ("deploy", "ask", "wait", "stop")
     started = [(kind, await scene.launch(f"{kind} {n}")) for n, kind in enumerate(kinds * 5)]
     core = scene.flagman.core

@@ -8,9 +8,9 @@ import pytest
 
 import handlers.projection.slack_client
 from supervisor.core.state import Session
+from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, BOT_TOKEN, OPS, RANDOM, Json, Slack, buttons, texts, wait_for
-from tests.support.stage import APPROVE, Director, Scene
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("All done."))
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -60,8 +60,8 @@ BROKEN: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-async def test_posting_the_card_fails(stage: Director, how: str) -> None:
-    scene = await stage(ONE)
+async def test_posting_the_card_fails(scenario: Director, how: str) -> None:
+    scene = await scenario(ONE)
     await scene.slack.fault(POST, **BROKEN[how])
     session = await scene.launch()
     (ask,) = await scene.asked(session)
@@ -70,7 +70,7 @@ async def test_posting_the_card_fails(stage: Director, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", BROKEN)
-async def test_posting_the_approval_fails(stage: Director, how: str) -> None:
+async def test_posting_the_approval_fails(scenario: Director, how: str) -> None:
     async def prepare(request: Any) -> Any:
         # The card stands by now, or is about to: its calls are not those that fail.
         if len(request.turns) == 1:
@@ -78,7 +78,7 @@ async def test_posting_the_approval_fails(stage: Director, how: str) -> None:
             await scene.slack.fault(POST, **BROKEN[how])
         return ONE(request)
 
-    scene = await stage(prepare)
+    scene = await scenario(prepare)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
@@ -90,8 +90,8 @@ async def _posted(scene: Scene) -> bool:
 
 
 @pytest.mark.parametrize("how", BROKEN)
-async def test_updating_after_the_approval_fails(stage: Director, how: str) -> None:
-    scene = await stage(ONE)
+async def test_updating_after_the_approval_fails(scenario: Director, how: str) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await scene.slack.fault(UPDATE, **BROKEN[how])
@@ -105,8 +105,8 @@ async def delete(slack: Slack, channel: str, ts: str) -> None:
     assert (await slack.api("chat.delete", token=BOT_TOKEN, channel=channel, ts=ts))["ok"]
 
 
-async def test_a_deleted_approval_message_comes_back_while_it_is_needed(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_deleted_approval_message_comes_back_while_it_is_needed(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     await delete(scene.slack, OPS, ask["ts"])
@@ -121,8 +121,8 @@ async def test_a_deleted_approval_message_comes_back_while_it_is_needed(stage: D
     assert await scene.settled(session)
 
 
-async def test_a_deleted_card_comes_back_with_a_thread_of_its_own(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_deleted_card_comes_back_with_a_thread_of_its_own(scenario: Director) -> None:
+    scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     card = await scene.card(session)
@@ -138,8 +138,8 @@ async def test_a_deleted_card_comes_back_with_a_thread_of_its_own(stage: Directo
     assert len(scene.runs("deploy")) == 1
 
 
-async def test_a_thread_that_is_gone_does_not_stop_the_session(stage: Director) -> None:
-    scene = await stage(ONE)
+async def test_a_thread_that_is_gone_does_not_stop_the_session(scenario: Director) -> None:
+    scene = await scenario(ONE)
     parent = await scene.slack.post(ADA, OPS, "the shop is slow")
     await scene.slack.post(ADA, OPS, "<@U0FLAGMAN1> launch ops fix it", parent["ts"])
     session = await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required")
@@ -157,8 +157,10 @@ def _actor(user: str) -> Any:
 
 
 @pytest.mark.parametrize("how", ["503 after the effect", "a dropped connection after the effect"])
-async def test_a_direct_message_instead_of_a_closed_channel_is_sent_once(stage: Director, how: str) -> None:
-    scene = await stage(ONE)
+async def test_a_direct_message_instead_of_a_closed_channel_is_sent_once(
+    scenario: Director, how: str
+) -> None:
+    scene = await scenario(ONE)
     await scene.slack.fault(POST, match={"channel": ADA_DM}, **BROKEN[how])
     assert (await scene.slack.command(ADA, RANDOM, "launch ops ship it"))["ok"]
     session = await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required")

@@ -1,0 +1,1 @@
+"""What may follow what, what an append moves, and what is read back."""

@@ -1,0 +1,1 @@
+"""One session: why it pauses, what its model reads, and how a copy of it begins."""
