@@ -51,7 +51,7 @@ class SignalRouter:
     ) -> list[str]:
         """The sessions that it resumed; where nobody waits it is kept for a while. The same id again does nothing.
 
-        StoredSignal before anybody is looked for: so a crash loses nothing, and a session that begins to wait finds it.
+        Stored before sessions are looked for, so that a crash loses nothing and one that waits later finds it.
         """
         signal, data = f"{kind}:{name}", clean(data)
         item = StoredSignal(id=delivery_id, data=data)

@@ -23,19 +23,29 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/core/events/base.py": ("`slack:U…`",),
     "supervisor/core/persona.py": ('"slack:"',),
     # A field of the models that programs read.
-    "supervisor/views.py": ("channel",),
-    "supervisor/view_models.py": ("channel",),
+    "supervisor/contract/models.py": ("channel",),
+    "supervisor/contract/requests.py": ("channel", "Channel"),
+    "supervisor/contract/parts.py": ("channels", "Channels"),
+    "supervisor/contract/schedules.py": ("channel",),
+    "supervisor/contract/service.py": ("channel",),
+    "supervisor/contract/views.py": ("channel", "Channels"),
     # The tool that speaks HTTP.
     "supervisor/tools/http.py": ("http", "HTTP"),
     "supervisor/tools/builtin.py": ("http", "HTTP"),
+    # A property of characters.
+    "supervisor/core/text/characters.py": ("EMOJI", "Emoji", "emoji-data.txt"),
+    "supervisor/core/text/visible.py": ("EMOJI", "emoji"),
     "supervisor/core/text/masking.py": ("# Well-known shapes: Slack",),
     # The text of documents, which verifying compares.
     "supervisor/session_log/render/calls.py": ('"by anyone in the channel"',),
     # Threads of the operating system, and channels and names of keys in the store.
     "storage/guard.py": ("the starting *thread* ends",),
     "storage/embedded.py": ("from a thread that lives", "ends with the thread"),
-    "storage/keys.py": (":thread:{place}",),
-    "storage/scripts.py": ("channel",),
+    "storage/keys.py": (":thread:{place}", "channels"),
+    "storage/connection.py": ("channels",),
+    "storage/scripts/append.py": ("channels",),
+    "storage/scripts/jobs.py": ("channel",),
+    "storage/scripts/lua.py": ("channel",),
 }
 KINDS = (tokenize.NAME, tokenize.STRING, tokenize.COMMENT)
 

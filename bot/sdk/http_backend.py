@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 from httpx_sse import EventSource
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of
 from supervisor.contract.models import (
@@ -43,6 +43,7 @@ from supervisor.contract.requests import (
     ResumeRequest,
     TokenRequest,
 )
+from supervisor.core.errors import UnknownRefusal
 from supervisor.core.subagents import Until
 
 TERMINAL_EVENTS = ("Completed", "Failed", "Cancelled")
@@ -184,5 +185,12 @@ def _body(request: RequestModel) -> Any:
 
 
 def _read(model: type[Model], found: Any) -> Model:
-    # A newer Flagman may say more than this one knows.
-    return model.model_validate(found, extra="ignore")
+    """What came, typed; a newer Flagman may say more than this one knows. Raises UnknownRefusal."""
+    try:
+        return model.model_validate(found, extra="ignore")
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors(include_url=False, include_input=False)[0]["loc"]))
+        raise UnknownRefusal(
+            f"The answer cannot be read here ({where or 'it has another shape'}); "
+            "update Flagman, or the server that answers."
+        ) from error

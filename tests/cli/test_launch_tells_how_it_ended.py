@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
+from handlers.origin import SlackChannels
+from supervisor.contract.views import session_view
+from supervisor.core.events import Failed
+from supervisor.core.reducer import fold
 from tests.cli.served import Cli, environment, until
+from tests.core.build import AT, SID, by, launched
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -82,12 +87,8 @@ def test_the_task_may_come_from_standard_input(cli: Cli) -> None:
 @pytest.fixture
 def failing() -> Iterator[str]:
     """A Flagman whose only session has failed: no persona of the demo does."""
-    at = "2026-11-25T09:00:00Z"
-    state: dict[str, Any] = {
-        "id": "aaaa-bbbb", "status": "failed", "waiting_for": None, "version": 3, "persona": "sre",
-        "task": "fail", "launched_by": "api:x", "launched_by_name": "x", "launched_at": at,
-        "changed_at": at, "pause": None, "calls": [], "steps": 1, "cost_usd": "0", "result": "It broke.",
-    }  # fmt: skip
+    session = fold(SID, [launched(), Failed(**by(), error="It broke.")])
+    state = session_view(session, {}, AT, SlackChannels()).model_dump(mode="json")
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

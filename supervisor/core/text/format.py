@@ -1,6 +1,6 @@
 """Sums of money, durations, moments and counts in words; every face uses these.
 
-Slack shows moments in the reader's zone by itself, and the command line by that of its terminal (`clock`).
+A chat shows moments in the reader's zone by itself, and the command line by that of its terminal (`clock`).
 """
 
 from __future__ import annotations

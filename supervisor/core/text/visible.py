@@ -1,6 +1,6 @@
 r"""Text as people see it: every character of the table in `characters.py` becomes a marker such as `\u200b`.
 
-Slack messages, windows, the command line and the SESSION_LOG call it. `visible` is for prose; it may be applied twice
+Messages, windows, the command line and the SESSION_LOG call it. `visible` is for prose; it may be applied twice
 without harm. `call_text` and `call_json` are for what will run, are applied once to the raw value, and give two
 different values two different texts: what only looks like a marker is escaped, long blanks are folded with their
 count, and a host in other letters than ASCII has its punycode beside it.
