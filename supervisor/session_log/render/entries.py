@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
@@ -52,44 +53,23 @@ _TRIGGERS = {"webhook": "by a webhook", "event": "by an event", "clock": "since 
 
 
 @dataclass(frozen=True)
-class Told:
+class Entry:
     """One line in Markdown, and blocks that stand under it."""
 
     words: str
     blocks: Sequence[Lines] = ()
 
 
-def told(moment: Moment) -> Told:
-    """What the event of this moment was. The answers of the model are steps of their own."""
-    event, n = moment.event, moment.n
-    who = person(event.by, event.by_name)
-    match event:
-        case SessionLaunched():
-            return Told(f"{who} launched {code(event.persona)}")
-        case ContextAdded():
-            return Told(f"{who} said", [prose(event.text, n)])
-        case ApprovalRequested():
-            calls = [_call(moment, call_id) for call_id in event.call_ids]
-            return Told(f"{who} asked for an approval of {listed(calls)}")
-        case ApprovalDecided() | CallEdited() | OutcomeDecided() | ChildDecided():
-            return _decision(moment, who)
-        case ToolStarted() | ToolFinished() | OutcomeLost():
-            return _run(moment, event)
-        case QuestionAsked():
-            options = (
-                f", offering {listed([code(option, 75) for option in event.options])}"
-                if event.options
-                else ""
-            )
-            return Told(f"The agent asked in {code(event.call_id)}{options}", [prose(event.question, n)])
-        case QuestionAnswered():
-            return Told(f"{who} answered {code(event.call_id)}", [prose(event.answer, n)])
-        case Paused() | Resumed():
-            return _pause(event, who, n)
-        case Completed() | Failed() | Cancelled():
-            return _ending(moment, event, who)
-        case _:
-            return _lineage(moment, event, who)
+def entry(moment: Moment) -> Entry:
+    """The entry of a moment's event. The answers of the model are steps of their own."""
+    return _entry(moment.event, moment, person(moment.event.by, moment.event.by_name))
+
+
+@singledispatch
+def _entry(event: Event, moment: Moment, who: str) -> Entry:
+    """Each event has one function; one without a function of its own is told as in the transcript."""
+    line = next(iter(lines([event])))
+    return Entry(f"{who} {inline(line.text, 600)}")
 
 
 def _call(moment: Moment, call_id: str) -> str:
@@ -100,115 +80,162 @@ def _because(reason: str) -> str:
     return f": “{inline(reason, 400)}”" if reason else ""
 
 
-def _decision(moment: Moment, who: str) -> Told:
-    event, n = moment.event, moment.n
-    match event:
-        case ApprovalDecided():
-            verb = "**approved**" if event.verdict == "approve" else "**denied**"
-            what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
-            return Told(f"{who} {verb} {what}{_because(event.reason)}")
-        case CallEdited():
-            words = f"{who} **changed** {_call(moment, event.call_id)} · {digest(event.before)} to "
-            before = moment.before.call(event.call_id).call if moment.before else event.call
-            changed = before_and_after(event, before, n)
-            return Told(f"{words}{digest(event.call.digest)} · {right(event.via)}", [changed])
-        case OutcomeDecided():
-            words = f"{who} said of {_call(moment, event.call_id)}: **{_VERDICTS[event.verdict]}**"
-            return Told(words, [prose(event.result, n)] if event.result else ())
-        case ChildDecided():
-            child = moment.after.child(event.child_id)
-            return Told(f"{who} said of sub-agent {code(child.name)}: **{_VERDICTS[event.verdict]}**")
-        case _:
-            raise TypeError(event.type)
+@_entry.register
+def _session_launched(event: SessionLaunched, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} launched {code(event.persona)}")
 
 
-def _run(moment: Moment, event: ToolStarted | ToolFinished | OutcomeLost) -> Told:
+@_entry.register
+def _context_added(event: ContextAdded, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} said", [prose(event.text, moment.n)])
+
+
+@_entry.register
+def _approval_requested(event: ApprovalRequested, moment: Moment, who: str) -> Entry:
+    calls = [_call(moment, call_id) for call_id in event.call_ids]
+    return Entry(f"{who} asked for an approval of {listed(calls)}")
+
+
+@_entry.register
+def _question_asked(event: QuestionAsked, moment: Moment, who: str) -> Entry:
+    options = f", offering {listed([code(option, 75) for option in event.options])}" if event.options else ""
+    return Entry(f"The agent asked in {code(event.call_id)}{options}", [prose(event.question, moment.n)])
+
+
+@_entry.register
+def _question_answered(event: QuestionAnswered, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} answered {code(event.call_id)}", [prose(event.answer, moment.n)])
+
+
+@_entry.register
+def _approval_decided(event: ApprovalDecided, moment: Moment, who: str) -> Entry:
+    verb = "**approved**" if event.verdict == "approve" else "**denied**"
+    what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
+    return Entry(f"{who} {verb} {what}{_because(event.reason)}")
+
+
+@_entry.register
+def _call_edited(event: CallEdited, moment: Moment, who: str) -> Entry:
+    words = f"{who} **changed** {_call(moment, event.call_id)} · {digest(event.before)} to "
+    before = moment.before.call(event.call_id).call if moment.before else event.call
+    changed = before_and_after(event, before, moment.n)
+    return Entry(f"{words}{digest(event.call.digest)} · {right(event.via)}", [changed])
+
+
+@_entry.register
+def _outcome_decided(event: OutcomeDecided, moment: Moment, who: str) -> Entry:
+    words = f"{who} said of {_call(moment, event.call_id)}: **{_VERDICTS[event.verdict]}**"
+    return Entry(words, [prose(event.result, moment.n)] if event.result else ())
+
+
+@_entry.register
+def _child_decided(event: ChildDecided, moment: Moment, who: str) -> Entry:
+    child = moment.after.child(event.child_id)
+    return Entry(f"{who} said of sub-agent {code(child.name)}: **{_VERDICTS[event.verdict]}**")
+
+
+@_entry.register
+def _tool_started(event: ToolStarted, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
-    match event:
-        case ToolStarted():
-            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-            return Told(f"{call} started{again}")
-        case ToolFinished():
-            verb = "finished" if event.ok else "**failed**"
-            wrote = (
-                f", and wrote {listed([code(path, 120) for path in event.artifacts])}"
-                if event.artifacts
-                else ""
-            )
-            blocks = [output(event.content, moment.n)] if event.content.strip() else []
-            return Told(
-                f"{call} {verb} after {took(event.duration_ms)}{wrote}{'' if blocks else ', without output'}",
-                blocks,
-            )
-        case OutcomeLost():
-            return Told(
-                f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect"
-            )
+    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    return Entry(f"{call} started{again}")
 
 
-def _pause(event: Paused | Resumed, who: str, n: int) -> Told:
-    if isinstance(event, Paused):
-        until = f" until {' or '.join(code(str(c)) for c in event.conditions)}" if event.conditions else ""
-        return Told(f"{who} paused it{until}{_because(event.detail)}")
+@_entry.register
+def _tool_finished(event: ToolFinished, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    verb = "finished" if event.ok else "**failed**"
+    wrote = f", and wrote {listed([code(path, 120) for path in event.artifacts])}" if event.artifacts else ""
+    blocks = [output(event.content, moment.n)] if event.content.strip() else []
+    return Entry(
+        f"{call} {verb} after {took(event.duration_ms)}{wrote}{'' if blocks else ', without output'}",
+        blocks,
+    )
+
+
+@_entry.register
+def _outcome_lost(event: OutcomeLost, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    return Entry(f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect")
+
+
+@_entry.register
+def _completed(event: Completed, moment: Moment, who: str) -> Entry:
+    steps = moment.after.steps
+    known = bool(steps) and steps[-1].text == event.summary
+    words = "It **completed**" + (" with the agent's last words above" if known else "")
+    return Entry(words, [] if known or not event.summary else [prose(event.summary, moment.n)])
+
+
+@_entry.register
+def _failed(event: Failed, moment: Moment, who: str) -> Entry:
+    return Entry("It **failed**", [prose(event.error, moment.n)])
+
+
+@_entry.register
+def _cancelled(event: Cancelled, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} **cancelled** it{_because(event.reason)}")
+
+
+@_entry.register
+def _child_launched(event: ChildLaunched, moment: Moment, who: str) -> Entry:
+    what = f"sub-agent {code(event.name)} ({code(event.persona)}, session {code(event.child_id)})"
+    return Entry(f"{_call(moment, event.call_id)} launched {what}", [prose(event.task, moment.n)])
+
+
+@_entry.register
+def _child_finished(event: ChildFinished, moment: Moment, who: str) -> Entry:
+    name = moment.after.child(event.child_id).name
+    blocks = [prose(event.result, moment.n)] if event.result.strip() else []
+    return Entry(f"Sub-agent {code(name)} {event.ending}", blocks)
+
+
+@_entry.register
+def _children_joined(event: ChildrenJoined, moment: Moment, who: str) -> Entry:
+    return Entry(
+        f"{_call(moment, event.call_id)} ended, and the agent read", [prose(event.content, moment.n)]
+    )
+
+
+@_entry.register
+def _compacted(event: Compacted, moment: Moment, who: str) -> Entry:
+    return _compacted_steps(moment, event)
+
+
+@_entry.register
+def _session_forked(event: SessionForked, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} copied session {code(event.source)} up to step {event.step}; it goes on from here")
+
+
+@_entry.register
+def _session_restored(event: SessionRestored, moment: Moment, who: str) -> Entry:
+    lost = (
+        f"; {listed([code(c) for c in event.lost])} lost the arguments, in which a secret was"
+        if event.lost
+        else ""
+    )
+    return Entry(f"{who} restored it from a SESSION_LOG whose chain ended in {code(event.chain[:16])}{lost}")
+
+
+@_entry.register
+def _paused(event: Paused, moment: Moment, who: str) -> Entry:
+    until = f" until {' or '.join(code(str(c)) for c in event.conditions)}" if event.conditions else ""
+    return Entry(f"{who} paused it{until}{_because(event.detail)}")
+
+
+@_entry.register
+def _resumed(event: Resumed, moment: Moment, who: str) -> Entry:
     how = code(event.condition) if event.condition else _TRIGGERS.get(event.trigger, "")
     words = f"{who} resumed it{f' ({how})' if how else ''}"
     words += "; its earlier steps are to be summed up" if event.compact else ""
-    blocks = [prose(event.context, n)] if event.context else []
+    blocks = [prose(event.context, moment.n)] if event.context else []
     if event.data is not None:
-        blocks.append(
-            ["With this data, which is not trusted:", "", *output(canonical_json(event.data), n, "json")]
-        )
-    return Told(words, blocks)
+        data = output(canonical_json(event.data), moment.n, "json")
+        blocks.append(["With this data, which is not trusted:", "", *data])
+    return Entry(words, blocks)
 
 
-def _ending(moment: Moment, event: Completed | Failed | Cancelled, who: str) -> Told:
-    match event:
-        case Completed():
-            steps = moment.after.steps
-            known = bool(steps) and steps[-1].text == event.summary
-            words = "It **completed**" + (" with the agent's last words above" if known else "")
-            return Told(words, [] if known or not event.summary else [prose(event.summary, moment.n)])
-        case Failed():
-            return Told("It **failed**", [prose(event.error, moment.n)])
-        case Cancelled():
-            return Told(f"{who} **cancelled** it{_because(event.reason)}")
-
-
-def _lineage(moment: Moment, event: Event, who: str) -> Told:
-    n = moment.n
-    match event:
-        case ChildLaunched():
-            what = f"sub-agent {code(event.name)} ({code(event.persona)}, session {code(event.child_id)})"
-            return Told(f"{_call(moment, event.call_id)} launched {what}", [prose(event.task, n)])
-        case ChildFinished():
-            name = moment.after.child(event.child_id).name
-            blocks = [prose(event.result, n)] if event.result.strip() else []
-            return Told(f"Sub-agent {code(name)} {event.ending}", blocks)
-        case ChildrenJoined():
-            return Told(
-                f"{_call(moment, event.call_id)} ended, and the agent read", [prose(event.content, n)]
-            )
-        case Compacted():
-            return _compacted(moment, event)
-        case SessionForked():
-            return Told(
-                f"{who} copied session {code(event.source)} up to step {event.step}; it goes on from here"
-            )
-        case SessionRestored():
-            lost = (
-                f"; {listed([code(c) for c in event.lost])} lost the arguments, in which a secret was"
-                if event.lost
-                else ""
-            )
-            return Told(
-                f"{who} restored it from a SESSION_LOG whose chain ended in {code(event.chain[:16])}{lost}"
-            )
-        case _:
-            line = next(iter(lines([event])))
-            return Told(f"{who} {inline(line.text, 600)}")
-
-
-def _compacted(moment: Moment, event: Compacted) -> Told:
+def _compacted_steps(moment: Moment, event: Compacted) -> Entry:
     """What the model no longer reads, and what it reads instead."""
     earlier = moment.after.compactions[:-1]
     first = earlier[-1].through_step + 1 if earlier else 1
@@ -217,4 +244,4 @@ def _compacted(moment: Moment, event: Compacted) -> Told:
     calls = f": {listed(list(tools), 20)}" if tools else ""
     what = f"{count(len(dropped), 'step')} with {count(len(tools), 'call')}"
     words = f"Steps {first} to {event.through_step} were summed up. The agent no longer reads {what}{calls}"
-    return Told(words, [["In their place it reads:", "", *prose(event.summary, moment.n)]])
+    return Entry(words, [["In their place it reads:", "", *prose(event.summary, moment.n)]])

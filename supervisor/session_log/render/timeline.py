@@ -12,7 +12,7 @@ from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, indented, prose
 from supervisor.session_log.render.calls import arguments, digest, named, ruling
 from supervisor.session_log.render.checkpoint import checkpoint, waits
-from supervisor.session_log.render.entries import told
+from supervisor.session_log.render.entries import entry
 from supervisor.session_log.render.labels import person, tokens
 from supervisor.session_log.render.moments import Moment, Rest
 from supervisor.session_log.render.safe import code
@@ -74,7 +74,7 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
 
 def _entry(moment: Moment, day: str) -> Lines:
     """One bullet, and what belongs under it."""
-    said = told(moment)
+    said = entry(moment)
     clock = stamp(moment.event.at) if day else f"{moment.event.at.astimezone(UTC):%H:%M:%S}"
     written = [f"- `{clock}` {said.words}"]
     for block in said.blocks:

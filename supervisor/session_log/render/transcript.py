@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import singledispatch
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
@@ -54,104 +55,173 @@ class Line:
 def lines(events: Iterable[Event], mask: Callable[[str], str] = str) -> Iterator[Line]:
     """One or more lines an event, secrets masked."""
     for event in events:
-        for text in _texts(event):
+        texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
+        for text in texts:
             yield Line(event.at, event.by_name or event.by, mask(text))
 
 
-def _texts(event: Event) -> Iterator[str]:
-    match event:
-        case SessionLaunched():
-            yield f"launched {event.persona}: {event.task}"
-        case ModelResponded():
-            yield from _response(event)
-        case ApprovalRequested():
-            yield f"asked to approve {', '.join(event.call_ids)}"
-        case ApprovalDecided():
-            verb = "approved" if event.verdict == "approve" else "denied"
-            yield f"{verb} {event.call_id} (sha256 {event.digest[:12]}){_because(event.reason)}"
-        case ToolStarted():
-            yield f"started {event.call_id}, attempt {event.attempt}"
-        case ToolFinished():
-            how = "finished" if event.ok else "failed"
-            yield f"{how} {event.call_id} in {event.duration_ms} ms: {event.content.strip()}"
-        case QuestionAsked():
-            yield f"asked ({event.call_id}): {event.question}"
-        case Paused():
-            until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
-            yield f"paused: {event.reason}{until}{_because(event.detail)}"
-        case Resumed():
-            what = event.condition or event.trigger
-            data = f" with {canonical_json(event.data)}" if event.data is not None else ""
-            yield f"resumed by {what}{data}{_because(event.context)}"
-        case _:
-            yield _short(event)
+@singledispatch
+def described(event: Event) -> str:
+    """The event as one line; each event has one function, and an answer of the model has several lines."""
+    return event.type
 
 
-def _short(event: Event) -> str:
-    match event:
-        case ContextAdded():
-            return f"said: {event.text}"
-        case OutcomeLost():
-            return f"lost the outcome of {event.call_id}, attempt {event.attempt}"
-        case OutcomeDecided():
-            return f"settled {event.call_id}: {event.verdict}{_because(event.result)}"
-        case QuestionAnswered():
-            return f"answered ({event.call_id}): {event.answer}"
-        case Completed():
-            return f"completed: {event.summary}"
-        case Failed():
-            return f"failed: {event.error}"
-        case Cancelled():
-            return f"cancelled{_because(event.reason)}"
-        case _:
-            return _timing(event)
+@described.register
+def _launched(event: SessionLaunched) -> str:
+    return f"launched {event.persona}: {event.task}"
 
 
-def _timing(event: Event) -> str:
-    match event:
-        case TimerSet():
-            about = f" about {event.about}" if event.about else ""
-            return f"set reminder {event.timer_id}{about} for {event.due:%Y-%m-%d %H:%M} UTC{_because(event.text)}"
-        case TimerFired():
-            return f"reminded: {event.timer_id}"
-        case TimerDropped():
-            return f"dropped reminder {event.timer_id}"
-        case WaitBegun():
-            return f"waits in {event.call_id}"
-        case WaitEnded():
-            return f"waited in {event.call_id}: {event.content.strip()}"
-        case BudgetRaised():
-            return "raised the budget"
-        case _:
-            return _lineage(event)
+@described.register
+def _approval_requested(event: ApprovalRequested) -> str:
+    return f"asked to approve {', '.join(event.call_ids)}"
 
 
-def _lineage(event: Event) -> str:
-    match event:
-        case ChildLaunched():
-            return (
-                f"launched {event.persona} as sub-agent {event.name}, session {event.child_id}: {event.task}"
-            )
-        case ChildFinished():
-            return f"sub-agent {event.child_id} {event.ending}{_because(event.result.strip())}"
-        case ChildSkipped():
-            return f"gave up subtask {event.name}{_because(event.reason)}"
-        case ChildDecided():
-            return f"decided on sub-agent {event.child_id}: {event.verdict}"
-        case ChildrenJoined():
-            return f"ended the plan {event.call_id}: {event.content.strip()}"
-        case CallEdited():
-            digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
-            return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
-        case Compacted():
-            return f"summed up the steps to {event.through_step}: {event.summary.strip()}"
-        case SessionForked():
-            return f"copied session {event.source} up to step {event.step}"
-        case SessionRestored():
-            lost = f"; {', '.join(event.lost)} lost the arguments" if event.lost else ""
-            return f"restored it from a SESSION_LOG (chain sha256 {event.chain[:12]}){lost}"
-        case _:
-            return event.type
+@described.register
+def _approval_decided(event: ApprovalDecided) -> str:
+    verb = "approved" if event.verdict == "approve" else "denied"
+    return f"{verb} {event.call_id} (sha256 {event.digest[:12]}){_because(event.reason)}"
+
+
+@described.register
+def _tool_started(event: ToolStarted) -> str:
+    return f"started {event.call_id}, attempt {event.attempt}"
+
+
+@described.register
+def _tool_finished(event: ToolFinished) -> str:
+    how = "finished" if event.ok else "failed"
+    return f"{how} {event.call_id} in {event.duration_ms} ms: {event.content.strip()}"
+
+
+@described.register
+def _question_asked(event: QuestionAsked) -> str:
+    return f"asked ({event.call_id}): {event.question}"
+
+
+@described.register
+def _paused(event: Paused) -> str:
+    until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
+    return f"paused: {event.reason}{until}{_because(event.detail)}"
+
+
+@described.register
+def _resumed(event: Resumed) -> str:
+    what = event.condition or event.trigger
+    data = f" with {canonical_json(event.data)}" if event.data is not None else ""
+    return f"resumed by {what}{data}{_because(event.context)}"
+
+
+@described.register
+def _context_added(event: ContextAdded) -> str:
+    return f"said: {event.text}"
+
+
+@described.register
+def _outcome_lost(event: OutcomeLost) -> str:
+    return f"lost the outcome of {event.call_id}, attempt {event.attempt}"
+
+
+@described.register
+def _outcome_decided(event: OutcomeDecided) -> str:
+    return f"settled {event.call_id}: {event.verdict}{_because(event.result)}"
+
+
+@described.register
+def _question_answered(event: QuestionAnswered) -> str:
+    return f"answered ({event.call_id}): {event.answer}"
+
+
+@described.register
+def _completed(event: Completed) -> str:
+    return f"completed: {event.summary}"
+
+
+@described.register
+def _failed(event: Failed) -> str:
+    return f"failed: {event.error}"
+
+
+@described.register
+def _cancelled(event: Cancelled) -> str:
+    return f"cancelled{_because(event.reason)}"
+
+
+@described.register
+def _timer_set(event: TimerSet) -> str:
+    about = f" about {event.about}" if event.about else ""
+    return f"set reminder {event.timer_id}{about} for {event.due:%Y-%m-%d %H:%M} UTC{_because(event.text)}"
+
+
+@described.register
+def _timer_fired(event: TimerFired) -> str:
+    return f"reminded: {event.timer_id}"
+
+
+@described.register
+def _timer_dropped(event: TimerDropped) -> str:
+    return f"dropped reminder {event.timer_id}"
+
+
+@described.register
+def _wait_begun(event: WaitBegun) -> str:
+    return f"waits in {event.call_id}"
+
+
+@described.register
+def _wait_ended(event: WaitEnded) -> str:
+    return f"waited in {event.call_id}: {event.content.strip()}"
+
+
+@described.register
+def _budget_raised(event: BudgetRaised) -> str:
+    return "raised the budget"
+
+
+@described.register
+def _child_launched(event: ChildLaunched) -> str:
+    return f"launched {event.persona} as sub-agent {event.name}, session {event.child_id}: {event.task}"
+
+
+@described.register
+def _child_finished(event: ChildFinished) -> str:
+    return f"sub-agent {event.child_id} {event.ending}{_because(event.result.strip())}"
+
+
+@described.register
+def _child_skipped(event: ChildSkipped) -> str:
+    return f"gave up subtask {event.name}{_because(event.reason)}"
+
+
+@described.register
+def _child_decided(event: ChildDecided) -> str:
+    return f"decided on sub-agent {event.child_id}: {event.verdict}"
+
+
+@described.register
+def _children_joined(event: ChildrenJoined) -> str:
+    return f"ended the plan {event.call_id}: {event.content.strip()}"
+
+
+@described.register
+def _call_edited(event: CallEdited) -> str:
+    digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
+    return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
+
+
+@described.register
+def _compacted(event: Compacted) -> str:
+    return f"summed up the steps to {event.through_step}: {event.summary.strip()}"
+
+
+@described.register
+def _session_forked(event: SessionForked) -> str:
+    return f"copied session {event.source} up to step {event.step}"
+
+
+@described.register
+def _session_restored(event: SessionRestored) -> str:
+    lost = f"; {', '.join(event.lost)} lost the arguments" if event.lost else ""
+    return f"restored it from a SESSION_LOG (chain sha256 {event.chain[:12]}){lost}"
 
 
 def _response(event: ModelResponded) -> Iterator[str]:
