@@ -1,17 +1,18 @@
-"""What there is to watch, as Prometheus reads it."""
+"""Gauges of sessions, queues and timers, in Prometheus' text format."""
 
 from __future__ import annotations
 
 import time
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from bot.api.routes.personas import VERSION
 from bot.api.routing import Call, Returns, Routes
 
 routes = Routes("Operation")
 _STARTED = time.monotonic()
-Sample = tuple[str, float]
 
 
 @routes(
@@ -22,44 +23,21 @@ Sample = tuple[str, float]
 )
 async def read_metrics(call: Call) -> web.Response:
     """Counts of sessions, queues and timers."""
-    text = "".join(
-        [
-            _family("flagman_info", "The version that runs.", [(f'{{version="{VERSION}"}}', 1)]),
-            _family("flagman_uptime_seconds", "Since this process began.", [("", _uptime())]),
-            _family("flagman_sessions", "Sessions by state.", await _sessions(call)),
-            *await _queues(call),
-            _family("flagman_timers", "Timers that are set.", [("", await call.core.timers().count())]),
-            _family(
-                "flagman_followers", "Open streams and waits.", [("", call.deps.services.followers.followers)]
-            ),
-        ]
-    )
-    return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    registry = CollectorRegistry()
 
+    def gauge(name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"flagman_{name}", what, labels, registry=registry)
 
-def _uptime() -> float:
-    return round(time.monotonic() - _STARTED, 3)
-
-
-async def _sessions(call: Call) -> list[Sample]:
-    states = ("running", "paused", "ended")
-    return [(f'{{state="{state}"}}', await call.core.log.count(state)) for state in states]
-
-
-async def _queues(call: Call) -> list[str]:
-    depths: list[Sample] = []
-    parked: list[Sample] = []
+    gauge("info", "The version that runs.", "version").labels(VERSION).set(1)
+    gauge("uptime_seconds", "Since this process began.").set(round(time.monotonic() - _STARTED, 3))
+    sessions = gauge("sessions", "Sessions by state.", "state")
+    for state in ("running", "paused", "ended"):
+        sessions.labels(state).set(await call.core.log.count(state))
+    depth = gauge("queue_depth", "Jobs queued or under way.", "queue")
+    parked = gauge("parked", "Jobs taken out after failing again and again.", "queue")
     for queue in call.core.queues():
-        label = f'{{queue="{queue.name}"}}'
-        depths.append((label, await queue.depth()))
-        parked.append((label, len(await queue.parked())))
-    return [
-        _family("flagman_queue_depth", "Jobs queued or under way.", depths),
-        _family("flagman_parked", "Jobs taken out after failing again and again.", parked),
-    ]
-
-
-def _family(name: str, what: str, samples: list[Sample]) -> str:
-    lines = [f"# HELP {name} {what}", f"# TYPE {name} gauge"]
-    lines += [f"{name}{labels} {value:g}" for labels, value in samples]
-    return "\n".join(lines) + "\n"
+        depth.labels(queue.name).set(await queue.depth())
+        parked.labels(queue.name).set(len(await queue.parked()))
+    gauge("timers", "Timers that are set.").set(await call.core.timers().count())
+    gauge("followers", "Open streams and waits.").set(call.deps.services.followers.followers)
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
