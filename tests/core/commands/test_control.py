@@ -1,0 +1,365 @@
+"""Pausing with conditions, resuming in every way, and cancelling, each with its refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from supervisor.core.commands.control import MAX_CONDITIONS, add_condition, cancel, pause, resume, wake
+from supervisor.core.conditions import At, Clause, Condition, Cron, Manual, OnEvent, Webhook
+from supervisor.core.errors import IllegalEvent, InvalidInput
+from supervisor.core.events import (
+    BudgetRaised,
+    Cancelled,
+    ChildFinished,
+    ChildLaunched,
+    Completed,
+    Event,
+    OutcomeLost,
+    Paused,
+    QuestionAsked,
+    Resumed,
+    ToolStarted,
+    WaitBegun,
+    WaitEnded,
+)
+from supervisor.core.messages import Usage
+from supervisor.core.persona import Budgets
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.core.triggers import Signal
+from tests.core.build import (
+    AT,
+    BOB,
+    CAROL,
+    PIPELINE,
+    SID,
+    awaiting,
+    by,
+    grown,
+    launched,
+    plan_call,
+    responded,
+    subtask,
+    tool_call,
+)
+
+LATER = AT + timedelta(hours=1)
+START = fold(SID, [launched()])
+GO = Webhook(type="webhook", name="go")
+BUILT = OnEvent(type="event", event="built", where=(Clause(field="env", operator="==", value="prod"),))
+NOON = At(type="at", due=LATER)
+DAILY = Cron(type="cron", expression="0 9 * * *", zone="UTC", due=LATER)
+CHILDREN = Manual(type="children")
+APPROVAL = Manual(type="approval")
+
+
+def after(session: Session, events: list[Event]) -> Session:
+    return fold(SID, events, session)
+
+
+def paused(*conditions: Condition, session: Session = START, at: datetime = AT) -> Session:
+    return after(session, pause(session, BOB, at, conditions=conditions))
+
+
+# pause
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ((), "manual"),
+        ((GO,), "external_dependency"),
+        ((BUILT,), "external_dependency"),
+        ((NOON,), "scheduled"),
+        ((DAILY,), "scheduled"),
+        ((APPROVAL,), "human_approval_required"),
+        ((CHILDREN,), "children_running"),
+        ((Manual(type="manual"),), "manual"),
+        ((Manual(type="manual"), NOON, GO), "scheduled"),
+    ],
+)
+def test_the_first_condition_says_why(conditions: tuple[Condition, ...], reason: str) -> None:
+    events = pause(START, BOB, LATER, conditions=conditions, detail=" lunch ")
+    expected = {**by(BOB, LATER), "reason": reason, "detail": "lunch", "conditions": conditions}
+    assert events == [Paused.model_validate(expected)]
+
+
+def test_a_given_reason_stands() -> None:
+    (event,) = pause(START, BOB, AT, conditions=[GO], reason="human_input_required")
+    assert isinstance(event, Paused)
+    assert event.reason == "human_input_required"
+
+
+def test_a_pause_has_at_most_ten_conditions_and_no_other_pause_in_it() -> None:
+    assert pause(START, BOB, AT, conditions=[GO] * MAX_CONDITIONS)
+    with pytest.raises(IllegalEvent, match="at most 10 things"):
+        pause(START, BOB, AT, conditions=[GO] * (MAX_CONDITIONS + 1))
+    with pytest.raises(IllegalEvent, match="already paused"):
+        pause(paused(), BOB, AT)
+    with pytest.raises(InvalidInput, match="The reason is too long"):
+        pause(START, BOB, AT, detail="x" * 20_001)
+
+
+# add_condition
+
+
+def test_a_condition_is_added_to_the_pause_there_is() -> None:
+    session = after(START, pause(START, BOB, AT, conditions=[GO], detail="lunch"))
+    events = add_condition(session, NOON, CAROL, LATER)
+    assert events == [
+        Paused(**by(CAROL, LATER), reason="external_dependency", detail="lunch", conditions=(NOON,))
+    ]
+    both = after(session, events)
+    assert both.waits == (("p1.0", GO), ("p2.0", NOON))
+    for signal in (Signal("webhook", "go"), Signal("cron", "p2.0")):
+        assert after(both, wake(both, signal, PIPELINE, LATER)).waits == ()
+
+
+def test_conditions_are_added_up_to_ten_and_only_in_a_pause() -> None:
+    nine = paused(*[GO] * (MAX_CONDITIONS - 1))
+    ten = after(nine, add_condition(nine, NOON, BOB, AT))
+    with pytest.raises(IllegalEvent, match="at most 10 things"):
+        add_condition(ten, NOON, BOB, AT)
+    with pytest.raises(IllegalEvent, match="it is running"):
+        add_condition(START, NOON, BOB, AT)
+
+
+# resume
+
+
+def test_a_resume_says_what_made_it() -> None:
+    events = resume(paused(), CAROL, LATER, trigger="event", data={"a": 1}, context=" go on ")
+    assert events == [Resumed(**by(CAROL, LATER), trigger="event", data={"a": 1}, context="go on")]
+    session = after(paused(), events)
+    assert (session.status, session.waits) == ("running", ())
+
+
+def test_one_resume_is_enough_and_a_token_is_for_its_pause() -> None:
+    first = paused()
+    resumed = after(first, resume(first, BOB, AT, pause_number=1))
+    with pytest.raises(IllegalEvent, match="not paused; it is running"):
+        resume(resumed, BOB, AT)
+    second = paused(session=resumed)
+    with pytest.raises(IllegalEvent, match="That pause is already over"):
+        resume(second, BOB, AT, pause_number=1)
+    assert resume(second, BOB, AT, pause_number=2)
+    assert resume(second, BOB, AT)
+
+
+def test_a_resume_has_limits() -> None:
+    with pytest.raises(InvalidInput, match="The context is too long"):
+        resume(paused(), BOB, AT, context="x" * 20_001)
+    with pytest.raises(InvalidInput):
+        resume(paused(), BOB, AT, data=float("nan"))
+    with pytest.raises(IllegalEvent, match="nothing yet that could be summed up"):
+        resume(paused(), BOB, AT, compact=True)
+
+
+def out_of_steps() -> Session:
+    session = grown(2, budgets=Budgets(max_steps=2), usage=Usage(input_tokens=90, output_tokens=10))
+    return after(session, pause(session, BOB, AT, reason="budget_exceeded"))
+
+
+def test_used_up_limits_are_raised_by_what_they_were() -> None:
+    raised, resumed = resume(out_of_steps(), CAROL, LATER)
+    assert isinstance(raised, BudgetRaised)
+    assert isinstance(resumed, Resumed)
+    assert (raised.budgets.max_steps, raised.by, raised.at) == (4, CAROL.id, LATER)
+    # A pause for another reason raises nothing, however much is used.
+    other = grown(2, budgets=Budgets(max_steps=2))
+    assert len(resume(paused(session=other), BOB, AT)) == 1
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_summing_up_makes_room_without_raising_the_limit(compact: bool) -> None:
+    usage = Usage(input_tokens=90, output_tokens=10)
+    session = grown(2, budgets=Budgets(max_context_tokens=100), usage=usage)
+    full = after(session, pause(session, BOB, AT, reason="context_budget_exceeded"))
+    events = resume(full, BOB, AT, compact=compact)
+    raised = [e.budgets.max_context_tokens for e in events if isinstance(e, BudgetRaised)]
+    assert raised == ([] if compact else [200])
+    resumed = events[-1]
+    assert isinstance(resumed, Resumed)
+    assert resumed.compact is compact
+
+
+def test_summing_up_raises_the_other_limits() -> None:
+    usage = Usage(input_tokens=90, output_tokens=10)
+    session = grown(
+        2, budgets=Budgets(max_context_tokens=100, max_cost_usd=Decimal(1)), usage=usage, cost_usd=Decimal(1)
+    )
+    full = after(session, pause(session, BOB, AT, reason="budget_exceeded"))
+    raised, _ = resume(full, BOB, AT, compact=True)
+    assert isinstance(raised, BudgetRaised)
+    assert (raised.budgets.max_context_tokens, raised.budgets.max_cost_usd) == (100, Decimal(3))
+
+
+def sleeping() -> Session:
+    call = tool_call(tool="wait_for", mode="allow", control=True, arguments={"condition": "webhook: go"})
+    session = fold(SID, [launched(), responded(call), WaitBegun(**by(), call_id="1.1")])
+    return paused(GO, session=session)
+
+
+def test_a_resume_ends_the_agents_own_wait() -> None:
+    resumed, ended = resume(sleeping(), BOB, LATER)
+    assert isinstance(resumed, Resumed)
+    assert isinstance(ended, WaitEnded)
+    assert (ended.call_id, ended.by, ended.at) == ("1.1", BOB.id, LATER)
+    assert ended.content
+    assert after(sleeping(), [resumed, ended]).call("1.1").phase == "finished"
+
+
+# Why a session that stands still is not paused
+
+
+def asked(count: int = 1) -> Session:
+    call = tool_call(tool="ask_human", mode="allow", control=True, arguments={"question": "?"})
+    return fold(SID, [launched(), responded(call), QuestionAsked(**by(), call_id="1.1", question="Which?")])
+
+
+def orphaned() -> Session:
+    call = tool_call(mode="allow")
+    start = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=call.digest)
+    return fold(SID, [launched(), responded(call), start, OutcomeLost(**by(), call_id="1.1", attempt=1)])
+
+
+def coordinating(*more: Event) -> Session:
+    plan = responded(plan_call(subtask("look"), on_failure="ask"))
+    begun = ChildLaunched(
+        **by(), call_id="1.1", child_id="p0-look", name="look", persona="sre", task="Do look"
+    )
+    return fold(SID, [launched(), plan, begun, *more])
+
+
+@pytest.mark.parametrize(
+    ("session", "sentence"),
+    [
+        (START, "it is running"),
+        (awaiting(), "waits for an approval"),
+        (asked(), "waits for an answer"),
+        (orphaned(), "a call that was cut off"),
+        (coordinating(), "waits for its sub-agents"),
+        (
+            coordinating(ChildFinished(**by(), child_id="p0-look", ending="failed", result="no")),
+            "a decision on a sub-agent that failed",
+        ),
+        (after(START, [Cancelled(**by(BOB))]), "already cancelled; nothing was changed"),
+        (after(START, [Completed(**by(), summary="x")]), "already completed; nothing was changed"),
+    ],
+)
+def test_what_to_do_instead_of_resuming_is_said(session: Session, sentence: str) -> None:
+    tries: list[Callable[[], object]] = [
+        lambda: resume(session, BOB, AT),
+        lambda: resume(session, BOB, AT, pause_number=1),
+        lambda: add_condition(session, NOON, BOB, AT),
+    ]
+    for refuse in tries:
+        with pytest.raises(IllegalEvent) as refused:
+            refuse()
+        assert sentence in str(refused.value)
+
+
+# wake
+
+
+@pytest.mark.parametrize(
+    ("condition", "signal", "trigger"),
+    [
+        (GO, Signal("webhook", "go"), "webhook"),
+        (BUILT, Signal("event", "built", {"env": "prod"}), "event"),
+        (NOON, Signal("cron", "p1.0"), "clock"),
+        (DAILY, Signal("cron", "p1.0"), "clock"),
+        (CHILDREN, Signal("children"), "children"),
+        (APPROVAL, Signal("manual"), "manual"),
+    ],
+)
+def test_a_signal_wakes_who_waits_for_it(condition: Condition, signal: Signal, trigger: str) -> None:
+    events = wake(paused(condition), signal, PIPELINE, LATER)
+    expected = {**by(PIPELINE, LATER), "trigger": trigger, "condition": str(condition), "data": signal.data}
+    assert events == [Resumed.model_validate(expected)]
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        Signal("webhook", "other"),
+        Signal("webhook", "built"),
+        Signal("event", "go"),
+        Signal("event", "built", {"env": "dev"}),
+        Signal("event", "built"),
+        Signal("cron", "p1.0"),
+        Signal("cron", "p2.2"),
+        Signal("cron", "p1.3"),
+        Signal("children"),
+    ],
+)
+def test_other_signals_wake_nobody(signal: Signal) -> None:
+    assert wake(paused(GO, BUILT, NOON), signal, PIPELINE, LATER) == []
+
+
+def test_the_condition_that_came_true_is_named() -> None:
+    session = paused(GO, BUILT, NOON)
+    for signal, condition in (
+        (Signal("event", "built", {"env": "prod"}), BUILT),
+        (Signal("cron", "p1.2"), NOON),
+    ):
+        (event,) = wake(session, signal, PIPELINE, LATER)
+        assert isinstance(event, Resumed)
+        assert event.condition == str(condition)
+
+
+def test_nobody_is_woken_who_runs_or_has_ended() -> None:
+    ended = after(paused(GO), [Cancelled(**by(BOB))])
+    resumed = after(paused(GO), resume(paused(GO), BOB, AT))
+    for session in (START, awaiting(), ended, resumed):
+        assert wake(session, Signal("webhook", "go"), PIPELINE, LATER) == []
+
+
+def test_one_delivery_wakes_once() -> None:
+    signal = Signal("webhook", "go", {"n": 1}, delivery="d1")
+    session = paused(GO)
+    session = after(session, wake(session, signal, PIPELINE, LATER))
+    again = paused(GO, session=session)
+    assert wake(again, signal, PIPELINE, LATER) == []
+    assert wake(again, Signal("webhook", "go", {"n": 1}, delivery="d2"), PIPELINE, LATER)
+
+
+@pytest.mark.parametrize("condition", [NOON, DAILY])
+def test_the_timer_of_an_earlier_pause_ends_no_later_one(condition: Condition) -> None:
+    late = Signal("cron", "p1.0")
+    first = paused(condition)
+    resumed = after(first, resume(first, BOB, AT))
+    assert wake(resumed, late, PIPELINE, LATER) == []
+    # The very same condition again: the name of its wait tells the two pauses apart.
+    second = paused(condition, session=resumed)
+    assert wake(second, late, PIPELINE, LATER) == []
+    assert wake(second, Signal("cron", "p2.0"), PIPELINE, LATER)
+    third = paused(condition, session=after(second, wake(second, Signal("cron", "p2.0"), PIPELINE, LATER)))
+    for old in ("p1.0", "p2.0"):
+        assert wake(third, Signal("cron", old), PIPELINE, LATER) == []
+
+
+def test_a_signal_ends_the_agents_own_wait_with_what_came() -> None:
+    data: dict[str, Any] = {"host": "redis-7"}
+    resumed, ended = wake(sleeping(), Signal("webhook", "go", data, delivery="d1"), PIPELINE, LATER)
+    assert isinstance(resumed, Resumed)
+    assert isinstance(ended, WaitEnded)
+    assert (resumed.delivery, resumed.data) == ("d1", data)
+    assert "redis-7" in ended.content
+
+
+# cancel
+
+
+def test_a_session_is_cancelled_with_a_reason() -> None:
+    for session in (START, paused(GO), awaiting()):
+        events = cancel(session, BOB, LATER, reason=" enough ")
+        assert events == [Cancelled(**by(BOB, LATER), reason="enough")]
+        assert after(session, events).status == "cancelled"
+    with pytest.raises(InvalidInput, match="The reason is too long"):
+        cancel(START, BOB, LATER, reason="x" * 20_001)

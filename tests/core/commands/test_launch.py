@@ -1,0 +1,206 @@
+"""Launching from a persona, with a plan, and as a copy of an earlier session, each with its refusals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from supervisor.core.commands.base import MAX_NAME, checked, stamp
+from supervisor.core.commands.control import pause
+from supervisor.core.commands.launch import fork, launch
+from supervisor.core.delegation import PLAN
+from supervisor.core.errors import InvalidInput
+from supervisor.core.events import (
+    Actor,
+    ContextAdded,
+    Event,
+    ModelResponded,
+    Resumed,
+    SessionForked,
+    SessionLaunched,
+)
+from supervisor.core.persona import ApprovalRule, Budgets, Persona
+from supervisor.core.reducer import fold
+from supervisor.tools.builtin import builtin_tools
+from tests.core.build import ALICE, AT, BOB, CAROL, SID, launched, responded, step_events, subtask
+
+LATER = AT + timedelta(hours=1)
+ORIGIN = {"kind": "slack", "channel": "C1"}
+PERSONA = Persona(
+    name="lead",
+    description="Leads",
+    instructions="Lead.",
+    tools=(PLAN, "shell"),
+    agents=("sre",),
+    budgets=Budgets(max_steps=7),
+)
+TOOLS = {name: tool for name, tool in builtin_tools().items() if name in (PLAN, "shell")}
+PLANNED: dict[str, Any] = {"subtasks": [subtask("look"), subtask("tell", "look")], "on_failure": "continue"}
+
+
+def begun(persona: Persona = PERSONA, task: str = "Tidy up", **more: Any) -> list[Event]:
+    return launch(persona, task, BOB, AT, **{"tools": TOOLS, "roster": ["sre"], **more})
+
+
+# launch
+
+
+def test_a_session_begins_with_its_launch() -> None:
+    assert begun(task=" Tidy up\n", origin=ORIGIN) == [
+        SessionLaunched(
+            at=AT,
+            by=BOB.id,
+            by_name="Bob",
+            task="Tidy up",
+            persona="lead",
+            persona_digest=PERSONA.digest,
+            budgets=Budgets(max_steps=7),
+            origin=ORIGIN,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "says"), [("", "The task is empty"), (" \n", "The task is empty"), ("x" * 20_001, "too long")]
+)
+def test_a_task_is_a_text_with_a_limit(task: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        begun(task=task)
+    assert begun(task="x" * 20_000)
+
+
+def test_an_origin_that_no_log_can_store_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        begun(origin={"n": float("inf")})
+
+
+def test_only_who_can_plan_coordinates() -> None:
+    alone = {"shell": TOOLS["shell"]}
+    for asked in ({"coordinate": True}, {"plan": PLANNED}, {"plan": PLANNED, "coordinate": True}):
+        with pytest.raises(InvalidInput, match="`lead` has no sub-agents to launch"):
+            begun(tools=alone, **asked)
+    assert begun(tools=alone) == begun()
+    assert begun(coordinate=True) == begun()
+
+
+def test_a_given_plan_is_the_first_step() -> None:
+    first, second = begun(plan=PLANNED)
+    assert first == begun()[0]
+    assert isinstance(second, ModelResponded)
+    assert (second.by, second.by_name, second.at, second.model) == (BOB.id, "Bob", AT, "given")
+    (call,) = second.calls
+    assert (call.call_id, call.tool) == ("1.1", PLAN)
+    session = fold(SID, [first, second])
+    assert [c.phase for c in session.open_calls] in (["open"], ["held"])
+    assert session.cost_usd == 0
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {},
+        {"subtasks": []},
+        {"subtasks": [subtask("look", "look")]},
+        {"subtasks": [subtask("look", "nothing")]},
+        {"subtasks": [{**subtask("look"), "persona": "stranger"}]},
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(plan: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        begun(plan=plan)
+
+
+def test_a_given_plan_is_under_the_same_policy() -> None:
+    never = ApprovalRule(tool=PLAN, mode="deny", reason="Not this one.")
+    asks = ApprovalRule(tool=PLAN, mode="ask")
+    with pytest.raises(InvalidInput, match="Not this one"):
+        begun(PERSONA.model_copy(update={"approvals": (never,)}), plan=PLANNED)
+    _, second = begun(PERSONA.model_copy(update={"approvals": (asks,)}), plan=PLANNED)
+    assert isinstance(second, ModelResponded)
+    assert second.calls[0].mode == "ask"
+
+
+# fork
+
+ONE, TWO = step_events(1), step_events(2)
+LOG: list[Event] = [launched(origin=ORIGIN), *ONE, *TWO]
+
+
+def test_a_copy_takes_the_steps_along_and_says_where_from() -> None:
+    events = fork(SID, LOG, BOB, LATER, step=1)
+    assert events[:-1] == LOG[: 1 + len(ONE)]
+    forked = events[-1]
+    assert isinstance(forked, SessionForked)
+    assert (forked.source, forked.step, forked.version) == (SID, 1, 1 + len(ONE))
+    assert (forked.by, forked.at, forked.requesters, forked.files) == (BOB.id, LATER, (ALICE.id,), None)
+    copy = fold("p0-copy", events)
+    assert (len(copy.steps), copy.origin) == (1, ORIGIN)
+    # Who asked for either may not approve where the requester is excluded.
+    assert copy.requesters == {ALICE.id, BOB.id}
+
+
+def test_without_a_step_it_goes_as_far_as_every_call_has_its_result() -> None:
+    forked = fork(SID, [*LOG, step_events(3)[0]], BOB, LATER)[-1]
+    assert isinstance(forked, SessionForked)
+    assert forked.step == 2
+
+
+@pytest.mark.parametrize("step", [-1, 3, 99])
+def test_a_step_that_has_not_ended_cannot_be_copied(step: int) -> None:
+    with pytest.raises(InvalidInput, match="choose from 0 to 2"):
+        fork(SID, LOG, BOB, LATER, step=step)
+
+
+def test_a_message_tells_the_copy_what_to_do_otherwise() -> None:
+    event = fork(SID, LOG, BOB, LATER, message=" otherwise ")[-1]
+    assert event == ContextAdded(at=LATER, by=BOB.id, by_name="Bob", text="otherwise", kind="command")
+    with pytest.raises(InvalidInput, match="The message is too long"):
+        fork(SID, LOG, BOB, LATER, message="x" * 20_001)
+
+
+def test_after_a_last_word_there_must_be_another() -> None:
+    said = [*LOG, responded(text="Done.", step=3)]
+    with pytest.raises(InvalidInput, match="last word"):
+        fork(SID, said, BOB, LATER, step=3)
+    assert fork(SID, said, BOB, LATER, step=3, message="And now?")
+    # By itself the copy begins before that word.
+    forked = fork(SID, said, BOB, LATER)[-1]
+    assert isinstance(forked, SessionForked)
+    assert forked.step == 2
+
+
+def test_a_copy_made_within_a_pause_runs() -> None:
+    session = fold(SID, LOG)
+    events = fork(SID, [*LOG, *pause(session, CAROL, AT)], BOB, LATER)
+    assert not any(isinstance(event, Resumed) for event in events)
+    # Where it was paused from the beginning of the step's end on, the pause is copied and ended.
+    early = [launched(), *pause(fold(SID, [launched()]), CAROL, AT)]
+    copy = fold("p0-copy", fork(SID, early, BOB, LATER))
+    assert copy.pause is None
+
+
+@pytest.mark.parametrize(("origin", "shown"), [(None, ORIGIN), ({}, {}), ({"kind": "api"}, {"kind": "api"})])
+def test_a_copy_is_shown_where_it_is_said_or_where_the_source_was(origin: Any, shown: Any) -> None:
+    assert fold("p0-copy", fork(SID, LOG, BOB, LATER, origin=origin)).origin == shown
+
+
+# What all commands share
+
+
+def test_the_stamp_says_who_and_when() -> None:
+    assert stamp(ALICE, AT) == {"at": AT, "by": "slack:U1", "by_name": "Alice"}
+    long = Actor(id="slack:U9", name="n" * 79 + "\ud800" + "n")
+    assert stamp(long, AT)["by_name"] == "n" * 79 + "?"
+    assert len(stamp(long, AT)["by_name"]) == MAX_NAME
+
+
+def test_a_text_is_cleaned_before_it_is_measured() -> None:
+    assert checked(" x\ud800 ", "It") == "x?"
+    assert checked(" " * 30_000 + "x", "It") == "x"
+    assert checked("  ", "It", optional=True) == ""
+    with pytest.raises(InvalidInput, match="It is empty; please write what you want"):
+        checked("  ", "It")
+    with pytest.raises(InvalidInput):
+        checked("x" * 20_001, "It", optional=True)
