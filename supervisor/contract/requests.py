@@ -64,12 +64,13 @@ class RequestModel(BaseModel):
 
 def _sentence(error: ValidationError) -> str:
     """The first problem of a request, as one sentence."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"])) or "the request"
     limits = first.get("ctx", {})
     match first["type"]:
         case "string_too_long":
-            return f"The {where} is too long: at most {limits['max_length']:,} characters."
+            length, most = len(str(first["input"])), limits["max_length"]
+            return f"The {where} is too long: {length:,} characters, at most {most:,}."
         case "string_too_short":
             return f"The {where} is empty; please write what you want."
         case _:
