@@ -50,7 +50,7 @@ from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
-from supervisor.runtime.work_dirs import WorkFolders
+from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.runtime.worker import Worker
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
@@ -226,7 +226,7 @@ async def _answering(redis: Redis) -> None:
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
     """One worker for sessions and one for what Slack shows."""
     ready, outbox = parts.queues()
-    folders = WorkFolders(_folder(parts.settings.workspace_folder))
+    folders = WorkDirs(_folder(parts.settings.workspace_folder))
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask)
     runner = Runner(
         parts.sessions,

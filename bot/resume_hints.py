@@ -19,7 +19,7 @@ from supervisor.core.persona import Budgets
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
 from supervisor.session_log.hints import Way
-from supervisor.session_log.render.moments import Rest, failures
+from supervisor.session_log.render.moments import PausePeriod, failures
 from supervisor.session_log.render.safe import code
 
 # What documents mean that record no command: this never changes, whatever the default of FLAGMAN_COMMAND becomes.
@@ -39,7 +39,7 @@ class Hints:
         """What `hints_of` reads."""
         return {} if self.command == UNRECORDED else {"command": self.command}
 
-    def ways(self, rest: Rest) -> list[Way]:
+    def ways(self, rest: PausePeriod) -> list[Way]:
         """Each way with what exactly to do; cancelling is the last one everywhere."""
         session, slash = rest.session, self.command
         ways: Iterable[Way]

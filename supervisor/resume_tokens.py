@@ -11,7 +11,7 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from supervisor.core.errors import FlagmanError, IllegalEvent, TokenExpired, TokenForged, TokenUsed
 from supervisor.core.events import Actor
-from supervisor.core.state import Halt, Session
+from supervisor.core.state import PauseRecord, Session
 from supervisor.service import Supervisor
 
 LIFETIME = timedelta(days=7)
@@ -75,7 +75,7 @@ class ResumeTokens:
         raise FlagmanError("The session is changing too quickly; please try again.")
 
 
-def _end_of(halt: Halt | None, session: Session) -> str:
+def _end_of(halt: PauseRecord | None, session: Session) -> str:
     """By whom and when the pause was ended, as the end of a sentence."""
     if halt and halt.resumed_at:
         return f"by {halt.resumed_by_name or halt.resumed_by} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"

@@ -25,7 +25,7 @@ from handlers.messages.files import files
 from handlers.messages.headline import WAITING
 from handlers.messages.message import Mask, Message
 from handlers.messages.pauses import spent, ways_on
-from supervisor.core.state import Call, Halt, Session
+from supervisor.core.state import Call, PauseRecord, Session
 from supervisor.core.text.visible import one_line
 
 
@@ -109,7 +109,7 @@ def _waits(session: Session) -> list[Block]:
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
 
-def _pause_line(halt: Halt) -> str:
+def _pause_line(halt: PauseRecord) -> str:
     by = "" if halt.by == "system" else f" by {person(halt.by, halt.by_name)}"
     return f"{WAITING[halt.reason]}{by}"
 

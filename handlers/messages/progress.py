@@ -11,7 +11,7 @@ from handlers.blocks.text import Block
 from handlers.messages.headline import failures, state
 from handlers.messages.message import Mask
 from handlers.messages.subagents import Family
-from supervisor.core.delegation import DELEGATING, Standing, standings
+from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
 from supervisor.core.state import Call, Child, Session
 from supervisor.core.text.format import span
 from supervisor.core.text.visible import one_line
@@ -54,7 +54,7 @@ class _Line:
 
 def progress(session: Session, mask: Mask, family: Family) -> list[Block]:
     """A heading with how many are done, and a list; what does not fit is counted."""
-    stands = [standing for call in delegations(session) for standing in standings(session, call)]
+    stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
     shown, left = _fitting(list(_lines(session, mask, family, 0)))
@@ -81,7 +81,7 @@ def delegations(session: Session) -> list[Call]:
     return [c for c in calls if c.phase in ("open", "delegating") or c.call_id in known]
 
 
-def _heading(stands: Collection[Standing]) -> Block:
+def _heading(stands: Collection[SubtaskStatus]) -> Block:
     states = Counter(standing.state for standing in stands)
     words = [f"  {states['completed']}/{len(stands)} done"]
     words += [f"{states[state]} {state}" for state in ("failed", "cancelled", "skipped") if states[state]]
@@ -91,7 +91,7 @@ def _heading(stands: Collection[Standing]) -> Block:
 def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator[_Line]:
     """Each subtask before those of its own sub-agents, and as urgent as the most urgent of these."""
     for call in delegations(session):
-        stands = standings(session, call)
+        stands = subtask_statuses(session, call)
         done = {standing.subtask.id for standing in stands if standing.state == "completed"}
         for standing in stands:
             child = standing.child
@@ -111,7 +111,7 @@ def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator
 
 
 def _stand(
-    session: Session, standing: Standing, found: Session | None, done: Collection[str], mask: Mask
+    session: Session, standing: SubtaskStatus, found: Session | None, done: Collection[str], mask: Mask
 ) -> _Stand:
     child = standing.child
     if standing.state in ("waiting", "ready"):

@@ -42,7 +42,7 @@ class Plan(Frozen):
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubtaskStatus:
     """One subtask as it stands, with the sub-agent that does it, or did it last."""
 
     subtask: Subtask
@@ -112,7 +112,7 @@ def _circle(plan: Plan) -> list[str]:
     return [subtask.id for subtask in left]
 
 
-def standings(session: Session, call: Call) -> tuple[Standing, ...]:
+def subtask_statuses(session: Session, call: Call) -> tuple[SubtaskStatus, ...]:
     """Every subtask of a call, in the order of the plan."""
     children = {child.name: child for child in session.children if child.call_id == call.call_id}
     skips = {skip.name: skip.reason for skip in session.skips if skip.call_id == call.call_id}
@@ -122,26 +122,26 @@ def standings(session: Session, call: Call) -> tuple[Standing, ...]:
 
 def _standing(
     subtask: Subtask, children: dict[str, Child], skips: dict[str, str], done: Collection[str]
-) -> Standing:
+) -> SubtaskStatus:
     child = children.get(subtask.id)
     if subtask.id in skips:
-        return Standing(subtask, "skipped", child, skips[subtask.id])
+        return SubtaskStatus(subtask, "skipped", child, skips[subtask.id])
     if child and child.verdict != "retry":
-        return Standing(subtask, child.state, child)
-    return Standing(subtask, "ready" if set(subtask.depends_on) <= set(done) else "waiting", child)
+        return SubtaskStatus(subtask, child.state, child)
+    return SubtaskStatus(subtask, "ready" if set(subtask.depends_on) <= set(done) else "waiting", child)
 
 
 def undecided(session: Session, call: Call) -> tuple[Child, ...]:
     """Sub-agents that failed, and of which a person has to say what next."""
     if plan_of(call).on_failure != "ask" or call.phase != "delegating":
         return ()
-    stands = (s.child for s in standings(session, call) if s.state in ("failed", "cancelled"))
+    stands = (s.child for s in subtask_statuses(session, call) if s.state in ("failed", "cancelled"))
     return tuple(child for child in stands if child and not child.verdict)
 
 
 def delegate(session: Session, call: Call) -> Delegate:
     """What to do now for a call that delegates; nothing where it just has to wait."""
-    policy, stands = plan_of(call).on_failure, standings(session, call)
+    policy, stands = plan_of(call).on_failure, subtask_statuses(session, call)
     failed = [s.child for s in stands if s.child and s.state in ("failed", "cancelled")]
     open_ = [s for s in stands if s.state in ("waiting", "ready")]
     stopping = [child for child in failed if child.verdict == "stop"]
@@ -152,7 +152,7 @@ def delegate(session: Session, call: Call) -> Delegate:
         skips = tuple((s.subtask.id, why) for s in open_)
         return Delegate(call, stops=stops, skips=skips, joined=not (stops or skips))
     given_up = {s.subtask.id: s.state for s in stands if _given_up(s, policy)}
-    skips = tuple(_hopeless(open_, given_up))
+    skips = tuple(_blocked(open_, given_up))
     room = max(session.budgets.max_children - len(session.children), 0)
     ready = [s.subtask for s in open_ if s.state == "ready"]
     starts, over = tuple(ready[:room]), ready[room:]
@@ -169,14 +169,14 @@ def _too_deep(session: Session) -> bool:
     return depth >= session.budgets.max_depth
 
 
-def _given_up(standing: Standing, policy: Policy) -> bool:
+def _given_up(standing: SubtaskStatus, policy: Policy) -> bool:
     if standing.state == "skipped":
         return True
     failed = standing.state in ("failed", "cancelled")
     return failed and (policy != "ask" or bool(standing.child and standing.child.verdict == "skip"))
 
 
-def _hopeless(open_: list[Standing], given_up: dict[str, State]) -> Iterator[tuple[str, str]]:
+def _blocked(open_: list[SubtaskStatus], given_up: dict[str, State]) -> Iterator[tuple[str, str]]:
     """Subtasks that need one which was given up."""
     for standing in open_:
         for name in standing.subtask.depends_on:
@@ -186,8 +186,8 @@ def _hopeless(open_: list[Standing], given_up: dict[str, State]) -> Iterator[tup
                 break
 
 
-def _needed(session: Session, call: Call, subtask: Subtask) -> list[Standing]:
-    return [s for s in standings(session, call) if s.subtask.id in subtask.depends_on and s.child]
+def _needed(session: Session, call: Call, subtask: Subtask) -> list[SubtaskStatus]:
+    return [s for s in subtask_statuses(session, call) if s.subtask.id in subtask.depends_on and s.child]
 
 
 def briefing(session: Session, call: Call, subtask: Subtask) -> str:
@@ -212,7 +212,7 @@ def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, .
 
 def consolidation(session: Session, call: Call) -> tuple[bool, str]:
     """Whether every subtask completed, and what the agent reads of them all."""
-    stands = standings(session, call)
+    stands = subtask_statuses(session, call)
     done = sum(s.state == "completed" for s in stands)
     if call.call.tool == LAUNCH:
         return (
@@ -226,11 +226,11 @@ def consolidation(session: Session, call: Call) -> tuple[bool, str]:
     return done == len(stands), "\n\n".join(parts)
 
 
-def _folder_of(standing: Standing) -> str:
+def _folder_of(standing: SubtaskStatus) -> str:
     return child_folder(standing.child.name, standing.child.id) if standing.child else ""
 
 
-def _result(standing: Standing, folder: str) -> str:
+def _result(standing: SubtaskStatus, folder: str) -> str:
     """What it said, and where whoever reads it finds its files."""
     child = standing.child
     if standing.state == "skipped" or child is None:
@@ -247,7 +247,7 @@ def share(session: Session, starting: Budgets, now: datetime) -> Budgets:
 
     What is left is divided by all that have yet to begin, so that together they cannot use more than there is.
     """
-    plans = (standings(session, call) for call in session.open_calls if call.call.tool in DELEGATING)
+    plans = (subtask_statuses(session, call) for call in session.open_calls if call.call.tool in DELEGATING)
     waiting = sum(s.state in ("waiting", "ready") for plan in plans for s in plan) or 1
     running = [child.budgets for child in session.running_children]
     limits, used = session.budgets, session.total_usage.input_tokens + session.total_usage.output_tokens

@@ -90,7 +90,7 @@ class Note(Frozen):
     before_step: int = 0
 
 
-class Halt(Frozen):
+class PauseRecord(Frozen):
     """One explicit pause, numbered from 1, and how it ended."""
 
     number: int
@@ -198,7 +198,7 @@ class Session(Frozen):
     restored_at: datetime | None = None
     lifecycle: Lifecycle = "running"
     pause: Paused | None = None
-    halts: tuple[Halt, ...] = ()
+    halts: tuple[PauseRecord, ...] = ()
     timers: tuple[Timer, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()

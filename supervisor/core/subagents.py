@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Literal
 
-from supervisor.core.delegation import DELEGATING, Standing, standings, undecided
+from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses, undecided
 from supervisor.core.events import PauseReason
 from supervisor.core.messages import Frozen
 from supervisor.core.state import CallPhase, Session
@@ -63,13 +63,13 @@ def children_of(session: Session, at_work: ActiveSubagents) -> list[ChildStandin
         for call in step.calls:
             if call.call.tool in DELEGATING and call.phase in _CARRIED_OUT:
                 open_ = {child.id for child in undecided(session, call)}
-                stands = standings(session, call)
+                stands = subtask_statuses(session, call)
                 found += [_child(session, call.call_id, s, at_work, open_) for s in stands]
     return found
 
 
 def _child(
-    session: Session, call_id: str, standing: Standing, at_work: ActiveSubagents, open_: set[str]
+    session: Session, call_id: str, standing: SubtaskStatus, at_work: ActiveSubagents, open_: set[str]
 ) -> ChildStanding:
     subtask, child = standing.subtask, standing.child
     about = {

@@ -41,11 +41,11 @@ from supervisor.core.triggers import Signal, matching, reason_for, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
-from supervisor.runtime.model_step import Asking
-from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.model_step import ModelStep
+from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
-from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.runtime.worker import Done, Later, Signals
 from supervisor.signals import SignalRouter
 from supervisor.tools.contract import Tool
@@ -68,7 +68,7 @@ class Runner:
         clock: Callable[[], datetime],
     ) -> None:
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
-        self.questions = Questions()
+        self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
 
@@ -84,8 +84,8 @@ class _Advance:
 
     def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
-        self._ledger = Ledger(runner.sessions, runner.clock, signals.stopping, started.lease, session)
-        self._model = Asking(
+        self._ledger = UnitOfWork(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._model = ModelStep(
             self._ledger,
             signals,
             self._refresh,
@@ -220,7 +220,7 @@ class _Advance:
         orphans = [c for c in action.started if c.call_id not in self._running]
         if any((c.call_id, c.attempt) not in self._inherited for c in orphans):
             # Started since, and not here: another worker took over and is at it.
-            await self._ledger.lose()
+            await self._ledger.on_lease_lost()
             return None
         if action.ask:
             ids = tuple(c.call_id for c in action.ask)

@@ -19,24 +19,24 @@ from supervisor.core.text.sanitize import clean_text
 from supervisor.core.tool_calls import record_reply, tools_of
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
-from supervisor.runtime.prompt_cache import Questions
-from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.prompt_cache import PromptCache
+from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.runtime.worker import Later, Signals
 from supervisor.tools.contract import Tool
 
 _log = logging.getLogger("flagman.runner")
 
 
-class Asking:
+class ModelStep:
     """The model of one job. `refresh` reads what others appended."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: UnitOfWork,
         signals: Signals,
         refresh: Callable[[], Awaitable[None]],
         gateway: Gateway,
-        questions: Questions,
+        questions: PromptCache,
         personas: PersonaLibrary,
         tools: Mapping[str, Tool],
         clock: Callable[[], datetime],
@@ -59,7 +59,7 @@ class Asking:
             return reply
         if len(self._session.steps) + 1 != step:
             # Another worker took over meanwhile, and its answer counts.
-            await self._ledger.lose()
+            await self._ledger.on_lease_lost()
             return None
         self._respond(reply, seen, *await self._toolset())
         return None

@@ -19,7 +19,7 @@ class _Told:
     turns: list[Turn]
 
 
-class Questions:
+class PromptCache:
     """A bounded cache; a step whose calls all have results never changes, so its turns can be kept."""
 
     def __init__(self, *, cached: int = 256) -> None:

@@ -22,7 +22,7 @@ from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.repository import new_session_id
-from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.service import Supervisor
 
 
@@ -32,7 +32,7 @@ class Coordinator:
     def __init__(self, supervisor: Supervisor, clock: Callable[[], datetime]) -> None:
         self._supervisor, self._clock = supervisor, clock
 
-    async def collect(self, ledger: Ledger) -> None:
+    async def collect(self, ledger: UnitOfWork) -> None:
         """Record the end of each sub-agent that has ended; those of a session that has ended are stopped."""
         for child in ledger.session.running_children:
             try:
@@ -64,7 +64,7 @@ class Coordinator:
         except AlreadyEnded:
             return await self._supervisor.get(child_id)
 
-    def go_on(self, ledger: Ledger, action: Delegate, persona: Persona) -> None:
+    def go_on(self, ledger: UnitOfWork, action: Delegate, persona: Persona) -> None:
         """Launch, give up and join as the core says; `persona` is the one of the session itself."""
         call_id = action.call.call_id
         for name, reason in action.skips:
@@ -75,7 +75,7 @@ class Coordinator:
             ok, content = consolidation(ledger.session, ledger.session.call(call_id))
             ledger.add(ChildrenJoined(**ledger.now(), call_id=call_id, ok=ok, content=content))
 
-    def _launch(self, ledger: Ledger, call_id: str, subtask: Subtask, persona: Persona) -> None:
+    def _launch(self, ledger: UnitOfWork, call_id: str, subtask: Subtask, persona: Persona) -> None:
         try:
             chosen = self._supervisor.personas.get(subtask.persona).model_copy(update={"under": persona})
         except PersonaNotFound as error:

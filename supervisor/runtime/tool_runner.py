@@ -12,7 +12,7 @@ from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
-from supervisor.runtime.work_dirs import WorkFolders
+from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 
@@ -32,7 +32,7 @@ class Result:
 class ToolRunner:
     """Runs calls in the folder of their session; `deliver` takes the events that they emit."""
 
-    def __init__(self, folders: WorkFolders, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
+    def __init__(self, folders: WorkDirs, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
         self._folders, self._deliver, self._mask = folders, deliver, mask
 
     async def run(self, tool: Tool | None, session: Session, call: Call) -> Result:

@@ -21,7 +21,7 @@ OUTAGE_SECONDS = 60.0
 _log = logging.getLogger("flagman.runner")
 
 
-class Ledger:
+class UnitOfWork:
     """`session` includes the events that are decided and not yet appended."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Ledger:
         self._new_logs.append(new_log)
         self._blobs |= blobs
 
-    async def lose(self) -> None:
+    async def on_lease_lost(self) -> None:
         """Another worker has the session: keep the facts, and decide nothing any more."""
         _log.warning("session %s: another worker took it over", self.session.id)
         self._lease = None
@@ -80,7 +80,7 @@ class Ledger:
         try:
             released = await self._append(release)
         except LeaseLost:
-            await self.lose()
+            await self.on_lease_lost()
             return None
         except VersionConflict:
             await self._rebase()

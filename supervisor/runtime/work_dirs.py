@@ -18,7 +18,7 @@ _MARKS = ".begun"
 _log = logging.getLogger("flagman.tools")
 
 
-class WorkFolders:
+class WorkDirs:
     """One folder a session, below `workspace`; a sub-agent's lies inside the one of who launched it."""
 
     def __init__(self, workspace: Path) -> None:

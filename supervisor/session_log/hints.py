@@ -7,7 +7,7 @@ from typing import Protocol
 
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
-from supervisor.session_log.render.moments import Rest
+from supervisor.session_log.render.moments import PausePeriod
 
 Way = tuple[str, str]
 
@@ -23,7 +23,7 @@ class ResumeHints(Protocol):
     def settings(self) -> Json:
         """The configuration that the sentences depend on; empty where it is the one of all earlier documents."""
 
-    def ways(self, rest: Rest) -> list[Way]:
+    def ways(self, rest: PausePeriod) -> list[Way]:
         """Each way on as its name and what exactly to do, in Markdown."""
 
     def place(self, session: Session) -> str:

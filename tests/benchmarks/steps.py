@@ -14,7 +14,7 @@ from typing import Any
 
 from storage import keys
 from supervisor.runtime import model_step as asking
-from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.prompt_cache import PromptCache
 from tests.benchmarks.floor import floor
 from tests.benchmarks.report import Figure, median
 from tests.benchmarks.stand import PERSON, Scripted, flagman
@@ -71,8 +71,8 @@ async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:
 @asynccontextmanager
 async def _questions_timed(writing: list[float]) -> AsyncIterator[None]:
     """Adds the milliseconds that each question took to be written."""
-    conversation = Questions.conversation
-    request = asking.Asking._request
+    conversation = PromptCache.conversation
+    request = asking.ModelStep._request
     turns_took: list[float] = []
 
     def told(*given: Any) -> Any:
@@ -87,10 +87,10 @@ async def _questions_timed(writing: list[float]) -> AsyncIterator[None]:
         writing.append((time.perf_counter() - begun) * 1000 + turns_took[-1])
         return question
 
-    Questions.conversation = told  # type: ignore[method-assign, assignment]
-    asking.Asking._request = timed  # type: ignore[method-assign, assignment]
+    PromptCache.conversation = told  # type: ignore[method-assign, assignment]
+    asking.ModelStep._request = timed  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        Questions.conversation = conversation  # type: ignore[method-assign]
-        asking.Asking._request = request  # type: ignore[method-assign]
+        PromptCache.conversation = conversation  # type: ignore[method-assign]
+        asking.ModelStep._request = request  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from storage.log import Lease, LogStore, NewLog
 from supervisor.core.control import Action, next_action
-from supervisor.core.delegation import Delegate, standings
+from supervisor.core.delegation import Delegate, subtask_statuses
 from supervisor.core.events import (
     Actor,
     Cancelled,
@@ -32,7 +32,7 @@ from supervisor.core.state import Child, Session
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 from supervisor.runtime.subagents import Coordinator
-from supervisor.runtime.unit_of_work import Ledger
+from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.service import Supervisor
 from tests.core.build import AT, BOB, SID, by, launched, plan_call, responded, tool_call
 
@@ -49,7 +49,7 @@ def launch_call(call_id: str = "1.1", persona: str = "sre", task: str = "Look", 
     return tool_call(call_id, tool="launch_agent", **given)
 
 
-class Kept(Ledger):
+class Kept(UnitOfWork):
     """A ledger that keeps what was decided in `decided` and `born`, and that nobody commits."""
 
     def __init__(self, sessions: Sessions, session: Session, now: datetime = AT) -> None:
@@ -173,7 +173,7 @@ class Planned:
 
     @property
     def states(self) -> dict[str, str]:
-        stands = standings(self.session, self.session.call("1.1"))
+        stands = subtask_statuses(self.session, self.session.call("1.1"))
         return {s.subtask.id: s.state for s in stands}
 
     @property

@@ -74,7 +74,7 @@ TOOLS = {
     if name != "unknown"
 }
 BUDGETS = Budgets(max_steps=5, error_threshold=3)
-Asking = tuple[int, int, tuple[Turn, ...]]
+ModelStep = tuple[int, int, tuple[Turn, ...]]
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Worker:
     base: int
     pending: list[Event] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
-    asking: Asking | None = None
+    asking: ModelStep | None = None
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class World:
             **self.now(), call_id=call.call_id, attempt=attempt, idempotency_key="k", digest=digest
         )
 
-    def model_replies(self, worker: Worker, asking: Asking, turn: Work) -> None:
+    def model_replies(self, worker: Worker, asking: ModelStep, turn: Work) -> None:
         seen, step, turns = asking
         worker.asking = None
         self.count += 1

@@ -9,7 +9,7 @@ from supervisor.core.events import Compacted, ContextAdded, Event, Resumed, Tool
 from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.prompt_cache import PromptCache
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 
 
@@ -32,7 +32,7 @@ def step(session: Session, seen: int) -> Session:
 
 @given(st.lists(st.sampled_from(["step", "note", "resume", "sum up", "ask", "elsewhere"]), max_size=40))
 def test_it_is_the_question_that_would_be_written_anew(moves: list[str]) -> None:
-    session, questions = fold(SID, [launched()]), Questions(cached=2)
+    session, questions = fold(SID, [launched()]), PromptCache(cached=2)
     for number, move in enumerate(moves):
         if move == "step":
             session = step(session, len(session.inbox))
@@ -53,7 +53,7 @@ def test_it_is_the_question_that_would_be_written_anew(moves: list[str]) -> None
 
 
 def test_a_step_that_was_told_is_not_put_into_words_again() -> None:
-    questions, session = Questions(), step(fold(SID, [launched()]), 0)
+    questions, session = PromptCache(), step(fold(SID, [launched()]), 0)
     before = questions.conversation(session, 0)
     after = questions.conversation(step(session, 0), 0)
     assert len(after) == len(before) + 2

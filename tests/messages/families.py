@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from handlers.messages.subagents import Family
-from supervisor.core.delegation import standings
+from supervisor.core.delegation import subtask_statuses
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ApprovalDecided,
@@ -99,7 +99,7 @@ def coordinators(draw: st.DrawFn, session_id: str = ROOT, most: int = 50) -> Ses
         if draw(st.booleans()):
             session = _apply(session, ApprovalDecided(**by(BOB), call_id="1.1", **approved))
     for call in session.calls_in("open"):
-        for n, standing in enumerate(standings(session, call)):
+        for n, standing in enumerate(subtask_statuses(session, call)):
             child_id = f"{session_id[:4]}{call.call_id[2:]}-{n:04}"
             session = _apply(session, *_fate(draw, call.call_id, standing.subtask.id, child_id))
     return _apply(session, *([Cancelled(**by(BOB), reason="x")] if draw(st.sampled_from((0, 0, 1))) else []))

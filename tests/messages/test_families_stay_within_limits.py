@@ -20,7 +20,7 @@ from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Family
 from handlers.messages.thread import thread
 from handlers.modals.deny import deny_modal
-from supervisor.core.delegation import plan_of, standings
+from supervisor.core.delegation import plan_of, subtask_statuses
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
@@ -153,7 +153,7 @@ def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button
 def test_every_subtask_is_on_the_card_or_counted(known: Known) -> None:
     root, family = known
     card = thread(root, MASK, family)[0]
-    stands = [standing for call in delegations(root) for standing in standings(root, call)]
+    stands = [standing for call in delegations(root) for standing in subtask_statuses(root, call)]
     lists = [
         e for b in card.blocks if b["type"] == "rich_text" for e in b["elements"] if e.get("indent") == 0
     ]

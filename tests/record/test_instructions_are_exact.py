@@ -17,7 +17,7 @@ from handlers.messages.message import Message
 from handlers.messages.thread import thread
 from supervisor.core.errors import VerificationError
 from supervisor.core.events import ChildFinished, Paused
-from supervisor.session_log.render.moments import Rest, rests, walk
+from supervisor.session_log.render.moments import PausePeriod, rests, walk
 from supervisor.session_log.verify import verify
 from tests.record.stories import STORIES
 from tests.record.story import Story
@@ -56,7 +56,7 @@ MORE: dict[str, Callable[[], Story]] = {
 ALL = {**STORIES, **MORE}
 
 
-def found(name: str) -> list[Rest]:
+def found(name: str) -> list[PausePeriod]:
     return rests(walk(SID, ALL[name]().events))
 
 

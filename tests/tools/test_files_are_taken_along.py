@@ -11,7 +11,7 @@ from supervisor.core.errors import ToolError
 from supervisor.core.events import Inherited, Lineage, SessionForked
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from supervisor.runtime.work_dirs import WorkFolders
+from supervisor.runtime.work_dirs import WorkDirs
 from tests.core.build import BOB, by, launched
 
 
@@ -47,7 +47,7 @@ def copy(*paths: str) -> Session:
 
 
 async def test_a_sub_agent_reads_what_the_others_wrote_and_nothing_else(workspace: Path) -> None:
-    folder = await WorkFolders(workspace).of(child("found.md", "deep/more.md"))
+    folder = await WorkDirs(workspace).of(child("found.md", "deep/more.md"))
     assert folder == workspace / "root/agents/tell-2"
     assert (folder / "inputs/look/found.md").read_text() == "found"
     assert (folder / "inputs/look/deep/more.md").read_text() == "more"
@@ -55,16 +55,16 @@ async def test_a_sub_agent_reads_what_the_others_wrote_and_nothing_else(workspac
 
 
 async def test_a_copy_has_its_own_files(workspace: Path) -> None:
-    folder = await WorkFolders(workspace).of(copy("found.md"))
+    folder = await WorkDirs(workspace).of(copy("found.md"))
     assert folder == workspace / "p0-copy"
     (folder / "found.md").write_text("changed")
     assert (workspace / "root/agents/look-1/found.md").read_text() == "found"
 
 
 async def test_what_was_removed_afterwards_does_not_come_back(workspace: Path) -> None:
-    folder = await WorkFolders(workspace).of(copy("found.md"))
+    folder = await WorkDirs(workspace).of(copy("found.md"))
     (folder / "found.md").unlink()
-    again = await WorkFolders(workspace).of(copy("found.md"))
+    again = await WorkDirs(workspace).of(copy("found.md"))
     assert not (again / "found.md").exists()
 
 
@@ -72,7 +72,7 @@ async def test_copying_that_was_cut_off_is_made_up_for(workspace: Path) -> None:
     folder = workspace / "p0-copy"
     folder.mkdir()
     (folder / ".found.md.partial").write_text("fou")
-    await WorkFolders(workspace).of(copy("found.md", "deep/more.md"))
+    await WorkDirs(workspace).of(copy("found.md", "deep/more.md"))
     assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*.md")) == ["deep/more.md", "found.md"]
     assert not list(folder.rglob("*.partial"))
 
@@ -86,7 +86,7 @@ async def test_no_link_leads_out_of_the_folder(workspace: Path, tmp_path: Path) 
     session = copy(
         "link.md", "out/secret", "pipe", "../../../../secret", "/etc/passwd", "gone.md", "found.md"
     )
-    folder = await WorkFolders(workspace).of(session)
+    folder = await WorkDirs(workspace).of(session)
     assert [str(p.relative_to(folder)) for p in folder.rglob("*")] == ["found.md"]
 
 
@@ -96,11 +96,11 @@ async def test_nothing_is_written_through_a_link_in_the_new_folder(workspace: Pa
     folder = workspace / "root/agents/tell-2"
     folder.mkdir()
     (folder / "inputs").symlink_to(outside)
-    await WorkFolders(workspace).of(child("found.md"))
+    await WorkDirs(workspace).of(child("found.md"))
     assert not list(outside.rglob("*"))
 
 
 async def test_no_session_works_where_a_link_leads(workspace: Path, tmp_path: Path) -> None:
     (workspace / "p0-copy").symlink_to(tmp_path)
     with pytest.raises(ToolError, match="leads out"):
-        await WorkFolders(workspace).of(copy("found.md"))
+        await WorkDirs(workspace).of(copy("found.md"))

@@ -32,9 +32,9 @@ from supervisor.core.state import (
     CallPhase,
     Compaction,
     Fork,
-    Halt,
     Lifecycle,
     Note,
+    PauseRecord,
     Session,
     Step,
     Timer,
@@ -198,7 +198,7 @@ def _first_phase(call: ToolCall) -> CallPhase:
 
 @reduce.register
 def _paused(event: Paused, session: Session) -> dict[str, Any]:
-    halt = Halt(
+    halt = PauseRecord(
         number=len(session.halts) + 1,
         reason=event.reason,
         detail=event.detail,

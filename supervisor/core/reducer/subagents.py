@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor.core.delegation import standings, undecided
+from supervisor.core.delegation import subtask_statuses, undecided
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import ChildDecided, ChildFinished, ChildLaunched, ChildSkipped
 from supervisor.core.reducer.calls import on_calls
@@ -13,7 +13,7 @@ from supervisor.core.state import Child, Session, Skip
 
 
 def _stands(session: Session, event: ChildLaunched | ChildSkipped, *states: str) -> None:
-    for standing in standings(session, session.call(event.call_id)):
+    for standing in subtask_statuses(session, session.call(event.call_id)):
         if standing.subtask.id == event.name and standing.state in states:
             return
     raise IllegalEvent(f"The subtask {event.name} cannot begin or be given up now.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core.delegation import DELEGATING, standings
+from supervisor.core.delegation import DELEGATING, subtask_statuses
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, listed, span, stamp
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
@@ -10,7 +10,7 @@ from supervisor.session_log.hints import ResumeHints, Way
 from supervisor.session_log.render.blocks import table
 from supervisor.session_log.render.calls import by_whom, named
 from supervisor.session_log.render.labels import person
-from supervisor.session_log.render.moments import Rest, failures
+from supervisor.session_log.render.moments import PausePeriod, failures
 from supervisor.session_log.render.safe import cell, code, inline
 
 TITLE = "### Pause Checkpoint"
@@ -18,7 +18,7 @@ _DECISIONS = 5
 _PAST = {"approve": "approved", "deny": "denied"}
 
 
-def checkpoint(rest: Rest, hints: ResumeHints) -> list[str]:
+def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
     """The section, as it stood when the session came to rest; as it stands now where it still rests."""
     session = rest.session
     rows = [
@@ -46,7 +46,7 @@ def _detail(session: Session) -> str:
     return f". {inline(session.pause.detail, 300)}" if session.pause and session.pause.detail else ""
 
 
-def _end(rest: Rest) -> str:
+def _end(rest: PausePeriod) -> str:
     if rest.ended is None:
         return "not yet: this is where it stands"
     event = rest.ended.event
@@ -58,7 +58,7 @@ def current_step(session: Session) -> str:
     """`3/5 · name`: of a plan its subtasks that have ended and those at work, else the steps and their tools."""
     plans = [c for c in session.calls_in("open", "delegating") if c.call.tool in DELEGATING]
     if plans:
-        stands = [stand for call in plans for stand in standings(session, call)]
+        stands = [stand for call in plans for stand in subtask_statuses(session, call)]
         ended = [stand for stand in stands if stand.state not in ("waiting", "ready", "running")]
         names = [code(stand.subtask.id) for stand in stands if stand.state == "running"]
         return f"{len(ended)}/{len(stands)} · {listed(names) or 'none at work'}"

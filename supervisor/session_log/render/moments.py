@@ -26,7 +26,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Rest:
+class PausePeriod:
     """A stretch in which nothing went on by itself, since event `n`; `session` is how it stood then.
 
     `ended` is the first moment after it; while there is none, `session` is how it stands now. `brief`: it waited for
@@ -53,9 +53,9 @@ def walk(session_id: str, events: Iterable[Event]) -> list[Moment]:
     return found
 
 
-def rests(moments: Sequence[Moment]) -> list[Rest]:
+def rests(moments: Sequence[Moment]) -> list[PausePeriod]:
     """Every pause, asked for or not, in order."""
-    found: list[Rest] = []
+    found: list[PausePeriod] = []
     settling = resting = False
     for moment in moments:
         reason = _reason(moment.after)
@@ -76,8 +76,8 @@ def rests(moments: Sequence[Moment]) -> list[Rest]:
     return _brief(found)
 
 
-def _begun(moment: Moment, reason: PauseReason) -> Rest:
-    return Rest(0, moment.n, moment.event.at, reason, moment.after)
+def _begun(moment: Moment, reason: PauseReason) -> PausePeriod:
+    return PausePeriod(0, moment.n, moment.event.at, reason, moment.after)
 
 
 def _reason(session: Session) -> PauseReason | None:
@@ -94,9 +94,9 @@ def failures(session: Session) -> tuple[Child, ...]:
     return tuple(child for call in plans for child in undecided(session, call))
 
 
-def _brief(found: list[Rest]) -> list[Rest]:
+def _brief(found: list[PausePeriod]) -> list[PausePeriod]:
     """Decided one by one, the calls of a step give many rests that say the same; the last of all is always told."""
-    shown: list[Rest] = []
+    shown: list[PausePeriod] = []
     number = 0
     for rest in found:
         before = shown[-1] if shown else None
@@ -106,13 +106,13 @@ def _brief(found: list[Rest]) -> list[Rest]:
     return shown
 
 
-def _covered(before: Rest, rest: Rest) -> bool:
+def _covered(before: PausePeriod, rest: PausePeriod) -> bool:
     if rest.session.pause or before.reason != rest.reason:
         return False
     return len(before.session.steps) == len(rest.session.steps) and _waits(rest) <= _waits(before)
 
 
-def _waits(rest: Rest) -> set[str]:
+def _waits(rest: PausePeriod) -> set[str]:
     session = rest.session
     calls = {call.call_id for call in session.calls_in("awaiting", "asking", "unknown")}
     children = (*session.running_children, *failures(session))

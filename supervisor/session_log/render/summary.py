@@ -14,13 +14,15 @@ from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import named
 from supervisor.session_log.render.labels import is_unpriced, person, tokens
-from supervisor.session_log.render.moments import Moment, Rest
+from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.safe import cell, code, inline
 
 Row = tuple[str, str]
 
 
-def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json, hints: ResumeHints) -> Lines:
+def summary(
+    moments: Sequence[Moment], rests: Sequence[PausePeriod], persona: Json, hints: ResumeHints
+) -> Lines:
     session = moments[-1].after
     rows = [
         (f"**{name}**", cell(words))
@@ -36,7 +38,11 @@ def summary(moments: Sequence[Moment], rests: Sequence[Rest], persona: Json, hin
 
 
 def _rows(
-    session: Session, moments: Sequence[Moment], rests: Sequence[Rest], persona: Json, hints: ResumeHints
+    session: Session,
+    moments: Sequence[Moment],
+    rests: Sequence[PausePeriod],
+    persona: Json,
+    hints: ResumeHints,
 ) -> Iterator[Row]:
     yield "Stands" if not session.ended else "Ended", _standing(session, moments, rests)
     launched = f"{stamp(session.launched_at)} by {person(session.launched_by, session.launched_by_name)}"
@@ -54,7 +60,7 @@ def _rows(
         yield "Restored", f"{stamp(session.restored_at)}, from an earlier SESSION_LOG"
 
 
-def _standing(session: Session, moments: Sequence[Moment], rests: Sequence[Rest]) -> str:
+def _standing(session: Session, moments: Sequence[Moment], rests: Sequence[PausePeriod]) -> str:
     if session.ended:
         end = next(m.event.at for m in moments if m.after.ended)
         by = f", by {person(session.ended_by)}" if session.lifecycle == "cancelled" else ""

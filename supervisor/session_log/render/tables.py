@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from supervisor.core.delegation import DELEGATING, Standing, standings
+from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
 from supervisor.core.events import (
     ApprovalDecided,
     BudgetRaised,
@@ -127,7 +127,7 @@ def children(session: Session) -> Lines:
         for c in step.calls
         if c.call.tool in DELEGATING and _carried_out(session, c)
     ]
-    stands = [(call, stand) for call in plans for stand in standings(session, call)]
+    stands = [(call, stand) for call in plans for stand in subtask_statuses(session, call)]
     if not stands:
         return []
     head = ("Call", "Subtask", "Persona", "State", "Session", "Took", "Steps", "Tokens", "Cost")
@@ -140,7 +140,7 @@ def _carried_out(session: Session, call: Call) -> bool:
     return call.phase in ("open", "delegating") or call.call_id in known
 
 
-def _child(call: Call, stand: Standing) -> Row:
+def _child(call: Call, stand: SubtaskStatus) -> Row:
     subtask, child = stand.subtask, stand.child
     state = f"{stand.state}: {inline(stand.note, 120)}" if stand.note else stand.state
     state += (

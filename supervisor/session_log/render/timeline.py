@@ -14,13 +14,13 @@ from supervisor.session_log.render.calls import arguments, digest, named, ruling
 from supervisor.session_log.render.checkpoint import checkpoint, waits
 from supervisor.session_log.render.entries import entry
 from supervisor.session_log.render.labels import person, tokens
-from supervisor.session_log.render.moments import Moment, Rest
+from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.safe import code
 
 HEADING = "## Timeline"
 
 
-def timeline(moments: Sequence[Moment], rests: Sequence[Rest], hints: ResumeHints) -> Lines:
+def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: ResumeHints) -> Lines:
     """The section, with a checkpoint wherever the session came to rest."""
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
@@ -47,7 +47,7 @@ def _at_once(event: Event, then: Event | None) -> bool:
     return event.attempt == 1 and then.call_id == event.call_id
 
 
-def _rest(rest: Rest, hints: ResumeHints, *, last: bool) -> Lines:
+def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
     """The checkpoint; one that still stands comes at the end of the timeline, as it stands now."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]

@@ -25,7 +25,7 @@ from supervisor.core.persona import Budgets
 from supervisor.core.prompt import SUM_UP, conversation, to_sum_up
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from supervisor.runtime.prompt_cache import Questions
+from supervisor.runtime.prompt_cache import PromptCache
 from tests.core.build import AT, BOB, SID, by, grown, launched, one_of_each, responded, step_events, tool_call
 
 CENT = Decimal("0.01")
@@ -94,7 +94,7 @@ def test_everything_may_be_summed_up() -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 3)), min_size=1, max_size=12))
 def test_nothing_is_lost_and_nothing_is_told_twice(story: list[tuple[int, bool, int]]) -> None:
     """Steps, words said before and after the model looked, and summaries of as much as can be."""
-    session, questions = fold(SID, [launched()]), Questions()
+    session, questions = fold(SID, [launched()]), PromptCache()
     told: list[tuple[int, str]] = []  # each with the step that it belongs to
     heard: list[str] = []
     for notes, sums_up, keeps in story:
