@@ -106,9 +106,10 @@ async def test_a_worker_that_dies_with_twenty_sessions_leaves_all_to_others(hous
     for session_id in sessions:
         session = await house.completed(session_id)
         assert session.ending == "Taken over."
+        # A lease that runs out on a busy machine has the model asked again; only one answer counts.
+        assert len(session.steps) == 1
     assert second.code is None
     assert third.code is None
-    assert len(house.model.requests) == 40
 
 
 async def frozen_in_the_tool(house: House, decide: bool) -> None:
