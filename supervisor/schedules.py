@@ -11,7 +11,7 @@ from storage.keys import TimerKey
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.core.commands.base import checked
-from supervisor.core.errors import FlagmanError, InvalidInput, ScheduleNotFound
+from supervisor.core.errors import FlagmanError, InvalidCondition, InvalidInput, ScheduleNotFound
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.state import Session
@@ -142,7 +142,11 @@ class Schedules:
         except FlagmanError as error:
             _log.error("schedule %s could not launch: %s", schedule.id, error)
             update["last_problem"] = str(error)
-        update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
+        try:
+            update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
+        except InvalidCondition as error:
+            # An expression that an earlier version took: the schedule is paused and says why.
+            update |= {"due": None, "last_problem": str(error)}
         await self._store(schedule.model_copy(update=update))
         return True
 

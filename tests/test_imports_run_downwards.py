@@ -85,7 +85,7 @@ _IO = (
 )
 IO_MODULES = frozenset(_IO.split())
 # Libraries that only calculate: from a cron expression to its next moment.
-CALCULATE = frozenset({"apscheduler.triggers.cron"})
+CALCULATE = frozenset({"cronsim"})
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 

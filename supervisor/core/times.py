@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim, CronSimError
 
 from supervisor.core.errors import InvalidCondition
 
@@ -21,15 +21,16 @@ _UNITS = {
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
 _CLOCK = re.compile(r"^(?:(?P<day>[a-z]+)\s+(?:at\s+)?)?(?P<h>\d{1,2}):(?P<m>\d{2})$", re.IGNORECASE)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CRON_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_CRON_NAMES = frozenset({*(day[:3].upper() for day in _WEEKDAYS), *_MONTHS.split()})
 _NICKNAMES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * sun",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
+    "@HOURLY": "0 * * * *",
+    "@DAILY": "0 0 * * *",
+    "@MIDNIGHT": "0 0 * * *",
+    "@WEEKLY": "0 0 * * 0",
+    "@MONTHLY": "0 0 1 * *",
+    "@YEARLY": "0 0 1 1 *",
+    "@ANNUALLY": "0 0 1 1 *",
 }
 
 
@@ -116,53 +117,33 @@ def _iso(text: str, zone: tzinfo) -> datetime | None:
 
 
 def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
-    """The first time strictly after `after` (UTC); None if there is none. Raises InvalidCondition.
+    """The first time strictly after `after`, in UTC; None if none comes within 50 years. Raises InvalidCondition.
 
-    Five fields as in crontab, names or numbers for weekdays (0 and 7 are Sunday), or `@daily` and the like.
+    Five fields with the meaning of Debian's cron, read in `zone`, or `@daily` and the like. A fixed time that
+    daylight saving skips comes right after the gap; one that it repeats is the first of the two.
     """
-    trigger, steady = _trigger(expression, zone)
-    moment = after
-    while True:
-        local = trigger.get_next_fire_time(None, (moment + timedelta(microseconds=1)).astimezone(zone))
-        if local is None:
-            return None
-        found: datetime = local.astimezone(UTC)
-        if found <= moment:
-            found = found + timedelta(hours=1)
-        # The second of a repeated hour: a fixed time fires once, an every-hour one goes on.
-        if not local.fold or not steady:
-            return found
-        moment = found
-
-
-def _trigger(expression: str, zone: tzinfo) -> tuple[CronTrigger, bool]:
-    text = " ".join(expression.lower().split())
-    fields = _NICKNAMES.get(text, text).split()
+    text = " ".join(expression.upper().split())
+    # `-SUN` ends a range as 7, as `sat-sun` is what people write.
+    fields = re.sub(r"(?<!\b0)(?<!SUN)-SUN", "-7", _NICKNAMES.get(text, text)).split()
     if len(fields) != 5 or len(text) > 120:
-        raise _no_cron(expression)
-    minute, hour, day, month, weekday = fields
+        raise _no_cron(expression, "wrong number of fields")
+    # CronSim reads `5-5/2` as `5-59/2`.
+    plain = re.sub(r"\b(\d+)-\1/\d+", r"\1", " ".join(fields))
     try:
-        trigger = CronTrigger(
-            minute=minute,
-            hour=hour,
-            day=day,
-            month=month,
-            day_of_week=_weekdays(weekday),
-            timezone=zone,
-        )
-    except (ValueError, TypeError) as error:
-        raise _no_cron(expression) from error
-    return trigger, not hour.startswith("*")
+        times = CronSim(plain, after.astimezone(zone))
+    except CronSimError as error:
+        raise _no_cron(expression, str(error).lower()) from error
+    # CronSim also knows `L`, `LW` and `MON#2`, which cron does not.
+    words = re.findall(r"[A-Z#]+", " ".join(fields))
+    if not set(words) <= _CRON_NAMES:
+        raise _no_cron(expression, f"cron has no “{min(set(words) - _CRON_NAMES).lower()[:20]}”")
+    # In the second of a repeated hour the calculation begins with the first.
+    return next((due for local in times if (due := local.astimezone(UTC)) > after), None)
 
 
-def _weekdays(field: str) -> str:
-    """Crontab's numbers as names: APScheduler counts from Monday."""
-    return re.sub(r"(?<![/\d])[0-7](?!\d)", lambda found: _CRON_NAMES[int(found[0])], field)
-
-
-def _no_cron(text: str) -> InvalidCondition:
+def _no_cron(text: str, why: str) -> InvalidCondition:
     return InvalidCondition(
-        f"“{text[:60]}” is no cron expression; write five fields like 0 9 * * MON-FRI, or @daily."
+        f"“{text[:60]}” is no cron expression ({why}); write five fields like 0 9 * * MON-FRI, or @daily."
     )
 
 
