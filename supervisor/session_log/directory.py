@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 _EVENTS = re.compile(rb"^events: (\d+)$", re.MULTILINE)
 # The front matter is far shorter.
 _HEAD_BYTES = 8192
@@ -18,24 +20,22 @@ class LogFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: int | None = None
+        # Any thread may take it and give it back; without locks of the system there is no owner.
+        self._lock = FileLock(path / ".lock", mode=0o600, thread_local=False, fallback_to_soft=False)
 
     def own(self) -> bool:
         """Whether this process is the one that writes here; the system takes it back when the process dies."""
-        if self._lock is not None:
+        if self._lock.is_locked:
             return True
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        if not _locked(lock):
-            os.close(lock)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
             return False
-        self._lock = lock
         return True
 
     def release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def events_in(self, session_id: str) -> int:
         """How many events the file of a session tells of; 0 where there is none that can be read."""
@@ -76,13 +76,3 @@ class LogFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _locked(descriptor: int) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
