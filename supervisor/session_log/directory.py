@@ -20,7 +20,7 @@ class LogFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Any thread may take it and give it back; without locks of the system there is no owner.
+        # `own` may be called anywhere in the process; where the system has no locks there is no owner.
         self._lock = FileLock(path / ".lock", mode=0o600, thread_local=False, fallback_to_soft=False)
 
     def own(self) -> bool:

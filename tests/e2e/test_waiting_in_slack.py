@@ -12,7 +12,7 @@ from supervisor.core.conditions import At
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from tests.support.flagman import Flagman
-from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts
+from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts, wait_for
 
 pytestmark = pytest.mark.usefixtures("partitions")
 
@@ -118,7 +118,12 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
     assert schedule.id in texts((await slack.command(ADA, OPS, "schedule list"))["response"])
     await slack.command(ADA, OPS, f"schedule run {schedule.id}")
     launched = await flagman.session(lambda s: s.task == "weekly report")
-    assert (await flagman.core.schedules.get(schedule.id)).last_session == launched.id
+
+    async def recorded() -> bool:
+        return (await flagman.core.schedules.get(schedule.id)).last_session == launched.id
+
+    # The session is there a moment before the schedule's row names it.
+    await wait_for(recorded)
     await slack.command(ADA, OPS, f"schedule pause {schedule.id}")
     assert (await flagman.core.schedules.get(schedule.id)).due is None
     await slack.command(ADA, OPS, f"schedule delete {schedule.id}")
