@@ -38,14 +38,12 @@ async def family_of(remote: HttpBackend, session: SessionView) -> dict[str, Sess
 
 
 async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
-    found: list[SessionView] = []
-    query = {"parent": parent, "limit": "200"}
-    while True:
-        page = await remote.call("GET", "/v1/sessions", query=query)
-        found += [SessionView.model_validate(row) for row in page["sessions"]]
-        if not page["next"]:
-            return found
-        query["cursor"] = page["next"]
+    page = await remote.page(parent=parent, limit=200)
+    found = page.sessions
+    while page.next:
+        page = await remote.page(parent=parent, limit=200, cursor=page.next)
+        found = [*found, *page.sessions]
+    return found
 
 
 def plans(session: SessionView, family: Family) -> Iterator[tuple[str, list[Any]]]:

@@ -62,7 +62,9 @@ class _Proxy:
 
     def __getattr__(self, name: str) -> Any:
         # Attributes that are set in a constructor; methods and properties are members of the proxy's class.
-        return _wrap(getattr(self.__dict__["wrapped"], name)) if "wrapped" in self.__dict__ else None
+        if name == "wrapped":
+            raise AttributeError(name)
+        return _wrap(getattr(self.wrapped, name))
 
 
 def _blocking_member(name: str, member: Any) -> Any:

@@ -24,7 +24,6 @@ from supervisor.contract.models import (
     ReminderView,
     SessionPage,
     SessionView,
-    Status,
     ToldResult,
 )
 from supervisor.contract.requests import (
@@ -76,7 +75,7 @@ class HttpBackend(HttpClient):
     async def page(
         self,
         *,
-        status: Status | None = None,
+        status: str | None = None,
         persona: str | None = None,
         parent: str | None = None,
         cursor: str | None = None,

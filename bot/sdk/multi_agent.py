@@ -8,14 +8,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import ValidationError
-
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.session import Session
-from supervisor.contract.requests import COORDINATOR, LaunchRequest
+from supervisor.contract.requests import COORDINATOR, LaunchRequest, validated
 from supervisor.core.delegation import Plan, Policy, Subtask
-from supervisor.core.errors import InvalidInput
 from supervisor.core.subagents import ChildStanding, Need
 
 
@@ -69,7 +66,7 @@ class MultiAgentSupervisor:
         plan = None
         if subtasks is not None:
             parts = [dict(subtask) for subtask in subtasks]
-            plan = checked_plan({"subtasks": parts, "on_failure": on_failure})
+            plan = validated(Plan, {"subtasks": parts, "on_failure": on_failure}, "the plan")
         request = LaunchRequest.of(
             persona=persona,
             task=task,
@@ -92,13 +89,3 @@ class MultiAgentSupervisor:
             needs=session.needs,
             cost_usd=session.state.total_cost_usd,
         )
-
-
-def checked_plan(plan: Any) -> Plan:
-    """The plan, typed. Raises InvalidInput, which names what is wrong."""
-    try:
-        return Plan.model_validate(plan)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the plan"
-        raise InvalidInput(f"{where}: {first['msg']}.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -56,16 +56,24 @@ class RequestModel(BaseModel):
     @classmethod
     def of(cls, **fields: Any) -> Self:
         """The request with these fields. Raises InvalidInput, which names what is wrong."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            raise InvalidInput(_sentence(error)) from None
+        return validated(cls, fields)
 
 
-def _sentence(error: ValidationError) -> str:
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], value: Any, what: str = "the request") -> Model:
+    """The value, typed; `what` names it as a whole. Raises InvalidInput, which names what is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidInput(_sentence(error, what)) from None
+
+
+def _sentence(error: ValidationError, what: str) -> str:
     """The first problem of a request, as one sentence."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or "the request"
+    where = ".".join(map(str, first["loc"])) or what
     limits = first.get("ctx", {})
     match first["type"]:
         case "string_too_long":
@@ -161,6 +169,13 @@ class DecisionRequest(RequestModel):
     reason: Optional = ""
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
     arguments: Json | None = None
+
+    @field_validator("arguments")
+    @classmethod
+    def _only_approved(cls, arguments: Json | None, info: ValidationInfo) -> Json | None:
+        if arguments is not None and (info.data.get("verdict") != "approve" or info.data.get("reason")):
+            raise PydanticCustomError("arguments", "go with the verdict `approve`, and with no reason")
+        return arguments
 
 
 class OutcomeRequest(RequestModel):

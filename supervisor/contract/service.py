@@ -47,7 +47,6 @@ from supervisor.contract.views import (
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
-from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor, decode
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
@@ -295,8 +294,6 @@ class SessionService:
         digest = request.digest or ""
         if request.arguments is None:
             return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
-        if request.verdict != "approve" or request.reason:
-            raise InvalidInput("Other arguments go with the verdict `approve`, and with no reason.")
         session = await self._supervisor.edit(
             session_id, call_id, request.arguments, self.actor, expected_digest=digest
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bot.api.errors import InvalidRequest
-from bot.api.models import FieldProblem
 from bot.api.parameters import OfCall, OfChild, OfReminder, OfSession
 from bot.api.routing import Answer, Call, Returns, Routes
 from supervisor.contract.models import PauseResult, ReminderView, SessionView, ToldResult
@@ -20,7 +18,6 @@ from supervisor.contract.requests import (
 )
 
 routes = Routes("Sessions")
-_ONLY_APPROVED = "go with the verdict `approve`, and with no reason"
 _TOKEN = frozenset({"resume_token"})
 CHANGED = {200: Returns("The session after it.", SessionView)}
 PAUSED = Returns("Paused, with the token that resumes it.", PauseResult)
@@ -81,8 +78,6 @@ async def decide_call(call: Call, path: OfCall, body: DecisionRequest) -> Answer
     With `arguments` it is approved with these in place of what was proposed; where they are for others to approve, it
     is changed and waits for them.
     """
-    if body.arguments is not None and (body.verdict != "approve" or body.reason):
-        raise InvalidRequest([FieldProblem(where="body.arguments", message=_ONLY_APPROVED)])
     return Answer(await call.sessions.decide(path.id, path.call_id, body))
 
 

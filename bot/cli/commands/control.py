@@ -149,20 +149,19 @@ def remind(
     """Be reminded in the session's thread; with --drop WHEN is a reminder's id, as `show` tells it."""
 
     async def work(remote: HttpBackend) -> None:
-        from datetime import datetime
-
         from bot.cli.terminal import as_json, clock, done, local_zone
+        from supervisor.contract.requests import ReminderRequest
 
-        base = f"/v1/sessions/{session_id}/reminders"
         if drop:
-            await remote.call("DELETE", f"{base}/{when}")
+            await remote.drop_reminder(session_id, when)
             done(f"Reminder {when} is dropped.")
             return
-        found = await remote.call("POST", base, {"when": when, "text": words, "zone": local_zone()})
+        request = ReminderRequest.of(when=when, text=words, zone=local_zone())
+        found = await remote.remind(session_id, request)
         if json:
             as_json(found)
         else:
-            done(f"{session_id}: reminder {found['id']} at {clock(datetime.fromisoformat(found['due']))}.")
+            done(f"{session_id}: reminder {found.id} at {clock(found.due)}.")
 
     reach(work)
 
@@ -179,13 +178,13 @@ def event(
 
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
+        from supervisor.contract.requests import EventRequest
 
-        body = {"type": type_, "data": given, "id": event_id}
-        found = await remote.call("POST", "/v1/events", body)
+        found = await remote.emit(EventRequest.of(type=type_, data=given, id=event_id))
         if json:
             as_json(found)
-        elif found["resumed"]:
-            done(f"It resumed {', '.join(found['resumed'])}.")
+        elif found.resumed:
+            done(f"It resumed {', '.join(found.resumed)}.")
         else:
             done("Nobody waits for it yet; it is kept for a while.")
 

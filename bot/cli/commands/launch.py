@@ -156,12 +156,13 @@ def _plan(path: str) -> Any:
     """The plan in a file; JSON is YAML too."""
     import yaml
 
-    from bot.sdk.multi_agent import checked_plan
+    from supervisor.contract.requests import validated
+    from supervisor.core.delegation import Plan
     from supervisor.core.errors import InvalidInput
 
     try:
         found = yaml.safe_load(sys.stdin.read() if path == "-" else Path(path).read_text("utf-8"))
-        return checked_plan(found)
+        return validated(Plan, found, "the plan")
     except OSError as error:
         refuse(f"--plan: {path} cannot be read ({error.strerror}).", USAGE)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -43,15 +43,12 @@ def replay(
 
 
 async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
-    from supervisor.contract.models import EventView
-
     found: list[EventView] = []
     after: int | None = 0
     while after is not None:
-        query = {"after": str(after), "limit": "200"}
-        page = await remote.call("GET", f"/v1/sessions/{session_id}/events", query=query)
-        found += [EventView.model_validate(row) for row in page["events"]]
-        after = page["next"]
+        page = await remote.event_page(session_id, after=after, limit=200)
+        found += page.events
+        after = page.next
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,7 +37,7 @@ def list_(
         from bot.cli.labels import standing
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
-        rows = await _newest(remote, {"status": status, "persona": persona, "parent": parent}, limit)
+        rows = await _newest(remote, status, persona, parent, limit)
         if json:
             as_json([row.model_dump(mode="json") for row in rows])
             return
@@ -62,18 +62,20 @@ def list_(
     reach(work)
 
 
-async def _newest(remote: HttpBackend, filters: dict[str, str | None], limit: int) -> list[SessionView]:
-    from supervisor.contract.models import SessionView
-
+async def _newest(
+    remote: HttpBackend, status: str | None, persona: str | None, parent: str | None, limit: int
+) -> list[SessionView]:
     found: list[SessionView] = []
-    query: dict[str, str] = {name: value for name, value in filters.items() if value}
-    while True:
-        query["limit"] = str(min(limit - len(found), 100))
-        page = await remote.call("GET", "/v1/sessions", query=query)
-        found += [SessionView.model_validate(row) for row in page["sessions"]]
-        if not page["next"] or len(found) >= limit:
-            return found
-        query["cursor"] = page["next"]
+    cursor: str | None = None
+    while len(found) < limit:
+        page = await remote.page(
+            status=status, persona=persona, parent=parent, cursor=cursor, limit=min(limit - len(found), 100)
+        )
+        found += page.sessions
+        cursor = page.next
+        if cursor is None:
+            break
+    return found
 
 
 @app.command(rich_help_panel=PANEL)
@@ -105,7 +107,6 @@ def log(
     async def work(remote: HttpBackend) -> None:
         from bot.cli.output import log_lines
         from bot.cli.terminal import is_terminal, show
-        from supervisor.contract.models import EventView
         from supervisor.core.text.visible import escaped_json
 
         if markdown:
@@ -113,17 +114,14 @@ def log(
             return
         after: int | None = 0
         while after is not None:
-            page: Any = await remote.call(
-                "GET", f"/v1/sessions/{session_id}/events", query={"after": str(after)}
-            )
-            events = [EventView.model_validate(row) for row in page["events"]]
-            for event in events:
+            page = await remote.event_page(session_id, after=after)
+            for event in page.events:
                 if json:
                     sys.stdout.write(escaped_json(event.model_dump_json()) + "\n")
                     continue
                 for line in log_lines([event], wrapped=is_terminal()):
                     show(line)
-            after = page["next"] if events else None
+            after = page.next
 
     reach(work)
 
