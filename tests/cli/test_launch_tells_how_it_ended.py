@@ -88,7 +88,8 @@ def test_the_task_may_come_from_standard_input(cli: Cli) -> None:
 def failing() -> Iterator[str]:
     """A Flagman whose only session has failed: no persona of the demo does."""
     session = fold(SID, [launched(), Failed(**by(), error="It broke.")])
-    state = session_view(session, {}, AT, SlackChannels()).model_dump(mode="json")
+    # A newer Flagman says more than this one knows.
+    state = {**session_view(session, {}, AT, SlackChannels()).model_dump(mode="json"), "brand_new": {"a": 1}}
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
