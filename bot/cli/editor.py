@@ -64,7 +64,7 @@ def parsed(written: str) -> dict[str, Any] | str:
     """The arguments, or why they cannot be read."""
     try:
         found = json.loads(written)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"This is no JSON ({error})."
     return found if isinstance(found, dict) else "The arguments must be a JSON object."
 

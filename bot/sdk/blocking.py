@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import functools
 import inspect
+import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import CancelledError
@@ -26,6 +27,11 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+# The thread does not come along into a forked process; that one begins a loop of its own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loop.cache_clear)
+
+
 def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
     """The answer of a coroutine; an interrupt of the caller cancels it."""
     future = asyncio.run_coroutine_threadsafe(work, _loop())
@@ -40,7 +46,7 @@ def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 def make_blocking(kind: type) -> Any:
     """The blocking class of an asynchronous one, with the same methods, properties and documentation."""
-    fields: Any = {"__doc__": kind.__doc__, "__module__": kind.__module__}
+    fields: Any = {"__doc__": kind.__doc__, "__module__": "bot.sdk"}
     for name, member in inspect.getmembers_static(kind):
         if not name.startswith("_"):
             fields[name] = _blocking_member(name, member)
@@ -60,6 +66,12 @@ class _Proxy:
     def __repr__(self) -> str:
         return repr(self.wrapped)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "wrapped":
+            super().__setattr__(name, value)
+        else:
+            setattr(self.wrapped, name, value)
+
     def __getattr__(self, name: str) -> Any:
         # Attributes that are set in a constructor; methods and properties are members of the proxy's class.
         if name == "wrapped":
@@ -74,7 +86,8 @@ def _blocking_member(name: str, member: Any) -> Any:
 
         @functools.wraps(member.__func__)
         def of_class(cls: type[_Proxy], *args: Any, **kwargs: Any) -> Any:
-            return _result(getattr(cls._kind, name)(*args, **kwargs))
+            found = wait_for(_awaited(getattr(cls._kind, name)(*args, **kwargs)))
+            return _proxy_of(found, cls) if isinstance(found, cls._kind) else _wrap(found)
 
         return classmethod(of_class)
     if not callable(member):
@@ -111,9 +124,7 @@ def _wrap(found: Any) -> Any:
     """Objects of the client as their proxies, in lists and results too."""
     for kind, proxy in _proxies.items():
         if isinstance(found, kind):
-            made: Any = object.__new__(proxy)
-            made.wrapped = found
-            return made
+            return _proxy_of(found, proxy)
     if isinstance(found, list):
         return [_wrap(item) for item in found]
     if dataclasses.is_dataclass(found) and not isinstance(found, type):
@@ -121,6 +132,12 @@ def _wrap(found: Any) -> Any:
         changed = {name: wrapped for name, value in fields.items() if (wrapped := _wrap(value)) is not value}
         return dataclasses.replace(found, **changed) if _holds_proxy(changed) else found
     return found
+
+
+def _proxy_of(found: Any, proxy: type) -> Any:
+    made: Any = object.__new__(proxy)
+    made.wrapped = found
+    return made
 
 
 def _holds_proxy(changed: dict[str, Any]) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import httpx
 from httpx_sse import EventSource
 from pydantic import BaseModel, ValidationError
 
-from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of
+from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -42,9 +42,11 @@ from supervisor.contract.requests import (
     ResumeRequest,
     TokenRequest,
 )
-from supervisor.core.errors import UnknownRefusal
+from supervisor.core.errors import Unavailable, UnknownRefusal
 from supervisor.core.subagents import Until
+from supervisor.core.text.sanitize import clean
 
+SHORT_SECONDS = 5.0
 TERMINAL_EVENTS = ("Completed", "Failed", "Cancelled")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,8 +107,9 @@ class HttpBackend(HttpClient):
 
     async def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
         """Every event after the first `after`, then each as it comes; a lost connection is made again."""
-        lost = 0
+        lost, loop = 0, asyncio.get_running_loop()
         while True:
+            opened = loop.time()
             try:
                 async with self.stream(f"{path_of(session_id)}/events", after) as answer:
                     if answer is None:
@@ -114,12 +117,16 @@ class HttpBackend(HttpClient):
                     async for message in EventSource(answer).aiter_sse():
                         if not message.data:
                             continue
-                        event = _read(EventView, message.json())
+                        event = _event(message.data)
                         lost, after = 0, event.version
                         yield event
                         if event.type in TERMINAL_EVENTS:
                             return
-            except httpx.HTTPError as error:
+                # A stream that ends at once, again and again, will not be a better one.
+                lost = lost + 1 if loop.time() - opened < SHORT_SECONDS else 0
+                if lost > TRIES:
+                    raise Unavailable(f"{self.url} ends the stream of events at once.")
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 lost += 1
                 if lost > TRIES:
                     raise self.unreachable(error) from error
@@ -133,7 +140,9 @@ class HttpBackend(HttpClient):
         return _read(ArtifactList, found).artifacts
 
     async def artifact(self, session_id: str, path: str) -> bytes:
-        return await self.content(f"{path_of(session_id)}/artifacts/{quote(path, safe='/')}")
+        return await self.content(
+            f"{path_of(session_id)}/artifacts/{'/'.join(map(segment, path.split('/')))}"
+        )
 
     async def pause(self, session_id: str, request: PauseRequest) -> PauseResult:
         return _read(PauseResult, await self._act(session_id, "pause", request))
@@ -142,7 +151,7 @@ class HttpBackend(HttpClient):
         return _read(SessionView, await self._act(session_id, "resume", request))
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
-        found = await self.call("POST", f"/v1/resume/{quote(token, safe='')}", _body(request))
+        found = await self.call("POST", f"/v1/resume/{segment(token)}", _body(request))
         return _read(SessionView, found)
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
@@ -152,15 +161,15 @@ class HttpBackend(HttpClient):
         return _read(DeliveryResult, await self.call("POST", "/v1/events", _body(request)))
 
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
-        verb = f"calls/{quote(call_id, safe='')}/decision"
+        verb = f"calls/{segment(call_id)}/decision"
         return _read(SessionView, await self._act(session_id, verb, request))
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
-        verb = f"calls/{quote(call_id, safe='')}/outcome"
+        verb = f"calls/{segment(call_id)}/outcome"
         return _read(SessionView, await self._act(session_id, verb, request))
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
-        verb = f"children/{quote(child_id, safe='')}/decision"
+        verb = f"children/{segment(child_id)}/decision"
         return _read(SessionView, await self._act(session_id, verb, request))
 
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
@@ -173,14 +182,24 @@ class HttpBackend(HttpClient):
         return _read(ReminderView, await self._act(session_id, "reminders", request))
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
-        await self.call("DELETE", f"{path_of(session_id)}/reminders/{quote(reminder_id, safe='')}")
+        await self.call("DELETE", f"{path_of(session_id)}/reminders/{segment(reminder_id)}")
 
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))
 
 
 def _body(request: RequestModel) -> Any:
-    return request.model_dump(mode="json", exclude_defaults=True)
+    """The request as JSON, cleaned as in process. Raises InvalidInput for what is no JSON."""
+    return clean(request.model_dump(exclude_defaults=True))
+
+
+def _event(data: str) -> EventView:
+    """An event of a stream. Raises UnknownRefusal."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    return _read(EventView, found)
 
 
 def _read(model: type[Model], found: Any) -> Model:

@@ -14,13 +14,14 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from bot.sdk.errors import error_of
-from supervisor.core.errors import FlagmanError, Unavailable, UnknownRefusal
+from supervisor.core.errors import FlagmanError, InvalidInput, Unavailable, UnknownRefusal
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 TRIES = 3
 PAUSE_SECONDS = 0.3
 LONGEST_WAIT_SECONDS = 10
+EVENTS = "text/event-stream"
 # The answer was lost: the request may have been carried out.
 LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
@@ -30,7 +31,7 @@ class HttpClient:
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = {"Authorization": _header("API key", f"Bearer {api_key}")} if api_key else {}
         self._kept: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,8 @@ class HttpClient:
         self, method: str, path: str, *, retryable: bool = False, headers: Mapping[str, str] | None = None,
         **rest: Any,
     ) -> httpx.Response:  # fmt: skip
+        given = {name: _header(name, text) for name, text in (headers or {}).items()}
+        sent = httpx.Headers({**self._headers, **given}, encoding="utf-8")
         tries = AsyncRetrying(
             stop=stop_after_attempt(TRIES if retryable else 1),
             wait=wait_fixed(PAUSE_SECONDS),
@@ -97,10 +100,8 @@ class HttpClient:
             async for attempt in tries:
                 with attempt:
                     async with self._connection() as client:
-                        return await client.request(
-                            method, self.url + path, headers={**self._headers, **(headers or {})}, **rest
-                        )
-        except httpx.HTTPError as error:
+                        return await client.request(method, self.url + path, headers=sent, **rest)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self.unreachable(error) from error
         raise AssertionError("a request ends with an answer or an error")
 
@@ -108,12 +109,12 @@ class HttpClient:
         if answer.status_code == 204:
             return None
         if answer.status_code < 300:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 return answer.json()
         raise self._refusal(answer)
 
     def _refusal(self, answer: httpx.Response) -> FlagmanError:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             body = answer.json()
             if isinstance(body, dict) and "code" in body:
                 return error_of(body)
@@ -125,16 +126,19 @@ class HttpClient:
     @asynccontextmanager
     async def stream(self, path: str, after: int) -> AsyncIterator[httpx.Response | None]:
         """The open answer of a stream after the event numbered `after`; None where nothing more will come."""
-        headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        accept = {"Accept": EVENTS, "Last-Event-ID": str(after)}
+        headers = httpx.Headers({**self._headers, **accept}, encoding="utf-8")
         async with (
             self._connection() as client,
             client.stream("GET", self.url + path, headers=headers) as answer,
         ):
-            if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/event-stream"):
+            if answer.status_code == 204:
+                yield None
+            elif answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith(EVENTS):
                 yield answer
-                return
-            await answer.aread()
-            yield self._understood(answer)
+            else:
+                await answer.aread()
+                raise self._refusal(answer)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -149,7 +153,7 @@ class HttpClient:
         # The environment's proxies are for other hosts than this one.
         return httpx.AsyncClient(timeout=patience, trust_env=False)
 
-    def unreachable(self, error: httpx.HTTPError) -> Unavailable:
+    def unreachable(self, error: Exception) -> Unavailable:
         """The error for an address that does not answer."""
         late = isinstance(error, httpx.TimeoutException)
         return Unavailable(
@@ -158,11 +162,26 @@ class HttpClient:
 
 
 def path_of(session_id: str) -> str:
-    return f"/v1/sessions/{quote(session_id, safe='')}"
+    return f"/v1/sessions/{segment(session_id)}"
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path, whatever it holds; a segment of dots would lead elsewhere."""
+    quoted = quote(str(text), safe="", errors="replace")
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
+
+
+def _header(what: str, text: str) -> str:
+    """The value of a header. Raises InvalidInput for what HTTP cannot carry."""
+    if not text.isprintable() or text != text.strip():
+        raise InvalidInput(f"The {what} has a blank at its end or a character that cannot be sent.")
+    return text
 
 
 def _reason(error: BaseException) -> str:
     """The operating system's reason behind an error, where there is one."""
+    if isinstance(error, httpx.InvalidURL):
+        return "its address is not valid"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno:

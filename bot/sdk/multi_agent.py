@@ -65,7 +65,7 @@ class MultiAgentSupervisor:
         """
         plan = None
         if subtasks is not None:
-            parts = [dict(subtask) for subtask in subtasks]
+            parts = [dict(one) if isinstance(one, Mapping) else one for one in subtasks]
             plan = validated(Plan, {"subtasks": parts, "on_failure": on_failure}, "the plan")
         request = LaunchRequest.of(
             persona=persona,

@@ -113,7 +113,11 @@ def _iso(text: str, zone: tzinfo) -> datetime | None:
         return None
     if len(text) <= 10:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    except OverflowError:
+        # Its own zone puts it before year 1 or after year 9999.
+        return None
 
 
 def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from supervisor.core.conditions import Clause, OnEvent, parse_condition
 from supervisor.core.errors import InvalidCondition
-from supervisor.core.times import parse_duration, parse_moment
+from supervisor.core.times import parse_duration, parse_moment, zone_named
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -117,3 +117,17 @@ def test_comparing_any_data_never_fails(data: object) -> None:
     for operator in ("==", "!=", "<", ">", "<=", ">=", "in", "contains"):
         for value in (1, "x", True, None, [1, "x"]):
             assert Clause(field="a", operator=operator, value=value).holds(data) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("9999-12-31T23:59-14:00", "UTC"),
+        ("0001-01-01T00:00+14:00", "UTC"),
+        ("9999-12-31T23:59", "America/New_York"),
+        ("0001-01-01T00:00", "Pacific/Apia"),
+    ],
+)
+def test_a_moment_outside_of_the_calendar_is_refused(text: str, zone: str) -> None:
+    with pytest.raises(InvalidCondition):
+        parse_moment(text, NOW, zone_named(zone))

@@ -198,7 +198,7 @@ def _json(text: str | None) -> Any:
         return None
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         refuse(f"--data: this is no JSON ({error}).", USAGE)
 
 
