@@ -94,12 +94,27 @@ class UnitOfWork:
         if self._pending:
             await self._rebase()
         else:
-            self._stored = self.session = await self._sessions.load(self.session.id)
+            self._stored = self.session = await self._load()
+
+    async def _load(self) -> Session:
+        """What is stored, also after a short outage: a tool under way is not given up for one read."""
+        until = asyncio.get_running_loop().time() + OUTAGE_SECONDS
+        while True:
+            try:
+                return await self._sessions.load(self.session.id)
+            except StoreUnavailable as error:
+                await self._outlast(error, until)
+
+    async def _outlast(self, error: StoreUnavailable, until: float) -> None:
+        """A moment before the next try. Raises `error` when the worker stops, or the outage is no short one."""
+        if self._stopping.is_set() or asyncio.get_running_loop().time() > until:
+            raise error
+        _log.warning("session %s: %s; trying again", self.session.id, error)
+        await asyncio.sleep(0.2)
 
     async def _append(self, release: bool) -> bool:
         """Once, and over a short outage again: the version keeps it from being there twice."""
-        loop = asyncio.get_running_loop()
-        until, unanswered = loop.time() + OUTAGE_SECONDS, False
+        until, unanswered = asyncio.get_running_loop().time() + OUTAGE_SECONDS, False
         while True:
             try:
                 return await self._sessions.append(
@@ -112,11 +127,8 @@ class UnitOfWork:
                     release=release,
                 )
             except StoreUnavailable as error:
-                if self._stopping.is_set() or loop.time() > until:
-                    raise
-                _log.warning("session %s: %s; trying again", self.session.id, error)
                 unanswered = True
-                await asyncio.sleep(0.2)
+                await self._outlast(error, until)
             except (LeaseLost, VersionConflict):
                 if unanswered and await self._sessions.holds(self._stored, self.session, self._pending):
                     return False
@@ -125,7 +137,7 @@ class UnitOfWork:
     async def _rebase(self) -> None:
         """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
         facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | Compacted)]
-        self._stored = self.session = await self._sessions.load(self.session.id)
+        self._stored = self.session = await self._load()
         self._forget()
         for fact in facts:
             try:

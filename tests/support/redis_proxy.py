@@ -45,6 +45,8 @@ class RedisProxy:
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._traps: list[Trap] = []
+        # New connections are closed at once while it is set.
+        self.down = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -80,6 +82,9 @@ class RedisProxy:
         link.add_done_callback(self._links.discard)
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.close()
+            return
         with suppress(OSError, asyncio.IncompleteReadError):
             if self._target.scheme == "unix":
                 there = await asyncio.open_unix_connection(unquote(self._target.path))
