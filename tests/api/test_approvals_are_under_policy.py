@@ -126,7 +126,7 @@ async def test_a_call_that_was_cut_off_is_settled(build: Build) -> None:
     (await gate.post(outcome, {"verdict": "done"})).problem(409, "illegal_event")
     (await gate.post(outcome, {"verdict": "maybe"})).problem(422, "invalid_request")
     await decide(gate, session_id)
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 60)
     sessions = house.scene.flagman.core.supervisor.sessions
     session = await sessions.load(session_id)
     lost = OutcomeLost(at=now(), by="system", call_id="1.1", attempt=1)

@@ -142,7 +142,7 @@ async def test_a_session_stopped_by_its_budget_tells_what_is_used(build: Build) 
         two_level_plan, persona={"approvals": ALLOWED, "budgets": {"max_steps": 1, "max_cost_usd": 2}}
     )
     session_id = await house.launch("write it")
-    waiting = await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=10")
+    waiting = await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=60")
     assert waiting["waiting_for"] == "budget_exceeded"
     budget = waiting["budget"]
     assert budget["steps"] == {"used": 1, "limit": 1}
@@ -160,7 +160,7 @@ async def test_a_full_context_is_summed_up(build: Build) -> None:
     house = await build(fills, persona={"approvals": ALLOWED, "budgets": {"max_context_tokens": 100}})
     session_id = await house.launch("write it")
     path = f"/v1/sessions/{session_id}"
-    waiting = await house.api.get(f"{path}/wait?timeout=10")
+    waiting = await house.api.get(f"{path}/wait?timeout=60")
     assert waiting["waiting_for"] == "context_budget_exceeded"
     assert waiting["budget"]["context_tokens"] == {"used": 120, "limit": 100}
     (await house.api.post(f"{path}/resume", {"compact": "yes"})).problem(422, "invalid_request")
@@ -182,7 +182,7 @@ async def test_there_is_nothing_to_sum_up_before_a_step(build: Build) -> None:
 
     house = await build(never)
     session_id = await house.launch()
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 60)
     path = f"/v1/sessions/{session_id}"
     assert (await house.api.post(f"{path}/pause", {})).status == 200
     (await house.api.post(f"{path}/resume", {"compact": True})).problem(409, "illegal_event")

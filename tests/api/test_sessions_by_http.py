@@ -18,7 +18,7 @@ async def test_launch_wait_approve_and_read_the_result(house: House) -> None:
     assert launched.status == 201
     path = launched.headers["Location"]
     assert path == f"/v1/sessions/{launched['id']}"
-    waiting = await house.api.get(f"{path}/wait?timeout=10")
+    waiting = await house.api.get(f"{path}/wait?timeout=60")
     assert (waiting["status"], waiting["waiting_for"]) == ("paused", "human_approval_required")
     (call,) = waiting["calls"]
     assert (call["tool"], call["arguments"], call["phase"]) == (

@@ -58,7 +58,7 @@ async def test_a_plan_that_is_given_is_carried_out(team: Team) -> None:
 async def test_the_persona_makes_the_plan_itself(team: Team) -> None:
     house = await team()
     session_id = await house.launch("coordinate this", coordinate=True)
-    waiting = await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=10&until=person")
+    waiting = await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=60&until=person")
     assert [child["name"] for child in waiting["children"]] == ["look", "ship"]
     assert [need["name"] for need in waiting["needs"]] == ["ship"]
 
@@ -126,7 +126,7 @@ async def test_a_wait_returns_when_a_sub_agent_needs_a_person(team: Team) -> Non
         house, part("ship", "deploy shop"), part("sub", "look"), part("last", "look", "ship")
     )
     path = f"/v1/sessions/{session_id}"
-    waits = [house.api.get(f"{path}/wait?timeout=10&until={until}") for until in ("person", "rest")]
+    waits = [house.api.get(f"{path}/wait?timeout=60&until={until}") for until in ("person", "rest")]
     for waiting in await asyncio.gather(*waits):
         (need,) = waiting["needs"]
         assert (need["name"], need["persona"]) == ("ship", "helper")
@@ -138,7 +138,7 @@ async def test_a_wait_returns_when_a_sub_agent_needs_a_person(team: Team) -> Non
         assert waiting["waiting_for"] == "children_running"
     decision = f"/v1/sessions/{need['session_id']}/calls/1.1/decision"
     assert (await house.api.post(decision, {"verdict": "approve"})).status == 200
-    done = await house.api.get(f"{path}/wait?timeout=10")
+    done = await house.api.get(f"{path}/wait?timeout=60")
     assert (done["status"], done["needs"]) == ("completed", [])
     assert len(house.scene.runs("deploy")) == 1
 
@@ -146,7 +146,7 @@ async def test_a_wait_returns_when_a_sub_agent_needs_a_person(team: Team) -> Non
 async def test_a_coordinator_whose_sub_agents_work_does_not_rest(team: Team) -> None:
     house = await team()
     session_id = await coordinated(house, part("ship", "deploy shop"))
-    await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=10&until=person")
+    await house.api.get(f"/v1/sessions/{session_id}/wait?timeout=60&until=person")
     (child,) = (await house.api.get(f"/v1/sessions?parent={session_id}"))["sessions"]
     paused = {"reason": "later", "resume_conditions": ["webhook: later"]}
     assert (await house.api.post(f"/v1/sessions/{child['id']}/pause", paused)).status == 200
@@ -186,7 +186,7 @@ async def test_a_person_says_what_next_of_one_that_failed(team: Team, verdict: s
         house, part("bad", "fail it"), part("next", "look", "bad"), on_failure="ask"
     )
     path = f"/v1/sessions/{session_id}"
-    waiting = await house.api.get(f"{path}/wait?timeout=10&until=person")
+    waiting = await house.api.get(f"{path}/wait?timeout=60&until=person")
     child = by_name(waiting)["bad"]
     assert (child["status"], child["undecided"]) == ("failed", True)
     assert waiting["needs"] == [
@@ -233,7 +233,7 @@ async def test_what_was_not_begun_when_it_was_cancelled_is_skipped(team: Team) -
     house = await team()
     session_id = await coordinated(house, part("ship", "deploy shop"), part("next", "look", "ship"))
     path = f"/v1/sessions/{session_id}"
-    await house.api.get(f"{path}/wait?timeout=10&until=person")
+    await house.api.get(f"{path}/wait?timeout=60&until=person")
     await house.api.post(f"{path}/cancel", {"reason": "enough"})
     await house.until(session_id, lambda s: not s.running_children)
     shown = await house.api.get(path)

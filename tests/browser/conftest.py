@@ -57,7 +57,7 @@ async def page(browser: Browser, slack: Slack, flagman: Flagman) -> AsyncIterato
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     await slack.connected(20)
     await page.goto(slack.url)
     await page.locator("body[data-ready]").wait_for()

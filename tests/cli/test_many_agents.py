@@ -127,7 +127,7 @@ def test_progress_of_sub_agents_goes_by_and_all_is_approved_at_the_parent(cli: C
         until_named(cli, session_id, name)
         (need,) = cli.json("show", session_id)["needs"]
         assert f"Approved 2.1, 2.2 of {need['session_id']}." in cli("approve", session_id, "--yes").stdout
-    out, err = waiting.communicate(timeout=30)
+    out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 0
     assert "2 of 2 subtasks completed" in out
     for line in (

@@ -34,9 +34,9 @@ def logs(request: pytest.FixtureRequest, around: Around, tmp_path: Path) -> Path
 async def waiting(logs: Path) -> tuple[Session, Path]:
     """A session that waits for approvals, and its file, once it says so."""
     session = await Agent("sre").start("check the disk")
-    await session.wait(timeout=20)
+    await session.wait(timeout=60)
     path = logs / f"{session.id}.md"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (path.exists() and "waiting_for: human" in path.read_text()):
             await asyncio.sleep(0.05)
     return session, path
@@ -82,6 +82,6 @@ async def test_one_that_is_lost_comes_back_and_goes_on(redis: Redis, valkey_url:
         back = await Session.load_from_log(path)
         assert (back.id, back.waiting_for) == (session.id, "human_approval_required")
         await back.approve()
-        await back.wait(timeout=20, until="ended")
+        await back.wait(timeout=60, until="ended")
         assert back.status == "completed"
     assert await redis.llen(keys.log(session.id)) > 5

@@ -27,7 +27,7 @@ PARTS: list[dict[str, Any]] = [
 
 async def waved_through(session: Session) -> None:
     """A person approves whatever is asked, in the session and its sub-agents, until it has ended."""
-    while not (await session.wait(timeout=20)).ended:
+    while not (await session.wait(timeout=60)).ended:
         for one in await session.in_need():
             await one.approve()
 
@@ -80,12 +80,12 @@ async def test_a_plan_is_carried_out_and_its_result_is_typed(around: Around) -> 
 async def test_without_a_plan_the_coordinator_makes_one(around: Around) -> None:
     async with around():
         session = await launched()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         (call,) = session.pending_approvals
         assert (call.tool, session.children) == ("plan_tasks", [])
         only = {"subtasks": PARTS[:1], "on_failure": "fail_fast"}
         await session.approve(arguments=only)
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert [child.name for child in session.children] == ["look"]
         assert session.waiting_for == "children_running"
         assert session.needs_person
@@ -110,18 +110,18 @@ async def test_time_that_is_over_gives_how_it_stands(around: Around) -> None:
 async def test_a_person_says_what_next_of_a_sub_agent_that_failed(around: Around) -> None:
     async with around():
         session = await launched(subtasks=PARTS, on_failure="ask")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.approve()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         child = await session.child("look")
         await child.cancel("not that one")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         (need,) = session.needs
         assert (need.session_id, need.child_id) == (session.id, child.id)
         with pytest.raises(InvalidInput, match=r"no sub-agent `nobody`; it has `look`"):
             await session.decide_child("nobody", "skip")
         await session.decide_child("look", "skip")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.status == "completed"
         assert [c.status for c in session.children] == ["cancelled", "skipped"]
         with pytest.raises((AlreadyDecided, IllegalEvent)):
@@ -131,7 +131,7 @@ async def test_a_person_says_what_next_of_a_sub_agent_that_failed(around: Around
 async def test_a_call_runs_with_other_arguments(around: Around) -> None:
     async with around():
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         write, shell = session.pending_approvals
         with pytest.raises(InvalidInput, match="name it"):
             await session.approve(arguments={"command": "true"})
@@ -139,7 +139,7 @@ async def test_a_call_runs_with_other_arguments(around: Around) -> None:
             await session.approve(shell.call_id, arguments={"order": "true"})
         await session.approve(shell.call_id, arguments={"command": "echo as I like it"})
         await session.deny(write.call_id)
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.result
         assert "as I like it" in session.result
 
@@ -147,9 +147,9 @@ async def test_a_call_runs_with_other_arguments(around: Around) -> None:
 async def test_a_copy_and_its_files(around: Around) -> None:
     async with around():
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.approve()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         (file,) = await session.artifacts()
         assert file.path == "report.md"
         content = await session.artifact("report.md")
@@ -167,7 +167,7 @@ async def test_a_copy_and_its_files(around: Around) -> None:
         for wrong in (99, -1):
             with pytest.raises(InvalidInput):
                 await session.fork(step=wrong)
-        await copy.wait(timeout=20)
+        await copy.wait(timeout=60)
         assert copy.needs_person
         await copy.cancel()
         later = await session.fork(message="and now the memory")
@@ -178,7 +178,7 @@ async def test_a_copy_and_its_files(around: Around) -> None:
 async def test_earlier_steps_are_summed_up(around: Around) -> None:
     async with around():
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.pause()
         assert session.state.budget
         assert (session.state.budget.steps.used, session.state.budget.steps.limit) == (2, 60)

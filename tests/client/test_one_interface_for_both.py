@@ -31,10 +31,10 @@ async def test_the_listings_of_the_design_run_as_written(around: Around) -> None
         await session.resume(trigger="webhook", data={"redis_url": "redis://cache:6379"})
         assert session.state.pause is None
 
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.needs_person
         await session.approve()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.status == "completed"
         assert session.result
         assert "Create auth endpoint" in session.result
@@ -59,7 +59,7 @@ async def test_a_pause_tells_status_session_and_token(around: Around) -> None:
 async def test_deciding_one_call_and_then_another(around: Around) -> None:
     async with around():
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         first, second = session.pending_approvals
         assert isinstance(second.arguments, dict)
         assert second.arguments["command"].startswith("df -h")
@@ -67,7 +67,7 @@ async def test_deciding_one_call_and_then_another(around: Around) -> None:
         await session.approve(first.call_id)
         with pytest.raises(AlreadyDecided, match="already denied by"):
             await session.approve(second.call_id)
-        await session.wait(timeout=20, until="ended")
+        await session.wait(timeout=60, until="ended")
         assert session.status == "completed"
         with pytest.raises(AlreadyEnded):
             await session.cancel()
@@ -88,10 +88,10 @@ async def test_events_come_live_until_the_end(around: Around) -> None:
                 assert event.fact().type == event.type
 
         following = asyncio.create_task(follow())
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.tell("be quick about it")
         await session.approve()
-        await asyncio.wait_for(following, 20)
+        await asyncio.wait_for(following, 60)
         assert versions == list(range(1, len(versions) + 1))
         assert seen[0] == "SessionLaunched"
         assert seen[-1] == "Completed"
@@ -102,7 +102,7 @@ async def test_events_come_live_until_the_end(around: Around) -> None:
 async def test_waiting_ends_in_time(around: Around) -> None:
     async with around():
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20, until="paused")
+        await session.wait(timeout=60, until="paused")
         with pytest.raises(TimeoutError):
             await session.wait(timeout=0.3, until="ended")
         await session.pause(resume_condition="webhook: never")

@@ -45,10 +45,10 @@ def dumped(view: SessionView) -> Any:
 async def by_sdk() -> list[Any]:
     """Waiting for an approval, and the end."""
     session = await Agent("sre").start(TASK)
-    await session.wait(timeout=30)
+    await session.wait(timeout=60)
     waiting = dumped(session.state)
     await session.approve()
-    await session.wait(timeout=30, until="ended")
+    await session.wait(timeout=60, until="ended")
     return [waiting, dumped(session.state)]
 
 
@@ -66,10 +66,10 @@ async def by_client(flagman: Served, store: str, folder: Path) -> list[Any]:
 async def by_script(flagman: Served, store: str, folder: Path) -> list[Any]:
     def script() -> list[Any]:
         session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start(TASK)
-        session.wait(timeout=30)
+        session.wait(timeout=60)
         waiting = dumped(session.state)
         session.approve()
-        session.wait(timeout=30, until="ended")
+        session.wait(timeout=60, until="ended")
         return [waiting, dumped(session.state)]
 
     return await asyncio.to_thread(script)
@@ -98,7 +98,7 @@ async def by_command_line(flagman: Served, store: str, folder: Path) -> list[Any
         with_end = Session.load(waiting["id"], url=flagman.url, api_key=flagman.key)
 
         async def ended() -> None:
-            await (await with_end).wait(timeout=30, until="ended")
+            await (await with_end).wait(timeout=60, until="ended")
 
         asyncio.run(ended())
         return [waiting, cli.json("show", waiting["id"])]
@@ -125,7 +125,7 @@ async def test_a_refusal_says_the_same_with_the_same_fields(
 ) -> None:
     async def refused() -> AlreadyDecided:
         session = await Agent("sre").start(TASK)
-        await session.wait(timeout=30)
+        await session.wait(timeout=60)
         await session.deny(reason="no")
         call_id = session.state.calls[0].call_id if session.state.calls else "2.1"
         with pytest.raises(AlreadyDecided) as error:

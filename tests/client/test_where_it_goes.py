@@ -72,9 +72,9 @@ async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data")
     async with sdk.in_process(settings, gateway=DemoGateway(delay=timedelta())):
         session = await Agent("sre").start("check the disk")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.approve()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.status == "completed"
     async with sdk.in_process(settings, gateway=DemoGateway(delay=timedelta())):
         assert (await Session.load(session.id)).result == session.result
@@ -82,10 +82,10 @@ async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
 
 def test_scripts_without_async(flagman: Served) -> None:
     session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
-    session.wait(timeout=20)
+    session.wait(timeout=60)
     assert [call.tool for call in session.pending_approvals] == ["write_file", "shell"]
     session.approve()
-    session.wait(timeout=20)
+    session.wait(timeout=60)
     assert session.status == "completed"
     kinds = [event.type for event in session.events()]
     assert kinds[-1] == "Completed"
@@ -98,15 +98,15 @@ def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
     parts = [{"id": "look", "persona": "sre", "task": "look at the disk"}]
     found = supervisor.execute_multi_agent_task("how is the disk", subtasks=parts, wait=False)
     session = found.session
-    session.wait(timeout=20)
+    session.wait(timeout=60)
     session.approve()
-    session.wait(timeout=20)
+    session.wait(timeout=60)
     assert [need.name for need in session.needs] == ["look"]
     (child,) = session.in_need()
     write, shell = child.pending_approvals
     child.approve(shell.call_id, arguments={"command": "true"})
     child.deny(write.call_id)
-    session.wait(timeout=20)
+    session.wait(timeout=60)
     assert (session.status, session.children[0].status) == ("completed", "completed")
     copy = child.fork(step=0, message="again")
     assert copy.state.forked_from
@@ -118,9 +118,9 @@ def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_pat
     settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
     with sdk.sync_in_process(settings, gateway=DemoGateway(delay=timedelta()), name="ada"):
         session = SyncAgent("sre").start("check the disk")
-        session.wait(timeout=20)
+        session.wait(timeout=60)
         session.approve()
-        session.wait(timeout=20)
+        session.wait(timeout=60)
         assert (session.status, session.state.launched_by) == ("completed", "api:ada")
         assert session.artifact("report.md").startswith(b"# Report")
 

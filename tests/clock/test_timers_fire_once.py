@@ -67,10 +67,10 @@ async def test_two_clocks_and_one_is_killed(redis: Redis, valkey_url: str, tmp_p
             async def some_fired() -> bool:
                 return await parts.timers().count() < 350
 
-            await wait_for(some_fired, timeout=30)
+            await wait_for(some_fired)
             other.send_signal(signal.SIGKILL)
             await other.wait()
-            await wait_for(lambda: _all_fired(parts), timeout=30)
+            await wait_for(lambda: _all_fired(parts))
         assert [await _resumes(parts, sid) for sid in ids] == [1] * len(ids)
 
 
@@ -80,7 +80,7 @@ async def test_what_was_missed_fires_once_at_the_start(redis: Redis, valkey_url:
         [session_id, *_] = await _paused(parts, 50, timedelta(milliseconds=1))
         await asyncio.sleep(0.01)
         async with Clock(parts):
-            await wait_for(lambda: _all_fired(parts), timeout=10)
+            await wait_for(lambda: _all_fired(parts))
         assert await _resumes(parts, session_id) == 1
 
 
@@ -112,7 +112,7 @@ async def test_a_clock_that_dies_between_claim_and_fire_loses_nothing(redis: Red
     async def again() -> list[TimerKey]:
         return await timers.claim(now(), hold=timedelta(seconds=5))
 
-    assert await wait_for(again, timeout=5) == [timer]
+    assert await wait_for(again) == [timer]
 
 
 async def test_a_timer_whose_session_moved_on_does_nothing(

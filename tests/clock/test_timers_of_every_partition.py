@@ -56,7 +56,7 @@ async def test_each_timer_fires_once_with_two_clocks(two: tuple[Core, Core]) -> 
         async def all_fired() -> bool:
             return await many.timers().count() == 0
 
-        await wait_for(all_fired, timeout=20)
+        await wait_for(all_fired)
     for session_id in ids:
         events = await many.sessions.events(session_id)
         assert [sum(isinstance(e, kind) for e in events) for kind in (Resumed, TimerFired)] == [1, 1]
@@ -72,7 +72,7 @@ async def test_a_clock_with_fewer_partitions_fires_those_of_the_others(two: tupl
         async def all_fired() -> bool:
             return await few.timers().count() == 0
 
-        await wait_for(all_fired, timeout=20)
+        await wait_for(all_fired)
     for session_id in ids:
         events = await many.sessions.events(session_id)
         assert sum(isinstance(e, TimerFired) for e in events) == 1

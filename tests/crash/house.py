@@ -136,7 +136,7 @@ class House:
 
         return await wait_for(look)
 
-    async def session(self, session_id: str, until: Callable[[Session], Any], timeout: float = 15) -> Session:
+    async def session(self, session_id: str, until: Callable[[Session], Any], timeout: float = 60) -> Session:
         async def look() -> Session | None:
             found = await self.sessions.load(session_id)
             return found if until(found) else None
@@ -152,11 +152,11 @@ class House:
     async def asked(self, session_id: str, words: str = "Approval needed") -> Json:
         """The message with these words in the session's thread."""
         card = await self.card(session_id)
-        return await self.slack.message(OPS, lambda m: words in texts(m), card["ts"], timeout=15)
+        return await self.slack.message(OPS, lambda m: words in texts(m), card["ts"])
 
     async def card(self, session_id: str) -> Json:
         return await self.slack.message(
-            OPS, lambda m: f"card:{session_id}" in texts(m) or _key(m) == (session_id, "card"), timeout=15
+            OPS, lambda m: f"card:{session_id}" in texts(m) or _key(m) == (session_id, "card")
         )
 
     async def click(self, message: Json, action: str) -> Json:
@@ -191,7 +191,7 @@ class House:
             found += [m for m in replies["messages"] if m["ts"] != card["ts"]]
         return found
 
-    async def converged(self, session_id: str, timeout: float = 12) -> Session:
+    async def converged(self, session_id: str, timeout: float = 60) -> Session:
         """Wait until Slack shows exactly what the log says: one message a key, no button that is no longer due."""
         trouble: list[str] = ["nothing looked at"]
 

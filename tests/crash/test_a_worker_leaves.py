@@ -97,7 +97,7 @@ async def test_a_worker_that_dies_with_twenty_sessions_leaves_all_to_others(hous
     _, first = await house.both()
     answers = await asyncio.gather(*(house.slack.command(ADA, OPS, f"launch hand {n}") for n in range(20)))
     assert all(answer["ok"] for answer in answers)
-    await wait_for(lambda: len(house.model.requests) == 20, 15)
+    await wait_for(lambda: len(house.model.requests) == 20)
     house.model.behaviour = lambda _: text("Taken over.")
     first.kill()
     second, third = await asyncio.gather(house.worker(), house.worker())

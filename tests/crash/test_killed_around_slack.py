@@ -39,7 +39,7 @@ async def arrived_unanswered(house: House, method: str) -> None:
     else:
         await house.slack.fault(method, when="after", delay_s=NEVER)
         session_id = await house.launch()
-    await wait_for(lambda: not house.slack.playground.faults.listed(), 10)
+    await wait_for(lambda: not house.slack.playground.faults.listed())
     worker.kill()
     await worker.ended()
     await house.worker()

@@ -60,7 +60,7 @@ class Serve:
         async def look() -> Json | None:
             return next((m for m in await self.messages(thread_ts) if words in str(m)), None)
 
-        return await wait_for(look, 20)
+        return await wait_for(look)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_killed_with_an_open_approval_and_started_again_the_old_button_wor
         )
         return bool(clicked["ok"])
 
-    await wait_for(clicked, 10)
+    await wait_for(clicked)
     await house.find("*Done*", card["ts"])
 
     async def settled() -> bool:

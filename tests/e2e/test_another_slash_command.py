@@ -116,7 +116,7 @@ async def _session(slack: Playground) -> str:
     }
     answer = await slack.submit(ADA, form, values)
     assert answer["ok"], answer
-    card = await slack.message(OPS, lambda m: any(a.startswith("session_") for a in buttons(m)), timeout=15)
+    card = await slack.message(OPS, lambda m: any(a.startswith("session_") for a in buttons(m)))
     thread = str(card["ts"])
     asked = await slack.message(
         OPS, lambda m: any(a.startswith("call_") for a in buttons(m)), thread_ts=thread, timeout=15

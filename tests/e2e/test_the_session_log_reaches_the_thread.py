@@ -54,7 +54,7 @@ async def settled(scene: Scene, session: Session) -> None:
         row = await row_of(scene, session)
         return bool(row and row.shows)
 
-    await wait_for(known, 8)
+    await wait_for(known)
 
 
 async def test_it_is_there_and_verifies(scenario: Director) -> None:

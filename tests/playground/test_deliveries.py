@@ -119,14 +119,14 @@ async def test_commands_are_checked_before_they_are_sent(slack: Slack) -> None:
 async def opened(slack: Slack) -> aiohttp.ClientWebSocketResponse:
     url = (await slack.api("apps.connections.open", token=APP_TOKEN))["url"]
     socket = await slack.session.ws_connect(url)
-    assert (await socket.receive_json(timeout=2))["type"] == "hello"
+    assert (await socket.receive_json(timeout=60))["type"] == "hello"
     return socket
 
 
 async def test_a_ticket_opens_one_websocket(slack: Slack) -> None:
     url = (await slack.api("apps.connections.open", token=APP_TOKEN))["url"]
     async with slack.session.ws_connect(url) as socket:
-        hello = await socket.receive_json(timeout=2)
+        hello = await socket.receive_json(timeout=60)
         assert hello["num_connections"] == 1
         assert hello["connection_info"]["app_id"].startswith("A")
         async with slack.session.get(url.replace("ws", "http", 1)) as again:
@@ -137,7 +137,7 @@ async def test_each_payload_goes_to_one_websocket(slack: Slack) -> None:
     sockets = [await opened(slack) for _ in range(2)]
     for text in ("one", "two"):
         await slack.post(ADA, OPS, text)
-    envelopes = [await socket.receive_json(timeout=2) for socket in sockets]
+    envelopes = [await socket.receive_json(timeout=60) for socket in sockets]
     assert {envelope["payload"]["event"]["text"] for envelope in envelopes} == {"one", "two"}
     assert all(envelope["type"] == "events_api" and envelope["retry_attempt"] == 0 for envelope in envelopes)
     for socket, envelope in zip(sockets, envelopes, strict=True):
@@ -148,8 +148,8 @@ async def test_an_event_without_acknowledgement_comes_again() -> None:
     async with Slack(ack_seconds=0.1) as slack:
         socket = await opened(slack)
         await slack.post(ADA, OPS, "hello")
-        first = await socket.receive_json(timeout=2)
-        second = await socket.receive_json(timeout=2)
+        first = await socket.receive_json(timeout=60)
+        second = await socket.receive_json(timeout=60)
         assert second["envelope_id"] != first["envelope_id"]
         assert (second["retry_attempt"], second["retry_reason"]) == (1, "timeout")
         assert second["payload"]["event_id"] == first["payload"]["event_id"]
@@ -159,20 +159,20 @@ async def test_an_event_without_acknowledgement_comes_again() -> None:
 async def test_an_event_survives_a_lost_websocket(slack: Slack) -> None:
     first = await opened(slack)
     await slack.post(ADA, OPS, "hello")
-    event = await first.receive_json(timeout=2)
+    event = await first.receive_json(timeout=60)
     await first.close()
     second = await opened(slack)
-    again = await second.receive_json(timeout=2)
+    again = await second.receive_json(timeout=60)
     assert again["payload"]["event_id"] == event["payload"]["event_id"]
     await second.send_json({"envelope_id": again["envelope_id"]})
     assert (await slack.disconnect("warning"))["connections"] == 1
-    assert (await second.receive_json(timeout=2))["type"] == "disconnect"
+    assert (await second.receive_json(timeout=60))["type"] == "disconnect"
 
 
 async def test_answers_come_back_over_the_websocket(slack: Slack) -> None:
     socket = await opened(slack)
     command = asyncio.create_task(slack.command(ADA, OPS, "list"))
-    envelope = await socket.receive_json(timeout=2)
+    envelope = await socket.receive_json(timeout=60)
     assert (envelope["type"], envelope["accepts_response_payload"]) == ("slash_commands", True)
     payload = {"text": "none", "response_type": "in_channel"}
     await socket.send_json({"envelope_id": envelope["envelope_id"], "payload": payload})

@@ -63,9 +63,9 @@ async def clicked_url(slack: Slack, ts: str, **more: Any) -> str:
     """The response URL of a click, taken from what the app would get."""
     url = (await slack.api("apps.connections.open", token="xapp-playground"))["url"]
     async with slack.session.ws_connect(url) as socket:
-        await socket.receive_json(timeout=2)
+        await socket.receive_json(timeout=60)
         click = asyncio.create_task(slack.click(GRACE, OPS, ts, "go", **more))
-        envelope = await socket.receive_json(timeout=2)
+        envelope = await socket.receive_json(timeout=60)
         await socket.send_json({"envelope_id": envelope["envelope_id"]})
         assert (await click)["ok"]
     return str(envelope["payload"]["response_url"])
@@ -123,7 +123,7 @@ async def read_events(slack: Slack, last_id: str = "", *, until: str = "") -> li
     found: list[tuple[str, Json]] = []
     url = f"{slack.url}/playground/stream?user={GRACE}"
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    async with asyncio.timeout(3), slack.session.get(url, headers=headers) as answer:
+    async with asyncio.timeout(60), slack.session.get(url, headers=headers) as answer:
         kind = news_id = ""
         async for raw in answer.content:
             name, _, value = raw.decode().strip().partition(": ")

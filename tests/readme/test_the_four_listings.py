@@ -30,9 +30,9 @@ async def test_launch_pause_and_resume_in_python(flagman: Served, api: Client) -
         await session.resume(context="Use the new cluster")
         assert session.state.pause is None
 
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.approve()
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         assert session.status == "completed"
         log = [event async for event in session.events()]
     resumed = [event.data for event in log if event.type == "Resumed"]
@@ -49,7 +49,7 @@ async def test_a_real_webhook_resumes_what_python_paused(flagman: Served, api: C
     body = json.dumps(DATA).encode()
     async with connect(flagman.url, flagman.key), Client(flagman.url) as sender:
         session = await Agent(persona="backend-architect").start(task="Create auth endpoint")
-        await session.wait(timeout=20)
+        await session.wait(timeout=60)
         await session.pause(reason="External dependency", resume_condition="webhook: redis_ready")
         forged = await sender(method, path, data=body, headers=signed(body, secret="whsec_Zm9yZ2VkLWtleQ=="))
         assert forged.status == 401

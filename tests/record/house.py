@@ -44,7 +44,7 @@ class House:
             found = await self.parts.supervisor.get(session_id)
             return found if seen(found) else None
 
-        return await wait_for(look, 20)
+        return await wait_for(look)
 
     async def restored(self, text: str | bytes) -> Session:
         data = text.encode() if isinstance(text, str) else text

@@ -42,7 +42,7 @@ async def test_a_read_is_tried_again_until_the_store_is_back(
         work = unit(Sessions(LogStore(client)), before, asyncio.Event())
         proxy.down = True
         reading = asyncio.create_task(work.refresh())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "trying again" not in caplog.text:
                 assert not reading.done()
                 await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ async def gone(redis: Redis, key: str) -> None:
     async def look() -> bool:
         return not await redis.exists(key)
 
-    await wait_for(look, timeout=10)
+    await wait_for(look)
 
 
 # Mailboxes

@@ -45,7 +45,7 @@ async def everything(redis: Redis) -> dict[Any, Any]:
 async def heard(feed: PubSub, *session_ids: str) -> bool:
     """Whether each of these is told of, in any order."""
     missing = {sid.encode() for sid in session_ids}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for message in feed.listen():
             missing.discard(message["data"])
             if not missing:

@@ -282,7 +282,7 @@ async def test_a_lost_store_gets_the_groups_of_all_partitions_again(redis: Redis
 async def test_one_subscription_hears_of_every_partition(redis: Redis) -> None:
     store = LogStore(redis)
     heard: set[str] = set()
-    async with ChangeFeed(redis).subscribe() as changes, asyncio.timeout(10):
+    async with ChangeFeed(redis).subscribe() as changes, asyncio.timeout(60):
         await launch(store, FOUR[0])
         new = NewLog("chil-d001-3", [b"1"], Effects())
         await store.append(FOUR[3], 0, [b"1"], Effects(new_logs=[new]))
@@ -299,7 +299,7 @@ async def test_a_worker_hears_that_its_session_is_dirty_in_any_partition(redis: 
     for job in await queue.take("c1", limit=8, block=AT_ONCE):
         await queue.start(*job)
     heard: list[str] = []
-    async with queue.dirty() as changed, asyncio.timeout(10):
+    async with queue.dirty() as changed, asyncio.timeout(60):
         for session_id in FOUR:
             await queue.enqueue(session_id)
         async for session_id in changed:

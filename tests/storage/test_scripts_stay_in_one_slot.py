@@ -56,7 +56,7 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
             info = await client.execute_command("CLUSTER INFO")
             return bool(info["cluster_state"] == "ok")
 
-        await wait_for(up, timeout=20)
+        await wait_for(up)
         yield port
     finally:
         await client.aclose()

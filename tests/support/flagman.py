@@ -116,7 +116,7 @@ class Flagman:
             found = [await supervisor.get(session_id)] if session_id else await supervisor.recent(limit=1)
             return found[0] if found and until(found[0]) else None
 
-        return await wait_for(look, timeout=10)
+        return await wait_for(look)
 
 
 async def _stop(both: tuple[Worker, ...], tasks: list[asyncio.Task[None]]) -> None:

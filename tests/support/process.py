@@ -60,7 +60,7 @@ class Process:
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)
 
-    async def ended(self, timeout: float = 10) -> int:
+    async def ended(self, timeout: float = 60) -> int:
         """Its exit code, as soon as it has one."""
         try:
             await wait_for(lambda: self.code is not None, timeout)
@@ -69,7 +69,7 @@ class Process:
         assert self.code is not None
         return self.code
 
-    async def says(self, words: str, timeout: float = 15) -> None:
+    async def says(self, words: str, timeout: float = 60) -> None:
         """Wait until it has said this."""
         await wait_for(lambda: words in self.output or self.code is not None, timeout)
         assert words in self.output, self.output

@@ -44,7 +44,7 @@ class ProcessPool:
         order = {"command": command, "environment": environment, "output": str(output)}
         self._parent.stdin.write(json.dumps(order) + "\n")
         self._parent.stdin.flush()
-        pid = self._born.get(timeout=20)
+        pid = self._born.get(timeout=60)
         return Process(pid, output, lambda: self._codes.get(pid))
 
     def stop(self) -> None:

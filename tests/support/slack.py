@@ -41,7 +41,7 @@ async def wait_for(
 ) -> Found: ...
 
 
-async def wait_for(predicate: Callable[[], Any], timeout: float = 5.0, pause: float = 0.01) -> Any:
+async def wait_for(predicate: Callable[[], Any], timeout: float = 60, pause: float = 0.01) -> Any:
     """The first truthy value of `predicate`, plain or awaited; fails when there is none in time."""
     until = time.monotonic() + timeout
     while True:
@@ -65,8 +65,8 @@ class Slack:
         events_url: str | None = None,
         manifest: Manifest | None = None,
         rate_limits: bool = False,
-        ack_seconds: float = 3.0,
-        trigger_seconds: float = 3.0,
+        ack_seconds: float = 60.0,
+        trigger_seconds: float = 60.0,
         retry_delays: Sequence[float] = (0.05, 0.05, 0.05),
     ) -> None:
         self._port = port
@@ -178,7 +178,7 @@ class Slack:
         found: list[Json] = (await self.get("views", user=user))["views"]
         return found
 
-    async def view(self, user: str, timeout: float = 5.0) -> Json:
+    async def view(self, user: str, timeout: float = 60) -> Json:
         """The window on top, as soon as there is one."""
         return (await wait_for(lambda: self.views(user), timeout))[-1]
 
@@ -200,7 +200,7 @@ class Slack:
         matches: Callable[[Json], Any],
         thread_ts: str | None = None,
         user: str = ADA,
-        timeout: float = 5.0,
+        timeout: float = 60,
     ) -> Json:
         """The last message for which `matches` is true, as soon as there is one."""
 
@@ -228,7 +228,7 @@ class Slack:
         found: list[Json] = (await self.get("calls", method=method))["calls"]
         return found
 
-    async def connected(self, timeout: float = 5.0) -> None:
+    async def connected(self, timeout: float = 60) -> None:
         """Wait for a websocket of the app."""
         await wait_for(lambda: self.playground.delivery.sockets.connected, timeout)
 
@@ -240,7 +240,7 @@ class Slack:
         """The same event once more."""
         return await self.send("redeliver", {"event_id": event_id} if event_id else {})
 
-    async def wait_for(self, predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def wait_for(self, predicate: Callable[[], Any], timeout: float = 60) -> Any:
         """See `wait_for` above."""
         return await wait_for(predicate, timeout)
 

@@ -76,7 +76,7 @@ async def board(scene: Scene, session: Session, *words: str) -> Json:
                 return row
         return None
 
-    return await wait_for(look, timeout=10)
+    return await wait_for(look)
 
 
 def row_of(message: Json, session: Session, call_id: str = "1.1") -> str:

@@ -124,7 +124,7 @@ async def test_two_workers_and_twenty_sessions(scenario: Director, model: OpenAI
     assert sorted(row[3]["service"] for row in scene.runs("deploy")) == [f"s{n:02}" for n in range(20)]
     assert len(scene.runs("note")) == 20
     for session in sessions:
-        await scene.slack.message(OPS, lambda m, s=session: s.id in str(m) and "Done" in str(m), timeout=10)  # type: ignore[misc]
+        await scene.slack.message(OPS, lambda m, s=session: s.id in str(m) and "Done" in str(m))  # type: ignore[misc]
     cards = [m for m in await scene.slack.messages(OPS) if "card:" in str(m)]
     assert len(cards) == 20
     assert await scene.refused() == []

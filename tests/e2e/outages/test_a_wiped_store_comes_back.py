@@ -42,7 +42,7 @@ async def quiet(core: Core) -> None:
     async def look() -> bool:
         return not any([await queue.depth() for queue in both])
 
-    await wait_for(look, 10)
+    await wait_for(look)
 
 
 async def wiped(scene: Scene, redis: Redis, *sessions: Session) -> list[bytes]:
@@ -74,7 +74,7 @@ async def once_each(scene: Scene, session: Session, *kinds: str) -> None:
         keys = await messages(scene, session)
         return sorted(key.partition(":")[0] for key in keys) == sorted(kinds)
 
-    await wait_for(converged, 10)
+    await wait_for(converged)
     assert set((await messages(scene, session)).values()) == {1}
 
 
@@ -105,7 +105,7 @@ async def test_the_old_approve_button_works_and_nothing_is_posted_twice(
         return [row for row in await scene.slack.messages(OPS, card["ts"]) if row.get("files")]
 
     # The file comes last, once everything else stands.
-    await wait_for(shared, 10)
+    await wait_for(shared)
     await quiet(scene.flagman.core)
     assert len(await shared()) == 1
 

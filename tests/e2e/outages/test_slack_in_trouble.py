@@ -39,7 +39,7 @@ async def one_of_each(scene: Scene, session: Session, channel: str = OPS) -> Non
         keys = await keys_shown(scene, session, channel)
         return sorted(k.partition(":")[0] for k in keys) == ["ask", "card", "end"]
 
-    await wait_for(converged, 8)
+    await wait_for(converged)
     for parent in await scene.slack.messages(channel):
 
         async def settled(ts: str = parent["ts"]) -> bool:
@@ -173,5 +173,5 @@ async def test_a_direct_message_instead_of_a_closed_channel_is_sent_once(
         keys = await keys_shown(scene, session, ADA_DM)
         return sorted(k.partition(":")[0] for k in keys) == ["ask", "card", "end"]
 
-    await wait_for(converged, 8)
+    await wait_for(converged)
     assert len(scene.runs("deploy")) == 1
