@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -109,15 +110,17 @@ class Projector:
         if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
-            known = row is not None
+            # Where an intent stands, or the session was restored, it may have been posted before.
+            uncertain = (row is not None and not row.ts) or session.restored_at is not None
             row = row or await self._intend(session, place, message)
-            # Before the session was restored it may have been posted, too.
-            if not row.ts and (known or session.restored_at):
-                row.ts = await self._sender.find(
-                    row.channel, row.thread_ts, session.id, message.key, since=row.intended_at
-                )
+            if not row.ts and uncertain:
+                row.ts = await self._sole_post(session, message, row)
             if not row.ts:
-                return await self._post_once(session, message, row)
+                posted = await self._post_once(session, message, row)
+                # A worker that died with its post under way may have been heard since the look above.
+                if uncertain:
+                    await self._sole_post(session, message, row, keep=posted.ts)
+                return posted
             shown = _in(row, session, message)
             await self._sender.update(row.channel, row.ts, shown)
         except MessageDeleted:
@@ -129,6 +132,19 @@ class Projector:
         await self._bind(session, message, row)
         await self._record(session, message.key, row)
         return row
+
+    async def _sole_post(self, session: Session, message: Message, intent: Row, keep: str = "") -> str:
+        """The ts of the one post that stays (default: the oldest; empty if there is none); others are deleted."""
+        since = intent.intended_at
+        posts = await self._sender.find(
+            intent.channel, intent.thread_ts, session.id, message.key, since=since
+        )
+        keep = keep or min(posts, default="")
+        for ts in posts:
+            if ts != keep:
+                with suppress(SlackRejected):
+                    await self._sender.delete(intent.channel, ts)
+        return keep
 
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
         """Record that replies below the card are for this session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -127,20 +127,22 @@ class SlackSender:
         found = str(answer.get("permalink") or "")
         return found if _ADDRESS.fullmatch(found) else ""
 
-    async def find(self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float) -> str:
-        """The ts of a message that may have been posted without being recorded; empty if it was not."""
+    async def find(
+        self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
+    ) -> list[str]:
+        """The ts of every post of a message, in no order; empty where it cannot be looked up."""
 
         def is_it(message: dict[str, Any]) -> bool:
             return _is(message, session_id, key)
 
         try:
-            return await self._look(channel, thread_ts, since, is_it)
+            return [ts async for ts in self._look(channel, thread_ts, since, is_it)]
         except ChannelUnavailable:
-            return ""
+            return []
         except SlackRejected as refused:
             # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
-            return ""
+            return []
 
     async def has_file(self, channel: str, thread_ts: str, name: str, *, since: float) -> bool:
         """Whether a file of that name was shared in the thread. Raises as `post`."""
@@ -148,7 +150,7 @@ class SlackSender:
         def has_it(message: dict[str, Any]) -> bool:
             return any(file.get("name") == name for file in message.get("files") or ())
 
-        return bool(await self._look(channel, thread_ts, since, has_it))
+        return bool([ts async for ts in self._look(channel, thread_ts, since, has_it)])
 
     async def upload(
         self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
@@ -171,25 +173,28 @@ class SlackSender:
 
     async def _look(
         self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
-    ) -> str:
-        """The ts of the first message that is it, from shortly before `since` on; empty if there is none."""
+    ) -> AsyncIterator[str]:
+        """The ts of each message that is it, from shortly before `since` on; the hour after `since` may suffice."""
         common: dict[str, Any] = {"channel": channel, "limit": 200, "include_all_metadata": True}
         if thread_ts:
             common["ts"] = thread_ts
         method = "conversations.replies" if thread_ts else "conversations.history"
         for oldest, latest in _windows(since, whole=bool(thread_ts)):
             cursor: str | None = None
+            found = False
             while True:
                 answer = await self._call(
                     method, channel, **common, oldest=oldest, latest=latest, cursor=cursor
                 )
                 for message in answer.get("messages") or []:
                     if is_it(message):
-                        return str(message["ts"])
+                        found = True
+                        yield str(message["ts"])
                 cursor = (answer.get("response_metadata") or {}).get("next_cursor")
                 if not cursor:
                     break
-        return ""
+            if found:
+                return
 
     async def _call(self, method: str, scope: str, **arguments: Any) -> Any:
         await self._respect_waits(method, scope)

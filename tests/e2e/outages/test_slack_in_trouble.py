@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import handlers.projection.slack_client
+from handlers.projection.slack_client import SlackSender
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
@@ -67,6 +68,25 @@ async def test_posting_the_card_fails(scenario: Director, how: str) -> None:
     (ask,) = await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     await one_of_each(scene, session)
+
+
+async def test_a_post_that_is_heard_after_the_look_for_it_does_not_stay(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, looks = SlackSender.find, list[str]()
+
+    async def too_early(sender: SlackSender, *args: Any, **kwargs: Any) -> list[str]:
+        looks.append(args[3])
+        return [] if looks.count(args[3]) == 1 else await find(sender, *args, **kwargs)
+
+    monkeypatch.setattr(SlackSender, "find", too_early)
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.fault(POST, **BROKEN["503 after the effect"])
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await one_of_each(scene, session)
+    assert sorted(looks) == ["end", "end"]
 
 
 @pytest.mark.parametrize("how", BROKEN)
