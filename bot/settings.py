@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,21 +17,34 @@ SHORTEST_SECRET = 16
 _HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
+Kind = TypeVar("Kind", bound="ClientSettings")
 
 
-class Settings(BaseSettings):
-    """Every variable of the contract; names in the environment are those of `validation_alias`."""
+class ClientSettings(BaseSettings):
+    """What a client reads to find its Flagman; names in the environment are those of `validation_alias`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
+
+    url: str | None = Field(None, validation_alias="FLAGMAN_URL")
+    api_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEY")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, validation_alias="PORT")
+    host: str = Field("127.0.0.1", validation_alias="FLAGMAN_HOST")
+    data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        return check_url(url) if url else None
+
+
+class Settings(ClientSettings):
+    """Every variable of the contract."""
 
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
     slack_api_url: str = Field(SLACK, validation_alias="SLACK_API_URL")
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, validation_alias="PORT")
-    host: str = Field("127.0.0.1", validation_alias="FLAGMAN_HOST")
-    data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
     model: str | None = Field(None, validation_alias="FLAGMAN_MODEL")
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
@@ -90,9 +103,7 @@ class Settings(BaseSettings):
     @field_validator("slack_api_url")
     @classmethod
     def _with_slash(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return url if url.endswith("/") else f"{url}/"
+        return check_url(url).rstrip("/") + "/"
 
     @field_validator("command")
     @classmethod
@@ -153,7 +164,13 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """Values that may never be shown."""
-        values = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret, self.redis_url)
+        values = (
+            self.slack_bot_token,
+            self.slack_app_token,
+            self.slack_signing_secret,
+            self.redis_url,
+            self.api_key,
+        )
         own = [secret for _, secret in self.given_keys] + self.secret_keys
         own += [secret for _, secret in _named(self.webhook_secret)]
         return [value.get_secret_value() for value in values if value] + own
@@ -174,10 +191,26 @@ def _named(value: SecretStr | None) -> list[tuple[str, str]]:
     return found
 
 
+def check_url(url: str) -> str:
+    """The URL, if it is one of HTTP. Raises ValueError."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return url
+
+
 def read_settings() -> Settings:
-    """Raises InvalidInput with one sentence that names the variable."""
+    """What a process of Flagman is set to. Raises InvalidInput with one sentence that names the variable."""
+    return _read(Settings)
+
+
+def read_client_settings() -> ClientSettings:
+    """What a client is set to; raises as `read_settings`, and only about variables that a client reads."""
+    return _read(ClientSettings)
+
+
+def _read(kind: type[Kind]) -> Kind:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""

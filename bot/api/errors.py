@@ -18,6 +18,7 @@ from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused, Store
 MEDIA = "application/problem+json"
 PREFIXES = ("/v1", "/hooks", "/metrics")
 RETRY_SECONDS = 1
+ADDRESS_BYTES = 8190
 _FAULT = "Something went wrong inside Flagman; the details are in its log."
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _SENTENCES = {
@@ -148,6 +149,10 @@ def problems(mask: Callable[[str], str]) -> Middleware:
         if not request.path.startswith(PREFIXES):
             return await handler(request)
         try:
+            if len(request.raw_path) > ADDRESS_BYTES:
+                raise ApiError(
+                    414, "uri_too_long", f"The address is too long: {ADDRESS_BYTES} bytes are taken."
+                )
             return await handler(request)
         except ConnectionResetError:
             raise

@@ -24,6 +24,7 @@ _PROBLEMS = {
     409: "Not as things stand.",
     410: "Expired.",
     413: "The body, or the file, is too large.",
+    414: "The address is longer than 8,190 bytes.",
     415: "Another kind of body is needed.",
     422: "What came in does not fit.",
     429: "Too many requests.",

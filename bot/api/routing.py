@@ -239,7 +239,7 @@ class Routes:
 
 def _usual(auth: Auth, inputs: Mapping[str, Any]) -> frozenset[int]:
     """The refusals that follow from what a route asks for."""
-    found = {500, 503}
+    found = {414, 500, 503}
     if auth == "key":
         found |= {401, 403, 429}
     if inputs:

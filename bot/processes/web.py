@@ -15,6 +15,8 @@ from storage.errors import StorageError
 from supervisor.core.errors import InvalidInput
 
 BODY_BYTES = 64 * 1024 * 1024
+# Beyond this aiohttp answers 400 in plain text itself, before any handler; the API refuses less with a problem.
+LINE_BYTES = 64 * 1024
 
 
 def application(parts: Core) -> web.Application:
@@ -44,7 +46,7 @@ def application(parts: Core) -> web.Application:
 @asynccontextmanager
 async def listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()

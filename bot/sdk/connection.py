@@ -6,16 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import TYPE_CHECKING
 
 from bot.local_key import address, read_local_key, user_name
 from bot.sdk.backend import Backend
 from bot.sdk.blocking import wait_for
 from bot.sdk.http_backend import HttpBackend
+from bot.settings import check_url, read_client_settings
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 
@@ -111,27 +108,15 @@ def find_backend(url: str | None, api_key: str | None) -> Backend:
     return around if around and not (url or api_key) else remote(url, api_key)
 
 
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
-
-    url: str | None = Field(None, validation_alias="FLAGMAN_URL")
-    api_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEY")
-    data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
-    host: str = Field("127.0.0.1", validation_alias="FLAGMAN_HOST")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, validation_alias="PORT")
-
-
 def remote(url: str | None = None, api_key: str | None = None) -> HttpBackend:
     """The Flagman of these, or of the environment, or of this machine. Raises InvalidInput."""
-    try:
-        known = _Environment()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InvalidInput(f"{first['loc'][0]}: {first['msg']}.") from error
+    known = read_client_settings()
     local = read_local_key(known.data)
     chosen = url or known.url or (local.url if local else address(known.host, known.port))
-    if not chosen.startswith(("http://", "https://")):
-        raise InvalidInput("FLAGMAN_URL: must begin with http:// or https://.")
+    try:
+        check_url(chosen)
+    except ValueError as error:
+        raise InvalidInput(f"url: {error}.") from error
     key = api_key or (known.api_key.get_secret_value() if known.api_key else "")
     # The key of this machine goes nowhere but to the Flagman that made it.
     if not key and local and chosen.rstrip("/") == local.url:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random,
+    wait_random_exponential,
+)
+from tenacity.wait import wait_base
 
 from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelReply, ModelRequest
-from supervisor.models.backoff import Backoff
 
 if TYPE_CHECKING:
     from supervisor.models.client import Connection
     from supervisor.models.messages import Answer
+
+LONGEST_RETRY_AFTER = timedelta(seconds=60)
 
 
 class ProviderGateway:
@@ -34,7 +45,7 @@ class ProviderGateway:
         self._default_model = default_model
         self._attempts = attempts
         self._timeout = timeout
-        self._backoff = Backoff(first_delay, max_delay)
+        self._wait = RetryWait(first_delay, max_delay)
         self._connections: dict[str, Connection] = {}
         self._opening = asyncio.Lock()
 
@@ -69,18 +80,14 @@ class ProviderGateway:
                 await connection.close()
 
     async def _ask(self, connection: Connection, request: ModelRequest) -> Answer:
-        failures = 0
-        while True:
-            try:
-                return await connection.ask(request, self._timeout)
-            except GatewayError as error:
-                failures += 1
-                if not error.retryable:
-                    raise
-                if failures >= self._attempts:
-                    raise _exhausted(error, failures) from error
-                wait = self._backoff.wait(failures, error.retry_after)
-            await asyncio.sleep(wait)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, GatewayError) and error.retryable),
+            stop=stop_after_attempt(self._attempts),
+            wait=self._wait,
+            retry_error_callback=_raise_exhausted,
+        )
+        answer: Answer = await retrying(connection.ask, request, self._timeout)
+        return answer
 
     async def _connection(self, name: str) -> Connection:
         async with self._opening:
@@ -98,11 +105,35 @@ def _make_connection(name: str) -> Connection:
     return make_connection(name)
 
 
-def _exhausted(error: GatewayError, attempts: int) -> GatewayError:
+class RetryWait(wait_base):
+    """Seconds before the next attempt: exponential growth from `first` to `longest` with full jitter.
+
+    A provider's own `retry_after` (seconds) is obeyed up to a minute instead; a little jitter on top keeps
+    sessions that were refused together from coming back together.
+    """
+
+    def __init__(self, first: timedelta, longest: timedelta) -> None:
+        self._growing = wait_random_exponential(multiplier=first.total_seconds(), max=longest)
+        self._jitter = wait_random(0, first.total_seconds())
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        told = error.retry_after if isinstance(error, GatewayError) else None
+        if told is None:
+            return self._growing(retry_state)
+        return min(told, LONGEST_RETRY_AFTER.total_seconds()) + self._jitter(retry_state)
+
+
+def _raise_exhausted(retry_state: RetryCallState) -> NoReturn:
+    """Raise the last error with the number of attempts added to its sentence."""
+    assert retry_state.outcome is not None
+    error = retry_state.outcome.exception()
+    assert isinstance(error, GatewayError)
+    attempts = retry_state.attempt_number
     tried = "once" if attempts == 1 else f"{attempts} times"
-    return GatewayError(
+    raise GatewayError(
         error.kind,
         f"{error} I tried {tried}; please try again later.",
         retryable=True,
         retry_after=error.retry_after,
-    )
+    ) from error

@@ -98,6 +98,7 @@ async def test_wrong_requests_are_problem_documents(house: House) -> None:
     (await api.post("/v1/sessions", data=big, headers={"Content-Type": "application/json"})).problem(
         413, "too_large"
     )
+    (await api.get(f"/v1/sessions?cursor={'z' * 8190}")).problem(414, "uri_too_long")
     for query in ("limit=0", "limit=many", "status=asleep", "cursor=zzz", "page=2"):
         (await api.get(f"/v1/sessions?{query}")).problem(422, "invalid_request")
 
