@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,12 +29,21 @@ FLAGS = [
 ]
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    """The path of the system's Chromium; None where Playwright brings its own, downloaded if it is missing."""
     if CHROMIUM is None:
-        pytest.fail("The browser tests need Chromium on the PATH (Debian: apt install chromium).")
+        install = [sys.executable, "-m", "playwright", "install", "chromium"]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.fail("The browser tests need Chromium; install it (Debian: apt install chromium).")
+    return CHROMIUM
+
+
+@pytest.fixture
+async def browser(chromium: str | None) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         await browser.close()
 
@@ -56,9 +67,9 @@ async def page(browser: Browser, slack: Slack, flagman: Flagman) -> AsyncIterato
     page = await browser.new_page(viewport={"width": 1280, "height": 860})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
-    await slack.connected(20)
+    await slack.connected()
     await page.goto(slack.url)
     await page.locator("body[data-ready]").wait_for()
     yield page
