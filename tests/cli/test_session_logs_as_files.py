@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.served import Cli, Served, until
-from tests.record.written import KEY, OLD_KEY
+from tests.session_log.written import KEY, OLD_KEY
 
-GOLDEN = Path(__file__).parents[1] / "record" / "golden"
+GOLDEN = Path(__file__).parents[1] / "session_log" / "golden"
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import visible
-from tests.record.stories import STORIES
-from tests.record.test_hostile_content_has_no_power import spoiled
-from tests.record.written import SID, written
+from tests.session_log.stories import STORIES
+from tests.session_log.test_hostile_content_has_no_power import spoiled
+from tests.session_log.written import SID, written
 
 MASK = Masker()
 # Programs read these, no person does.

@@ -14,7 +14,7 @@ from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, SID, by
 from tests.core.session.test_invariants_hold_for_any_interleaving import Interleaving as Machine
 from tests.core.world import PERSONA
-from tests.record.written import KEY, written
+from tests.session_log.written import KEY, written
 
 # What SessionRestored itself changes.
 BUT_FOR = {"version": 0, "changed_at": None, "restored_at": None}

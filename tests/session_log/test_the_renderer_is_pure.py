@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from tests.record.stories import STORIES
-from tests.record.written import document
+from tests.session_log.stories import STORIES
+from tests.session_log.written import document
 from tests.test_imports_run_downwards import files, impure
 
 OURS = ("supervisor.session_log",)

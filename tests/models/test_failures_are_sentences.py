@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from supervisor.models import GatewayError, ProviderGateway
-from tests.gateway.conftest import CHAT, ask
+from tests.models.conftest import CHAT, ask
 from tests.support.openai_server import OpenAIServer, Step, drop, error, garbage, slow, text
 
 

@@ -20,7 +20,7 @@ from bot.settings import Settings
 from supervisor.core.events import Actor
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.verify import Verified, verify
-from tests.record.written import KEY
+from tests.session_log.written import KEY
 from tests.support.slack import wait_for
 
 WHO = Actor(id="cli:ada", name="ada")

@@ -19,7 +19,7 @@ from storage import keys
 from supervisor.core.errors import FlagmanError, VerificationError
 from supervisor.models import DemoGateway
 from tests.cli.served import Served
-from tests.client.conftest import Around
+from tests.sdk.conftest import Around
 
 
 @pytest.fixture

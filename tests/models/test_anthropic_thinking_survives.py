@@ -11,7 +11,7 @@ from aiohttp import web
 
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.models import GatewayError, ProviderGateway
-from tests.gateway.conftest import ask
+from tests.models.conftest import ask
 
 Json = dict[str, Any]
 THINKING = {"type": "thinking", "thinking": "Disk first.", "signature": "c2lnbmVk"}

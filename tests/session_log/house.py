@@ -18,7 +18,7 @@ from bot.settings import Settings
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.tools.builtin import builtin_tools
-from tests.record.written import KEY
+from tests.session_log.written import KEY
 from tests.support.scenario import counted_tools, write_persona
 from tests.support.scripted import Behaviour, Scripted
 from tests.support.slack import wait_for

@@ -30,7 +30,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
-from tests.record.story import ADA, CLOCK, GRACE, MARGARET, MODEL, PIPELINE, Story, call
+from tests.session_log.story import ADA, CLOCK, GRACE, MARGARET, MODEL, PIPELINE, Story, call
 
 RELEASER = Persona(
     name="release-manager",

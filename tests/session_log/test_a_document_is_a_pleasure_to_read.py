@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from supervisor.session_log.render.document import FORMAT
-from tests.record.stories import STORIES
-from tests.record.written import SID, body, document
+from tests.session_log.stories import STORIES
+from tests.session_log.written import SID, body, document
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -20,10 +20,10 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.repository import new_session_id
 from supervisor.session_log.verify import verify
-from tests.record.house import ADA, GRACE, OPERATOR, House, house
-from tests.record.stories import STORIES
-from tests.record.story import Story, call
-from tests.record.written import KEY, written
+from tests.session_log.house import ADA, GRACE, OPERATOR, House, house
+from tests.session_log.stories import STORIES
+from tests.session_log.story import Story, call
+from tests.session_log.written import KEY, written
 from tests.support.scripted import calls, in_turn, says
 
 SECRET = "xoxb-1234567890-abcdefghij"

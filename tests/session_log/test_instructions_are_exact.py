@@ -19,9 +19,9 @@ from supervisor.core.errors import VerificationError
 from supervisor.core.events import ChildFinished, Paused
 from supervisor.session_log.render.moments import PausePeriod, rests, walk
 from supervisor.session_log.verify import verify
-from tests.record.stories import STORIES
-from tests.record.story import Story
-from tests.record.written import KEY, SID, document
+from tests.session_log.stories import STORIES
+from tests.session_log.story import Story
+from tests.session_log.written import KEY, SID, document
 
 HINTS = Hints("/agent")
 CLI = typer.main.get_command(app)

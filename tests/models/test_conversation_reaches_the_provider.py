@@ -6,7 +6,7 @@ import json
 
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, UserTurn
 from supervisor.models import ProviderGateway
-from tests.gateway.conftest import SHELL, ask
+from tests.models.conftest import SHELL, ask
 from tests.support.openai_server import OpenAIServer, Said
 
 LIST = ProposedCall(call_id="a", tool="shell", arguments={"command": "ls"})

@@ -29,7 +29,7 @@ from supervisor.core.persona import ApprovalRule, Persona
 from supervisor.core.text.masking import MASK, Masker
 from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, AT, BOB, by, launched, responded, tool_call
-from tests.record.written import KEY, written
+from tests.session_log.written import KEY, written
 
 CONFIGURED = 'pass"word\\with ünusual\ncharacters'
 SHAPES = (

@@ -13,9 +13,9 @@ from supervisor.core.errors import VerificationError
 from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.signing import UNSIGNED, sign
 from supervisor.session_log.verify import verify
-from tests.record.stories import STORIES
-from tests.record.story import Story
-from tests.record.written import KEY, OLD_KEY, SID, document, written
+from tests.session_log.stories import STORIES
+from tests.session_log.story import Story
+from tests.session_log.written import KEY, OLD_KEY, SID, document, written
 
 TEXT = document(STORIES["release"]())
 LINES = TEXT.split("\n")

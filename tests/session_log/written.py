@@ -11,7 +11,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.document import FORMAT, render
 from supervisor.session_log.render.masked import Mask, masked_events, masked_persona
 from supervisor.session_log.signing import sign
-from tests.record.story import Story
+from tests.session_log.story import Story
 
 SID = "ab12-cd34"
 KEY, OLD_KEY = "a-key-for-tests-only-0123456789abcdef", "an-older-key-for-tests-0123456789abcdef"

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from storage import keys
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
-from tests.record.house import ADA, House, house
+from tests.session_log.house import ADA, House, house
 from tests.support.scripted import calls, in_turn, says
 
 PLAN = {"subtasks": [{"id": name, "persona": "ops", "task": f"deploy {name}"} for name in ("shop", "till")]}

@@ -17,7 +17,7 @@ from supervisor.core.errors import (
     PersonaNotFound,
     SessionNotFound,
 )
-from tests.client.conftest import Around
+from tests.sdk.conftest import Around
 
 
 async def test_the_listings_of_the_design_run_as_written(around: Around) -> None:

@@ -17,7 +17,7 @@ from supervisor.core.errors import (
     InvalidInput,
     PersonaNotFound,
 )
-from tests.client.conftest import Around
+from tests.sdk.conftest import Around
 
 PARTS: list[dict[str, Any]] = [
     {"id": "look", "persona": "sre", "task": "look at the disk"},

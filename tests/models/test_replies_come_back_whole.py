@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Usage, UserTurn
 from supervisor.models import ProviderGateway
-from tests.gateway.conftest import CHAT, RESPONSES, ask
+from tests.models.conftest import CHAT, RESPONSES, ask
 from tests.support.openai_server import OpenAIServer, calls, text
 
 

@@ -20,9 +20,9 @@ from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline
 from supervisor.session_log.render.safe import visible as marked
 from supervisor.session_log.verify import verify
 from tests.messages.sessions import texts
-from tests.record.stories import STORIES
-from tests.record.story import Story
-from tests.record.written import KEY, SID, body, written
+from tests.session_log.stories import STORIES
+from tests.session_log.story import Story
+from tests.session_log.written import KEY, SID, body, written
 
 READER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 # Fields with words of somebody; arguments and data are spoiled as a whole.
