@@ -17,6 +17,7 @@ from storage.keys import partition_of
 from supervisor.core.conditions import At
 from supervisor.core.errors import IdempotencyConflict
 from supervisor.core.events import Actor, Resumed, TimerFired
+from tests.clock.barriers import hold
 from tests.support.flagman import settings
 from tests.support.slack import wait_for
 
@@ -86,21 +87,10 @@ async def test_a_schedule_launches_once_whichever_process_fires_it(two: tuple[Co
         # Both read the schedule before either sets its next time.
         both = asyncio.Barrier(2)
         for parts in two:
-            _hold(parts, both)
+            hold(parts.supervisor, "launch", both)
         await asyncio.gather(*(parts.schedules.fire(made.id) for parts in two))
         assert await many.log.count("all") == 1
         await few.redis.flushall()
-
-
-def _hold(parts: Core, both: asyncio.Barrier) -> None:
-    """Its next launch begins when the other's does."""
-    launch = type(parts.supervisor).launch.__get__(parts.supervisor)
-
-    async def held(*arguments: object, **options: object) -> object:
-        await both.wait()
-        return await launch(*arguments, **options)
-
-    parts.supervisor.launch = held  # type: ignore[method-assign,assignment]
 
 
 async def test_a_key_names_one_session_while_the_number_grows(two: tuple[Core, Core]) -> None:

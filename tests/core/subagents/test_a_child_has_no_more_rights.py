@@ -120,22 +120,30 @@ def test_a_child_is_launched_under_the_persona_of_its_parent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "above", "mode"),
+    ("own", "above", "mode", "whose"),
     [
-        ("allow", "allow", "allow"),
-        ("allow", "ask", "ask"),
-        ("allow", "deny", "deny"),
-        ("ask", "allow", "ask"),
-        ("ask", "deny", "deny"),
-        ("deny", "allow", "deny"),
-        ("deny", "ask", "deny"),
+        ("allow", "allow", "allow", "above"),
+        ("allow", "ask", "ask", "above"),
+        ("allow", "deny", "deny", "above"),
+        ("ask", "allow", "ask", "own"),
+        ("ask", "ask", "ask", "own"),
+        ("ask", "deny", "deny", "above"),
+        ("deny", "allow", "deny", "own"),
+        ("deny", "ask", "deny", "own"),
+        ("deny", "deny", "deny", "above"),
     ],
 )
-def test_the_stricter_mode_holds(own: Any, above: Any, mode: str) -> None:
+def test_the_stricter_mode_holds_with_its_reason(own: Any, above: Any, mode: str, whose: str) -> None:
     parent = persona(approvals=(ApprovalRule(tool="*", mode=above, reason="above"),))
     child = persona(under=parent, approvals=(ApprovalRule(tool="*", mode=own, reason="own"),))
-    assert ruled(child).mode == mode
-    assert ruled(persona(under=child, approvals=(ApprovalRule(tool="*", mode="allow"),))).mode == mode
+    below = persona(under=child, approvals=(ApprovalRule(tool="*", mode="allow"),))
+    assert (ruled(child).mode, ruled(child).reason) == (mode, whose)
+    assert (ruled(below).mode, ruled(below).reason) == (mode, whose)
+
+
+def test_where_both_ask_the_reason_above_stands_in_for_one_that_is_missing() -> None:
+    parent = persona(approvals=(ApprovalRule(tool="*", mode="ask", reason="above"),))
+    assert ruled(persona(under=parent, approvals=(asks(),))).reason == "above"
 
 
 def test_whoever_says_no_says_why() -> None:
@@ -157,12 +165,31 @@ def test_a_rule_above_looks_at_the_arguments_too() -> None:
     assert ruled(child, command="ls").mode == "ask"
 
 
-def test_who_is_named_above_decides_and_every_further_demand_holds() -> None:
-    parent = persona(approvals=(asks(groups=("S-OPS",), quorum=2),))
-    child = persona(under=parent, approvals=(asks(users=("U2",), exclude_requester=True),))
-    assert ruled(child).approvers == Approvers(groups=("S-OPS",), quorum=2, exclude_requester=True)
-    open_ = persona(under=persona(approvals=(asks(quorum=3),)), approvals=(asks(users=("U2",)),))
-    assert ruled(open_).approvers == Approvers(users=("U2",), quorum=3)
+@pytest.mark.parametrize(
+    ("own", "above", "both"),
+    [
+        ({}, {}, {}),
+        ({"users": ("U2",)}, {}, {"users": ("U2",)}),
+        ({"groups": ("S-SEC",)}, {}, {"groups": ("S-SEC",)}),
+        ({"users": ("U2",)}, {"users": ("U3",)}, {"users": ("U3",)}),
+        ({"users": ("U2",)}, {"groups": ("S-OPS",)}, {"groups": ("S-OPS",)}),
+        ({"groups": ("S-SEC",)}, {"users": ("U3",)}, {"users": ("U3",)}),
+        ({"quorum": 2}, {"quorum": 3}, {"quorum": 3}),
+        ({"quorum": 3}, {"quorum": 2}, {"quorum": 3}),
+        ({"exclude_requester": True}, {}, {"exclude_requester": True}),
+        ({}, {"exclude_requester": True}, {"exclude_requester": True}),
+        (
+            {"users": ("U2",), "exclude_requester": True},
+            {"groups": ("S-OPS",), "quorum": 2},
+            {"groups": ("S-OPS",), "quorum": 2, "exclude_requester": True},
+        ),
+    ],
+)
+def test_who_is_named_above_decides_and_every_further_demand_holds(
+    own: dict[str, Any], above: dict[str, Any], both: dict[str, Any]
+) -> None:
+    child = persona(under=persona(approvals=(asks(**above),)), approvals=(asks(**own),))
+    assert ruled(child).approvers == Approvers(**both)
 
 
 APPROVERS = st.builds(
