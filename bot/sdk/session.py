@@ -126,7 +126,7 @@ class Session:
 
     @property
     def needs(self) -> list[Need]:
-        """What waits for a person, in it and in its sub-agents; `child` gives the one that a need names."""
+        """What waits for a person, in it and in its sub-agents; see `in_need`."""
         return self.state.needs
 
     @property
@@ -221,6 +221,11 @@ class Session:
         """The session of a sub-agent, by its name or id."""
         await self.refresh()
         return await self._of(self._child_id(child))
+
+    async def in_need(self) -> list[Self]:
+        """Of itself and its sub-agents those that wait for a person, each to be acted on."""
+        await self.refresh()
+        return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
 
     async def artifacts(self) -> list[ArtifactView]:
         """The files that it wrote."""
