@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# The name of the ready queue's channel is that of workers from before.
+_DIRTY: dict[QueueName, str] = {"ready": "dirty", "outbox": "dirty:outbox"}
 _SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")
 
 
@@ -51,6 +53,7 @@ class TimerKey:
 class QueueKeys:
     """A queue in one partition: the stream of jobs, and by session its state, due time, failed tries, why parked."""
 
+    dirty: str
     stream: str
     state: str
     later: str
@@ -61,7 +64,7 @@ class QueueKeys:
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
-    return QueueKeys(stream, *(f"{stream}:{part}" for part in ("state", "later", "tries", "parked")))
+    return QueueKeys(dirty_channel(partition, name), stream, *(f"{stream}:{part}" for part in ("state", "later", "tries", "parked")))
 
 
 def partitions() -> str:
@@ -108,9 +111,9 @@ def timer_channel() -> str:
     return f"{_PREFIX}:timer"
 
 
-def dirty_channel(partition: int) -> str:
-    """Where the id of a busy session is published when something is appended to it."""
-    return f"{_tag(partition)}:dirty"
+def dirty_channel(partition: int, name: QueueName) -> str:
+    """Where the id of a session is published that is queued while a worker of that queue is at it."""
+    return f"{_tag(partition)}:{_DIRTY[name]}"
 
 
 def changed_channel(partition: int) -> str:
@@ -118,9 +121,9 @@ def changed_channel(partition: int) -> str:
     return f"{_tag(partition)}:changed"
 
 
-def dirty_pattern() -> str:
+def dirty_pattern(name: QueueName) -> str:
     """Matches the channels of all partitions."""
-    return f"{_PREFIX}:{{p*}}:dirty"
+    return f"{_PREFIX}:{{p*}}:{_DIRTY[name]}"
 
 
 def changed_pattern() -> str:

@@ -238,7 +238,7 @@ class SessionQueue:
     @asynccontextmanager
     async def dirty(self) -> AsyncIterator[AsyncIterator[str]]:
         """Ids of busy sessions at the moment something is appended to them by another writer."""
-        async with subscribe(self._blocking, keys.dirty_pattern()) as messages:
+        async with subscribe(self._blocking, keys.dirty_pattern(self.name)) as messages:
             yield (session_id.decode() async for found in messages for session_id in found)
 
 

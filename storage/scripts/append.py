@@ -49,7 +49,7 @@ class Operations:
 
     def enqueue(self, name: keys.QueueName) -> None:
         queue = keys.queue(self.partition, name)
-        self._add("enqueue", [queue.stream, queue.state, queue.later])
+        self._add("enqueue", [queue.stream, queue.state, queue.later], queue.dirty)
 
     def release(self, queue: QueueKeys, entry: str) -> None:
         self._add("release", [queue.stream, queue.state, queue.tries], entry)
@@ -70,7 +70,7 @@ local function argument() argument_at = argument_at + 1; return ARGV[argument_at
 
 local log, ready_state = key(), key()
 local sid, expected, token = argument(), tonumber(argument()), argument()
-local changed, dirty, timer = argument(), argument(), argument()
+local changed, timer = argument(), argument()
 local claim_value, claim_ttl, claim = argument(), tonumber(argument()), nil
 if claim_ttl > 0 then
   claim = key()
@@ -111,7 +111,7 @@ while argument_at < #ARGV do
     redis.call('RPUSH', key(), argument())
     redis.call('PUBLISH', changed, sid)
   elseif operation == 'enqueue' then
-    local stream, states, later = key(), key(), key()
+    local stream, states, later, dirty = key(), key(), key(), argument()
     local state = redis.call('HGET', states, sid)
     if token == '' or not state or string.sub(state, 3) ~= token then
       enqueue(stream, states, later, sid, dirty)
@@ -156,7 +156,7 @@ async def append(
     names = [keys.log(session_id), keys.queue(partition, "ready").state]
     names += [keys.claim(partition, name)] if claim else []
     names += [keys.log(other) for other in new_logs]
-    channels = keys.changed_channel(partition), keys.dirty_channel(partition), keys.timer_channel()
+    channels = keys.changed_channel(partition), keys.timer_channel()
     seconds = int(ttl.total_seconds())
     arguments = [session_id, expected, token, *channels, value, seconds, len(new_logs), len(events), *events]
     outcome, found, released = await _APPEND(

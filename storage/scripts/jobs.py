@@ -21,8 +21,7 @@ _ENQUEUE = Script(ENQUEUE + "enqueue(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 
 async def enqueue(redis: Redis, queue: QueueKeys, session_id: str) -> None:
     """Queue a session, or mark it dirty where a worker is at it, and tell that worker."""
-    channel = keys.dirty_channel(keys.partition_of(session_id))
-    await _ENQUEUE(redis, [queue.stream, queue.state, queue.later], [session_id, channel])
+    await _ENQUEUE(redis, [queue.stream, queue.state, queue.later], [session_id, queue.dirty])
 
 
 # Atomic because the job is marked busy before the log is read: whatever is appended after the reading marks it

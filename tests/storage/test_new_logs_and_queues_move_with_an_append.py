@@ -216,7 +216,7 @@ async def test_a_busy_session_is_marked_and_looked_at_again(
 ) -> None:
     lease = await busy(queue, PARENT)
     async with redis.pubsub() as feed:
-        await feed.subscribe(keys.dirty_channel(0))
+        await feed.subscribe(keys.dirty_channel(0, "ready"))
         await ends(store)
         assert await heard(feed, PARENT), "its worker is told at once"
     assert await taken(queue) == []
@@ -225,6 +225,23 @@ async def test_a_busy_session_is_marked_and_looked_at_again(
     assert not (await store.append(PARENT, 0, [b"1"], own)).released
     await queue.done(lease)
     assert await taken(queue) == [PARENT]
+
+
+async def test_an_own_append_is_heard_by_the_worker_that_shows_it_alone(
+    redis: Redis, store: LogStore, queue: SessionQueue
+) -> None:
+    outbox = SessionQueue(redis, redis, "outbox")
+    await outbox.open()
+    lease = await busy(queue, PARENT)
+    await busy(outbox, PARENT)
+    async with queue.dirty() as to_work, outbox.dirty() as to_show:
+        own = Effects(lease=lease, enqueue=["ready", "outbox"])
+        await store.append(PARENT, 0, [b"1"], own)
+        assert await anext(to_show) == PARENT
+        await store.append(PARENT, 1, [b"2"], Effects(enqueue=["ready"]))
+        assert await anext(to_work) == PARENT
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(to_work), 0.2)
 
 
 async def test_by_a_worker_of_its_own_only_the_other_is_marked(store: LogStore, queue: SessionQueue) -> None:
