@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.cli.labels import advice, spent, standing
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
-from bot.cli.tree import Family, plans
+from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
 from supervisor.core.text.labels import PHASES
 from supervisor.core.text.visible import call_name, call_value, one_line, visible
@@ -37,14 +37,14 @@ _PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 
-def session(state: SessionView, family: Family) -> None:
-    """All that there is to know at a glance; `family` are the sessions of its sub-agents."""
+def session(state: SessionView, subagents: SubagentViews) -> None:
+    """All that there is to know at a glance; `subagents` are the sessions of its sub-agents."""
     style = STATUS_STYLES.get(state.status, "")
     show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
     for name, value in _about(state):
         if value:
             _field(name, value)
-    for done, branches in plans(state, family):
+    for done, branches in plans(state, subagents):
         _field("plan", done)
         for line in branches:
             show(line)

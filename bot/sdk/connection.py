@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.local_key import address, read_local_key, user_name
 from bot.sdk.backend import Backend
-from bot.sdk.blocking import wait_for
 from bot.sdk.http_backend import HttpBackend
+from bot.sdk.proxy import wait_for
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from handlers.blocks.inputs import MOST_CHARACTERS, why_kept, words
+from handlers.blocks.inputs import MOST_CHARACTERS, plain_text, why_kept
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.messages.message import Mask
 from supervisor.core.delegation import Plan, Subtask
@@ -61,9 +61,9 @@ class PlanFields:
         return {
             "type": "input",
             "block_id": f"task:{n}",
-            "label": words(title),
+            "label": plain_text(title),
             "optional": True,
-            "hint": words("Left empty, it is taken out of the plan."),
+            "hint": plain_text("Left empty, it is taken out of the plan."),
             "element": {
                 "type": "plain_text_input",
                 "action_id": "value",
@@ -75,7 +75,7 @@ class PlanFields:
 
     def _persona(self, n: int, subtask: Subtask) -> Block:
         names = list(dict.fromkeys([subtask.persona, *self.roster]))[:100]
-        options = [{"text": words(name), "value": name} for name in sorted(names)]
+        options = [{"text": plain_text(name), "value": name} for name in sorted(names)]
         now = next(option for option in options if option["value"] == subtask.persona)
         element = {
             "type": "static_select",
@@ -83,18 +83,23 @@ class PlanFields:
             "options": options,
             "initial_option": now,
         }
-        return {"type": "input", "block_id": f"who:{n}", "label": words("Who does it"), "element": element}
+        return {
+            "type": "input",
+            "block_id": f"who:{n}",
+            "label": plain_text("Who does it"),
+            "element": element,
+        }
 
     def _after(self, n: int, subtask: Subtask) -> Block:
         others = [other.id for other in self.plan.subtasks if other.id != subtask.id]
-        options = [{"text": words(name), "value": name} for name in others]
+        options = [{"text": plain_text(name), "value": name} for name in others]
         element: Block = {"type": "multi_static_select", "action_id": "value", "options": options}
         if subtask.depends_on:
             element["initial_options"] = [o for o in options if o["value"] in subtask.depends_on]
         return {
             "type": "input",
             "block_id": f"after:{n}",
-            "label": words("Begins after"),
+            "label": plain_text("Begins after"),
             "optional": True,
             "element": element,
         }

@@ -24,9 +24,9 @@ from handlers.projection.slack_client import (
     SlackRejected,
     SlackSender,
 )
-from handlers.projection.subagents import Subagents
+from handlers.projection.subagents import SubagentReader
 from storage.projections import ProjectionStore
-from storage.queue import Started
+from storage.queue import StartedJob
 from supervisor.core.errors import SessionNotFound
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
@@ -46,14 +46,14 @@ class Projector:
         sender: SlackSender,
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
-        subagents: Subagents,
+        subagents: SubagentReader,
         uploads: LogUploads,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
         self._clock, self._mask, self._subagents = clock, mask, subagents
         self._uploads = uploads
 
-    async def project(self, started: Started, signals: Signals) -> Done | Later:
+    async def project(self, started: StartedJob, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
         session_id = started.lease.session_id
         try:

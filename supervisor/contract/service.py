@@ -105,7 +105,7 @@ class SessionService:
 
     async def restore(self, document: bytes) -> SessionView:
         """A session brought back from its SESSION_LOG."""
-        return await self.view(await self._parts.restoring.restore(document, self.actor))
+        return await self.view(await self._parts.restorer.restore(document, self.actor))
 
     # Reading
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.connection import end
 from storage.errors import StorageError
-from storage.queue import Job, SessionQueue, Started
+from storage.queue import Job, SessionQueue, StartedJob
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
@@ -55,7 +55,7 @@ class Later:
     at: datetime | None
 
 
-Handle = Callable[[Started, Signals], Awaitable[Done | Later]]
+Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
 Known = Callable[[str], int]
 
 
@@ -185,7 +185,7 @@ class Worker:
             async with self._free:
                 self._free.notify()
 
-    async def _handled(self, started: Started, signals: Signals) -> None:
+    async def _handled(self, started: StartedJob, signals: Signals) -> None:
         lease = started.lease
         try:
             if started.tries >= MAX_TRIES:

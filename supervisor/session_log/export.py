@@ -15,7 +15,7 @@ from supervisor.core.reducer import fold
 from supervisor.personas.library import PersonaLibrary
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.document import render
-from supervisor.session_log.render.masked import masked_events, masked_persona
+from supervisor.session_log.render.mask import masked_events, masked_persona
 from supervisor.session_log.signing import sign
 
 

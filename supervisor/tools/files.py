@@ -15,7 +15,7 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
 from supervisor.tools.contract import ToolContext, ToolOutput, Verdict
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 MOST_BYTES = 1024 * 1024
 DEFAULT_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from yarl import URL
 from supervisor.core.errors import ToolError
 from supervisor.tools.addresses import socket_factory
 from supervisor.tools.contract import Tool, ToolContext
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 SECONDS = 30
 MOST_REDIRECTS = 5

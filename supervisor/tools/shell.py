@@ -19,7 +19,7 @@ from storage import guard
 from supervisor.core.errors import ToolError
 from supervisor.tools.contract import Tool, ToolContext
 from supervisor.tools.process_guard import hide_process
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")

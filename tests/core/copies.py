@@ -22,7 +22,7 @@ from supervisor.core.events import (
     ToolFinished,
     WaitEnded,
 )
-from supervisor.core.forking import Cut, copied, cut_at
+from supervisor.core.fork import Cut, copied, cut_at
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.core.build import DAN, SID, by

@@ -25,7 +25,7 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.core.build import BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"

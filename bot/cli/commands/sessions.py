@@ -85,13 +85,13 @@ def show(session_id: SessionId, json: Json = False) -> None:
     async def work(remote: HttpBackend) -> None:
         from bot.cli.output import session
         from bot.cli.terminal import as_json
-        from bot.cli.tree import family_of
+        from bot.cli.tree import subagents_of
 
         state = await remote.get(session_id)
         if json:
             as_json(state)
         else:
-            session(state, await family_of(remote, state))
+            session(state, await subagents_of(remote, state))
 
     reach(work)
 

@@ -19,7 +19,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
 )
-from supervisor.core.forking import copied, cut_at
+from supervisor.core.fork import copied, cut_at
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold

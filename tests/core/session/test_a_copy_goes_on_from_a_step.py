@@ -38,7 +38,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.forking import copied, cut_at
+from supervisor.core.fork import copied, cut_at
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import fold
