@@ -166,11 +166,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
         if server:
             stack.push_async_callback(server.stop)
-            url = await _started(server)
+            url = await _start_server(server)
         redis, blocking = connect(url), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
-        await _answering(redis)
+        await _check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
@@ -207,7 +207,7 @@ def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
         raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
 
 
-async def _started(server: EmbeddedServer) -> str:
+async def _start_server(server: EmbeddedServer) -> str:
     try:
         await server.start()
     except OSError as error:
@@ -215,7 +215,7 @@ async def _started(server: EmbeddedServer) -> str:
     return server.url
 
 
-async def _answering(redis: Redis) -> None:
+async def _check_answer(redis: Redis) -> None:
     try:
         await wait_ready(redis, STORE_PATIENCE)
     except StoreUnavailable as error:

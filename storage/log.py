@@ -130,7 +130,7 @@ class LogStore:
             raise LeaseLost
         return AppendResult(version=found, released=released)
 
-    async def claimed(self, partition: int, key: str) -> bytes | None:
+    async def claim_of(self, partition: int, key: str) -> bytes | None:
         """What an idempotency key was used for in this partition."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))

@@ -97,7 +97,7 @@ class SessionQueue:
             if limit >= len(streams):
                 return await self._read(consumer, streams, limit // len(streams), block)
             found: list[Job] = []
-            for stream in _rotated(streams, self._takes):
+            for stream in _rotate(streams, self._takes):
                 if len(found) < limit:
                     found += await self._read(consumer, [stream], limit - len(found), None)
             if found:
@@ -127,7 +127,7 @@ class SessionQueue:
         """Jobs whose worker has not renewed them for `lease`, now ours."""
         found: list[Job] = []
         async with self._group() as streams:
-            for stream in _rotated(streams, self._reclaims):
+            for stream in _rotate(streams, self._reclaims):
                 if len(found) < limit:
                     answer: Any = await self._redis.xautoclaim(
                         stream,
@@ -242,7 +242,7 @@ class SessionQueue:
             yield (session_id.decode() async for found in messages for session_id in found)
 
 
-def _rotated(streams: list[str], turns: Iterator[int]) -> list[str]:
+def _rotate(streams: list[str], turns: Iterator[int]) -> list[str]:
     """All of them, each time beginning with the next one."""
     first = next(turns) % len(streams)
     return streams[first:] + streams[:first]

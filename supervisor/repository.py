@@ -63,7 +63,7 @@ class Sessions:
         if stored.length < stored.start:
             # The log that was known is gone; one that was restored may stand in its place.
             return await self._anew(session_id)
-        start = await self._beginning(session_id, stored)
+        start = await self._base_state(session_id, stored)
         if start is None and stored.start:
             return await self._anew(session_id)
         if start is None and not stored.events:
@@ -88,7 +88,7 @@ class Sessions:
         events = await self._log.read(session_id)
         return await self.absorb(session_id, StoredLog(0, None, events, len(events)))
 
-    async def _beginning(self, session_id: str, stored: StoredLog) -> Session | None:
+    async def _base_state(self, session_id: str, stored: StoredLog) -> Session | None:
         """What the events that were read follow on; None where that is nothing, or nothing usable."""
         cached = self._folds.get(session_id)
         if cached and stored.start <= cached.version:
@@ -111,7 +111,7 @@ class Sessions:
         # Longer than the claim itself, which begins a little later.
         chosen = await partitions.place(key, here=here, ttl=2 * CLAIM_TTL) if key or here is None else here
         if here is not None and chosen != here:
-            if used := await self._log.claimed(chosen, key):
+            if used := await self._log.claim_of(chosen, key):
                 raise IdempotencyKeyKnown(used)
             chosen = here
         return new_session_id(chosen)

@@ -118,7 +118,7 @@ async def _body(request: web.Request) -> Json:
     return body
 
 
-def _guarded(inner: Callable[[web.Request], Awaitable[Json]]) -> Handler:
+def _guard(inner: Callable[[web.Request], Awaitable[Json]]) -> Handler:
     """JSON out, refusals included."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -172,9 +172,9 @@ class Control:
             ("POST", "deliver"): self._deliver,
         }
         return [
-            *(("GET", f"/playground/{name}", _guarded(read)) for name, read in reads.items()),
+            *(("GET", f"/playground/{name}", _guard(read)) for name, read in reads.items()),
             *(("POST", f"/playground/{name}", self._acting(act)) for name, act in acts.items()),
-            *((method, f"/playground/{name}", _guarded(do)) for (method, name), do in trials.items()),
+            *((method, f"/playground/{name}", _guard(do)) for (method, name), do in trials.items()),
             ("GET", "/playground/files/{id}", self._download),
             ("GET", "/playground/stream", self._stream),
         ]
@@ -184,7 +184,7 @@ class Control:
             body = await _body(request)
             return await act(self._people.person(body.get("user")), body)
 
-        return _guarded(acted)
+        return _guard(acted)
 
     async def _state(self, request: web.Request) -> Json:
         user = request.query.get("user")

@@ -42,7 +42,7 @@ def application(parts: Core) -> web.Application:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+async def listen(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
     await runner.setup()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, brief, button, context, escape, linked, moment, mrkdwn, person, plain
+from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.files import files
 from handlers.messages.headline import headline
 from handlers.messages.message import Mask, Message
@@ -76,7 +76,7 @@ def _whose(session: Session, subagents: Subagents) -> list[Block]:
         return []
     name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
     address = subagents.card(session.lineage.parent)
-    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {linked(parent or 'a session', address)}")]
+    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 
 def _steps(session: Session, mask: Mask) -> list[Block]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, button, confirm, escape, linked, mrkdwn, plain, shorten
+from handlers.blocks.text import Block, button, confirm, escape, link, mrkdwn, plain, shorten
 from handlers.messages.approval import room, row
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.message import Mask
@@ -63,7 +63,7 @@ def _of_member(member: Member, mask: Mask, subagents: Subagents) -> Iterator[Pen
 
 
 def _who(path: str, session_id: str, subagents: Subagents) -> str:
-    return f"*{linked(one_line(path, 90), subagents.card(session_id))}*"
+    return f"*{link(one_line(path, 90), subagents.card(session_id))}*"
 
 
 def _approval(member: Member, call: Call, mask: Mask, subagents: Subagents) -> PendingItem:

@@ -57,17 +57,17 @@ def progress(session: Session, mask: Mask, subagents: Subagents) -> list[Block]:
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
-    shown, left = _fitting(list(_lines(session, mask, subagents, 0)))
+    shown, left = _fit(list(_lines(session, mask, subagents, 0)))
     elements: list[Block] = [_heading(stands)]
     for depth, group in groupby(shown, key=lambda line: line.depth):
         items = [_item(line) for line in group]
         elements.append({"type": "rich_text_list", "style": "bullet", "indent": depth, "elements": items})
     if left:
-        elements.append(_section(_text(_counted(left), italic=True)))
+        elements.append(_section(_text(_count_left(left), italic=True)))
     return [{"type": "rich_text", "elements": elements}]
 
 
-def _counted(left: Collection[_Line]) -> str:
+def _count_left(left: Collection[_Line]) -> str:
     kinds = Counter(line.stand.kind for line in left)
     if len(kinds) == 1:
         return f"{len(left)} more {next(iter(kinds))}"
@@ -157,7 +157,7 @@ def _took(child: Child) -> str:
     return span((child.finished_at or child.at) - child.at)
 
 
-def _fitting(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+def _fit(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
     """Those that are shown, in their order, and those that are counted."""
     places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
     shown = set(places[:LINES_SHOWN])

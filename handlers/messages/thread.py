@@ -6,7 +6,7 @@ from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Mask, Message
-from handlers.messages.notices import cut_off, ending, pauses, questions
+from handlers.messages.notices import cut_off, end_notices, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
 from handlers.messages.subagents import Subagents
@@ -27,7 +27,7 @@ def thread(session: Session, mask: Mask = str, subagents: Subagents | None = Non
         *cut_off(new, mask),
         *pauses(new, mask),
         *reminders(session, mask),
-        *ending(session, mask),
+        *end_notices(session, mask),
     ]
 
 

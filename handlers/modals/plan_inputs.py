@@ -106,7 +106,9 @@ class PlanFields:
 
     def read(self, state: State, wrong: dict[str, str]) -> list[dict[str, Any]]:
         """The subtasks as they were left; what is wrong is added to `wrong`, by block."""
-        kept = [(n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._removed(n, state)]
+        kept = [
+            (n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._is_removed(n, state)
+        ]
         ids = {subtask.id for _, subtask in kept}
         if not kept:
             wrong["task:0"] = "A plan needs at least one subtask; to stop it, deny the call."
@@ -114,10 +116,10 @@ class PlanFields:
         for (n, _), subtask in zip(kept, found, strict=True):
             gone = [name for name in subtask["depends_on"] if name not in ids]
             if gone:
-                self._missing(n, subtask["id"], gone[0], wrong)
+                self._report_missing(n, subtask["id"], gone[0], wrong)
         return found
 
-    def _removed(self, n: int, state: State) -> bool:
+    def _is_removed(self, n: int, state: State) -> bool:
         return f"task:{n}" in state and not _text(state[f"task:{n}"]).strip()
 
     def _subtask(self, n: int, subtask: Subtask, state: State) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class PlanFields:
             now["depends_on"] = list(subtask.depends_on) if same else after
         return now
 
-    def _missing(self, n: int, name: str, gone: str, wrong: dict[str, str]) -> None:
+    def _report_missing(self, n: int, name: str, gone: str, wrong: dict[str, str]) -> None:
         """Said where it can be mended: at what waits, or, where that is not shown, at what was taken out."""
         if n < len(self.rows):
             wrong[f"after:{n}"] = f"{gone} is taken out of the plan, so nothing can begin after it."

@@ -92,7 +92,7 @@ class Projector:
                 place = Place(row.channel, place.user, row.thread_ts or row.ts)
                 # An earlier worker may have died before it told them.
                 if retried or row.ts != before:
-                    await self._subagents.card_moved(session)
+                    await self._subagents.enqueue_relatives(session)
         await self._retire(session, rows, {m.key for m in messages})
         due = due or await self._uploads.share(session, place, rows.get(KEY))
         return Later(due) if due else Done()

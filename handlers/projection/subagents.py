@@ -37,19 +37,19 @@ class SubagentReader:
         generation = [session]
         below: dict[str, Session] = {}
         while generation:
-            generation = await self._loaded(child.id for one in generation for child in one.children)
+            generation = await self._load_all(child.id for one in generation for child in one.children)
             below |= {found.id: found for found in generation}
             if session.lineage is not None:
                 break
         known = [session.lineage.parent] if session.lineage else []
         return Subagents(below, await self._cards([*known, *below]))
 
-    async def card_moved(self, session: Session) -> None:
+    async def enqueue_relatives(self, session: Session) -> None:
         """Queue the sessions whose messages link to the card of this one."""
         for session_id in relatives(session):
             await self._enqueue(session_id)
 
-    async def _loaded(self, ids: Iterable[str]) -> list[Session]:
+    async def _load_all(self, ids: Iterable[str]) -> list[Session]:
         found = await asyncio.gather(*map(self._load, ids))
         return [session for session in found if session]
 

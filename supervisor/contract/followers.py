@@ -53,7 +53,7 @@ class Followers:
         self.closing = False
 
     @contextmanager
-    def following(self, session_id: str) -> Iterator[Subscription]:
+    def follow(self, session_id: str) -> Iterator[Subscription]:
         """Follow this session, and what is added."""
         subscription = Subscription(self._followers)
         subscription.add([session_id])

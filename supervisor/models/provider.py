@@ -78,7 +78,7 @@ class ProviderGateway:
                 if not error.retryable:
                     raise
                 if failures >= self._attempts:
-                    raise _exhausted(error, failures) from error
+                    raise _exhaustion(error, failures) from error
                 wait = self._backoff.wait(failures, error.retry_after)
             await asyncio.sleep(wait)
 
@@ -98,7 +98,7 @@ def _make_connection(name: str) -> Connection:
     return make_connection(name)
 
 
-def _exhausted(error: GatewayError, attempts: int) -> GatewayError:
+def _exhaustion(error: GatewayError, attempts: int) -> GatewayError:
     tried = "once" if attempts == 1 else f"{attempts} times"
     return GatewayError(
         error.kind,

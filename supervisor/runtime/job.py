@@ -37,7 +37,7 @@ from supervisor.core.events import (
     WaitEnded,
 )
 from supervisor.core.state import Call, Session
-from supervisor.core.triggers import Signal, matching, reason_for, resumption
+from supervisor.core.triggers import Signal, matching_condition, reason_for, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
@@ -160,7 +160,7 @@ class _Advance:
 
     def _children_awaited(self) -> bool:
         """A pause until `children` ends with the last of them."""
-        condition = matching(self._session, Signal("children"))
+        condition = matching_condition(self._session, Signal("children"))
         if condition is not None:
             ended = Resumed(**self._unit.now(), trigger="children", condition=str(condition))
             for event in resumption(self._session, ended):
@@ -207,7 +207,7 @@ class _Advance:
                 await self._runner.coordinator.stop(self._session, action.stops)
                 self._looked_at = -1
             return
-        persona = await self._runner.personas.pinned(self._session)
+        persona = await self._runner.personas.load_pinned(self._session)
         self._runner.coordinator.go_on(self._unit, action, persona)
 
     async def _refresh(self) -> None:

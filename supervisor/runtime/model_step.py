@@ -54,7 +54,7 @@ class ModelStep:
         if await self._unit.commit() is None:
             return None
         step = len(self._session.steps) + 1
-        reply = await self._asked(self._questions.conversation(self._session, seen))
+        reply = await self._ask(self._questions.conversation(self._session, seen))
         if not isinstance(reply, ModelReply):
             return reply
         if len(self._session.steps) + 1 != step:
@@ -68,7 +68,7 @@ class ModelStep:
         """Have the model sum up the steps up to `through`; what it says takes their place in its next question."""
         if await self._unit.commit() is None:
             return None
-        reply = await self._asked(to_sum_up(self._session, through), purpose="summary")
+        reply = await self._ask(to_sum_up(self._session, through), purpose="summary")
         if not isinstance(reply, ModelReply):
             return reply
         if not reply.text.strip():
@@ -91,7 +91,7 @@ class ModelStep:
             _log.warning("session %s: a summary came too late: %s", self._session.id, error)
         return None
 
-    async def _asked(
+    async def _ask(
         self, turns: tuple[Turn, ...], *, purpose: Literal["step", "summary"] = "step"
     ) -> ModelReply | Later | None:
         """The model's answer; Later where this worker stops first, None where the session went another way."""
@@ -135,7 +135,7 @@ class ModelStep:
         return task.result()
 
     async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
-        persona = await self._personas.pinned(self._session)
+        persona = await self._personas.load_pinned(self._session)
         return persona, tools_of(persona, self._tools)
 
     async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:

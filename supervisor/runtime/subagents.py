@@ -38,7 +38,7 @@ class Coordinator:
             try:
                 found = await self._supervisor.get(child.id)
                 if unit.session.ended and not found.ended:
-                    found = await self._stopped(unit.session, child.id)
+                    found = await self._stop(unit.session, child.id)
             except (SessionNotFound, LogUnreadable) as error:
                 lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
                 unit.add(ChildFinished(**unit.now(), **lost))
@@ -50,9 +50,9 @@ class Coordinator:
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
         """Cancel these sub-agents; one that has ended by itself is left as it is."""
         for child_id in child_ids:
-            await self._stopped(session, child_id)
+            await self._stop(session, child_id)
 
-    async def _stopped(self, session: Session, child_id: str) -> Session:
+    async def _stop(self, session: Session, child_id: str) -> Session:
         actor = Actor(id=f"agent:{session.id}", name=session.persona)
         reason = (
             f"The session that launched it was {session.lifecycle}."

@@ -52,7 +52,7 @@ class Documents:
             raise SessionNotFound(session_id)
         try:
             launched = fold(session_id, [decode(session_id, 0, stored[0])])
-            persona = await self._personas.pinned(launched)
+            persona = await self._personas.load_pinned(launched)
             # A long log takes a while, and nobody else shall wait for it.
             text = await asyncio.to_thread(self._written, session_id, persona, stored)
         except (IllegalEvent, ValueError) as error:

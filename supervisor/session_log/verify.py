@@ -65,7 +65,7 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedL
     head = json.loads(links[0].event)
     session_id, persona, hints = _head(head, first, hints_of)
     events = _events(session_id, links[1:], first)
-    session = _folded(session_id, events, first)
+    session = _fold(session_id, events, first)
     version = head["version"]
     whole = version in COMPARABLE
     if whole:
@@ -163,7 +163,7 @@ def _events(session_id: str, links: Sequence[appendix.Link], first: int) -> tupl
     return tuple(found)
 
 
-def _folded(session_id: str, events: Sequence[Event], first: int) -> Session:
+def _fold(session_id: str, events: Sequence[Event], first: int) -> Session:
     try:
         return fold(session_id, events)
     except (IllegalEvent, ValueError) as error:

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from bot.api.errors import ApiError, InvalidRequest
 from bot.api.models import CloudEvent, FieldProblem
 from bot.api.parameters import CloudHeaders, OfToken
-from bot.api.routing import JSON, Answer, Call, Returns, Routes, parsed, unsupported
+from bot.api.routing import JSON, Answer, Call, Returns, Routes, parse_body, unsupported
 from supervisor.contract.models import DeliveryResult, SessionView
 from supervisor.contract.requests import EventRequest, TokenRequest
 
@@ -50,13 +50,13 @@ async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answe
 
 def _read_event(media: str, headers: CloudHeaders, content: bytes) -> ReceivedEvent:
     if media == CLOUD:
-        cloud = cast(CloudEvent, parsed(CloudEvent, content))
+        cloud = cast(CloudEvent, parse_body(CloudEvent, content))
         return ReceivedEvent(cloud.type, f"{cloud.source} {cloud.id}", _data(cloud))
     if any((headers.specversion, headers.id, headers.source, headers.type)):
         return _binary(media, headers, content)
     if media != JSON:
         raise unsupported(JSON, CLOUD)
-    plain = cast(EventRequest, parsed(EventRequest, content))
+    plain = cast(EventRequest, parse_body(EventRequest, content))
     return ReceivedEvent(plain.type, f"id {plain.id}" if plain.id else secrets.token_hex(16), plain.data)
 
 

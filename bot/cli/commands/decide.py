@@ -126,7 +126,7 @@ def _decide(
 
         state = await remote.get(session_id)
         found = await pending_calls(remote, state, calls)
-        if not yes and found and not _agreed(session_id, found, verdict):
+        if not yes and found and not _confirm(session_id, found, verdict):
             return REFUSED
         # Exactly what was shown is what is decided on, even if more was proposed meanwhile.
         shown = {one.call.call_id: one.call.digest for one in found}
@@ -155,7 +155,7 @@ def _told(verdict: str, session_id: str, calls: list[str], found: list[PendingCa
         done(f"{past} {named} of {owner}.")
 
 
-def _agreed(session_id: str, found: list[PendingCall], verdict: str) -> bool:
+def _confirm(session_id: str, found: list[PendingCall], verdict: str) -> bool:
     from bot.cli.pending import show_pending
     from bot.cli.terminal import show
 
@@ -171,7 +171,7 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
     wanted = None if given is None else _arguments(sys.stdin.read() if given == "-" else given)
 
     async def work(remote: HttpBackend) -> int | None:
-        from bot.cli.editor import edited, show_difference
+        from bot.cli.editor import edit, show_difference
         from bot.cli.pending import pending_calls, show_pending
         from bot.cli.terminal import as_json, done
         from supervisor.contract.requests import DecisionRequest
@@ -184,7 +184,7 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
             refuse("Say --yes to approve without being asked.")
         if not yes:
             show_pending(found)
-        arguments = edited(one.call) if wanted is None else wanted
+        arguments = edit(one.call) if wanted is None else wanted
         if arguments is None:
             return REFUSED
         if not yes:
@@ -205,9 +205,9 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
 
 
 def _arguments(text: str) -> dict[str, Any]:
-    from bot.cli.editor import parsed
+    from bot.cli.editor import parse
 
-    found = parsed(text)
+    found = parse(text)
     if isinstance(found, str):
         refuse(f"--arguments: {found}", USAGE)
     return found

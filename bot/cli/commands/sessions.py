@@ -34,7 +34,7 @@ def list_(
     """The newest sessions first."""
 
     async def work(remote: HttpBackend) -> None:
-        from bot.cli.labels import standing
+        from bot.cli.labels import status_phrase
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
         rows = await _newest(remote, status, persona, parent, limit)
@@ -49,7 +49,7 @@ def list_(
             [
                 (
                     (row.id, "bold"),
-                    (standing(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
+                    (status_phrase(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
                     row.persona,
                     row.task,
                     (ago(row.changed_at), DIM),
