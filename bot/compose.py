@@ -21,11 +21,11 @@ from handlers.projection.log_upload import LogUploads
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import Subagents
+from handlers.projection.subagents import SubagentReader
 from storage.api_keys import ApiKeyStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
-from storage.embedded import EmbeddedServer
+from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
 from storage.log import LogStore
 from storage.mailbox import Mailbox
@@ -56,7 +56,7 @@ from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
-from supervisor.session_log.restore import Restoring
+from supervisor.session_log.restore import Restorer
 from supervisor.session_log.writer import Recorder
 from supervisor.signals import SignalRouter
 from supervisor.tools.builtin import builtin_tools
@@ -116,9 +116,9 @@ class Core:
             self.log, self.personas, self.mask, signing_keys(self.settings), Hints(self.settings.command)
         )
 
-    def restoring(self) -> Restoring:
+    def restorer(self) -> Restorer:
         """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
-        return Restoring(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
+        return Restorer(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
 
     def services(self) -> ServiceParts:
         """What programs and Slack call. Raises InvalidInput as `resume_tokens`."""
@@ -130,7 +130,7 @@ class Core:
             artifacts=self.artifacts(),
             documents=self.documents(),
             tokens=self.resume_tokens(),
-            restoring=self.restoring(),
+            restorer=self.restorer(),
             followers=Followers(self.changes()),
             channels=SlackChannels(),
             clock=now,
@@ -166,11 +166,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
         if server:
             stack.push_async_callback(server.stop)
-            url = await _started(server)
+            url = await _start_server(server)
         redis, blocking = connect(url), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
-        await _answering(redis)
+        await _check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
@@ -207,7 +207,7 @@ def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
         raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
 
 
-async def _started(server: EmbeddedServer) -> str:
+async def _start_server(server: EmbeddedServer) -> str:
     try:
         await server.start()
     except OSError as error:
@@ -215,7 +215,7 @@ async def _started(server: EmbeddedServer) -> str:
     return server.url
 
 
-async def _answering(redis: Redis) -> None:
+async def _check_answer(redis: Redis) -> None:
     try:
         await wait_ready(redis, STORE_PATIENCE)
     except StoreUnavailable as error:
@@ -239,7 +239,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         now,
     )
     sender = SlackSender(client, parts.rows)
-    subagents = Subagents(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
+    subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
     projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, subagents, uploads)
     known, settings = parts.sessions.known_version, parts.settings

@@ -20,7 +20,7 @@ from bot import sdk
 from bot.compose import gateway
 from bot.settings import Settings
 from storage.connection import connect, wait_ready
-from storage.embedded import SOCKET, embedded_server
+from storage.embedded_server import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health
 from storage.queue import SessionQueue

@@ -48,4 +48,4 @@ class ListenerContext:
 
         Raises GroupUnknown.
         """
-        return await self.people.deciding(actor_of(body), session, target.call_ids)
+        return await self.people.with_groups(actor_of(body), session, target.call_ids)

@@ -100,7 +100,7 @@ class People:
             )
         return actor.model_copy(update={"name": self._names[user]})
 
-    async def deciding(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
+    async def with_groups(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
         """The actor with those groups of the calls' policies that they belong to. Raises GroupUnknown."""
         rules = [session.call(call_id).call.approvers or Approvers() for call_id in call_ids]
         return await self.in_groups(actor, {group for rule in rules for group in rule.groups})

@@ -26,7 +26,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from storage.errors import StoreUnavailable
-from storage.pipelining import PipeliningRedis
+from storage.pipeline import PipeliningRedis
 
 CLIENT_NAME = "flagman"
 CONNECTIONS = 64

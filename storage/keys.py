@@ -64,7 +64,11 @@ class QueueKeys:
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
-    return QueueKeys(dirty_channel(partition, name), stream, *(f"{stream}:{part}" for part in ("state", "later", "tries", "parked")))
+    return QueueKeys(
+        dirty_channel(partition, name),
+        stream,
+        *(f"{stream}:{part}" for part in ("state", "later", "tries", "parked")),
+    )
 
 
 def partitions() -> str:

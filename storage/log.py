@@ -73,13 +73,13 @@ class Effects:
 
 
 @dataclass(frozen=True)
-class Appended:
+class AppendResult:
     version: int
     released: bool
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredLog:
     """A log from a position: the events after the first `start`; a snapshot of those, if one was read.
 
     `length` is how many events there are in all: fewer than `start` where the log is another one by now.
@@ -100,7 +100,7 @@ class LogStore:
 
     async def append(
         self, session_id: str, expected: int, events: Sequence[bytes], effects: Effects
-    ) -> Appended:
+    ) -> AppendResult:
         """Append at version `expected` with all effects, or change nothing.
 
         A session id of `new_logs` that is taken already is a conflict too. Raises VersionConflict, LeaseLost, or
@@ -128,18 +128,18 @@ class LogStore:
             raise VersionConflict(expected, found)
         if outcome == "lost":
             raise LeaseLost
-        return Appended(version=found, released=released)
+        return AppendResult(version=found, released=released)
 
-    async def claimed(self, partition: int, key: str) -> bytes | None:
+    async def claim_of(self, partition: int, key: str) -> bytes | None:
         """What an idempotency key was used for in this partition."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
-    async def load(self, session_id: str, known: int = 0) -> Stored:
+    async def load(self, session_id: str, known: int = 0) -> StoredLog:
         """The events after the first `known`, or after the snapshot when `known` is 0."""
         with reaching_store():
             version, state, events, length = await records.load(self._redis, session_id, known=known)
-        return Stored(int(version or known), state, events, length)
+        return StoredLog(int(version or known), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
         """The stored events from position `start` (from 0) to `stop` inclusive."""

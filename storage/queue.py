@@ -18,7 +18,7 @@ from storage import keys
 from storage.connection import reaching_store, subscribe
 from storage.errors import StoreUnavailable
 from storage.keys import QueueKeys
-from storage.log import Lease, Stored
+from storage.log import Lease, StoredLog
 from storage.partitions import Partitions
 from storage.scripts import jobs
 
@@ -31,12 +31,12 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedJob:
     """A job taken: `tries` counts earlier ones that failed or were lost; `log` is read once marked busy."""
 
     lease: Lease
     tries: int
-    log: Stored
+    log: StoredLog
 
 
 class SessionQueue:
@@ -97,7 +97,7 @@ class SessionQueue:
             if limit >= len(streams):
                 return await self._read(consumer, streams, limit // len(streams), block)
             found: list[Job] = []
-            for stream in _rotated(streams, self._takes):
+            for stream in _rotate(streams, self._takes):
                 if len(found) < limit:
                     found += await self._read(consumer, [stream], limit - len(found), None)
             if found:
@@ -127,7 +127,7 @@ class SessionQueue:
         """Jobs whose worker has not renewed them for `lease`, now ours."""
         found: list[Job] = []
         async with self._group() as streams:
-            for stream in _rotated(streams, self._reclaims):
+            for stream in _rotate(streams, self._reclaims):
                 if len(found) < limit:
                     answer: Any = await self._redis.xautoclaim(
                         stream,
@@ -149,7 +149,7 @@ class SessionQueue:
             for stream, ids in entries.items():
                 await self._redis.xclaim(stream, keys.GROUP, consumer, 0, ids, justid=True)
 
-    async def start(self, entry: str, session_id: str, *, known: int = 0) -> Started | None:
+    async def start(self, entry: str, session_id: str, *, known: int = 0) -> StartedJob | None:
         """Mark a taken job busy and read its log after `known` events; None where the job is gone."""
         lease = Lease(session_id, entry, secrets.token_hex(6))
         with reaching_store():
@@ -157,7 +157,7 @@ class SessionQueue:
         if answer is None:
             return None
         tries, version, snapshot, events, length = answer
-        return Started(lease, tries, Stored(int(version or known), snapshot, events, length))
+        return StartedJob(lease, tries, StoredLog(int(version or known), snapshot, events, length))
 
     async def done(self, lease: Lease) -> None:
         """Give the job up; if something was appended meanwhile, or it is no longer ours, it is queued again."""
@@ -242,7 +242,7 @@ class SessionQueue:
             yield (session_id.decode() async for found in messages for session_id in found)
 
 
-def _rotated(streams: list[str], turns: Iterator[int]) -> list[str]:
+def _rotate(streams: list[str], turns: Iterator[int]) -> list[str]:
     """All of them, each time beginning with the next one."""
     first = next(turns) % len(streams)
     return streams[first:] + streams[:first]

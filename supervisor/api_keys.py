@@ -114,7 +114,7 @@ class ApiKeys:
 
     async def recognise(self, text: str) -> ApiKey:
         """The key with this text. Raises KeyRefused."""
-        key = self._known(text) or await self._stored(text)
+        key = self._known(text) or await self._find_stored(text)
         if key is None:
             raise KeyRefused("This API key is not known here, or was revoked.")
         now = self._clock()
@@ -131,7 +131,7 @@ class ApiKeys:
                 found = key
         return found
 
-    async def _stored(self, text: str) -> ApiKey | None:
+    async def _find_stored(self, text: str) -> ApiKey | None:
         parts = text.split("_", 2)
         if len(parts) != 3 or parts[0] != "fm" or not 0 < len(parts[1]) <= 20:
             return None

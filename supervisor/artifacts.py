@@ -34,7 +34,7 @@ class Artifacts:
 
     async def read(self, session: Session, path: str) -> bytes:
         """The whole file. Raises ArtifactNotFound or ArtifactTooLarge."""
-        listed = _listed(session, path)
+        listed = _path_in_log(session, path)
         try:
             return await asyncio.to_thread(self._read, session, listed)
         except (OSError, ToolError) as error:
@@ -67,7 +67,7 @@ class Artifacts:
         return folder
 
 
-def _listed(session: Session, path: str) -> str:
+def _path_in_log(session: Session, path: str) -> str:
     """The path as the log names it. Raises ArtifactNotFound."""
     try:
         plain = relative_path(path.strip())

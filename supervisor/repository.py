@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
-from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, Stored
+from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, StoredLog
 from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.reducer import fold
@@ -58,12 +58,12 @@ class Sessions:
         known = self.known_version(session_id)
         return await self.absorb(session_id, await self._log.load(session_id, known))
 
-    async def absorb(self, session_id: str, stored: Stored) -> Session:
+    async def absorb(self, session_id: str, stored: StoredLog) -> Session:
         """The session after what was read. Raises as `load`."""
         if stored.length < stored.start:
             # The log that was known is gone; one that was restored may stand in its place.
             return await self._anew(session_id)
-        start = await self._beginning(session_id, stored)
+        start = await self._base_state(session_id, stored)
         if start is None and stored.start:
             return await self._anew(session_id)
         if start is None and not stored.events:
@@ -86,9 +86,9 @@ class Sessions:
         self.forget(session_id)
         await self._log.drop_snapshot(session_id)
         events = await self._log.read(session_id)
-        return await self.absorb(session_id, Stored(0, None, events, len(events)))
+        return await self.absorb(session_id, StoredLog(0, None, events, len(events)))
 
-    async def _beginning(self, session_id: str, stored: Stored) -> Session | None:
+    async def _base_state(self, session_id: str, stored: StoredLog) -> Session | None:
         """What the events that were read follow on; None where that is nothing, or nothing usable."""
         cached = self._folds.get(session_id)
         if cached and stored.start <= cached.version:
@@ -111,7 +111,7 @@ class Sessions:
         # Longer than the claim itself, which begins a little later.
         chosen = await partitions.place(key, here=here, ttl=2 * CLAIM_TTL) if key or here is None else here
         if here is not None and chosen != here:
-            if used := await self._log.claimed(chosen, key):
+            if used := await self._log.claim_of(chosen, key):
                 raise IdempotencyKeyKnown(used)
             chosen = here
         return new_session_id(chosen)

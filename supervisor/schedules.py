@@ -10,7 +10,7 @@ from datetime import datetime
 from storage.keys import TimerKey
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
-from supervisor.core.commands.base import checked
+from supervisor.core.commands.base import check_text
 from supervisor.core.errors import FlagmanError, InvalidCondition, InvalidInput, ScheduleNotFound
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
@@ -71,7 +71,7 @@ class Schedules:
             cron=cron,
             zone=zone,
             persona=persona,
-            task=checked(task, "The task"),
+            task=check_text(task, "The task"),
             by=actor.id,
             by_name=actor.name,
             origin=origin or {},

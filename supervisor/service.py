@@ -11,7 +11,7 @@ from storage.errors import IdempotencyKeyKnown, VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Verdict
-from supervisor.core.commands.base import checked
+from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
@@ -88,7 +88,7 @@ class Supervisor:
 
         Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
         """
-        chosen, task = self.personas.get(persona), checked(task, "The task")
+        chosen, task = self.personas.get(persona), check_text(task, "The task")
         events = launch.launch(
             chosen,
             task,
@@ -115,7 +115,7 @@ class Supervisor:
         idempotency_key: str | None = None,
     ) -> Session:
         """A new session with the log of this one up to the end of a step; see `commands.launch.fork`."""
-        message = checked(message, "The message", optional=True)
+        message = check_text(message, "The message", optional=True)
         # Loading first gives the errors of a session that is not there.
         await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
@@ -331,7 +331,7 @@ class Supervisor:
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Judges a call of this session anew, with other arguments."""
-        persona = await self.personas.pinned(await self.sessions.load(session_id))
+        persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
 

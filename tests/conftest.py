@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from storage.connection import connect
-from storage.embedded import embedded_server
+from storage.embedded_server import embedded_server
 
 
 @pytest.fixture(scope="session")

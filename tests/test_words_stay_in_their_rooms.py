@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/session_log/render/calls.py": ('"by anyone in the channel"',),
     # Threads of the operating system, and channels and names of keys in the store.
     "storage/guard.py": ("the starting *thread* ends",),
-    "storage/embedded.py": ("from a thread that lives", "ends with the thread"),
+    "storage/embedded_server.py": ("from a thread that lives", "ends with the thread"),
     "storage/keys.py": (":thread:{place}", "channels"),
     "storage/connection.py": ("channels",),
     "storage/scripts/append.py": ("channels",),

@@ -11,7 +11,7 @@ from supervisor.api_keys import ApiKey, ApiKeys, Scope
 _LONGEST = 500
 
 
-async def authenticated(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
+async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
     """The key. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.api.auth import authenticated
+from bot.api.auth import authenticate
 from bot.api.errors import ApiError, InvalidRequest
 from bot.api.rate_limit import BODY_BYTES, Buckets, read_body
 from bot.compose import Core
@@ -120,15 +120,15 @@ class Operation:
         """Check the key, then the input, then act."""
         key: ApiKey | None = None
         if self.auth == "key":
-            key = await authenticated(request, deps.keys, deps.buckets, self.scope)
+            key = await authenticate(request, deps.keys, deps.buckets, self.scope)
         given: dict[str, Any] = {}
         for where, model in self.inputs.items():
             if where == "content":
                 given[where] = await read_body(request, self.limit)
             elif where == "body":
-                given[where] = parsed(model, await self._json(request))
+                given[where] = parse_body(model, await self._json(request))
             else:
-                given[where] = _checked(model, where, _texts(model, where, request))
+                given[where] = _validate(model, where, _texts(model, where, request))
         answer = await self.handle(Call(deps, request, key), **given)
         return answer if isinstance(answer, web.StreamResponse) else _response(answer, deps.core.mask)
 
@@ -145,7 +145,7 @@ def unsupported(*media: str) -> ApiError:
     return ApiError(415, "unsupported_media_type", f"The body must be {' or '.join(media)}.")
 
 
-def parsed(model: type[BaseModel], content: bytes) -> BaseModel:
+def parse_body(model: type[BaseModel], content: bytes) -> BaseModel:
     """A JSON body as its model. Raises ApiError (400) for what is no JSON, InvalidRequest for what does not fit."""
     try:
         return model.model_validate_json(content)
@@ -155,7 +155,7 @@ def parsed(model: type[BaseModel], content: bytes) -> BaseModel:
         raise InvalidRequest.of("body", error) from None
 
 
-def _checked(model: type[BaseModel], where: str, given: Mapping[str, str]) -> BaseModel:
+def _validate(model: type[BaseModel], where: str, given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -174,19 +174,21 @@ def _texts(model: type[BaseModel], where: str, request: web.Request) -> Mapping[
 def _response(answer: Answer, mask: Callable[[str], str]) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
-    body = masked(answer.body.model_dump(mode="json", by_alias=True), mask, answer.shown)
+    body = mask_value(answer.body.model_dump(mode="json", by_alias=True), mask, answer.shown)
     text = json.dumps(body, ensure_ascii=False)
     return web.Response(text=text, status=answer.status, headers=answer.headers, content_type=JSON)
 
 
-def masked(value: Any, mask: Callable[[str], str], shown: frozenset[str] = frozenset()) -> Any:
+def mask_value(value: Any, mask: Callable[[str], str], shown: frozenset[str] = frozenset()) -> Any:
     """A JSON value with the secrets in its texts hidden, apart from fields that are `shown`."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
-        return {mask(key): item if key in shown else masked(item, mask, shown) for key, item in value.items()}
+        return {
+            mask(key): item if key in shown else mask_value(item, mask, shown) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [masked(item, mask, shown) for item in value]
+        return [mask_value(item, mask, shown) for item in value]
     return value
 
 

@@ -15,7 +15,7 @@ from bot.api.errors import ApiError
 _PREFIX = "whsec_"
 
 
-def verified(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
+def verify_delivery(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
     """The id of a genuine delivery. Raises ApiError: 401 unsigned or forged, 400 too late or too early."""
     if "webhook-signature" in headers:
         return _standard(secrets, headers, body)
@@ -47,8 +47,8 @@ def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -
             # A header or body that cannot be read was not signed by anybody who knows how.
             continue
         else:
-            return _bounded(given["webhook-id"])
-    raise _forged("webhook-signature")
+            return _bound(given["webhook-id"])
+    raise _forgery("webhook-signature")
 
 
 def _github(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
@@ -56,15 +56,15 @@ def _github(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> 
     for secret in secrets:
         expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         if hmac.compare_digest(expected.encode(), signature):
-            return _bounded(headers.get("X-GitHub-Delivery") or expected)
-    raise _forged("X-Hub-Signature-256")
+            return _bound(headers.get("X-GitHub-Delivery") or expected)
+    raise _forgery("X-Hub-Signature-256")
 
 
-def _forged(header: str) -> ApiError:
+def _forgery(header: str) -> ApiError:
     return ApiError(401, "webhook_forged", f"The {header} does not fit this body and any secret known here.")
 
 
-def _bounded(delivery: str) -> str:
+def _bound(delivery: str) -> str:
     return delivery if len(delivery) <= 200 else hashlib.sha256(delivery.encode()).hexdigest()
 
 

@@ -23,7 +23,7 @@ from supervisor.core.text.visible import call_json, call_name, call_text, json_t
 _STYLES = {"-": "red", "+": "green"}
 
 
-def edited(call: CallView) -> dict[str, Any] | None:
+def edit(call: CallView) -> dict[str, Any] | None:
     """The arguments as they were written in $EDITOR; None where the person gave up."""
     proposed = written = _text(call.arguments)
     if MASK in proposed:
@@ -33,7 +33,7 @@ def edited(call: CallView) -> dict[str, Any] | None:
         if saved == proposed:
             show(text(("Nothing was changed, and nothing is decided.", "yellow")), err=True)
             return None
-        found = parsed(saved)
+        found = parse(saved)
         if not isinstance(found, str):
             return found
         show(text((found, "red")), err=True)
@@ -60,7 +60,7 @@ def _from_editor(words: str) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
 
 
-def parsed(written: str) -> dict[str, Any] | str:
+def parse(written: str) -> dict[str, Any] | str:
     """The arguments, or why they cannot be read."""
     try:
         found = json.loads(written)

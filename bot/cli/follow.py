@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from bot.cli.labels import advice, standing
+from bot.cli.labels import advice, status_phrase
 from bot.cli.output import log_lines
 from bot.cli.terminal import DIM, console, is_terminal, show, text
 from bot.sdk.session import Session
@@ -33,7 +33,7 @@ async def follow(session: Session, until: str, timeout: float | None, *, quiet: 
             await asyncio.gather(showing, return_exceptions=True)
     state = await session.refresh()
     if not quiet and not state.ended:
-        show(text((f"{state.id} {standing(state)}", "yellow")), err=True)
+        show(text((f"{state.id} {status_phrase(state)}", "yellow")), err=True)
         for line in advice(state):
             show(text((f"  {line}", DIM)), err=True)
     return state
@@ -64,7 +64,7 @@ class _Lines:
             if not (name and event.type == "SessionLaunched"):
                 self._print(event, name)
             if event.type in ASKING:
-                await self._asked(session_id)
+                await self._show_advice(session_id)
             if self._status is not None and not name:
                 doing = "waits for somebody" if event.type in ASKING else "runs"
                 self._status.update(text((f"{self._session.id} {doing}", DIM)))
@@ -73,6 +73,6 @@ class _Lines:
         for line in log_lines([event], short=True, wrapped=self._screen.is_terminal, about=name):
             self._screen.print(line, soft_wrap=not self._screen.is_terminal)
 
-    async def _asked(self, session_id: str) -> None:
+    async def _show_advice(self, session_id: str) -> None:
         for line in advice(await self._session.backend.get(session_id)):
             self._screen.print(text((f"           → {line}", "yellow")), soft_wrap=True)

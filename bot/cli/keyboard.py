@@ -35,7 +35,7 @@ def keyboard() -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def pressed(seconds: float) -> str | None:
+def read_key(seconds: float) -> str | None:
     """The name of the next key, or the character it is; None when none was pressed in time. Raises EOFError."""
     character = _read(seconds)
     if character == "\x1b":

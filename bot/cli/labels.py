@@ -11,7 +11,7 @@ from supervisor.core.text.format import count, money, used
 from supervisor.core.text.labels import WAITING
 
 
-def standing(state: SessionView) -> str:
+def status_phrase(state: SessionView) -> str:
     """One phrase: what it does or waits for."""
     if state.waiting_for is None:
         return state.status

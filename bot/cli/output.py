@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bot.cli.labels import advice, spent, standing
-from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, chopped, clock, hanging, is_terminal, show, text
-from bot.cli.tree import Family, plans
+from bot.cli.labels import advice, spent, status_phrase
+from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, beside, chop, clock, is_terminal, show, text
+from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
 from supervisor.core.text.labels import PHASES
 from supervisor.core.text.visible import call_name, call_value, one_line, visible
@@ -37,14 +37,14 @@ _PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 
-def session(state: SessionView, family: Family) -> None:
-    """All that there is to know at a glance; `family` are the sessions of its sub-agents."""
+def session(state: SessionView, subagents: SubagentViews) -> None:
+    """All that there is to know at a glance; `subagents` are the sessions of its sub-agents."""
     style = STATUS_STYLES.get(state.status, "")
     show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
     for name, value in _about(state):
         if value:
             _field(name, value)
-    for done, branches in plans(state, family):
+    for done, branches in plans(state, subagents):
         _field("plan", done)
         for line in branches:
             show(line)
@@ -62,7 +62,7 @@ def session(state: SessionView, family: Family) -> None:
 def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     forked = state.forked_from
     yield "task", state.task
-    yield "waits", standing(state) if state.waiting_for else ""
+    yield "waits", status_phrase(state) if state.waiting_for else ""
     yield "because", state.pause.detail if state.pause else ""
     yield "launched", f"{clock(state.launched_at)} by {state.launched_by_name or state.launched_by}"
     yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
@@ -77,7 +77,7 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
 def _field(name: str, value: str) -> None:
     label = text((f"  {name:<9}", DIM))
     if is_terminal():
-        show(hanging(label, text(value)))
+        show(beside(label, text(value)))
         return
     first, *more = visible(value).splitlines() or [""]
     show(text(label.plain, " ", first))
@@ -105,7 +105,7 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
         if name:
             yield text((f"      {call_name(name)}", DIM))
         for line in call_value(value).split("\n"):
-            for number, piece in enumerate(chopped(line, 10)):
+            for number, piece in enumerate(chop(line, 10)):
                 yield text((f"        {'┊' if number else '│'} ", DIM), piece)
 
 
@@ -127,7 +127,7 @@ def log_lines(
             said = one_line(words, SHORT) if short else visible(words).rstrip()
             when = f"{clock(at)} "
             if wrapped:
-                yield hanging(text((when, DIM)), text((mark, style)), text(*named, *by, (said, style)))
+                yield beside(text((when, DIM)), text((mark, style)), text(*named, *by, (said, style)))
                 continue
             first, *more = said.splitlines() or [""]
             yield text((when, DIM), (f"{mark} ", style), *named, *by, (first, style))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from bot.cli.output import call
 from bot.cli.terminal import show, text
-from bot.cli.tree import family_of
+from bot.cli.tree import subagents_of
 from bot.sdk.http_backend import HttpBackend
 from supervisor.contract.models import CallView, SessionView
 from supervisor.core.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingCall:
     """A call that waits, with the session that proposed it; `name` leads there through its subtasks."""
 
     name: str
@@ -21,30 +21,30 @@ class Asked:
     call: CallView
 
 
-async def asked(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[Asked]:
+async def pending_calls(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[PendingCall]:
     """The calls to show: those named, or all. One that is named and not open is left to the server to refuse."""
-    own = [Asked("", session, one) for one in session.calls if one.phase == "awaiting"]
+    own = [PendingCall("", session, one) for one in session.calls if one.phase == "awaiting"]
     if calls:
         return [one for one in own if one.call.call_id in calls]
-    family = await family_of(remote, session)
-    found = [*own, *_below(session, family, "")]
+    subagents = await subagents_of(remote, session)
+    found = [*own, *_below(session, subagents, "")]
     if not found:
         raise InvalidInput(f"Session {session.id} has no call that waits for an approval.")
     return found
 
 
-def _below(session: SessionView, family: dict[str, SessionView], path: str) -> list[Asked]:
-    found: list[Asked] = []
+def _below(session: SessionView, subagents: dict[str, SessionView], path: str) -> list[PendingCall]:
+    found: list[PendingCall] = []
     for child in session.children:
-        state = family.get(child.id or "")
+        state = subagents.get(child.id or "")
         if state:
             name = f"{path}{child.name}"
-            found += [Asked(name, state, one) for one in state.calls if one.phase == "awaiting"]
-            found += _below(state, family, f"{name}/")
+            found += [PendingCall(name, state, one) for one in state.calls if one.phase == "awaiting"]
+            found += _below(state, subagents, f"{name}/")
     return found
 
 
-def show_asked(found: list[Asked]) -> None:
+def show_pending(found: list[PendingCall]) -> None:
     """Every character of each."""
     owner = ""
     for one in found:

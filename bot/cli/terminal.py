@@ -44,7 +44,7 @@ def show(*parts: RenderableType, err: bool = False) -> None:
     screen.print(*parts, soft_wrap=not screen.is_terminal)
 
 
-def chopped(line: str, room: int) -> list[str]:
+def chop(line: str, room: int) -> list[str]:
     """A line in pieces that fit on the terminal beside `room` columns; whole in a pipe."""
     from rich.cells import chop_cells
 
@@ -59,7 +59,7 @@ def text(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*((visible(p), "") if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts))
 
 
-def hanging(*cells: Text) -> RenderableType:
+def beside(*cells: Text) -> RenderableType:
     """Cells beside each other, of which the last one wraps within its own column."""
     from rich.table import Table
 

@@ -13,7 +13,7 @@ from supervisor.core.subagents import ChildStanding
 from supervisor.core.text.labels import WAITING
 from supervisor.core.text.visible import one_line
 
-Family = Mapping[str, SessionView]
+SubagentViews = Mapping[str, SessionView]
 MARKS = {
     "waiting": ("·", DIM),
     "running": ("▸", "cyan"),
@@ -26,7 +26,7 @@ MARKS = {
 WIDEST = 400
 
 
-async def family_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
+async def subagents_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
     """The sessions of all its sub-agents, and of theirs, by id."""
     found: dict[str, SessionView] = {}
     level = [session]
@@ -46,15 +46,15 @@ async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
     return found
 
 
-def plans(session: SessionView, family: Family) -> Iterator[tuple[str, list[Any]]]:
+def plans(session: SessionView, subagents: SubagentViews) -> Iterator[tuple[str, list[Any]]]:
     """For each plan how far it is, and its tree."""
     for _, children in groupby(session.children, key=lambda child: child.call_id):
         parts = list(children)
         done = sum(child.status == "completed" for child in parts)
-        yield f"{done} of {len(parts)} completed", list(_branches(parts, family, "  "))
+        yield f"{done} of {len(parts)} completed", list(_branches(parts, subagents, "  "))
 
 
-def _branches(parts: Sequence[ChildStanding], family: Family, before: str) -> Iterator[Any]:
+def _branches(parts: Sequence[ChildStanding], subagents: SubagentViews, before: str) -> Iterator[Any]:
     for number, child in enumerate(parts, start=1):
         last = number == len(parts)
         mark, style = ("?", "yellow") if _needs_person(child) else MARKS.get(child.status, (" ", ""))
@@ -69,9 +69,9 @@ def _branches(parts: Sequence[ChildStanding], family: Family, before: str) -> It
         )
         if child.result and child.status != "paused":
             yield _short(rest + "  ", child.result)
-        own = family.get(child.id or "")
+        own = subagents.get(child.id or "")
         if own:
-            yield from _branches(own.children, family, rest)
+            yield from _branches(own.children, subagents, rest)
 
 
 def _short(before: str, words: str) -> Any:

@@ -93,7 +93,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bot.playground import seed, stream
-from bot.playground.errors import Refused
+from bot.playground.errors import Refusal
 from bot.playground.faults import Fault
 from bot.playground.methods import files
 from bot.playground.people.clicks import Clicks
@@ -112,19 +112,19 @@ async def _body(request: web.Request) -> Json:
     try:
         body = json.loads(await request.text() or "{}")
     except ValueError as error:
-        raise Refused(400, "invalid_json", "The body is not JSON.") from error
+        raise Refusal(400, "invalid_json", "The body is not JSON.") from error
     if not isinstance(body, dict):
-        raise Refused(400, "invalid_json", "The body is not a JSON object.")
+        raise Refusal(400, "invalid_json", "The body is not a JSON object.")
     return body
 
 
-def _guarded(inner: Callable[[web.Request], Awaitable[Json]]) -> Handler:
+def _guard(inner: Callable[[web.Request], Awaitable[Json]]) -> Handler:
     """JSON out, refusals included."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
             return web.json_response(await inner(request))
-        except Refused as refused:
+        except Refusal as refused:
             body = {"ok": False, "error": refused.code, "message": refused.message}
             return web.json_response(body, status=refused.status)
 
@@ -172,9 +172,9 @@ class Control:
             ("POST", "deliver"): self._deliver,
         }
         return [
-            *(("GET", f"/playground/{name}", _guarded(read)) for name, read in reads.items()),
+            *(("GET", f"/playground/{name}", _guard(read)) for name, read in reads.items()),
             *(("POST", f"/playground/{name}", self._acting(act)) for name, act in acts.items()),
-            *((method, f"/playground/{name}", _guarded(do)) for (method, name), do in trials.items()),
+            *((method, f"/playground/{name}", _guard(do)) for (method, name), do in trials.items()),
             ("GET", "/playground/files/{id}", self._download),
             ("GET", "/playground/stream", self._stream),
         ]
@@ -184,7 +184,7 @@ class Control:
             body = await _body(request)
             return await act(self._people.person(body.get("user")), body)
 
-        return _guarded(acted)
+        return _guard(acted)
 
     async def _state(self, request: web.Request) -> Json:
         user = request.query.get("user")
@@ -248,7 +248,7 @@ class Control:
         person, channel = self._place(request)
         limit = request.query.get("limit", "200")
         if not limit.isdigit() or not 1 <= int(limit) <= 10_000:
-            raise Refused(400, "invalid_limit", "`limit` is a number from 1 to 10000.")
+            raise Refusal(400, "invalid_limit", "`limit` is a number from 1 to 10000.")
         thread_ts = request.query.get("thread_ts") or None
         messages = self._workspace.view_of(channel.id, person.id, thread_ts, int(limit))
         return {"ok": True, "messages": messages}
@@ -299,7 +299,7 @@ class Control:
         try:
             self._playground.faults.plan(Fault.model_validate(await _body(request)))
         except ValidationError as error:
-            raise Refused(400, "invalid_fault", str(error)) from error
+            raise Refusal(400, "invalid_fault", str(error)) from error
         return {"ok": True}
 
     async def _clear_faults(self, _: web.Request) -> Json:
@@ -313,20 +313,20 @@ class Control:
     async def _disconnect(self, request: web.Request) -> Json:
         how = str((await _body(request)).get("how", "warning"))
         if how not in (*DISCONNECT_REASONS, "drop"):
-            raise Refused(400, "invalid_how", f"`how` is drop or one of {', '.join(DISCONNECT_REASONS)}.")
+            raise Refusal(400, "invalid_how", f"`how` is drop or one of {', '.join(DISCONNECT_REASONS)}.")
         return {"ok": True, "connections": await self._playground.delivery.sockets.disconnect(how)}
 
     async def _redeliver(self, request: web.Request) -> Json:
         ack = await self._playground.delivery.tell_again((await _body(request)).get("event_id"))
         if ack is None:
-            raise Refused(404, "event_not_found", "There is no such event, or nobody to send it to.")
+            raise Refusal(404, "event_not_found", "There is no such event, or nobody to send it to.")
         return self._delivered(ack)
 
     async def _deliver(self, request: web.Request) -> Json:
         body = await _body(request)
         kind, payload = body.get("type"), body.get("payload")
         if kind not in KINDS or not isinstance(payload, dict):
-            raise Refused(
+            raise Refusal(
                 400, "invalid_delivery", f"`type` is one of {', '.join(KINDS)}, `payload` an object."
             )
         return self._delivered(await self._playground.delivery.ask(kind, payload))

@@ -22,7 +22,7 @@ class SlackError(Exception):
         return body
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """A person's wish on the control API cannot be had: an HTTP status, a code and a sentence for them."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

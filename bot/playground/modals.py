@@ -11,7 +11,7 @@ from bot.playground.workspace import new_id
 STACK = 3
 
 
-def _stored(definition: Json, view_id: str, root: str | None, previous: str | None) -> Json:
+def _stored_view(definition: Json, view_id: str, root: str | None, previous: str | None) -> Json:
     """A view as Slack gives it back."""
     modal = definition["type"] == "modal"
     return {
@@ -72,7 +72,7 @@ class Modals:
     def open(self, user: str, definition: Json) -> Json:
         """A first window; others that were open give way."""
         self._no_twin(definition)
-        view = _stored(definition, new_id("V"), None, None)
+        view = _stored_view(definition, new_id("V"), None, None)
         self._stacks[user] = [view]
         return self._told("open", user, view)
 
@@ -84,7 +84,7 @@ class Modals:
         if len(stack) >= STACK:
             raise SlackError("push_limit_reached")
         self._no_twin(definition)
-        view = _stored(definition, new_id("V"), stack[0]["id"], stack[-1]["id"])
+        view = _stored_view(definition, new_id("V"), stack[0]["id"], stack[-1]["id"])
         stack.append(view)
         return self._told("push", user, view)
 
@@ -96,7 +96,7 @@ class Modals:
                 continue
             if known_hash and known_hash != old["hash"]:
                 raise SlackError("hash_conflict")
-            view = _stored(definition, view_id, old["root_view_id"], old["previous_view_id"])
+            view = _stored_view(definition, view_id, old["root_view_id"], old["previous_view_id"])
             stack[index] = view
             return self._told("update", user, view)
         raise SlackError("not_found")
@@ -106,7 +106,7 @@ class Modals:
         old = self.homes.get(user)
         if known_hash and old and known_hash != old["hash"]:
             raise SlackError("hash_conflict")
-        view = _stored(definition, old["id"] if old else new_id("V"), None, None)
+        view = _stored_view(definition, old["id"] if old else new_id("V"), None, None)
         self.homes[user] = view
         self._store.put_home(user, view)
         self._hub.publish("home", {"view": view}, frozenset({user}))

@@ -17,7 +17,7 @@ from bot.compose import Core, core, gateway, workers
 from bot.local_key import local_key
 from bot.processes import slack
 from bot.processes.local_playground import stand_in
-from bot.processes.web import application, listening
+from bot.processes.web import application, listen
 from bot.settings import Settings
 from supervisor.core.errors import GatewayError, InvalidInput
 
@@ -45,7 +45,7 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
         slack.clients(settings) as (_, outbox_client),
         _known_to_slack(outbox_client),
         parts.recorder(),
-        _working(parts, outbox_client),
+        _run_workers(parts, outbox_client),
     ):
         announce("worker: at work")
         await parts.while_store_lives()
@@ -68,7 +68,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
         client, outbox_client = await stack.enter_async_context(slack.clients(settings))
         await stack.enter_async_context(_taking_in(parts, settings, client, app))
         await stack.enter_async_context(parts.recorder())
-        await stack.enter_async_context(_working(parts, outbox_client))
+        await stack.enter_async_context(_run_workers(parts, outbox_client))
         await stack.enter_async_context(Clock(parts))
         await stack.enter_async_context(local_key(parts, settings))
         announce(_welcome(settings))
@@ -99,12 +99,12 @@ async def _taking_in(
     async with AsyncExitStack() as stack:
         if settings.slack_app_token:
             # The playground, if it is there, must answer before the bot speaks to it.
-            await stack.enter_async_context(listening(app, settings))
+            await stack.enter_async_context(listen(app, settings))
             bolt = await slack.bolt_app(parts, settings, client)
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
         else:
             slack.mount(app, await slack.bolt_app(parts, settings, client))
-            await stack.enter_async_context(listening(app, settings))
+            await stack.enter_async_context(listen(app, settings))
         yield
 
 
@@ -115,7 +115,7 @@ async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _working(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
+async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
     model = gateway(parts.settings)
     try:
         await model.check()

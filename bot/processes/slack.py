@@ -56,7 +56,7 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
 
 async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
     """The app with all listeners. Raises InvalidInput when Slack refuses the token."""
-    identity = await _reaching("SLACK_BOT_TOKEN", client.auth_test)
+    identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
     result = AuthorizeResult(
         enterprise_id=identity.get("enterprise_id"),
         team_id=identity.get("team_id"),
@@ -96,7 +96,7 @@ async def refuse_bad_token(client: AsyncWebClient) -> None:
         _log.warning("Slack cannot be reached (%r); going on without it for now", error)
 
 
-async def _reaching(variable: str, call: Call) -> dict[str, Any]:
+async def _call_until_reached(variable: str, call: Call) -> dict[str, Any]:
     """The answer of `call`, however long Slack is away. Raises InvalidInput when it refuses the token."""
     delay = 0.2
     while True:
@@ -130,7 +130,9 @@ async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient)
     assert settings.slack_app_token
     token = settings.slack_app_token.get_secret_value()
     web_client = AsyncWebClient(token=token, base_url=client.base_url, timeout=15)
-    opened = await _reaching("SLACK_APP_TOKEN", lambda: web_client.apps_connections_open(app_token=token))
+    opened = await _call_until_reached(
+        "SLACK_APP_TOKEN", lambda: web_client.apps_connections_open(app_token=token)
+    )
     handler = AsyncSocketModeHandler(app, token, web_client=web_client)
     handler.client.wss_uri = str(opened["url"])
     try:

@@ -44,7 +44,7 @@ def application(parts: Core) -> web.Application:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+async def listen(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES)
     await runner.setup()

@@ -8,9 +8,9 @@ They speak to a running Flagman: that of `url=` and `api_key=`, else that of the
 which `flagman serve` started on this machine with the same `FLAGMAN_DATA`.
 """
 
-from bot.sdk.blocking import make_blocking
 from bot.sdk.connection import connect, in_process, sync_in_process
 from bot.sdk.multi_agent import MultiAgentResult, MultiAgentSupervisor
+from bot.sdk.proxy import make_blocking
 from bot.sdk.session import Agent, Session
 from supervisor.contract.models import CallView, EventView, PauseResult, SessionView
 from supervisor.core.errors import FlagmanError, Unavailable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bot.local_key import address, read_local_key, user_name
 from bot.sdk.backend import Backend
-from bot.sdk.blocking import wait_for
 from bot.sdk.http_backend import HttpBackend
+from bot.sdk.proxy import wait_for
 from bot.settings import check_url, read_client_settings
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
@@ -40,7 +40,7 @@ async def in_process(
     With Settings a whole Flagman is opened: it advances sessions, asks the model and fires timers. A Core is one
     that runs already. `name` is who acts (default: the user of this process).
     """
-    async with _opened(flagman, gateway, name) as backend, _around(backend):
+    async with _open_backend(flagman, gateway, name) as backend, _around(backend):
         yield backend
 
 
@@ -49,7 +49,7 @@ def sync_in_process(
     settings: Settings, *, gateway: Gateway | None = None, name: str = ""
 ) -> Iterator[Backend]:
     """As `in_process` with Settings, for SyncAgent and its sessions."""
-    opened = _opened(settings, gateway, name)
+    opened = _open_backend(settings, gateway, name)
     backend = wait_for(opened.__aenter__())
     token = _current.set(backend)
     try:
@@ -60,14 +60,16 @@ def sync_in_process(
 
 
 @asynccontextmanager
-async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) -> AsyncIterator[Backend]:
+async def _open_backend(
+    flagman: Settings | Core, gateway: Gateway | None, name: str
+) -> AsyncIterator[Backend]:
     from bot.compose import Core
     from bot.sdk.in_process_backend import InProcessBackend
     from supervisor.contract.service import SessionService
 
     async with AsyncExitStack() as stack:
         if not isinstance(flagman, Core):
-            flagman = await stack.enter_async_context(_running(flagman, gateway))
+            flagman = await stack.enter_async_context(_run_core(flagman, gateway))
         actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
         services = flagman.services()
         stack.push_async_callback(services.followers.close)
@@ -75,7 +77,7 @@ async def _opened(flagman: Settings | Core, gateway: Gateway | None, name: str) 
 
 
 @asynccontextmanager
-async def _running(settings: Settings, given: Gateway | None) -> AsyncIterator[Core]:
+async def _run_core(settings: Settings, given: Gateway | None) -> AsyncIterator[Core]:
     from slack_sdk.web.async_client import AsyncWebClient
 
     from bot import compose

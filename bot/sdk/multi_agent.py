@@ -11,7 +11,7 @@ from typing import Any
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.session import Session
-from supervisor.contract.requests import COORDINATOR, LaunchRequest, validated
+from supervisor.contract.requests import COORDINATOR, LaunchRequest, validate
 from supervisor.core.delegation import Plan, Policy, Subtask
 from supervisor.core.subagents import ChildStanding, Need
 
@@ -66,7 +66,7 @@ class MultiAgentSupervisor:
         plan = None
         if subtasks is not None:
             parts = [dict(one) if isinstance(one, Mapping) else one for one in subtasks]
-            plan = validated(Plan, {"subtasks": parts, "on_failure": on_failure}, "the plan")
+            plan = validate(Plan, {"subtasks": parts, "on_failure": on_failure}, "the plan")
         request = LaunchRequest.of(
             persona=persona,
             task=task,

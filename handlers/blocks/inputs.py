@@ -61,12 +61,12 @@ class Field:
         block: Block = {
             "type": "input",
             "block_id": self.block_id,
-            "label": words(one_line(self.mask(self.argument.name), 150) or "–"),
+            "label": plain_text(one_line(self.mask(self.argument.name), 150) or "–"),
             "optional": self.optional,
             "element": self._element(),
         }
         hint = self.mask(self._hint())
-        return {**block, "hint": words(hint)} if hint else block
+        return {**block, "hint": plain_text(hint)} if hint else block
 
     def _element(self) -> Block:
         if self.kind == "choice":
@@ -240,10 +240,10 @@ def _label(value: Any) -> str:
     return value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)
 
 
-def words(text: str) -> Block:
+def plain_text(text: str) -> Block:
     """Plain text, in which nothing acts."""
     return {"type": "plain_text", "text": visible(text), "emoji": False}
 
 
 def _option(label: str, value: str) -> Block:
-    return {"text": words(one_line(label, 75)), "value": value}
+    return {"text": plain_text(one_line(label, 75)), "value": value}

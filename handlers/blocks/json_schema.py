@@ -67,13 +67,13 @@ def _argument(name: str, rule: Any, required: bool, defs: Json) -> Argument:
         ref, any_of = found.get("$ref"), found.get("anyOf") or found.get("oneOf") or found.get("allOf")
         if isinstance(ref, str):
             inner = defs.get(ref.removeprefix("#/$defs/"))
-            found = _merged(found, inner, "$ref")
+            found = _merge(found, inner, "$ref")
         elif isinstance(any_of, list):
             others = [one for one in any_of if one != {"type": "null"}]
             nullable = nullable or len(others) < len(any_of)
             if len(others) != 1:
                 break
-            found = _merged(found, others[0], "anyOf", "oneOf", "allOf")
+            found = _merge(found, others[0], "anyOf", "oneOf", "allOf")
         elif isinstance(found.get("type"), list):
             kinds = [kind for kind in found["type"] if kind != "null"]
             nullable = nullable or len(kinds) < len(found["type"])
@@ -83,7 +83,7 @@ def _argument(name: str, rule: Any, required: bool, defs: Json) -> Argument:
     return Argument(name, found, required, nullable or None in (found.get("enum") or ()))
 
 
-def _merged(outer: Json, inner: Any, *hops: str) -> Json:
+def _merge(outer: Json, inner: Any, *hops: str) -> Json:
     """The inner schema with what stands beside the indirection."""
     beside = {key: value for key, value in outer.items() if key not in hops}
     return {**(inner if isinstance(inner, dict) else {}), **beside}

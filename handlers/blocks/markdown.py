@@ -260,7 +260,7 @@ def _table_text(grid: _Table) -> str:
         return "\n".join(grid.lines)
     widths = [min(max(map(_width, column)), WIDEST_COLUMN) for column in zip(*grid.rows, strict=True)]
     rows = [grid.rows[0], ["─" * max(width, 1) for width in widths], *grid.rows[1:]]
-    return "\n".join("  ".join(map(_padded, row, widths, grid.aligns)).rstrip() for row in rows)
+    return "\n".join("  ".join(map(_pad, row, widths, grid.aligns)).rstrip() for row in rows)
 
 
 def _cells(line: str) -> int:
@@ -268,7 +268,7 @@ def _cells(line: str) -> int:
     return len(cells) - (cells[0] == "") - (len(cells) > 1 and cells[-1] == "")
 
 
-def _padded(text: str, width: int, align: str) -> str:
+def _pad(text: str, width: int, align: str) -> str:
     space = max(width - _width(text), 0)
     before = {"right": space, "center": space // 2}.get(align, 0)
     return " " * before + text + " " * (space - before)

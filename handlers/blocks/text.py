@@ -85,7 +85,7 @@ def person(actor: str, name: str = "") -> str:
     return escape(one_line(name or actor, 60))
 
 
-def linked(label: str, address: str) -> str:
+def link(label: str, address: str) -> str:
     """The label in mrkdwn, leading to a message of our own where its address is known."""
     return f"<{address}|{escape(label)}>" if address else escape(label)
 

@@ -9,10 +9,10 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, preformatted, shorten
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
-from handlers.messages.diff import changed
+from handlers.messages.diff import change_blocks
 from handlers.messages.message import Mask, Message
-from handlers.messages.proposal import full_text, length, proposed
-from handlers.messages.reminders import snooze_buttons, snoozed
+from handlers.messages.proposal import full_text, length, proposal
+from handlers.messages.reminders import snooze_buttons, snooze_notes
 from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
@@ -58,7 +58,7 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
     for call in calls:
         blocks += row(session, call, mask, f"*{escape(one_line(call.call.tool, 80))}*")
     if open_:
-        blocks += snoozed(session, open_[0].request_id)
+        blocks += snooze_notes(session, open_[0].request_id)
         blocks.append(_for_all(session, open_))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(mask(full_text(calls[0])), 120)
@@ -91,11 +91,11 @@ def _rule(call: Call) -> Approvers:
 
 def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
     """One call: all that will run or ran, who may decide or decided, and its buttons."""
-    body, left = proposed(call, mask)
+    body, left = proposal(call, mask)
     rows = [mrkdwn(title), *body]
     if left:
         rows.append(context(f":scissors: Truncated ({count(left, 'more character')}): *View full call*"))
-    rows += changed(call, mask)
+    rows += change_blocks(call, mask)
     if call.phase == "awaiting" and not session.ended:
         rows += [*_policy(call), _buttons(session, call)]
     else:

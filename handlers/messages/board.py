@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from handlers.blocks.text import Block, context, escape, linked, moment, mrkdwn, person
+from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person
 from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
 from handlers.messages.message import Message
 from handlers.messages.pending import PendingItem, in_all
-from handlers.messages.subagents import Family, Member
+from handlers.messages.subagents import Member, Subagents
 from supervisor.core.state import Session
 from supervisor.core.text.visible import one_line
 
@@ -18,19 +18,19 @@ DECISIONS_SHOWN = 3
 _VERDICTS = {"retry": "retried", "skip": "left out", "stop": "the rest stopped"}
 
 
-def board(session: Session, waiting: Sequence[PendingItem], family: Family) -> Iterator[Message]:
+def board(session: Session, waiting: Sequence[PendingItem], subagents: Subagents) -> Iterator[Message]:
     """None for a session whose sub-agents never asked; a sub-agent leaves its own to the board of its root."""
     if session.lineage is not None:
         return
-    decided = sorted(_decided(session, family), key=lambda line: line[0], reverse=True)
+    decided = sorted(_decisions(session, subagents), key=lambda line: line[0], reverse=True)
     if not waiting and not decided:
         return
-    shown = _fitting(waiting)
+    shown = _fit(waiting)
     blocks: list[Block] = [mrkdwn(_headline(waiting))]
     for item in shown:
         blocks += [{"type": "divider"}, *item.blocks]
     if len(waiting) > len(shown):
-        blocks += [{"type": "divider"}, context(_rest(waiting[len(shown) :], family))]
+        blocks += [{"type": "divider"}, context(_rest(waiting[len(shown) :], subagents))]
     if decided:
         blocks.append(context("\n".join(words for _, words in decided[:DECISIONS_SHOWN])))
     yield Message("board", escape(_text(waiting)), tuple(blocks), urgent=False)
@@ -48,7 +48,7 @@ def _text(waiting: Sequence[PendingItem]) -> str:
     return f"{in_all(waiting)}: {'; '.join(one_line(item.brief, 160) for item in waiting[:ROWS_A_MESSAGE])}"
 
 
-def _fitting(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
+def _fit(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
     size = 0
     for count, item in enumerate(waiting):
         size += item.size
@@ -57,24 +57,24 @@ def _fitting(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
     return waiting
 
 
-def _rest(left: Sequence[PendingItem], family: Family) -> str:
+def _rest(left: Sequence[PendingItem], subagents: Subagents) -> str:
     """In the threads of their sessions they can be decided now; here as soon as there is room."""
-    cards = {item.session_id: linked(one_line(item.path, 60), family.card(item.session_id)) for item in left}
+    cards = {item.session_id: link(one_line(item.path, 60), subagents.card(item.session_id)) for item in left}
     names = list(cards.values())
     more = f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
     return f":arrow_down: {len(left)} more, from {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
-def _decided(session: Session, family: Family) -> Iterator[tuple[datetime, str]]:
+def _decisions(session: Session, subagents: Subagents) -> Iterator[tuple[datetime, str]]:
     """What was decided so far, each with its moment."""
-    yield from _verdicts(session, family)
-    for member in family.members(session):
-        yield from _verdicts(member.session, family)
-        yield from _of_member(member, family)
+    yield from _verdicts(session, subagents)
+    for member in subagents.members(session):
+        yield from _verdicts(member.session, subagents)
+        yield from _of_member(member, subagents)
 
 
-def _of_member(member: Member, family: Family) -> Iterator[tuple[datetime, str]]:
-    who = linked(one_line(member.path, 60), family.card(member.session.id))
+def _of_member(member: Member, subagents: Subagents) -> Iterator[tuple[datetime, str]]:
+    who = link(one_line(member.path, 60), subagents.card(member.session.id))
     for call in (c for step in member.session.steps for c in step.calls):
         if call.decisions and call.phase != "awaiting":
             last = call.decisions[-1]
@@ -86,9 +86,9 @@ def _of_member(member: Member, family: Family) -> Iterator[tuple[datetime, str]]
             yield call.finished_at, f"{who} :speech_balloon: answered by {by}"
 
 
-def _verdicts(parent: Session, family: Family) -> Iterator[tuple[datetime, str]]:
+def _verdicts(parent: Session, subagents: Subagents) -> Iterator[tuple[datetime, str]]:
     for child in parent.children:
         if child.verdict and child.decided_at:
-            who = linked(one_line(child.name, 60), family.card(child.id))
+            who = link(one_line(child.name, 60), subagents.card(child.id))
             by = f"{person(child.decided_by, child.decided_by_name)} at {moment(child.decided_at)}"
             yield child.decided_at, f"{who} :x: {_VERDICTS[child.verdict]} by {by}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, brief, button, context, escape, linked, moment, mrkdwn, person, plain
+from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.files import files
 from handlers.messages.headline import headline
 from handlers.messages.message import Mask, Message
@@ -13,7 +13,7 @@ from handlers.messages.pauses import cancel, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
 from supervisor.core.text.visible import one_line
@@ -35,7 +35,7 @@ MARK = {
 }
 
 
-def card(session: Session, mask: Mask, family: Family, waiting: Sequence[PendingItem] = ()) -> Message:
+def card(session: Session, mask: Mask, subagents: Subagents, waiting: Sequence[PendingItem] = ()) -> Message:
     """The card as the session stands; `waiting` is what its sub-agents ask of people."""
     parted = session.waiting_for == "children_running"
     title = (
@@ -48,14 +48,14 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Pending
             "text": {"type": "plain_text", "text": f"{persona}: {task}"[:150], "emoji": False},
         },
         mrkdwn(f"*{title}*"),
-        *_whose(session, family),
+        *_whose(session, subagents),
     ]
     if len(session.task) > 140:
         blocks.append(plain(mask(session.task), 1500))
     blocks += _steps(session, mask)
-    blocks += progress(session, mask, family)
+    blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]
-    blocks.append(context(" · ".join(_facts(session, family))))
+    blocks.append(context(" · ".join(_facts(session, subagents))))
     buttons = _buttons(session)
     if buttons:
         blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
@@ -65,7 +65,7 @@ def card(session: Session, mask: Mask, family: Family, waiting: Sequence[Pending
     return Message("card", text, tuple(blocks), urgent=urgent)
 
 
-def _whose(session: Session, family: Family) -> list[Block]:
+def _whose(session: Session, subagents: Subagents) -> list[Block]:
     """Of a sub-agent: who launched it, and where that is. Of a copy: what it was copied from."""
     if session.forked:
         fork = session.forked
@@ -75,8 +75,8 @@ def _whose(session: Session, family: Family) -> list[Block]:
     if session.lineage is None:
         return []
     name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
-    address = family.card(session.lineage.parent)
-    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {linked(parent or 'a session', address)}")]
+    address = subagents.card(session.lineage.parent)
+    return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 
 def _steps(session: Session, mask: Mask) -> list[Block]:
@@ -106,14 +106,14 @@ def _line(call: Call, mask: Mask) -> list[Block]:
     ]
 
 
-def _facts(session: Session, family: Family) -> list[str]:
+def _facts(session: Session, subagents: Subagents) -> list[str]:
     by = person(session.launched_by, session.launched_by_name)
     facts = [] if session.lineage else [f"by {by}"]
     facts.append(moment(session.launched_at, date=True))
     if session.steps:
-        cost = family.cost(session)
+        cost = subagents.cost(session)
         facts.append(f"step {len(session.steps)}")
-        facts.append(count(family.tokens(session), "token"))
+        facts.append(count(subagents.tokens(session), "token"))
         suffix = " with sub-agents" if session.children else ""
         facts.append("cost unknown" if cost is None else f"{money(cost)}{suffix}")
         facts.append(escape(one_line(session.steps[-1].model, 60)))

@@ -19,7 +19,7 @@ AROUND = 40
 MOST_LINES = 400
 
 
-def changed(call: Call, mask: Mask) -> list[Block]:
+def change_blocks(call: Call, mask: Mask) -> list[Block]:
     """Nothing where the call is as the agent proposed it."""
     if call.proposed is None:
         return []
@@ -58,11 +58,11 @@ def _difference(was: list[str], now: list[str]) -> Iterator[str]:
     if start:
         yield from _before(was[:start])
     if max(len(old), len(new)) > MOST_LINES:
-        yield from _replaced(old, new)
+        yield from _replacement_lines(old, new)
         return
     for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
-            yield from _replaced(old[i1:i2], new[j1:j2])
+            yield from _replacement_lines(old[i1:i2], new[j1:j2])
         elif i2 < len(old):
             yield from _before(old[i1:i2])
 
@@ -76,16 +76,16 @@ def _same(one: list[str], other: list[str]) -> int:
 def _before(lines: list[str]) -> Iterator[str]:
     if len(lines) > 1:
         yield f"  … {len(lines) - 1:,} lines as before"
-    yield f"  {_clipped(lines[-1], '')[0]}"
+    yield f"  {_clip(lines[-1], '')[0]}"
 
 
-def _replaced(old: list[str], new: list[str]) -> Iterator[str]:
-    pairs = [_clipped(was, now) for was, now in zip_longest(old, new, fillvalue="")]
+def _replacement_lines(old: list[str], new: list[str]) -> Iterator[str]:
+    pairs = [_clip(was, now) for was, now in zip_longest(old, new, fillvalue="")]
     yield from (f"- {was}" for was, _ in pairs[: len(old)])
     yield from (f"+ {now}" for _, now in pairs[: len(new)])
 
 
-def _clipped(was: str, now: str) -> tuple[str, str]:
+def _clip(was: str, now: str) -> tuple[str, str]:
     """Of two long lines what differs, with a little around it."""
     if max(len(was), len(now)) <= LONG_LINE:
         return was, now

@@ -43,7 +43,7 @@ def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
         return apart(ENDED[session.lifecycle])
     waiting = session.waiting_for
     if waiting is None:
-        return "hourglass_flowing_sand", _doing(session)
+        return "hourglass_flowing_sand", _activity(session)
     mark, words = apart(WAITING[waiting])
     if session.pause:
         detail = one_line(mask(session.pause.detail), limit)
@@ -61,7 +61,7 @@ def apart(line: str) -> tuple[str, str]:
     return mark, words.strip()
 
 
-def _doing(session: Session) -> str:
+def _activity(session: Session) -> str:
     started = session.calls_in("started")
     if started:
         return f"Running {', '.join(dict.fromkeys(one_line(c.call.tool, 40) for c in started))}"

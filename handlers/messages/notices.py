@@ -114,7 +114,7 @@ def _pause_line(halt: PauseRecord) -> str:
     return f"{WAITING[halt.reason]}{by}"
 
 
-def ending(session: Session, mask: Mask) -> Iterator[Message]:
+def end_notices(session: Session, mask: Mask) -> Iterator[Message]:
     """What came of it, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("Finished without output.")]

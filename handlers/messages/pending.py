@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, button, confirm, escape, linked, mrkdwn, plain, shorten
+from handlers.blocks.text import Block, button, confirm, escape, link, mrkdwn, plain, shorten
 from handlers.messages.approval import room, row
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.message import Mask
 from handlers.messages.notices import choices
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
-from handlers.messages.subagents import Family, Member
+from handlers.messages.subagents import Member, Subagents
 from supervisor.core.events import Paused
 from supervisor.core.state import Call, Child, Session
 from supervisor.core.text.visible import one_line
@@ -37,11 +37,11 @@ class PendingItem:
     size: int
 
 
-def pending_items(session: Session, mask: Mask, family: Family) -> list[PendingItem]:
+def pending_items(session: Session, mask: Mask, subagents: Subagents) -> list[PendingItem]:
     """Every approval, question, stop and failure that a person has to decide on."""
-    rows = list(_failures(session, "", mask, family))
-    for member in family.members(session):
-        rows += _of_member(member, mask, family)
+    rows = list(_failures(session, "", mask, subagents))
+    for member in subagents.members(session):
+        rows += _of_member(member, mask, subagents)
     return sorted(rows, key=lambda item: item.since)
 
 
@@ -49,26 +49,26 @@ def in_all(waiting: Sequence[PendingItem]) -> str:
     return "1 decision waits" if len(waiting) == 1 else f"{len(waiting)} decisions wait"
 
 
-def _of_member(member: Member, mask: Mask, family: Family) -> Iterator[PendingItem]:
+def _of_member(member: Member, mask: Mask, subagents: Subagents) -> Iterator[PendingItem]:
     session = member.session
     if session.ended:
         return
     for call in session.calls_in("awaiting"):
-        yield _approval(member, call, mask, family)
+        yield _approval(member, call, mask, subagents)
     for call in session.calls_in("asking"):
-        yield _question(member, call, mask, family)
+        yield _question(member, call, mask, subagents)
     if session.pause and session.pause.reason in STOPPED:
-        yield _stop(member, session.pause, mask, family)
-    yield from _failures(session, member.path, mask, family)
+        yield _stop(member, session.pause, mask, subagents)
+    yield from _failures(session, member.path, mask, subagents)
 
 
-def _who(path: str, session_id: str, family: Family) -> str:
-    return f"*{linked(one_line(path, 90), family.card(session_id))}*"
+def _who(path: str, session_id: str, subagents: Subagents) -> str:
+    return f"*{link(one_line(path, 90), subagents.card(session_id))}*"
 
 
-def _approval(member: Member, call: Call, mask: Mask, family: Family) -> PendingItem:
+def _approval(member: Member, call: Call, mask: Mask, subagents: Subagents) -> PendingItem:
     session, tool = member.session, one_line(call.call.tool, 80)
-    title = f":raised_hand: {_who(member.path, session.id, family)} wants to run *{escape(tool)}*"
+    title = f":raised_hand: {_who(member.path, session.id, subagents)} wants to run *{escape(tool)}*"
     brief = f"{member.path}: {tool} {one_line(mask(full_text(call)), 60)}"
     blocks = row(session, call, mask, title)
     return PendingItem(
@@ -76,11 +76,11 @@ def _approval(member: Member, call: Call, mask: Mask, family: Family) -> Pending
     )
 
 
-def _question(member: Member, call: Call, mask: Mask, family: Family) -> PendingItem:
+def _question(member: Member, call: Call, mask: Mask, subagents: Subagents) -> PendingItem:
     session = member.session
     words = shorten(mask(call.question), WORDS_SHOWN)
     blocks = [
-        mrkdwn(f":speech_balloon: {_who(member.path, session.id, family)} asks"),
+        mrkdwn(f":speech_balloon: {_who(member.path, session.id, subagents)} asks"),
         plain(words),
         choices(session, call, mask),
     ]
@@ -89,9 +89,9 @@ def _question(member: Member, call: Call, mask: Mask, family: Family) -> Pending
     return PendingItem(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
 
 
-def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> PendingItem:
+def _stop(member: Member, pause: Paused, mask: Mask, subagents: Subagents) -> PendingItem:
     session, (mark, words) = member.session, apart(WAITING[pause.reason])
-    title = f":{mark}: {_who(member.path, session.id, family)} {words[:1].lower()}{words[1:]}"
+    title = f":{mark}: {_who(member.path, session.id, subagents)} {words[:1].lower()}{words[1:]}"
     why = shorten(mask(pause.detail), WORDS_SHOWN)
     actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
     # What it has used says more than that it is used up.
@@ -100,12 +100,12 @@ def _stop(member: Member, pause: Paused, mask: Mask, family: Family) -> PendingI
     return PendingItem(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
 
 
-def _failures(parent: Session, above: str, mask: Mask, family: Family) -> Iterator[PendingItem]:
+def _failures(parent: Session, above: str, mask: Mask, subagents: Subagents) -> Iterator[PendingItem]:
     for child in failures(parent):
         path = f"{above} › {child.name}" if above else child.name
         words = shorten(mask(child.result), WORDS_SHOWN) or "No output."
         blocks = [
-            mrkdwn(f":x: {_who(path, child.id, family)} {child.state}. What next?"),
+            mrkdwn(f":x: {_who(path, child.id, subagents)} {child.state}. What next?"),
             plain(words),
             _ways_on(parent, child),
         ]

@@ -10,7 +10,7 @@ from itertools import groupby
 from handlers.blocks.text import Block
 from handlers.messages.headline import failures, state
 from handlers.messages.message import Mask
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
 from supervisor.core.state import Call, Child, Session
 from supervisor.core.text.format import span
@@ -52,22 +52,22 @@ class _Line:
     rank: int
 
 
-def progress(session: Session, mask: Mask, family: Family) -> list[Block]:
+def progress(session: Session, mask: Mask, subagents: Subagents) -> list[Block]:
     """A heading with how many are done, and a list; what does not fit is counted."""
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
-    shown, left = _fitting(list(_lines(session, mask, family, 0)))
+    shown, left = _fit(list(_lines(session, mask, subagents, 0)))
     elements: list[Block] = [_heading(stands)]
     for depth, group in groupby(shown, key=lambda line: line.depth):
         items = [_item(line) for line in group]
         elements.append({"type": "rich_text_list", "style": "bullet", "indent": depth, "elements": items})
     if left:
-        elements.append(_section(_text(_counted(left), italic=True)))
+        elements.append(_section(_text(_count_left(left), italic=True)))
     return [{"type": "rich_text", "elements": elements}]
 
 
-def _counted(left: Collection[_Line]) -> str:
+def _count_left(left: Collection[_Line]) -> str:
     kinds = Counter(line.stand.kind for line in left)
     if len(kinds) == 1:
         return f"{len(left)} more {next(iter(kinds))}"
@@ -88,24 +88,24 @@ def _heading(stands: Collection[SubtaskStatus]) -> Block:
     return _section(_text("Sub-agents", bold=True), _text(", ".join(words)))
 
 
-def _lines(session: Session, mask: Mask, family: Family, depth: int) -> Iterator[_Line]:
+def _lines(session: Session, mask: Mask, subagents: Subagents, depth: int) -> Iterator[_Line]:
     """Each subtask before those of its own sub-agents, and as urgent as the most urgent of these."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
         done = {standing.subtask.id for standing in stands if standing.state == "completed"}
         for standing in stands:
             child = standing.child
-            found = family.below.get(child.id) if child else None
+            found = subagents.below.get(child.id) if child else None
             stand = _stand(session, standing, found, done, mask)
             line = _Line(
                 depth=depth,
                 name=one_line(standing.subtask.id, 40) or "–",
                 persona=one_line(standing.subtask.persona, 40),
-                card=family.card(child.id) if child else "",
+                card=subagents.card(child.id) if child else "",
                 stand=stand,
                 rank=stand.rank,
             )
-            below = list(_lines(found, mask, family, depth + 1)) if found and depth < DEEPEST_SHOWN else []
+            below = list(_lines(found, mask, subagents, depth + 1)) if found and depth < DEEPEST_SHOWN else []
             yield replace(line, rank=min(part.rank for part in (line, *below)))
             yield from below
 
@@ -157,7 +157,7 @@ def _took(child: Child) -> str:
     return span((child.finished_at or child.at) - child.at)
 
 
-def _fitting(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+def _fit(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
     """Those that are shown, in their order, and those that are counted."""
     places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
     shown = set(places[:LINES_SHOWN])

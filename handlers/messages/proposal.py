@@ -29,7 +29,7 @@ def full_text(call: Call) -> str:
         return argument_text(call.call.arguments)
     # The indent keeps a task from looking like a further one.
     parts = [
-        f"{number}. {_head(subtask)}\n{_indented(subtask.task)}"
+        f"{number}. {_head(subtask)}\n{_indent(subtask.task)}"
         for number, subtask in enumerate(plan.subtasks, 1)
     ]
     return "\n\n".join([*parts, _policy(plan)])
@@ -42,7 +42,7 @@ def parts(call: Call) -> dict[str, str]:
     if plan is None:
         named = arguments if isinstance(arguments, dict) else {"": arguments}
         return {name: _part(name, value) for name, value in named.items()}
-    tasks = {s.id: f"{_head(s)}:\n{_indented(s.task)}" for s in plan.subtasks}
+    tasks = {s.id: f"{_head(s)}:\n{_indent(s.task)}" for s in plan.subtasks}
     return {**tasks, " on_failure": _policy(plan)}
 
 
@@ -59,7 +59,7 @@ def as_proposed(call: Call) -> Call:
     return call.model_copy(update={"call": call.proposed or call.call, "proposed": None})
 
 
-def proposed(call: Call, mask: Mask) -> tuple[list[Block], int]:
+def proposal(call: Call, mask: Mask) -> tuple[list[Block], int]:
     """As much as an approval message shows, and how many characters more there are."""
     plan = _plan(call)
     if plan is None:
@@ -100,7 +100,7 @@ def _head(subtask: Subtask) -> str:
     return f"{subtask.id} ({subtask.persona}){after}"
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in call_text(text).split("\n"))
 
 

@@ -48,7 +48,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
     return {"type": "actions", "block_id": f"timer:{session.id}:{timer.id}", "elements": elements}
 
 
-def snoozed(session: Session, request_id: str) -> list[Block]:
+def snooze_notes(session: Session, request_id: str) -> list[Block]:
     """Who put an approval off, and until when."""
     for timer in session.timers:
         if timer.about == request_id and timer.state == "set":

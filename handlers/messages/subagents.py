@@ -20,7 +20,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Family:
+class Subagents:
     """`below` are the sessions of sub-agents by id; `cards` are addresses of cards by session."""
 
     below: Mapping[str, Session] = field(default_factory=dict)

@@ -6,28 +6,28 @@ from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Mask, Message
-from handlers.messages.notices import cut_off, ending, pauses, questions
+from handlers.messages.notices import cut_off, end_notices, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from supervisor.core.state import Session
 
 
-def thread(session: Session, mask: Mask = str, family: Family | None = None) -> list[Message]:
+def thread(session: Session, mask: Mask = str, subagents: Subagents | None = None) -> list[Message]:
     """The projection of a session: a pure function of its state and of that of its sub-agents."""
-    family = family or Family()
+    subagents = subagents or Subagents()
     # What a sub-agent of its own asks is for the board of its root.
-    waiting = [] if session.lineage else pending_items(session, mask, family)
+    waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
     return [
-        card(session, mask, family, waiting),
+        card(session, mask, subagents, waiting),
         *approvals(new, mask),
-        *board(new, waiting, family),
+        *board(new, waiting, subagents),
         *questions(new, mask),
         *cut_off(new, mask),
         *pauses(new, mask),
         *reminders(session, mask),
-        *ending(session, mask),
+        *end_notices(session, mask),
     ]
 
 

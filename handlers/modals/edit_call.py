@@ -125,7 +125,7 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Mask) -> Ed
     given = given if isinstance(given, dict) else {}
     plan = _plan(call, roster, mask)
     found = [
-        a for a in arguments(_narrowed(call, schema, roster), given) if not (plan and a.name == "subtasks")
+        a for a in arguments(_narrow(call, schema, roster), given) if not (plan and a.name == "subtasks")
     ]
     fields = [make_field(f"arg:{n}", a, given.get(a.name, ABSENT), mask) for n, a in enumerate(found)]
     room, size = MOST_BLOCKS, MOST_BYTES
@@ -164,7 +164,7 @@ def _plan(call: Call, roster: Sequence[str], mask: Mask) -> PlanFields | None:
         return None
 
 
-def _narrowed(call: Call, schema: Json, roster: Sequence[str]) -> Json:
+def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
     """Whom a session may launch is known here and not in the schema of the tool."""
     given = call.call.arguments
     if call.call.tool != LAUNCH or not isinstance(given, dict):
@@ -179,10 +179,10 @@ def _as_it_is(field: Field) -> list[Block]:
     """An argument that cannot be changed here, and how it begins."""
     name = escape(one_line(field.mask(field.argument.name), 80)) or "–"
     text = field.mask(call_text(field.shown) if field.kind == "text" else visible(field.shown))
-    return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_beginning(text))]
+    return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_preview(text))]
 
 
-def _beginning(text: str) -> str:
+def _preview(text: str) -> str:
     return text if len(text) <= PREVIEW else f"{text[:PREVIEW]} … {len(text) - PREVIEW:,} more characters"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from handlers.blocks.inputs import MOST_CHARACTERS, why_kept, words
+from handlers.blocks.inputs import MOST_CHARACTERS, plain_text, why_kept
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.messages.message import Mask
 from supervisor.core.delegation import Plan, Subtask
@@ -61,9 +61,9 @@ class PlanFields:
         return {
             "type": "input",
             "block_id": f"task:{n}",
-            "label": words(title),
+            "label": plain_text(title),
             "optional": True,
-            "hint": words("Left empty, it is taken out of the plan."),
+            "hint": plain_text("Left empty, it is taken out of the plan."),
             "element": {
                 "type": "plain_text_input",
                 "action_id": "value",
@@ -75,7 +75,7 @@ class PlanFields:
 
     def _persona(self, n: int, subtask: Subtask) -> Block:
         names = list(dict.fromkeys([subtask.persona, *self.roster]))[:100]
-        options = [{"text": words(name), "value": name} for name in sorted(names)]
+        options = [{"text": plain_text(name), "value": name} for name in sorted(names)]
         now = next(option for option in options if option["value"] == subtask.persona)
         element = {
             "type": "static_select",
@@ -83,25 +83,32 @@ class PlanFields:
             "options": options,
             "initial_option": now,
         }
-        return {"type": "input", "block_id": f"who:{n}", "label": words("Who does it"), "element": element}
+        return {
+            "type": "input",
+            "block_id": f"who:{n}",
+            "label": plain_text("Who does it"),
+            "element": element,
+        }
 
     def _after(self, n: int, subtask: Subtask) -> Block:
         others = [other.id for other in self.plan.subtasks if other.id != subtask.id]
-        options = [{"text": words(name), "value": name} for name in others]
+        options = [{"text": plain_text(name), "value": name} for name in others]
         element: Block = {"type": "multi_static_select", "action_id": "value", "options": options}
         if subtask.depends_on:
             element["initial_options"] = [o for o in options if o["value"] in subtask.depends_on]
         return {
             "type": "input",
             "block_id": f"after:{n}",
-            "label": words("Begins after"),
+            "label": plain_text("Begins after"),
             "optional": True,
             "element": element,
         }
 
     def read(self, state: State, wrong: dict[str, str]) -> list[dict[str, Any]]:
         """The subtasks as they were left; what is wrong is added to `wrong`, by block."""
-        kept = [(n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._removed(n, state)]
+        kept = [
+            (n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._is_removed(n, state)
+        ]
         ids = {subtask.id for _, subtask in kept}
         if not kept:
             wrong["task:0"] = "A plan needs at least one subtask; to stop it, deny the call."
@@ -109,10 +116,10 @@ class PlanFields:
         for (n, _), subtask in zip(kept, found, strict=True):
             gone = [name for name in subtask["depends_on"] if name not in ids]
             if gone:
-                self._missing(n, subtask["id"], gone[0], wrong)
+                self._report_missing(n, subtask["id"], gone[0], wrong)
         return found
 
-    def _removed(self, n: int, state: State) -> bool:
+    def _is_removed(self, n: int, state: State) -> bool:
         return f"task:{n}" in state and not _text(state[f"task:{n}"]).strip()
 
     def _subtask(self, n: int, subtask: Subtask, state: State) -> dict[str, Any]:
@@ -127,7 +134,7 @@ class PlanFields:
             now["depends_on"] = list(subtask.depends_on) if same else after
         return now
 
-    def _missing(self, n: int, name: str, gone: str, wrong: dict[str, str]) -> None:
+    def _report_missing(self, n: int, name: str, gone: str, wrong: dict[str, str]) -> None:
         """Said where it can be mended: at what waits, or, where that is not shown, at what was taken out."""
         if n < len(self.rows):
             wrong[f"after:{n}"] = f"{gone} is taken out of the plan, so nothing can begin after it."

@@ -25,9 +25,9 @@ from handlers.projection.slack_client import (
     SlackRejected,
     SlackSender,
 )
-from handlers.projection.subagents import Subagents
+from handlers.projection.subagents import SubagentReader
 from storage.projections import ProjectionStore
-from storage.queue import Started
+from storage.queue import StartedJob
 from supervisor.core.errors import SessionNotFound
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
@@ -47,14 +47,14 @@ class Projector:
         sender: SlackSender,
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
-        subagents: Subagents,
+        subagents: SubagentReader,
         uploads: LogUploads,
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
         self._clock, self._mask, self._subagents = clock, mask, subagents
         self._uploads = uploads
 
-    async def project(self, started: Started, signals: Signals) -> Done | Later:
+    async def project(self, started: StartedJob, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
         session_id = started.lease.session_id
         try:
@@ -93,7 +93,7 @@ class Projector:
                 place = Place(row.channel, place.user, row.thread_ts or row.ts)
                 # An earlier worker may have died before it told them.
                 if retried or row.ts != before:
-                    await self._subagents.card_moved(session)
+                    await self._subagents.enqueue_relatives(session)
         await self._retire(session, rows, {m.key for m in messages})
         due = due or await self._uploads.share(session, place, rows.get(KEY))
         return Later(due) if due else Done()

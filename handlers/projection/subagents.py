@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from handlers.messages.subagents import Family, relatives
+from handlers.messages.subagents import Subagents, relatives
 from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
 from storage.projections import ProjectionStore
@@ -17,7 +17,7 @@ from supervisor.repository import Sessions
 _log = logging.getLogger("flagman.projector")
 
 
-class Subagents:
+class SubagentReader:
     """Reads sub-agents from their logs; `enqueue` puts a session into the outbox queue."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Subagents:
     ) -> None:
         self._sessions, self._rows, self._permalinks, self._enqueue = sessions, rows, permalinks, enqueue
 
-    async def of(self, session: Session) -> Family:
+    async def of(self, session: Session) -> Subagents:
         """All sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
 
         An append tells the root and the parent of its session, and none in between.
@@ -37,19 +37,19 @@ class Subagents:
         generation = [session]
         below: dict[str, Session] = {}
         while generation:
-            generation = await self._loaded(child.id for one in generation for child in one.children)
+            generation = await self._load_all(child.id for one in generation for child in one.children)
             below |= {found.id: found for found in generation}
             if session.lineage is not None:
                 break
         known = [session.lineage.parent] if session.lineage else []
-        return Family(below, await self._cards([*known, *below]))
+        return Subagents(below, await self._cards([*known, *below]))
 
-    async def card_moved(self, session: Session) -> None:
+    async def enqueue_relatives(self, session: Session) -> None:
         """Queue the sessions whose messages link to the card of this one."""
         for session_id in relatives(session):
             await self._enqueue(session_id)
 
-    async def _loaded(self, ids: Iterable[str]) -> list[Session]:
+    async def _load_all(self, ids: Iterable[str]) -> list[Session]:
         found = await asyncio.gather(*map(self._load, ids))
         return [session for session in found if session]
 

@@ -21,7 +21,7 @@ _log = logging.getLogger("flagman.contract")
 Waiting = defaultdict[str, set[asyncio.Event]]
 
 
-class Followed:
+class Subscription:
     """The sessions of one follower: `changed` is set whenever one of it may have changed; clear it before you look."""
 
     def __init__(self, followers: Waiting) -> None:
@@ -53,16 +53,16 @@ class Followers:
         self.closing = False
 
     @contextmanager
-    def following(self, session_id: str) -> Iterator[Followed]:
+    def follow(self, session_id: str) -> Iterator[Subscription]:
         """Follow this session, and what is added."""
-        followed = Followed(self._followers)
-        followed.add([session_id])
+        subscription = Subscription(self._followers)
+        subscription.add([session_id])
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen())
         try:
-            yield followed
+            yield subscription
         finally:
-            followed.leave()
+            subscription.leave()
             if not self._followers and self._listening:
                 self._listening.cancel()
                 self._listening = None
@@ -76,11 +76,11 @@ class Followers:
         self.closing = True
         self._tell_all()
 
-    async def pause(self, followed: Followed, seconds: float | None = None) -> None:
+    async def pause(self, subscription: Subscription, seconds: float | None = None) -> None:
         """Until one of them changes, at most `seconds`."""
         try:
             async with asyncio.timeout(max(0.0, min(seconds or LOOK_AGAIN_SECONDS, LOOK_AGAIN_SECONDS))):
-                await followed.changed.wait()
+                await subscription.changed.wait()
         except TimeoutError:
             pass
 

@@ -14,7 +14,7 @@ from supervisor.resume_tokens import ResumeTokens
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
-from supervisor.session_log.restore import Restoring
+from supervisor.session_log.restore import Restorer
 from supervisor.signals import SignalRouter
 
 
@@ -29,7 +29,7 @@ class ServiceParts:
     artifacts: Artifacts
     documents: Documents
     tokens: ResumeTokens
-    restoring: Restoring
+    restorer: Restorer
     followers: Followers
     channels: Channels
     clock: Callable[[], datetime]

@@ -56,13 +56,13 @@ class RequestModel(BaseModel):
     @classmethod
     def of(cls, **fields: Any) -> Self:
         """The request with these fields. Raises InvalidInput, which names what is wrong."""
-        return validated(cls, fields)
+        return validate(cls, fields)
 
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], value: Any, what: str = "the request") -> Model:
+def validate(model: type[Model], value: Any, what: str = "the request") -> Model:
     """The value, typed; `what` names it as a whole. Raises InvalidInput, which names what is wrong."""
     try:
         return model.model_validate(value)

@@ -50,7 +50,7 @@ from supervisor.core.delegation import Plan
 from supervisor.core.events import Actor, decode
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
-from supervisor.core.subagents import Until, needs_of, reached
+from supervisor.core.subagents import Until, is_reached, needs_of
 from supervisor.core.times import parse_due
 
 EVENTS_AT_ONCE = 100
@@ -105,7 +105,7 @@ class SessionService:
 
     async def restore(self, document: bytes) -> SessionView:
         """A session brought back from its SESSION_LOG."""
-        return await self.view(await self._parts.restoring.restore(document, self.actor))
+        return await self.view(await self._parts.restorer.restore(document, self.actor))
 
     # Reading
 
@@ -153,7 +153,7 @@ class SessionService:
         """
         loop, followers = asyncio.get_running_loop(), self._parts.followers
         end = loop.time() + patience.total_seconds()
-        with followers.following(session_id) as followed:
+        with followers.follow(session_id) as followed:
             while True:
                 followed.changed.clear()
                 session = await self._supervisor.get(session_id)
@@ -161,7 +161,7 @@ class SessionService:
                 so_far = (
                     session.version > version
                     if until == "changed"
-                    else reached(session, needs_of(session, subagents), until)
+                    else is_reached(session, needs_of(session, subagents), until)
                 )
                 left = end - loop.time()
                 if so_far or left <= 0 or followers.closing:
@@ -186,7 +186,7 @@ class SessionService:
         None stands for `heartbeat` seconds without an event; without `heartbeat` there is none.
         """
         loop, followers = asyncio.get_running_loop(), self._parts.followers
-        with followers.following(session_id) as followed:
+        with followers.follow(session_id) as followed:
             heard = loop.time()
             while not followers.closing:
                 followed.changed.clear()
@@ -231,13 +231,13 @@ class SessionService:
         session = await self._supervisor.pause(
             session_id, self.actor, conditions=[*written, *conditions], detail=request.reason
         )
-        return self._paused(session)
+        return self._pause_result(session)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the pause that a session is in."""
-        return self._paused(await self._supervisor.get(session_id))
+        return self._pause_result(await self._supervisor.get(session_id))
 
-    def _paused(self, session: Session) -> PauseResult:
+    def _pause_result(self, session: Session) -> PauseResult:
         token, expires_at = self._parts.tokens.give(session)
         return PauseResult(
             status="paused",

@@ -117,10 +117,10 @@ def subtask_statuses(session: Session, call: Call) -> tuple[SubtaskStatus, ...]:
     children = {child.name: child for child in session.children if child.call_id == call.call_id}
     skips = {skip.name: skip.reason for skip in session.skips if skip.call_id == call.call_id}
     done = {name for name, child in children.items() if child.state == "completed"}
-    return tuple(_standing(subtask, children, skips, done) for subtask in plan_of(call).subtasks)
+    return tuple(_status_of(subtask, children, skips, done) for subtask in plan_of(call).subtasks)
 
 
-def _standing(
+def _status_of(
     subtask: Subtask, children: dict[str, Child], skips: dict[str, str], done: Collection[str]
 ) -> SubtaskStatus:
     child = children.get(subtask.id)

@@ -26,13 +26,17 @@ def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
 
 def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
     """The turns up to now, with the first `context_seen` items of the inbox at the end."""
-    return (*opening(session), *steps_told(session, summed_up(session)), *inbox_told(session, context_seen))
+    return (
+        *opening_turns(session),
+        *steps_told(session, summed_up(session)),
+        *inbox_told(session, context_seen),
+    )
 
 
 def to_sum_up(session: Session, through_step: int) -> tuple[Turn, ...]:
     """The turns up to a step, and the request to sum them up."""
     told = steps_told(session, summed_up(session), through_step)
-    return (*opening(session), *told, UserTurn(text=SUM_UP))
+    return (*opening_turns(session), *told, UserTurn(text=SUM_UP))
 
 
 def summed_up(session: Session) -> int:
@@ -40,7 +44,7 @@ def summed_up(session: Session) -> int:
     return session.compactions[-1].through_step if session.compactions else 0
 
 
-def opening(session: Session) -> list[Turn]:
+def opening_turns(session: Session) -> list[Turn]:
     """The task, and the summary of the steps that it stands for."""
     turns: list[Turn] = [UserTurn(text=session.task)]
     if session.compactions:

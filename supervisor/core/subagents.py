@@ -140,7 +140,7 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
             yield from _needs(at_work[child.id], at_work, (*path, child.name))
 
 
-def reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
+def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
     """Whether a session is so far: ended; or needs a person; or is `paused`, other than for its sub-agents."""
     if session.ended or until == "ended":
         return session.ended

@@ -69,7 +69,7 @@ def record_reply(
     `roster` names the personas that may be launched.
     """
     calls = tuple(
-        _judged(proposed, f"{step}.{position}", position, persona, tools, roster)
+        _judge(proposed, f"{step}.{position}", position, persona, tools, roster)
         for position, proposed in enumerate(reply.calls, start=1)
     )
     return ModelResponded(
@@ -96,7 +96,7 @@ def edit_call(
 ) -> ToolCall:
     """The call with other arguments, judged anew and always under approval. Raises InvalidInput with the reason."""
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
-    new = _judged(proposed, call.call_id, 1, persona, tools, roster)
+    new = _judge(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":
         raise InvalidInput(new.reason)
     # Only now it is known to be JSON.
@@ -110,7 +110,7 @@ def edit_call(
     return new
 
 
-def _judged(
+def _judge(
     proposed: ProposedCall,
     call_id: str,
     position: int,
@@ -119,26 +119,26 @@ def _judged(
     roster: Collection[str],
 ) -> ToolCall:
     try:
-        proposed = _cleaned(proposed)
+        proposed = _clean(proposed)
     except InvalidInput as error:
         unreadable = proposed.model_copy(update={"arguments": ""})
-        return _refused(_cleaned(unreadable), call_id, f"The arguments cannot be kept. {error}")
+        return _refuse(_clean(unreadable), call_id, f"The arguments cannot be kept. {error}")
     tool = tools.get(proposed.tool)
     if tool is None:
-        return _refused(proposed, call_id, f"There is no such tool. You have: {', '.join(tools) or 'none'}.")
+        return _refuse(proposed, call_id, f"There is no such tool. You have: {', '.join(tools) or 'none'}.")
     if position > MAX_CALLS:
-        return _refused(proposed, call_id, f"At most {MAX_CALLS} calls in one turn; call it again next turn.")
+        return _refuse(proposed, call_id, f"At most {MAX_CALLS} calls in one turn; call it again next turn.")
     try:
         arguments = tool.validate(proposed.arguments)
     except InvalidArguments as error:
-        return _refused(proposed, call_id, str(error))
+        return _refuse(proposed, call_id, str(error))
     if tool.name in DELEGATING and (wrong := problem(tool.name, arguments, roster)):
-        return _refused(proposed, call_id, wrong)
+        return _refuse(proposed, call_id, wrong)
     # Stopping needs no approval.
     given_up = PolicyDecision(mode="allow") if tool.name == GIVE_UP else None
     decision = given_up or evaluate(persona, tool.name, arguments, changes=tool.changes)
     if decision.mode == "deny":
-        return _refused(proposed, call_id, f"Policy forbids this call. {decision.reason}".strip())
+        return _refuse(proposed, call_id, f"Policy forbids this call. {decision.reason}".strip())
     return ToolCall(
         call_id=call_id,
         ref=proposed.call_id,
@@ -153,7 +153,7 @@ def _judged(
     )
 
 
-def _cleaned(proposed: ProposedCall) -> ProposedCall:
+def _clean(proposed: ProposedCall) -> ProposedCall:
     return proposed.model_copy(
         update={
             "call_id": clean_text(proposed.call_id),
@@ -163,7 +163,7 @@ def _cleaned(proposed: ProposedCall) -> ProposedCall:
     )
 
 
-def _refused(proposed: ProposedCall, call_id: str, reason: str) -> ToolCall:
+def _refuse(proposed: ProposedCall, call_id: str, reason: str) -> ToolCall:
     return ToolCall(
         call_id=call_id,
         ref=proposed.call_id,

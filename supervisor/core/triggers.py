@@ -59,7 +59,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
 }
 
 
-def matching(session: Session, signal: Signal) -> Condition | None:
+def matching_condition(session: Session, signal: Signal) -> Condition | None:
     """The first condition of the session that the signal makes true; None where it waits for something else."""
     if signal.delivery and any(halt.delivery == signal.delivery for halt in session.halts):
         return None

@@ -61,10 +61,10 @@ def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
                 retryable=True,
                 retry_after=error.retry_after,
             )
-    return _rejected(error, model)
+    return _rejection(error, model)
 
 
-def _rejected(error: ai.ModelAPIError, model: str) -> GatewayError:
+def _rejection(error: ai.ModelAPIError, model: str) -> GatewayError:
     match error:
         case ai.ModelAuthenticationError():
             # The provider's own words may quote the key, so they are left out.

@@ -96,14 +96,14 @@ def _result(call: ProposedCall, turn: ToolTurn | None) -> ai.ToolReturnPart:
 
 
 def _response(turn: ModelTurn) -> list[ai.ModelMessage]:
-    if turn.native is not None and (restored := _restored(turn.native)):
+    if turn.native is not None and (restored := _restore(turn.native)):
         return restored
     parts: list[ai.ModelResponsePart] = [ai.TextPart(turn.text)] if turn.text else []
     parts += [ai.ToolCallPart(call.tool, call.arguments, call.call_id) for call in turn.calls]
     return [ai.ModelResponse(parts=parts)] if parts else []
 
 
-def _restored(native: str) -> list[ai.ModelMessage]:
+def _restore(native: str) -> list[ai.ModelMessage]:
     try:
         return ai.ModelMessagesTypeAdapter.validate_json(native)
     except ValidationError:

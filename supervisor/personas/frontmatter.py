@@ -31,7 +31,7 @@ class FrontMatter:
         if end is None:
             raise _problem("the front matter that begins here has no closing line `---`", 0)
         # An empty line in place of the fence keeps the line numbers those of the file.
-        node, values = _parsed("\n".join(["", *lines[1:end]]))
+        node, values = _parse("\n".join(["", *lines[1:end]]))
         named = {str(key): value for key, value in values.items()}
         if "instructions" in named:
             line = _child(node, "instructions")
@@ -54,7 +54,7 @@ class FrontMatter:
         return line + 1
 
 
-def _parsed(text: str) -> tuple[MappingNode, dict[Any, Any]]:
+def _parse(text: str) -> tuple[MappingNode, dict[Any, Any]]:
     try:
         loader = yaml.SafeLoader(text)
     except yaml.reader.ReaderError as error:

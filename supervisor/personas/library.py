@@ -35,7 +35,7 @@ class PersonaLibrary:
         """Those that it may launch."""
         return [other for other in self.all() if may_launch(persona, other.name)]
 
-    async def pinned(self, session: Session) -> Persona:
+    async def load_pinned(self, session: Session) -> Persona:
         """The version the session was launched with. Raises LogUnreadable if the store lost it."""
         digest = session.persona_digest
         if digest not in self._pinned:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from storage.queue import Started
+from storage.queue import StartedJob
 from supervisor.core.conditions import parse_condition
 from supervisor.core.control import (
     CallModel,
@@ -37,7 +37,7 @@ from supervisor.core.events import (
     WaitEnded,
 )
 from supervisor.core.state import Call, Session
-from supervisor.core.triggers import Signal, matching, reason_for, resumption
+from supervisor.core.triggers import Signal, matching_condition, reason_for, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
@@ -72,7 +72,7 @@ class Runner:
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
 
-    async def advance(self, started: Started, signals: Signals) -> Done | Later:
+    async def advance(self, started: StartedJob, signals: Signals) -> Done | Later:
         """Advance one session until nothing goes on by itself. The handler of the ready queue."""
         session_id = started.lease.session_id
         session = await self.sessions.absorb(session_id, started.log)
@@ -82,11 +82,11 @@ class Runner:
 class _Advance:
     """One job."""
 
-    def __init__(self, runner: Runner, started: Started, signals: Signals, session: Session) -> None:
+    def __init__(self, runner: Runner, started: StartedJob, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
-        self._ledger = UnitOfWork(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._unit = UnitOfWork(runner.sessions, runner.clock, signals.stopping, started.lease, session)
         self._model = ModelStep(
-            self._ledger,
+            self._unit,
             signals,
             self._refresh,
             runner.gateway,
@@ -103,7 +103,7 @@ class _Advance:
 
     @property
     def _session(self) -> Session:
-        return self._ledger.session
+        return self._unit.session
 
     async def run(self) -> Done | Later:
         try:
@@ -118,16 +118,16 @@ class _Advance:
 
     async def _turn(self) -> Done | Later | None:
         """One pass: what is next, done. None to go round again."""
-        if self._ledger.lost:
+        if self._unit.lost:
             return await self._late()
         await self._look_at_children()
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
-                self._ledger.add(Completed(**self._ledger.now(), summary=summary))
+                self._unit.add(Completed(**self._unit.now(), summary=summary))
             case Fail(error=error):
-                self._ledger.add(Failed(**self._ledger.now(), error=error))
+                self._unit.add(Failed(**self._unit.now(), error=error))
             case Pause(reason=reason, detail=detail):
-                self._ledger.add(Paused(**self._ledger.now(), reason=reason, detail=detail))
+                self._unit.add(Paused(**self._unit.now(), reason=reason, detail=detail))
             case CallModel(context_seen=seen):
                 return await self._model.step(seen)
             case RunTools() as action:
@@ -149,27 +149,27 @@ class _Advance:
             return None
         if self._session.pause and not self._session.running_children and self._children_awaited():
             return None
-        if not self._ledger.pending:
+        if not self._unit.pending:
             # What it waits for may have come before it did.
             if self._session.waits and await self._runner.deliveries.catch_up(self._session):
                 await self._refresh()
                 return None
             return Done()
-        released = await self._ledger.commit(release=not self._session.waits)
+        released = await self._unit.commit(release=not self._session.waits)
         return Done(released=True) if released else None
 
     def _children_awaited(self) -> bool:
         """A pause until `children` ends with the last of them."""
-        condition = matching(self._session, Signal("children"))
+        condition = matching_condition(self._session, Signal("children"))
         if condition is not None:
-            ended = Resumed(**self._ledger.now(), trigger="children", condition=str(condition))
+            ended = Resumed(**self._unit.now(), trigger="children", condition=str(condition))
             for event in resumption(self._session, ended):
-                self._ledger.add(event)
+                self._unit.add(event)
         return condition is not None
 
     async def _late(self) -> Done | None:
         """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
-        if await self._ledger.commit() is None:
+        if await self._unit.commit() is None:
             return None
         if not self._running:
             return Done()
@@ -179,53 +179,53 @@ class _Advance:
     def _sleep(self, call: Call) -> None:
         """The agent's own `wait_for`: its condition was validated when it was proposed."""
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-        self._ledger.add(WaitBegun(**self._ledger.now(), call_id=call.call_id))
+        self._unit.add(WaitBegun(**self._unit.now(), call_id=call.call_id))
         try:
             condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
         except InvalidCondition as error:
             # A moment that has passed since, such as one that waited for an approval.
-            self._ledger.add(WaitEnded(**self._ledger.now(), call_id=call.call_id, content=str(error)))
+            self._unit.add(WaitEnded(**self._unit.now(), call_id=call.call_id, content=str(error)))
             return
         event = Paused(
-            **self._ledger.now(),
+            **self._unit.now(),
             reason=reason_for([condition]),
             detail=str(arguments.get("reason") or ""),
             conditions=(condition,),
         )
-        self._ledger.add(event)
+        self._unit.add(event)
 
     async def _look_at_children(self) -> None:
         """Sub-agents that ended since; each that ends puts this session into the queue, or marks its job."""
-        if self._looked_at != self._ledger.stored_version:
-            self._looked_at = self._ledger.stored_version
-            await self._runner.coordinator.collect(self._ledger)
+        if self._looked_at != self._unit.stored_version:
+            self._looked_at = self._unit.stored_version
+            await self._runner.coordinator.collect(self._unit)
 
     async def _delegate(self, action: Delegate) -> None:
         if action.stops:
             # What was decided comes first; the sub-agents are stopped because of it.
-            if await self._ledger.commit() is not None:
+            if await self._unit.commit() is not None:
                 await self._runner.coordinator.stop(self._session, action.stops)
                 self._looked_at = -1
             return
-        persona = await self._runner.personas.pinned(self._session)
-        self._runner.coordinator.go_on(self._ledger, action, persona)
+        persona = await self._runner.personas.load_pinned(self._session)
+        self._runner.coordinator.go_on(self._unit, action, persona)
 
     async def _refresh(self) -> None:
         """Read what others appended."""
         self._signals.changed.clear()
         self._looked_at = -1
-        await self._ledger.refresh()
+        await self._unit.refresh()
 
     async def _tools(self, action: RunTools) -> Later | None:
         orphans = [c for c in action.started if c.call_id not in self._running]
         if any((c.call_id, c.attempt) not in self._inherited for c in orphans):
             # Started since, and not here: another worker took over and is at it.
-            await self._ledger.on_lease_lost()
+            await self._unit.on_lease_lost()
             return None
         if action.ask:
             ids = tuple(c.call_id for c in action.ask)
             request_id = f"r{self._session.version}"
-            self._ledger.add(ApprovalRequested(**self._ledger.now(), request_id=request_id, call_ids=ids))
+            self._unit.add(ApprovalRequested(**self._unit.now(), request_id=request_id, call_ids=ids))
         for call in action.questions:
             self._ask_person(call)
         if not await self._recover(orphans):
@@ -238,7 +238,7 @@ class _Advance:
             begin = []
         for call in begin:
             self._start(call)
-        if await self._ledger.commit() is None:
+        if await self._unit.commit() is None:
             return None
         for call in begin:
             self._run(self._session.call(call.call_id))
@@ -247,22 +247,22 @@ class _Advance:
     def _ask_person(self, call: Call) -> None:
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
         event = QuestionAsked(
-            **self._ledger.now(),
+            **self._unit.now(),
             call_id=call.call_id,
             question=str(arguments.get("question", "")),
             options=tuple(arguments.get("options") or ()),
         )
-        self._ledger.add(event)
+        self._unit.add(event)
 
     def _start(self, call: Call) -> None:
         event = ToolStarted(
-            **self._ledger.now(),
+            **self._unit.now(),
             call_id=call.call_id,
             attempt=call.attempt + 1,
             idempotency_key=idempotency_key(self._session.id, call),
             digest=call_digest(call.call.tool, call.call.arguments),
         )
-        self._ledger.add(event)
+        self._unit.add(event)
 
     def _run(self, call: Call) -> None:
         tool = self._runner.tools.get(call.call.tool)
@@ -278,7 +278,7 @@ class _Advance:
             tool = self._runner.tools.get(call.call.tool)
             if call.call.idempotent and tool is not None:
                 self._start(call)
-                if await self._ledger.commit() is None:
+                if await self._unit.commit() is None:
                     return False
                 self._run(self._session.call(call.call_id))
                 continue
@@ -292,7 +292,7 @@ class _Advance:
         if verdict == "done":
             self._finish(call.call_id, call.attempt, Result(True, text))
         else:
-            self._ledger.add(OutcomeLost(**self._ledger.now(), call_id=call.call_id, attempt=call.attempt))
+            self._unit.add(OutcomeLost(**self._unit.now(), call_id=call.call_id, attempt=call.attempt))
 
     async def _settle_running(self) -> Later | None:
         """Wait for the first tool to end or for a change; each end is recorded at once."""
@@ -303,7 +303,7 @@ class _Advance:
             if task.done():
                 del self._running[call_id]
                 self._finish(call_id, self._attempts[call_id], task.result())
-        if self._ledger.pending and await self._ledger.commit() is None:
+        if self._unit.pending and await self._unit.commit() is None:
             return None
         if self._signals.changed.is_set():
             await self._refresh()
@@ -313,7 +313,7 @@ class _Advance:
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
         event = ToolFinished(
-            **self._ledger.now(),
+            **self._unit.now(),
             call_id=call_id,
             attempt=attempt,
             ok=result.ok,
@@ -322,7 +322,7 @@ class _Advance:
             duration_ms=result.duration_ms,
         )
         try:
-            self._ledger.add(event)
+            self._unit.add(event)
         except IllegalEvent as error:
             # Another worker took this call over and recorded its end first.
             _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
@@ -338,4 +338,4 @@ class _Advance:
             del self._running[call_id]
             interrupted = Result(False, "Interrupted: the session was cancelled.")
             self._finish(call_id, self._attempts[call_id], interrupted)
-        await self._ledger.commit()
+        await self._unit.commit()

@@ -32,7 +32,7 @@ class ModelStep:
 
     def __init__(
         self,
-        ledger: UnitOfWork,
+        unit: UnitOfWork,
         signals: Signals,
         refresh: Callable[[], Awaitable[None]],
         gateway: Gateway,
@@ -41,42 +41,42 @@ class ModelStep:
         tools: Mapping[str, Tool],
         clock: Callable[[], datetime],
     ) -> None:
-        self._ledger, self._signals, self._refresh = ledger, signals, refresh
+        self._unit, self._signals, self._refresh = unit, signals, refresh
         self._gateway, self._questions = gateway, questions
         self._personas, self._tools, self._clock = personas, tools, clock
 
     @property
     def _session(self) -> Session:
-        return self._ledger.session
+        return self._unit.session
 
     async def step(self, seen: int) -> Later | None:
         """Its next step, screened; it is shown the first `seen` items of the inbox."""
-        if await self._ledger.commit() is None:
+        if await self._unit.commit() is None:
             return None
         step = len(self._session.steps) + 1
-        reply = await self._asked(self._questions.conversation(self._session, seen))
+        reply = await self._ask(self._questions.conversation(self._session, seen))
         if not isinstance(reply, ModelReply):
             return reply
         if len(self._session.steps) + 1 != step:
             # Another worker took over meanwhile, and its answer counts.
-            await self._ledger.on_lease_lost()
+            await self._unit.on_lease_lost()
             return None
         self._respond(reply, seen, *await self._toolset())
         return None
 
     async def sum_up(self, through: int) -> Later | None:
         """Have the model sum up the steps up to `through`; what it says takes their place in its next question."""
-        if await self._ledger.commit() is None:
+        if await self._unit.commit() is None:
             return None
-        reply = await self._asked(to_sum_up(self._session, through), purpose="summary")
+        reply = await self._ask(to_sum_up(self._session, through), purpose="summary")
         if not isinstance(reply, ModelReply):
             return reply
         if not reply.text.strip():
             detail = "The model did not sum up the earlier steps."
-            self._ledger.add(Paused(**self._ledger.now(), reason="context_budget_exceeded", detail=detail))
+            self._unit.add(Paused(**self._unit.now(), reason="context_budget_exceeded", detail=detail))
             return None
         summed_up = Compacted(
-            **self._ledger.now(),
+            **self._unit.now(),
             through_step=through,
             summary=clean_text(reply.text),
             usage=reply.usage,
@@ -85,13 +85,13 @@ class ModelStep:
             duration_ms=reply.duration_ms,
         )
         try:
-            self._ledger.add(summed_up)
+            self._unit.add(summed_up)
         except IllegalEvent as error:
             # Another worker took over meanwhile, and its summary counts.
             _log.warning("session %s: a summary came too late: %s", self._session.id, error)
         return None
 
-    async def _asked(
+    async def _ask(
         self, turns: tuple[Turn, ...], *, purpose: Literal["step", "summary"] = "step"
     ) -> ModelReply | Later | None:
         """The model's answer; Later where this worker stops first, None where the session went another way."""
@@ -102,9 +102,7 @@ class ModelStep:
         try:
             reply = await self._reply(task)
         except GatewayError as error:
-            self._ledger.add(
-                Paused(**self._ledger.now(), reason="error_threshold_exceeded", detail=str(error))
-            )
+            self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=str(error)))
             return None
         finally:
             task.cancel()
@@ -122,7 +120,7 @@ class ModelStep:
             roster=[other.name for other in self._personas.roster(persona)],
             at=self._clock(),
         )
-        self._ledger.add(event)
+        self._unit.add(event)
 
     async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
         """The model's answer; None if the session was cancelled or this worker stops first."""
@@ -137,7 +135,7 @@ class ModelStep:
         return task.result()
 
     async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
-        persona = await self._personas.pinned(self._session)
+        persona = await self._personas.load_pinned(self._session)
         return persona, tools_of(persona, self._tools)
 
     async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from supervisor.core.messages import Turn
-from supervisor.core.prompt import inbox_told, opening, steps_told, summed_up
+from supervisor.core.prompt import inbox_told, opening_turns, steps_told, summed_up
 from supervisor.core.state import Session
 
 
@@ -37,4 +37,4 @@ class PromptCache:
         self._told.move_to_end(session.id)
         while len(self._told) > self._cached:
             self._told.popitem(last=False)
-        return (*opening(session), *told.turns, *inbox_told(session, context_seen))
+        return (*opening_turns(session), *told.turns, *inbox_told(session, context_seen))

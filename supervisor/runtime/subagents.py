@@ -27,32 +27,32 @@ from supervisor.service import Supervisor
 
 
 class Coordinator:
-    """Decides nothing: the core says what to do, the ledger of the parent's job records it."""
+    """Decides nothing: the core says what to do, the unit of work of the parent's job records it."""
 
     def __init__(self, supervisor: Supervisor, clock: Callable[[], datetime]) -> None:
         self._supervisor, self._clock = supervisor, clock
 
-    async def collect(self, ledger: UnitOfWork) -> None:
+    async def collect(self, unit: UnitOfWork) -> None:
         """Record the end of each sub-agent that has ended; those of a session that has ended are stopped."""
-        for child in ledger.session.running_children:
+        for child in unit.session.running_children:
             try:
                 found = await self._supervisor.get(child.id)
-                if ledger.session.ended and not found.ended:
-                    found = await self._stopped(ledger.session, child.id)
+                if unit.session.ended and not found.ended:
+                    found = await self._stop(unit.session, child.id)
             except (SessionNotFound, LogUnreadable) as error:
                 lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
-                ledger.add(ChildFinished(**ledger.now(), **lost))
+                unit.add(ChildFinished(**unit.now(), **lost))
                 continue
             # One that was stopped has yet to record how its own sub-agents ended, and what they used.
             if found.ended and not found.running_children:
-                ledger.add(ChildFinished(**ledger.now(), **_end_of(found)))
+                unit.add(ChildFinished(**unit.now(), **_end_of(found)))
 
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
         """Cancel these sub-agents; one that has ended by itself is left as it is."""
         for child_id in child_ids:
-            await self._stopped(session, child_id)
+            await self._stop(session, child_id)
 
-    async def _stopped(self, session: Session, child_id: str) -> Session:
+    async def _stop(self, session: Session, child_id: str) -> Session:
         actor = Actor(id=f"agent:{session.id}", name=session.persona)
         reason = (
             f"The session that launched it was {session.lifecycle}."
@@ -64,27 +64,27 @@ class Coordinator:
         except AlreadyEnded:
             return await self._supervisor.get(child_id)
 
-    def go_on(self, ledger: UnitOfWork, action: Delegate, persona: Persona) -> None:
+    def go_on(self, unit: UnitOfWork, action: Delegate, persona: Persona) -> None:
         """Launch, give up and join as the core says; `persona` is the one of the session itself."""
         call_id = action.call.call_id
         for name, reason in action.skips:
-            ledger.add(ChildSkipped(**ledger.now(), call_id=call_id, name=name, reason=reason))
+            unit.add(ChildSkipped(**unit.now(), call_id=call_id, name=name, reason=reason))
         for subtask in action.starts:
-            self._launch(ledger, call_id, subtask, persona)
+            self._launch(unit, call_id, subtask, persona)
         if action.joined:
-            ok, content = consolidation(ledger.session, ledger.session.call(call_id))
-            ledger.add(ChildrenJoined(**ledger.now(), call_id=call_id, ok=ok, content=content))
+            ok, content = consolidation(unit.session, unit.session.call(call_id))
+            unit.add(ChildrenJoined(**unit.now(), call_id=call_id, ok=ok, content=content))
 
-    def _launch(self, ledger: UnitOfWork, call_id: str, subtask: Subtask, persona: Persona) -> None:
+    def _launch(self, unit: UnitOfWork, call_id: str, subtask: Subtask, persona: Persona) -> None:
         try:
             chosen = self._supervisor.personas.get(subtask.persona).model_copy(update={"under": persona})
         except PersonaNotFound as error:
-            ledger.add(ChildSkipped(**ledger.now(), call_id=call_id, name=subtask.id, reason=str(error)))
+            unit.add(ChildSkipped(**unit.now(), call_id=call_id, name=subtask.id, reason=str(error)))
             return
-        session = ledger.session
+        session = unit.session
         call = session.call(call_id)
         begins = ChildLaunched(
-            **ledger.now(),
+            **unit.now(),
             call_id=call_id,
             child_id=new_session_id(partition_of(session.id)),
             name=subtask.id,
@@ -105,7 +105,7 @@ class Coordinator:
         )
         new_log = self._supervisor.sessions.new_log(apply(begins.child_id, None, child), [child])
         blob = chosen.model_dump_json(exclude_defaults=True).encode()
-        ledger.launch(begins, new_log, {chosen.digest: blob})
+        unit.launch(begins, new_log, {chosen.digest: blob})
 
 
 def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Lineage:

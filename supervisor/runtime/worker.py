@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.connection import end
 from storage.errors import StorageError
-from storage.queue import Job, SessionQueue, Started
+from storage.queue import Job, SessionQueue, StartedJob
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
@@ -55,7 +55,7 @@ class Later:
     at: datetime | None
 
 
-Handle = Callable[[Started, Signals], Awaitable[Done | Later]]
+Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
 Known = Callable[[str], int]
 
 
@@ -174,7 +174,7 @@ class Worker:
         try:
             started = await self._queue.start(*job, known=self._known(session_id))
             if started is not None:
-                await self._handled(started, signals)
+                await self._run_job(started, signals)
         except StorageError as error:
             # The lease runs out and the job comes again, here or elsewhere.
             _log.warning("%s: %s left for redelivery: %s", self._queue.name, session_id, error)
@@ -185,7 +185,7 @@ class Worker:
             async with self._free:
                 self._free.notify()
 
-    async def _handled(self, started: Started, signals: Signals) -> None:
+    async def _run_job(self, started: StartedJob, signals: Signals) -> None:
         lease = started.lease
         try:
             if started.tries >= MAX_TRIES:

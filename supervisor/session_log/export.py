@@ -15,7 +15,7 @@ from supervisor.core.reducer import fold
 from supervisor.personas.library import PersonaLibrary
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.document import render
-from supervisor.session_log.render.masked import masked_events, masked_persona
+from supervisor.session_log.render.mask import masked_events, masked_persona
 from supervisor.session_log.signing import sign
 
 
@@ -52,7 +52,7 @@ class Documents:
             raise SessionNotFound(session_id)
         try:
             launched = fold(session_id, [decode(session_id, 0, stored[0])])
-            persona = await self._personas.pinned(launched)
+            persona = await self._personas.load_pinned(launched)
             # A long log takes a while, and nobody else shall wait for it.
             text = await asyncio.to_thread(self._written, session_id, persona, stored)
         except (IllegalEvent, ValueError) as error:

@@ -24,14 +24,14 @@ from supervisor.effects import effects_of
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 from supervisor.session_log.hints import HintsOf
-from supervisor.session_log.verify import Verified, verify
+from supervisor.session_log.verify import VerifiedLog, verify
 
 _READY: QueueName = "ready"
 # What is left of these is somebody's answer, or a time; their arguments are used no more.
 _CARRIED_OUT = ("asking", "sleeping")
 
 
-class Restoring:
+class Restorer:
     """`keys` are those of which one must have signed."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Restoring:
         queues = set(effects.enqueue) if session.ended else {*effects.enqueue, _READY}
         return replace(effects, enqueue_others=here, enqueue=sorted(queues))
 
-    async def _persona(self, found: Verified) -> Persona:
+    async def _persona(self, found: VerifiedLog) -> Persona:
         """The one it was launched with; where a secret was masked in it, the one here with the same digest."""
         session = found.session
         if MASK not in canonical_json(found.persona):

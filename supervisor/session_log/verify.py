@@ -34,7 +34,7 @@ _SIGNATURES: dict[str, tuple[VerificationKind, str]] = {
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedLog:
     """What a document holds. `signed`: by a key at hand, else none was at hand.
 
     `whole`: all of the text was compared; one of another format has only its chain checked.
@@ -49,7 +49,7 @@ class Verified:
     whole: bool
 
 
-def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
+def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedLog:
     """`hints_of` gives the hints that the document was written with.
 
     Raises VerificationError at the first thing that is not as it was written.
@@ -65,7 +65,7 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
     head = json.loads(links[0].event)
     session_id, persona, hints = _head(head, first, hints_of)
     events = _events(session_id, links[1:], first)
-    session = _folded(session_id, events, first)
+    session = _fold(session_id, events, first)
     version = head["version"]
     whole = version in COMPARABLE
     if whole:
@@ -73,7 +73,7 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> Verified:
         _compare(lines, rendered.split("\n"))
     # Last, so that what it says is true of a document that is whole in itself.
     _signature(front, keys)
-    return Verified(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
+    return VerifiedLog(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
 
 
 def _text(document: bytes) -> str:
@@ -163,7 +163,7 @@ def _events(session_id: str, links: Sequence[appendix.Link], first: int) -> tupl
     return tuple(found)
 
 
-def _folded(session_id: str, events: Sequence[Event], first: int) -> Session:
+def _fold(session_id: str, events: Sequence[Event], first: int) -> Session:
     try:
         return fold(session_id, events)
     except (IllegalEvent, ValueError) as error:

@@ -108,7 +108,7 @@ class Recorder:
         while rows := await self._page(last):
             last = rows[-1]
             try:
-                self._behind += await self._lagging([session_id for session_id, _ in rows])
+                self._behind += await self._find_lagging([session_id for session_id, _ in rows])
             except StorageError:
                 return
             except OSError as error:
@@ -125,7 +125,7 @@ class Recorder:
         except StorageError:
             return []
 
-    async def _lagging(self, session_ids: list[str]) -> list[str]:
+    async def _find_lagging(self, session_ids: list[str]) -> list[str]:
         """Those of which the file has fewer events than the log."""
         stored = await self._log.lengths(session_ids)
         written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])

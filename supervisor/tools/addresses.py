@@ -21,7 +21,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 def refusal(text: str, *, allow_private: bool) -> str | None:
     """Why the address may not be reached, or None when it may."""
-    address = _embedded(ipaddress.ip_address(text.partition("%")[0]))
+    address = _embedded_address(ipaddress.ip_address(text.partition("%")[0]))
     if address.is_link_local or address in METADATA:
         return f"{text} is a link-local or metadata address"
     if address.is_multicast or address.is_unspecified:
@@ -31,7 +31,7 @@ def refusal(text: str, *, allow_private: bool) -> str | None:
     return None
 
 
-def _embedded(address: Address) -> Address:
+def _embedded_address(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
     if isinstance(address, ipaddress.IPv4Address):
         return address

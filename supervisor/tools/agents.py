@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from supervisor.core.delegation import LAUNCH, MOST_SUBTASKS, PLAN, Policy, Subtask
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 Task = Annotated[
     str,

@@ -19,7 +19,7 @@ from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.text.sanitize import clean
 from supervisor.tools.contract import ToolContext
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 # As much as a webhook may bring.
 MOST_BYTES = 256 * 1024

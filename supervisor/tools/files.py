@@ -15,7 +15,7 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
 from supervisor.tools.contract import ToolContext, ToolOutput, Verdict
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 MOST_BYTES = 1024 * 1024
 DEFAULT_BYTES = 64 * 1024
@@ -84,7 +84,7 @@ def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
     with _friendly(path), parent_of(ctx.folder, path) as (parent, name):
         what = kind(parent, name)
         if what == "folder":
-            return _listing(parent, name, path)
+            return _list_folder(parent, name, path)
         if what == "special":
             raise ToolError(f"`{path}` is a device, pipe or socket, not a file.")
         with os.fdopen(open_regular(parent, name), "rb") as file:
@@ -128,7 +128,7 @@ def _whole_characters(data: bytes) -> bytes:
     return data
 
 
-def _listing(parent: int, name: str, path: str) -> str:
+def _list_folder(parent: int, name: str, path: str) -> str:
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         with os.scandir(folder) as entries:

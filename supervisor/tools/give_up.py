@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from supervisor.core.events.base import GIVE_UP
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 
 @tool(name=GIVE_UP, changes=False, control=True)

@@ -15,7 +15,7 @@ from yarl import URL
 from supervisor.core.errors import ToolError
 from supervisor.tools.addresses import socket_factory
 from supervisor.tools.contract import Tool, ToolContext
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 SECONDS = 30
 MOST_REDIRECTS = 5
@@ -135,7 +135,7 @@ async def _exchange(
             async with session.request(
                 method, url, headers=headers, data=data, allow_redirects=False
             ) as response:
-                following = _following(method, url, response)
+                following = _redirect_target(method, url, response)
                 if following is None:
                     return await _shown(response, redirected=url != first)
             if following.origin() != url.origin():
@@ -144,7 +144,7 @@ async def _exchange(
     raise ToolError(f"{method} {url}: more than {MOST_REDIRECTS} redirects.")
 
 
-def _following(method: str, url: URL, response: aiohttp.ClientResponse) -> URL | None:
+def _redirect_target(method: str, url: URL, response: aiohttp.ClientResponse) -> URL | None:
     """Where to go on, or None when this is the answer. Where a change is sent is for its approver to see."""
     location = response.headers.get("Location")
     if method not in ("GET", "HEAD") or response.status not in (301, 302, 303, 307, 308) or not location:

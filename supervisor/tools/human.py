@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 # As many and as long as every interface can offer beside each other.
 MOST_OPTIONS = 5

@@ -19,7 +19,7 @@ from storage import guard
 from supervisor.core.errors import ToolError
 from supervisor.tools.contract import Tool, ToolContext
 from supervisor.tools.process_guard import hide_process
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
@@ -106,7 +106,7 @@ async def _group(
             yield process
         finally:
             _signal(process, signal.SIGKILL)
-            await asyncio.shield(_ended(process, output))
+            await asyncio.shield(_wait_for_end(process, output))
     finally:
         os.close(guarding)
         if transport is not None:
@@ -159,7 +159,7 @@ async def _terminate(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-async def _ended(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
+async def _wait_for_end(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
     await process.wait()
     # A process that left the group may hold the output open for ever.
     with suppress(TimeoutError):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from supervisor.core.conditions import FORMS, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events.base import WAIT_FOR
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 
 def _readable(text: str) -> str:

@@ -9,7 +9,7 @@ from bot.compose import now
 from supervisor.core.events import ApprovalDecided, OutcomeLost
 from supervisor.core.reducer import apply
 from supervisor.tools.contract import ToolContext
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.api.conftest import ALL, APPROVE, Build, House
 from tests.support.api import Client, Reply
 from tests.support.scenario import APPROVE as BUTTON

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from bot.api.routes import event_stream as stream
-from bot.processes.web import application, listening
+from bot.processes.web import application, listen
 from supervisor.contract import followers as live
 from tests.api.conftest import READ, Build, House
 from tests.support.api import Frame
@@ -121,7 +121,7 @@ async def test_a_stream_and_a_wait_end_with_their_process(house: House) -> None:
     config = parts.settings.model_copy(update={"port": unused_port()})
     path = f"http://{config.host}:{config.port}/v1/sessions/{session_id}"
     async with AsyncExitStack() as process:
-        await process.enter_async_context(listening(app, config))
+        await process.enter_async_context(listen(app, config))
         waiting = asyncio.create_task(house.api.get(f"{path}/wait?until=ended&timeout=60"))
         async with house.api.stream(f"{path}/events") as coming:
             async for frame in coming:

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from standardwebhooks import Webhook
 
 from bot.api.errors import ApiError
-from bot.api.signatures import verified
+from bot.api.signatures import verify_delivery
 from tests.api.conftest import OWN_SECRET, SECRET, Build, House
 from tests.api.test_webhooks_wake_sessions import BODY, READY, by_github, send, signed
 
@@ -24,7 +24,7 @@ STANDARD, GITHUB = "webhook-signature", "X-Hub-Signature-256"
 
 def refused(secrets: Sequence[str], headers: Mapping[str, str], body: bytes = BODY) -> tuple[int, str]:
     with pytest.raises(ApiError) as error:
-        verified(secrets, CIMultiDict(headers), body)
+        verify_delivery(secrets, CIMultiDict(headers), body)
     return error.value.status, error.value.code
 
 
@@ -34,8 +34,8 @@ def hashed(secret: bytes, content: bytes) -> str:
 
 def test_the_genuine_ones_are_taken_by_their_id() -> None:
     for secret in BOTH:
-        assert verified(BOTH, CIMultiDict(signed(BODY, secret=secret)), BODY) == "msg_1"
-        assert verified(BOTH, CIMultiDict(by_github(BODY, secret=secret)), BODY) == "72d3162e"
+        assert verify_delivery(BOTH, CIMultiDict(signed(BODY, secret=secret)), BODY) == "msg_1"
+        assert verify_delivery(BOTH, CIMultiDict(by_github(BODY, secret=secret)), BODY) == "72d3162e"
 
 
 @pytest.mark.parametrize("empty", ["", " ", "v1", "v1,", ",", "v1, ", "v1,=", "v1,===="])
@@ -110,7 +110,9 @@ def test_the_next_secret_is_tried_after_one_that_does_not_fit() -> None:
     at = datetime.now(UTC) - timedelta(seconds=1)
     foreign = Webhook(SECRET).sign("msg_1", at, "another body")
     good = signed(BODY, secret=OWN_SECRET)
-    assert verified(BOTH, CIMultiDict({**good, STANDARD: f"{foreign} {good[STANDARD]}"}), BODY) == "msg_1"
+    assert (
+        verify_delivery(BOTH, CIMultiDict({**good, STANDARD: f"{foreign} {good[STANDARD]}"}), BODY) == "msg_1"
+    )
 
 
 async def test_an_empty_signature_over_http_wakes_nobody(house: House) -> None:

@@ -8,7 +8,7 @@ import logging
 import tempfile
 from pathlib import Path
 
-from storage.embedded import embedded_server
+from storage.embedded_server import embedded_server
 from tests.benchmarks import clicks, cycles, holding, steps
 from tests.benchmarks.report import Figure, show, write
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.processes import slack as bolt
-from bot.processes.web import listening
+from bot.processes.web import listen
 from bot.settings import Settings
 from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
 from tests.benchmarks.stand import TOOLS, Scripted, settings
@@ -68,7 +68,7 @@ async def bare(config: Settings, stack: AsyncExitStack) -> None:
         return
     served = web.Application()
     bolt.mount(served, app)
-    await stack.enter_async_context(listening(served, config))
+    await stack.enter_async_context(listen(served, config))
 
 
 async def main() -> None:

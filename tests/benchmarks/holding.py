@@ -19,10 +19,10 @@ from handlers.projection.log_upload import LogUploads
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import Subagents
+from handlers.projection.subagents import SubagentReader
 from storage import keys
 from storage.connection import connect
-from storage.embedded import embedded_server
+from storage.embedded_server import embedded_server
 from storage.queue import SessionQueue
 from supervisor.core.events import SYSTEM, ApprovalRequested, Event, SessionLaunched, encode
 from supervisor.core.reducer import fold
@@ -143,7 +143,7 @@ class _Nowhere(SlackSender):
 async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
-    subagents = Subagents(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
+    subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)

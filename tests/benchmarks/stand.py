@@ -22,7 +22,7 @@ from supervisor.core.events import Actor, ApprovalRequested, ToolFinished
 from supervisor.core.messages import ModelReply, ModelRequest, ProposedCall, Usage
 from supervisor.core.state import Session
 from supervisor.tools.contract import Toolset
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 PERSON = Actor(id="slack:U0ADA0001", name="ada")
 COMMAND = "kubectl --context prod rollout restart deployment/shop --namespace shop --timeout 120s"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.cli import keyboard
-from bot.cli.commands.replay import moved
+from bot.cli.commands.replay import move
 from bot.cli.frames import frames
 from bot.cli.replay_screen import Size, screen
 from supervisor.contract.models import EventView
@@ -180,14 +180,14 @@ def test_going_to_a_number() -> None:
         asked: str | None = None
         for key in typed:
             assert at is not None
-            at, asked = moved(at, asked, keyboard.GO if key == "g" else key, 10)
+            at, asked = move(at, asked, keyboard.GO if key == "g" else key, 10)
         assert (at, asked) == (leads, None)
-    assert moved(7, "12", keyboard.ERASE, 10) == (7, "1")
-    assert moved(7, "12", keyboard.ESCAPE, 10) == (7, None)
-    assert moved(7, "12", "x", 10) == (7, "12")
-    assert moved(0, None, keyboard.BACK, 10) == (0, None)
-    assert moved(9, None, keyboard.NEXT, 10) == (9, None)
-    assert moved(5, None, keyboard.QUIT, 10) == (None, None)
+    assert move(7, "12", keyboard.ERASE, 10) == (7, "1")
+    assert move(7, "12", keyboard.ESCAPE, 10) == (7, None)
+    assert move(7, "12", "x", 10) == (7, "12")
+    assert move(0, None, keyboard.BACK, 10) == (0, None)
+    assert move(9, None, keyboard.NEXT, 10) == (9, None)
+    assert move(5, None, keyboard.QUIT, 10) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from supervisor.core.events import (
     ToolFinished,
     WaitEnded,
 )
-from supervisor.core.forking import Cut, copied, cut_at
+from supervisor.core.fork import Cut, copy_events, cut_at
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.core.build import DAN, SID, by
@@ -38,7 +38,7 @@ def copy_of(log: Sequence[Event], cut: Cut, *, words: str = "", session_id: str 
         version=cut.version,
         requesters=tuple(sorted(source.requesters)),
     )
-    events: list[Event] = [*copied(log, cut, origin={"channel": "C9"}), forked]
+    events: list[Event] = [*copy_events(log, cut, origin={"channel": "C9"}), forked]
     events += [Resumed(**by(DAN))] if cut.paused else []
     events += [ContextAdded(**by(DAN), text=words, kind="command")] if words else []
     return fold("copy-copy", events)

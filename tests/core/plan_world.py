@@ -66,7 +66,7 @@ class PlanWorld:
     # Workers, as the runner does it
 
     def fresh(self) -> Kept:
-        return self.house.ledger(self.session)
+        return self.house.unit(self.session)
 
     def commit(self, number: int) -> bool:
         """What this worker decided, appended; after a conflict it reads, and decides again."""

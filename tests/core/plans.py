@@ -1,4 +1,4 @@
-"""A session that hands parts of its task to sub-agents: the real coordinator and ledger, without a store."""
+"""A session that hands parts of its task to sub-agents: the real coordinator and unit of work, without a store."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def launch_call(call_id: str = "1.1", persona: str = "sre", task: str = "Look", 
 
 
 class Kept(UnitOfWork):
-    """A ledger that keeps what was decided in `decided` and `born`, and that nobody commits."""
+    """A unit of work that keeps what was decided in `decided` and `born`, and that nobody commits."""
 
     def __init__(self, sessions: Sessions, session: Session, now: datetime = AT) -> None:
         lease = Lease(session.id, "", "")
@@ -84,7 +84,7 @@ class House:
         supervisor = Supervisor(self.sessions, log, self.library, {}, lambda: self.now)
         self.coordinator = Coordinator(supervisor, lambda: self.now)
 
-    def ledger(self, session: Session) -> Kept:
+    def unit(self, session: Session) -> Kept:
         return Kept(self.sessions, session, self.now)
 
 
@@ -106,13 +106,13 @@ class Planned:
         self.house, self.persona = House(*personas), persona
         plans = calls or (plan_call(*subtasks, on_failure=on_failure),)
         first = first or launched(budgets=budgets or Budgets(), **launch)
-        self.ledger = self.house.ledger(fold(session_id, [first, responded(*plans)]))
+        self.unit = self.house.unit(fold(session_id, [first, responded(*plans)]))
         self.stopped: list[str] = []
         self.action = self.goes_on()
 
     @property
     def session(self) -> Session:
-        return self.ledger.session
+        return self.unit.session
 
     def goes_on(self) -> Action:
         """Do what the core says for sub-agents; gives the first action that is about something else."""
@@ -120,11 +120,11 @@ class Planned:
             assert not action.nothing, "it would go round for ever"
             for child_id in action.stops:
                 self.stopped.append(self.session.child(child_id).name)
-                self.ledger.add(
+                self.unit.add(
                     ChildFinished(**self.by(), child_id=child_id, ending="cancelled", result="Stopped")
                 )
             if not action.stops:
-                self.house.coordinator.go_on(self.ledger, action, self.persona)
+                self.house.coordinator.go_on(self.unit, action, self.persona)
         return action
 
     def by(self, actor: Actor | None = None) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Planned:
         return by(actor, self.house.now)
 
     def add(self, event: Event) -> Action:
-        self.ledger.add(event)
+        self.unit.add(event)
         self.action = self.goes_on()
         return self.action
 
@@ -192,7 +192,7 @@ class Planned:
 
     def persona_of(self, name: str) -> Persona:
         """The persona of the sub-agent that did this subtask last, as it is stored."""
-        return self.ledger.personas[self.last(name).id]
+        return self.unit.personas[self.last(name).id]
 
     def within(self, name: str, *subtasks: Json, **fields: Any) -> Planned:
         """The sub-agent that does this subtask, with a plan of its own."""
@@ -205,4 +205,4 @@ class Planned:
 
     def launch_of(self, name: str) -> SessionLaunched:
         """The launch of the sub-agent that did this subtask last."""
-        return self.ledger.born[self.last(name).id]
+        return self.unit.born[self.last(name).id]

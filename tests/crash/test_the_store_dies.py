@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from storage.embedded import EmbeddedServer
+from storage.embedded_server import EmbeddedServer
 from tests.crash.house import House
 from tests.crash.test_killed_around_the_tool import counting, runs
 from tests.support.process_pool import ProcessPool

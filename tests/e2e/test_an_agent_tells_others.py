@@ -13,7 +13,7 @@ from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
 from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.events import Emitter
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.support.scenario import APPROVE, DENY, Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, results, says, told
 from tests.support.slack import ADA, OPS, texts, wait_for

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from handlers.messages.diff import MOST_LINES, SHOWN, changed
+from handlers.messages.diff import MOST_LINES, SHOWN, change_blocks
 from handlers.messages.thread import thread
 from handlers.modals.edit_call import edit_form
 from handlers.modals.full_call import full_call_modal
@@ -25,7 +25,7 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.core.build import BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -108,7 +108,7 @@ def test_exactly_these_windows_and_messages(scene: str) -> None:
 
 
 def difference(before: Json, after: Json) -> str:
-    blocks = changed(edited(before, after).call("1.1"), MASK)
+    blocks = change_blocks(edited(before, after).call("1.1"), MASK)
     return str(blocks[1]["elements"][0]["elements"][0]["text"])
 
 
@@ -141,7 +141,9 @@ def test_before_and_after_argument_by_argument(before: Json, after: Json, shown:
 
 def test_a_long_difference_is_counted() -> None:
     lines = "".join(f"line {n}\n" for n in range(500))
-    _, shown, note = changed(edited({"a": lines}, {"a": lines.replace("line", "row")}).call("1.1"), MASK)
+    _, shown, note = change_blocks(
+        edited({"a": lines}, {"a": lines.replace("line", "row")}).call("1.1"), MASK
+    )
     assert len(shown["elements"][0]["elements"][0]["text"]) == SHOWN
     assert "more characters of the difference" in str(note)
 
@@ -160,7 +162,7 @@ def test_what_a_plan_proposes_is_compared_subtask_by_subtask() -> None:
     parts = [{"id": name, "persona": "sre", "task": f"Do {name}.", "depends_on": []} for name in "abc"]
     plan = {"subtasks": parts, "on_failure": "ask"}
     after = {"subtasks": [{**parts[0], "task": "Do more."}, parts[2]], "on_failure": "continue"}
-    blocks = changed(edited(plan, after, name="plan_tasks").call("1.1"), MASK)
+    blocks = change_blocks(edited(plan, after, name="plan_tasks").call("1.1"), MASK)
     assert blocks[1]["elements"][0]["elements"][0]["text"].split("\n") == [
         "  a (sre):",
         "-     Do a.",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from supervisor.core.events import (
     ApprovalDecided,
@@ -84,7 +84,7 @@ def planned() -> Session:
     return fold(ROOT, [begun, responded(call, cost_usd=Decimal("0.01")), asked])
 
 
-def working() -> tuple[Session, Family]:
+def working() -> tuple[Session, Subagents]:
     """One done, one failed twice, one a coordinator itself; two calls and a question wait."""
     root = planned()
     digest = root.call("1.1").call.digest
@@ -121,16 +121,16 @@ def working() -> tuple[Session, Family]:
     below = {s.id: s for s in (lead, europe, keep)}
     known = ("look-0000", "back-0001", LEAD, "euro-0000", "keep-0000", ROOT)
     cards = {name: f"https://flagman.slack.com/archives/C1/p{n}" for n, name in enumerate(known)}
-    return root, Family(below, cards)
+    return root, Subagents(below, cards)
 
 
-def shown(session: Session, family: Family, *keys: str) -> list[Any]:
-    messages = {m.key: [m.text, *m.blocks] for m in thread(session, str, family)}
+def shown(session: Session, subagents: Subagents, *keys: str) -> list[Any]:
+    messages = {m.key: [m.text, *m.blocks] for m in thread(session, str, subagents)}
     return json.loads(json.dumps([messages[key] for key in keys]))  # type: ignore[no-any-return]
 
 
 SCENES: dict[str, Callable[[], list[Any]]] = {
-    "plan": lambda: shown(planned(), Family(), "card", "ask:r2:0"),
+    "plan": lambda: shown(planned(), Subagents(), "card", "ask:r2:0"),
     "coordinator": lambda: shown(*working(), "card", "board"),
     "sub-agent": lambda: shown(working()[1].below["euro-0000"], working()[1], "card", "ask:r2:0"),
     "sub-coordinator": lambda: shown(working()[1].below[LEAD], working()[1], "card"),
@@ -143,24 +143,24 @@ def test_exactly_these_messages(scene: str) -> None:
 
 
 def test_what_is_spent_is_spent_by_all_of_them() -> None:
-    root, family = working()
+    root, subagents = working()
     # Its own cent, three that have ended at two, and three at work at three.
-    assert family.cost(root) == Decimal("0.16")
-    assert "$0.16 with sub-agents" in str(thread(root, str, family)[0].blocks)
+    assert subagents.cost(root) == Decimal("0.16")
+    assert "$0.16 with sub-agents" in str(thread(root, str, subagents)[0].blocks)
 
 
 def test_a_sub_agent_that_coordinates_has_no_board_of_its_own() -> None:
-    _, family = working()
-    assert "board" not in {m.key for m in thread(family.below[LEAD], str, family)}
+    _, subagents = working()
+    assert "board" not in {m.key for m in thread(subagents.below[LEAD], str, subagents)}
 
 
 def test_a_card_changes_at_once_where_a_person_waits_and_in_good_time_where_sub_agents_work() -> None:
-    root, family = working()
+    root, subagents = working()
     urgent = {m.key: m.urgent for m in thread(planned())}
     assert urgent["card"]
-    urgent = {m.key: m.urgent for m in thread(family.below[LEAD], str, family)}
+    urgent = {m.key: m.urgent for m in thread(subagents.below[LEAD], str, subagents)}
     assert not urgent["card"]
-    assert not {m.key: m.urgent for m in thread(root, str, family)}["board"]
+    assert not {m.key: m.urgent for m in thread(root, str, subagents)}["board"]
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class House:
 
     async def restored(self, text: str | bytes) -> Session:
         data = text.encode() if isinstance(text, str) else text
-        return await self.parts.restoring().restore(data, OPERATOR)
+        return await self.parts.restorer().restore(data, OPERATOR)
 
     async def to_its_end(self, session_id: str) -> Session:
         """Give it whatever it waits for, until it has ended."""

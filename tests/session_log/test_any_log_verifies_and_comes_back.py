@@ -9,7 +9,7 @@ from bot.resume_hints import hints_of
 from supervisor.core.events import SessionRestored, decode
 from supervisor.core.reducer import fold
 from supervisor.core.text.masking import Masker
-from supervisor.session_log.render.masked import masked_events
+from supervisor.session_log.render.mask import masked_events
 from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, SID, by
 from tests.core.session.test_invariants_hold_for_any_interleaving import Interleaving as Machine

@@ -19,7 +19,7 @@ from bot.resume_hints import hints_of
 from bot.settings import Settings
 from supervisor.core.events import Actor
 from supervisor.session_log.directory import LogFolder
-from supervisor.session_log.verify import Verified, verify
+from supervisor.session_log.verify import VerifiedLog, verify
 from tests.session_log.written import KEY
 from tests.support.slack import wait_for
 
@@ -44,10 +44,10 @@ def file_of(parts: Core, session_id: str) -> Path:
     return parts.settings.data / "logs" / f"{session_id}.md"
 
 
-async def written(parts: Core, session_id: str, events: int, within: float = 5.0) -> Verified:
+async def written(parts: Core, session_id: str, events: int, within: float = 5.0) -> VerifiedLog:
     """The verified file, once it tells of so many events."""
 
-    def look() -> Verified | None:
+    def look() -> VerifiedLog | None:
         path = file_of(parts, session_id)
         found = verify(path.read_bytes(), [KEY], hints_of) if path.exists() else None
         return found if found and len(found.events) == events else None

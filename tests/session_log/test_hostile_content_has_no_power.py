@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 from bot.resume_hints import hints_of
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.text.visible import visible
-from supervisor.session_log.render.blocks import indented, table
+from supervisor.session_log.render.blocks import indent, table
 from supervisor.session_log.render.document import FORMAT
-from supervisor.session_log.render.safe import BLANK, cell, code, fenced, inline, quoted, shortened
+from supervisor.session_log.render.safe import BLANK, cell, code, fence, inline, quote, shorten
 from supervisor.session_log.render.safe import visible as marked
 from supervisor.session_log.verify import verify
 from tests.messages.sessions import texts
@@ -176,11 +176,11 @@ def parsed(lines: list[str]) -> tuple[list[Any], set[str]]:
 @settings(max_examples=300, deadline=None)
 @given(HURTS)
 def test_a_block_a_quotation_and_a_line_hold_what_is_in_them(words: str) -> None:
-    found, kinds = parsed(["- x", "", *indented(fenced(words)), "", "end"])
-    (fence,) = [t for t in found if t.type == "fence"]
-    assert fence.content.rstrip("\n") == marked(words).rstrip("\n")
+    found, kinds = parsed(["- x", "", *indent(fence(words)), "", "end"])
+    (block,) = [t for t in found if t.type == "fence"]
+    assert block.content.rstrip("\n") == marked(words).rstrip("\n")
     assert (found[-2].content, kinds & DEAD) == ("end", set())
-    found, kinds = parsed(["before", "", *quoted(words), "", "end"])
+    found, kinds = parsed(["before", "", *quote(words), "", "end"])
     assert (found[-2].content, found[-2].level, kinds & DEAD) == ("end", 1, set())
     row = [cell(code(words)), cell(f"x {inline(words)}"), "c"]
     found, kinds = parsed(table(("a", "b", "c"), [row]))
@@ -191,7 +191,7 @@ def test_a_block_a_quotation_and_a_line_hold_what_is_in_them(words: str) -> None
 @settings(max_examples=200, deadline=None)
 @given(texts(20_000), st.integers(4, 60), st.integers(100, 6000))
 def test_what_is_shortened_says_how_much_and_stays_short(words: str, lines: int, characters: int) -> None:
-    shown = shortened(words, lines=lines, characters=characters)
+    shown = shorten(words, lines=lines, characters=characters)
     assert len(shown.text.split("\n")) <= lines + 1
     assert len(shown.text) <= characters + lines + 200
     if not shown.left_out:

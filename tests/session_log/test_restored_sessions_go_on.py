@@ -55,7 +55,7 @@ async def a_log(here: House) -> tuple[Persona, list[Event]]:
     await supervisor.resume(session.id, GRACE, context="go on")
     ended = await here.to_its_end(session.id)
     events = await here.parts.sessions.events(session.id)
-    return await here.parts.personas.pinned(ended), events
+    return await here.parts.personas.load_pinned(ended), events
 
 
 async def test_a_hundred_sessions_in_every_state_come_back_and_go_on(here: House, redis: Redis) -> None:
@@ -187,7 +187,7 @@ async def test_a_persona_that_held_a_secret_is_taken_from_here_or_refused(here: 
     text = written(mine, [pinned], mask=mask)
     assert "as you are told" not in text
     back = await here.restored(text)
-    assert (await here.parts.personas.pinned(back)) == mine
+    assert (await here.parts.personas.load_pinned(back)) == mine
     await redis.flushall()
     changed = mine.model_copy(update={"approvals": (ApprovalRule(tool="*", mode="allow"),)})
     other = story.events[0].model_copy(update={"persona_digest": changed.digest})

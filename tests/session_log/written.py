@@ -9,7 +9,7 @@ from supervisor.core.events import Event
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.document import FORMAT, render
-from supervisor.session_log.render.masked import Mask, masked_events, masked_persona
+from supervisor.session_log.render.mask import Mask, masked_events, masked_persona
 from supervisor.session_log.signing import sign
 from tests.session_log.story import Story
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from storage import embedded
+from storage import embedded_server as embedded
 from storage.connection import connect, reaching_store, wait_ready
-from storage.embedded import EmbeddedServer, embedded_server
+from storage.embedded_server import EmbeddedServer, embedded_server
 from storage.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
 from tests.storage.processes import alive, wait_until
 
@@ -23,7 +23,7 @@ OWNER = """
 import asyncio, sys
 from pathlib import Path
 from storage.connection import connect
-from storage.embedded import EmbeddedServer
+from storage.embedded_server import EmbeddedServer
 
 async def main():
     server = EmbeddedServer(Path(sys.argv[1]), guard_mode=sys.argv[2])

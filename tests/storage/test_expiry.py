@@ -105,7 +105,7 @@ async def test_an_idempotency_key_is_free_again_after_its_time(redis: Redis) -> 
     assert await left(redis, keys.claim(3, "k")) <= SECOND
     await gone(redis, keys.claim(3, "k"))
     await store.append(SID, 1, [b"2"], Effects(claim=Claim("k", b"second", ttl=HOUR)))
-    assert await store.claimed(3, "k") == b"second"
+    assert await store.claim_of(3, "k") == b"second"
     assert await store.read(SID) == [b"1", b"2"]
 
 

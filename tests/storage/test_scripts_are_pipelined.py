@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from storage.connection import connect, reaching_store
-from storage.embedded import EmbeddedServer
+from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
 from tests.support.redis_proxy import RedisProxy
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from bot.compose import Core, core, workers
 from bot.processes import slack as bolt
-from bot.processes.web import application, listening
+from bot.processes.web import application, listen
 from bot.settings import Settings
 from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
@@ -91,13 +91,13 @@ class Flagman:
             return
         served: web.Application = application(parts)
         bolt.mount(served, app)
-        await self._stack.enter_async_context(listening(served, self.config))
+        await self._stack.enter_async_context(listen(served, self.config))
 
     async def add_api(self) -> str:
         """One more process that takes in HTTP, on a port of its own; gives its address."""
         parts = await self._core()
         config = self.config.model_copy(update={"port": unused_port()})
-        await self._stack.enter_async_context(listening(application(parts), config))
+        await self._stack.enter_async_context(listen(application(parts), config))
         return f"http://{config.host}:{config.port}"
 
     async def add_worker(self) -> None:

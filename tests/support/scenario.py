@@ -17,7 +17,7 @@ from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import ToolContext, Toolset
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.support.flagman import Flagman, settings
 from tests.support.scripted import Behaviour, Scripted
 from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from supervisor.core.errors import InvalidArguments
 from supervisor.tools.contract import ToolContext, ToolOutput
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 
 
 class Window(BaseModel):

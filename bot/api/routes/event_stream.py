@@ -8,7 +8,7 @@ import json
 from aiohttp import web
 
 from bot.api.parameters import EventsHeaders, EventsQuery, OfSession
-from bot.api.routing import JSON, Answer, Call, Returns, Routes, masked
+from bot.api.routing import JSON, Answer, Call, Returns, Routes, mask_value
 from storage.errors import StorageError
 from supervisor.contract.models import EventPage, EventView
 from supervisor.core.errors import FlagmanError
@@ -68,7 +68,7 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
 
 
 def _frame(call: Call, event: EventView) -> bytes:
-    data = masked(event.model_dump(mode="json"), call.core.mask)
+    data = mask_value(event.model_dump(mode="json"), call.core.mask)
     # JSON has no line breaks of its own, so one line is enough.
     text = json.dumps(data, ensure_ascii=False)
     return f"id: {event.version}\nevent: {event.type}\ndata: {text}\n\n".encode()

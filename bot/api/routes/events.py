@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from bot.api.errors import ApiError, InvalidRequest
 from bot.api.models import CloudEvent, FieldProblem
 from bot.api.parameters import CloudHeaders, OfToken
-from bot.api.routing import JSON, Answer, Call, Returns, Routes, parsed, unsupported
+from bot.api.routing import JSON, Answer, Call, Returns, Routes, parse_body, unsupported
 from supervisor.contract.models import DeliveryResult, SessionView
 from supervisor.contract.requests import EventRequest, TokenRequest
 
@@ -23,7 +23,7 @@ CLOUD = "application/cloudevents+json"
 
 
 @dataclass(frozen=True)
-class Happened:
+class ReceivedEvent:
     """An event, however it was written."""
 
     type: str
@@ -44,23 +44,23 @@ async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answe
     A CloudEvent 1.0 is taken in structured mode, and in binary mode too: its attributes in the headers
     ce-specversion, ce-id, ce-source and ce-type, its data as the body.
     """
-    event = _happened(call.request.content_type, headers, content)
+    event = _read_event(call.request.content_type, headers, content)
     return Answer(await call.sessions.deliver(event.type, event.id, event.data))
 
 
-def _happened(media: str, headers: CloudHeaders, content: bytes) -> Happened:
+def _read_event(media: str, headers: CloudHeaders, content: bytes) -> ReceivedEvent:
     if media == CLOUD:
-        cloud = cast(CloudEvent, parsed(CloudEvent, content))
-        return Happened(cloud.type, f"{cloud.source} {cloud.id}", _data(cloud))
+        cloud = cast(CloudEvent, parse_body(CloudEvent, content))
+        return ReceivedEvent(cloud.type, f"{cloud.source} {cloud.id}", _data(cloud))
     if any((headers.specversion, headers.id, headers.source, headers.type)):
         return _binary(media, headers, content)
     if media != JSON:
         raise unsupported(JSON, CLOUD)
-    plain = cast(EventRequest, parsed(EventRequest, content))
-    return Happened(plain.type, f"id {plain.id}" if plain.id else secrets.token_hex(16), plain.data)
+    plain = cast(EventRequest, parse_body(EventRequest, content))
+    return ReceivedEvent(plain.type, f"id {plain.id}" if plain.id else secrets.token_hex(16), plain.data)
 
 
-def _binary(media: str, headers: CloudHeaders, content: bytes) -> Happened:
+def _binary(media: str, headers: CloudHeaders, content: bytes) -> ReceivedEvent:
     given = {"specversion": headers.specversion, "id": headers.id, "source": headers.source}
     try:
         cloud = CloudEvent.model_validate({**given, "type": headers.type})
@@ -74,7 +74,7 @@ def _binary(media: str, headers: CloudHeaders, content: bytes) -> Happened:
         data = content.decode("utf-8", "replace")
     else:
         raise unsupported(JSON, "text")
-    return Happened(cloud.type, f"{cloud.source} {cloud.id}", data)
+    return ReceivedEvent(cloud.type, f"{cloud.source} {cloud.id}", data)
 
 
 def _data(cloud: CloudEvent) -> Any:

@@ -7,7 +7,7 @@ from bot.api.parameters import HookHeaders, OfHook
 from bot.api.rate_limit import HOOK_BYTES
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
-from bot.api.signatures import verified
+from bot.api.signatures import verify_delivery
 from bot.compose import now
 from supervisor.contract.models import DeliveryResult
 from supervisor.core.conditions import Webhook, parse_condition
@@ -40,7 +40,7 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, conten
             "webhooks_off",
             "Webhooks are not taken here: set FLAGMAN_WEBHOOK_SECRET to the secret that the sender signs with.",
         )
-    delivery = verified(secrets, call.request.headers, content)
+    delivery = verify_delivery(secrets, call.request.headers, content)
     if call.request.content_type != JSON and not call.request.content_type.endswith("+json"):
         raise unsupported(JSON)
     actor = Actor(id=f"webhook:{hook.name}")

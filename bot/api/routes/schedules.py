@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.api.parameters import OfSchedule
-from bot.api.routes.sessions import launched
+from bot.api.routes.sessions import launch_answer
 from bot.api.routing import Answer, Call, Returns, Routes
 from supervisor.contract.models import ScheduleList, ScheduleView, SessionView
 from supervisor.contract.requests import ScheduleRequest
@@ -71,4 +71,4 @@ async def resume_schedule(call: Call, path: OfSchedule) -> Answer:
 )
 async def run_schedule(call: Call, path: OfSchedule) -> Answer:
     """Launch it now."""
-    return launched(await call.schedules.run(path.schedule_id))
+    return launch_answer(await call.schedules.run(path.schedule_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from bot.api.parameters import LogHeaders, OfSession
-from bot.api.routes.sessions import launched
+from bot.api.routes.sessions import launch_answer
 from bot.api.routing import Answer, Call, Returns, Routes, unsupported
 from supervisor.contract.models import SessionView
 from supervisor.session_log.render.transcript import Line, lines
@@ -54,4 +54,4 @@ async def restore_session(call: Call, content: bytes) -> Answer:
     """
     if call.request.content_type != MARKDOWN:
         raise unsupported(MARKDOWN)
-    return launched(await call.sessions.restore(content))
+    return launch_answer(await call.sessions.restore(content))

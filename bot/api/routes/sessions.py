@@ -24,10 +24,10 @@ SHOWN = Returns("The session as it stands.", SessionView)
 )
 async def launch_session(call: Call, headers: LaunchHeaders, body: LaunchRequest) -> Answer:
     """Launch a session. With a channel it shows itself in Slack."""
-    return launched(await call.sessions.launch(body, idempotency_key=headers.idempotency_key))
+    return launch_answer(await call.sessions.launch(body, idempotency_key=headers.idempotency_key))
 
 
-def launched(session: SessionView) -> Answer:
+def launch_answer(session: SessionView) -> Answer:
     return Answer(session, 201, {"Location": f"/v1/sessions/{session.id}"})
 
 
@@ -82,4 +82,4 @@ async def wait_for_session(call: Call, path: OfSession, query: WaitQuery) -> Ans
 )
 async def fork_session(call: Call, path: OfSession, headers: LaunchHeaders, body: ForkRequest) -> Answer:
     """Copy a session up to the end of a step, from where the copy goes on by itself; nothing runs a second time."""
-    return launched(await call.sessions.fork(path.id, body, idempotency_key=headers.idempotency_key))
+    return launch_answer(await call.sessions.fork(path.id, body, idempotency_key=headers.idempotency_key))

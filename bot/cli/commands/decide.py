@@ -10,7 +10,7 @@ import typer
 from bot.cli.client import REFUSED, USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
-    from bot.cli.pending import Asked
+    from bot.cli.pending import PendingCall
     from bot.sdk.http_backend import HttpBackend
 
 app = typer.Typer()
@@ -117,7 +117,7 @@ def _decide(
     json: bool,
 ) -> None:
     async def work(remote: HttpBackend) -> int | None:
-        from bot.cli.pending import asked
+        from bot.cli.pending import pending_calls
         from bot.cli.terminal import as_json, done
         from supervisor.contract.requests import DecisionRequest
 
@@ -125,8 +125,8 @@ def _decide(
             return DecisionRequest.of(verdict=verdict, reason=reason, digest=digest)
 
         state = await remote.get(session_id)
-        found = await asked(remote, state, calls)
-        if not yes and found and not _agreed(session_id, found, verdict):
+        found = await pending_calls(remote, state, calls)
+        if not yes and found and not _confirm(session_id, found, verdict):
             return REFUSED
         # Exactly what was shown is what is decided on, even if more was proposed meanwhile.
         shown = {one.call.call_id: one.call.digest for one in found}
@@ -145,7 +145,7 @@ def _decide(
     reach(work)
 
 
-def _told(verdict: str, session_id: str, calls: list[str], found: list[Asked], done: Any) -> None:
+def _told(verdict: str, session_id: str, calls: list[str], found: list[PendingCall], done: Any) -> None:
     past = "Approved" if verdict == "approve" else "Denied"
     if calls:
         done(f"{past} {', '.join(calls)} of {session_id}.")
@@ -155,13 +155,13 @@ def _told(verdict: str, session_id: str, calls: list[str], found: list[Asked], d
         done(f"{past} {named} of {owner}.")
 
 
-def _agreed(session_id: str, found: list[Asked], verdict: str) -> bool:
-    from bot.cli.pending import show_asked
+def _confirm(session_id: str, found: list[PendingCall], verdict: str) -> bool:
+    from bot.cli.pending import show_pending
     from bot.cli.terminal import show
 
     if not sys.stdin.isatty():
         refuse(f"Say --yes to {verdict} without being asked; `flagman show {session_id}` shows the calls.")
-    show_asked(found)
+    show_pending(found)
     show()
     many = "this call" if len(found) == 1 else f"these {len(found)} calls"
     return typer.confirm(f"{verdict.capitalize()} {many}?", default=False)
@@ -171,20 +171,20 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
     wanted = None if given is None else _arguments(sys.stdin.read() if given == "-" else given)
 
     async def work(remote: HttpBackend) -> int | None:
-        from bot.cli.editor import edited, show_difference
-        from bot.cli.pending import asked, show_asked
+        from bot.cli.editor import edit, show_difference
+        from bot.cli.pending import pending_calls, show_pending
         from bot.cli.terminal import as_json, done
         from supervisor.contract.requests import DecisionRequest
 
-        found = await asked(remote, await remote.get(session_id), calls)
+        found = await pending_calls(remote, await remote.get(session_id), calls)
         if len(found) != 1:
             refuse(f"Other arguments are for one call, and {len(found)} wait here; name it.", USAGE)
         (one,) = found
         if not yes and not sys.stdin.isatty():
             refuse("Say --yes to approve without being asked.")
         if not yes:
-            show_asked(found)
-        arguments = edited(one.call) if wanted is None else wanted
+            show_pending(found)
+        arguments = edit(one.call) if wanted is None else wanted
         if arguments is None:
             return REFUSED
         if not yes:
@@ -205,9 +205,9 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
 
 
 def _arguments(text: str) -> dict[str, Any]:
-    from bot.cli.editor import parsed
+    from bot.cli.editor import parse
 
-    found = parsed(text)
+    found = parse(text)
     if isinstance(found, str):
         refuse(f"--arguments: {found}", USAGE)
     return found

@@ -111,7 +111,7 @@ class Desk(Protocol):
     async def revoke(self, key_id: str) -> None: ...
 
 
-class _Asked:
+class _RemoteKeys:
     """Through a running Flagman."""
 
     def __init__(self, remote: HttpBackend) -> None:
@@ -129,7 +129,7 @@ class _Asked:
         await self._remote.call("DELETE", f"/v1/keys/{key_id}")
 
 
-class _Stored:
+class _StoredKeys:
     """On the store."""
 
     def __init__(self, keys: ApiKeys) -> None:
@@ -161,7 +161,7 @@ async def _desk() -> AsyncIterator[Desk]:
     from bot.local_key import read_local_key
     from bot.sdk import connect
     from bot.settings import read_settings
-    from storage.embedded import embedded_server
+    from storage.embedded_server import embedded_server
     from supervisor.core.errors import Unavailable
 
     settings = read_settings()
@@ -175,7 +175,7 @@ async def _desk() -> AsyncIterator[Desk]:
                 if not own:
                     raise
             else:
-                yield _Asked(remote)
+                yield _RemoteKeys(remote)
                 return
     if settings.redis_url:
         async with _on_store(settings.redis_url.get_secret_value()) as keys:
@@ -186,7 +186,7 @@ async def _desk() -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def _on_store(url: str) -> AsyncIterator[_Stored]:
+async def _on_store(url: str) -> AsyncIterator[_StoredKeys]:
     from datetime import UTC, timedelta
 
     from bot.settings import read_settings
@@ -198,6 +198,6 @@ async def _on_store(url: str) -> AsyncIterator[_Stored]:
     try:
         await wait_ready(redis, timedelta(seconds=5))
         given = [key for key, _ in read_settings().given_keys]
-        yield _Stored(ApiKeys(ApiKeyStore(redis), given, lambda: datetime.now(UTC)))
+        yield _StoredKeys(ApiKeys(ApiKeyStore(redis), given, lambda: datetime.now(UTC)))
     finally:
         await redis.aclose()

@@ -79,8 +79,8 @@ def launch(
         )
         state = await remote.launch(request, idempotency_key=idempotency_key)
         if wait:
-            return await _followed(remote, state, until, timeout, json)
-        if not _printed(state, json):
+            return await _follow_session(remote, state, until, timeout, json)
+        if not _print_session(state, json):
             done(f"Launched {state.persona} as {state.id}.")
             hint(f"  flagman tail {state.id}")
         return 0
@@ -116,8 +116,8 @@ def fork(
         request = ForkRequest.of(step=at, message=message, channel=channel)
         state = await remote.fork(session_id, request, idempotency_key=idempotency_key)
         if wait:
-            return await _followed(remote, state, until, timeout, json)
-        if not _printed(state, json):
+            return await _follow_session(remote, state, until, timeout, json)
+        if not _print_session(state, json):
             step = state.forked_from.step if state.forked_from else 0
             done(f"{state.id} goes on from step {step} of {session_id}.")
             hint(f"  flagman tail {state.id}")
@@ -126,7 +126,7 @@ def fork(
     reach(work)
 
 
-async def _followed(
+async def _follow_session(
     remote: HttpBackend, state: SessionView, until: str, timeout: float | None, json: bool
 ) -> int | None:
     from bot.cli.follow import follow
@@ -141,7 +141,7 @@ async def _followed(
     return CODES.get(state.status, WAITING)
 
 
-def _printed(state: SessionView, json: bool) -> bool:
+def _print_session(state: SessionView, json: bool) -> bool:
     """For programs: the whole as JSON, or its id into a pipe."""
     from bot.cli.terminal import as_json, is_terminal, show
 
@@ -156,13 +156,13 @@ def _plan(path: str) -> Any:
     """The plan in a file; JSON is YAML too."""
     import yaml
 
-    from supervisor.contract.requests import validated
+    from supervisor.contract.requests import validate
     from supervisor.core.delegation import Plan
     from supervisor.core.errors import InvalidInput
 
     try:
         found = yaml.safe_load(sys.stdin.read() if path == "-" else Path(path).read_text("utf-8"))
-        return validated(Plan, found, "the plan")
+        return validate(Plan, found, "the plan")
     except OSError as error:
         refuse(f"--plan: {path} cannot be read ({error.strerror}).", USAGE)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

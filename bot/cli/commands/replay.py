@@ -31,7 +31,7 @@ def replay(
     """Step through a session: what happened, and how it stood after it. In a pipe all of it is printed."""
     file = Path(what)
     if file.is_file():
-        _play(*_recorded(file), as_json=json)
+        _play(*_read_log(file), as_json=json)
         return
 
     async def work(remote: HttpBackend) -> None:
@@ -52,7 +52,7 @@ async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
     return found
 
 
-def _recorded(file: Path) -> tuple[str, str, list[EventView]]:
+def _read_log(file: Path) -> tuple[str, str, list[EventView]]:
     """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
     from bot.resume_hints import hints_of
     from supervisor.contract.views import event_view
@@ -118,17 +118,17 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
             if looked_at != shown:
                 live.update(Group(*screen(title, found, *looked_at)), refresh=True)
                 shown = looked_at
-            key = keyboard.pressed(LOOK_SECONDS)
+            key = keyboard.read_key(LOOK_SECONDS)
             if key is not None:
-                at, asked = moved(at, asked, key, len(found))
+                at, asked = move(at, asked, key, len(found))
 
 
-def moved(at: int, asked: str | None, key: str, count: int) -> tuple[int | None, str | None]:
+def move(at: int, asked: str | None, key: str, count: int) -> tuple[int | None, str | None]:
     """Where a key leads; None is the way out. `asked` is what was typed so far of a number to go to."""
     from bot.cli import keyboard
 
     if asked is not None:
-        return _typed(at, asked, key, count)
+        return _type(at, asked, key, count)
     last = count - 1
     match key:
         case keyboard.NEXT | keyboard.ENTER:
@@ -146,7 +146,7 @@ def moved(at: int, asked: str | None, key: str, count: int) -> tuple[int | None,
     return at, None
 
 
-def _typed(at: int, asked: str, key: str, count: int) -> tuple[int, str | None]:
+def _type(at: int, asked: str, key: str, count: int) -> tuple[int, str | None]:
     from bot.cli import keyboard
 
     match key:

@@ -31,7 +31,7 @@ def verify(files: Paths, json: Json = False) -> None:
         from bot.secret_key import keys_at_hand
 
         keys = keys_at_hand()
-        rows = [_verified(path, keys) for path in files]
+        rows = [_verify_file(path, keys) for path in files]
         if json:
             as_json(rows)
         else:
@@ -42,7 +42,7 @@ def verify(files: Paths, json: Json = False) -> None:
     carry_out(work)
 
 
-def _verified(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+def _verify_file(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     from bot.resume_hints import hints_of
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.verify import verify
@@ -82,7 +82,7 @@ def restore(files: Paths, json: Json = False) -> None:
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import as_json
 
-        rows = [await _restored(remote, path) for path in _ordered(files)]
+        rows = [await _restore_file(remote, path) for path in _order(files)]
         if json:
             as_json(rows)
         else:
@@ -93,7 +93,7 @@ def restore(files: Paths, json: Json = False) -> None:
     reach(work)
 
 
-async def _restored(remote: HttpBackend, path: Path) -> dict[str, Any]:
+async def _restore_file(remote: HttpBackend, path: Path) -> dict[str, Any]:
     import asyncio
 
     from supervisor.core.errors import FlagmanError, Unavailable
@@ -110,7 +110,7 @@ async def _restored(remote: HttpBackend, path: Path) -> dict[str, Any]:
     return {**row, "restored": True, "session": state.id, "status": state.status}
 
 
-def _ordered(files: Sequence[Path]) -> list[Path]:
+def _order(files: Sequence[Path]) -> list[Path]:
     """The deepest sub-agents first, as far as the files tell; what is none comes as it was given."""
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.render.front import front_of

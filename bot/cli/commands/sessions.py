@@ -34,7 +34,7 @@ def list_(
     """The newest sessions first."""
 
     async def work(remote: HttpBackend) -> None:
-        from bot.cli.labels import standing
+        from bot.cli.labels import status_phrase
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
         rows = await _newest(remote, status, persona, parent, limit)
@@ -49,7 +49,7 @@ def list_(
             [
                 (
                     (row.id, "bold"),
-                    (standing(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
+                    (status_phrase(row) if is_terminal() else row.status, STATUS_STYLES.get(row.status, "")),
                     row.persona,
                     row.task,
                     (ago(row.changed_at), DIM),
@@ -85,13 +85,13 @@ def show(session_id: SessionId, json: Json = False) -> None:
     async def work(remote: HttpBackend) -> None:
         from bot.cli.output import session
         from bot.cli.terminal import as_json
-        from bot.cli.tree import family_of
+        from bot.cli.tree import subagents_of
 
         state = await remote.get(session_id)
         if json:
             as_json(state)
         else:
-            session(state, await family_of(remote, state))
+            session(state, await subagents_of(remote, state))
 
     reach(work)
 

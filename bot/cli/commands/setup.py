@@ -78,14 +78,14 @@ def doctor(
 
 
 def _show(finding: Finding) -> None:
-    from bot.cli.terminal import DIM, hanging, is_terminal, show, text
+    from bot.cli.terminal import DIM, beside, is_terminal, show, text
 
     mark, style = MARKS[finding.state]
     head, said = text((mark, style), " ", (f"{finding.what:<18}", "bold")), text(finding.found)
     mend = text((f"→ {finding.mend}", DIM if finding.state == "note" else style))
     if is_terminal():
-        show(hanging(head, said))
+        show(beside(head, said))
         if finding.mend:
-            show(hanging(text(" " * 20), mend))
+            show(beside(text(" " * 20), mend))
         return
     show(text(head.plain, " ", said.plain, f"  {mend.plain}" if finding.mend else ""))

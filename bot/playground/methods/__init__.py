@@ -1,1 +1,1 @@
-"""The methods of the Web API, a file for each family."""
+"""The methods of the Web API, a file for each group."""

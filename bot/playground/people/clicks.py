@@ -5,7 +5,7 @@ from typing import Any
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_view
 from bot.playground.block_kit.elements import BUTTONS
-from bot.playground.errors import Refused, SlackError
+from bot.playground.errors import Refusal, SlackError
 from bot.playground.people import forms, payloads
 from bot.playground.people.members import People, outcome
 from bot.playground.playground import Playground
@@ -51,7 +51,7 @@ class Clicks:
                 (message for place, message in whispers if place == channel.id and message["ts"] == ts), None
             )
             if found is None:
-                raise Refused(404, "message_not_found", "This message is no longer there.")
+                raise Refusal(404, "message_not_found", "This message is no longer there.")
             return found
         return self._workspace.shown(channel.id, self._people.message(channel, ts))
 
@@ -65,19 +65,19 @@ class Clicks:
         try:
             owner, view = self._playground.modals.find(str(view_id))
         except SlackError as error:
-            raise Refused(404, "view_not_found", "This window is no longer open.") from error
+            raise Refusal(404, "view_not_found", "This window is no longer open.") from error
         if owner != person.id:
-            raise Refused(404, "view_not_found", "This window belongs to somebody else.")
+            raise Refusal(404, "view_not_found", "This window belongs to somebody else.")
         return view
 
     def _action(self, blocks: list[Json], body: Json) -> Json:
         found = forms.find(blocks, str(body.get("action_id", "")), body.get("block_id"))
         if found is None:
-            raise Refused(409, "message_changed", GONE)
+            raise Refusal(409, "message_changed", GONE)
         block, element = found
         value = body.get("value")
         if element["type"] in BUTTONS and value is not None and value != element.get("value"):
-            raise Refused(409, "message_changed", GONE)
+            raise Refusal(409, "message_changed", GONE)
         chosen = {name: part for name, part in body.items() if name in CHOSEN}
         if element["type"] not in BUTTONS and value is not None:
             chosen["value"] = value
@@ -89,7 +89,7 @@ class Clicks:
         if body.get("action") == "close":
             return await self._close(person, view, cleared=bool(body.get("is_cleared")))
         if body.get("action") != "submit":
-            raise Refused(400, "invalid_action", "`action` is `submit` or `close`.")
+            raise Refusal(400, "invalid_action", "`action` is `submit` or `close`.")
         values = forms.state_values(view["blocks"], _values(body.get("values")))
         mistakes = forms.mistakes(view["blocks"], values)
         if mistakes:
@@ -140,7 +140,7 @@ class Clicks:
         """A shortcut that the app declared."""
         callback_id = str(body.get("callback_id", ""))
         if callback_id not in {shortcut.callback_id for shortcut in self._workspace.manifest.shortcuts}:
-            raise Refused(404, "shortcut_not_found", "The app has no such shortcut.")
+            raise Refusal(404, "shortcut_not_found", "The app has no such shortcut.")
         channel = message = None
         if body.get("ts"):
             channel = self._people.channel(person, body.get("channel"))
@@ -165,7 +165,7 @@ class Clicks:
             blocks, place = message.get("blocks", []), {"message": message, "container": container}
         found = forms.find(blocks, str(body.get("action_id", "")), body.get("block_id"))
         if found is None:
-            raise Refused(409, "message_changed", GONE)
+            raise Refusal(409, "message_changed", GONE)
         typed = str(body.get("value", ""))
         ids = (str(found[0]["block_id"]), str(found[1]["action_id"]))
         payload = payloads.suggestion(person, *ids, typed, place)

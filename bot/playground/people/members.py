@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.playground import seed
-from bot.playground.errors import Refused, SlackError
+from bot.playground.errors import Refusal, SlackError
 from bot.playground.people import payloads
 from bot.playground.people.input import as_sent, escaped
 from bot.playground.playground import Playground
@@ -43,31 +43,31 @@ class People:
         """The one who acts."""
         person = self._workspace.people.get(str(user))
         if person is None or person.is_bot:
-            raise Refused(404, "user_not_found", "There is no such person in the workspace.")
+            raise Refusal(404, "user_not_found", "There is no such person in the workspace.")
         return person
 
     def channel(self, person: seed.Person, name: Any) -> seed.Channel:
         """A channel that the person can see."""
         channel = self._workspace.find_channel(str(name))
         if channel is None or channel.user not in (None, person.id):
-            raise Refused(404, "channel_not_found", "There is no such channel for this person.")
+            raise Refusal(404, "channel_not_found", "There is no such channel for this person.")
         return channel
 
     def message(self, channel: seed.Channel, ts: Any) -> Json:
         """A message as it is now."""
         message = self._workspace.store.message(channel.id, str(ts))
         if message is None:
-            raise Refused(404, "message_not_found", "This message is no longer there.")
+            raise Refusal(404, "message_not_found", "This message is no longer there.")
         return message
 
     def post(self, person: seed.Person, channel: seed.Channel, text: str, thread_ts: str | None) -> Json:
         """Write a message."""
         if not text.strip():
-            raise Refused(400, "no_text", "A message needs a text.")
+            raise Refusal(400, "no_text", "A message needs a text.")
         if len(text) > MESSAGE_CHARACTERS:
-            raise Refused(400, "msg_too_long", f"A message has at most {MESSAGE_CHARACTERS} characters.")
+            raise Refusal(400, "msg_too_long", f"A message has at most {MESSAGE_CHARACTERS} characters.")
         if not self._workspace.is_member(channel.id, person.id):
-            raise Refused(400, "not_in_channel", f"{person.real_name} is not in this channel.")
+            raise Refusal(400, "not_in_channel", f"{person.real_name} is not in this channel.")
         message = {
             "type": "message",
             "user": person.id,
@@ -88,9 +88,9 @@ class People:
         name, typed = str(body.get("command", "")), str(body.get("text") or "").strip()
         known = next((row for row in self._workspace.manifest.commands if row.command == name), None)
         if known is None:
-            raise Refused(400, "invalid_command", f"{name} is not a valid command.")
+            raise Refusal(400, "invalid_command", f"{name} is not a valid command.")
         if body.get("thread_ts"):
-            raise Refused(400, "not_in_threads", f"{name} is not supported in threads. Sorry!")
+            raise Refusal(400, "not_in_threads", f"{name} is not supported in threads. Sorry!")
         text = as_sent(self._workspace, typed, labels=True) if known.should_escape else escaped(typed)
         payload = payloads.slash_command(self._playground, person, channel, name, text)
         ack = await self._playground.delivery.ask("slash_commands", payload)
@@ -119,7 +119,7 @@ class People:
     def react(self, person: seed.Person, channel: seed.Channel, ts: Any, name: str, *, remove: bool) -> Json:
         """Add a reaction, or take it away."""
         if not name.strip(":"):
-            raise Refused(400, "invalid_name", "A reaction needs a name.")
+            raise Refusal(400, "invalid_name", "A reaction needs a name.")
         message = self.message(channel, ts)
         timeline = self._playground.timeline
         timeline.react(channel, message, person.id, name.strip(":"), added=not remove)
@@ -128,7 +128,7 @@ class People:
     def join(self, person: seed.Person, channel: seed.Channel, member: str, *, leave: bool) -> Json:
         """Add a person or the bot to a channel, or remove them from it."""
         if member not in self._workspace.people or channel.is_im:
-            raise Refused(404, "user_not_found", "There is no such person to add here.")
+            raise Refusal(404, "user_not_found", "There is no such person to add here.")
         was = self._workspace.is_member(channel.id, member)
         if leave:
             self._workspace.store.leave(channel.id, member)
@@ -143,12 +143,12 @@ class People:
         """Delete one's own message."""
         message = self.message(channel, ts)
         if message.get("user") != person.id:
-            raise Refused(400, "cant_delete_message", "Only the author can delete a message.")
+            raise Refusal(400, "cant_delete_message", "Only the author can delete a message.")
         self._playground.timeline.delete(channel, message)
         return {"ok": True}
 
     def dismiss(self, person: seed.Person, ts: Any) -> Json:
         """Hide an ephemeral message."""
         if not self._playground.timeline.end_whisper(person.id, str(ts)):
-            raise Refused(404, "message_not_found", "This message is no longer there.")
+            raise Refusal(404, "message_not_found", "This message is no longer there.")
         return {"ok": True}

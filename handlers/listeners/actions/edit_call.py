@@ -46,6 +46,6 @@ def tool_of(flagman: ListenerContext, call: Call) -> Tool:
 
 async def form_of(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
     """The form for the call as it is now."""
-    persona = await flagman.supervisor.personas.pinned(session)
+    persona = await flagman.supervisor.personas.load_pinned(session)
     roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
     return edit_form(call, tool_of(flagman, call).spec.schema_, roster, flagman.mask)

@@ -23,7 +23,7 @@ async def files(
     session = await flagman.supervisor.get(command.session_id)
     path = command.rest.strip("`")
     if not path:
-        return _listed(session.id, await flagman.files.list(session), flagman)
+        return _list_blocks(session.id, await flagman.files.list(session), flagman)
     name = escape(one_line(flagman.mask(path), 200))
     if await flagman.rows.delivered(f"files:{delivery}"):
         return [mrkdwn(f":outbox_tray: {name} was posted already.")]
@@ -34,7 +34,7 @@ async def files(
     return [mrkdwn(f":outbox_tray: {name} {'is posted' if done else 'is being posted'} {where}.")]
 
 
-def _listed(session_id: str, found: list[Artifact], flagman: ListenerContext) -> list[Block]:
+def _list_blocks(session_id: str, found: list[Artifact], flagman: ListenerContext) -> list[Block]:
     """The newest first, to be copied from; what is left out is counted."""
     if not found:
         return [mrkdwn(f"`{session_id}` has written no files.")]

@@ -75,7 +75,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         return Command("schedule", rest=rest)
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
-        command = _forked(command, slash) if verb == "fork" else command
+        command = _parse_fork(command, slash) if verb == "fork" else command
         return replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
 
@@ -90,7 +90,7 @@ def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Com
     raise InvalidInput(f"Which session? Write `{slash} {verb} <id>`; `{slash} list` shows the ids.")
 
 
-def _forked(command: Command, slash: str) -> Command:
+def _parse_fork(command: Command, slash: str) -> Command:
     """`[at [step] <n>] [message]`; a message that begins with `at` stands in quotes."""
     begin = _STEP.match(command.rest)
     if not begin:

@@ -59,7 +59,7 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
     schedules = ScheduleService(flagman.services, actor)
     match plan.verb:
         case "list":
-            return _listed(await schedules.list(), flagman.command)
+            return _list_blocks(await schedules.list(), flagman.command)
         case "add":
             zone = await flagman.people.zone(actor)
             request = ScheduleRequest.of(cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone)
@@ -78,7 +78,7 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
     raise InvalidInput(PLANS)
 
 
-def _listed(schedules: list[ScheduleView], slash: str) -> list[Block]:
+def _list_blocks(schedules: list[ScheduleView], slash: str) -> list[Block]:
     if not schedules:
         return [
             mrkdwn(

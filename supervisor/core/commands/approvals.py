@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from supervisor.core.commands.base import checked, stamp
+from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.errors import AlreadyDecided, IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
@@ -50,7 +50,7 @@ def decide(
     `expected_digests` holds, by call, the digest (or its beginning) that the person saw. Raises IllegalEvent where it
     differs, and NotAllowed, AlreadyDecided or AlreadyEnded.
     """
-    reason = checked(reason, "The reason", optional=True)
+    reason = check_text(reason, "The reason", optional=True)
     calls = [session.call(call_id) for call_id in call_ids]
     for call in calls:
         expect_digest(call, (expected_digests or {}).get(call.call_id, ""))
@@ -90,7 +90,7 @@ def decide_outcome(
     session: Session, call_id: str, verdict: OutcomeVerdict, actor: Actor, at: datetime, *, result: str = ""
 ) -> list[Event]:
     """Say what became of a call whose outcome is unknown. To run it again takes the right to approve it."""
-    result = checked(result, "The result", optional=True)
+    result = check_text(result, "The result", optional=True)
     call = session.call(call_id)
     if call.phase != "unknown":
         raise IllegalEvent("That call no longer needs a decision.")

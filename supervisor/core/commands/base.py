@@ -18,7 +18,7 @@ def stamp(actor: Actor, at: datetime) -> dict[str, Any]:
     return {"at": at, "by": actor.id, "by_name": clean_text(actor.name)[:MAX_NAME]}
 
 
-def checked(text: str, what: str, *, optional: bool = False) -> str:
+def check_text(text: str, what: str, *, optional: bool = False) -> str:
     """The text in storable form. Raises InvalidInput when it is too long, or empty and not `optional`."""
     text = clean_text(text).strip()
     if not text and not optional:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from supervisor.core.budgets import raise_limits
-from supervisor.core.commands.base import checked, stamp
+from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.conditions import Condition
 from supervisor.core.control import compactable
 from supervisor.core.errors import IllegalEvent
@@ -23,7 +23,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean, clean_text
-from supervisor.core.triggers import Kind, Signal, matching, reason_for, resumption
+from supervisor.core.triggers import Kind, Signal, matching_condition, reason_for, resumption
 
 MAX_CONDITIONS = 10
 _TRIGGERS: Mapping[Kind, Trigger] = {
@@ -46,7 +46,7 @@ def pause(
     detail: str = "",
 ) -> list[Event]:
     """Stop at the next boundary until one of `conditions` comes true or a person resumes. Raises IllegalEvent."""
-    detail = checked(detail, "The reason", optional=True)
+    detail = check_text(detail, "The reason", optional=True)
     if len(conditions) > MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
     if session.pause:
@@ -71,16 +71,16 @@ def resume(
     `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
     `pause_number`: only if it is still in this pause, as a resume token says. Raises IllegalEvent.
     """
-    context = checked(context, "The context", optional=True)
+    context = check_text(context, "The context", optional=True)
     if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
         raise IllegalEvent(_not_paused(session))
     if compact and not compactable(session):
         raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
     resumed = Resumed(**stamp(actor, at), trigger=trigger, data=clean(data), context=context, compact=compact)
-    return [*_raised(session, session.pause, actor, at, compact), *resumption(session, resumed)]
+    return [*_raise_budgets(session, session.pause, actor, at, compact), *resumption(session, resumed)]
 
 
-def _raised(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
+def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
     """The new limits, where the session was stopped by its budgets."""
     if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
         return []
@@ -102,7 +102,7 @@ def add_condition(session: Session, condition: Condition, actor: Actor, at: date
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:
     """Resume the session if it waits for this signal; no events if it does not."""
-    condition = None if session.ended else matching(session, signal)
+    condition = None if session.ended else matching_condition(session, signal)
     if condition is None:
         return []
     resumed = Resumed(
@@ -117,7 +117,7 @@ def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[E
 
 def cancel(session: Session, actor: Actor, at: datetime, *, reason: str = "") -> list[Event]:
     """End the session: a tool under way is interrupted where it allows that, and nothing new starts."""
-    return [Cancelled(**stamp(actor, at), reason=checked(reason, "The reason", optional=True))]
+    return [Cancelled(**stamp(actor, at), reason=check_text(reason, "The reason", optional=True))]
 
 
 def _not_paused(session: Session) -> str:

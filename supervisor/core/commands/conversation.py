@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from supervisor.core.commands.base import checked, stamp
+from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered
 from supervisor.core.state import Session
@@ -16,7 +16,7 @@ Heard = Literal["answered", "noted"]
 
 def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: datetime) -> list[Event]:
     """Answer a question; without `call_id` the only one that is open. Raises IllegalEvent."""
-    text = checked(text, "The answer")
+    text = check_text(text, "The answer")
     call_id = call_id or _only_question(session)
     if session.call(call_id).phase != "asking":
         raise IllegalEvent("That question was already answered.")
@@ -25,7 +25,7 @@ def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: d
 
 def tell(session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind) -> list[Event]:
     """The answer to the session's only open question, or context for its next step."""
-    text = checked(text, "The message")
+    text = check_text(text, "The message")
     asking = session.calls_in("asking")
     if len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]

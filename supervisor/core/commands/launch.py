@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from supervisor.core.commands.base import checked, stamp
+from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
@@ -19,7 +19,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
 )
-from supervisor.core.forking import copied, cut_at
+from supervisor.core.fork import copy_events, cut_at
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
@@ -44,7 +44,7 @@ def launch(
     `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
     `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
     """
-    task = checked(task, "The task")
+    task = check_text(task, "The task")
     if (coordinate or plan is not None) and PLAN not in tools:
         raise InvalidInput(f"`{persona.name}` has no sub-agents to launch, so it cannot coordinate.")
     launched = SessionLaunched(
@@ -94,10 +94,10 @@ def fork(
     Nothing that ran before runs again. Without `step` it goes as far as every call has its result; `message` tells
     the copy what to do otherwise. Raises InvalidInput where it cannot be copied there.
     """
-    message = checked(message, "The message", optional=True)
+    message = check_text(message, "The message", optional=True)
     source = fold(session_id, log)
     cut = cut_at(session_id, log, step, words=bool(message))
-    events = copied(log, cut, origin=source.origin if origin is None else clean(origin))
+    events = copy_events(log, cut, origin=source.origin if origin is None else clean(origin))
     artifacts = fold(session_id, log[: cut.version]).artifacts
     forked = SessionForked(
         **stamp(actor, at),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from supervisor.core.commands.base import checked, stamp
+from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor, Event, TimerDropped, TimerFired, TimerSet
 from supervisor.core.state import Session
@@ -16,7 +16,7 @@ def remind(
     session: Session, due: datetime, actor: Actor, at: datetime, *, text: str = "", about: str = ""
 ) -> list[Event]:
     """Remind at `due`; `about` names the approval request that is put off, if any. Raises IllegalEvent."""
-    text = checked(text, "The reminder", optional=True)
+    text = check_text(text, "The reminder", optional=True)
     if sum(timer.state == "set" for timer in session.timers) >= MAX_REMINDERS:
         raise IllegalEvent(f"A session may have at most {MAX_REMINDERS} reminders at once.")
     return [TimerSet(**stamp(actor, at), timer_id=_next_id(session), due=due, text=text, about=about)]

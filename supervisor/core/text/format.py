@@ -78,7 +78,7 @@ def used(number: int, limit: float | None) -> str:
     return f"{number:,} of {limit:,}" if isinstance(limit, int) else f"{number:,} of {limit:,.10g}"
 
 
-def listed(items: list[str], most: int = 8) -> str:
+def join_items(items: list[str], most: int = 8) -> str:
     """`a, b and 3 more`."""
     shown = items[:most]
     left = len(items) - len(shown)

@@ -94,7 +94,7 @@ def escaped_json(text: str) -> str:
     return _STRICT.sub(_piece(_json_escape), text) if _SUSPECT.search(text) else text
 
 
-def folded(text: str) -> str:
+def fold_blanks(text: str) -> str:
     """A line of a document: as `visible`, and long blanks within it are folded with their count."""
     shown = visible(text).replace("⟨", marker("⟨"))
     return _LONG.sub(lambda found: _blanks(found[0]), shown)

@@ -37,7 +37,7 @@ class DemoGateway:
         await asyncio.sleep(self._delay.total_seconds())
         return ModelReply(
             text=step.text,
-            calls=_numbered(step, request),
+            calls=_number_calls(step, request),
             usage=_usage(step, request),
             cost_usd=Decimal(0),
             model=MODEL_NAME,
@@ -48,7 +48,7 @@ class DemoGateway:
         """A script holds nothing."""
 
 
-def _numbered(step: Step, request: ModelRequest) -> tuple[ProposedCall, ...]:
+def _number_calls(step: Step, request: ModelRequest) -> tuple[ProposedCall, ...]:
     # The position in the conversation makes the id unique without any memory.
     return tuple(
         ProposedCall(call_id=f"demo_{len(request.turns)}_{number}", tool=tool, arguments=arguments)

@@ -47,11 +47,11 @@ def next_step(request: ModelRequest) -> Step:
         return Step(summary(request))
     steps = list(_plan(request))
     position = sum(isinstance(turn, ModelTurn) and bool(turn.calls) for turn in request.turns)
-    opening = [*_greeting(request), *_acknowledged(request), *_setbacks(request)]
+    opening = [*_greeting(request), *_acknowledge(request), *_setbacks(request)]
     if position < len(steps):
         text, calls = steps[position]
-        return Step(_joined([*opening, text]), calls)
-    return Step(_joined([*opening, _summary(request)]))
+        return Step(_join([*opening, text]), calls)
+    return Step(_join([*opening, _summary(request)]))
 
 
 def _plan(request: ModelRequest) -> Iterator[tuple[str, tuple[Call, ...]]]:
@@ -98,10 +98,10 @@ def _report(task: str, command: str, results: list[Result]) -> str:
     notes = next((r.content for r in results if _path(r) == NOTES and not r.failed), "")
     answer = _answer(results)
     sections = [
-        f"# Report\n\n## Task\n\n{_quoted(task)}",
+        f"# Report\n\n## Task\n\n{_quote(task)}",
         f"## Looked at\n\n`{command}`, run in the workspace folder; its output is in the log of this session.",
-        f"## Decision\n\n{_quoted(answer)}" if answer else "",
-        f"## Notes\n\n{_quoted(notes)}" if notes else f"## Notes\n\nThere was no `{NOTES}` to read.",
+        f"## Decision\n\n{_quote(answer)}" if answer else "",
+        f"## Notes\n\n{_quote(notes)}" if notes else f"## Notes\n\nThere was no `{NOTES}` to read.",
         "Written by the scripted demo.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -152,7 +152,7 @@ def _greeting(request: ModelRequest) -> list[str]:
     return [] if any(isinstance(turn, ModelTurn) for turn in request.turns) else [GREETING]
 
 
-def _acknowledged(request: ModelRequest) -> list[str]:
+def _acknowledge(request: ModelRequest) -> list[str]:
     """What people added since the demo last spoke, apart from the task itself."""
     users = [n for n, turn in enumerate(request.turns) if isinstance(turn, UserTurn)]
     last_reply = max((n for n, turn in enumerate(request.turns) if isinstance(turn, ModelTurn)), default=-1)
@@ -184,7 +184,7 @@ def _summary(request: ModelRequest) -> str:
     results = _results(request)
     lines = [f"Done with: {_one_line(_task(request))}"]
     if STOP in _answer(results):
-        return _joined([*lines, "You asked me to stop here, so nothing was run."])
+        return _join([*lines, "You asked me to stop here, so nothing was run."])
     # Later results say more about the same thing: the report read back replaces the report written.
     told = {
         result.tool if _path(result) != REPORT else REPORT: result for result in results if _tells(result)
@@ -192,7 +192,7 @@ def _summary(request: ModelRequest) -> str:
     lines += [_outcome(result) for result in told.values()]
     if failed := [r.tool for r in results if r.failed and _path(r) != NOTES and not _tells(r)]:
         lines.append(f"Not done: {', '.join(f'`{tool}`' for tool in failed)}.")
-    return _joined(lines)
+    return _join(lines)
 
 
 def _tells(result: Result) -> bool:
@@ -208,7 +208,7 @@ def _path(result: Result) -> object:
 def _outcome(result: Result) -> str:
     match result.tool:
         case "shell":
-            return f"`{result.arguments.get('command', '')}` said:\n{_fenced(result.content)}"
+            return f"`{result.arguments.get('command', '')}` said:\n{_fence(result.content)}"
         case "plan_tasks":
             return outcome(result.content)
         case "ask_human":
@@ -218,14 +218,14 @@ def _outcome(result: Result) -> str:
     return f"`{REPORT}` has {len(result.content.splitlines())} lines."
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     rows = [row[:SHOWN_WIDTH] for row in text.replace("```", "'''").splitlines() if row.strip()]
     if len(rows) > SHOWN_LINES:
         rows = [*rows[:SHOWN_LINES], f"… {len(rows) - SHOWN_LINES} more lines"]
     return "```\n" + "\n".join(rows or ["(no output)"]) + "\n```"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "\n".join(f"> {row}" for row in text.splitlines())
 
 
@@ -235,5 +235,5 @@ def _one_line(text: str) -> str:
     return line if len(line) <= 200 else line[:199] + "…"
 
 
-def _joined(paragraphs: list[str]) -> str:
+def _join(paragraphs: list[str]) -> str:
     return "\n\n".join(paragraphs)

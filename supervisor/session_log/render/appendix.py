@@ -44,7 +44,7 @@ def head(session_id: str, persona: Json, version: int, settings: Json) -> Json:
     return {**first, "settings": settings} if settings else first
 
 
-def chained(first: Json, events: Iterable[Event]) -> Iterator[Link]:
+def chain_links(first: Json, events: Iterable[Event]) -> Iterator[Link]:
     prev = FIRST
     for n, text in enumerate([compact(first), *(encode(event).decode() for event in events)]):
         link = Link(n, prev, hash_of(prev, json.loads(text)), text)
@@ -65,10 +65,10 @@ def lines(links: Sequence[Link], version: int) -> list[str]:
     rows = (
         f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}' for link in links
     )
-    shown = map(escaped_json, rows) if version > 1 else (HIDDEN.sub(_escaped, row) for row in rows)
+    shown = map(escaped_json, rows) if version > 1 else (HIDDEN.sub(_escape, row) for row in rows)
     return [HEADING, "", EXPLAINED, "", OPENING, *shown, CLOSING]
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     """A character that shows nothing, as JSON writes it."""
     return json.dumps(found[0])[1:-1]

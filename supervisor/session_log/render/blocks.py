@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from supervisor.session_log.render.safe import fenced, quoted, shortened
+from supervisor.session_log.render.safe import fence, quote, shorten
 
 PROSE_LINES, PROSE_CHARACTERS = 60, 6000
 OUTPUT_LINES, OUTPUT_CHARACTERS = 40, 4000
@@ -17,21 +17,21 @@ def where(n: int) -> str:
 
 def prose(text: str, n: int) -> Lines:
     """Words of a person or a model, as a quotation; event `n` has them all."""
-    shown = shortened(text, lines=PROSE_LINES, characters=PROSE_CHARACTERS)
-    return [*quoted(shown.text), *_left(shown.left_out, n)]
+    shown = shorten(text, lines=PROSE_LINES, characters=PROSE_CHARACTERS)
+    return [*quote(shown.text), *_left(shown.left_out, n)]
 
 
 def output(text: str, n: int, kind: str = "text") -> Lines:
     """What a tool gave, or data that came in, as a fenced block."""
-    shown = shortened(text, lines=OUTPUT_LINES, characters=OUTPUT_CHARACTERS)
-    return [*fenced(shown.text, kind), *_left(shown.left_out, n)]
+    shown = shorten(text, lines=OUTPUT_LINES, characters=OUTPUT_CHARACTERS)
+    return [*fence(shown.text, kind), *_left(shown.left_out, n)]
 
 
 def _left(left_out: str, n: int) -> Lines:
     return ["", f"{left_out} are left out here; {where(n)} has them."] if left_out else []
 
 
-def indented(lines: Iterable[str]) -> Lines:
+def indent(lines: Iterable[str]) -> Lines:
     """As part of a list item."""
     return [f"  {line}" if line else "" for line in lines]
 

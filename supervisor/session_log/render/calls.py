@@ -7,14 +7,14 @@ from typing import Any
 
 from supervisor.core.events import CallEdited, ToolCall
 from supervisor.core.persona import Approvers
-from supervisor.core.text.format import listed
+from supervisor.core.text.format import join_items
 from supervisor.session_log.render.blocks import output
 from supervisor.session_log.render.safe import code, inline, visible
 
 DIGEST = 16
 
 
-def named(call_id: str, tool: str) -> str:
+def call_name(call_id: str, tool: str) -> str:
     return f"{code(call_id, 20)} {code(tool, 80)}"
 
 
@@ -41,7 +41,7 @@ def _value(value: Any) -> str:
     )
 
 
-def ruling(call: ToolCall) -> str:
+def policy_reason(call: ToolCall) -> str:
     """What the policy in force said of it."""
     if call.mode == "refuse":
         return f"refused: {inline(call.reason, 400)}"
@@ -55,7 +55,7 @@ def by_whom(call: ToolCall, given: int | None = None) -> str:
     """Who may approve; `given`: how many have."""
     rule = call.approvers or Approvers()
     who = [code(who, 60) for who in (*rule.users, *rule.groups)]
-    words = f"by {listed(who)}" if who else "by anyone in the channel"
+    words = f"by {join_items(who)}" if who else "by anyone in the channel"
     if rule.quorum > 1:
         words += f" ({rule.quorum} of them)" if given is None else f" ({given} of {rule.quorum} so far)"
     return f"{words}, not by who asked for the session" if rule.exclude_requester else words
@@ -77,5 +77,5 @@ def before_and_after(event: CallEdited, before: ToolCall, n: int) -> list[str]:
     gone = {name: old[name] for name in names if name in old}
     put = {name: new[name] for name in names if name in new}
     same = [code(name, 60) for name in new if name not in names]
-    left = ["", f"Unchanged: {listed(same)}."] if same else []
+    left = ["", f"Unchanged: {join_items(same)}."] if same else []
     return ["Before:", "", *arguments(gone, n), "", "After:", "", *arguments(put, n), *left]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from supervisor.core.delegation import DELEGATING, subtask_statuses
 from supervisor.core.state import Call, Session
-from supervisor.core.text.format import count, listed, span, stamp
+from supervisor.core.text.format import count, join_items, span, stamp
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints, Way
 from supervisor.session_log.render.blocks import table
-from supervisor.session_log.render.calls import by_whom, named
+from supervisor.session_log.render.calls import by_whom, call_name
 from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import PausePeriod, failures
 from supervisor.session_log.render.safe import cell, code, inline
@@ -61,9 +61,9 @@ def current_step(session: Session) -> str:
         stands = [stand for call in plans for stand in subtask_statuses(session, call)]
         ended = [stand for stand in stands if stand.state not in ("waiting", "ready", "running")]
         names = [code(stand.subtask.id) for stand in stands if stand.state == "running"]
-        return f"{len(ended)}/{len(stands)} · {listed(names) or 'none at work'}"
+        return f"{len(ended)}/{len(stands)} · {join_items(names) or 'none at work'}"
     tools = dict.fromkeys(code(c.call.tool, 60) for c in session.steps[-1].calls) if session.steps else {}
-    doing = listed(list(tools)) or ("no tool" if session.steps else "not begun")
+    doing = join_items(list(tools)) or ("no tool" if session.steps else "not begun")
     return f"{len(session.steps)}/{session.budgets.max_steps} · {doing}"
 
 
@@ -73,18 +73,18 @@ def waits(session: Session) -> str:
     awaiting, asking = session.calls_in("awaiting"), session.calls_in("asking")
     if session.pause:
         return " or ".join([*dict.fromkeys(words), "anybody, by hand"])
-    words += [f"{code('approval')} of {_named(c)} {by_whom(c.call, _given(c))}" for c in awaiting[:8]]
+    words += [f"{code('approval')} of {_call_name(c)} {by_whom(c.call, _given(c))}" for c in awaiting[:8]]
     words += [f"an answer to {code(c.call_id)}" for c in asking[:8]]
-    words += [f"word on {_named(c)}" for c in session.calls_in("unknown")[:8]]
+    words += [f"word on {_call_name(c)}" for c in session.calls_in("unknown")[:8]]
     if session.running_children:
         names = [code(child.name) for child in session.running_children]
-        words.append(f"{code('children')}: the end of {listed(names)}")
+        words.append(f"{code('children')}: the end of {join_items(names)}")
     words += [f"a decision on {code(child.name)}" for child in failures(session)]
     return ", ".join(words) or "somebody's decision"
 
 
-def _named(call: Call) -> str:
-    return named(call.call_id, call.call.tool)
+def _call_name(call: Call) -> str:
+    return call_name(call.call_id, call.call.tool)
 
 
 def _given(call: Call) -> int:
@@ -96,7 +96,7 @@ def snapshot(session: Session) -> list[Way]:
     return [
         ("Task", inline(session.task, 400)),
         ("Progress", _progress(session)),
-        ("Artifacts", listed([code(path, 120) for path in session.artifacts], 20) or "none yet"),
+        ("Artifacts", join_items([code(path, 120) for path in session.artifacts], 20) or "none yet"),
         ("Decisions", _decisions(session)),
     ]
 
@@ -114,6 +114,6 @@ def _progress(session: Session) -> str:
 def _decisions(session: Session) -> str:
     made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
     last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
-    words = [f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {_named(c)}" for d, c in last]
+    words = [f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {_call_name(c)}" for d, c in last]
     earlier = len(made) - len(last)
     return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + ("; ".join(words) or "none yet")

@@ -10,7 +10,7 @@ from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from supervisor.core.text.format import iso
-from supervisor.core.text.visible import folded, visible
+from supervisor.core.text.visible import fold_blanks, visible
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render import appendix
 from supervisor.session_log.render.labels import is_unpriced
@@ -40,7 +40,7 @@ def render(
     Raises IllegalEvent where the events contradict each other.
     """
     moments = walk(session_id, events)
-    links = list(appendix.chained(appendix.head(session_id, persona, version, hints.settings), events))
+    links = list(appendix.chain_links(appendix.head(session_id, persona, version, hints.settings), events))
     chain = f"sha256:{links[-1].hash}"
     resting = rests(moments)
     session = moments[-1].after
@@ -61,7 +61,7 @@ def render(
     ]
     shown = _without_gaps(lines)
     if version > 1:
-        shown = [folded(line) for line in shown]
+        shown = [fold_blanks(line) for line in shown]
     return "\n".join([*shown, *appendix.lines(links, version)]) + "\n"
 
 

@@ -33,9 +33,9 @@ from supervisor.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from supervisor.core.text.format import count, listed, took
+from supervisor.core.text.format import count, join_items, took
 from supervisor.session_log.render.blocks import Lines, output, prose
-from supervisor.session_log.render.calls import before_and_after, digest, named, right
+from supervisor.session_log.render.calls import before_and_after, call_name, digest, right
 from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import code, inline
@@ -73,7 +73,7 @@ def _entry(event: Event, moment: Moment, who: str) -> Entry:
 
 
 def _call(moment: Moment, call_id: str) -> str:
-    return named(call_id, moment.after.call(call_id).call.tool)
+    return call_name(call_id, moment.after.call(call_id).call.tool)
 
 
 def _because(reason: str) -> str:
@@ -93,12 +93,14 @@ def _context_added(event: ContextAdded, moment: Moment, who: str) -> Entry:
 @_entry.register
 def _approval_requested(event: ApprovalRequested, moment: Moment, who: str) -> Entry:
     calls = [_call(moment, call_id) for call_id in event.call_ids]
-    return Entry(f"{who} asked for an approval of {listed(calls)}")
+    return Entry(f"{who} asked for an approval of {join_items(calls)}")
 
 
 @_entry.register
 def _question_asked(event: QuestionAsked, moment: Moment, who: str) -> Entry:
-    options = f", offering {listed([code(option, 75) for option in event.options])}" if event.options else ""
+    options = (
+        f", offering {join_items([code(option, 75) for option in event.options])}" if event.options else ""
+    )
     return Entry(f"The agent asked in {code(event.call_id)}{options}", [prose(event.question, moment.n)])
 
 
@@ -145,7 +147,9 @@ def _tool_started(event: ToolStarted, moment: Moment, who: str) -> Entry:
 def _tool_finished(event: ToolFinished, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
     verb = "finished" if event.ok else "**failed**"
-    wrote = f", and wrote {listed([code(path, 120) for path in event.artifacts])}" if event.artifacts else ""
+    wrote = (
+        f", and wrote {join_items([code(path, 120) for path in event.artifacts])}" if event.artifacts else ""
+    )
     blocks = [output(event.content, moment.n)] if event.content.strip() else []
     return Entry(
         f"{call} {verb} after {took(event.duration_ms)}{wrote}{'' if blocks else ', without output'}",
@@ -210,7 +214,7 @@ def _session_forked(event: SessionForked, moment: Moment, who: str) -> Entry:
 @_entry.register
 def _session_restored(event: SessionRestored, moment: Moment, who: str) -> Entry:
     lost = (
-        f"; {listed([code(c) for c in event.lost])} lost the arguments, in which a secret was"
+        f"; {join_items([code(c) for c in event.lost])} lost the arguments, in which a secret was"
         if event.lost
         else ""
     )
@@ -240,8 +244,8 @@ def _compacted_steps(moment: Moment, event: Compacted) -> Entry:
     earlier = moment.after.compactions[:-1]
     first = earlier[-1].through_step + 1 if earlier else 1
     dropped = moment.after.steps[first - 1 : event.through_step]
-    tools = dict.fromkeys(named(c.call_id, c.call.tool) for step in dropped for c in step.calls)
-    calls = f": {listed(list(tools), 20)}" if tools else ""
+    tools = dict.fromkeys(call_name(c.call_id, c.call.tool) for step in dropped for c in step.calls)
+    calls = f": {join_items(list(tools), 20)}" if tools else ""
     what = f"{count(len(dropped), 'step')} with {count(len(tools), 'call')}"
     words = f"Steps {first} to {event.through_step} were summed up. The agent no longer reads {what}{calls}"
     return Entry(words, [["In their place it reads:", "", *prose(event.summary, moment.n)]])

@@ -100,13 +100,13 @@ def _brief(found: list[PausePeriod]) -> list[PausePeriod]:
     number = 0
     for rest in found:
         before = shown[-1] if shown else None
-        same = before is not None and rest.ended is not None and _covered(before, rest)
+        same = before is not None and rest.ended is not None and _covers(before, rest)
         number += not same
         shown.append(replace(rest, number=number, brief=same))
     return shown
 
 
-def _covered(before: PausePeriod, rest: PausePeriod) -> bool:
+def _covers(before: PausePeriod, rest: PausePeriod) -> bool:
     if rest.session.pause or before.reason != rest.reason:
         return False
     return len(before.session.steps) == len(rest.session.steps) and _waits(rest) <= _waits(before)

@@ -66,23 +66,23 @@ def cell(text: str) -> str:
     return _PIPE.sub(lambda found: found[0] if len(found[1]) % 2 else f"{found[1]}\\|", text)
 
 
-def fenced(text: str, kind: str = "text") -> list[str]:
+def fence(text: str, kind: str = "text") -> list[str]:
     """The lines of a fenced block that its content cannot end."""
     shown = visible(text).rstrip("\n")
-    fence = "`" * max(_longest_run(shown) + 1, 3)
-    return [f"{fence}{kind}", *(line or BLANK for line in shown.split("\n")), fence]
+    marks = "`" * max(_longest_run(shown) + 1, 3)
+    return [f"{marks}{kind}", *(line or BLANK for line in shown.split("\n")), marks]
 
 
-def quoted(text: str) -> list[str]:
+def quote(text: str) -> list[str]:
     """The lines of a quotation: lists and emphasis stay, headings, links, images and HTML become plain text."""
     shown = visible(text).strip("\n")
     if "```" in shown or "~~~" in shown:
         # Within a block of code nothing can be escaped, so the whole becomes one.
-        return [">" if line == BLANK else f"> {line}" for line in fenced(shown, "markdown")]
-    return [f"> {_tamed(line)}".rstrip() for line in shown.split("\n")]
+        return [">" if line == BLANK else f"> {line}" for line in fence(shown, "markdown")]
+    return [f"> {_tame(line)}".rstrip() for line in shown.split("\n")]
 
 
-def _tamed(line: str) -> str:
+def _tame(line: str) -> str:
     if _RULE.fullmatch(line):
         return re.sub(r"[^\s>]", lambda found: f"\\{found[0]}", line, count=1)
     return _HEADING.sub(r"\\", _outside_code(_LIVE, line))
@@ -97,15 +97,15 @@ def _outside_code(live: re.Pattern[str], line: str) -> str:
     return "".join([*parts, live.sub(r"\\\g<0>", line[end:])])
 
 
-def shortened(text: str, *, lines: int, characters: int) -> Shown:
+def shorten(text: str, *, lines: int, characters: int) -> Shown:
     """The beginning and the end of a long text, with a word on how much is between them."""
     rows = text.strip("\n").split("\n")
     narrow = [_narrow(row) for row in rows]
     if len(rows) <= lines and sum(map(len, narrow)) <= characters:
         cut = sum(len(row) - len(short) for row, short in zip(rows, narrow, strict=True))
         return Shown("\n".join(narrow), f"{cut:,} characters of long lines" if cut > 0 else "")
-    head = _fitting(narrow, lines * 3 // 4, characters * 3 // 4)
-    tail = _fitting(narrow[len(head) :][::-1], lines - lines * 3 // 4, characters // 4)[::-1]
+    head = _fit(narrow, lines * 3 // 4, characters * 3 // 4)
+    tail = _fit(narrow[len(head) :][::-1], lines - lines * 3 // 4, characters // 4)[::-1]
     between = rows[len(head) : len(rows) - len(tail)]
     gone = f"{len(between):,} {'line' if len(between) == 1 else 'lines'}"
     left_out = f"{gone} with {sum(map(len, between)):,} characters"
@@ -118,7 +118,7 @@ def _narrow(row: str) -> str:
     return f"{row[: _WIDEST - 60]} [… {len(row) - _WIDEST + 60:,} more characters in this line …]"
 
 
-def _fitting(rows: list[str], most: int, characters: int) -> list[str]:
+def _fit(rows: list[str], most: int, characters: int) -> list[str]:
     """As many of the first rows as there is room for."""
     kept: list[str] = []
     for row in rows[:most]:

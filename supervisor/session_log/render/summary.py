@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from supervisor.core.events import Cancelled, Completed, Failed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
-from supervisor.core.text.format import count, listed, money, span, stamp
+from supervisor.core.text.format import count, join_items, money, span, stamp
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
-from supervisor.session_log.render.calls import named
+from supervisor.session_log.render.calls import call_name
 from supervisor.session_log.render.labels import is_unpriced, person, tokens
 from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.safe import cell, code, inline
@@ -44,23 +44,23 @@ def _rows(
     persona: Json,
     hints: ResumeHints,
 ) -> Iterator[Row]:
-    yield "Stands" if not session.ended else "Ended", _standing(session, moments, rests)
+    yield "Stands" if not session.ended else "Ended", _status_line(session, moments, rests)
     launched = f"{stamp(session.launched_at)} by {person(session.launched_by, session.launched_by_name)}"
     yield "Launched", f"{launched}, {place}" if (place := hints.place(session)) else launched
     yield "Agent", f"{code(session.persona)}: {inline(str(persona.get('description', '')))}"
-    yield "Model", listed(list(dict.fromkeys(code(step.model, 80) for step in session.steps)))
+    yield "Model", join_items(list(dict.fromkeys(code(step.model, 80) for step in session.steps)))
     yield "Lineage", _lineage(session)
     yield "Did", _did(session)
-    yield "Approved", _decided(session, "approve")
-    yield "Denied", _decided(session, "deny")
+    yield "Approved", _deciders(session, "approve")
+    yield "Denied", _deciders(session, "deny")
     yield "Sub-agents", _children(session)
-    yield "Files", listed([code(path, 120) for path in session.artifacts], 20)
+    yield "Files", join_items([code(path, 120) for path in session.artifacts], 20)
     yield "Cost", _cost(session)
     if session.restored_at:
         yield "Restored", f"{stamp(session.restored_at)}, from an earlier SESSION_LOG"
 
 
-def _standing(session: Session, moments: Sequence[Moment], rests: Sequence[PausePeriod]) -> str:
+def _status_line(session: Session, moments: Sequence[Moment], rests: Sequence[PausePeriod]) -> str:
     if session.ended:
         end = next(m.event.at for m in moments if m.after.ended)
         by = f", by {person(session.ended_by)}" if session.lifecycle == "cancelled" else ""
@@ -96,15 +96,15 @@ def _did(session: Session) -> str:
     return words + (f"; {failed} failed" if failed else "")
 
 
-def _decided(session: Session, verdict: str) -> str:
+def _deciders(session: Session, verdict: str) -> str:
     """Who did, each with the calls."""
     found: dict[str, list[str]] = {}
     for call in (c for step in session.steps for c in step.calls):
         for decision in call.decisions:
             if decision.verdict == verdict:
                 calls = found.setdefault(person(decision.by, decision.by_name), [])
-                calls.append(named(call.call_id, call.call.tool))
-    return "; ".join(f"{who}: {listed(calls, 12)}" for who, calls in found.items())
+                calls.append(call_name(call.call_id, call.call.tool))
+    return "; ".join(f"{who}: {join_items(calls, 12)}" for who, calls in found.items())
 
 
 def _children(session: Session) -> str:

@@ -21,7 +21,7 @@ from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import money, span, stamp, took
 from supervisor.session_log.render.blocks import Lines, table
-from supervisor.session_log.render.calls import digest, named, right
+from supervisor.session_log.render.calls import call_name, digest, right
 from supervisor.session_log.render.labels import is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import cell, code, inline
@@ -81,7 +81,7 @@ def _decision(moment: Moment) -> Row | None:
 
 
 def _on(moment: Moment, call_id: str) -> str:
-    return named(call_id, moment.after.call(call_id).call.tool)
+    return call_name(call_id, moment.after.call(call_id).call.tool)
 
 
 def calls(moments: Sequence[Moment]) -> Lines:
@@ -100,7 +100,7 @@ def _call(call: Call, said: OutcomeDecided | None) -> Row:
     if said and said.verdict != "run_again":
         outcome += f", says {person(said.by, said.by_name)}"
     what = code(call.call_id), code(call.call.tool, 60), code(_first(call), 60)
-    return *what, _allowed(call), outcome, _time(call.duration_ms)
+    return *what, _approvers(call), outcome, _time(call.duration_ms)
 
 
 def _first(call: Call) -> str:
@@ -109,7 +109,7 @@ def _first(call: Call) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _allowed(call: Call) -> str:
+def _approvers(call: Call) -> str:
     if call.call.mode != "ask":
         return "the persona's rules" if call.call.mode == "allow" else "nobody"
     given = [person(d.by, d.by_name) for d in call.decisions if d.verdict == "approve"]

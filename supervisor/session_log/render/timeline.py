@@ -9,8 +9,8 @@ from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStar
 from supervisor.core.text.format import money, stamp, took
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
-from supervisor.session_log.render.blocks import Lines, indented, prose
-from supervisor.session_log.render.calls import arguments, digest, named, ruling
+from supervisor.session_log.render.blocks import Lines, indent, prose
+from supervisor.session_log.render.calls import arguments, call_name, digest, policy_reason
 from supervisor.session_log.render.checkpoint import checkpoint, waits
 from supervisor.session_log.render.entries import entry
 from supervisor.session_log.render.labels import person, tokens
@@ -67,8 +67,10 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
     if event.text.strip():
         written += [*prose(event.text, n), ""]
     for call in event.calls:
-        head = f"- Proposed {named(call.call_id, call.tool)} · {digest(call.digest)} · {ruling(call)}"
-        written += [head, "", *indented(arguments(call.arguments, n)), ""]
+        head = (
+            f"- Proposed {call_name(call.call_id, call.tool)} · {digest(call.digest)} · {policy_reason(call)}"
+        )
+        written += [head, "", *indent(arguments(call.arguments, n)), ""]
     return written
 
 
@@ -78,5 +80,5 @@ def _entry(moment: Moment, day: str) -> Lines:
     clock = stamp(moment.event.at) if day else f"{moment.event.at.astimezone(UTC):%H:%M:%S}"
     written = [f"- `{clock}` {said.words}"]
     for block in said.blocks:
-        written += ["", *indented(block)]
+        written += ["", *indent(block)]
     return [*written, ""] if said.blocks else written

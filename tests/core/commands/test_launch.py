@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.commands.base import MAX_NAME, checked, stamp
+from supervisor.core.commands.base import MAX_NAME, check_text, stamp
 from supervisor.core.commands.control import pause
 from supervisor.core.commands.launch import fork, launch
 from supervisor.core.delegation import PLAN
@@ -197,10 +197,10 @@ def test_the_stamp_says_who_and_when() -> None:
 
 
 def test_a_text_is_cleaned_before_it_is_measured() -> None:
-    assert checked(" x\ud800 ", "It") == "x?"
-    assert checked(" " * 30_000 + "x", "It") == "x"
-    assert checked("  ", "It", optional=True) == ""
+    assert check_text(" x\ud800 ", "It") == "x?"
+    assert check_text(" " * 30_000 + "x", "It") == "x"
+    assert check_text("  ", "It", optional=True) == ""
     with pytest.raises(InvalidInput, match="It is empty; please write what you want"):
-        checked("  ", "It")
+        check_text("  ", "It")
     with pytest.raises(InvalidInput):
-        checked("x" * 20_001, "It", optional=True)
+        check_text("x" * 20_001, "It", optional=True)

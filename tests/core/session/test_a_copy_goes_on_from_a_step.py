@@ -38,7 +38,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.forking import copied, cut_at
+from supervisor.core.fork import copy_events, cut_at
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import fold
@@ -241,7 +241,9 @@ def test_a_step_that_has_not_ended_is_refused_with_those_that_have(step: int) ->
 def test_no_approval_that_has_not_run_is_taken_along() -> None:
     log = [launched(), *STORIES["an approval that has not"]]
     place = cut_at(SID, log, None, words=True)
-    assert not any(isinstance(e, ApprovalDecided | ApprovalRequested) for e in copied(log, place, origin={}))
+    assert not any(
+        isinstance(e, ApprovalDecided | ApprovalRequested) for e in copy_events(log, place, origin={})
+    )
     copy = copy_of(log, place, words="Again")
     for event in (start("2.1"), verdict("2.1")):
         with pytest.raises(IllegalEvent, match="not part of this session"):
@@ -259,7 +261,7 @@ def test_an_approval_that_has_run_does_not_run_again() -> None:
 def test_reminders_stay_behind_and_can_be_set_anew() -> None:
     log = [launched(), *STORIES["reminders"]]
     for step in (0, 1, 2):
-        events = copied(log, cut_at(SID, log, step, words=False), origin={})
+        events = copy_events(log, cut_at(SID, log, step, words=False), origin={})
         assert not any(isinstance(e, TimerSet | TimerFired | TimerDropped) for e in events)
     copy = copy_of(log, cut_at(SID, log, 2, words=False))
     assert fold("copy-copy", [TimerSet(**by(BOB), timer_id="t1", due=AT)], copy).timers
@@ -267,7 +269,7 @@ def test_reminders_stay_behind_and_can_be_set_anew() -> None:
 
 def test_the_source_is_not_touched_and_the_copy_is_shown_elsewhere() -> None:
     log = [launched(origin={"channel": "C1", "ts": "1.2"}), *step_events(1)]
-    events = copied(log, cut_at(SID, log, 1, words=False), origin={})
+    events = copy_events(log, cut_at(SID, log, 1, words=False), origin={})
     assert events[1:] == log[1:]
     assert events[0] == launched(origin={})
     assert log[0] == launched(origin={"channel": "C1", "ts": "1.2"})
@@ -306,7 +308,7 @@ def forked_by(who: Actor, log: list[Event], step: int = 1) -> list[Event]:
     place = cut_at(SID, log, step, words=False)
     requesters = tuple(sorted(fold(SID, log).requesters))
     forked = SessionForked(**by(who), source=SID, step=step, version=place.version, requesters=requesters)
-    return [*copied(log, place, origin={}), forked]
+    return [*copy_events(log, place, origin={}), forked]
 
 
 def test_its_time_begins_with_the_copy() -> None:

@@ -110,7 +110,7 @@ def test_what_a_sub_agent_used_counts_as_used() -> None:
     plan.ends("a", cost_usd=Decimal(1), steps=9)
     assert plan.session.total_cost_usd == 1
     assert plan.action == Pause("budget_exceeded", "$1.00 of $1.00 are spent.")
-    plan.ledger.add(BudgetRaised(**by(BOB), budgets=Budgets(max_cost_usd=Decimal(3))))
+    plan.unit.add(BudgetRaised(**by(BOB), budgets=Budgets(max_cost_usd=Decimal(3))))
     assert plan.goes_on() == Wait()
     assert shares(plan) == {"b": 2}
 

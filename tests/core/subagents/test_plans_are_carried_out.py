@@ -30,7 +30,7 @@ DIAMOND = (subtask("top"), subtask("left", "top"), subtask("right", "top"), subt
 def test_what_needs_nothing_begins_at_once_and_side_by_side() -> None:
     plan = Planned(*[subtask(f"part-{n}") for n in range(8)])
     assert plan.begun == [f"part-{n}" for n in range(8)]
-    assert len(plan.ledger.born) == 8
+    assert len(plan.unit.born) == 8
     assert isinstance(plan.action, Wait)
     assert plan.session.waiting_for == "children_running"
 
@@ -125,7 +125,7 @@ def test_a_budget_that_is_used_up_launches_nobody_until_it_is_raised() -> None:
     plan.ends("look", usage=Usage(input_tokens=90, output_tokens=10))
     assert plan.action == Pause("budget_exceeded", "100 of 100 tokens are used.")
     assert not plan.running
-    plan.ledger.add(BudgetRaised(**by(BOB), budgets=Budgets(max_tokens=200)))
+    plan.unit.add(BudgetRaised(**by(BOB), budgets=Budgets(max_tokens=200)))
     assert plan.goes_on() == Wait()
     assert plan.running == {"tell"}
 

@@ -59,8 +59,8 @@ def test_a_plan_that_was_lost_on_the_way_hears_of_its_sub_agents_all_the_same() 
     plan = Planned(subtask("a"), subtask("b", "a"))
     plan.add(SessionRestored(**by(BOB), chain="c" * 64, lost=("1.1",)))
     assert isinstance(plan.action, CallModel)
-    plan.ledger.add(responded(text="Done"))
-    plan.ledger.add(Completed(**by(), summary="Done"))
+    plan.unit.add(responded(text="Done"))
+    plan.unit.add(Completed(**by(), summary="Done"))
     plan.ends("a", "cancelled", cost_usd=Decimal(1))
     assert plan.begun == ["a"]
     assert not plan.session.running_children
@@ -228,10 +228,10 @@ def test_two_sub_agents_never_share_an_id() -> None:
     plan = Planned(subtask("a"), subtask("b", "a"))
     plan.pause()
     plan.ends("a")
-    plan.ledger.add(Resumed(**by(BOB)))
+    plan.unit.add(Resumed(**by(BOB)))
     taken = {"child_id": plan.last("a").id, "name": "b", "persona": "sre", "task": "t"}
     with pytest.raises(IllegalEvent, match="already launched"):
-        plan.ledger.add(ChildLaunched(**by(), call_id="1.1", **taken))
+        plan.unit.add(ChildLaunched(**by(), call_id="1.1", **taken))
 
 
 def test_a_plan_is_joined_once() -> None:

@@ -21,7 +21,7 @@ from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from supervisor.core.subagents import children_of, needs_of, reached, total_cost
+from supervisor.core.subagents import children_of, is_reached, needs_of, total_cost
 from tests.core.build import AT, BOB, SID, awaiting, by, launched, plan_call, responded, subtask, tool_call
 
 TWO = (subtask("look"), subtask("tell", "look"))
@@ -140,16 +140,16 @@ def test_between_two_subtasks_nobody_is_waited_for() -> None:
 def test_how_far_a_session_is() -> None:
     alone, parent = awaiting(), planned(begun())
     for until, far in (("person", True), ("paused", True), ("ended", False)):
-        assert reached(alone, needs_of(alone, {}), until) is far  # type: ignore[arg-type]
+        assert is_reached(alone, needs_of(alone, {}), until) is far  # type: ignore[arg-type]
         # Its sub-agents at work are no pause.
-        assert not reached(parent, needs_of(parent, working()), until)  # type: ignore[arg-type]
+        assert not is_reached(parent, needs_of(parent, working()), until)  # type: ignore[arg-type]
     asked = needs_of(parent, working("p0-look", *ASKS))
-    assert reached(parent, asked, "person")
-    assert reached(parent, asked, "paused")
+    assert is_reached(parent, asked, "person")
+    assert is_reached(parent, asked, "paused")
     outside = fold(SID, [launched(), Paused(**by(), reason="external_dependency")])
-    assert [reached(outside, [], until) for until in ("person", "paused")] == [False, True]
+    assert [is_reached(outside, [], until) for until in ("person", "paused")] == [False, True]
     over = fold(SID, [launched(), Cancelled(**by(BOB))])
-    assert reached(over, [], "ended")
+    assert is_reached(over, [], "ended")
 
 
 def test_costs_are_counted_once() -> None:

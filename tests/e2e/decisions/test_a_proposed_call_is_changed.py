@@ -7,7 +7,7 @@ from typing import Literal
 
 from supervisor.core.events import ApprovalDecided, CallEdited
 from supervisor.tools.contract import ToolContext, Toolset
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.support.editing import EDIT, begun, block_of, errors, recorded, save, window
 from tests.support.scenario import APPROVE, VIEW, Director, live_markup
 from tests.support.scripted import calls, in_turn, results, says

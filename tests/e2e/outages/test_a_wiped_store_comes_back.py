@@ -55,7 +55,7 @@ async def wiped(scene: Scene, redis: Redis, *sessions: Session) -> list[bytes]:
 
 async def restore(scene: Scene, *texts_: bytes) -> None:
     for text in texts_:
-        await scene.flagman.core.restoring().restore(text, OPERATOR)
+        await scene.flagman.core.restorer().restore(text, OPERATOR)
 
 
 async def messages(scene: Scene, session: Session) -> Counter[str]:

@@ -17,7 +17,7 @@ from handlers.messages.message import Message
 from handlers.messages.pending import STOPPED, pending_items
 from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from handlers.modals.deny import deny_modal
 from supervisor.core.delegation import plan_of, subtask_statuses
@@ -25,12 +25,12 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
-from tests.messages.families import ADDRESS, families, plan_calls
+from tests.messages.coordinators import ADDRESS, plan_calls, trees
 from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
 from tests.support.scenario import live_markup
 
 MASK = Masker()
-Known = tuple[Session, Family]
+Known = tuple[Session, Subagents]
 CHILD = {Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP}
 often = settings(
     max_examples=15,
@@ -40,17 +40,17 @@ often = settings(
 
 
 def messages(known: Known) -> Iterator[Message]:
-    """Of everybody in a family, as each is shown: who was not launched by a person knows those next to it."""
-    root, family = known
-    yield from thread(root, MASK, family)
-    for session in list(family.below.values())[:4]:
-        near = {c.id: family.below[c.id] for c in session.children if c.id in family.below}
-        yield from thread(session, MASK, Family(near, family.cards))
+    """Of everybody in a subagents, as each is shown: who was not launched by a person knows those next to it."""
+    root, subagents = known
+    yield from thread(root, MASK, subagents)
+    for session in list(subagents.below.values())[:4]:
+        near = {c.id: subagents.below[c.id] for c in session.children if c.id in subagents.below}
+        yield from thread(session, MASK, Subagents(near, subagents.cards))
 
 
 def board_of(known: Known) -> Message | None:
-    root, family = known
-    return next((m for m in thread(root, MASK, family) if m.key == "board"), None)
+    root, subagents = known
+    return next((m for m in thread(root, MASK, subagents) if m.key == "board"), None)
 
 
 def links(shown: Any) -> Iterator[str]:
@@ -73,7 +73,7 @@ def words(blocks: Any) -> str:
 
 
 @often
-@given(families())
+@given(trees())
 def test_slack_takes_every_message_and_only_our_own_links_are_alive(known: Known) -> None:
     for message in messages(known):
         check_message_blocks(list(message.blocks))
@@ -84,14 +84,14 @@ def test_slack_takes_every_message_and_only_our_own_links_are_alive(known: Known
 
 
 @often
-@given(families())
+@given(trees())
 def test_a_row_of_the_board_shows_what_the_approval_itself_shows(known: Known) -> None:
-    _, family = known
+    _, subagents = known
     shown = board_of(known)
     rows = rows_by_session(shown) if shown else {}
     for (session_id, call_id), blocks in rows.items():
-        session = family.below[session_id]
-        asked = [m for m in thread(session, MASK, family) if m.key.startswith("ask:")]
+        session = subagents.below[session_id]
+        asked = [m for m in thread(session, MASK, subagents) if m.key.startswith("ask:")]
         (own,) = [row for m in asked for name, row in rows_of(m).items() if name == call_id]
         assert blocks[1:] == own[1:]
 
@@ -114,11 +114,11 @@ def rows_by_session(shown: Message) -> dict[tuple[str, str], list[Any]]:
 
 
 @often
-@given(families())
+@given(trees())
 def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known: Known) -> None:
-    root, family = known
-    everybody = {root.id: root, **family.below}
-    waiting = pending_items(root, MASK, family)
+    root, subagents = known
+    everybody = {root.id: root, **subagents.below}
+    waiting = pending_items(root, MASK, subagents)
     shown = board_of(known)
     pressed = buttons(list(shown.blocks)) if shown else []
     undecided = {(s.id, child.id) for s in everybody.values() for child in failures(s)}
@@ -131,7 +131,7 @@ def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button
         elif button["action_id"] in (Action.APPROVE, Action.DENY):
             assert session.call(target.call_ids[0]).phase == "awaiting"
             assert session.id != root.id
-    below = [s for s in family.below.values() if not s.ended]
+    below = [s for s in subagents.below.values() if not s.ended]
     calls = [call for s in below for call in s.calls_in("awaiting", "asking")]
     stopped = [s for s in below if s.pause and s.pause.reason in STOPPED]
     assert len(waiting) == len(calls) + len(stopped) + len(undecided)
@@ -149,10 +149,10 @@ def test_all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button
 
 
 @often
-@given(families())
+@given(trees())
 def test_every_subtask_is_on_the_card_or_counted(known: Known) -> None:
-    root, family = known
-    card = thread(root, MASK, family)[0]
+    root, subagents = known
+    card = thread(root, MASK, subagents)[0]
     stands = [standing for call in delegations(root) for standing in subtask_statuses(root, call)]
     lists = [
         e for b in card.blocks if b["type"] == "rich_text" for e in b["elements"] if e.get("indent") == 0

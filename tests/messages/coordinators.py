@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from handlers.messages.subagents import Family
+from handlers.messages.subagents import Subagents
 from supervisor.core.delegation import subtask_statuses
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
@@ -121,7 +121,7 @@ def _as_child(session: Session, parent: Session, child_id: str) -> Session:
 
 
 @st.composite
-def families(draw: st.DrawFn) -> tuple[Session, Family]:
+def trees(draw: st.DrawFn) -> tuple[Session, Subagents]:
     """A coordinator with everybody below it, one of them a coordinator too, and the addresses that are known."""
     root = draw(coordinators())
     pool = [draw(sessions()) for _ in range(2)]
@@ -136,4 +136,4 @@ def families(draw: st.DrawFn) -> tuple[Session, Family]:
     missing = draw(st.sampled_from((0, 0, 1)))
     known = [ROOT, *below][: len(below) // (missing + 1)]
     cards = {session_id: f"{ADDRESS}{n:016}" for n, session_id in enumerate(known)}
-    return root, Family(below, cards)
+    return root, Subagents(below, cards)

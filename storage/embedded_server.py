@@ -90,11 +90,11 @@ class EmbeddedServer:
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             self._own_folder()
-            life = await self._former_server_ended()
+            life = await self._wait_for_former_server()
             socket = self._socket_path()
             self._process = self._spawn(socket, life)
             os.close(life)
-            await self._answering(socket)
+            await self._wait_for_pong(socket)
         except BaseException:
             await self.stop()
             raise
@@ -120,10 +120,10 @@ class EmbeddedServer:
         """Hold the lock of the folder until we stop or die."""
         lock = os.open(self.folder / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._held.callback(os.close, lock)
-        if not _locked(lock):
+        if not _try_lock(lock):
             raise DataFolderInUse(self.folder)
 
-    async def _former_server_ended(self) -> int:
+    async def _wait_for_former_server(self) -> int:
         """A descriptor with the lock that each server inherits and so holds exactly as long as it lives.
 
         The file holds the server's process id. An owner that was killed leaves a server that is still ending;
@@ -132,7 +132,7 @@ class EmbeddedServer:
         life = os.open(self.home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + STOP_LIMIT
-            while not _locked(life):
+            while not _try_lock(life):
                 if time.monotonic() > deadline:
                     raise EmbeddedServerFailed(
                         f"A former server of {self.folder} does not end; stop the valkey-server there."
@@ -192,7 +192,7 @@ class EmbeddedServer:
         os.pwrite(life, str(process.pid).encode(), 0)
         return process
 
-    async def _answering(self, socket: Path) -> None:
+    async def _wait_for_pong(self, socket: Path) -> None:
         """Wait for PONG; while it loads its files it may take longer than the limit."""
         deadline = time.monotonic() + START_LIMIT
         while (answer := await _ping(socket)) != b"+PONG":
@@ -212,7 +212,7 @@ class EmbeddedServer:
         return f"The end of {log}:\n{text or '(empty)'}"
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     """Take the lock of an open file; False when another process holds it."""
     import fcntl
 

@@ -113,7 +113,7 @@ class _Signature:
         return cls(name, description, function, model, parameters, context)
 
     def schema(self) -> Json:
-        return cast(Json, _untitled(self.model.model_json_schema(by_alias=True)))
+        return cast(Json, _strip_titles(self.model.model_json_schema(by_alias=True)))
 
     def canonical(self, arguments: Any) -> Json:
         """The arguments with their defaults, as JSON; raises InvalidArguments."""
@@ -148,12 +148,12 @@ def _field(parameter: inspect.Parameter, description: str | None) -> Any:
     if parameter.default is not parameter.empty:
         given["default"] = parameter.default
     # A description in the annotation wins, so ours is given only where there is none.
-    if description and not _described(parameter.annotation):
+    if description and not _has_description(parameter.annotation):
         given["description"] = description
     return Field(**given)
 
 
-def _described(annotation: Any) -> bool:
+def _has_description(annotation: Any) -> bool:
     if isinstance(annotation, str):
         return "description=" in annotation
     return any(
@@ -201,18 +201,18 @@ def _docstring(function: Function) -> tuple[str, dict[str, str]]:
     return description.strip(), described
 
 
-def _untitled(schema: Any) -> Any:
+def _strip_titles(schema: Any) -> Any:
     """The schema without the titles that pydantic makes up; values such as defaults are left alone."""
     if isinstance(schema, list):
-        return [_untitled(item) for item in schema]
+        return [_strip_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     kept: Json = {}
     for key, value in schema.items():
         if key in ("properties", "$defs"):
-            kept[key] = {name: _untitled(item) for name, item in value.items()}
+            kept[key] = {name: _strip_titles(item) for name, item in value.items()}
         elif key in ("default", "const", "enum", "examples"):
             kept[key] = value
         elif key != "title":
-            kept[key] = _untitled(value)
+            kept[key] = _strip_titles(value)
     return kept

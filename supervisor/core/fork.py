@@ -62,7 +62,7 @@ def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
     return cuts
 
 
-def copied(events: Sequence[Event], cut: Cut, *, origin: Json) -> list[Event]:
+def copy_events(events: Sequence[Event], cut: Cut, *, origin: Json) -> list[Event]:
     """The events of the copy, without reminders: it is a session of its own, shown where `origin` says."""
     kept = [e for e in events[: cut.version] if not isinstance(e, TimerSet | TimerFired | TimerDropped)]
     first = kept[0]

@@ -113,10 +113,10 @@ async def _awaited(found: Any) -> Any:
 def _iterate(live: AsyncIterator[Answer]) -> Iterator[Answer]:
     nothing: Any = object()
 
-    async def following() -> Any:
+    async def next_answer() -> Any:
         return await anext(live, nothing)
 
-    while (item := wait_for(following())) is not nothing:
+    while (item := wait_for(next_answer())) is not nothing:
         yield item
 
 
