@@ -16,7 +16,7 @@ from storage.connection import end
 from storage.errors import StorageError
 from storage.keys import TimerKey
 from supervisor.core.errors import FlagmanError
-from supervisor.runtime.sweeper import sweep
+from supervisor.runtime.sweeper import Sweeper
 from supervisor.schedules import OWNER
 
 SWEEP = timedelta(seconds=30)
@@ -38,6 +38,8 @@ class Clock:
     def __init__(self, parts: Core) -> None:
         self._parts = parts
         self._timers = parts.timers()
+        self._queues = parts.queues()
+        self._sweeper = Sweeper(parts.sessions, parts.log, *self._queues)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
@@ -108,11 +110,11 @@ class Clock:
                 _log.warning("timer %s comes again: %s", timer.encode(), error)
 
     async def _sweep(self) -> None:
-        ready, outbox = self._parts.queues()
         with _store_may_be_away():
-            await ready.open()
-            await outbox.open()
-            await sweep(self._parts.log, ready, now())
+            for queue in self._queues:
+                await queue.open()
+            await self._sweeper.sweep(now())
+            await self._parts.schedules.restore_timers()
 
 
 @contextlib.contextmanager

@@ -245,7 +245,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (
-        Worker(ready, runner.advance, known, slots=settings.slots, lease=times[0], grace=times[1]),
+        Worker(
+            ready,
+            runner.advance,
+            known,
+            give_up=runner.give_up,
+            slots=settings.slots,
+            lease=times[0],
+            grace=times[1],
+        ),
         Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
     )
 

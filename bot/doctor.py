@@ -62,7 +62,7 @@ class Finding:
 
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
-    """Everything, one after the other; `unpark` queues sessions again that had failed again and again."""
+    """Everything, one after the other; `unpark` tries sessions again at once that could not go on."""
     for finding in (*_folders(settings), _personas(settings)):
         yield finding
     async for finding in _store(settings, unpark):
@@ -120,7 +120,7 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
                 await wait_ready(redis, PATIENCE)
                 async for finding in _health(redis, kind):
                     yield finding
-                async for finding in _parked(redis, unpark):
+                async for finding in _troubles(redis, unpark):
                     yield finding
             finally:
                 await redis.aclose()
@@ -173,25 +173,24 @@ async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
         )
 
 
-async def _parked(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
+async def _troubles(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
     ready, outbox = SessionQueue(redis, redis, "ready"), SessionQueue(redis, redis, "outbox")
     none = True
     for queue, what in ((ready, "Session"), (outbox, "Messages of")):
-        for session_id, why in (await queue.parked()).items():
+        for session_id, why in (await queue.troubles()).items():
             none = False
             if unpark:
-                await queue.unpark(session_id)
                 await queue.enqueue(session_id)
-                yield Finding("Parked", "note", f"{what} {session_id} is queued again ({why})")
+                yield Finding("Jobs", "note", f"{what} {session_id} is tried again now ({why})")
             else:
                 yield Finding(
-                    "Parked",
+                    "Jobs",
                     "wrong",
                     f"{what} {session_id}: {why}",
-                    "see the worker's log; then flagman doctor --unpark",
+                    "see the worker's log; it is tried again by itself, and at once by flagman doctor --unpark",
                 )
     if none:
-        yield Finding("Parked", "ok", "no session is set aside")
+        yield Finding("Jobs", "ok", "every session goes on")
 
 
 def _skew(what: str, ahead: timedelta) -> Finding:

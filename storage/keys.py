@@ -51,19 +51,20 @@ class TimerKey:
 
 @dataclass(frozen=True)
 class QueueKeys:
-    """A queue in one partition: the stream of jobs, and by session its state, due time, failed tries, why parked."""
+    """A queue in one partition: the stream of jobs; by session its state, due time, failed tries and trouble."""
 
     dirty: str
     stream: str
     state: str
     later: str
     tries: str
-    parked: str
+    troubles: str
 
 
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
+    # The name `parked` is that of stores from before.
     return QueueKeys(
         dirty_channel(partition, name),
         stream,

@@ -210,6 +210,25 @@ class LogStore:
         """How many sessions an index has."""
         return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
 
+    async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
+        """Of the index rows and timers that each session should have those that are not there; none left empty."""
+        pipe = self._redis.pipeline(transaction=False)
+        for session_id, effects in wanted.items():
+            partition = keys.partition_of(session_id)
+            for name in effects.indexes:
+                pipe.zscore(keys.index(partition, name), session_id)
+            for timer in effects.timers:
+                pipe.zscore(keys.timers(partition), timer.encode())
+        with reaching_store():
+            answers = iter(await pipe.execute())
+        found: dict[str, Effects] = {}
+        for session_id, effects in wanted.items():
+            indexes = {name: score for name, score in effects.indexes.items() if next(answers) is None}
+            timers = {timer: due for timer, due in effects.timers.items() if next(answers) is None}
+            if indexes or timers:
+                found[session_id] = Effects(indexes=indexes, timers=timers)
+        return found
+
 
 def _add_effects(operations: Operations, effects: Effects) -> None:
     for name, score in effects.indexes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -149,11 +149,15 @@ class SessionQueue:
             for stream, ids in entries.items():
                 await self._redis.xclaim(stream, keys.GROUP, consumer, 0, ids, justid=True)
 
-    async def start(self, entry: str, session_id: str, *, known: int = 0) -> StartedJob | None:
+    @staticmethod
+    def lease(job: Job) -> Lease:
+        """What its worker shows that it holds a job, from `start` on."""
+        return Lease(job.session_id, job.entry, secrets.token_hex(6))
+
+    async def start(self, lease: Lease, *, known: int = 0) -> StartedJob | None:
         """Mark a taken job busy and read its log after `known` events; None where the job is gone."""
-        lease = Lease(session_id, entry, secrets.token_hex(6))
         with reaching_store():
-            answer = await jobs.start(self._redis, self._of(session_id), **vars(lease), known=known)
+            answer = await jobs.start(self._redis, self._of(lease.session_id), **vars(lease), known=known)
         if answer is None:
             return None
         tries, version, snapshot, events, length = answer
@@ -164,12 +168,20 @@ class SessionQueue:
         with reaching_store():
             await jobs.done(self._redis, self._of(lease.session_id), **vars(lease))
 
-    async def retry(self, lease: Lease, *, at: datetime | None, failed: bool) -> int:
-        """Queue the job again at `at` (None: at once). Returns the failed tries so far, -1 if not ours."""
+    async def retry(self, lease: Lease, *, at: datetime | None, failed: bool, trouble: str = "") -> int:
+        """Queue the job again at `at` (None: at once). Returns the failed tries so far, -1 if not ours.
+
+        `trouble` is listed by `troubles` until the job is done.
+        """
         due = None if at is None else _ms(at)
         with reaching_store():
             return await jobs.retry(
-                self._redis, self._of(lease.session_id), **vars(lease), due_ms=due, failed=failed
+                self._redis,
+                self._of(lease.session_id),
+                **vars(lease),
+                due_ms=due,
+                failed=failed,
+                trouble=trouble,
             )
 
     async def promote_due(self, now: datetime, *, limit: int = 100) -> int:
@@ -184,19 +196,35 @@ class SessionQueue:
             )
         return sum(moved)
 
-    async def park(self, lease: Lease, why: str) -> None:
-        """Take a job that fails again and again out, to be looked at by a person."""
-        with reaching_store():
-            await jobs.park(self._redis, self._of(lease.session_id), **vars(lease), why=why)
-
-    async def parked(self) -> dict[str, str]:
-        """Session ids taken out, each with the reason."""
-        found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).parked))
+    async def troubles(self) -> dict[str, str]:
+        """Sessions whose job cannot be done as yet, each with the reason; they are tried again all the time."""
+        found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).troubles))
         return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
-    async def unpark(self, session_id: str) -> None:
-        with reaching_store():
-            await self._redis.hdel(self._of(session_id).parked, session_id)
+    async def jobless(self) -> dict[str, str]:
+        """Sessions that are queued, under way or to come later by their state, and have no job: each with its state."""
+        found: dict[str, str] = {}
+        for partition in await self._partitions.all():
+            names = self.keys_in(partition)
+            # The states first: a job that is queued meanwhile is seen in the stream.
+            with reaching_store():
+                states: Any = await self._redis.hgetall(names.state)
+                jobs_: Any = await self._redis.xrange(names.stream)
+                later: Any = await self._redis.zrange(names.later, 0, -1)
+            held = {row[b"s"] for _, row in jobs_}, set(later)
+            for session_id, state in states.items():
+                if session_id not in held[state == b"later"]:
+                    found[session_id.decode()] = state.decode()
+        return found
+
+    async def repair(self, seen: Mapping[str, str]) -> int:
+        """Queue what `jobless` found, where it still is so; returns how many."""
+        repaired = 0
+        for partition in {keys.partition_of(session_id) for session_id in seen}:
+            rows = {sid: state for sid, state in seen.items() if keys.partition_of(sid) == partition}
+            with reaching_store():
+                repaired += await jobs.repair(self._redis, self.keys_in(partition), rows)
+        return repaired
 
     async def holds(self, session_id: str) -> bool:
         """Whether the session is queued, under way or to come later."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -50,6 +50,15 @@ class TimerStore:
         with reaching_store():
             await self._redis.zadd(keys.timers(timer.partition), {timer.encode(): _ms(due)})
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
+
+    async def missing(self, timers: Sequence[TimerKey]) -> list[TimerKey]:
+        """Those that are not set."""
+        pipe = self._redis.pipeline(transaction=False)
+        for timer in timers:
+            pipe.zscore(keys.timers(timer.partition), timer.encode())
+        with reaching_store():
+            due = await pipe.execute()
+        return [timer for timer, at in zip(timers, due, strict=True) if at is None]
 
     async def drop(self, timer: TimerKey) -> None:
         with reaching_store():

@@ -86,6 +86,15 @@ class Schedules:
         found = [Schedule.model_validate_json(row) for row in (await self._rows.all()).values()]
         return sorted(found, key=lambda s: (s.due is None, s.due or s.created_at))
 
+    async def restore_timers(self) -> None:
+        """Set the timers that are lost, as by a process that ended between the row and its timer."""
+        timers = {
+            TimerKey(OWNER, schedule.id): schedule.due for schedule in await self.list() if schedule.due
+        }
+        for timer in await self._timers.missing(list(timers)):
+            _log.warning("schedule %s had lost its timer; it is set again", timer.name)
+            await self._timers.set(timer, timers[timer])
+
     async def get(self, schedule_id: str) -> Schedule:
         row = await self._rows.get(schedule_id)
         if row is None:

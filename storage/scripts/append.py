@@ -52,7 +52,7 @@ class Operations:
         self._add("enqueue", [queue.stream, queue.state, queue.later], queue.dirty)
 
     def release(self, queue: QueueKeys, entry: str) -> None:
-        self._add("release", [queue.stream, queue.state, queue.tries], entry)
+        self._add("release", [queue.stream, queue.state, queue.tries, queue.troubles], entry)
 
     def _add(self, operation: str, names: Sequence[str], *arguments: Any) -> None:
         self.names += names
@@ -117,10 +117,11 @@ while argument_at < #ARGV do
       enqueue(stream, states, later, sid, dirty)
     end
   elseif operation == 'release' then
-    local stream, states, tries, entry = key(), key(), key(), argument()
+    local stream, states, tries, troubles, entry = key(), key(), key(), key(), argument()
     if redis.call('HGET', states, sid) == 'b:'..token then
       redis.call('HDEL', states, sid)
       redis.call('HDEL', tries, sid)
+      redis.call('HDEL', troubles, sid)
       redis.call('XACK', stream, GROUP, entry)
       redis.call('XDEL', stream, entry)
       released = 1

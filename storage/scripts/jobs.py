@@ -1,4 +1,4 @@
-"""Jobs of a queue, from the moment they are queued until they are done, put off or parked.
+"""Jobs of a queue, from the moment they are queued until they are done or put off.
 
 The state of a session in a queue is `queued`, `b:<token>` (busy), `d:<token>` (busy, and something was appended
 meanwhile), or `later` (it waits for its time); no state means that the queue does not hold it.
@@ -6,6 +6,7 @@ meanwhile), or `later` (it waits for its time); no state means that the queue do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -58,21 +59,30 @@ async def start(
     return None if answer is None else tuple(answer)
 
 
+# A lease that was lost to another worker was counted as a failed try; this worker lives, so it was none.
+_LOST = """
+local function lost(stream, states, later, tries, sid)
+  if tonumber(redis.call('HGET', tries, sid) or '0') > 0 then redis.call('HINCRBY', tries, sid, -1) end
+  enqueue(stream, states, later, sid, false)
+end
+"""
+
 # Atomic because an append between the look at the state and the end of the job would be lost. Where the job is no
 # longer ours, what was done since may be older than what the new holder did: the session is looked at once more.
 _DONE = Script(
     ENQUEUE
+    + _LOST
     + """
-local stream, states, later, tries = unpack(KEYS)
+local stream, states, later, tries, troubles = unpack(KEYS)
 local sid, entry, token = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 local mine, dirty = state == 'b:'..token, state == 'd:'..token
 if not mine and not dirty then
-  enqueue(stream, states, later, sid, false)
+  lost(stream, states, later, tries, sid)
   return 0
 end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
-redis.call('HDEL', tries, sid)
+redis.call('HDEL', tries, sid); redis.call('HDEL', troubles, sid)
 if mine then redis.call('HDEL', states, sid); return 1 end
 redis.call('HSET', states, sid, 'queued')
 redis.call('XADD', stream, '*', 's', sid)
@@ -83,7 +93,7 @@ return 1
 
 async def done(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str) -> bool:
     """End a job; a session that is dirty is queued again. False where the job was no longer the caller's."""
-    names = [queue.stream, queue.state, queue.later, queue.tries]
+    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles]
     return bool(await _DONE(redis, names, [session_id, entry, token]))
 
 
@@ -91,14 +101,16 @@ async def done(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, t
 # then no worker would ever come to it, or two at once.
 _RETRY = Script(
     ENQUEUE
+    + _LOST
     + """
-local stream, states, later, counts = unpack(KEYS)
-local sid, entry, token, due, failed = unpack(ARGV)
+local stream, states, later, counts, troubles = unpack(KEYS)
+local sid, entry, token, due, failed, trouble = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 if state ~= 'b:'..token and state ~= 'd:'..token then
-  enqueue(stream, states, later, sid, false)
+  lost(stream, states, later, counts, sid)
   return -1
 end
+if trouble ~= '' then redis.call('HSET', troubles, sid, trouble) end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
 local tries = 0
 if failed == '1' then tries = redis.call('HINCRBY', counts, sid, 1) end
@@ -123,14 +135,16 @@ async def retry(
     token: str,
     due_ms: int | None,
     failed: bool,
+    trouble: str,
 ) -> int:
     """Put a job off until `due_ms`, or queue it again at once. The result is the tries that failed so far.
 
-    -1 where the job was no longer the caller's; then the session is looked at once more.
+    `trouble` says why it cannot be done yet; it is listed until the job is done. -1 where the job was no longer the
+    caller's; then the session is looked at once more.
     """
-    names = [queue.stream, queue.state, queue.later, queue.tries]
+    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles]
     due: Any = "" if due_ms is None else due_ms
-    return int(await _RETRY(redis, names, [session_id, entry, token, due, int(failed)]))
+    return int(await _RETRY(redis, names, [session_id, entry, token, due, int(failed), trouble]))
 
 
 # Atomic because a session that is enqueued while it is promoted would have two jobs.
@@ -152,24 +166,29 @@ async def promote_due(redis: Redis, queue: QueueKeys, *, now_ms: int, limit: int
     return int(await _PROMOTE_DUE(redis, [queue.stream, queue.state, queue.later], [now_ms, limit]))
 
 
-# Atomic because a job that was taken over meanwhile belongs to another worker, which goes on with it.
-# Between the look at the state and the parking no other worker may come in.
-_PARK = Script("""
-local stream, states, tries, parked = unpack(KEYS)
-local sid, entry, token, why = unpack(ARGV)
-local state = redis.call('HGET', states, sid)
-if state ~= 'b:'..token and state ~= 'd:'..token then return 0 end
-redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
-redis.call('HDEL', states, sid); redis.call('HDEL', tries, sid)
-redis.call('HSET', parked, sid, why)
-return 1
+# Atomic because a job that is queued, taken or ended between the look at the stream and the repair would be there
+# twice, and two workers would be at one session.
+_REPAIR = Script("""
+local stream, states, later = unpack(KEYS)
+local queued, repaired = {}, 0
+for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+')) do queued[entry[2][2]] = true end
+for at = 1, #ARGV, 2 do
+  local sid, seen = ARGV[at], ARGV[at + 1]
+  local held = queued[sid] or (seen == 'later' and redis.call('ZSCORE', later, sid))
+  if not held and redis.call('HGET', states, sid) == seen then
+    redis.call('HSET', states, sid, 'queued')
+    redis.call('XADD', stream, '*', 's', sid)
+    repaired = repaired + 1
+  end
+end
+return repaired
 """)
 
 
-async def park(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str, why: str) -> bool:
-    """Take a job that fails again and again out of the queue. False where it was no longer the caller's."""
-    names = [queue.stream, queue.state, queue.tries, queue.parked]
-    return bool(await _PARK(redis, names, [session_id, entry, token, why]))
+async def repair(redis: Redis, queue: QueueKeys, seen: Mapping[str, str]) -> int:
+    """Queue the sessions again that have the state in which they were seen and no job; the result is how many."""
+    pairs = [part for row in seen.items() for part in row]
+    return int(await _REPAIR(redis, [queue.stream, queue.state, queue.later], pairs))
 
 
 # Atomic because a worker that died between the two steps would leave no job, or two, for a session that is queued.

@@ -78,6 +78,21 @@ class Runner:
         session = await self.sessions.absorb(session_id, started.log)
         return await _Advance(self, started, signals, session).run()
 
+    async def give_up(self, started: StartedJob, why: str) -> Done | None:
+        """Pause a session whose job fails again and again, so that a person looks at it and resumes it.
+
+        None where it is paused already, or another worker has it: its job is tried again.
+        """
+        session = await self.sessions.absorb(started.lease.session_id, started.log)
+        if session.ended:
+            return Done()
+        unit = UnitOfWork(self.sessions, self.clock, asyncio.Event(), started.lease, session)
+        if session.pause is None:
+            detail = f"Flagman could not go on with it: {why}. The log of the worker says more."
+            unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=detail))
+        released = await unit.commit(release=True)
+        return Done(released=True) if released else None
+
 
 class _Advance:
     """One job."""

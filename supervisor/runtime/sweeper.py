@@ -1,29 +1,118 @@
-"""A safety net: a session that should be running and is in no queue is queued again."""
+"""A safety net under the queues, indexes and timers: what the logs call for and the store lost is put back."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from storage.log import LogStore, Row
+from storage.errors import VersionConflict
+from storage.log import Effects, LogStore, Row
 from storage.queue import SessionQueue
+from supervisor.core.errors import LogUnreadable, SessionNotFound
+from supervisor.effects import effects_of
+from supervisor.repository import Sessions
 
 QUIET = timedelta(minutes=1)
+# A job under way whose entry is lost ends by itself; only where its worker died too it has to be found.
+BUSY = timedelta(minutes=10)
 PAGE = 500
+_BUCKETS = ("running", "paused")
 _log = logging.getLogger("flagman.sweep")
 
 
-async def sweep(log: LogStore, ready: SessionQueue, now: datetime) -> int:
-    """Queue what was forgotten for more than a minute; returns how many. Raises StoreUnavailable."""
-    found = 0
-    last: Row | None = None
-    parked = await ready.parked()
-    while rows := await log.index("running", after=last, limit=PAGE):
-        last = rows[-1]
-        quiet = [sid for sid, changed in rows if changed < (now - QUIET).timestamp() * 1000]
-        for session_id in await ready.absent([sid for sid in quiet if sid not in parked]):
-            _log.warning("session %s was in no queue; queued again", session_id)
-            await ready.enqueue(session_id)
+class Sweeper:
+    """Compares what is queued, indexed and timed with the logs. The clock calls `sweep` every half minute."""
+
+    def __init__(self, sessions: Sessions, log: LogStore, ready: SessionQueue, outbox: SessionQueue) -> None:
+        self._sessions, self._log, self._ready, self._outbox = sessions, log, ready, outbox
+        # By queue and session the state of a job under way without an entry, and since when.
+        self._busy: dict[tuple[str, str], tuple[str, datetime]] = {}
+        # By session the length of its log, and the rows that belong to it at this length.
+        self._rows: dict[str, tuple[int, Effects]] = {}
+
+    async def sweep(self, now: datetime) -> int:
+        """Put back what is missing at `now` (UTC); returns for how many sessions. Raises StoreUnavailable."""
+        found = await self._restore_rows()
+        found += await self._queue_forgotten(now)
+        for queue in (self._ready, self._outbox):
+            found += await self._repair(queue, now)
+            await queue.prune_consumers(timedelta(hours=1))
+        return found
+
+    async def _queue_forgotten(self, now: datetime) -> int:
+        """Sessions that should be running, are in no queue, and were not changed for `QUIET`."""
+        found = 0
+        last: Row | None = None
+        while rows := await self._log.index("running", after=last, limit=PAGE):
+            last = rows[-1]
+            quiet = [sid for sid, changed in rows if changed < (now - QUIET).timestamp() * 1000]
+            for session_id in await self._ready.absent(quiet):
+                _log.warning("session %s was in no queue; queued again", session_id)
+                await self._ready.enqueue(session_id)
+                found += 1
+        return found
+
+    async def _repair(self, queue: SessionQueue, now: datetime) -> int:
+        """Sessions of a queue whose job is lost, as after the loss of the stream."""
+        jobless = await queue.jobless()
+        known, self._busy = (
+            self._busy,
+            {key: seen for key, seen in self._busy.items() if key[0] != queue.name},
+        )
+        lost: dict[str, str] = {}
+        for session_id, state in jobless.items():
+            if state in ("queued", "later"):
+                lost[session_id] = state
+                continue
+            before, since = known.get((queue.name, session_id), (state, now))
+            if before == state and now - since >= BUSY:
+                lost[session_id] = state
+            else:
+                self._busy[queue.name, session_id] = state, since if before == state else now
+        repaired = await queue.repair(lost) if lost else 0
+        if repaired:
+            _log.warning("%s: %d sessions had lost their job; queued again", queue.name, repaired)
+        return repaired
+
+    async def _restore_rows(self) -> int:
+        """Index rows and timers that are missing; all sessions are looked at where the indexes do not add up."""
+        sizes = [await self._log.count(name) for name in ("all", *_BUCKETS, "ended")]
+        names = _BUCKETS if sizes[0] == sum(sizes[1:]) else (*_BUCKETS, "all")
+        found, seen = 0, set[str]()
+        for name in names:
+            last: Row | None = None
+            while rows := await self._log.index(name, after=last, limit=PAGE):
+                last = rows[-1]
+                ids = [session_id for session_id, _ in rows if session_id not in seen]
+                seen.update(ids)
+                found += await self._restore(ids)
+        self._rows = {session_id: row for session_id, row in self._rows.items() if session_id in seen}
+        return found
+
+    async def _restore(self, session_ids: Sequence[str]) -> int:
+        for session_id, length in zip(session_ids, await self._log.lengths(session_ids), strict=True):
+            if length and self._rows.get(session_id, (0, None))[0] != length:
+                await self._learn(session_id)
+        wanted = {sid: self._rows[sid][1] for sid in session_ids if sid in self._rows}
+        found = 0
+        for session_id, missing in (await self._log.missing(wanted)).items():
+            try:
+                await self._log.append(session_id, self._rows[session_id][0], [], missing)
+            except VersionConflict:
+                # It has moved on; the next sweep looks again.
+                continue
+            _log.warning("session %s: lost rows are restored", session_id)
             found += 1
-    await ready.prune_consumers(timedelta(hours=1))
-    return found
+        return found
+
+    async def _learn(self, session_id: str) -> None:
+        """The rows of a session as its log has them; a log that cannot be read has none."""
+        try:
+            session = await self._sessions.load(session_id)
+        except (SessionNotFound, LogUnreadable) as error:
+            _log.info("%s", error)
+            self._rows.pop(session_id, None)
+            return
+        whole = effects_of(None, session)
+        self._rows[session_id] = session.version, Effects(indexes=whole.indexes, timers=whole.timers)

@@ -13,10 +13,14 @@ from typing import Any
 
 from storage.connection import end
 from storage.errors import StorageError
+from storage.log import Lease
 from storage.queue import Job, SessionQueue, StartedJob
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
+# A newer worker may read what this one cannot.
+UNREADABLE_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(seconds=60)
 # As long as it takes to stop while there is nothing to do.
 BLOCK = timedelta(seconds=1)
 _log = logging.getLogger("flagman.worker")
@@ -56,11 +60,16 @@ class Later:
 
 
 Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
+GiveUp = Callable[[StartedJob, str], Awaitable[Done | None]]
 Known = Callable[[str], int]
 
 
 class Worker:
-    """Runs up to `slots` jobs of one queue at a time until `stop`."""
+    """Runs up to `slots` jobs of one queue at a time until `stop`.
+
+    A job that fails `MAX_TRIES` times in a row is handed to `give_up` with the reason. Without that, or where it
+    returns None, the job is tried again all the time, at growing distance, and its reason is listed as trouble.
+    """
 
     def __init__(
         self,
@@ -68,11 +77,12 @@ class Worker:
         handle: Handle,
         known: Known,
         *,
+        give_up: GiveUp | None = None,
         slots: int = 32,
         lease: timedelta = timedelta(seconds=6),
         grace: timedelta = timedelta(seconds=20),
     ) -> None:
-        self._queue, self._handle, self._known = queue, handle, known
+        self._queue, self._handle, self._known, self._give_up = queue, handle, known, give_up
         self._slots, self._lease, self._grace = slots, lease, grace
         self._name = f"w-{secrets.token_hex(4)}"
         self._jobs: dict[Job, asyncio.Task[None]] = {}
@@ -171,13 +181,14 @@ class Worker:
         signals = self._signals[session_id] = Signals()
         if self._stopping.is_set():
             signals.stopping.set()
+        lease = self._queue.lease(job)
         try:
-            started = await self._queue.start(*job, known=self._known(session_id))
+            started = await self._queue.start(lease, known=self._known(session_id))
             if started is not None:
-                await self._run_job(started, signals)
+                await self._handled(started, signals)
         except StorageError as error:
-            # The lease runs out and the job comes again, here or elsewhere.
             _log.warning("%s: %s left for redelivery: %s", self._queue.name, session_id, error)
+            await self._hand_back(lease)
         finally:
             if self._signals.get(session_id) is signals:
                 del self._signals[session_id]
@@ -185,36 +196,71 @@ class Worker:
             async with self._free:
                 self._free.notify()
 
-    async def _run_job(self, started: StartedJob, signals: Signals) -> None:
+    async def _hand_back(self, lease: Lease) -> None:
+        """Queue a job again that the store kept from its end, as no failed try; at shutdown its lease runs out."""
+        delay = 0.1
+        while not self._stopping.is_set():
+            try:
+                await self._queue.retry(lease, at=None, failed=False)
+                return
+            except StorageError:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5)
+
+    async def _handled(self, started: StartedJob, signals: Signals) -> None:
         lease = started.lease
         try:
+            outcome: Done | Later | None = None
             if started.tries >= MAX_TRIES:
-                await self._queue.park(lease, f"failed {started.tries} times")
-                _log.error(
-                    "%s: %s is parked after %d tries", self._queue.name, lease.session_id, started.tries
-                )
-                return
-            outcome = await self._handle(started, signals)
-        except (SessionNotFound, LogUnreadable) as error:
+                outcome = await self._given_up(started, f"the worker at it ended {started.tries} times")
+            outcome = outcome or await self._handle(started, signals)
+        except LogUnreadable as error:
             _log.error("%s: %s", self._queue.name, error)
-            await self._queue.park(lease, str(error))
+            wait = datetime.now(UTC) + UNREADABLE_WAIT
+            await self._queue.retry(lease, at=wait, failed=False, trouble=str(error))
             return
+        except SessionNotFound as error:
+            _log.error("%s: %s", self._queue.name, error)
+            outcome = Done()
         except StorageError:
             raise
         except asyncio.CancelledError:
             # The grace time is over: another worker goes on at once.
             await self._queue.retry(lease, at=None, failed=False)
             raise
-        except Exception:  # noqa: BLE001  any fault of one job must leave the others running
+        except Exception as error:  # noqa: BLE001  any fault of one job must leave the others running
             _log.exception("%s: %s failed", self._queue.name, lease.session_id)
-            wait = timedelta(seconds=min(2**started.tries, 60))
-            await self._queue.retry(lease, at=datetime.now(UTC) + wait, failed=True)
+            await self._failed(started, error)
             return
         match outcome:
             case Later(at=at):
                 await self._queue.retry(lease, at=at, failed=False)
             case Done(released=False):
                 await self._queue.done(lease)
+
+    async def _failed(self, started: StartedJob, error: Exception) -> None:
+        """Put the job off after a failed try, or have it given up after too many."""
+        tries = started.tries + 1
+        why = f"it failed {tries} times, the last time with {type(error).__name__}"
+        outcome = await self._given_up(started, why) if tries >= MAX_TRIES else None
+        if outcome is None:
+            at = datetime.now(UTC) + min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_WAIT)
+            trouble = why if tries >= MAX_TRIES else ""
+            await self._queue.retry(started.lease, at=at, failed=True, trouble=trouble)
+        elif not outcome.released:
+            await self._queue.done(started.lease)
+
+    async def _given_up(self, started: StartedJob, why: str) -> Done | None:
+        """None where there is nothing but to try again."""
+        if self._give_up is None:
+            return None
+        try:
+            return await self._give_up(started, why)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001  the fault of the job may hold here, too
+            _log.exception("%s: %s cannot be given up", self._queue.name, started.lease.session_id)
+            return None
 
     async def _drain(self) -> None:
         if self._jobs:

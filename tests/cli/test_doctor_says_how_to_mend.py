@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +92,23 @@ def test_a_key_that_others_can_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("session_id", ["aaaa-bbbb", "aaaa-bbbb-3"])
-async def test_sessions_set_aside_are_told_and_tried_again(
+async def test_sessions_that_cannot_go_on_are_told_and_tried_again(
     tmp_path: Path, redis: Redis, valkey_url: str, session_id: str
 ) -> None:
     queue, partition = SessionQueue(redis, redis, "ready"), partition_of(session_id)
     await Partitions(redis).record(partition)
-    await redis.hset(queue.keys_in(partition).parked, session_id, "failed 5 times")
+    await queue.enqueue(session_id)
+    await queue.open()
+    [job] = await queue.take("c1", limit=1, block=timedelta(seconds=1))
+    started = await queue.start(queue.lease(job))
+    assert started
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await queue.retry(started.lease, at=later, failed=False, trouble="failed 5 times")
     cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
-    row = (await asyncio.to_thread(findings, cli, code=1))["Parked"]
+    row = (await asyncio.to_thread(findings, cli, code=1))["Jobs"]
     assert f"Session {session_id}: failed" in row["found"]
     await asyncio.to_thread(findings, cli, "--unpark")
-    assert await queue.parked() == {}
-    assert await queue.holds(session_id)
+    assert len(await queue.take("c1", limit=1, block=timedelta(seconds=1))) == 1
 
 
 def test_the_scopes_are_those_of_the_manifest() -> None:

@@ -213,8 +213,8 @@ class House:
     async def events(self, session_id: str) -> Counter[str]:
         return Counter(event.type for event in await self.sessions.events(session_id))
 
-    async def parked(self) -> dict[str, str]:
-        rows: Any = await self.redis.hgetall(keys.queue(0, "ready").parked)
+    async def troubles(self) -> dict[str, str]:
+        rows: Any = await self.redis.hgetall(keys.queue(0, "ready").troubles)
         return {key.decode(): why.decode() for key, why in rows.items()}
 
     @property

@@ -1,4 +1,4 @@
-"""A log that cannot be read is set aside and named; every other session goes on."""
+"""A log that cannot be read is named as trouble; every other session goes on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize(("garbage", "words"), DAMAGE)
-async def test_a_damaged_session_is_parked_and_named_and_others_go_on(
-    house: House, garbage: bytes, words: str
-) -> None:
+async def test_a_damaged_session_is_named_and_others_go_on(house: House, garbage: bytes, words: str) -> None:
     house.propose("write_file", {"path": "a.txt", "content": "a"})
     _, worker = await house.both()
     bad = await house.launch("one")
@@ -32,8 +30,8 @@ async def test_a_damaged_session_is_parked_and_named_and_others_go_on(
     assert clicked["ok"], clicked
     await house.redis.hset(keys.queue(0, "ready").state, bad, "queued")
     await house.redis.xadd(keys.queue(0, "ready").stream, {"s": bad})
-    parked = await wait_for(house.parked)
-    assert words in parked[bad]
+    troubles = await wait_for(house.troubles)
+    assert words in troubles[bad]
     assert bad in worker.output
     status = await house.slack.command(ADA, OPS, f"status {bad}")
     assert f"Session `{bad}` cannot be read" in str(status)

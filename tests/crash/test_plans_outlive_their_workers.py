@@ -117,7 +117,7 @@ async def test_every_subtask_ends_once_and_all_are_joined_once(house: House, see
         await no_subtask_was_lost_or_doubled(parts, session)
         ran = Counter(counted.read_text().split())
         assert set(ran.values()) <= {1}, ran
-        assert not await house.parked(), house.outputs()
+        assert not await house.troubles(), house.outputs()
 
 
 async def no_subtask_was_lost_or_doubled(parts: Core, session: Session) -> None:

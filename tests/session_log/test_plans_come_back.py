@@ -97,4 +97,4 @@ async def test_nobody_is_queued_who_is_not_here(here: House, redis: Redis) -> No
     await here.restored(text)
     for queue in here.parts.queues():
         assert not await queue.holds(parent.id)
-        assert await queue.parked() == {}
+        assert await queue.troubles() == {}

@@ -80,14 +80,14 @@ async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis,
     await store.append(SID, 0, [b"1"], Effects(enqueue=["ready"]))
     await store.append(SID, 1, [b"2"], Effects(enqueue=["ready"]))
     [(entry, sid)] = await _take(queue)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     assert started.log.events == [b"1", b"2"]
     await store.append(SID, 2, [b"3"], Effects(enqueue=["ready"]))
     assert await _take(queue) == []
     await queue.done(started.lease)
     [(again, _)] = await _take(queue)
-    second = await queue.start(again, sid, known=2)
+    second = await queue.start(queue.lease(Job(again, sid)), known=2)
     assert second is not None
     assert second.log.events == [b"3"]
     await queue.done(second.lease)
@@ -99,7 +99,7 @@ async def test_the_last_append_can_give_the_job_up(redis: Redis, queue: SessionQ
     store = LogStore(redis)
     await store.append(SID, 0, [b"1"], Effects(enqueue=["ready"]))
     [(entry, sid)] = await _take(queue)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     own = Effects(enqueue=["ready"], lease=started.lease, release=True)
     assert (await store.append(SID, 1, [b"2"], own)).released
@@ -111,12 +111,12 @@ async def test_a_job_whose_worker_died_is_redelivered_and_the_old_lease_is_void(
 ) -> None:
     await queue.enqueue(SID)
     [(entry, sid)] = await _take(queue, "dead")
-    old = await queue.start(entry, sid)
+    old = await queue.start(queue.lease(Job(entry, sid)))
     assert old is not None
     await asyncio.sleep(0.06)
     assert await queue.reclaim("alive", lease=timedelta(seconds=5), limit=10) == []
     [(entry, sid)] = await queue.reclaim("alive", lease=timedelta(milliseconds=50), limit=10)
-    new = await queue.start(entry, sid)
+    new = await queue.start(queue.lease(Job(entry, sid)))
     assert new is not None
     assert new.tries == 1
     await queue.done(old.lease)
@@ -124,7 +124,7 @@ async def test_a_job_whose_worker_died_is_redelivered_and_the_old_lease_is_void(
     await queue.done(new.lease)
     # What the old one did last may be older than what the new one did: the session is looked at once more.
     [(entry, sid)] = await _take(queue, "alive")
-    again = await queue.start(entry, sid)
+    again = await queue.start(queue.lease(Job(entry, sid)))
     assert again is not None
     await queue.done(again.lease)
     assert await queue.depth() == 0
@@ -134,10 +134,10 @@ async def test_a_writer_whose_lease_is_lost_appends_nothing(redis: Redis, queue:
     log = LogStore(redis)
     await log.append(SID, 0, [b"launched"], Effects(enqueue=["ready"]))
     [(entry, sid)] = await _take(queue, "stalled")
-    old = await queue.start(entry, sid)
+    old = await queue.start(queue.lease(Job(entry, sid)))
     assert old is not None
     [(entry, sid)] = await queue.reclaim("alive", lease=timedelta(), limit=10)
-    new = await queue.start(entry, sid)
+    new = await queue.start(queue.lease(Job(entry, sid)))
     assert new is not None
     with pytest.raises(LeaseLost):
         await log.append(SID, 1, [b"stale"], Effects(lease=old.lease))
@@ -165,7 +165,7 @@ async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
 async def test_later_means_later_unless_something_happens(redis: Redis, queue: SessionQueue) -> None:
     await queue.enqueue(SID)
     [(entry, sid)] = await _take(queue)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     due = datetime.now(UTC) + timedelta(hours=1)
     assert await queue.retry(started.lease, at=due, failed=True) == 1
@@ -173,7 +173,7 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     assert await _take(queue) == []
     assert await queue.promote_due(due) == 1
     [(entry, sid)] = await _take(queue)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     assert started.tries == 1
     await queue.retry(started.lease, at=due, failed=False)
@@ -182,11 +182,15 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     assert await queue.promote_due(due) == 0
 
 
-async def test_a_parked_job_is_listed_and_gone_from_the_queue(queue: SessionQueue) -> None:
+async def test_a_troubled_job_is_listed_until_it_is_given_up(redis: Redis, queue: SessionQueue) -> None:
     await queue.enqueue(SID)
     [(entry, sid)] = await _take(queue)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
-    await queue.park(started.lease, "damaged")
-    assert await queue.parked() == {SID: "damaged"}
-    assert await queue.depth() == 0
+    await queue.retry(started.lease, at=None, failed=True, trouble="damaged")
+    assert await queue.troubles() == {SID: "damaged"}
+    [job] = await queue.take("c1", limit=1, block=timedelta(seconds=1))
+    started = await queue.start(queue.lease(job))
+    assert started is not None
+    await LogStore(redis).append(SID, 0, [b"paused"], Effects(lease=started.lease, release=True))
+    assert (await queue.troubles(), await queue.depth()) == ({}, 0)

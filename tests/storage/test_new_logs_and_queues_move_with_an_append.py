@@ -14,7 +14,7 @@ from storage import keys
 from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
 from storage.keys import TimerKey
 from storage.log import Claim, Effects, Lease, LogStore, NewLog
-from storage.queue import SessionQueue
+from storage.queue import Job, SessionQueue
 
 PARENT, CHILD, OTHER = "abcd-efgh", "chil-d001", "chil-d002"
 SOON = timedelta(milliseconds=50)
@@ -62,7 +62,7 @@ async def busy(queue: SessionQueue, session_id: str) -> Lease:
     """A worker is at this session."""
     await queue.enqueue(session_id)
     [(entry, sid)] = await queue.take("c1", limit=10, block=SOON)
-    started = await queue.start(entry, sid)
+    started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     assert sid == session_id
     return started.lease
@@ -140,7 +140,7 @@ async def test_without_the_lease_nothing_is_born(redis: Redis, store: LogStore, 
     await store.append(PARENT, 0, [b"1"], Effects())
     old = await busy(queue, PARENT)
     [(entry, sid)] = await queue.reclaim("other", lease=timedelta(), limit=10)
-    new = await queue.start(entry, sid)
+    new = await queue.start(queue.lease(Job(entry, sid)))
     assert new is not None
     before = await everything(redis)
     with pytest.raises(LeaseLost):

@@ -18,6 +18,7 @@ from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
 from storage.scripts import jobs
 from storage.timers import TimerStore
+from supervisor.repository import Sessions
 from supervisor.runtime import sweeper
 from tests.support.slack import wait_for
 
@@ -110,23 +111,23 @@ async def test_a_restored_session_brings_its_partition_with_it(redis: Redis) -> 
     assert await Partitions(redis).all() == range(10)
 
 
-async def test_parked_sessions_of_all_partitions_are_listed_and_queued_again(redis: Redis) -> None:
+async def test_troubled_sessions_of_all_partitions_are_listed_until_they_are_done(redis: Redis) -> None:
     store = LogStore(redis)
     queue = await opened(redis, store.partitions)
     for session_id in FOUR:
         await launch(store, session_id)
     await queue.promote_due(NOW)
     for job in await queue.take("c1", limit=100, block=AT_ONCE):
-        started = await queue.start(*job)
+        started = await queue.start(queue.lease(job))
         assert started is not None
-        await queue.park(started.lease, "damaged")
+        await queue.retry(started.lease, at=None, failed=False, trouble="damaged")
     fresh = SessionQueue(redis, redis, "ready")
-    assert await fresh.parked() == dict.fromkeys(FOUR, "damaged")
-    for session_id in FOUR:
-        assert not await fresh.holds(session_id)
-        await fresh.unpark(session_id)
-        await fresh.enqueue(session_id)
-    assert (await fresh.parked(), await fresh.depth()) == ({}, 4)
+    assert await fresh.troubles() == dict.fromkeys(FOUR, "damaged")
+    for job in await fresh.take("c1", limit=100, block=AT_ONCE):
+        started = await fresh.start(fresh.lease(job))
+        assert started is not None
+        await fresh.done(started.lease)
+    assert (await fresh.troubles(), await fresh.depth()) == ({}, 0)
 
 
 async def test_the_next_timer_is_the_first_of_any_partition(redis: Redis) -> None:
@@ -226,7 +227,7 @@ async def test_a_job_that_was_begun_is_not_handed_back(redis: Redis) -> None:
     queue = await opened(redis, Partitions(redis, 4))
     await queue.enqueue(FOUR[3])
     [job] = await queue.take("c1", limit=8, block=AT_ONCE)
-    started = await queue.start(*job)
+    started = await queue.start(queue.lease(job))
     assert started is not None
     await jobs.hand_back(redis, queue.keys_in(3), session_id=job.session_id, entry=job.entry)
     assert await taken(queue) == []
@@ -244,7 +245,7 @@ async def test_jobs_with_one_entry_id_in_two_partitions_are_two(redis: Redis) ->
     assert sorted(found) == [Job("7-7", FOUR[1]), Job("7-7", FOUR[2])]
     await queue.renew("c1", found)
     for job in found:
-        started = await queue.start(*job)
+        started = await queue.start(queue.lease(job))
         assert started is not None
         await queue.done(started.lease)
     assert await queue.depth() == 0
@@ -297,7 +298,7 @@ async def test_a_worker_hears_that_its_session_is_dirty_in_any_partition(redis: 
     for session_id in FOUR:
         await queue.enqueue(session_id)
     for job in await queue.take("c1", limit=8, block=AT_ONCE):
-        await queue.start(*job)
+        await queue.start(queue.lease(job))
     heard: list[str] = []
     async with queue.dirty() as changed, asyncio.timeout(60):
         for session_id in FOUR:
@@ -324,11 +325,10 @@ async def test_the_sweep_finds_what_was_forgotten_in_any_partition(
     for session_id in FOUR:
         await launch(store, session_id, DUE)
     later = NOW + sweeper.QUIET + timedelta(seconds=1)
-    assert await sweeper.sweep(store, queue, NOW + sweeper.QUIET) == 0
-    [parked, *_] = await queue.take("c1", limit=4, block=AT_ONCE)
-    started = await queue.start(*parked)
-    assert started is not None
-    await queue.park(started.lease, "damaged")
-    assert await sweeper.sweep(store, queue, later) == len(forgotten)
-    assert await queue.absent([*forgotten, *FOUR]) == [parked.session_id]
-    assert await sweeper.sweep(store, queue, later) == 0
+    outbox = SessionQueue(redis, redis, "outbox", store.partitions)
+    await outbox.open()
+    net = sweeper.Sweeper(Sessions(store), store, queue, outbox)
+    assert await net.sweep(NOW + sweeper.QUIET) == 0
+    assert await net.sweep(later) == len(forgotten)
+    assert await queue.absent([*forgotten, *FOUR]) == []
+    assert await net.sweep(later) == 0

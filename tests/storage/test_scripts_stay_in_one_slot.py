@@ -22,7 +22,7 @@ from storage.log import Claim, Effects, LogStore, NewLog
 from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
-from storage.queue import SessionQueue
+from storage.queue import Job, SessionQueue
 from storage.scripts import jobs
 from storage.timers import TimerStore
 from tests.support.slack import wait_for
@@ -114,7 +114,7 @@ async def test_an_append_with_all_that_can_move(cluster: Redis) -> None:
         assert await cluster.xlen(keys.queue(3, name).stream) == 3
     queue = SessionQueue(cluster, cluster, "ready")
     await cluster.xgroup_create(queue.keys_in(3).stream, keys.GROUP, id="0")
-    started = await queue.start(await take(cluster, queue), SID)
+    started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
     assert started is not None
     own = Effects(
         indexes={"webhook:go": None},
@@ -134,19 +134,22 @@ async def test_every_step_of_a_job(cluster: Redis) -> None:
     await queue.enqueue(SID)
     await jobs.hand_back(cluster, names, session_id=SID, entry=await take(cluster, queue))
     for at in (None, NOW):
-        started = await queue.start(await take(cluster, queue), SID)
+        started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
         assert started is not None
         await queue.retry(started.lease, at=at, failed=True)
     assert await jobs.promote_due(cluster, names, now_ms=int(NOW.timestamp() * 1000), limit=9) == 1
-    started = await queue.start(await take(cluster, queue), SID)
+    started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
     assert started is not None
     assert started.tries == 2
     await queue.done(started.lease)
     await queue.enqueue(SID)
-    started = await queue.start(await take(cluster, queue), SID)
+    started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
     assert started is not None
-    await queue.park(started.lease, "damaged")
-    assert await cluster.hgetall(names.parked) == {SID.encode(): b"damaged"}
+    await queue.retry(started.lease, at=None, failed=False, trouble="damaged")
+    assert await cluster.hgetall(names.troubles) == {SID.encode(): b"damaged"}
+    await cluster.delete(names.stream)
+    await cluster.xgroup_create(names.stream, keys.GROUP, id="0", mkstream=True)
+    assert await jobs.repair(cluster, names, {SID: "queued"}) == 1
 
 
 async def test_every_other_script(port: int) -> None:

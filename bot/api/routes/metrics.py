@@ -34,10 +34,10 @@ async def read_metrics(call: Call) -> web.Response:
     for state in ("running", "paused", "ended"):
         sessions.labels(state).set(await call.core.log.count(state))
     depth = gauge("queue_depth", "Jobs queued or under way.", "queue")
-    parked = gauge("parked", "Jobs taken out after failing again and again.", "queue")
+    parked = gauge("parked", "Jobs that cannot be done as yet and are tried again.", "queue")
     for queue in call.core.queues():
         depth.labels(queue.name).set(await queue.depth())
-        parked.labels(queue.name).set(len(await queue.parked()))
+        parked.labels(queue.name).set(len(await queue.troubles()))
     gauge("timers", "Timers that are set.").set(await call.core.timers().count())
     gauge("followers", "Open streams and waits.").set(call.deps.services.followers.followers)
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

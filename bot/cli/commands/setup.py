@@ -39,7 +39,7 @@ def personas(json: Json = False) -> None:
 @app.command(rich_help_panel="Setup")
 def doctor(
     unpark: Annotated[
-        bool, typer.Option("--unpark", help="Try sessions again that were set aside after failing.")
+        bool, typer.Option("--unpark", help="Try sessions again at once that could not go on.")
     ] = False,
     json: Json = False,
 ) -> None:
