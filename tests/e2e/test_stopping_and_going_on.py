@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.tools.typed import tool
 from tests.support.scenario import APPROVE, Director
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts, wait_for
@@ -49,6 +50,40 @@ async def test_cancel_ends_a_running_command(scenario: Director) -> None:
     assert ended.lifecycle == "cancelled"
     assert "Interrupted" in ended.steps[0].calls[0].content
     await scene.slack.message(OPS, lambda m: f"*Cancelled* by <@{ADA}>" in texts(m), card["ts"])
+
+
+async def test_cancel_waits_for_a_tool_that_may_not_be_interrupted(scenario: Director) -> None:
+    begun, may_end = asyncio.Barrier(3), asyncio.Event()
+
+    @tool(changes=False, interruptible=False)
+    async def migrate() -> str:
+        """Migrate."""
+        await begun.wait()
+        await may_end.wait()
+        return "migrated"
+
+    @tool(changes=False)
+    async def watch() -> str:
+        """Watch."""
+        await begun.wait()
+        await asyncio.Event().wait()
+        return "seen"
+
+    tools = {"migrate": migrate, "watch": watch}
+    scene = await scenario(in_turn(calls(("migrate", {}), ("watch", {})), says("Done.")), tools=tools)
+    session = await scene.launch()
+    async with asyncio.timeout(10):
+        await begun.wait()
+    await scene.slack.command(ADA, OPS, f"cancel {session.id}")
+    # The worker has stopped what it may.
+    stopped = await scene.flagman.session(lambda s: s.steps and s.steps[0].calls[1].settled, session.id)
+    assert "Interrupted" in stopped.steps[0].calls[1].content
+    assert stopped.steps[0].calls[0].phase == "started"
+    may_end.set()
+    ended = await scene.flagman.session(lambda s: s.steps[0].calls[0].settled, session.id)
+    assert ended.lifecycle == "cancelled"
+    assert (ended.steps[0].calls[0].ok, ended.steps[0].calls[0].content) == (True, "migrated")
+    assert len(scene.model.requests) == 1
 
 
 async def test_cancel_gives_up_the_question_to_the_model(scenario: Director) -> None:
