@@ -237,6 +237,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.deliveries,
         Coordinator(parts.supervisor, now),
         now,
+        lease=timedelta(seconds=parts.settings.lease_seconds),
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

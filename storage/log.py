@@ -15,7 +15,7 @@ from storage.connection import reaching_store
 from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
 from storage.keys import TimerKey
 from storage.partitions import Partitions
-from storage.scripts import records
+from storage.scripts import jobs, records
 from storage.scripts.append import Operations, append
 
 # A session and its score in an index.
@@ -129,6 +129,12 @@ class LogStore:
         if outcome == "lost":
             raise LeaseLost
         return AppendResult(version=found, released=released)
+
+    async def confirm(self, lease: Lease) -> bool:
+        """Whether a lease of the ready queue still is its holder's; if so, its time begins anew."""
+        queue = keys.queue(keys.partition_of(lease.session_id), "ready")
+        with reaching_store():
+            return await jobs.confirm(self._redis, queue, **vars(lease))
 
     async def claim_of(self, partition: int, key: str) -> bytes | None:
         """What an idempotency key was used for in this partition."""

@@ -143,6 +143,10 @@ class Sessions:
         await self._snapshot(after)
         return done.released
 
+    async def confirm(self, lease: Lease) -> bool:
+        """Whether the session still is that worker's; if so, its lease begins anew. Raises StoreUnavailable."""
+        return await self._log.confirm(lease)
+
     @staticmethod
     def new_log(session: Session, events: Sequence[Event]) -> NewLog:
         """A session that is to begin with another's append."""

@@ -33,7 +33,7 @@ MARKS = {
 
 
 # What goes by while one waits is told by what comes of it.
-_PASSED_OVER = ("ToolStarted", "WaitBegun", "WaitEnded", "ChildFinished")
+_PASSED_OVER = ("ToolStarted", "ToolNotBegun", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 

@@ -59,6 +59,24 @@ async def start(
     return None if answer is None else tuple(answer)
 
 
+# Atomic because a job that is taken over between the look and the renewal would have two workers at it. A stream
+# that is lost has no entry that another worker could take.
+_CONFIRM = Script("""
+local stream, states = unpack(KEYS)
+local sid, entry, token = unpack(ARGV)
+local state = redis.call('HGET', states, sid)
+if state ~= 'b:'..token and state ~= 'd:'..token then return 0 end
+local pending = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1)
+if pending[1] then redis.call('XCLAIM', stream, GROUP, pending[1][2], 0, entry, 'JUSTID') end
+return 1
+""")
+
+
+async def confirm(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str) -> bool:
+    """Renew a lease, if it is still the caller's."""
+    return bool(await _CONFIRM(redis, [queue.stream, queue.state], [session_id, entry, token]))
+
+
 # A lease that was lost to another worker was counted as a failed try; this worker lives, so it was none.
 _LOST = """
 local function lost(stream, states, later, tries, sid)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from storage.queue import StartedJob
 from supervisor.core.conditions import parse_condition
@@ -32,6 +33,7 @@ from supervisor.core.events import (
     QuestionAsked,
     Resumed,
     ToolFinished,
+    ToolNotBegun,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -66,11 +68,14 @@ class Runner:
         deliveries: SignalRouter,
         coordinator: Coordinator,
         clock: Callable[[], datetime],
+        lease: timedelta,
     ) -> None:
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
+        # A worker renews each quarter of a lease; for a third it need not ask whether it still holds it.
+        self.fresh = lease / 3
 
     async def advance(self, started: StartedJob, signals: Signals) -> Done | Later:
         """Advance one session until nothing goes on by itself. The handler of the ready queue."""
@@ -99,7 +104,9 @@ class _Advance:
 
     def __init__(self, runner: Runner, started: StartedJob, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
-        self._unit = UnitOfWork(runner.sessions, runner.clock, signals.stopping, started.lease, session)
+        self._unit = UnitOfWork(
+            runner.sessions, runner.clock, signals.stopping, started.lease, session, fresh=runner.fresh
+        )
         self._model = ModelStep(
             self._unit,
             signals,
@@ -282,7 +289,9 @@ class _Advance:
     def _run(self, call: Call) -> None:
         tool = self._runner.tools.get(call.call.tool)
         self._attempts[call.call_id] = call.attempt
-        self._running[call.call_id] = asyncio.create_task(self._runner.toolrun.run(tool, self._session, call))
+        may_begin = partial(self._unit.may_begin, call.call_id, call.attempt)
+        running = self._runner.toolrun.run(tool, self._session, call, may_begin)
+        self._running[call.call_id] = asyncio.create_task(running)
 
     async def _recover(self, orphans: list[Call]) -> bool:
         """Calls that a worker, now gone, had started: run again only where that is harmless.
@@ -327,7 +336,7 @@ class _Advance:
         return None
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
-        event = ToolFinished(
+        event: ToolFinished | ToolNotBegun = ToolFinished(
             **self._unit.now(),
             call_id=call_id,
             attempt=attempt,
@@ -336,6 +345,8 @@ class _Advance:
             artifacts=result.artifacts,
             duration_ms=result.duration_ms,
         )
+        if not result.begun:
+            event = ToolNotBegun(**self._unit.now(), call_id=call_id, attempt=attempt)
         try:
             self._unit.add(event)
         except IllegalEvent as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from supervisor.core.digest import call_digest
@@ -16,17 +16,19 @@ from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 
+MayBegin = Callable[[], Awaitable[bool]]
 _log = logging.getLogger("flagman.tools")
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a call ended; `content` is what the model reads."""
+    """How a call ended; `content` is what the model reads. Without `begun` the tool did not run at all."""
 
     ok: bool
     content: str
     artifacts: tuple[str, ...] = ()
     duration_ms: int = 0
+    begun: bool = True
 
 
 class ToolRunner:
@@ -35,10 +37,16 @@ class ToolRunner:
     def __init__(self, folders: WorkDirs, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
         self._folders, self._deliver, self._mask = folders, deliver, mask
 
-    async def run(self, tool: Tool | None, session: Session, call: Call) -> Result:
-        """Never raises but for cancellation: every failure is a result that the model can read."""
+    async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
+        """Never raises but for cancellation: every failure is a result that the model can read.
+
+        `may_begin` is awaited right before the tool runs; where it says no, the tool does not.
+        """
         begun = time.monotonic()
-        ok, content, artifacts = await self._outcome(tool, session, call)
+        outcome = await self._outcome(tool, session, call, may_begin)
+        if outcome is None:
+            return Result(False, "", begun=False)
+        ok, content, artifacts = outcome
         return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
@@ -60,16 +68,19 @@ class ToolRunner:
         return ToolContext(session.id, call.call_id, key, call.attempt, folder, emit)
 
     async def _outcome(
-        self, tool: Tool | None, session: Session, call: Call
-    ) -> tuple[bool, str, tuple[str, ...]]:
+        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin
+    ) -> tuple[bool, str, tuple[str, ...]] | None:
         if tool is None:
             return False, f"The tool {call.call.tool} is no longer there.", ()
         try:
             arguments = tool.validate(call.call.arguments)
             if call_digest(tool.name, arguments) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
+            context = await self._context(session, call)
+            if not await may_begin():
+                return None
             async with asyncio.timeout(tool.timeout.total_seconds()):
-                output = await tool.run(arguments, await self._context(session, call))
+                output = await tool.run(arguments, context)
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()
         except TimeoutError:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from storage.errors import LeaseLost, StoreUnavailable, VersionConflict
 from storage.log import Lease, NewLog
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import SYSTEM, ChildLaunched, Compacted, Event, ModelResponded, ToolFinished
+from supervisor.core.events import (
+    SYSTEM,
+    ChildLaunched,
+    Compacted,
+    Event,
+    ModelResponded,
+    ToolFinished,
+    ToolNotBegun,
+)
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
@@ -31,9 +39,13 @@ class UnitOfWork:
         stopping: asyncio.Event,
         lease: Lease,
         session: Session,
+        *,
+        fresh: timedelta = timedelta(seconds=2),
     ) -> None:
         self._sessions, self._clock, self._stopping = sessions, clock, stopping
         self._lease: Lease | None = lease
+        # The lease was surely this worker's at `_proven_at`, and is taken to be for `_fresh` after it (seconds).
+        self._proven_at, self._fresh = asyncio.get_running_loop().time(), fresh.total_seconds()
         self._stored = self.session = session
         self._pending: list[Event] = []
         self._new_logs: list[NewLog] = []
@@ -89,6 +101,29 @@ class UnitOfWork:
         self._forget()
         return released
 
+    async def may_begin(self, call_id: str, attempt: int) -> bool:
+        """Whether an attempt whose start is recorded may run its tool now.
+
+        A worker that was cut off or frozen since may have lost the session, and another one may have asked a person
+        about the call or run it: then the store is asked, for as long as it takes to answer.
+        """
+        while self._lease and asyncio.get_running_loop().time() - self._proven_at > self._fresh:
+            sent = asyncio.get_running_loop().time()
+            try:
+                held = await self._sessions.confirm(self._lease)
+                session = await self._sessions.load(self.session.id)
+            except StoreUnavailable as error:
+                if self._stopping.is_set():
+                    return False
+                _log.warning("session %s: %s; %s waits to begin", self.session.id, error, call_id)
+                await asyncio.sleep(0.2)
+                continue
+            call = session.call(call_id)
+            if not held or session.ended or (call.phase, call.attempt) != ("started", attempt):
+                return False
+            self._proven_at = max(self._proven_at, sent)
+        return self._lease is not None
+
     async def refresh(self) -> None:
         """Read what others appended."""
         if self._pending:
@@ -114,10 +149,10 @@ class UnitOfWork:
 
     async def _append(self, release: bool) -> bool:
         """Once, and over a short outage again: the version keeps it from being there twice."""
-        until, unanswered = asyncio.get_running_loop().time() + OUTAGE_SECONDS, False
+        sent, unanswered = asyncio.get_running_loop().time(), False
         while True:
             try:
-                return await self._sessions.append(
+                released = await self._sessions.append(
                     self._stored,
                     self.session,
                     self._pending,
@@ -128,15 +163,25 @@ class UnitOfWork:
                 )
             except StoreUnavailable as error:
                 unanswered = True
-                await self._outlast(error, until)
+                await self._outlast(error, sent + OUTAGE_SECONDS)
             except (LeaseLost, VersionConflict):
                 if unanswered and await self._sessions.holds(self._stored, self.session, self._pending):
-                    return False
+                    released = False
+                    break
                 raise
+            else:
+                break
+        # What was not answered may have been carried out at the first try.
+        self._proven_at = max(self._proven_at, sent)
+        return released
 
     async def _rebase(self) -> None:
         """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
-        facts = [e for e in self._pending if isinstance(e, ModelResponded | ToolFinished | Compacted)]
+        facts = [
+            e
+            for e in self._pending
+            if isinstance(e, ModelResponded | ToolFinished | ToolNotBegun | Compacted)
+        ]
         self._stored = self.session = await self._load()
         self._forget()
         for fact in facts:

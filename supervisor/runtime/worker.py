@@ -20,6 +20,7 @@ from supervisor.core.errors import LogUnreadable, SessionNotFound
 MAX_TRIES = 5
 # A newer worker may read what this one cannot.
 UNREADABLE_WAIT = timedelta(seconds=10)
+STORE_WAIT = timedelta(milliseconds=500)
 LONGEST_WAIT = timedelta(seconds=60)
 # As long as it takes to stop while there is nothing to do.
 BLOCK = timedelta(seconds=1)
@@ -201,7 +202,7 @@ class Worker:
         delay = 0.1
         while not self._stopping.is_set():
             try:
-                await self._queue.retry(lease, at=None, failed=False)
+                await self._queue.retry(lease, at=datetime.now(UTC) + STORE_WAIT, failed=False)
                 return
             except StorageError:
                 await asyncio.sleep(delay)

@@ -15,7 +15,7 @@ from supervisor.core.text.masking import MASK, Masker
 from supervisor.runtime.tool_runner import ToolRunner
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import ToolContext, Verdict
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.core.build import awaiting, fake_tool
 from tests.support.scenario import Director
 from tests.support.scripted import calls, in_turn, results, says

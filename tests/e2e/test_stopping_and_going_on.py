@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from supervisor.core.messages import ModelReply, ModelRequest
-from supervisor.tools.typed import tool
+from supervisor.tools.typed_tool import tool
 from tests.support.scenario import APPROVE, Director
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts, wait_for

@@ -51,12 +51,16 @@ def approved(session_id: str, arguments: Json) -> list[Event]:
     return [*events, decided(fold(session_id, events), BOB)]
 
 
+async def at_once() -> bool:
+    return True
+
+
 async def run(tool: Tool, arguments: Json, folder: Path) -> Result:
     async def deliver(*_: Any) -> list[str]:
         return []
 
     session = fold(SID, approved(SID, arguments))
-    return await ToolRunner(WorkDirs(folder), deliver).run(tool, session, session.call("1.1"))
+    return await ToolRunner(WorkDirs(folder), deliver).run(tool, session, session.call("1.1"), at_once)
 
 
 async def test_what_was_approved_runs(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ async def store(parts: Core, arguments: Json) -> int:
 async def test_a_worker_starts_the_call_of_a_log_as_it_was_approved(parts: tuple[Core, Shell]) -> None:
     core_, shell = parts
     await store(core_, SHOWN)
-    await wait_for(lambda: shell.ran, timeout=20)
+    await wait_for(lambda: shell.ran)
     assert shell.ran == [SHOWN]
 
 
@@ -111,7 +115,7 @@ async def test_a_worker_does_not_start_a_call_whose_arguments_in_the_log_differ(
     core_, shell = parts
     count = await store(core_, OTHER)
     tries = keys.queue(0, "ready").tries
-    await wait_for(lambda: redis.hget(tries, STORED), timeout=20)
+    await wait_for(lambda: redis.hget(tries, STORED))
     assert "The call is not the one that was approved." in caplog.text
     assert len(await core_.sessions.events(STORED)) == count
     assert shell.ran == []

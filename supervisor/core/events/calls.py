@@ -60,6 +60,15 @@ class ToolFinished(Fact):
     duration_ms: int = 0
 
 
+class ToolNotBegun(Fact):
+    """The worker that recorded the start did not run the tool: the session may have been another worker's by then."""
+
+    type: Literal["ToolNotBegun"] = "ToolNotBegun"
+    doing: ClassVar[str] = "Recording that a tool did not run"
+    call_id: str
+    attempt: int
+
+
 class OutcomeLost(Fact):
     """A worker died while the call ran, and nothing can tell whether it took effect."""
 
@@ -118,6 +127,7 @@ CallFact = (
     | CallEdited
     | ToolStarted
     | ToolFinished
+    | ToolNotBegun
     | OutcomeLost
     | OutcomeDecided
     | QuestionAsked

@@ -20,6 +20,7 @@ from supervisor.core.events import (
     QuestionAsked,
     ToolCall,
     ToolFinished,
+    ToolNotBegun,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -35,6 +36,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "ApprovalDecided": frozenset({"awaiting"}),
     "ToolStarted": frozenset({"ready", "approved", "started"}),
     "ToolFinished": frozenset({"started", "unknown"}),
+    "ToolNotBegun": frozenset({"started", "unknown"}),
     "OutcomeLost": frozenset({"started"}),
     "OutcomeDecided": frozenset({"unknown"}),
     "QuestionAsked": frozenset({"open"}),
@@ -77,6 +79,7 @@ def _call_event(
         | CallEdited
         | ToolStarted
         | ToolFinished
+        | ToolNotBegun
         | OutcomeLost
         | OutcomeDecided
         | QuestionAsked
@@ -112,6 +115,12 @@ def _finished(event: ToolFinished, session: Session, call: Call) -> dict[str, An
         "duration_ms": event.duration_ms,
         "finished_at": event.at,
     }
+
+
+@change_call.register
+def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, Any]:
+    _same_attempt(call, event.attempt)
+    return {"phase": "ready" if call.call.mode == "allow" else "approved"}
 
 
 @change_call.register

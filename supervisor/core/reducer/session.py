@@ -75,13 +75,14 @@ _STEPS = {
 _FACTS = {
     "ModelResponded",
     "ToolFinished",
+    "ToolNotBegun",
     "OutcomeLost",
     "ChildFinished",
     "Compacted",
     "SessionForked",
     "SessionRestored",
 }
-_LATE = frozenset({"ToolFinished", "ChildFinished", "SessionRestored"})
+_LATE = frozenset({"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored"})
 SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
     "running": frozenset(
         _PEOPLE | _FACTS | _STEPS | {"Paused", "Resumed", "Completed", "Failed"}

@@ -31,6 +31,7 @@ from supervisor.core.events import (
     SessionLaunched,
     SessionRestored,
     ToolFinished,
+    ToolNotBegun,
     ToolStarted,
 )
 from supervisor.core.text.format import count, join_items, took
@@ -155,6 +156,12 @@ def _tool_finished(event: ToolFinished, moment: Moment, who: str) -> Entry:
         f"{call} {verb} after {took(event.duration_ms)}{wrote}{'' if blocks else ', without output'}",
         blocks,
     )
+
+
+@_entry.register
+def _tool_not_begun(event: ToolNotBegun, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    return Entry(f"{call} did not run in attempt {event.attempt}: its worker had lost touch with the session")
 
 
 @_entry.register

@@ -39,6 +39,7 @@ from supervisor.core.events import (
     TimerSet,
     ToolCall,
     ToolFinished,
+    ToolNotBegun,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -114,6 +115,11 @@ def _resumed(event: Resumed) -> str:
 @described.register
 def _context_added(event: ContextAdded) -> str:
     return f"said: {event.text}"
+
+
+@described.register
+def _tool_not_begun(event: ToolNotBegun) -> str:
+    return f"did not run {event.call_id} in attempt {event.attempt}"
 
 
 @described.register
