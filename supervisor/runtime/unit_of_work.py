@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +46,7 @@ class UnitOfWork:
         self._sessions, self._clock, self._stopping = sessions, clock, stopping
         self._lease: Lease | None = lease
         # The lease was surely this worker's at `_proven_at`, and is taken to be for `_fresh` after it (seconds).
-        self._proven_at, self._fresh = asyncio.get_running_loop().time(), fresh.total_seconds()
+        self._proven_at, self._fresh = time.monotonic(), fresh.total_seconds()
         self._stored = self.session = session
         self._pending: list[Event] = []
         self._new_logs: list[NewLog] = []
@@ -107,8 +108,8 @@ class UnitOfWork:
         A worker that was cut off or frozen since may have lost the session, and another one may have asked a person
         about the call or run it: then the store is asked, for as long as it takes to answer.
         """
-        while self._lease and asyncio.get_running_loop().time() - self._proven_at > self._fresh:
-            sent = asyncio.get_running_loop().time()
+        while self._lease and time.monotonic() - self._proven_at > self._fresh:
+            sent = time.monotonic()
             try:
                 held = await self._sessions.confirm(self._lease)
                 session = await self._sessions.load(self.session.id)
@@ -133,7 +134,7 @@ class UnitOfWork:
 
     async def _load(self) -> Session:
         """What is stored, also after a short outage: a tool under way is not given up for one read."""
-        until = asyncio.get_running_loop().time() + OUTAGE_SECONDS
+        until = time.monotonic() + OUTAGE_SECONDS
         while True:
             try:
                 return await self._sessions.load(self.session.id)
@@ -142,14 +143,14 @@ class UnitOfWork:
 
     async def _outlast(self, error: StoreUnavailable, until: float) -> None:
         """A moment before the next try. Raises `error` when the worker stops, or the outage is no short one."""
-        if self._stopping.is_set() or asyncio.get_running_loop().time() > until:
+        if self._stopping.is_set() or time.monotonic() > until:
             raise error
         _log.warning("session %s: %s; trying again", self.session.id, error)
         await asyncio.sleep(0.2)
 
     async def _append(self, release: bool) -> bool:
         """Once, and over a short outage again: the version keeps it from being there twice."""
-        sent, unanswered = asyncio.get_running_loop().time(), False
+        sent, unanswered = time.monotonic(), False
         while True:
             try:
                 released = await self._sessions.append(

@@ -40,6 +40,7 @@ from supervisor.core.events import (
     TimerSet,
     ToolCall,
     ToolFinished,
+    ToolNotBegun,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -147,6 +148,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
             **by(), call_id=call_id, attempt=attempt + 1, idempotency_key="k", digest=call.digest
         ),
         "ToolFinished": ToolFinished(**by(), call_id=call_id, attempt=attempt, ok=True, content="fine"),
+        "ToolNotBegun": ToolNotBegun(**by(), call_id=call_id, attempt=attempt),
         "OutcomeLost": OutcomeLost(**by(), call_id=call_id, attempt=attempt),
         "OutcomeDecided": OutcomeDecided(**by(BOB), call_id=call_id, verdict="run_again"),
         "QuestionAsked": QuestionAsked(**by(), call_id=call_id, question="Which?"),

@@ -19,7 +19,7 @@ from tests.core.build import AT, EVENT_TYPES, SID, by, launched, one_of_each, re
 
 GOLDEN = Path(__file__).parent / "golden"
 # Logs as they were written once; never changed, only added to by further files.
-LOGS = ("log-v1", "agents-v1")
+LOGS = ("log-v1", "agents-v1", "lost-worker-v1")
 ENDS = {"Completed", "Failed", "Cancelled"}
 HEAD = b'{"type":"Cancelled","at":"2026-11-03T09:00:00Z","by":"slack:U1"'
 
@@ -186,3 +186,8 @@ def test_a_time_keeps_its_microseconds_and_zone() -> None:
     back = decode(SID, 0, encode(event))
     assert back.at == event.at
     assert back.at.utcoffset() == AT.utcoffset()
+
+
+def test_the_golden_log_of_a_lost_worker_can_still_be_folded() -> None:
+    (call,) = fold(SID, golden("lost-worker-v1")).steps[0].calls
+    assert (call.phase, call.attempt, call.ok) == ("finished", 2, True)

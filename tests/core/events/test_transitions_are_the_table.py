@@ -141,7 +141,7 @@ def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
     plans = {"ChildLaunched", "ChildSkipped", "ChildrenJoined"}
     assert not SESSION_MOVES["paused"] & (begins | plans)
     assert SESSION_MOVES["completed"] == {"ChildFinished", "SessionRestored"}
-    late = {"ToolFinished", "ChildFinished", "SessionRestored"}
+    late = {"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored"}
     assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == late
 
 
@@ -159,7 +159,7 @@ def test_a_call_that_is_not_idempotent_does_not_start_while_it_may_be_running() 
 
 
 @pytest.mark.parametrize("attempt", [0, 2, 7])
-@pytest.mark.parametrize("event_type", ["ToolFinished", "OutcomeLost"])
+@pytest.mark.parametrize("event_type", ["ToolFinished", "ToolNotBegun", "OutcomeLost"])
 def test_what_another_attempt_came_to_is_not_taken_for_this_one(event_type: str, attempt: int) -> None:
     session = session_in("running", "started")
     with pytest.raises(IllegalEvent, match=f"about attempt {attempt} of call 1.1; by now it is attempt 1"):
