@@ -21,10 +21,10 @@ from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import ToolContext, ToolOutput
 from tests.core.build import BOB, fake_tool
 from tests.support.flagman import settings
-from tests.support.redis_proxy import RedisProxy
 from tests.support.scenario import write_persona
 from tests.support.scripted import Scripted, calls, in_turn, says
 from tests.support.slack import wait_for
+from tests.support.store_proxy import StoreProxy
 
 LEASE = 0.8
 
@@ -54,7 +54,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 class Workers:
     """Workers with connections of their own; the first one's go through `proxy`."""
 
-    def __init__(self, url: str, proxy: RedisProxy, folder: Path) -> None:
+    def __init__(self, url: str, proxy: StoreProxy, folder: Path) -> None:
         self._url, self.proxy, self._folder = url, proxy, folder
         self.session_id = ""
         self.ran: list[int] = []
@@ -96,7 +96,7 @@ class Workers:
 async def pool(redis: Redis, valkey_url: str, tmp_path: Path, gate: Gate) -> AsyncIterator[Workers]:
     """A worker that holds an approved call whose start it has recorded."""
     async with AsyncExitStack() as stack:
-        proxy = await stack.enter_async_context(RedisProxy(valkey_url))
+        proxy = await stack.enter_async_context(StoreProxy(valkey_url))
         write_persona(tmp_path / "personas", approvals=[{"tool": "shell", "mode": "ask"}])
         found = Workers(valkey_url, proxy, tmp_path)
         await stack.enter_async_context(found.one(cut=True))
@@ -107,16 +107,16 @@ async def pool(redis: Redis, valkey_url: str, tmp_path: Path, gate: Gate) -> Asy
         await gate.held.wait()
         yield found
         gate.open.set()
-        proxy.down = False
+        proxy.set("open")
 
 
 async def test_what_a_person_had_run_again_meanwhile_does_not_run_twice(pool: Workers, gate: Gate) -> None:
-    pool.proxy.down = True
+    pool.proxy.set("shut")
     async with pool.one():
         session = await pool.session(lambda s: s.calls_in("unknown"))
         await pool.parts[-1].supervisor.decide_outcome(pool.session_id, "1.1", "run_again", BOB)
         await pool.session(lambda s: s.ended)
-        pool.proxy.down = False
+        pool.proxy.set("open")
         gate.open.set()
         # Whatever the first worker still has to say is heard before its connection ends.
         await asyncio.sleep(3 * LEASE)
@@ -126,10 +126,10 @@ async def test_what_a_person_had_run_again_meanwhile_does_not_run_twice(pool: Wo
 
 
 async def test_what_did_not_begin_is_recorded_and_asks_nobody(pool: Workers, gate: Gate) -> None:
-    pool.proxy.down = True
+    pool.proxy.set("shut")
     async with pool.one():
         await pool.session(lambda s: s.calls_in("unknown"))
-        pool.proxy.down = False
+        pool.proxy.set("open")
         gate.open.set()
         events = await pool.ended()
     assert (pool.ran, events["ToolNotBegun"], events["OutcomeDecided"]) == ([2], 1, 0)
@@ -144,11 +144,11 @@ async def test_a_worker_that_still_has_its_session_begins_late(pool: Workers, ga
 
 
 async def test_a_cancel_that_came_before_the_start_is_heeded(pool: Workers, gate: Gate) -> None:
-    pool.proxy.down = True
+    pool.proxy.set("shut")
     async with pool.one():
         await pool.parts[-1].supervisor.cancel(pool.session_id, BOB)
         await asyncio.sleep(LEASE)
-        pool.proxy.down = False
+        pool.proxy.set("open")
         gate.open.set()
         await pool.session(lambda s: not s.calls_in("started"))
     assert pool.ran == []
