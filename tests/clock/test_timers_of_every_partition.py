@@ -17,7 +17,7 @@ from storage.keys import partition_of
 from supervisor.core.conditions import At
 from supervisor.core.errors import IdempotencyConflict
 from supervisor.core.events import Actor, Resumed, TimerFired
-from tests.clock.barriers import hold
+from tests.support.barriers import hold
 from tests.support.flagman import settings
 from tests.support.slack import wait_for
 

@@ -1,0 +1,104 @@
+"""Two workers that show one session at the same moment: one message stands in Slack, and its row names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.compose import Core, core, workers
+from handlers.origin import Place
+from handlers.projection.message_rows import Row
+from handlers.projection.projector import Projector
+from storage.log import Lease
+from storage.queue import Started
+from supervisor.core.events import Actor
+from supervisor.runtime.worker import Done, Later, Signals
+from tests.support.barriers import hold
+from tests.support.flagman import settings
+from tests.support.scripted import Scripted, says
+from tests.support.slack import ADA, BOT_TOKEN, OPS, Json, Slack, texts, wait_for
+
+
+class Poster:
+    """A process that brings Slack to what the logs say, whenever it is told to."""
+
+    def __init__(self, parts: Core, slack: Slack) -> None:
+        client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url)
+        _, outbox = workers(parts, client, Scripted(lambda _: says("Done.")))
+        handle: Any = outbox._handle
+        self.parts = parts
+        self.projector: Projector = handle.__self__
+
+    async def show(self, session_id: str) -> Done | Later:
+        log = await self.parts.log.load(session_id, 0)
+        started = Started(Lease(session_id, "1-0", "w"), 0, log)
+        return await self.projector.project(started, Signals())
+
+
+Two = tuple[Poster, Poster]
+
+
+@pytest.fixture
+async def two(slack: Slack, redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterator[Two]:
+    async with AsyncExitStack() as stack:
+        config = settings(slack.api_url, valkey_url, tmp_path)
+        made = [Poster(await stack.enter_async_context(core(config)), slack) for _ in range(2)]
+        yield made[0], made[1]
+
+
+async def launched(two: Two) -> str:
+    """A session that is to be shown in a channel, and is not yet."""
+    origin, ada = Place(OPS, user=ADA).origin(), Actor(id=f"slack:{ADA}", name="ada")
+    return (await two[0].parts.supervisor.launch("sre", "look", ada, origin=origin)).id
+
+
+async def cards(slack: Slack, session_id: str) -> list[Json]:
+    return [row for row in await slack.messages(OPS) if session_id in texts(row)]
+
+
+async def recorded(two: Two, session_id: str) -> str:
+    """Where the row says that the card stands."""
+    rows = await two[0].parts.rows.rows(session_id)
+    return Row.model_validate_json(rows["card"]).ts
+
+
+async def converged(two: Two, slack: Slack, session_id: str) -> None:
+    """After one more round of both there is one card, and it is the one that was recorded."""
+    for poster in two:
+        await poster.show(session_id)
+    [card] = await cards(slack, session_id)
+    assert await recorded(two, session_id) == card["ts"]
+
+
+async def test_of_two_who_saw_no_row_one_posts(slack: Slack, two: Two) -> None:
+    session_id, both = await launched(two), asyncio.Barrier(2)
+    for poster in two:
+        hold(poster.parts.rows, "reserve", both)
+    async with asyncio.timeout(20):
+        outcomes = await asyncio.gather(*(poster.show(session_id) for poster in two))
+    # Who comes second waits, since the other one is about to post.
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Done", "Later"]
+    assert len(await slack.calls("chat.postMessage")) == 1
+    await converged(two, slack, session_id)
+    assert len(await slack.calls("chat.postMessage")) == 1
+
+
+async def test_of_two_who_post_one_takes_its_message_back(slack: Slack, two: Two) -> None:
+    session_id, both = await launched(two), asyncio.Barrier(2)
+    for poster in two:
+        hold(poster.projector._sender, "post", both)
+    async with asyncio.timeout(20):
+        first = asyncio.create_task(two[0].show(session_id))
+        await wait_for(lambda: both.n_waiting == 1, timeout=20)
+        # The second finds the intent, and in Slack no message of it yet.
+        await asyncio.gather(first, two[1].show(session_id))
+    assert len(await slack.calls("chat.postMessage")) == 2
+    assert len(await slack.calls("chat.delete")) == 1
+    await converged(two, slack, session_id)
