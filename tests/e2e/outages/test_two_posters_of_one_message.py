@@ -17,7 +17,7 @@ from handlers.origin import Place
 from handlers.projection.message_rows import Row
 from handlers.projection.projector import Projector
 from storage.log import Lease
-from storage.queue import Started
+from storage.queue import StartedJob
 from supervisor.core.events import Actor
 from supervisor.runtime.worker import Done, Later, Signals
 from tests.support.barriers import hold
@@ -38,7 +38,7 @@ class Poster:
 
     async def show(self, session_id: str) -> Done | Later:
         log = await self.parts.log.load(session_id, 0)
-        started = Started(Lease(session_id, "1-0", "w"), 0, log)
+        started = StartedJob(Lease(session_id, "1-0", "w"), 0, log)
         return await self.projector.project(started, Signals())
 
 
