@@ -28,6 +28,8 @@ KEPT_BYTES = 64 * 1024
 # How long a command may go on after SIGTERM, and its output after its end.
 GRACE = 2.0
 DRAIN = 1.0
+# Elsewhere a process that leaves its group outlives its call.
+REAPS = sys.platform == "linux"
 
 
 def _no_nul(command: str) -> str:
@@ -79,7 +81,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
     if code is None:
         raise ToolError(f"stopped: the time limit of {seconds} s was reached\n{shown}")
     if code < 0:
-        raise ToolError(f"ended by signal {signal.Signals(-code).name}\n{shown}")
+        raise ToolError(f"ended by signal {_signal_name(-code)}\n{shown}")
     if code > 0:
         raise ToolError(f"exit code {code}\n{shown}")
     return f"exit code 0\n{shown}"
@@ -92,8 +94,8 @@ async def _group(
     """The command in a process group of its own, of which nothing is left at the end, also when we are killed."""
     guarded, guarding = os.pipe()
     reading, writing = os.pipe()
-    transport = None
-    try:
+    # At its end the guard kills all that is left, as it does at our own end.
+    with os.fdopen(guarding, "wb", buffering=0) as leash:
         try:
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                 lambda: output, os.fdopen(reading, "rb", buffering=0)
@@ -105,11 +107,8 @@ async def _group(
         try:
             yield process
         finally:
-            _signal(process, signal.SIGKILL)
+            leash.close()
             await asyncio.shield(_wait_for_end(process, output))
-    finally:
-        os.close(guarding)
-        if transport is not None:
             transport.close()
 
 
@@ -117,7 +116,8 @@ async def _spawn(
     command: str, ctx: ToolContext, path: str, guarded: int, writing: int
 ) -> asyncio.subprocess.Process:
     hide_process()
-    guarding = (sys.executable, "-I", "-S", guard.__file__, "pipe", str(int(signal.SIGKILL)), str(guarded))
+    mode = "reap" if REAPS else "pipe"
+    guarding = (sys.executable, "-I", "-S", guard.__file__, mode, str(int(signal.SIGKILL)), str(guarded))
     # The output has a pipe of ours: asyncio's own makes wait() wait for whoever holds it open.
     return await asyncio.create_subprocess_exec(
         *guarding,
@@ -160,15 +160,25 @@ async def _terminate(process: asyncio.subprocess.Process) -> None:
 
 
 async def _wait_for_end(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
-    await process.wait()
+    if await process.wait() == -signal.SIGKILL:
+        # It may be the guard that was killed.
+        _signal(process, signal.SIGKILL)
     # A process that left the group may hold the output open for ever.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
             await output.closed.wait()
 
 
+def _signal_name(number: int) -> str:
+    """Also of a real-time signal, which has no name of its own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    # The guard stays in the group, so its number cannot have become somebody else's.
+    # The guard stays in the group, so its number is no other group's.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
