@@ -39,7 +39,7 @@ class ApiKey(Frozen):
 
     @property
     def actor(self) -> Actor:
-        """Who acts with it. Groups of a policy never apply to keys."""
+        """The actor of requests with this key; it belongs to no group of a policy."""
         return Actor(id=f"api:{self.name}", name=self.name)
 
     def may(self, scope: Scope) -> bool:
@@ -106,7 +106,7 @@ class ApiKeys:
         return [(key, used.get(key.id)) for key in (*self._given, *ordered)]
 
     async def revoke(self, key_id: str) -> None:
-        """From now on it opens nothing. Raises KeyNotFound, or InvalidInput for one of the environment."""
+        """Make a key invalid at once. Raises KeyNotFound, or InvalidInput for a key of the environment."""
         if any(key.id == key_id for key in self._given):
             raise InvalidInput("That key comes from FLAGMAN_API_KEYS; take it out there and start again.")
         if not await self._store.delete(key_id):
@@ -124,7 +124,7 @@ class ApiKeys:
         return key
 
     def _known(self, text: str) -> ApiKey | None:
-        # Every one is compared, so that the time taken tells nothing.
+        # All are compared, so that the time taken does not tell how near a guess is.
         digest, found = _hash(text), None
         for key in self._given:
             if hmac.compare_digest(digest, key.hash):
@@ -145,7 +145,7 @@ def _hash(secret: str) -> str:
 
 
 def _read(row: bytes) -> ApiKey | None:
-    """None for a row of another shape, which opens nothing."""
+    """The key in a stored row; None for a row of another shape, which is not a valid key."""
     try:
         return ApiKey.model_validate_json(row)
     except ValidationError:

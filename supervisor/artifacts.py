@@ -29,7 +29,7 @@ class Artifacts:
         self._workspace = workspace
 
     def list(self, session: Session) -> list[Artifact]:
-        """In the order of their last writing."""
+        """The files of a session, in the order of their last writing."""
         return [Artifact(path, self._size(session, path)) for path in session.artifacts]
 
     async def read(self, session: Session, path: str) -> bytes:
@@ -61,7 +61,7 @@ class Artifacts:
 
     def _folder(self, session: Session) -> Path:
         folder = self._workspace.resolve() / session.folder
-        # Somebody may have put a link in the place of the folder itself.
+        # The folder itself may have been replaced by a link.
         if folder.resolve() != folder:
             raise ToolError("The session's folder leads elsewhere.")
         return folder

@@ -1,1 +1,1 @@
-"""The contract: what programs ask of Flagman, what they get, and the one service that answers every face."""
+"""Requests and views of the public interface, and the service behind the HTTP API, the SDK and Slack."""

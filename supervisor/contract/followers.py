@@ -12,7 +12,7 @@ from typing import Any
 from storage.change_feed import ChangeFeed
 from storage.errors import StorageError
 
-# A message may be missed; whoever follows looks again after this long at the latest.
+# Seconds after which a follower reads again, since a message of the feed may be missed.
 LOOK_AGAIN_SECONDS = 4.0
 _AWAY_SECONDS = 0.5
 _log = logging.getLogger("flagman.contract")
@@ -44,7 +44,7 @@ class Subscription:
 
 
 class Followers:
-    """`closing` tells those who follow that the process ends."""
+    """All followers of this process; `closing` is set when the process ends."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
@@ -54,7 +54,7 @@ class Followers:
 
     @contextmanager
     def follow(self, session_id: str) -> Iterator[Subscription]:
-        """Follow this session, and what is added."""
+        """A subscription to this session, to which others can be added; it ends with the block."""
         subscription = Subscription(self._followers)
         subscription.add([session_id])
         if self._listening is None:
@@ -72,12 +72,12 @@ class Followers:
         return len(set[asyncio.Event]().union(*self._followers.values()))
 
     async def close(self, *_: Any) -> None:
-        """Let everybody who follows end."""
+        """Wake all followers so that they end."""
         self.closing = True
         self._tell_all()
 
     async def pause(self, subscription: Subscription, seconds: float | None = None) -> None:
-        """Until one of them changes, at most `seconds`."""
+        """Wait until a session of the subscription changes, for at most `seconds`."""
         try:
             async with asyncio.timeout(max(0.0, min(seconds or LOOK_AGAIN_SECONDS, LOOK_AGAIN_SECONDS))):
                 await subscription.changed.wait()
@@ -93,7 +93,7 @@ class Followers:
         while True:
             try:
                 async with self._feed.subscribe() as changes:
-                    # What changed before the subscription stood was not heard.
+                    # Changes from before the subscription began were not received.
                     self._tell_all()
                     async for session_ids in changes:
                         for session_id in session_ids:

@@ -13,7 +13,7 @@ from supervisor.schedules import Schedule
 
 
 class ScheduleService:
-    """Every verb of a schedule. Methods raise FlagmanError or StorageError."""
+    """Adds, lists and changes schedules. Methods raise FlagmanError or StorageError."""
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self.actor, self._parts = actor, parts

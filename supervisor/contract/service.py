@@ -1,4 +1,4 @@
-"""The service that every face calls: each verb takes a request, acts for one actor, and gives back a view."""
+"""The service that all interfaces call: each verb takes a request, acts for one actor and returns a view."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ class SessionService:
         patience: timedelta = timedelta(seconds=30),
         version: int = 0,
     ) -> SessionView:
-        """The session as soon as it is so far, or as it is when `patience` is over.
+        """The session once it has reached the state `until`, or as it is after `patience` seconds.
 
-        `changed`: beyond `version`. Changes come from the change feed; nothing polls.
+        The state `changed` means: newer than `version`. Changes come from the change feed; nothing polls.
         """
         loop, followers = asyncio.get_running_loop(), self._parts.followers
         end = loop.time() + patience.total_seconds()
@@ -183,7 +183,7 @@ class SessionService:
     ) -> AsyncGenerator[EventView | None]:
         """Every event after the first `after`, then each as it comes, until the session has ended.
 
-        None stands for `heartbeat` seconds without an event; without `heartbeat` there is none.
+        Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does.
         """
         loop, followers = asyncio.get_running_loop(), self._parts.followers
         with followers.follow(session_id) as followed:
@@ -205,7 +205,7 @@ class SessionService:
                 await followers.pause(followed, heartbeat)
 
     async def artifacts(self, session_id: str) -> list[ArtifactView]:
-        """The files that it wrote, in the order of their last writing."""
+        """The files that the session wrote, in the order of their last writing."""
         session = await self._supervisor.get(session_id)
         return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
 
@@ -214,7 +214,7 @@ class SessionService:
         return await self._parts.artifacts.read(await self._supervisor.get(session_id), path)
 
     async def session_log(self, session_id: str) -> str:
-        """The SESSION_LOG up to now."""
+        """The SESSION_LOG of the session at its present version."""
         return (await self._parts.documents.of(session_id)).text
 
     # Pausing and resuming
@@ -373,7 +373,7 @@ class SessionService:
         await self._supervisor.drop_timer(session_id, reminder_id, self.actor)
 
     def _own(self, key: str | None) -> str | None:
-        # Each actor has its own keys: nobody finds another's session by guessing.
+        # Each actor has its own keys, so that a guessed key does not lead to another actor's session.
         return f"{self.actor.id}:{key}" if key else None
 
     def _origin(self, channel: str | None) -> Json:

@@ -1,4 +1,4 @@
-"""From the state of a session to what programs see of it."""
+"""Makes the view of a session that programs get from its state."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from supervisor.core.state import Call, Session, Timer
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.schedules import Schedule
 
-# The provider's own message is long and says nothing to others.
+# The provider's own message is long and of use to this provider alone.
 _NOT_SHOWN = {"type", "v", "at", "by", "by_name", "native"}
 
 
 class Channels(Protocol):
-    """How a channel is written in the origin of a session; the face that shows sessions there knows it."""
+    """Reads and writes the channel in the origin of a session; handed in, since the form is that of Slack."""
 
     def origin_of(self, channel: str) -> Json: ...
     def channel_of(self, origin: Json) -> str | None: ...

@@ -43,7 +43,7 @@ class Spending(Frozen):
 
 
 def spending_of(session: Session, now: datetime) -> Spending:
-    """As at `now`; after its end as at its end."""
+    """What the session has used at `now`; after its end, what it had used then."""
     limits, usage = session.budgets, session.total_usage
     until = session.changed_at if session.ended else now
     minutes = max((until - session.began_at).total_seconds() / 60, 0)
@@ -57,10 +57,7 @@ def spending_of(session: Session, now: datetime) -> Spending:
 
 
 def raise_limits(session: Session, now: datetime) -> Budgets:
-    """Each limit that is used up at `now`, raised by what it was at the start; the others stay.
-
-    As often as it takes to be above what is used; minutes are counted from now on.
-    """
+    """The budgets with each limit that is used up at `now` raised above its use, in steps of its first value."""
     spending, limits, first = spending_of(session, now), session.budgets, session.allowance
     changes: dict[str, Any] = {"max_steps": _above(spending.steps.used, limits.max_steps, first.max_steps)}
     if limits.max_tokens is not None:

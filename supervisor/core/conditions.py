@@ -1,4 +1,4 @@
-"""What a paused session waits for, typed, with the text that people write."""
+"""The conditions that a paused session waits for, and the parser of the text that people write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do next: one pure function of the session, and the events that follow from it."""
+"""Decides the next action of a session, as a pure function of its state and the time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supervisor.core.state import Call, Session
 
 @dataclass(frozen=True)
 class CallModel:
-    """Ask the model; it will be shown the first `context_seen` items of the inbox."""
+    """Ask the model, with the first `context_seen` items of the inbox."""
 
     context_seen: int
 
@@ -32,7 +32,7 @@ class RunTools:
 
 @dataclass(frozen=True)
 class Sleep:
-    """The agent itself wants to wait (`wait_for`): pause with the condition it named."""
+    """The agent called `wait_for`: pause with the condition that it named."""
 
     call: Call
 
@@ -47,7 +47,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing can go on by itself; nothing stays in memory."""
+    """Nothing goes on until a person or a signal acts; the worker gives the session up."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class Finish:
 
 @dataclass(frozen=True)
 class Compact:
-    """Have the steps up to `through_step` summed up, so that the next question fits."""
+    """Ask the model for a summary of the steps up to `through_step`, so that the next request fits."""
 
     through_step: int
 
 
 @dataclass(frozen=True)
 class Fail:
-    """The agent itself says that the task cannot be done."""
+    """The agent called `give_up`: the session fails with its reason."""
 
     error: str
 
@@ -73,7 +73,7 @@ Action = CallModel | RunTools | Sleep | Delegate | Compact | Pause | Wait | Fini
 
 
 def next_action(session: Session, now: datetime) -> Action:
-    """The one next thing to do with this session at `now` (UTC)."""
+    """The next action for this session at `now` (UTC); called by the control loop after each append."""
     if session.ended or session.pause:
         return Wait()
     if session.open_calls:
@@ -84,7 +84,7 @@ def next_action(session: Session, now: datetime) -> Action:
 
 
 def _delegation(session: Session, now: datetime) -> Delegate | Pause | None:
-    """What the sub-agents of an open call need; a budget that is used up launches nobody."""
+    """What the sub-agents of an open call need; with a used-up budget none is launched."""
     for call in session.calls_in("open", "delegating"):
         if call.call.tool in DELEGATING and not (action := delegate(session, call)).nothing:
             spent = _budget(session, now) if action.starts else ""
@@ -115,7 +115,7 @@ def _reason(call: Call) -> str:
 
 
 def _compaction(session: Session, now: datetime) -> Compact | None:
-    # A summary asks the model too, so what stops the one stops the other.
+    # A summary is a request to the model too, so the same reasons stop it.
     if _errors(session, now) or _budget(session, now):
         return None
     full = session.budgets.when_full == "compact" and bool(_context(session, now))
@@ -131,7 +131,7 @@ def compactable(session: Session) -> int:
 
 
 def check_pause_conditions(session: Session, now: datetime) -> Pause | None:
-    """Why the session must not go on by itself at `now`; None where it may."""
+    """The reason to pause the session at `now` with its detail; None where it may continue."""
     for reason, check in PAUSE_CONDITIONS.items():
         if detail := check(session, now):
             return Pause(reason, detail)
@@ -174,7 +174,7 @@ def _budget(session: Session, now: datetime) -> str:
     return ""
 
 
-# Each reason to stop with what decides it, in the order in which they are told.
+# Each reason to pause with its check, in order of precedence.
 PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
     "human_approval_required": _approval,
     "external_dependency": _outside,
@@ -185,9 +185,9 @@ PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
 
 
 def context_tokens(session: Session) -> int:
-    """Tokens of the last prompt with its answer: what the next prompt holds at least."""
+    """Tokens of the last prompt with its answer, which the next prompt contains."""
     steps = len(session.steps)
-    # After a compaction nobody knows before the next answer.
+    # After a compaction the number is not known before the next answer.
     if not steps or (session.compactions and session.compactions[-1].at_step == steps):
         return 0
     usage = session.steps[-1].usage

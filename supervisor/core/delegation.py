@@ -1,4 +1,4 @@
-"""What a coordinator does next: which subtasks to launch, to skip, to stop, and when all of them have ended. Pure."""
+"""Decides for a plan which subtasks to launch, skip or stop, and when the plan has ended. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Plan(Frozen):
 
 @dataclass(frozen=True)
 class SubtaskStatus:
-    """One subtask as it stands, with the sub-agent that does it, or did it last."""
+    """The state of one subtask, with the sub-agent that was launched for it last."""
 
     subtask: Subtask
     state: State
@@ -103,7 +103,7 @@ def _unknown_persona(name: str, roster: Collection[str]) -> str:
 
 
 def _circle(plan: Plan) -> list[str]:
-    """The subtasks that can never begin."""
+    """The subtasks of a circle of dependencies, which can never begin."""
     done: set[str] = set()
     left = list(plan.subtasks)
     while ready := [subtask for subtask in left if set(subtask.depends_on) <= done]:
@@ -132,7 +132,7 @@ def _status_of(
 
 
 def undecided(session: Session, call: Call) -> tuple[Child, ...]:
-    """Sub-agents that failed, and of which a person has to say what next."""
+    """Failed sub-agents on which a person has to decide."""
     if plan_of(call).on_failure != "ask" or call.phase != "delegating":
         return ()
     stands = (s.child for s in subtask_statuses(session, call) if s.state in ("failed", "cancelled"))
@@ -140,7 +140,7 @@ def undecided(session: Session, call: Call) -> tuple[Child, ...]:
 
 
 def delegate(session: Session, call: Call) -> Delegate:
-    """What to do now for a call that delegates; nothing where it just has to wait."""
+    """What to do now for a call that delegates; empty where it only has to wait."""
     policy, stands = plan_of(call).on_failure, subtask_statuses(session, call)
     failed = [s.child for s in stands if s.child and s.state in ("failed", "cancelled")]
     open_ = [s for s in stands if s.state in ("waiting", "ready")]
@@ -177,7 +177,7 @@ def _given_up(standing: SubtaskStatus, policy: Policy) -> bool:
 
 
 def _blocked(open_: list[SubtaskStatus], given_up: dict[str, State]) -> Iterator[tuple[str, str]]:
-    """Subtasks that need one which was given up."""
+    """Subtasks that depend on one which was given up, each with the reason."""
     for standing in open_:
         for name in standing.subtask.depends_on:
             if name in given_up:
@@ -191,14 +191,14 @@ def _needed(session: Session, call: Call, subtask: Subtask) -> list[SubtaskStatu
 
 
 def briefing(session: Session, call: Call, subtask: Subtask) -> str:
-    """The task of a sub-agent: its own words, and the results of those it depends on."""
+    """The task of a sub-agent: the text of its subtask, and the results of those it depends on."""
     needed = _needed(session, call, subtask)
     results = (f"Result of {s.subtask.id}:\n{_result(s, f'inputs/{s.subtask.id}')}" for s in needed)
     return "\n\n".join([subtask.task, *results])
 
 
 def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, ...]:
-    """The files that those it depends on have written."""
+    """The files written by the subtasks that this one depends on."""
     return tuple(
         Inherited(
             into=f"inputs/{s.subtask.id}",
@@ -231,7 +231,7 @@ def _folder_of(standing: SubtaskStatus) -> str:
 
 
 def _result(standing: SubtaskStatus, folder: str) -> str:
-    """What it said, and where whoever reads it finds its files."""
+    """The result of a subtask, with the paths of its files as its readers see them."""
     child = standing.child
     if standing.state == "skipped" or child is None:
         return standing.note or "It did not run."

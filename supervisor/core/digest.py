@@ -18,5 +18,5 @@ def digest(value: Any) -> str:
 
 
 def call_digest(tool: str, arguments: Any) -> str:
-    """What an approval is bound to: exactly this tool with exactly these arguments."""
+    """The digest of a call, over its tool and its arguments; an approval is valid for this digest only."""
     return digest([tool, arguments])

@@ -1,7 +1,7 @@
 """Every refusal of the domain, in one module, with the table from its stable code to its type.
 
-An error carries a `code`, typed fields and one neutral sentence. What a face adds to it (a hint at a command, a
-status of its protocol) is decided in that face.
+An error has a `code`, typed fields and one neutral sentence. An interface adds its own parts, such as a hint at a
+command or the status of its protocol.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 
 class FlagmanError(Exception):
-    """A refusal with a sentence for people.
+    """The base of all refusals of the domain.
 
     `code` is stable and machine-readable, and `str(error)` is one sentence without internals. The annotated
     attributes of a subclass are its fields: they travel with it to a client. `fault` marks errors whose cause is the

@@ -1,4 +1,4 @@
-"""Where a log can be copied from, and what the copy takes along. Pure."""
+"""Finds where a log can be cut for a fork, and copies its events. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supervisor.core.state import Session
 class Cut:
     """The first `version` events, which end with step `step`.
 
-    `paused` where that is within a pause, `over` where the agent had said its last word and nobody anything since.
+    `paused`: the cut is within a pause. `over`: the agent had finished and had received no message since.
     """
 
     step: int
@@ -26,9 +26,9 @@ class Cut:
 
 
 def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words: bool) -> Cut:
-    """Where to copy up to: the end of `step` (0: the bare task), or of the last step that led to another.
+    """The cut at the end of `step` (0: the task alone), or of the last step that led to another.
 
-    `words`: the copy is told something, so it may go on after a last word. Raises InvalidInput.
+    `words`: the copy gets a message, so it may continue a finished session. Raises InvalidInput.
     """
     cuts = _cuts(session_id, events)
     chosen = step

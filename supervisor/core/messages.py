@@ -1,4 +1,4 @@
-"""What the model is shown: turns, tools offered, and the reply that comes back."""
+"""Requests to the model (turns and tools) and its reply, independent of any provider."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ModelTurn(Frozen):
 
 
 class ToolTurn(Frozen):
-    """The result of one call, as the model reads it."""
+    """The result of one call, in the form that the model reads."""
 
     type: Literal["tool"] = "tool"
     call_id: str
@@ -73,9 +73,9 @@ class ToolSpec(Frozen):
 
 
 class ModelRequest(Frozen):
-    """One question to a model; `model` in the form `provider:name`, or None for the default.
+    """One request; `model` is `provider:name`, or None for the default.
 
-    The answer to a `summary` is its text; its calls are not looked at.
+    With the purpose `summary` only the text of the reply is used, not its calls.
     """
 
     session_id: str

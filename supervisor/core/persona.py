@@ -1,4 +1,4 @@
-"""A persona: instructions, tools, who must wave through what, and what it may spend."""
+"""A persona: its instructions, tools, approval rules and budgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Mode = Literal["allow", "ask", "deny"]
 
 
 class Approvers(Frozen):
-    """Who may approve: any of `users` or members of `groups`; nobody named means anyone who can see the session."""
+    """Who may approve: any of `users` or members of `groups`; with neither, every person who can see the session."""
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Approvers(Frozen):
     exclude_requester: bool = False
 
     def names(self, actor: str) -> bool:
-        """Whether `users` has this actor; a bare id there is a person."""
+        """Whether `users` has this actor; an id without a prefix there is that of a person."""
         return actor in self.users or actor.removeprefix("slack:") in self.users
 
 
@@ -78,5 +78,5 @@ class Persona(Frozen):
 
     @property
     def digest(self) -> str:
-        """Names this exact version; sessions are pinned to it."""
+        """The digest of this version, which a session stores at its launch."""
         return digest(self.model_dump(mode="json"))

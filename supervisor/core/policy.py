@@ -1,4 +1,4 @@
-"""Policy: whether a proposed call is allowed, asked for or denied, and who may decide on it."""
+"""Policy: whether a proposed call is allowed, needs approval or is denied, and who may decide on it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PolicyDecision(Frozen):
 
 
 def may_use(persona: Persona, tool: str) -> bool:
-    """Whether the persona names the tool, and whoever launched it may hand that tool on."""
+    """Whether the persona names the tool, and the persona that launched it may hand it on."""
     return _named(tool, persona.tools) and (persona.under is None or _may_hand_on(persona.under, tool))
 
 
 def may_launch(persona: Persona, other: str) -> bool:
-    """Whether the persona may launch the persona named `other`, and whoever launched it might too."""
+    """Whether the persona, and each one above it, may launch the persona named `other`."""
     return _named(other, persona.agents) and (persona.under is None or may_launch(persona.under, other))
 
 
@@ -42,9 +42,9 @@ def _named(name: str, globs: Sequence[str]) -> bool:
 
 
 def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    """The first rule of the persona that matches; without one, what changes anything is asked for.
+    """The decision of the first rule that matches; without one, a tool that changes something needs approval.
 
-    A sub-agent is never allowed more than who launched it would be.
+    A sub-agent is never allowed more than the session that launched it.
     """
     own = _first_match(persona, tool, arguments, changes=changes)
     if persona.under is None:
@@ -63,7 +63,7 @@ def _stricter(own: PolicyDecision, above: PolicyDecision) -> PolicyDecision:
     strictness = {"allow": 0, "ask": 1, "deny": 2}
     if own.mode != "ask" or above.mode != "ask":
         return max(above, own, key=lambda decision: strictness[decision.mode])
-    # Both ask: whom the one above names decides, and every further demand of either holds.
+    # Both need approval: the approvers of the persona above decide, under the stricter of all other demands.
     mine, theirs = own.approvers or Approvers(), above.approvers or Approvers()
     named = theirs if theirs.users or theirs.groups else mine
     approvers = Approvers(
@@ -84,10 +84,7 @@ def _text(value: Any) -> str:
 
 
 def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
-    """What gives `actor` the right to decide on `call` now: `anyone`, `user` or `group:<id>`.
-
-    Raises AlreadyDecided, AlreadyEnded or NotAllowed, each with a sentence for the one who clicked.
-    """
+    """As `permission`, for a call that waits. Raises AlreadyDecided, AlreadyEnded or NotAllowed."""
     if call.phase != "awaiting":
         raise _too_late(session, call)
     for decision in call.decisions:
@@ -99,7 +96,7 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
 
 
 def permission(session: Session, call: Call, actor: Actor) -> str:
-    """What the policy in force gives this person for this call, whatever its phase. Raises NotAllowed."""
+    """The right of `actor` to decide on `call`: `anyone`, `user` or `group:<id>`. Raises NotAllowed."""
     approvers = call.call.approvers or Approvers()
     if approvers.exclude_requester and actor.id in session.requesters:
         raise NotAllowed("You asked for this session, so somebody else has to decide on this call.")

@@ -1,4 +1,4 @@
-"""What the model is shown of a session: its turns, in order, with every call answered."""
+"""Makes the turns of a request from a session, in order and with a result for every call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUM_UP = (
 
 
 def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
-    """What the model is told before anything else; `roster` are the personas it may launch."""
+    """The system prompt; `roster` are the personas that the agent may launch."""
     if not roster:
         return persona.instructions
     lines = [f"- `{other.name}`: {other.description}" for other in roster]
@@ -40,12 +40,12 @@ def to_sum_up(session: Session, through_step: int) -> tuple[Turn, ...]:
 
 
 def summed_up(session: Session) -> int:
-    """How many of its first steps the model reads as a summary only."""
+    """The number of first steps that are replaced by a summary."""
     return session.compactions[-1].through_step if session.compactions else 0
 
 
 def opening_turns(session: Session) -> list[Turn]:
-    """The task, and the summary of the steps that it stands for."""
+    """The first turns: the task, and the summary in place of the steps that were summed up."""
     turns: list[Turn] = [UserTurn(text=session.task)]
     if session.compactions:
         last = session.compactions[-1]
@@ -54,7 +54,7 @@ def opening_turns(session: Session) -> list[Turn]:
 
 
 def steps_told(session: Session, after: int, through: int | None = None) -> list[Turn]:
-    """The steps after the first `after`, each with what people had said before it. Later ones change nothing here."""
+    """The turns of the steps after the first `after`, with the messages before each. Later steps change none."""
     turns: list[Turn] = []
     notes: dict[int, list[Turn]] = {}
     for note in reversed(session.notes):
@@ -87,7 +87,7 @@ def _result(call: Call) -> ToolTurn:
 
 
 def result_text(call: Call) -> str:
-    """What a settled call gave, in words the model cannot mistake for another outcome."""
+    """The result of a settled call, worded differently for each outcome."""
     if call.phase == "denied":
         last = call.decisions[-1]
         why = f" Reason: {last.reason}" if last.reason else ""

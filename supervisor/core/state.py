@@ -1,4 +1,4 @@
-"""The state of a session: what a fold over its events gives."""
+"""The state of a session, which the reducer makes from its events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Decision(Frozen):
 
 
 class Call(Frozen):
-    """A tool call as it stands; `proposed` is what the model had selected, where a person changed it since."""
+    """A tool call and its phase; `proposed` is the call of the model where a person changed it."""
 
     call: ToolCall
     phase: CallPhase
@@ -81,7 +81,7 @@ class Step(Frozen):
 
 
 class Note(Frozen):
-    """Something a person or system told the session; shown to the model before the step that follows."""
+    """A message to the session; the model reads it before the next step."""
 
     text: str
     by: str
@@ -122,7 +122,7 @@ class Timer(Frozen):
 
 
 class Child(Frozen):
-    """A sub-agent, as the session that launched it knows it; what it used includes its own sub-agents."""
+    """A sub-agent in the state of the session that launched it; its usage includes its own sub-agents."""
 
     id: str
     call_id: str
@@ -146,7 +146,7 @@ class Child(Frozen):
 
 
 class Skip(Frozen):
-    """A subtask that will not be done."""
+    """A subtask that was given up."""
 
     call_id: str
     name: str
@@ -154,7 +154,7 @@ class Skip(Frozen):
 
 
 class Fork(Frozen):
-    """Which session this one was copied from, up to which of its steps."""
+    """The session that this one was forked from, and the step up to which."""
 
     source: str
     step: int
@@ -220,28 +220,28 @@ class Session(Frozen):
 
     @property
     def began_at(self) -> datetime:
-        """When it began to use its budget: a copy, when it was copied."""
+        """The launch, or for a forked session the fork; minutes of its budget count from here."""
         return self.forked.at if self.forked else self.launched_at
 
     @property
     def root(self) -> str:
-        """The session that a person launched, of which this one is a part."""
+        """The id of the session that a person launched; its own id unless it is a sub-agent."""
         return self.lineage.root if self.lineage else self.id
 
     @property
     def folder(self) -> str:
-        """Where it works, below the workspace; a sub-agent inside the folder of who launched it."""
+        """Its folder below the workspace; that of a sub-agent lies in the folder of the session that launched it."""
         return self.lineage.folder if self.lineage else self.id
 
     @property
     def inherited(self) -> tuple[Inherited, ...]:
-        """The files it begins with."""
+        """The files that are copied into its folder at the beginning."""
         given = self.lineage.inputs if self.lineage else ()
         return (*given, self.forked.files) if self.forked and self.forked.files else given
 
     @property
     def requesters(self) -> frozenset[str]:
-        """Everybody who asked for this session: who launched it, its ancestors, or forked it."""
+        """The actors who launched or forked this session or one of its ancestors."""
         forked = {self.forked.by, *self.forked.requesters} if self.forked else set()
         return frozenset({self.launched_by, *(self.lineage.requesters if self.lineage else ()), *forked})
 
@@ -258,7 +258,7 @@ class Session(Frozen):
 
     @property
     def total_usage(self) -> Usage:
-        """What it used, with its sub-agents that have ended."""
+        """Its tokens, with those of sub-agents that have ended."""
         return sum((c.usage for c in self.children), self.usage)
 
     @property
@@ -277,7 +277,7 @@ class Session(Frozen):
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:
-        """What would resume it, each with a name of its own: `p<pause>.<position>`."""
+        """The conditions that would resume it, by the name `p<pause>.<position>`."""
         if self.lifecycle != "paused":
             return ()
         return tuple(
@@ -296,7 +296,7 @@ class Session(Frozen):
         return tuple(c for c in self.open_calls if c.phase in phases)
 
     def call(self, call_id: str) -> Call:
-        """Any call of any step. Raises IllegalEvent when there is none."""
+        """The call with this id, of any step. Raises IllegalEvent when there is none."""
         number, _, _ = call_id.partition(".")
         if number.isdecimal() and len(number) < 10 and 1 <= int(number) <= len(self.steps):
             for call in self.steps[int(number) - 1].calls:
@@ -305,7 +305,7 @@ class Session(Frozen):
         raise IllegalEvent("That tool call is not part of this session.")
 
     def timer(self, timer_id: str) -> Timer:
-        """A reminder that is set, or has fired and was not put away. Raises IllegalEvent when there is none."""
+        """The reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
         for timer in self.timers:
             if timer.id == timer_id and timer.state != "dropped":
                 return timer
@@ -317,7 +317,7 @@ class Session(Frozen):
 
     @property
     def waiting_for(self) -> PauseReason | None:
-        """Why nothing goes on by itself; None while something does, and after the end."""
+        """The reason of a pause of any kind; None while the session runs and after its end."""
         if self.ended:
             return None
         if self.pause:
@@ -334,7 +334,7 @@ class Session(Frozen):
             return "human_input_required"
         if self.running_children:
             return "children_running"
-        # Otherwise the next subtask begins, or the plan ends, by itself.
+        # Otherwise the next subtask begins, or the plan ends, without anyone's action.
         return "human_input_required" if self._failure_asked_about else None
 
     @property

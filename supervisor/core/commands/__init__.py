@@ -1,1 +1,1 @@
-"""Commands: what each verb decides, as pure functions from a session to the events that follow from it."""
+"""Commands: one pure function for each verb, from a session to the events to append."""

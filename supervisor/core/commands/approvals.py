@@ -25,7 +25,7 @@ from supervisor.core.state import Call, Session
 Verdict = Literal["approve", "deny"]
 OutcomeVerdict = Literal["run_again", "done", "failed"]
 ChildVerdict = Literal["retry", "skip", "stop"]
-# A call with other arguments, judged anew. Raises InvalidInput.
+# Validates a call with other arguments and evaluates policy for it. Raises InvalidInput.
 Rejudge = Callable[[ToolCall, Json], ToolCall]
 
 _CHILD_VERDICTS: Mapping[str, str] = {
@@ -69,8 +69,8 @@ def edit(
 ) -> list[Event]:
     """Approve a call with other arguments than the model proposed.
 
-    Where the other arguments are for others to approve, the call is changed and waits for them. Raises InvalidInput
-    where the arguments do not fit or policy forbids them, and as `decide`.
+    Where policy names other approvers for the new arguments, the call is changed and waits for them. Raises
+    InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
     call = session.call(call_id)
     expect_digest(call, expected_digest)
@@ -89,7 +89,7 @@ def edit(
 def decide_outcome(
     session: Session, call_id: str, verdict: OutcomeVerdict, actor: Actor, at: datetime, *, result: str = ""
 ) -> list[Event]:
-    """Say what became of a call whose outcome is unknown. To run it again takes the right to approve it."""
+    """Record what became of a call whose outcome is unknown. To run it again takes the right to approve it."""
     result = check_text(result, "The result", optional=True)
     call = session.call(call_id)
     if call.phase != "unknown":
@@ -101,7 +101,7 @@ def decide_outcome(
 def decide_child(
     session: Session, child_id: str, verdict: ChildVerdict, actor: Actor, at: datetime
 ) -> list[Event]:
-    """Say what follows the failure of a sub-agent: launch it again, continue without it, or stop the plan."""
+    """Decide on a failed sub-agent: launch it again, continue without it, or stop the plan."""
     child = session.child(child_id)
     if child.verdict and child.decided_at:
         words = _CHILD_VERDICTS[child.verdict]

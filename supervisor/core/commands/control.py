@@ -66,7 +66,7 @@ def resume(
     compact: bool = False,
     pause_number: int | None = None,
 ) -> list[Event]:
-    """Resume, whatever the session waits for; used-up limits are raised by what they were at the start.
+    """Resume out of any pause; used-up limits are raised by what they were at the start.
 
     `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
     `pause_number`: only if it is still in this pause, as a resume token says. Raises IllegalEvent.
@@ -81,7 +81,7 @@ def resume(
 
 
 def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
-    """The new limits, where the session was stopped by its budgets."""
+    """The event with new limits, where the session was stopped by its budgets; otherwise none."""
     if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
         return []
     budgets = raise_limits(session, max(at, pause.at))
@@ -101,7 +101,7 @@ def add_condition(session: Session, condition: Condition, actor: Actor, at: date
 
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:
-    """Resume the session if it waits for this signal; no events if it does not."""
+    """The events that resume the session where it waits for this signal; otherwise none."""
     condition = None if session.ended else matching_condition(session, signal)
     if condition is None:
         return []

@@ -1,4 +1,4 @@
-"""Conversation: the answer to a question of the agent, and words that it reads at its next step."""
+"""Conversation: the answer to a question of the agent, and messages that it reads at its next step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tell(session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind)
 
 
 def heard(events: list[Event]) -> Heard:
-    """What became of the words of `tell`."""
+    """How `tell` recorded the message: as an answer or as context."""
     return "answered" if any(isinstance(event, QuestionAnswered) for event in events) else "noted"
 
 

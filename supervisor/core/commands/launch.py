@@ -68,7 +68,7 @@ def _given_plan(
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
 ) -> ModelResponded:
-    """A plan as if the model had proposed it, under the same policy. Raises InvalidInput."""
+    """The given plan as a call of the model, under the same policy. Raises InvalidInput."""
     call = ProposedCall(call_id="given", tool=PLAN, arguments=plan)
     reply = ModelReply(
         text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0

@@ -1,4 +1,4 @@
-"""Reminders: set, fired once when due, put away, snoozed."""
+"""Reminders: set, fired once when due, removed, snoozed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def remind(
 
 
 def fire_timer(session: Session, timer_id: str, actor: Actor, at: datetime) -> list[Event]:
-    """A reminder is due; no events where it is no longer set. One about a decided request is dropped."""
+    """The event of a due reminder: fired, or dropped where its request is decided; none where it is no longer set."""
     if session.ended or not any(t.id == timer_id and t.state == "set" for t in session.timers):
         return []
     about = session.timer(timer_id).about
@@ -33,12 +33,12 @@ def fire_timer(session: Session, timer_id: str, actor: Actor, at: datetime) -> l
 
 
 def drop_timer(session: Session, timer_id: str, actor: Actor, at: datetime) -> list[Event]:
-    """Take a reminder back, or put one away that has fired."""
+    """Remove a reminder before or after it has fired."""
     return [TimerDropped(**stamp(actor, at), timer_id=timer_id)]
 
 
 def snooze(session: Session, timer_id: str, due: datetime, actor: Actor, at: datetime) -> list[Event]:
-    """Put a reminder away and set the same anew. Raises IllegalEvent where there is none."""
+    """Remove a reminder and set the same for a later time. Raises IllegalEvent where there is none."""
     old = session.timer(timer_id)
     again = TimerSet(**stamp(actor, at), timer_id=_next_id(session), due=due, text=old.text, about=old.about)
     return [TimerDropped(**stamp(actor, at), timer_id=timer_id), again]

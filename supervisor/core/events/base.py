@@ -1,4 +1,4 @@
-"""What events are made of: who did it, when, and the call that the model selected."""
+"""The parts that events share: the actor, the time, and the call that the model selected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SYSTEM = Actor(id="system")
 
 
 class Fact(Frozen):
-    """What every event has: when, and by whom. `doing` names the attempt in a refusal, such as “Pausing”."""
+    """The fields of every event: time and actor. `doing` names the attempt in a refusal, such as “Pausing”."""
 
     doing: ClassVar[str] = ""
     v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA

@@ -70,7 +70,7 @@ class ToolNotBegun(Fact):
 
 
 class OutcomeLost(Fact):
-    """A worker died while the call ran, and nothing can tell whether it took effect."""
+    """A worker died while the call ran, and it cannot be verified whether the call took effect."""
 
     type: Literal["OutcomeLost"] = "OutcomeLost"
     doing: ClassVar[str] = "Recording a lost result"

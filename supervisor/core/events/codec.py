@@ -17,7 +17,7 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 def encode(event: Event) -> bytes:
-    """One compact JSON object; fields at their defaults are left out, type and version never."""
+    """The event as one compact JSON object, without fields at their defaults but always with type and version."""
     body = event.model_dump_json(exclude_defaults=True, exclude={"type", "v"})
     return f'{{"type":"{event.type}","v":{event.v},{body[1:]}'.encode()
 

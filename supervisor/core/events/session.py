@@ -1,4 +1,4 @@
-"""Events about a session as a whole: its launch, words, pauses, timers, budgets and end."""
+"""Events about a session as a whole: its launch, messages, pauses, timers, budgets and end."""
 
 from __future__ import annotations
 

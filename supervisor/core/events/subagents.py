@@ -21,7 +21,7 @@ class Inherited(Frozen):
 
 
 class Lineage(Frozen):
-    """Who launched a sub-agent: the session `parent`, for its call `call_id`, as the subtask `name`.
+    """The origin of a sub-agent: the session `parent`, for its call `call_id`, as the subtask `name`.
 
     `root` is the session that a person launched, `requesters` are those who asked for it, `folder` is where it
     works, inside the folder of its parent; `inputs` are the files of the sub-agents it depends on.
@@ -38,7 +38,7 @@ class Lineage(Frozen):
 
 
 def child_folder(name: str, child_id: str) -> str:
-    """Where a sub-agent works, relative to the folder of who launched it."""
+    """The folder of a sub-agent, relative to the folder of the session that launched it."""
     return f"agents/{name}-{child_id}"
 
 
@@ -71,7 +71,7 @@ class ChildFinished(Fact):
 
 
 class ChildSkipped(Fact):
-    """A subtask that will not be done, and why."""
+    """A subtask that was given up, with the reason."""
 
     type: Literal["ChildSkipped"] = "ChildSkipped"
     doing: ClassVar[str] = "Giving up a subtask"
@@ -81,7 +81,7 @@ class ChildSkipped(Fact):
 
 
 class ChildDecided(Fact):
-    """What a person says of a sub-agent that failed: do it again, go on without it, or stop the rest."""
+    """A person's decision on a failed sub-agent: launch it again, continue without it, or stop the others."""
 
     type: Literal["ChildDecided"] = "ChildDecided"
     doing: ClassVar[str] = "Deciding on a sub-agent"

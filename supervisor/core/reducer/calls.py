@@ -51,7 +51,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
 
 
 def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[str, Any]:
-    """What changes in the session by an event about these calls. Raises IllegalEvent."""
+    """The changed fields of the session after an event about these calls. Raises IllegalEvent."""
     steps = list(session.steps)
     errors = session.errors_in_a_row
     for call_id in call_ids:
@@ -217,7 +217,7 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
 
 @change_call.register
 def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
-    """Other arguments, ruled anew: whoever approved before did not see them, so nobody has approved yet."""
+    """The call with other arguments. Earlier approvals were for other arguments and no longer count."""
     old, new = call.call, event.call
     if event.before != old.digest:
         raise IllegalEvent("That change is for a different call.")
@@ -237,7 +237,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
-    """What a call is, whatever its arguments."""
+    """The fields of a call that do not depend on its arguments."""
     return call.call_id, call.ref, call.tool, call.control, call.idempotent
 
 

@@ -230,7 +230,7 @@ def _resumed(event: Resumed, session: Session) -> dict[str, Any]:
 
 
 def wake_text(event: Resumed) -> str:
-    """Why the session resumes, as the model reads it; data from outside is marked as such."""
+    """The reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
     parts = [] if event.trigger == "manual" else [f"Resumed by {event.trigger}{what}."]
     if event.context:
@@ -330,9 +330,9 @@ def _restored(event: SessionRestored, session: Session) -> dict[str, Any]:
 
 
 def _back(call: Call, *, lost: bool) -> Call:
-    """A call as it comes back: the log may end a moment before what happened last.
+    """A call after a restore. The log may lack its last events, so a call that was about to run may have run:
 
-    So one that was about to run may have run, and a person has to say, unless it can run twice without harm.
+    unless it is idempotent, its outcome is unknown and a person decides.
     """
     if lost and call.phase in ("started", "unknown"):
         return call.model_copy(update={"phase": "finished", "ok": False, "content": LOST_OUTCOME})

@@ -1,4 +1,4 @@
-"""Reduction of what a session knows of its sub-agents."""
+"""Reduction of the events about sub-agents, in the session that launched them."""
 
 from __future__ import annotations
 
