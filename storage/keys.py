@@ -11,7 +11,7 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
-# The name of the ready queue's channel is that of workers from before.
+# Workers from before listen to the first of these.
 _DIRTY: dict[QueueName, str] = {"ready": "dirty", "outbox": "dirty:outbox"}
 _SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")
 
