@@ -1,1 +1,1 @@
-"""Requests and views of the public interface, and the service behind the HTTP API, the SDK and Slack."""
+"""Requests and views of the public interface, and the one service behind all interfaces."""
