@@ -50,7 +50,7 @@ class Sessions:
         self._snapshots.pop(session_id, None)
 
     async def load(self, session_id: str) -> Session:
-        """The session as it stands. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        """The session at its stored version. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
         try:
             partition_of(session_id)
         except ValueError:

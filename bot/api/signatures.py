@@ -44,7 +44,7 @@ def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -
                     "The webhook-timestamp is more than 5 minutes away from now; sign it anew and send it again.",
                 ) from None
         except ValueError:
-            # A header or body that cannot be read was not signed by anybody who knows how.
+            # A header or body that cannot be read carries no genuine signature.
             continue
         else:
             return _bound(given["webhook-id"])

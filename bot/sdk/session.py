@@ -91,7 +91,7 @@ class Session:
         api_key: str | None = None,
         backend: Backend | None = None,
     ) -> Self:
-        """The session of a SESSION_LOG: as it stands, or brought back where it is lost.
+        """The session of a SESSION_LOG: the stored one, or restored where it is lost.
 
         Raises OSError, VerificationError where the file is not as it was written, or PersonaLost.
         """
@@ -159,7 +159,7 @@ class Session:
     async def pause(
         self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
     ) -> PauseResult:
-        """Stop at the next boundary until any of the conditions comes true, or somebody resumes it."""
+        """Stop at the next boundary until any of the conditions comes true, or a person resumes it."""
         conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
         request = PauseRequest.of(reason=reason, resume_conditions=conditions, zone=zone)
         paused = await self.backend.pause(self.id, request)

@@ -248,7 +248,7 @@ class Projector:
 
 
 def _in(row: Row, session: Session, message: Message) -> Message:
-    """The message as it stands where it stands: a card that could not go where it should says so."""
+    """The message for this row: a card that stands elsewhere than it should says so."""
     origin = Place.of(session)
     if message.key != "card" or not origin or not origin.shown or row.channel == origin.channel:
         return message

@@ -13,7 +13,7 @@ from supervisor.core.state import CallPhase, Session
 
 ChildStatus = Literal["waiting", "running", "paused", "completed", "failed", "cancelled", "skipped"]
 Until = Literal["person", "paused", "ended"]
-# What comes by itself; for anything else somebody has to act.
+# What comes by itself; for anything else a person has to act.
 BY_ITSELF: frozenset[PauseReason] = frozenset({"external_dependency", "scheduled", "children_running"})
 _CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
 # The sessions of sub-agents that have not ended, by their ids.

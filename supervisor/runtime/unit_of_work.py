@@ -177,7 +177,7 @@ class UnitOfWork:
         return released
 
     async def _rebase(self) -> None:
-        """Somebody appended first: keep the facts, drop the decisions, and decide again on what is there."""
+        """Another writer appended first: keep the facts, drop the decisions, and decide again on what is there."""
         facts = [
             e
             for e in self._pending

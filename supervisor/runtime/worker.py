@@ -29,13 +29,13 @@ _log = logging.getLogger("flagman.worker")
 
 @dataclass
 class Signals:
-    """What a running job listens to: `changed` when somebody else appended, `stopping` at shutdown."""
+    """What a running job listens to: `changed` when another writer appended, `stopping` at shutdown."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self, tasks: Collection[asyncio.Task[Any]]) -> None:
-        """Until a task ends, somebody appends, or this worker is told to stop (and was not before)."""
+        """Wait until a task ends, another writer appends, or this worker is told to stop (and was not before)."""
         signals = [asyncio.create_task(self.changed.wait())]
         if not self.stopping.is_set():
             signals.append(asyncio.create_task(self.stopping.wait()))

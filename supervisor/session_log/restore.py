@@ -27,7 +27,7 @@ from supervisor.session_log.hints import HintsOf
 from supervisor.session_log.verify import VerifiedLog, verify
 
 _READY: QueueName = "ready"
-# What is left of these is somebody's answer, or a time; their arguments are used no more.
+# What is left of these is a person's answer, or a time; their arguments are used no more.
 _CARRIED_OUT = ("asking", "sleeping")
 
 

@@ -1,4 +1,4 @@
-"""Opens what lies inside one folder, and nothing else, whatever links and races somebody sets up in it."""
+"""Opens what lies inside one folder, and nothing else, whatever links and races are set up in it."""
 
 from __future__ import annotations
 

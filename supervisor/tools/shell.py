@@ -118,7 +118,7 @@ async def _spawn(
     hide_process()
     mode = "reap" if REAPS else "pipe"
     guarding = (sys.executable, "-I", "-S", guard.__file__, mode, str(int(signal.SIGKILL)), str(guarded))
-    # The output has a pipe of ours: asyncio's own makes wait() wait for whoever holds it open.
+    # The output has a pipe of ours: with asyncio's own, wait() waits for every process that holds it open.
     return await asyncio.create_subprocess_exec(
         *guarding,
         _shell(),

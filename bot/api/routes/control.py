@@ -25,7 +25,7 @@ PAUSED = Returns("Paused, with the token that resumes it.", PauseResult)
 
 @routes("POST", "/v1/sessions/{id}/pause", scope="launch", returns={200: PAUSED}, problems={404, 409})
 async def pause_session(call: Call, path: OfSession, body: PauseRequest) -> Answer:
-    """Pause a session at its next boundary, until a condition comes true or somebody resumes it."""
+    """Pause a session at its next boundary, until a condition comes true or a person resumes it."""
     return Answer(await call.sessions.pause(path.id, body), shown=_TOKEN)
 
 

@@ -21,7 +21,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 class HttpLink:
-    """POSTs to one URL; whether anybody answers there is known only by trying."""
+    """POSTs to one URL; whether a server answers there is known only by trying."""
 
     def __init__(self, url: str | None, secret: str) -> None:
         self.url = url

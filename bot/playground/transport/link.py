@@ -35,7 +35,7 @@ class Link(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Whether there is anybody at the other end, as far as is known."""
+        """Whether a receiver is connected, as far as is known."""
         ...
 
     async def send(self, kind: Kind, payload: Json, timeout: float, retry: Retry | None = None) -> Ack:

@@ -19,7 +19,7 @@ _PAST = {"approve": "approved", "deny": "denied"}
 
 
 def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
-    """The section, as it stood when the session came to rest; as it stands now where it still rests."""
+    """The section at the moment the session came to rest, or at present where it still rests."""
     session = rest.session
     rows = [
         ("Reason", f"{code(rest.reason)}: {WAITING[rest.reason]}{_detail(session)}"),
@@ -92,7 +92,7 @@ def _given(call: Call) -> int:
 
 
 def snapshot(session: Session) -> list[Way]:
-    """What somebody who takes over has to know."""
+    """What a person who takes over has to know."""
     return [
         ("Task", inline(session.task, 400)),
         ("Progress", _progress(session)),

@@ -29,7 +29,7 @@ def limits(budgets: Budgets) -> str:
 
 
 def person(by: str, name: str = "") -> str:
-    """Name and id: whoever reads this later may know neither."""
+    """Name and id, since a later reader may know only one of them."""
     if by in _ROLES:
         return _ROLES[by]
     if by.startswith("model:"):

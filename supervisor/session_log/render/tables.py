@@ -46,7 +46,7 @@ _CHILDREN = {"retry": "do it again", "skip": "go on without it", "stop": "stop t
 
 
 def decisions(moments: Sequence[Moment]) -> Lines:
-    """Everything that somebody decided; empty where nobody had to."""
+    """The decisions of people; empty where there were none."""
     rows = [row for moment in moments if (row := _decision(moment))]
     if not rows:
         return []

@@ -48,7 +48,7 @@ def _at_once(event: Event, then: Event | None) -> bool:
 
 
 def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
-    """The checkpoint; one that still stands comes at the end of the timeline, as it stands now."""
+    """The checkpoint; one that still stands comes at the end of the timeline, at its present state."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
     if rest.ended is None and not last:
