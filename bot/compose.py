@@ -242,7 +242,16 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    projector = Projector(parts.sessions, parts.rows, sender, now, parts.mask, subagents, uploads)
+    projector = Projector(
+        parts.sessions,
+        parts.rows,
+        sender,
+        now,
+        parts.mask,
+        subagents,
+        uploads,
+        parts.settings.fallback_channel,
+    )
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

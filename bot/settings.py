@@ -48,6 +48,9 @@ class Settings(ClientSettings):
     model: str | None = Field(None, validation_alias="FLAGMAN_MODEL")
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
+    fallback_channel: Annotated[str, Field(pattern=r"^([CG][A-Z0-9]{2,20})?$")] = Field(
+        "", validation_alias="FLAGMAN_FALLBACK_CHANNEL"
+    )
     command: str = Field("/agent", validation_alias="FLAGMAN_COMMAND")
     partitions: Annotated[int, Field(ge=1, le=MOST_PARTITIONS)] = Field(
         1, validation_alias="FLAGMAN_PARTITIONS"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from handlers.blocks.text import Block
+from handlers.action_ids import Action
+from handlers.blocks.text import Block, context, plain
 
 Mask = Callable[[str], str]
+# Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
+SECTION, MOST_BLOCKS = 2900, 50
+# Buttons that have something run, which nobody may press without having seen all of it.
+_PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,53 @@ class Message:
     urgent: bool = True
 
     @property
+    def asks(self) -> bool:
+        """Whether it has buttons, so that a person may be waited for."""
+        return any(block["type"] == "actions" for block in self.blocks)
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal content."""
         body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
         return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def plain_form(message: Message) -> tuple[Block, ...]:
+    """The same words and buttons without any layout, for a Slack that refuses the blocks."""
+    blocks: list[Block] = []
+    for block in message.blocks:
+        if block["type"] == "actions":
+            blocks.append(block)
+            continue
+        lines = "\n".join(_strings(block))
+        blocks += [plain(lines[at : at + SECTION]) for at in range(0, len(lines), SECTION)]
+    return tuple(blocks) if len(blocks) <= MOST_BLOCKS else shortest_form(message)
+
+
+def shortest_form(message: Message) -> tuple[Block, ...]:
+    """What is left where not even the plain text fits: nothing can be approved that cannot be read here."""
+    note = context(
+        "Slack refused the full form of this message. Open the full call or the log to see everything."
+    )
+    kept = [_without_approval(block) for block in message.blocks if block["type"] == "actions"]
+    return (plain(message.text[:SECTION]), note, *(block for block in kept if block["elements"]))
+
+
+def _without_approval(block: Block) -> Block:
+    elements = [e for e in block["elements"] if e.get("action_id") not in _PERMITS]
+    return {**block, "elements": elements}
+
+
+def _strings(block: object) -> Iterator[str]:
+    """The lines of a block, in reading order; what is styled differently within a line stays one line."""
+    if isinstance(block, list | tuple):
+        for part in block:
+            yield from _strings(part)
+    elif isinstance(block, dict):
+        kind, text = block.get("type"), block.get("text")
+        if kind in ("rich_text_section", "rich_text_preformatted", "rich_text_quote"):
+            yield "".join(part for element in block["elements"] for part in _strings(element))
+            return
+        if isinstance(text, str):
+            yield text
+        yield from (line for key, value in block.items() if key != "block_id" for line in _strings(value))

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 class Row(BaseModel):
     """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
 
-    `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack.
+    `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack; `moves` counts the places
+    that did not take it.
     """
 
     channel: str
@@ -18,6 +19,7 @@ class Row(BaseModel):
     shows: str = ""
     changed_at: float = 0
     gone: bool = False
+    moves: int = 0
 
     @property
     def data(self) -> bytes:

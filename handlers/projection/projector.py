@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from handlers.blocks.text import context
@@ -34,7 +34,23 @@ from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
+MOVE_SECONDS = 5.0
+LONGEST_WAIT = timedelta(minutes=2)
 _log = logging.getLogger("flagman.projector")
+
+
+@dataclass
+class _Waits:
+    """After how many seconds each message that could not be shown is due again, and what is to be mended."""
+
+    seconds: list[float] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def add(self, wait: RetryLater) -> None:
+        _log.info("shown later, in %.1f s: %s", wait.seconds, wait)
+        self.seconds.append(wait.seconds)
+        if wait.refused:
+            self.troubles.append(f"Slack refuses {wait}")
 
 
 class Projector:
@@ -49,10 +65,13 @@ class Projector:
         mask: Callable[[str], str],
         subagents: SubagentReader,
         uploads: LogUploads,
+        fallback: str = "",
     ) -> None:
         self._sessions, self._rows, self._sender = sessions, rows, sender
         self._clock, self._mask, self._subagents = clock, mask, subagents
-        self._uploads = uploads
+        self._uploads, self._fallback = uploads, fallback
+        # By session how often in a row Slack refused something for a reason that may be mended.
+        self._refusals: dict[str, int] = {}
 
     async def project(self, started: StartedJob, signals: Signals) -> Done | Later:
         """Post and update until Slack shows what the log says, or until Slack asks to wait."""
@@ -65,38 +84,62 @@ class Projector:
         place = Place.of(session)
         if place is None:
             return Done()
+        waits = _Waits()
         try:
-            return await self._converge(session, place, signals, retried=started.tries > 0)
+            await self._converge(session, place, signals, waits, retried=started.tries > 0)
         except RetryLater as wait:
-            _log.info("%s: Slack asks to wait %.1f s (%s)", session_id, wait.seconds, wait)
-            return Later(self._clock() + timedelta(seconds=wait.seconds))
+            waits.add(wait)
+        if signals.stopping.is_set() and not waits.seconds:
+            return Later(None)
+        return self._outcome(session_id, waits)
+
+    def _outcome(self, session_id: str, waits: _Waits) -> Done | Later:
+        """When to come again; what Slack refuses is tried again at growing distance."""
+        if not waits.seconds:
+            self._refusals.pop(session_id, None)
+            return Done()
+        seconds = min(waits.seconds)
+        if waits.troubles:
+            self._refusals[session_id] = refusals = self._refusals.get(session_id, 0) + 1
+            seconds = min(seconds * 2 ** min(refusals - 1, 10), LONGEST_WAIT.total_seconds())
+        else:
+            self._refusals.pop(session_id, None)
+        return Later(self._clock() + timedelta(seconds=seconds), ", ".join(waits.troubles))
 
     async def _converge(
-        self, session: Session, place: Place, signals: Signals, *, retried: bool
-    ) -> Done | Later:
+        self, session: Session, place: Place, signals: Signals, waits: _Waits, *, retried: bool
+    ) -> None:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        due: datetime | None = None
         messages = thread(session, self._mask, await self._subagents.of(session))
+        if (card := rows.get("card")) and card.ts:
+            # It may have to wait for its update; what a person waits for does not wait with it.
+            place = _below(card, place)
         for message in messages:
             if signals.stopping.is_set():
-                return Later(None)
+                return
             row = rows.get(message.key)
             before = row.ts if row else ""
-            later = self._too_soon(message, row)
-            if later:
-                due = later
-            else:
+            if due := self._too_soon(message, row):
+                waits.seconds.append((due - self._clock()).total_seconds())
+                continue
+            try:
                 row = await self._show(session, place, message, row)
+            except RetryLater as wait:
+                # Where the card is not posted, there is no thread for the others.
+                if message.key == "card" and not before:
+                    raise
+                waits.add(wait)
+                continue
             if message.key == "card" and row:
-                place = Place(row.channel, place.user, row.thread_ts or row.ts)
+                place = _below(row, place)
                 # An earlier worker may have died before it told them.
                 if retried or row.ts != before:
                     await self._subagents.enqueue_relatives(session)
-        await self._retire(session, rows, {m.key for m in messages})
-        due = due or await self._uploads.share(session, place, rows.get(KEY))
-        return Later(due) if due else Done()
+        await self._retire(session, rows, {m.key for m in messages}, waits)
+        if not waits.seconds and (due := await self._uploads.share(session, place, rows.get(KEY))):
+            waits.seconds.append((due - self._clock()).total_seconds())
 
     def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
         """When a message that changes often may change again."""
@@ -125,6 +168,8 @@ class Projector:
             await self._sender.update(row.channel, row.ts, shown)
         except MessageDeleted:
             return await self._replace(session, place, message, row)
+        except ChannelUnavailable as closed:
+            return await self._leave(session, place, message, row, closed)
         except SlackRejected as refused:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
@@ -189,19 +234,31 @@ class Projector:
     async def _elsewhere(
         self, session: Session, intent: Row, problem: MessageDeleted | ChannelUnavailable
     ) -> Row:
-        """Where it goes instead: into the channel if its thread is deleted, or else to the person who launched it."""
+        """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it."""
         if isinstance(problem, MessageDeleted) and intent.thread_ts:
             return intent.model_copy(update={"thread_ts": ""})
-        origin = Place.of(session)
-        if (
-            isinstance(problem, MessageDeleted)
-            or not origin
-            or not origin.user
-            or intent.channel.startswith("D")
-        ):
-            raise problem
-        channel = await self._sender.direct(origin.user)
-        return intent.model_copy(update={"channel": channel, "thread_ts": ""})
+        places = [*_people(session), *([self._fallback] if self._fallback else [])]
+        for moves, other in enumerate(places[intent.moves :], intent.moves + 1):
+            try:
+                channel = other if other == self._fallback else await self._sender.direct(other)
+            except ChannelUnavailable:
+                continue
+            if channel != intent.channel:
+                return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})
+        raise RetryLater(MOVE_SECONDS, f"a message everywhere ({problem})", refused=True)
+
+    async def _leave(
+        self, session: Session, place: Place, message: Message, row: Row | None, problem: ChannelUnavailable
+    ) -> Row | None:
+        """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
+        if row and row.ts and (session.ended or not message.asks):
+            row.gone = True
+            await self._record(session, message.key, row)
+            return row
+        row = await self._elsewhere(session, row or await self._new_row(session, place), problem)
+        row = row.model_copy(update={"ts": "", "shows": ""})
+        await self._record(session, message.key, row)
+        return await self._post_once(session, message, row)
 
     async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
         """The row that stands now, about the message of `row`. Raises RetryLater where it is about another."""
@@ -228,7 +285,7 @@ class Projector:
             _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
             return None
 
-    async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str]) -> None:
+    async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
             if key in wanted or row.gone or not row.ts or row.shows == "retired":
@@ -240,11 +297,29 @@ class Projector:
                 await self._sender.update(row.channel, row.ts, settled)
             except (MessageDeleted, SlackRejected) as error:
                 _log.info("%s: %s could not be retired: %s", session.id, key, error)
+            except RetryLater as wait:
+                waits.add(wait)
+                continue
             row.shows = "retired"
             await self._record(session, key, row)
 
     async def _record(self, session: Session, key: str, row: Row) -> None:
         await self._rows.record(session.id, key, row.data)
+
+
+def _below(card: Row, place: Place) -> Place:
+    """The thread of the card."""
+    return Place(card.channel, place.user, card.thread_ts or card.ts)
+
+
+def _people(session: Session) -> list[str]:
+    """Who is told directly where the session's channel takes nothing: its requester, then who may approve."""
+    origin = Place.of(session)
+    users = [origin.user] if origin else []
+    for call in session.calls_in("awaiting"):
+        users += call.call.approvers.users if call.call.approvers else ()
+    plain = (user.removeprefix("slack:") for user in users if user)
+    return list(dict.fromkeys(user for user in plain if user[:1] in ("U", "W")))
 
 
 def _in(row: Row, session: Session, message: Message) -> Message:

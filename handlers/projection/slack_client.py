@@ -1,52 +1,82 @@
-"""Posts and updates messages in Slack, and says in three words what went wrong: not now, gone, refused."""
+"""Posts and updates messages in Slack, and tells the kinds of its refusals apart.
+
+A refusal is of form (the message is shown in a simpler one), of place (it goes elsewhere), because the message is gone,
+or any other, also of a code that is not known here: then the call is tried again, since it may be mended.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import Block, context, plain
-from handlers.messages.message import Message
+from handlers.blocks.text import Block
+from handlers.messages.message import Message, plain_form, shortest_form
 from storage.projections import ProjectionStore
 
 EVENT_TYPE = "flagman_message"
-_GONE = {"message_not_found", "cant_update_message", "thread_not_found"}
-_AWAY = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "no_permission"}
-_BUSY = {
-    "ratelimited",
-    "rate_limited",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
+Sent = TypeVar("Sent")
+# The codes are those of https://docs.slack.dev/reference/methods/chat.postMessage and chat.update.
+_GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
+_PLACE = {
+    "cannot_dm_bot",
+    "cannot_reply_to_message",
+    "channel_not_found",
+    "is_archived",
+    "is_inactive",
+    "messages_tab_disabled",
+    "method_not_supported_for_channel_type",
+    "no_permission",
+    "not_in_channel",
+    "user_disabled",
+    "user_not_found",
+    "users_not_found",
 }
+# restricted_action_read_only_channel and others of its family.
+_PLACES = "restricted_action"
+_FORM = {
+    "block_mismatch",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "invalid_metadata_format",
+    "invalid_metadata_schema",
+    "markdown_text_conflict",
+    "metadata_too_large",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+}
+_BUSY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-_UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"}
-_KEYS = {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 _READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
 _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
 _UPLOAD = "files.upload"
+# What fails in these is not tried again: it is done without.
+_OPTIONAL = {*_READS, _UPLOAD, "chat.delete"}
+# Slack counts these for the whole workspace, others by channel.
+_BY_WORKSPACE = {"chat.update", "conversations.open", *_READS}
 RETRY_SECONDS = 2.0
 NEAR_SECONDS = 3600.0
 _log = logging.getLogger("flagman.sending")
-MEND_SECONDS = 30.0
 
 
 class RetryLater(Exception):
-    """Slack cannot take it now; try again after `seconds`. What was sent may have arrived."""
+    """Slack does not take it now; try again after `seconds`. What was sent may have arrived.
 
-    def __init__(self, seconds: float, why: str) -> None:
+    `refused` says that Slack gave a reason which only a person can mend, or which is not known here.
+    """
+
+    def __init__(self, seconds: float, why: str, *, refused: bool = False) -> None:
         super().__init__(why)
-        self.seconds = seconds
+        self.seconds, self.refused = seconds, refused
 
 
 class MessageDeleted(Exception):
@@ -54,7 +84,7 @@ class MessageDeleted(Exception):
 
 
 class SlackRejected(Exception):
-    """Slack does not take it, now or later."""
+    """Slack does not take it in this form, or it is one of the calls that are done without."""
 
 
 class ChannelUnavailable(SlackRejected):
@@ -69,12 +99,9 @@ class SlackSender:
 
     async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
         """The ts of the new message. Raises RetryLater, MessageDeleted, ChannelUnavailable or SlackRejected."""
-        try:
-            return await self._post(channel, thread_ts, session_id, message, message.blocks)
-        except SlackRejected as refused:
-            if str(refused) not in _UNSHOWABLE:
-                raise
-            return await self._post(channel, thread_ts, session_id, message, _bare(message))
+        return await self._in_some_form(
+            message, lambda blocks: self._post(channel, thread_ts, session_id, message, blocks)
+        )
 
     async def direct(self, user: str) -> str:
         """The direct conversation with a person. Raises RetryLater or SlackRejected."""
@@ -100,12 +127,31 @@ class SlackSender:
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or SlackRejected."""
+        await self._in_some_form(message, lambda blocks: self._update(channel, ts, message, blocks))
+
+    @staticmethod
+    async def _in_some_form(message: Message, send: Callable[[tuple[Block, ...]], Awaitable[Sent]]) -> Sent:
+        """As it is, else in plain text, else without the buttons that need what does not fit."""
         try:
-            await self._update(channel, ts, message, message.blocks)
+            return await send(message.blocks)
+        except ChannelUnavailable:
+            raise
         except SlackRejected as refused:
-            if str(refused) not in _UNSHOWABLE:
-                raise
-            await self._update(channel, ts, message, _bare(message))
+            _log.warning("Slack refused the form of %s (%s)", message.key, refused)
+        try:
+            return await send(plain_form(message))
+        except ChannelUnavailable:
+            raise
+        except SlackRejected as refused:
+            _log.error("Slack refused the plain form of %s (%s)", message.key, refused)
+        try:
+            return await send(shortest_form(message))
+        except ChannelUnavailable:
+            raise
+        except SlackRejected as refused:
+            raise RetryLater(
+                RETRY_SECONDS, f"every form of {message.key}: {refused}", refused=True
+            ) from refused
 
     async def delete(self, channel: str, ts: str) -> None:
         """Delete a message of the bot; one that is deleted already is no error. Raises RetryLater or SlackRejected."""
@@ -197,6 +243,7 @@ class SlackSender:
                 return
 
     async def _call(self, method: str, scope: str, **arguments: Any) -> Any:
+        scope = "" if method in _BY_WORKSPACE else scope
         await self._respect_waits(method, scope)
         body = {key: value for key, value in arguments.items() if value is not None}
         try:
@@ -227,13 +274,13 @@ class SlackSender:
             return RetryLater(seconds, f"{method} is rate limited")
         if status >= 500 or code in _BUSY:
             return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")
-        if code in _KEYS:
-            return RetryLater(MEND_SECONDS, f"{method}: {code}; check SLACK_BOT_TOKEN")
         if code in _GONE:
             return MessageDeleted(code)
-        if code in _AWAY:
+        if code in _PLACE or code.startswith(_PLACES):
             return ChannelUnavailable(code)
-        return SlackRejected(code or f"status {status}")
+        if code in _FORM or method in _OPTIONAL:
+            return SlackRejected(code or f"status {status}")
+        return RetryLater(RETRY_SECONDS, f"{method}: {code or status}", refused=True)
 
 
 def _windows(since: float, *, whole: bool) -> list[tuple[str, str | None]]:
@@ -259,14 +306,6 @@ def _is(message: dict[str, Any], session_id: str, key: str) -> bool:
     if payload.get("session") == session_id and payload.get("key") == key:
         return True
     return any(block.get("block_id") == _mark(session_id, key) for block in message.get("blocks") or ())
-
-
-def _bare(message: Message) -> tuple[Block, ...]:
-    """What remains when Slack refuses a message's form: its words and its buttons."""
-    note = context(
-        "Slack refused the full form of this message; *View full call* and the log show everything."
-    )
-    return (plain(message.text), note, *(b for b in message.blocks if b["type"] == "actions"))
 
 
 def _seconds(headers: Any) -> float:

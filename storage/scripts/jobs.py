@@ -77,11 +77,12 @@ async def confirm(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str
     return bool(await _CONFIRM(redis, [queue.stream, queue.state], [session_id, entry, token]))
 
 
-# A lease that was lost to another worker was counted as a failed try; this worker lives, so it was none.
+# A lease that was lost to another worker was counted as a failed try; this worker lives, so it was none. A session
+# whose log is gone is not queued.
 _LOST = """
-local function lost(stream, states, later, tries, sid)
+local function lost(stream, states, later, tries, log, sid)
   if tonumber(redis.call('HGET', tries, sid) or '0') > 0 then redis.call('HINCRBY', tries, sid, -1) end
-  enqueue(stream, states, later, sid, false)
+  if redis.call('EXISTS', log) == 1 then enqueue(stream, states, later, sid, false) end
 end
 """
 
@@ -91,12 +92,12 @@ _DONE = Script(
     ENQUEUE
     + _LOST
     + """
-local stream, states, later, tries, troubles = unpack(KEYS)
+local stream, states, later, tries, troubles, log = unpack(KEYS)
 local sid, entry, token = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 local mine, dirty = state == 'b:'..token, state == 'd:'..token
 if not mine and not dirty then
-  lost(stream, states, later, tries, sid)
+  lost(stream, states, later, tries, log, sid)
   return 0
 end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
@@ -111,7 +112,7 @@ return 1
 
 async def done(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str) -> bool:
     """End a job; a session that is dirty is queued again. False where the job was no longer the caller's."""
-    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles]
+    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     return bool(await _DONE(redis, names, [session_id, entry, token]))
 
 
@@ -121,11 +122,11 @@ _RETRY = Script(
     ENQUEUE
     + _LOST
     + """
-local stream, states, later, counts, troubles = unpack(KEYS)
+local stream, states, later, counts, troubles, log = unpack(KEYS)
 local sid, entry, token, due, failed, trouble = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 if state ~= 'b:'..token and state ~= 'd:'..token then
-  lost(stream, states, later, counts, sid)
+  lost(stream, states, later, counts, log, sid)
   return -1
 end
 if trouble ~= '' then redis.call('HSET', troubles, sid, trouble) end
@@ -160,7 +161,7 @@ async def retry(
     `trouble` says why it cannot be done yet; it is listed until the job is done. -1 where the job was no longer the
     caller's; then the session is looked at once more.
     """
-    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles]
+    names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     due: Any = "" if due_ms is None else due_ms
     return int(await _RETRY(redis, names, [session_id, entry, token, due, int(failed), trouble]))
 

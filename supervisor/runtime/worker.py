@@ -55,9 +55,13 @@ class Done:
 
 @dataclass(frozen=True)
 class Later:
-    """Come again at `at` (None: at once, by any worker); nothing failed."""
+    """Come again at `at` (None: at once, by any worker); nothing failed.
+
+    `trouble` says what a person may have to mend; it is listed until the job is done.
+    """
 
     at: datetime | None
+    trouble: str = ""
 
 
 Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
@@ -234,8 +238,8 @@ class Worker:
             await self._failed(started, error)
             return
         match outcome:
-            case Later(at=at):
-                await self._queue.retry(lease, at=at, failed=False)
+            case Later(at=at, trouble=trouble):
+                await self._queue.retry(lease, at=at, failed=False, trouble=trouble)
             case Done(released=False):
                 await self._queue.done(lease)
 

@@ -1,0 +1,151 @@
+"""Slack refuses a request by its form, its place, or for another reason: it stands where a person can decide on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import handlers.projection.projector
+import handlers.projection.slack_client
+from tests.support.scenario import ALL, APPROVE, VIEW, Director, Scene
+from tests.support.scripted import Behaviour, calls, in_turn, says
+from tests.support.slack import ADA, ADA_DM, DEPLOYS, GRACE, OPS, Json, buttons, texts, wait_for
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("All done."))
+POST = "chat.postMessage"
+FORMS = [
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "metadata_too_large",
+]
+PLACES = [
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_locked",
+    "restricted_action_some_day",
+    "is_inactive",
+    "is_archived",
+    "channel_not_found",
+    "no_permission",
+    "cannot_reply_to_message",
+]
+OTHERS = ["ekm_access_denied", "missing_scope", "invalid_auth", "team_access_not_granted", "never_heard_of"]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.projector, "MOVE_SECONDS", 0.05)
+
+
+async def refusing(scenario: Director, code: str, times: int, replies: Behaviour = ONE) -> Scene:
+    """A scene in which Slack takes the card, and refuses so many posts after it."""
+
+    async def behave(request: Any) -> Any:
+        if len(request.turns) == 1:
+            await wait_for(posted)
+            await scene.slack.fault(POST, error=code, times=times)
+        return replies(request)
+
+    async def posted() -> bool:
+        return any(call["ok"] for call in await scene.slack.calls(POST))
+
+    scene = await scenario(behave)
+    return scene
+
+
+async def approved(scene: Scene, channel: str, user: str = ADA) -> Json:
+    """The request in the thread of the card in this channel, approved there."""
+    card = await scene.slack.message(channel, lambda m: "card:" in texts(m), user=user)
+    ask = await scene.slack.message(channel, lambda m: APPROVE in buttons(m), card["ts"], user=user)
+    assert (await scene.slack.click(user, channel, ask["ts"], APPROVE))["ok"]
+    return ask
+
+
+@pytest.mark.parametrize("code", FORMS)
+async def test_a_form_that_is_refused_becomes_plain_text_with_the_whole_call(
+    scenario: Director, code: str
+) -> None:
+    notes = "\n".join(f"line {n}" for n in range(60))
+    proposed = in_turn(calls(("deploy", {"service": "shop", "notes": notes})), says("Done."))
+    scene = await refusing(scenario, code, 1, proposed)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert {block["type"] for block in ask["blocks"]} <= {"section", "actions"}
+    assert all(f"line {n}" in texts(ask) for n in range(60))
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
+async def test_what_fits_in_no_form_cannot_be_approved_unread(scenario: Director) -> None:
+    scene = await refusing(scenario, "msg_too_long", 2)
+    session = await scene.launch()
+    card = await scene.card(session)
+    ask = await scene.slack.message(OPS, lambda m: VIEW in buttons(m), card["ts"])
+    assert not {APPROVE, ALL} & set(buttons(ask))
+    assert (await scene.waiting(session)).waiting_for == "human_approval_required"
+
+
+@pytest.mark.parametrize("code", PLACES)
+async def test_a_place_that_is_refused_is_left_for_the_requester(scenario: Director, code: str) -> None:
+    scene = await scenario(ONE)
+    await scene.slack.fault(POST, error=code, times=1000, match={"channel": OPS})
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **_in_ops())
+    await approved(scene, ADA_DM)
+    await scene.ended(session)
+    assert len(scene.runs("deploy")) == 1
+
+
+async def test_where_the_requester_cannot_be_reached_an_approver_is_asked(scenario: Director) -> None:
+    approvers = {"users": [GRACE]}
+    scene = await scenario(
+        ONE, persona={"approvals": [{"tool": "deploy", "mode": "ask", "approvers": approvers}]}
+    )
+    await scene.slack.fault(POST, error="is_archived", times=1000, match={"channel": OPS})
+    await scene.slack.fault("conversations.open", error="user_disabled", times=1000, match={"users": ADA})
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **_in_ops())
+    opened = (await scene.slack.api("conversations.open", users=GRACE))["channel"]["id"]
+    await approved(scene, opened, GRACE)
+    await scene.ended(session)
+
+
+async def test_where_nobody_can_be_reached_the_configured_channel_is_asked(scenario: Director) -> None:
+    scene = await scenario(ONE, fallback_channel=DEPLOYS)
+    await scene.slack.fault(POST, error="is_archived", times=1000, match={"channel": OPS})
+    await scene.slack.fault("conversations.open", error="user_disabled", times=1000)
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **_in_ops())
+    await approved(scene, DEPLOYS)
+    await scene.ended(session)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+async def test_any_other_refusal_is_tried_again_until_it_is_mended(scenario: Director, code: str) -> None:
+    scene = await refusing(scenario, code, 4)
+    session = await scene.launch()
+    _, outbox = scene.flagman.core.queues()
+    troubles = await scene.slack.wait_for(outbox.troubles)
+    assert f"Slack refuses {POST}: {code}" in troubles[session.id]
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    await scene.settled(session)
+
+
+@pytest.mark.parametrize("method", [POST, "chat.update"])
+async def test_a_card_that_has_to_wait_holds_no_request_back(scenario: Director, method: str) -> None:
+    two = in_turn(calls(("note", {"words": "x"})), calls(("deploy", {"service": "shop"})), says("Done."))
+    scene = await scenario(two)
+    session = await scene.launch()
+    await scene.card(session)
+    await scene.slack.fault("chat.update", status=429, retry_after=600, times=1000)
+    (ask,) = await scene.asked(session)
+    assert APPROVE in buttons(ask)
+
+
+def _in_ops() -> dict[str, Any]:
+    from handlers.origin import Place
+    from supervisor.core.events import Actor
+
+    return {"actor": Actor(id=f"slack:{ADA}", name="ada"), "origin": Place(OPS, user=ADA).origin()}
