@@ -47,11 +47,11 @@ from supervisor.contract.views import (
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
+from supervisor.core.due import parse_due
 from supervisor.core.events import Actor, decode
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from supervisor.core.subagents import Until, is_reached, needs_of
-from supervisor.core.times import parse_due
 
 EVENTS_AT_ONCE = 100
 

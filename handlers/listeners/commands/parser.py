@@ -16,6 +16,7 @@ Verb = Literal[
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
 NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "fork"}
+TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
 _ALIASES = {
@@ -76,7 +77,8 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
         command = _parse_fork(command, slash) if verb == "fork" else command
-        return replace(command, rest=unquote(command.rest))
+        # Quotes say here that what they hold is words and no time.
+        return command if verb in TIMED else replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands.parser import Command
+from handlers.listeners.commands.parser import Command, unquote
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
-from handlers.listeners.commands.time_parser import leading_time, parse_until, says_when
+from handlers.listeners.commands.time_parser import leading_time, parse_until
 from handlers.origin import Place
 from supervisor.contract.models import ScheduleView
-from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
+from supervisor.contract.requests import ContextRequest, PauseRequest, ResumeRequest, ScheduleRequest
 from supervisor.contract.schedules import ScheduleService
 from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.text.visible import one_line
+from supervisor.core.times import ACCEPTED
 
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
@@ -33,22 +34,29 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
 async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
     sessions = flagman.sessions(actor)
-    if command.rest.lower() == "compact":
+    if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
         return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
-    if not says_when(command.rest):
-        session = await sessions.resume(command.session_id, ResumeRequest.of(context=command.rest))
+    timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    if timed is None:
+        words = unquote(command.rest)
+        session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
         return f":arrow_forward: `{session.id}` goes on."
-    due, _ = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    due, words = timed
     session = await sessions.add_condition(command.session_id, At(type="at", due=due))
-    return (
-        f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
-    )
+    told = ""
+    if words:
+        await sessions.tell(session.id, ContextRequest.of(text=words), kind="reply")
+        told = " The agent reads your message first."
+    return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`remind <id> in 30m "look at the graph"`."""
-    due, text = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    if timed is None:
+        raise InvalidInput(f"When? {ACCEPTED}")
+    due, text = timed
     await flagman.sessions(actor).remind_at(command.session_id, due, text=text)
     return f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}."
 
