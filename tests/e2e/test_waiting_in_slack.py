@@ -143,6 +143,7 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
 ) -> None:
     said = await slack.command(ADA, OPS, 'schedule "0 9 * * MON" launch sre "weekly report"')
     assert "Europe/Berlin" in texts(said["response"])
+    assert texts(said["response"]).count("<!date^") == 3
     [schedule] = await flagman.core.schedules.list()
     assert schedule.due is not None
     assert schedule.id in texts((await slack.command(ADA, OPS, "schedule list"))["response"])
@@ -171,6 +172,9 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
         ("remind {id}", "When? Write"),
         ("schedule every day", "Write `"),
         ('schedule "61 * * * *" launch sre x', "no cron expression"),
+        ('schedule "0 0 30 2 *" launch sre x', "no cron expression"),
+        ('schedule "0 9 * * MON tail" launch sre x', "no cron expression"),
+        ("pause {id} until cron: 0 0 31 4,6 *", "no cron expression"),
         ('schedule "* * * * *" launch nobody x', "no persona"),
         ("schedule pause 123456", "There is no schedule"),
         ("resume {id} in 2h", "waits for an approval"),

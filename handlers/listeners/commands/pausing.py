@@ -72,11 +72,13 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
             zone = await flagman.people.zone(actor)
             request = ScheduleRequest.of(cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone)
             made = await schedules.add(request, origin=place.origin())
-            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made)}")]
+            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made, all_times=True)}")]
         case "pause":
             return [mrkdwn(f":double_vertical_bar: {_line(await schedules.pause(plan.schedule_id))}")]
         case "resume":
-            return [mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id))}")]
+            return [
+                mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id), all_times=True)}")
+            ]
         case "delete":
             await schedules.delete(plan.schedule_id)
             return [mrkdwn(f":wastebasket: Schedule `{plan.schedule_id}` is deleted.")]
@@ -102,8 +104,9 @@ def _list_blocks(schedules: list[ScheduleView], slash: str) -> list[Block]:
     return [*(mrkdwn("\n".join(lines[i : i + 8])) for i in range(0, len(lines), 8)), *more]
 
 
-def _line(schedule: ScheduleView) -> str:
-    when = f"next {moment(schedule.due, date=True)}" if schedule.due else "*paused*"
+def _line(schedule: ScheduleView, *, all_times: bool = False) -> str:
+    times = schedule.next_times if all_times else schedule.next_times[:1]
+    when = f"next {', '.join(moment(due, date=True) for due in times)}" if schedule.due else "*paused*"
     last = f" · last `{schedule.last_session}`" if schedule.last_session else ""
     problem = f" · :warning: {escape(one_line(schedule.last_problem, 120))}" if schedule.last_problem else ""
     return (
