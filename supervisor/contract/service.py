@@ -340,14 +340,20 @@ class SessionService:
         )
 
     async def tell(
-        self, session_id: str, request: ContextRequest, *, kind: Kind = "api", delivery: str = ""
+        self,
+        session_id: str,
+        request: ContextRequest,
+        *,
+        kind: Kind = "api",
+        delivery: str = "",
+        answers: bool = True,
     ) -> ToldResult:
         """The answer to the only open question, or context for the next step.
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
         session, heard = await self._supervisor.tell(
-            session_id, request.text, self.actor, kind=kind, delivery=delivery
+            session_id, request.text, self.actor, kind=kind, delivery=delivery, answers=answers
         )
         return ToldResult(heard=heard, session=await self.view(session))
 

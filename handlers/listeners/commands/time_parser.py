@@ -31,7 +31,7 @@ def parse_until(text: str, now: datetime, zone: str) -> Until:
     word, _, rest = text.strip().partition(" ")
     timed = word.lower() == "for" and rest.strip()[:1].isdigit()
     if not timed and (word.lower() != "until" or not rest.strip()):
-        return Until(detail=unquote(text))
+        return Until(detail=unquote(re.sub(r"^because\s+", "", text.strip(), flags=re.IGNORECASE)))
     what, *why = _BECAUSE.split(rest, maxsplit=1)
     detail = unquote(why[0]) if why else ""
     if timed:
