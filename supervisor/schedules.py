@@ -20,6 +20,7 @@ from supervisor.service import Supervisor
 
 OWNER = "schedule"
 MOST = 200
+SHOWN_TIMES = 3
 _log = logging.getLogger("flagman.schedules")
 
 
@@ -38,6 +39,19 @@ class Schedule(Frozen):
     due: datetime | None
     last_session: str = ""
     last_problem: str = ""
+
+    def next_times(self) -> list[datetime]:
+        """The next three times in UTC from `due` on; fewer where no more come."""
+        times: list[datetime] = []
+        due = self.due
+        while due is not None and len(times) < SHOWN_TIMES:
+            times.append(due)
+            try:
+                due = next_cron(self.cron, zone_named(self.zone), due)
+            except InvalidCondition:
+                # A row of an earlier version; `fire` records what is wrong with it.
+                return times
+        return times
 
 
 class Schedules:

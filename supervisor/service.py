@@ -234,7 +234,14 @@ class Supervisor:
         )
 
     async def tell(
-        self, session_id: str, text: str, actor: Actor, *, kind: conversation.Kind, delivery: str = ""
+        self,
+        session_id: str,
+        text: str,
+        actor: Actor,
+        *,
+        kind: conversation.Kind,
+        delivery: str = "",
+        answers: bool = True,
     ) -> tuple[Session, Heard]:
         """The session, and what became of the words.
 
@@ -242,7 +249,7 @@ class Supervisor:
         """
         claim = Claim(delivery, session_id.encode()) if delivery else None
         change = await self._change(
-            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind), claim
+            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind, answers=answers), claim
         )
         return change.session, conversation.heard(change.events)
 

@@ -202,7 +202,7 @@ class DeliveryResult(ResponseModel):
 
 
 class ScheduleView(ResponseModel):
-    """`due` is the next time; null while paused."""
+    """`due` is the next time; null while paused. `next_times`: the next three, none while paused."""
 
     id: str
     cron: str
@@ -214,6 +214,7 @@ class ScheduleView(ResponseModel):
     by_name: str
     created_at: datetime
     due: datetime | None
+    next_times: list[datetime]
     last_session: str | None
     last_problem: str | None
 

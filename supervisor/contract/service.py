@@ -47,11 +47,11 @@ from supervisor.contract.views import (
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
+from supervisor.core.due import parse_due
 from supervisor.core.events import Actor, decode
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from supervisor.core.subagents import Until, is_reached, needs_of
-from supervisor.core.times import parse_due
 
 EVENTS_AT_ONCE = 100
 
@@ -340,14 +340,20 @@ class SessionService:
         )
 
     async def tell(
-        self, session_id: str, request: ContextRequest, *, kind: Kind = "api", delivery: str = ""
+        self,
+        session_id: str,
+        request: ContextRequest,
+        *,
+        kind: Kind = "api",
+        delivery: str = "",
+        answers: bool = True,
     ) -> ToldResult:
         """The answer to the only open question, or context for the next step.
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
         session, heard = await self._supervisor.tell(
-            session_id, request.text, self.actor, kind=kind, delivery=delivery
+            session_id, request.text, self.actor, kind=kind, delivery=delivery, answers=answers
         )
         return ToldResult(heard=heard, session=await self.view(session))
 

@@ -137,6 +137,7 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
         by_name=schedule.by_name,
         created_at=schedule.created_at,
         due=schedule.due,
+        next_times=schedule.next_times(),
         last_session=schedule.last_session or None,
         last_problem=schedule.last_problem or None,
     )

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.messages import Frozen
-from supervisor.core.times import next_cron, parse_duration, parse_moment, zone_named
+from supervisor.core.times import next_cron, zone_named
 
 FORMS = (
     "`webhook: redis_ready`",
@@ -118,9 +119,9 @@ def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition
         case "event":
             return _event(rest)
         case "at":
-            return At(type="at", due=parse_moment(rest, now, place))
+            return At(type="at", due=parse_due(f"at {rest}", now, zone))
         case "in":
-            return At(type="at", due=now + parse_duration(rest))
+            return At(type="at", due=parse_due(f"in {rest}", now, zone))
         case "cron":
             due = next_cron(rest, place, now)
             if due is None:

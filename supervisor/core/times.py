@@ -10,6 +10,10 @@ from cronsim import CronSim, CronSimError
 
 from supervisor.core.errors import InvalidCondition
 
+ACCEPTED = (
+    "Write `in 30m`, `in half an hour`, `09:00`, `9am`, `at noon`, `tomorrow 09:00`, `monday 09:00` "
+    "or `2026-12-01T09:00`."
+)
 LONGEST = timedelta(days=366 * 5)
 _UNITS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
@@ -18,8 +22,21 @@ _UNITS = {
     "d": 86400, "day": 86400, "days": 86400,
     "w": 604800, "week": 604800, "weeks": 604800,
 }  # fmt: skip
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
-_CLOCK = re.compile(r"^(?:(?P<day>[a-z]+)\s+(?:at\s+)?)?(?P<h>\d{1,2}):(?P<m>\d{2})$", re.IGNORECASE)
+_NUMBERS = {
+    "half a": 0.5, "half an": 0.5, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5,
+    "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
+}  # fmt: skip
+NUMBER_WORD = rf"(?:half\s+an?|{'|'.join(word for word in _NUMBERS if ' ' not in word)})"
+UNIT = rf"(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
+_PART = re.compile(
+    rf"\s*(\d+(?:\.\d+)?(?=\s*[a-z])|{NUMBER_WORD}(?=\s))\s*([a-z]+)\s*(?:,|and\b)?", re.IGNORECASE
+)
+CLOCK = r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]m)?|\d{1,2}\s*[ap]m|noon|midnight)"
+_CLOCK = re.compile(
+    rf"^(?:(?P<day>[a-z]+)\s+(?:at\s+)?(?P<clock>{CLOCK})|(?P<only>{CLOCK})(?:\s+(?:on\s+)?(?P<after>[a-z]+))?)$",
+    re.IGNORECASE,
+)
+_HOUR = re.compile(r"^(?P<h>\d{1,2})(?::(?P<m>\d{2}))?(?::(?P<s>\d{2}))?\s*(?P<half>[ap]m)?$")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 _CRON_NAMES = frozenset({*(day[:3].upper() for day in _WEEKDAYS), *_MONTHS.split()})
@@ -43,14 +60,15 @@ def zone_named(name: str) -> tzinfo:
 
 
 def parse_duration(text: str) -> timedelta:
-    """`90s`, `30m`, `2h`, `1h30m`, `2 days`. Raises InvalidCondition."""
+    """`90s`, `30m`, `2h`, `1h30m`, `2 days`, `half an hour`. Raises InvalidCondition."""
     seconds, position = 0.0, 0
     text = text.strip()
     while position < len(text):
         part = _PART.match(text, position)
         if not part or part[2].lower() not in _UNITS:
             raise _no_duration(text)
-        seconds += float(part[1]) * _UNITS[part[2].lower()]
+        count = _NUMBERS.get(" ".join(part[1].lower().split()))
+        seconds += (float(part[1]) if count is None else count) * _UNITS[part[2].lower()]
         position = part.end()
     if not 1 <= seconds <= LONGEST.total_seconds():
         raise _no_duration(text)
@@ -64,7 +82,8 @@ def _no_duration(text: str) -> InvalidCondition:
 
 
 def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """A moment in UTC: ISO 8601 with or without offset, `09:00`, `tomorrow 09:00`, `monday 09:00`.
+    """A moment in UTC: ISO 8601 with or without offset, `09:00`, `9am`, `noon`, `tomorrow 09:00`,
+    `monday 09:00`, `09:00 tomorrow`.
 
     Without an offset it is read in `zone`. A time that daylight saving skips moves on by the gap; one that it
     repeats is the first of the two. Raises InvalidCondition, also for what lies in the past.
@@ -72,9 +91,7 @@ def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     text = text.strip()
     moment = _clock_time(text, now.astimezone(zone), zone) or _iso(text, zone)
     if moment is None:
-        raise InvalidCondition(
-            f"“{text[:40]}” is no time; write 09:00, tomorrow 09:00, monday 09:00 or 2026-12-01T09:00+01:00."
-        )
+        raise InvalidCondition(f"“{text[:40]}” is no time that can be read. {ACCEPTED}")
     if moment <= now:
         raise InvalidCondition(f"“{text[:40]}” is in the past.")
     if moment - now > LONGEST:
@@ -84,10 +101,10 @@ def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
 
 def _clock_time(text: str, local: datetime, zone: tzinfo) -> datetime | None:
     match = _CLOCK.match(text)
-    if not match or int(match["h"]) > 23 or int(match["m"]) > 59:
+    at = _time_of_day(match["clock"] or match["only"]) if match else None
+    if not match or at is None:
         return None
-    at = time(int(match["h"]), int(match["m"]))
-    word = (match["day"] or "").lower()
+    word = (match["day"] or match["after"] or "").lower()
     if not word:
         today = _utc(local.date(), at, zone)
         return today if today > local else _utc(local.date() + timedelta(days=1), at, zone)
@@ -99,6 +116,24 @@ def _clock_time(text: str, local: datetime, zone: tzinfo) -> datetime | None:
         day = _utc(local.date() + timedelta(days=ahead), at, zone)
         return day if day > local else _utc(local.date() + timedelta(days=ahead + 7), at, zone)
     return None
+
+
+def _time_of_day(text: str) -> time | None:
+    text = text.lower()
+    if text in ("noon", "midnight"):
+        return time(12 if text == "noon" else 0)
+    match = _HOUR.match(text)
+    if not match:
+        return None
+    hour = int(match["h"])
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if match["half"] == "pm" else 0)
+    try:
+        return time(hour, int(match["m"] or 0), int(match["s"] or 0))
+    except ValueError:
+        return None
 
 
 def _utc(day: date, at: time, zone: tzinfo) -> datetime:
@@ -149,17 +184,3 @@ def _no_cron(text: str, why: str) -> InvalidCondition:
     return InvalidCondition(
         f"“{text[:60]}” is no cron expression ({why}); write five fields like 0 9 * * MON-FRI, or @daily."
     )
-
-
-def parse_due(text: str, now: datetime, zone: str) -> datetime:
-    """`in 30m`, `30m`, `at 09:00`, `tomorrow 09:00` or ISO 8601, in a named zone. Raises InvalidCondition."""
-    place = zone_named(zone)
-    word, _, rest = text.strip().partition(" ")
-    if word.lower().rstrip(":") == "in":
-        return now + parse_duration(rest)
-    if word.lower().rstrip(":") == "at":
-        return parse_moment(rest, now, place)
-    try:
-        return now + parse_duration(text)
-    except InvalidCondition:
-        return parse_moment(text, now, place)

@@ -61,6 +61,8 @@ def test_an_event_wakes_those_who_wait_for_it(cli: Cli) -> None:
 def test_schedules(cli: Cli) -> None:
     added = cli.json("schedule", "add", "0 9 * * MON", "sre", "weekly report")
     assert added["zone"] == "Europe/Berlin"
+    assert added["next_times"][0] == added["due"]
+    assert len(set(added["next_times"])) == 3
     assert cli.json("schedule", "pause", added["id"])["due"] is None
     assert cli.json("schedule", "resume", added["id"])["due"]
     launched = cli.json("schedule", "run", added["id"])

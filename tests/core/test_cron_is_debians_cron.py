@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.conditions import parse_condition
+from supervisor.core.conditions import Cron, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.times import next_cron
 
@@ -294,3 +294,27 @@ def test_sunday_ends_a_range_and_begins_one(expression: str, days: set[int]) -> 
         due = after
         found.add(due.weekday())
     assert found == days
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "days"),
+    [
+        ("0 9 13 * fri", datetime(2026, 12, 10, 12, tzinfo=UTC), [11, 13, 18]),
+        ("0 9 * * 0-7", datetime(2026, 12, 10, 12, tzinfo=UTC), [11, 12, 13]),
+        ("0 9 * * */2", datetime(2026, 12, 10, 12, tzinfo=UTC), [12, 13, 15]),
+    ],
+)
+def test_a_condition_has_the_meaning_of_a_schedule(expression: str, after: datetime, days: list[int]) -> None:
+    found, moment = [], after
+    for _ in days:
+        condition = parse_condition(f"cron: {expression}", now=moment, zone="Europe/Berlin")
+        assert isinstance(condition, Cron)
+        moment = condition.due
+        found.append(moment.day)
+    assert found == days
+
+
+@pytest.mark.parametrize("expression", ["0 0 30 2 *", "0 0 31 4,6 *", "0 9 * * MON tail"])
+def test_a_condition_that_never_comes_is_refused(expression: str) -> None:
+    with pytest.raises(InvalidCondition, match="no cron expression"):
+        parse_condition(f"cron: {expression}", now=NOW)

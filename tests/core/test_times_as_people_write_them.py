@@ -54,7 +54,7 @@ def test_moments_are_read_in_the_speakers_zone(text: str, due: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["25:00", "noon", "today 01:00", "2020-01-01T00:00Z", "2026-12-01", "2099-01-01T00:00Z"]
+    "text", ["25:00", "noonish", "today 01:00", "2020-01-01T00:00Z", "2026-12-01", "2099-01-01T00:00Z"]
 )
 def test_wrong_moments(text: str) -> None:
     with pytest.raises(InvalidCondition):

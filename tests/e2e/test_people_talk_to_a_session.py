@@ -109,10 +109,10 @@ async def test_mentions_steer_the_session_of_their_thread(scenario: Director) ->
 
     assert session.id in await say("status", 1)
     assert "launched ops" in await say("log", 2)
-    assert "is paused" in await say("pause lunch <!here>", 3)
+    assert "is paused" in await say("pause because lunch <!here>", 3)
     paused = await scene.flagman.session(lambda s: s.pause, session.id)
     assert paused.pause
-    assert paused.pause.detail == "lunch <!here>"
+    assert paused.pause.detail == "lunch @here"
     assert "goes on" in await say("resume now", 4)
     assert "Noted" in await say("remember the milk", 5)
     assert "is cancelled" in await say("stop", 6)
@@ -180,3 +180,88 @@ async def test_a_session_whose_channel_does_not_have_the_bot_shows_itself_to_its
 
     await wait_for(decided)
     assert len([row for row in await slack.messages(ADA_DM) if session.id in texts(row)]) == 1
+
+
+async def test_words_after_a_verb_are_a_note_and_do_nothing_else(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    words = [
+        "cancel the second deploy only, keep the rest",
+        "stop using the staging bucket",
+        "pause the rollout at 50 %",
+        "resume the second job only",
+        "fork the repository first",
+        "launch the canary before the rest",
+        "status of the shop looks bad",
+    ]
+    for count, text in enumerate(words, 1):
+        await scene.slack.post(ADA, OPS, f"{BOT_MENTION} {text}", ask["thread_ts"])
+        assert "Nothing else was done" in (await scene.whispers(ADA, count, ask["thread_ts"]))[-1]["text"]
+    found = await scene.flagman.core.supervisor.get(session.id)
+    assert [note.text for note in found.inbox] == words
+    assert not found.ended
+    assert found.waiting_for == "human_approval_required"
+    assert len(await scene.flagman.core.supervisor.recent()) == 1
+
+
+async def test_an_old_message_does_nothing(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    old = f"{float(ask['ts']) - 3600:.6f}"
+    for count, text in enumerate(("pause", "launch ops again"), 1):
+        event = {
+            "type": "app_mention",
+            "user": ADA,
+            "text": f"{BOT_MENTION} {text}",
+            "channel": OPS,
+            "ts": old[:-1] + str(count),
+            "event_ts": ask["ts"],
+            "thread_ts": ask["thread_ts"],
+        }
+        payload = {
+            "type": "event_callback",
+            "team_id": "T0PLAYGRD1",
+            "event": event,
+            "event_id": f"Ev{count}",
+        }
+        assert (await scene.slack.send("deliver", {"type": "events_api", "payload": payload}))["ok"]
+        assert "nothing was done" in (await scene.whispers(ADA, count, ask["thread_ts"]))[-1]["text"]
+    assert (await scene.flagman.core.supervisor.get(session.id)).pause is None
+    assert len(await scene.flagman.core.supervisor.recent()) == 1
+
+
+async def test_an_edit_a_deletion_and_a_file_are_told_to_the_agent(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    ts = ask["ts"][:-6]
+    said = {"type": "message", "user": ADA, "thread_ts": ask["thread_ts"], "ts": f"{ts}000001"}
+    before, after = {**said, "text": "use eu-west"}, {**said, "text": "use eu-north"}
+    events = [
+        {**before, "text": "see this", "subtype": "file_share", "files": [{"id": "F1", "name": "graph.png"}]},
+        {"type": "message", "subtype": "message_changed", "message": after, "previous_message": before},
+        {
+            "type": "message",
+            "subtype": "message_deleted",
+            "previous_message": after,
+            "deleted_ts": said["ts"],
+        },
+    ]
+    for count, event in enumerate(events, 1):
+        event = {**event, "channel": OPS, "ts": f"{ts}00001{count}", "event_ts": f"{ts}00001{count}"}
+        payload = {
+            "type": "event_callback",
+            "team_id": "T0PLAYGRD1",
+            "event": event,
+            "event_id": f"Ev{count}",
+        }
+        assert (await scene.slack.send("deliver", {"type": "events_api", "payload": payload}))["ok"]
+    found = await scene.flagman.session(lambda s: len(s.inbox) == 3, session.id)
+    file, edit, deletion = (note.text for note in found.inbox)
+    assert "see this" in file
+    assert "graph.png" in file
+    assert "use eu-west" in edit
+    assert "use eu-north" in edit
+    assert "Deleted" in deletion

@@ -60,6 +60,36 @@ async def test_a_timed_resume_goes_on_by_itself(slack: Slack, flagman: Flagman, 
     assert await flagman.core.timers().count() == 0
 
 
+@pytest.mark.parametrize(
+    "when", ["09:00", "tomorrow 09:00", "monday 09:00", "at noon", "in half an hour", "9am", "2h"]
+)
+async def test_a_resume_at_a_time_waits_for_it_and_keeps_the_words(
+    slack: Slack, flagman: Flagman, when: str
+) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id}")
+    assert "reads your message first" in await _said(
+        slack, f"resume {session.id} {when} look at the canary first"
+    )
+    paused = await flagman.session(lambda s: s.pause is not None and s.waits)
+    [due] = [c.due for _, c in paused.waits if isinstance(c, At)]
+    assert due > paused.changed_at
+    assert [item.text for item in paused.inbox][-1:] == ["look at the canary first"]
+
+
+@pytest.mark.parametrize(
+    "when", ["in -5s", "25:00", "tomorrow", "at 9", "next monday", "in 3 moons", "09:00 UTC"]
+)
+async def test_a_resume_at_a_time_that_cannot_be_read_resumes_nothing(
+    slack: Slack, flagman: Flagman, when: str
+) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id}")
+    assert "in half an hour" in await _said(slack, f"resume {session.id} {when}")
+    assert (await flagman.session(lambda s: True, session.id)).pause is not None
+    assert "goes on." in await _said(slack, f'resume {session.id} "{when}"')
+
+
 async def test_a_pause_for_a_reason_is_not_taken_for_a_time(slack: Slack, flagman: Flagman) -> None:
     session = await _waiting(slack, flagman)
     await _said(slack, f"pause {session.id} for lunch")
@@ -113,6 +143,7 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
 ) -> None:
     said = await slack.command(ADA, OPS, 'schedule "0 9 * * MON" launch sre "weekly report"')
     assert "Europe/Berlin" in texts(said["response"])
+    assert texts(said["response"]).count("<!date^") == 3
     [schedule] = await flagman.core.schedules.list()
     assert schedule.due is not None
     assert schedule.id in texts((await slack.command(ADA, OPS, "schedule list"))["response"])
@@ -133,13 +164,17 @@ async def test_a_schedule_is_made_listed_run_paused_and_deleted(
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("pause {id} until tea time", "is no time"),
+        ("pause {id} until tea time", "is no time that can be read"),
         ("pause {id} until webhook: a b", "is no webhook name"),
-        ("pause {id} for 3 moons", "is no duration"),
-        ("remind {id} soon", "When? Write"),
+        ("pause {id} for 3 moons", "is no time that can be read"),
+        ("remind {id} soon", "is no time that can be read"),
+        ("remind {id} look at it", "When? Write"),
         ("remind {id}", "When? Write"),
         ("schedule every day", "Write `"),
         ('schedule "61 * * * *" launch sre x', "no cron expression"),
+        ('schedule "0 0 30 2 *" launch sre x', "no cron expression"),
+        ('schedule "0 9 * * MON tail" launch sre x', "no cron expression"),
+        ("pause {id} until cron: 0 0 31 4,6 *", "no cron expression"),
         ('schedule "* * * * *" launch nobody x', "no persona"),
         ("schedule pause 123456", "There is no schedule"),
         ("resume {id} in 2h", "waits for an approval"),

@@ -28,7 +28,7 @@ def add(
     """Launch a session at each of these times."""
 
     async def work(remote: HttpBackend) -> None:
-        from bot.cli.terminal import as_json, done, local_zone
+        from bot.cli.terminal import as_json, clock, done, local_zone
 
         body = {
             "cron": cron,
@@ -41,7 +41,8 @@ def add(
         if json:
             as_json(found)
         else:
-            done(f"Schedule {found['id']} launches {persona} next at {_due(found)}.")
+            times = ", ".join(clock(datetime.fromisoformat(due)) for due in found["next_times"])
+            done(f"Schedule {found['id']} launches {persona} next at {times}.")
 
     reach(work)
 

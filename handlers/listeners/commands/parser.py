@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal, get_args
@@ -16,8 +17,23 @@ Verb = Literal[
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
 NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "fork"}
+TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
+_MARK = re.compile(r"<(?P<what>[@#!][^<>|]+|(?:https?|mailto|tel|ftp):[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
+_QUOTED = r"[\"'“„«‘].+[\"'”“»’]$"
+_TIME = r"(?:in|at|after|on)\b|\d|half\b|noon\b|midnight\b|today\b|tomorrow\b|next\b|(?:mon|tue|wed|thu|fri|sat|sun)"
+_SCHEDULE = re.compile(
+    r"^(?:list$|(?:pause|resume|delete|run)\s+`?[0-9a-f]{6}`?$)|\slaunch\s+\S+\s", re.IGNORECASE
+)
+# What may follow a verb in a thread, where its session is meant; other words are a message to the agent.
+_GRAMMAR = {
+    "pause": re.compile(rf"(?:until|for|because)\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
+    "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
+    "remind": re.compile(_TIME, re.IGNORECASE),
+    "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
+    "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
+}
 _ALIASES = {
     "start": "launch",
     "run": "launch",
@@ -76,7 +92,8 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
         command = _parse_fork(command, slash) if verb == "fork" else command
-        return replace(command, rest=unquote(command.rest))
+        # Quotes say here that what they hold is words and no time.
+        return command if verb in TIMED else replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
 
 
@@ -116,16 +133,49 @@ def _word(text: str) -> tuple[str, str]:
 
 
 def readable(text: str) -> str:
-    """Slack's escapes undone: what the person typed."""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    """Slack's markup and escapes undone: what the person saw in the message."""
+    shown = _MARK.sub(lambda mark: _shown(mark["what"], mark["label"] or ""), text)
+    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _shown(what: str, label: str) -> str:
+    if what.startswith(("@", "#")):
+        return f"{what[0]}{label.lstrip('@#') or what[1:]}"
+    if what.startswith("!"):
+        return label or f"@{what[1:].partition('^')[0]}"
+    address = what.removeprefix("mailto:").removeprefix("tel:")
+    # What a link shows may differ from where it leads; the agent is told both.
+    return address if label in ("", address, address.partition("://")[2]) else f"{label} ({address})"
 
 
 def unquote(text: str) -> str:
-    """The text without one pair of quotes around it, straight or typographic."""
+    """The text without one pair of quotes around all of it, straight or typographic."""
     text = text.strip()
-    if len(text) >= 2 and _QUOTES.get(text[0]) == text[-1]:
+    if len(text) >= 2 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(text[1:-1]):
         return text[1:-1].strip()
     return text
+
+
+def is_thread_command(text: str, personas: Collection[str]) -> bool:
+    """Whether a mention in a session's thread is a command: a verb, and nothing after it but that verb's grammar."""
+    word, rest = _word(text)
+    if not is_verb(word):
+        return False
+    verb = _ALIASES.get(word.lower(), word.lower())
+    first, more = _word(rest)
+    if verb in NEEDS_SESSION and _looks_like_id(first.strip("`").lower()):
+        return True
+    match verb:
+        case "launch":
+            return first.lower() in personas and bool(more)
+        case "schedule":
+            return not rest or bool(_SCHEDULE.search(rest))
+        case "list":
+            return not rest or rest.lower() in INDEXES
+        case "files":
+            return not more
+        case _:
+            return not rest.rstrip(".!") or bool(_GRAMMAR.get(verb) and _GRAMMAR[verb].match(rest))
 
 
 def _unknown(word: str, slash: str) -> str:

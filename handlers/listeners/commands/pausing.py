@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands.parser import Command
+from handlers.listeners.commands.parser import Command, unquote
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
-from handlers.listeners.commands.time_parser import leading_time, parse_until, says_when
+from handlers.listeners.commands.time_parser import leading_time, parse_until
 from handlers.origin import Place
 from supervisor.contract.models import ScheduleView
-from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
+from supervisor.contract.requests import ContextRequest, PauseRequest, ResumeRequest, ScheduleRequest
 from supervisor.contract.schedules import ScheduleService
 from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.text.visible import one_line
+from supervisor.core.times import ACCEPTED
 
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
@@ -33,22 +34,29 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
 async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
     sessions = flagman.sessions(actor)
-    if command.rest.lower() == "compact":
+    if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
         return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
-    if not says_when(command.rest):
-        session = await sessions.resume(command.session_id, ResumeRequest.of(context=command.rest))
+    timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    if timed is None:
+        words = unquote(command.rest)
+        session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
         return f":arrow_forward: `{session.id}` goes on."
-    due, _ = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    due, words = timed
     session = await sessions.add_condition(command.session_id, At(type="at", due=due))
-    return (
-        f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it."
-    )
+    told = ""
+    if words:
+        await sessions.tell(session.id, ContextRequest.of(text=words), kind="reply")
+        told = " The agent reads your message first."
+    return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """`remind <id> in 30m "look at the graph"`."""
-    due, text = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
+    if timed is None:
+        raise InvalidInput(f"When? {ACCEPTED}")
+    due, text = timed
     await flagman.sessions(actor).remind_at(command.session_id, due, text=text)
     return f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}."
 
@@ -64,11 +72,13 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
             zone = await flagman.people.zone(actor)
             request = ScheduleRequest.of(cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone)
             made = await schedules.add(request, origin=place.origin())
-            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made)}")]
+            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made, all_times=True)}")]
         case "pause":
             return [mrkdwn(f":double_vertical_bar: {_line(await schedules.pause(plan.schedule_id))}")]
         case "resume":
-            return [mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id))}")]
+            return [
+                mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id), all_times=True)}")
+            ]
         case "delete":
             await schedules.delete(plan.schedule_id)
             return [mrkdwn(f":wastebasket: Schedule `{plan.schedule_id}` is deleted.")]
@@ -94,8 +104,9 @@ def _list_blocks(schedules: list[ScheduleView], slash: str) -> list[Block]:
     return [*(mrkdwn("\n".join(lines[i : i + 8])) for i in range(0, len(lines), 8)), *more]
 
 
-def _line(schedule: ScheduleView) -> str:
-    when = f"next {moment(schedule.due, date=True)}" if schedule.due else "*paused*"
+def _line(schedule: ScheduleView, *, all_times: bool = False) -> str:
+    times = schedule.next_times if all_times else schedule.next_times[:1]
+    when = f"next {', '.join(moment(due, date=True) for due in times)}" if schedule.due else "*paused*"
     last = f" · last `{schedule.last_session}`" if schedule.last_session else ""
     problem = f" · :warning: {escape(one_line(schedule.last_problem, 120))}" if schedule.last_problem else ""
     return (

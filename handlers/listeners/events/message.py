@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.blocks.text import mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
-from handlers.listeners.commands.parser import is_verb, parse, readable
+from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, readable
 from handlers.origin import Place
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
@@ -23,13 +23,23 @@ from supervisor.contract.requests import ContextRequest
 Body = dict[str, Any]
 # Slack delivers an event up to four times, the last about six minutes after the first.
 REDELIVERED = timedelta(hours=1)
+# Older messages do nothing: what they were about has gone on.
+OLDEST = timedelta(minutes=10)
+_TOO_OLD = (
+    ":information_source: This message reached Flagman more than ten minutes late, so nothing was done. "
+    "Send it again if it still holds."
+)
+_NO_COMMAND = (
+    "Nothing else was done: for the command, write `{word}` alone or with what it takes (see `help`)."
+)
+_UNREAD = "The attached file cannot be read by the agent, which is told so."
 _log = logging.getLogger("flagman.slack")
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
 async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
     """A message in a channel that names the bot."""
-    text = _MENTION.sub("", readable(str(event.get("text") or "")))
+    text = readable(_MENTION.sub("", str(event.get("text") or "")))
     await _receive(flagman, body, event, client, text, mentioned=True)
 
 
@@ -37,6 +47,9 @@ async def written(
     flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, context: Any
 ) -> None:
     """Any message that the bot can read: a reply in a session's thread, or a direct message."""
+    if event.get("subtype") in ("message_changed", "message_deleted"):
+        await _altered(flagman, body, event, client)
+        return
     bot = context.get("bot_user_id")
     text, direct = str(event.get("text") or ""), event.get("channel_type") == "im"
     if event.get("subtype") not in (None, "thread_broadcast", "file_share") or event.get("bot_id"):
@@ -61,15 +74,70 @@ async def _receive(
     if await flagman.rows.delivered(delivery):
         return
     session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}") if thread_ts else None
-    word = text.strip().split(maxsplit=1)[0] if text.strip() else ""
-    if mentioned and (is_verb(word) or not session_id):
+    unread = _unread_files(event) if session_id else ""
+    text = f"{text}\n\n{unread}".strip() if unread else text
+    if (mentioned or (session_id and text.strip())) and _is_old(event, flagman.clock()):
+        answer = _say(_TOO_OLD)
+    elif mentioned and (not session_id or _is_command(flagman, text)):
         answer = await _command(flagman, body, event, text, session_id or "")
     elif session_id and text.strip():
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
+        if mentioned and is_verb(word := text.split(maxsplit=1)[0]):
+            answer = _say(f"{answer.text} {_NO_COMMAND.format(word=word.lower())}")
+        if unread:
+            answer = _say(f"{answer.text} {_UNREAD}")
     else:
         return
     await flagman.rows.deliver(delivery, REDELIVERED)
     await _answer(client, event, answer)
+
+
+def _is_command(flagman: ListenerContext, text: str) -> bool:
+    return is_thread_command(text, {persona.name for persona in flagman.supervisor.personas.all()})
+
+
+def _is_old(event: Body, now: datetime) -> bool:
+    """Judged by the message's own time stamp, whatever was remembered of it."""
+    sent = float(str(event.get("event_ts") or event["ts"]))
+    written = min(sent, float(str(event["ts"])))
+    return now.timestamp() - written > OLDEST.total_seconds()
+
+
+def _unread_files(event: Body) -> str:
+    names = [
+        readable(str(file.get("name") or file.get("title") or "a file")) for file in event.get("files") or []
+    ]
+    return f"(Attached, and not readable for you: {', '.join(names)})" if names else ""
+
+
+async def _altered(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
+    """Tell the agent that a message it may have read was edited or deleted."""
+    before, after = event.get("previous_message") or {}, event.get("message") or {}
+    deleted = event["subtype"] == "message_deleted" or after.get("subtype") == "tombstone"
+    message = before if deleted else after
+    channel, thread_ts, author = str(event["channel"]), message.get("thread_ts"), message.get("user")
+    if not author or not thread_ts or message.get("bot_id"):
+        return
+    old, new = (readable(_MENTION.sub("", str(m.get("text") or ""))) for m in (before, after))
+    if not deleted and old == new:
+        return
+    session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}")
+    stamp = str(event.get("event_ts") or event.get("ts") or message["ts"])
+    delivery = f"{channel}:{stamp}"
+    if not session_id or await flagman.rows.delivered(delivery):
+        return
+    about = {**message, "channel": channel, "ts": stamp, "event_ts": stamp, "user": author}
+    if _is_old(about, flagman.clock()):
+        return
+    text = (
+        f"(Deleted their earlier message, which no longer counts: {old})"
+        if deleted
+        else f"(Edited an earlier message. It was: {old})\nIt is now: {new}"
+    )
+    body = {**body, "event": about}
+    answer = await _tell_session(flagman, body, about, session_id, text, mentioned=False, answers=False)
+    await flagman.rows.deliver(delivery, REDELIVERED)
+    await _answer(client, about, answer)
 
 
 async def _answer(client: AsyncWebClient, event: Body, answer: Answer) -> None:
@@ -96,7 +164,14 @@ async def _command(flagman: ListenerContext, body: Body, event: Body, text: str,
 
 
 async def _tell_session(
-    flagman: ListenerContext, body: Body, event: Body, session_id: str, text: str, *, mentioned: bool
+    flagman: ListenerContext,
+    body: Body,
+    event: Body,
+    session_id: str,
+    text: str,
+    *,
+    mentioned: bool,
+    answers: bool = True,
 ) -> Answer:
     actor = await flagman.people.named(actor_of(body))
     told = await flagman.sessions(actor).tell(
@@ -104,9 +179,14 @@ async def _tell_session(
         ContextRequest.of(text=text),
         kind="mention" if mentioned else "reply",
         delivery=f"slack:{event['channel']}:{event['ts']}",
+        answers=answers,
     )
     receipt = _receipt(told.session, told.heard)
-    return Answer(receipt, (mrkdwn(receipt),))
+    return _say(receipt)
+
+
+def _say(text: str) -> Answer:
+    return Answer(text, (mrkdwn(text),))
 
 
 def _receipt(session: SessionView, heard: str) -> str:

@@ -23,11 +23,13 @@ def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: d
     return [QuestionAnswered(**stamp(actor, at), call_id=call_id, answer=text)]
 
 
-def tell(session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind) -> list[Event]:
-    """The answer to the session's only open question, or context for its next step."""
+def tell(
+    session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind, answers: bool = True
+) -> list[Event]:
+    """The answer to the session's only open question, if it `answers`, or context for its next step."""
     text = check_text(text, "The message")
     asking = session.calls_in("asking")
-    if len(asking) == 1:
+    if answers and len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
     return [ContextAdded(**stamp(actor, at), text=text, kind=kind)]
 

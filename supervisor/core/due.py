@@ -1,0 +1,97 @@
+"""The time at the beginning of what a person wrote: read, refused, or not there; never passed over."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from supervisor.core.errors import InvalidCondition
+from supervisor.core.times import ACCEPTED, CLOCK, NUMBER_WORD, UNIT, parse_duration, parse_moment, zone_named
+
+_END = r"(?=$|[\s,;.!?])"
+_DAY = (
+    r"(?:today|tomorrow|mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?"
+    r"|sat(?:urday)?|sun(?:day)?)"
+)
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_ISO = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?"
+_COUNT = r"\d+(?:\.\d+)?\s*"
+_ANY_COUNT = rf"(?:{_COUNT}|{NUMBER_WORD}\s+)"
+
+
+def _several(count: str) -> str:
+    part = rf"{count}{UNIT}(?![a-z])"
+    return rf"{part}(?:\s*(?:,\s*|and\s+)?{part})*"
+
+
+_DURATION = re.compile(
+    rf"(?:(?:in|after)\b:?\s*(?P<said>{_several(_ANY_COUNT)})|(?P<bare>half\s+an\s+hour|{_several(_COUNT)})){_END}",
+    re.I,
+)
+_MOMENT = re.compile(
+    rf"(?:(?:at|on)\b:?\s*)?(?P<moment>{_ISO}|{_DAY}\s+(?:at\s+)?{CLOCK}|{CLOCK}(?:\s+(?:on\s+)?{_DAY})?){_END}",
+    re.I,
+)
+# What follows would change the meaning of the time before it.
+_CHANGES = re.compile(
+    r"\s*(?:ago\b|[-\u2013]\s*\d|(?:utc|gmt|cet|cest|bst|est|edt|cst|cdt|mst|mdt|pst|pdt|ist|jst|[a-z]+/[a-z_]+)\b"
+    rf"|(?:to|or|until|before|after)\s+(?:\d|{_DAY}\b)|in\s+the\s+(?:morning|afternoon|evening)\b"
+    rf"|(?:on\s+)?(?:{_DAY}|next\s+\w+|every\s+\w+|{_MONTH}\s+\d+){_END}|[ap]\.m\b|o.clock\b)",
+    re.I,
+)
+_PART_OF_DAY = r"(?:week|weekend|month|year|morning|afternoon|evening|night)"
+_LOOKS = re.compile(
+    rf"(?:(?:in|after)\b:?\s*(?:[-+\u2212]?\s*\d|{_ANY_COUNT}(?:{UNIT}|month|year)s?\b"
+    rf"|(?:an?\s+|the\s+)?(?:few|couple|bit|while|moment|half|{_PART_OF_DAY})\b)"
+    rf"|at\b:?\s*(?:[-+]?\d|half\b|quarter\b|{NUMBER_WORD}(?:\s+o.clock|{_END}$)|{_DAY}\b|night\b|lunch\w*$|dawn\b)"
+    rf"|(?:on\s+|next\s+|this\s+|until\s+|by\s+|for\s+)?(?:{CLOCK}|{_DAY}){_END}"
+    rf"|(?:until|by|for|from)\s+{_COUNT}(?:{UNIT})\b|(?:next|this)\s+{_PART_OF_DAY}\b|the\s+day\s+after\s+tomorrow\b"
+    rf"|(?:on\s+)?\d{{1,2}}(?::\d|[.h]\d{{2}}{_END})|(?:on\s+)?\d{{1,4}}[-/.]\d{{1,2}}(?:[-/.]|{_END})"
+    rf"|(?:on\s+)?(?:{_MONTH}\s+\d|\d{{1,2}}\.?\s+{_MONTH}\b)|[-+\u2212]\s*{_COUNT}{UNIT}\b"
+    r"|tonight\b|eod\b|(?:later|soon)[.!]?$)",
+    re.I,
+)
+
+
+def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
+    """The time at the beginning, in UTC, and the text after it; None where the text does not begin with one.
+
+    Raises InvalidCondition for what looks like a time and cannot be read, or lies in the past.
+    """
+    text = text.strip()
+    if found := _DURATION.match(text):
+        read = found["said"] or found["bare"]
+    elif found := _MOMENT.match(text):
+        read = found["moment"]
+    elif _LOOKS.match(text):
+        raise _no_time(text)
+    else:
+        return None
+    rest = text[found.end() :]
+    if _CHANGES.match(rest):
+        raise _no_time(text)
+    due = (
+        parse_moment(read, now, zone_named(zone))
+        if "moment" in found.groupdict()
+        else now + _length(read, text)
+    )
+    return due, rest.lstrip(" \t\r\n,;.!?:")
+
+
+def _length(duration: str, text: str) -> timedelta:
+    try:
+        return parse_duration(duration)
+    except InvalidCondition:
+        raise _no_time(text) from None
+
+
+def parse_due(text: str, now: datetime, zone: str) -> datetime:
+    """A time and nothing else. Raises InvalidCondition."""
+    found = leading_due(text, now, zone)
+    if found is None or found[1]:
+        raise _no_time(text)
+    return found[0]
+
+
+def _no_time(text: str) -> InvalidCondition:
+    return InvalidCondition(f"“{' '.join(text.split())[:40]}” is no time that can be read. {ACCEPTED}")
