@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 
 from aiohttp import web
@@ -23,6 +24,28 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         if len(body) > limit:
             raise too_large(limit)
     return bytes(body)
+
+
+def decompress(request: web.Request, content: bytes, limit: int) -> bytes:
+    """A body without its Content-Encoding. Raises ApiError: 415 unknown, 400 broken, 413 more than `limit` bytes."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return content
+    if encoding not in ("gzip", "deflate"):
+        raise ApiError(
+            415, "unsupported_media_type", "The Content-Encoding must be gzip, deflate or identity."
+        )
+    # 32 more than the window: the header tells which of both formats it is.
+    reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = reader.decompress(content, limit + 1)
+    except zlib.error:
+        raise ApiError(400, "bad_request", f"The body is no {encoding}.") from None
+    if len(plain) > limit:
+        raise too_large(limit)
+    if not reader.eof:
+        raise ApiError(400, "bad_request", f"The body ends before its {encoding} does.")
+    return plain
 
 
 class Buckets:

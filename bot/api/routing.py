@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.api.auth import authenticate
 from bot.api.errors import ApiError, InvalidRequest
-from bot.api.rate_limit import BODY_BYTES, Buckets, read_body
+from bot.api.rate_limit import BODY_BYTES, Buckets, decompress, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.parts import ServiceParts
@@ -133,7 +133,7 @@ class Operation:
         return answer if isinstance(answer, web.StreamResponse) else _response(answer, deps.core.mask)
 
     async def _json(self, request: web.Request) -> bytes:
-        content = await read_body(request, self.limit)
+        content = decompress(request, await read_body(request, self.limit), self.limit)
         if not content and not self.body_required:
             return b"{}"
         if content and request.content_type not in self.bodies:

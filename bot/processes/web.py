@@ -46,7 +46,10 @@ def application(parts: Core) -> web.Application:
 @asynccontextmanager
 async def listen(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES)
+    # A signature is about the bytes that came, so bodies are decompressed by those who read them.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES, auto_decompress=False
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
@@ -75,6 +78,59 @@ async def test_github_signs_in_its_own_way(house: House) -> None:
     assert (await send(house, by_github(BODY), name="github/push"))["resumed"] == []
     assert await status(house, again)
     assert (await send(house, by_github(BODY, id_="another"), name="github/push"))["resumed"] == [again]
+
+
+FORMS = {
+    "as GitHub sends it": ("payload=" + quote(BODY.decode()), '"redis_url":"redis://x"'),
+    "fields": ("status=ready&host=a&host=b", '"host":["a","b"]'),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_form_is_read(house: House, form: str) -> None:
+    body, heard = FORMS[form]
+    session_id, _ = await house.paused(READY)
+    headers = {**by_github(body.encode()), "Content-Type": "application/x-www-form-urlencoded"}
+    assert (await send(house, headers, body.encode()))["resumed"] == [session_id]
+    await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "deny"})
+    await house.until(session_id, lambda s: s.ended)
+    assert heard in "\n".join(told(house.scene.model.requests[-1]))
+
+
+async def test_a_ping_of_github_wakes_nobody_and_is_not_kept(house: House) -> None:
+    session_id, _ = await house.paused("webhook: github")
+    ping = {**by_github(BODY), "X-GitHub-Event": "ping"}
+    assert (await send(house, ping, name="github")).status == 202
+    assert await status(house, session_id)
+    (await send(house, {**ping, "X-Hub-Signature-256": "sha256=00"}, name="github")).problem(
+        401, "webhook_forged"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_compressed_body_is_verified_as_it_came(house: House, encoding: str) -> None:
+    packed = gzip.compress(BODY) if encoding == "gzip" else zlib.compress(BODY)
+    session_id, _ = await house.paused(READY)
+    over_plain = {**by_github(BODY), "Content-Encoding": encoding}
+    (await send(house, over_plain, packed)).problem(401, "webhook_forged")
+    broken = {**by_github(packed[:-4]), "Content-Encoding": encoding}
+    (await send(house, broken, packed[:-4])).problem(400, "bad_request")
+    unknown = {**by_github(packed), "Content-Encoding": "br"}
+    (await send(house, unknown, packed)).problem(415, "unsupported_media_type")
+    bomb = (
+        gzip.compress(b" " * (2 * HOOK_BYTES))
+        if encoding == "gzip"
+        else zlib.compress(b" " * (2 * HOOK_BYTES))
+    )
+    (await send(house, {**by_github(bomb), "Content-Encoding": encoding}, bomb)).problem(413, "too_large")
+    genuine = {**by_github(packed), "Content-Encoding": encoding}
+    assert (await send(house, genuine, packed))["resumed"] == [session_id]
+
+
+async def test_the_api_takes_compressed_bodies(house: House) -> None:
+    body = gzip.compress(json.dumps({"persona": "ops", "task": "look"}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert (await house.api.post("/v1/sessions", data=body, headers=headers)).status == 201
 
 
 async def test_what_is_not_genuine_wakes_nobody(house: House) -> None:
@@ -148,8 +204,9 @@ async def test_a_body_may_not_be_too_large_nor_anything_but_json(house: House) -
     async with Client(house.url) as sender:
         chunked = await sender.post("/hooks/redis_ready", data=in_pieces(), headers=signed(over))
     chunked.problem(413, "too_large")
-    form = {**signed(BODY), "Content-Type": "application/x-www-form-urlencoded"}
-    (await send(house, form)).problem(415, "unsupported_media_type")
+    (await send(house, {**signed(BODY), "Content-Type": "text/xml"})).problem(415, "unsupported_media_type")
+    no_form = {**signed(BODY), "Content-Type": "application/x-www-form-urlencoded"}
+    (await send(house, no_form)).problem(400, "bad_request")
     for body in (b"", b"{", b"NaN", b"[" * 1000):
         (await send(house, signed(body), body)).problem(400, "bad_request")
     huge = b"1e999"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import parse_qs
+
 from bot.api.errors import ApiError
 from bot.api.parameters import HookHeaders, OfHook
-from bot.api.rate_limit import HOOK_BYTES
+from bot.api.rate_limit import HOOK_BYTES, decompress
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
 from bot.api.signatures import verify_delivery
@@ -13,6 +16,7 @@ from supervisor.contract.models import DeliveryResult
 from supervisor.core.conditions import Webhook, parse_condition
 from supervisor.core.events import Actor
 
+FORM = "application/x-www-form-urlencoded"
 routes = Routes("Waking")
 
 
@@ -22,14 +26,16 @@ routes = Routes("Waking")
     auth="signature",
     returns={202: Returns("Taken and kept; which sessions it resumed.", DeliveryResult)},
     problems={401, 403},
-    bodies={JSON: None},
+    bodies={JSON: None, FORM: None},
     limit=HOOK_BYTES,
 )
 async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, content: bytes) -> Answer:
     """Resume every session that waits for `webhook: {name}`; the body reaches it as untrusted data.
 
-    Signed by Standard Webhooks or GitHub's `X-Hub-Signature-256`. The same delivery again does nothing. Where nobody
-    waits it is kept for a while, so that one that comes early is not lost.
+    Signed by Standard Webhooks or GitHub's `X-Hub-Signature-256`, over the bytes as they are sent (they may be gzip).
+    Of a form the field `payload` is the data, as GitHub sends it, or else all its fields. GitHub's `ping` is taken and
+    resumes none. The same delivery again does nothing. Where no session waits it is kept for a while, so that one
+    that comes early is not lost.
     """
     hook = parse_condition(f"webhook:{path.name}", now=now())
     assert isinstance(hook, Webhook)
@@ -41,8 +47,24 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, conten
             "Webhooks are not taken here: set FLAGMAN_WEBHOOK_SECRET to the secret that the sender signs with.",
         )
     delivery = verify_delivery(secrets, call.request.headers, content)
-    if call.request.content_type != JSON and not call.request.content_type.endswith("+json"):
-        raise unsupported(JSON)
+    data = _data(call.request.content_type, decompress(call.request, content, HOOK_BYTES))
+    if call.request.headers.get("X-GitHub-Event") == "ping":
+        return Answer(DeliveryResult(resumed=[]), 202)
     actor = Actor(id=f"webhook:{hook.name}")
-    resumed = await call.core.deliveries.deliver("webhook", hook.name, delivery, json_value(content), actor)
+    resumed = await call.core.deliveries.deliver("webhook", hook.name, delivery, data, actor)
     return Answer(DeliveryResult(resumed=resumed), 202)
+
+
+def _data(media: str, content: bytes) -> Any:
+    """What a webhook says. Raises ApiError: 415 another kind of body, 400 one that cannot be read."""
+    if media == JSON or media.endswith("+json"):
+        return json_value(content)
+    if media != FORM:
+        raise unsupported(JSON, FORM)
+    try:
+        fields = parse_qs(content.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+    except ValueError:
+        raise ApiError(400, "bad_request", "The body is no form.") from None
+    if list(fields) == ["payload"]:
+        return json_value(fields["payload"][0].encode())
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
