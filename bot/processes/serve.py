@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import Clock
 from bot.compose import Core, core, gateway, workers
 from bot.local_key import local_key
-from bot.processes import slack
+from bot.processes import slack, slack_requests
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
 from bot.settings import Settings
@@ -103,7 +103,8 @@ async def _taking_in(
             bolt = await slack.bolt_app(parts, settings, client)
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
         else:
-            slack.mount(app, await slack.bolt_app(parts, settings, client))
+            bolt = await slack.bolt_app(parts, settings, client)
+            slack_requests.mount(app, bolt, settings.slack_signing_secret)
             await stack.enter_async_context(listen(app, settings))
         yield
 

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -28,6 +26,8 @@ from handlers.users import People
 from supervisor.core.errors import InvalidInput
 
 _log = logging.getLogger("flagman.slack")
+# In Socket Mode nothing is signed.
+UNSIGNED = "unused-in-socket-mode"
 _BAD_KEYS = {
     "invalid_auth",
     "not_authed",
@@ -71,7 +71,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     secret = settings.slack_signing_secret
     app = AsyncApp(
         client=client,
-        signing_secret=secret.get_secret_value() if secret else "unused-in-socket-mode",
+        signing_secret=secret.get_secret_value() if secret else UNSIGNED,
         authorize=authorize,
         # Listeners act durably first; only then is Slack told that all is well.
         process_before_response=True,
@@ -140,13 +140,3 @@ async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient)
         yield
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]
-
-
-def mount(application: web.Application, app: AsyncApp) -> None:
-    """HTTP mode: events, commands and interactivity at one address, signature checked by Bolt."""
-
-    async def receive(request: web.Request) -> web.Response:
-        response = await app.async_dispatch(await to_bolt_request(request))
-        return await to_aiohttp_response(response)
-
-    application.router.add_post("/slack/events", receive)

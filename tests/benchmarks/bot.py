@@ -14,6 +14,7 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.processes import slack as bolt
+from bot.processes import slack_requests
 from bot.processes.web import listen
 from bot.settings import Settings
 from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
@@ -67,7 +68,7 @@ async def bare(config: Settings, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(bolt.socket_mode(app, config, client))
         return
     served = web.Application()
-    bolt.mount(served, app)
+    slack_requests.mount(served, app, config.slack_signing_secret)
     await stack.enter_async_context(listen(served, config))
 
 

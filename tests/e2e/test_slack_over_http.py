@@ -63,3 +63,41 @@ async def test_what_slack_did_not_sign_is_refused(scene: Scene, how: str) -> Non
         assert answer.status == 401
     assert (await scene.waiting(session)).calls_in("awaiting")
     assert scene.runs() == []
+
+
+GOOD = urlencode({"payload": json.dumps({"type": "block_actions", "actions": []})}).encode()
+FORGED = "v0=" + "0" * 64
+# What each body is signed with; None stands for what Slack would have signed it with.
+ODD: dict[str, tuple[bytes, str | None, str | None, int]] = {
+    "a time that is no number": (GOOD, "nan", FORGED, 401),
+    "a time in other digits": (GOOD, "\u0661\u0662", FORGED, 401),
+    "no time": (GOOD, "", FORGED, 401),
+    "a signature that is no ASCII": (GOOD, None, "v0=\u00fc", 401),
+    "no signature": (GOOD, None, "", 401),
+    "another signature": (GOOD, None, FORGED, 401),
+    "12 MB, unsigned": (b"a=" + b"x" * 12_000_000, None, FORGED, 413),
+    "no UTF-8": (b"payload=\xff\xfe", None, None, 401),
+    "broken JSON": (b"{", None, None, 400),
+    "a broken payload": (b"payload=%7B", None, None, 400),
+    "a payload that is no object": (b"payload=1", None, None, 400),
+    "an array": (b"payload=%5B1%5D", None, None, 400),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_what_is_odd_is_refused_before_it_is_read(
+    scene: Scene, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    body, at, signed, status = ODD[what]
+    at = str(int(time.time())) if at is None else at
+    signed = signature(SIGNING_SECRET, at, body.decode("latin-1").encode()) if signed is None else signed
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": at,
+        "X-Slack-Signature": signed,
+    }
+    url = str(scene.slack.playground.events_url)
+    before = len(caplog.records)
+    async with scene.slack.session.post(url, data=body, headers=headers) as answer:
+        assert answer.status == status, await answer.text()
+    assert [r for r in caplog.records[before:] if r.levelname == "ERROR"] == []

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bot.compose import Core, core, workers
 from bot.processes import slack as bolt
+from bot.processes import slack_requests
 from bot.processes.web import application, listen
 from bot.settings import Settings
 from supervisor.core.state import Session
@@ -90,7 +91,7 @@ class Flagman:
             await self._stack.enter_async_context(bolt.socket_mode(app, self.config, client))
             return
         served: web.Application = application(parts)
-        bolt.mount(served, app)
+        slack_requests.mount(served, app, self.config.slack_signing_secret)
         await self._stack.enter_async_context(listen(served, self.config))
 
     async def add_api(self) -> str:

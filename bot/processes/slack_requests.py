@@ -1,0 +1,56 @@
+"""Requests of Slack over HTTP: their size, time and signature are verified before anything in them is read."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+from pydantic import SecretStr
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.request.internals import parse_body
+from slack_sdk.signature import SignatureVerifier
+
+from bot.api.errors import ApiError
+from bot.api.rate_limit import read_body
+
+# Slack's largest payload, that of a view with a hundred blocks, stays far below.
+BODY_BYTES = 1024 * 1024
+_TIME = re.compile(r"\d{1,12}", re.ASCII)
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
+
+
+def mount(application: web.Application, app: AsyncApp, signing_secret: SecretStr | None) -> None:
+    """Take events, commands and interactivity at one address, signed with the app's secret."""
+    assert signing_secret, "the settings do not allow HTTP mode without it"
+    verifier = SignatureVerifier(signing_secret.get_secret_value())
+
+    async def receive(request: web.Request) -> web.Response:
+        try:
+            content = await read_body(request, BODY_BYTES)
+        except ApiError as error:
+            return web.Response(status=error.status, text=str(error))
+        at = request.headers.get("X-Slack-Request-Timestamp", "")
+        signature = request.headers.get("X-Slack-Signature", "")
+        if not _is_signed(verifier, content, at, signature):
+            return web.Response(status=401, text="This request is not signed by Slack, or not in time.")
+        try:
+            body = content.decode()
+            parsed = parse_body(body, request.content_type)
+        except ValueError:
+            return web.Response(status=400, text="The body cannot be read.")
+        if not isinstance(parsed, dict):
+            return web.Response(status=400, text="The body is no object.")
+        sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
+        return await to_aiohttp_response(await app.async_dispatch(sent))
+
+    application.router.add_post("/slack/events", receive)
+
+
+def _is_signed(verifier: SignatureVerifier, content: bytes, at: str, signature: str) -> bool:
+    if not _TIME.fullmatch(at) or not _SIGNATURE.fullmatch(signature):
+        return False
+    try:
+        return verifier.is_valid(content, at, signature)
+    except UnicodeDecodeError:
+        return False
