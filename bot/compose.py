@@ -27,6 +27,7 @@ from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
+from storage.health import eviction
 from storage.log import LogStore
 from storage.mailbox import Mailbox
 from storage.partitions import Partitions
@@ -218,9 +219,15 @@ async def _start_server(server: EmbeddedServer) -> str:
 async def _check_answer(redis: Redis) -> None:
     try:
         await wait_ready(redis, STORE_PATIENCE)
+        policy = await eviction(redis)
     except StoreUnavailable as error:
         seconds = STORE_PATIENCE.total_seconds()
         raise InvalidInput(f"REDIS_URL: no answer within {seconds:g} s ({error.detail}).") from error
+    if policy:
+        raise InvalidInput(
+            f"REDIS_URL: this store throws keys away when its memory is full (maxmemory-policy {policy}), and "
+            "sessions with them; set its maxmemory-policy to noeviction."
+        )
 
 
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:

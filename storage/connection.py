@@ -25,7 +25,7 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from storage.errors import StoreUnavailable
+from storage.errors import StoreRefused, StoreUnavailable
 from storage.pipeline import PipeliningRedis
 
 CLIENT_NAME = "flagman"
@@ -37,6 +37,20 @@ BLOCKING_ANSWER_SECONDS = 40.0
 HEALTH_CHECK_SECONDS = 30
 
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ReadOnlyError, OutOfMemoryError)
+# Answers of a server that is there and cannot do what it is for; none is a fault of the command.
+REFUSALS = {
+    "BUSY": "a script blocks it",
+    "UNKILLABLE": "a script blocks it",
+    "CLUSTERDOWN": "its cluster is down",
+    "LOADING": "it is still loading its data",
+    "MASTERDOWN": "its replica has lost the primary",
+    "MISCONF": "it cannot save to its disk and takes no writes",
+    "NOPERM": "its user lacks a permission that Flagman needs",
+    "NOREPLICAS": "it has too few replicas to take a write",
+    "OOM": "its memory is full",
+    "READONLY": "it is a replica and takes no writes",
+    "TRYAGAIN": "its cluster is moving keys",
+}
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
@@ -79,13 +93,16 @@ def _retry() -> Retry:
 
 @contextmanager
 def reaching_store() -> Iterator[None]:
-    """Turns redis-py's connection, time-out, protocol, read-only and out-of-memory errors into
-    StoreUnavailable.
-    """
+    """Turns errors of the connection, and answers that say that the server cannot work now, into StoreUnavailable."""
     try:
         yield
-    except UNAVAILABLE as error:
-        raise StoreUnavailable(str(error) or type(error).__name__) from error
+    except RedisError as error:
+        code = str(getattr(error, "status_code", None) or str(error).partition(" ")[0])
+        if code in REFUSALS:
+            raise StoreRefused(code, REFUSALS[code]) from error
+        if isinstance(error, UNAVAILABLE):
+            raise StoreUnavailable(str(error) or type(error).__name__) from error
+        raise
 
 
 async def end(tasks: Collection[asyncio.Task[Any]]) -> None:

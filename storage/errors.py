@@ -17,6 +17,15 @@ class StoreUnavailable(StorageError):
         self.detail = detail
 
 
+class StoreRefused(StoreUnavailable):
+    """The server answers, but does not do its work now; `reply_code` is the first word of its answer."""
+
+    def __init__(self, reply_code: str, why: str) -> None:
+        super().__init__(why)
+        self.args = (f"The store is not available: {why} ({reply_code}).",)
+        self.reply_code = reply_code
+
+
 class VersionConflict(StorageError):
     """The log was at another version than the writer thought; versions count events."""
 

@@ -10,7 +10,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from storage import keys
 from storage.connection import reaching_store
+from storage.errors import StoreRefused
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,30 @@ async def health(redis: Redis) -> StoreHealth:
     return StoreHealth(f"{name} {version}", ahead, took, synced, await _setting(redis, "maxmemory-policy"))
 
 
+async def check_writes(redis: Redis) -> None:
+    """Return if the store takes writes. Raises StoreUnavailable."""
+    with reaching_store():
+        await redis.set(keys.WRITE_PROBE, "1", ex=60)
+
+
+async def eviction(redis: Redis) -> str | None:
+    """The policy by which the store throws keys away when its memory is full; None where it does not, or hides it.
+
+    Raises StoreUnavailable.
+    """
+    policy, limit = await _setting(redis, "maxmemory-policy"), await _setting(redis, "maxmemory")
+    return None if policy in (None, "noeviction") or limit in (None, "0") else policy
+
+
 async def _setting(redis: Redis, name: str) -> str | None:
     """Hosted servers often refuse the question."""
     try:
         with reaching_store():
             found: Any = await redis.config_get(name)
+    except StoreRefused as error:
+        if error.reply_code != "NOPERM":
+            raise
+        return None
     except ResponseError:
         return None
     return str(found[name]) if name in found else None

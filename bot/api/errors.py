@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _SENTENCES = {
     405: "This address does not know that method.",
     413: "The body is too large.",
 }
+_store_logged = float("-inf")
 _log = logging.getLogger("flagman.api")
 
 
@@ -92,6 +94,14 @@ class InvalidRequest(InvalidInput):
 
 def too_large(limit: int) -> ApiError:
     return ApiError(413, "too_large", f"The body is too large: at most {limit // 1024} KiB are taken.")
+
+
+def _store_line(error: StorageError) -> None:
+    """One line a second at most: while the store is away, every request says the same."""
+    global _store_logged
+    if time.monotonic() - _store_logged >= 1:
+        _store_logged = time.monotonic()
+        _log.warning("%s", error)
 
 
 def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
@@ -163,7 +173,7 @@ def problems(mask: Callable[[str], str]) -> Middleware:
             if problem.status == 500:
                 _log.exception("%s %s", request.method, request.path, exc_info=error)
             elif isinstance(error, StorageError):
-                _log.warning("%s", error)
+                _store_line(error)
             problem = problem.model_copy(update={"detail": mask(problem.detail)})
             body = problem.model_dump_json().encode()
             return web.Response(body=body, status=problem.status, headers=headers, content_type=MEDIA)

@@ -12,6 +12,7 @@ from bot.api.app import mount
 from bot.compose import Core
 from bot.settings import Settings
 from storage.errors import StorageError
+from storage.health import check_writes
 from supervisor.core.errors import InvalidInput
 
 BODY_BYTES = 64 * 1024 * 1024
@@ -32,6 +33,7 @@ def application(parts: Core) -> web.Application:
     async def readyz(_: web.Request) -> web.Response:
         try:
             await parts.log.count("running")
+            await check_writes(parts.redis)
         except StorageError as error:
             problem = {"type": "about:blank", "title": "Not ready", "status": 503, "detail": str(error)}
             return web.json_response(problem, status=503, content_type="application/problem+json")

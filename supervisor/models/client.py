@@ -5,20 +5,26 @@ Importing this module imports pydantic-ai, which takes seconds: `provider` does 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import httpx2
 from openai import OpenAIError
 from pydantic_ai import exceptions as ai
 from pydantic_ai.direct import model_request
-from pydantic_ai.messages import ModelResponse
-from pydantic_ai.models import Model, infer_model
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.settings import ModelSettings
 
-from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelRequest
 from supervisor.models import errors as failures
+from supervisor.models.body_limit import BodyTooLarge, is_too_large, limit_bodies
+from supervisor.models.call_shapes import accept_odd_calls
+from supervisor.models.endings import judge, refusal
 from supervisor.models.messages import Answer, to_answer, to_messages, to_parameters
 
+MOST_PAUSES = 10
+MOST_BLANKS = 2
 # What reading an answer of the wrong shape raises where the model layer does not check it first.
 MALFORMED = (TypeError, AttributeError, LookupError, ValueError)
 
@@ -29,19 +35,46 @@ class Connection:
     def __init__(self, name: str, model: Model) -> None:
         self._name = name
         self._model = model
+        accept_odd_calls(model)
 
     async def open(self) -> None:
         """Take ownership of the provider's connections, which `close` gives back."""
         await self._model.__aenter__()
+        http = getattr(getattr(self._model, "client", None), "_client", None)
+        if isinstance(http, httpx2.AsyncClient):
+            limit_bodies(http)
 
     async def close(self) -> None:
         await self._model.__aexit__(None, None, None)
 
     async def ask(self, request: ModelRequest, timeout: timedelta) -> Answer:
-        """One attempt within `timeout`. Raises GatewayError."""
+        """One answer, each request within `timeout`; paused turns go on, empty ones are asked again.
+
+        Raises GatewayError.
+        """
         messages, parameters = to_messages(request), to_parameters(request.tools)
+        paused: ModelResponse | None = None
+        pauses = blanks = 0
+        while True:
+            response = await self._attempt([*messages, paused] if paused else messages, parameters, timeout)
+            if paused:
+                parts = [*paused.parts, *response.parts]
+                response = replace(response, parts=parts, usage=paused.usage + response.usage)
+            match judge(response):
+                case "take":
+                    return to_answer(response, request.turns)
+                case "continue" if pauses < MOST_PAUSES:
+                    pauses, paused = pauses + 1, response
+                case "ask_again" if blanks < MOST_BLANKS:
+                    blanks, paused = blanks + 1, None
+                case _:
+                    raise refusal(response, self._name)
+
+    async def _attempt(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters, timeout: timedelta
+    ) -> ModelResponse:
         try:
-            response = await model_request(
+            return await model_request(
                 self._model,
                 messages,
                 model_settings=_settings(timeout),
@@ -50,20 +83,13 @@ class Connection:
         except ai.UserError as error:
             raise failures.from_set_up(error, self._name) from error
         except ai.ModelAPIError as error:
+            if is_too_large(error):
+                raise failures.from_size(self._name) from error
             raise failures.from_request(error, self._name) from error
+        except BodyTooLarge as error:
+            raise failures.from_size(self._name) from error
         except (ai.UnexpectedModelBehavior, *MALFORMED) as error:
             raise failures.from_nonsense(self._name) from error
-        self._refuse_empty(response)
-        return to_answer(response, request.turns)
-
-    def _refuse_empty(self, response: ModelResponse) -> None:
-        if response.text or response.tool_calls:
-            return
-        # An empty reply would otherwise pass for a finished task.
-        if response.finish_reason == "content_filter":
-            raise GatewayError("refused", f"`{self._name}` declined to answer: its safety filter stepped in.")
-        if response.finish_reason == "length":
-            raise GatewayError("refused", f"`{self._name}` reached its output limit before it said anything.")
 
 
 def _settings(timeout: timedelta) -> ModelSettings:

@@ -34,6 +34,11 @@ def from_nonsense(model: str) -> GatewayError:
     )
 
 
+def from_size(model: str) -> GatewayError:
+    """The refusal for an answer that is too long to be read."""
+    return GatewayError("refused", f"`{model}` answered with more data than any model's reply has.")
+
+
 def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
     """The refusal for one failed attempt at `model` (`provider:name`)."""
     match error:

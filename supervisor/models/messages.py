@@ -5,7 +5,9 @@ Importing this module imports pydantic-ai, which takes seconds: only `client` do
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +32,8 @@ from supervisor.core.messages import (
 
 log = logging.getLogger(__name__)
 
+# What every provider takes back as the id of a call.
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 NO_RESULT = "No result of this call was recorded."
 
 
@@ -89,9 +93,9 @@ def _request(
 
 def _result(call: ProposedCall, turn: ToolTurn | None) -> ai.ToolReturnPart:
     if turn is None:
-        return ai.ToolReturnPart(call.tool, NO_RESULT, call.call_id, outcome="interrupted")
+        return ai.ToolReturnPart(_tool_name(call.tool), NO_RESULT, call.call_id, outcome="interrupted")
     return ai.ToolReturnPart(
-        call.tool, turn.content, call.call_id, outcome="failed" if turn.failed else "success"
+        _tool_name(call.tool), turn.content, call.call_id, outcome="failed" if turn.failed else "success"
     )
 
 
@@ -99,7 +103,7 @@ def _response(turn: ModelTurn) -> list[ai.ModelMessage]:
     if turn.native is not None and (restored := _restore(turn.native)):
         return restored
     parts: list[ai.ModelResponsePart] = [ai.TextPart(turn.text)] if turn.text else []
-    parts += [ai.ToolCallPart(call.tool, call.arguments, call.call_id) for call in turn.calls]
+    parts += [ai.ToolCallPart(_tool_name(call.tool), call.arguments, call.call_id) for call in turn.calls]
     return [ai.ModelResponse(parts=parts)] if parts else []
 
 
@@ -117,12 +121,13 @@ def _restore(native: str) -> list[ai.ModelMessage]:
 
 def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
     """What the provider said, with call ids that are unique in the whole conversation."""
+    tools = [part.tool_name for part in response.tool_calls]
     _number_calls(response, turns)
     return Answer(
         text=response.text or "",
         calls=tuple(
-            ProposedCall(call_id=part.tool_call_id, tool=part.tool_name, arguments=_arguments(part.args))
-            for part in response.tool_calls
+            ProposedCall(call_id=part.tool_call_id, tool=tool, arguments=_arguments(part.args))
+            for part, tool in zip(response.tool_calls, tools, strict=True)
         ),
         usage=Usage(
             input_tokens=response.usage.input_tokens,
@@ -139,12 +144,20 @@ def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
     taken = {call.call_id for turn in turns if isinstance(turn, ModelTurn) for call in turn.calls}
     for part in response.tool_calls:
         given = part.tool_call_id or "call"
+        if not _CALL_ID.fullmatch(given):
+            given = f"call_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:24]}"
+        part.tool_name = _tool_name(part.tool_name)
         unique, copies = given, 1
         while unique in taken:
             copies += 1
             unique = f"{given}_{copies}"
         taken.add(unique)
         part.tool_call_id = unique
+
+
+def _tool_name(name: str) -> str:
+    """A name that every provider takes back, also where the model made one up."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unknown"
 
 
 def _arguments(args: str | Json | None) -> Json | str:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.compose import core
+from supervisor.core.errors import InvalidInput
 from tests.api.conftest import Build, House
 from tests.support.api import Client
+from tests.support.flagman import settings
 from tests.support.redis_proxy import RedisProxy
 
 
@@ -30,3 +38,47 @@ async def test_without_a_store_the_process_lives_and_is_not_ready(build: Build, 
             assert (await probe.get("/healthz")).status == 200
             # It comes back by itself.
             assert (await probe.get("/readyz")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "usual", "code"),
+    [
+        ("min-replicas-to-write", "1", "0", "NOREPLICAS"),
+        ("maxmemory", "1", "0", "OOM"),
+    ],
+)
+async def test_a_store_that_takes_no_writes_is_not_ready(
+    house: House,
+    redis: Redis,
+    setting: str,
+    value: str,
+    usual: str,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await redis.config_set(setting, value)
+    try:
+        async with Client(house.url) as probe:
+            reply = await probe.get("/readyz")
+        launch = {"persona": "ops", "task": "ship it"}
+        refused = [await house.api.post("/v1/sessions", launch) for _ in range(3)]
+    finally:
+        await redis.config_set(setting, usual)
+    assert reply.status == 503, reply
+    assert code in reply["detail"]
+    assert [answer.status for answer in refused] == [503] * 3
+    assert "inside" not in caplog.text
+
+
+async def test_a_store_that_evicts_is_refused_at_the_start(
+    redis: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    await redis.config_set("maxmemory", str(4 * 1024**3))
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(InvalidInput, match="allkeys-lru"):
+            async with core(settings("http://127.0.0.1:1/api/", valkey_url, tmp_path)):
+                pass
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await redis.config_set("maxmemory", "0")

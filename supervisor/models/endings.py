@@ -1,0 +1,49 @@
+"""How a model's turn ended, and what follows: one table for steps and summaries.
+
+Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic_ai.messages import ModelResponse
+
+from supervisor.core.errors import GatewayError
+
+Verdict = Literal["take", "continue", "ask_again", "refuse"]
+# A turn that ended otherwise than by its own end runs no call and completes nothing.
+_REFUSED = {
+    "length": "was cut off at its output limit, so nothing of its answer was used",
+    "content_filter": "declined to answer, or its safety filter stepped in",
+    "error": "ended its answer with an error",
+}
+_REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
+
+
+def judge(response: ModelResponse) -> Verdict:
+    """What to do with an answer."""
+    if response.finish_reason in _REFUSED or response.state in _REFUSED_STATES:
+        return "refuse"
+    if response.state == "suspended":
+        return "continue"
+    if response.tool_calls or (response.text or "").strip():
+        return "take"
+    return "ask_again"
+
+
+def refusal(response: ModelResponse, model: str) -> GatewayError:
+    """Why the answer is not taken, with the provider's own name of the stop reason."""
+    why = _REFUSED.get(response.finish_reason or "") or _REFUSED_STATES.get(response.state)
+    if why is None:
+        why = (
+            "kept pausing its turn"
+            if response.state == "suspended"
+            else "answered with nothing, again and again"
+        )
+    return GatewayError("refused", f"`{model}` {why} (stop reason: {stop_reason(response)}).")
+
+
+def stop_reason(response: ModelResponse) -> str:
+    details = response.provider_details or {}
+    return str(details.get("finish_reason") or response.finish_reason or response.state)[:60]
