@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# Written to learn whether the store takes writes.
+WRITE_PROBE = f"{_PREFIX}:probe"
 # Workers from before listen to the first of these.
 _DIRTY: dict[QueueName, str] = {"ready": "dirty", "outbox": "dirty:outbox"}
 _SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")

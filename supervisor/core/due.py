@@ -56,9 +56,9 @@ _LOOKS = re.compile(
 def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
     """The time at the beginning, in UTC, and the text after it; None where the text does not begin with one.
 
-    Raises InvalidCondition for what looks like a time and cannot be read, or lies in the past.
+    Raises InvalidCondition for an unknown zone, and for what looks like a time and cannot be read, or has passed.
     """
-    text = text.strip()
+    text, place = text.strip(), zone_named(zone)
     if found := _DURATION.match(text):
         read = found["said"] or found["bare"]
     elif found := _MOMENT.match(text):
@@ -70,11 +70,7 @@ def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | N
     rest = text[found.end() :]
     if _CHANGES.match(rest):
         raise _no_time(text)
-    due = (
-        parse_moment(read, now, zone_named(zone))
-        if "moment" in found.groupdict()
-        else now + _length(read, text)
-    )
+    due = parse_moment(read, now, place) if "moment" in found.groupdict() else now + _length(read, text)
     return due, rest.lstrip(" \t\r\n,;.!?:")
 
 

@@ -40,9 +40,9 @@ class Connection:
     async def open(self) -> None:
         """Take ownership of the provider's connections, which `close` gives back."""
         await self._model.__aenter__()
-        http = getattr(getattr(self._model, "client", None), "_client", None)
-        if isinstance(http, httpx2.AsyncClient):
-            limit_bodies(http)
+        provider = getattr(getattr(self._model, "client", None), "_client", None)
+        if isinstance(provider, httpx2.AsyncClient):
+            limit_bodies(provider)
 
     async def close(self) -> None:
         await self._model.__aexit__(None, None, None)

@@ -20,7 +20,8 @@ from tests.support.openai_server import Step, calls, text
 from tests.support.openai_wire import Recorded
 from tests.support.process import Process
 
-SUBTASKS, WORKERS, KILLS = 20, 3, 4
+# 20 subtasks ask the model 40 times and more.
+SUBTASKS, WORKERS, KILLS, REQUESTS_A_KILL = 20, 3, 4, 6
 ADA = Actor(id="api:ada", name="Ada")
 BOSS = """---
 name: boss
@@ -83,14 +84,23 @@ async def settled_by_people(parts: Core, parent: str) -> bool:
     return session.ended
 
 
-async def killed_now_and_then(house: House, rng: random.Random, workers: list[Process]) -> None:
-    """Never ends by itself; who is killed is replaced."""
-    while True:
-        await asyncio.sleep(rng.uniform(0.1, 0.4))
-        victim = workers.pop(rng.randrange(len(workers)))
-        victim.kill()
-        await victim.ended()
+async def killed_as_it_goes(house: House, rng: random.Random, workers: list[Process]) -> None:
+    """Never ends by itself; each time the model was asked a few times more, a worker is killed and replaced."""
+
+    async def replace() -> None:
         workers.append(await house.worker())
+
+    asked = 0
+    async with asyncio.TaskGroup() as replacements:
+        while True:
+            if workers and len(house.model.requests) >= asked + REQUESTS_A_KILL:
+                asked = len(house.model.requests)
+                await asyncio.sleep(rng.uniform(0, 0.3))
+                victim = workers.pop(rng.randrange(len(workers)))
+                victim.kill()
+                await victim.ended()
+                replacements.create_task(replace())
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -107,8 +117,8 @@ async def test_every_subtask_ends_once_and_all_are_joined_once(house: House, see
     async with core(config) as parts:
         workers = list(await asyncio.gather(*(house.worker() for _ in range(WORKERS))))
         parent = await parts.supervisor.launch("boss", "everything", ADA, plan=plan(rng))
-        killing = asyncio.create_task(killed_now_and_then(house, rng, workers))
-        async with asyncio.timeout(90):
+        killing = asyncio.create_task(killed_as_it_goes(house, rng, workers))
+        async with asyncio.timeout(240):
             while not await settled_by_people(parts, parent.id):
                 await asyncio.sleep(0.1)
         killing.cancel()

@@ -163,7 +163,7 @@ async def test_hostile_names_stay_names(scenario: Director) -> None:
     card = await scene.slack.message(OPS, lambda m: "session_log" in buttons(m))
     assert live_markup(card) <= {f"<@{ADA}>"}
     artifact = session.artifacts[0]
-    await scene.slack.post(ADA, OPS, f"<@U0FLAGMAN1> files {artifact}", card["ts"])
+    await scene.slack.command(ADA, OPS, f"files {session.id} {artifact}")
     await wait_for(lambda: uploads(scene))
     message = await posted(scene, session)
     assert live_markup(message) <= {f"<@{ADA}>"}

@@ -23,6 +23,7 @@ _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", r
 _MARK = re.compile(r"<(?P<what>[@#!][^<>|]+|(?:https?|mailto|tel|ftp):[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
 _QUOTED = r"[\"'“„«‘].+[\"'”“»’]$"
 _TIME = r"(?:in|at|after|on)\b|\d|half\b|noon\b|midnight\b|today\b|tomorrow\b|next\b|(?:mon|tue|wed|thu|fri|sat|sun)"
+_PATH = re.compile(r"/|\.\w{1,8}`?$")
 _SCHEDULE = re.compile(
     r"^(?:list$|(?:pause|resume|delete|run)\s+`?[0-9a-f]{6}`?$)|\slaunch\s+\S+\s", re.IGNORECASE
 )
@@ -173,7 +174,7 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
         case "list":
             return not rest or rest.lower() in INDEXES
         case "files":
-            return not more
+            return not more or bool(_PATH.search(rest))
         case _:
             return not rest.rstrip(".!") or bool(_GRAMMAR.get(verb) and _GRAMMAR[verb].match(rest))
 
