@@ -63,7 +63,7 @@ def watch_by_pipe(number: int, descriptor: int) -> None:
     os._exit(0)
 
 
-def run_and_reap(descriptor: int, program: list[str]) -> None:
+def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
     """Run the program, end all that came from it with it or at the end of the pipe, and end as it did."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
@@ -80,7 +80,7 @@ def run_and_reap(descriptor: int, program: list[str]) -> None:
     watched.register(os.pidfd_open(child), select.POLLIN)
     watched.register(descriptor, select.POLLIN | select.POLLHUP)
     watched.poll()
-    status = end_descendants(child)
+    status = end_descendants(number, child)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         # A core dump is the program's to write, and was.
@@ -91,8 +91,8 @@ def run_and_reap(descriptor: int, program: list[str]) -> None:
     os._exit(code)
 
 
-def end_descendants(child: int) -> int:
-    """Kill until this process has no child any more; the result is the status with which `child` ended."""
+def end_descendants(number: int, child: int) -> int:
+    """Signal until this process has no child any more; the result is the status with which `child` ended."""
     status = 0
     while True:
         try:
@@ -104,7 +104,7 @@ def end_descendants(child: int) -> int:
         if not ended:
             for descendant in descendants():
                 try:
-                    os.kill(descendant, signal.SIGKILL)
+                    os.kill(descendant, number)
                 except ProcessLookupError:
                     continue
             time.sleep(0.001)
@@ -133,7 +133,7 @@ def descendants() -> set[int]:
 def main(arguments: list[str]) -> None:
     mode, number, subject, *program = arguments
     if mode == "reap":
-        run_and_reap(int(subject), program)
+        run_and_reap(int(number), int(subject), program)
     watch = watch_by_kernel if mode == "prctl" else watch_by_pipe
     watch(int(number), int(subject))
     os.execv(program[0], program)  # noqa: S606  no shell is wanted

@@ -132,7 +132,7 @@ class Projector:
                     raise
                 waits.add(wait)
                 continue
-            if message.key == "card" and row:
+            if message.key == "card":
                 place = _below(row, place)
                 # An earlier worker may have died before it told them.
                 if retried or row.ts != before:
@@ -148,8 +148,8 @@ class Projector:
         due = datetime.fromtimestamp(row.changed_at, self._clock().tzinfo) + CARD_EVERY
         return due if due > self._clock() else None
 
-    async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
-        """Post or update the message. Returns its row, or None where Slack refuses the message."""
+    async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row:
+        """Post or update the message; returns its row."""
         if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
             return row
         try:
@@ -170,9 +170,6 @@ class Projector:
             return await self._replace(session, place, message, row)
         except ChannelUnavailable as closed:
             return await self._leave(session, place, message, row, closed)
-        except SlackRejected as refused:
-            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
-            return None
         row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
         await self._bind(session, message, row)
         await self._record(session, message.key, row)
@@ -215,7 +212,7 @@ class Projector:
         try:
             ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
         except (MessageDeleted, ChannelUnavailable) as problem:
-            elsewhere = await self._elsewhere(session, intent, problem)
+            elsewhere = await self._elsewhere(session, message, intent, problem)
             await self._swap(session, message, intent, elsewhere)
             if session.restored_at:
                 raise RetryLater(0, f"{message.key} may have been posted there before") from problem
@@ -232,9 +229,12 @@ class Projector:
             raise
 
     async def _elsewhere(
-        self, session: Session, intent: Row, problem: MessageDeleted | ChannelUnavailable
+        self, session: Session, message: Message, intent: Row, problem: MessageDeleted | ChannelUnavailable
     ) -> Row:
-        """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it."""
+        """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it.
+
+        Raises RetryLater where no place takes it; then all places are tried again from the first.
+        """
         if isinstance(problem, MessageDeleted) and intent.thread_ts:
             return intent.model_copy(update={"thread_ts": ""})
         places = [*_people(session), *([self._fallback] if self._fallback else [])]
@@ -245,17 +245,21 @@ class Projector:
                 continue
             if channel != intent.channel:
                 return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})
+        origin = Place.of(session)
+        first = origin.channel if origin and origin.channel not in places else intent.channel
+        await self._record(session, message.key, Row(channel=first, intended_at=intent.intended_at))
         raise RetryLater(MOVE_SECONDS, f"a message everywhere ({problem})", refused=True)
 
     async def _leave(
         self, session: Session, place: Place, message: Message, row: Row | None, problem: ChannelUnavailable
-    ) -> Row | None:
+    ) -> Row:
         """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
         if row and row.ts and (session.ended or not message.asks):
             row.gone = True
             await self._record(session, message.key, row)
             return row
-        row = await self._elsewhere(session, row or await self._new_row(session, place), problem)
+        standing = row or Row(channel=place.channel, intended_at=self._clock().timestamp())
+        row = await self._elsewhere(session, message, standing, problem)
         row = row.model_copy(update={"ts": "", "shows": ""})
         await self._record(session, message.key, row)
         return await self._post_once(session, message, row)
@@ -271,7 +275,7 @@ class Projector:
             raise RetryLater(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
         return theirs
 
-    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row | None:
+    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row:
         """Post a message that was deleted in Slack again; after the end of the session it stays deleted."""
         if session.ended and row:
             row.gone = True
@@ -279,11 +283,7 @@ class Projector:
             return row
         row = await self._new_row(session, place)
         await self._record(session, message.key, row)
-        try:
-            return await self._post_once(session, message, row)
-        except (MessageDeleted, SlackRejected) as refused:
-            _log.error("%s: Slack refused %s: %s", session.id, message.key, refused)
-            return None
+        return await self._post_once(session, message, row)
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""

@@ -84,7 +84,11 @@ class MessageDeleted(Exception):
 
 
 class SlackRejected(Exception):
-    """Slack does not take it in this form, or it is one of the calls that are done without."""
+    """Slack does not take it, and it is one of the calls that are done without."""
+
+
+class FormRejected(SlackRejected):
+    """Slack does not take a message in this form."""
 
 
 class ChannelUnavailable(SlackRejected):
@@ -98,7 +102,7 @@ class SlackSender:
         self._client, self._waits = client, waits
 
     async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
-        """The ts of the new message. Raises RetryLater, MessageDeleted, ChannelUnavailable or SlackRejected."""
+        """The ts of the new message. Raises RetryLater, MessageDeleted or ChannelUnavailable."""
         return await self._in_some_form(
             message, lambda blocks: self._post(channel, thread_ts, session_id, message, blocks)
         )
@@ -126,32 +130,20 @@ class SlackSender:
         return str(answer["ts"])
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
-        """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or SlackRejected."""
+        """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or ChannelUnavailable."""
         await self._in_some_form(message, lambda blocks: self._update(channel, ts, message, blocks))
 
     @staticmethod
     async def _in_some_form(message: Message, send: Callable[[tuple[Block, ...]], Awaitable[Sent]]) -> Sent:
         """As it is, else in plain text, else without the buttons that need what does not fit."""
-        try:
-            return await send(message.blocks)
-        except ChannelUnavailable:
-            raise
-        except SlackRejected as refused:
-            _log.warning("Slack refused the form of %s (%s)", message.key, refused)
-        try:
-            return await send(plain_form(message))
-        except ChannelUnavailable:
-            raise
-        except SlackRejected as refused:
-            _log.error("Slack refused the plain form of %s (%s)", message.key, refused)
-        try:
-            return await send(shortest_form(message))
-        except ChannelUnavailable:
-            raise
-        except SlackRejected as refused:
-            raise RetryLater(
-                RETRY_SECONDS, f"every form of {message.key}: {refused}", refused=True
-            ) from refused
+        last = ""
+        for blocks in (message.blocks, plain_form(message), shortest_form(message)):
+            try:
+                return await send(blocks)
+            except FormRejected as refused:
+                last = str(refused)
+                _log.warning("Slack refused a form of %s (%s)", message.key, last)
+        raise RetryLater(RETRY_SECONDS, f"every form of {message.key}: {last}", refused=True)
 
     async def delete(self, channel: str, ts: str) -> None:
         """Delete a message of the bot; one that is deleted already is no error. Raises RetryLater or SlackRejected."""
@@ -278,7 +270,9 @@ class SlackSender:
             return MessageDeleted(code)
         if code in _PLACE or code.startswith(_PLACES):
             return ChannelUnavailable(code)
-        if code in _FORM or method in _OPTIONAL:
+        if code in _FORM:
+            return FormRejected(code)
+        if method in _OPTIONAL:
             return SlackRejected(code or f"status {status}")
         return RetryLater(RETRY_SECONDS, f"{method}: {code or status}", refused=True)
 

@@ -214,7 +214,7 @@ class ScheduleView(ResponseModel):
     by_name: str
     created_at: datetime
     due: datetime | None
-    next_times: list[datetime]
+    next_times: list[datetime] = []
     last_session: str | None
     last_problem: str | None
 

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.times import ACCEPTED, CLOCK, NUMBER_WORD, UNIT, parse_duration, parse_moment, zone_named
 
+# Characters at the beginning of a text that may be a time.
+LONGEST = 200
+_BLANKS = re.compile(r"\s{9,}")
 _END = r"(?=$|[\s,;.!?])"
 _DAY = (
     r"(?:today|tomorrow|mon(?:day)?|tue(?:s|sday)?|wed(?:s|nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?"
@@ -58,19 +61,20 @@ def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | N
 
     Raises InvalidCondition for an unknown zone, and for what looks like a time and cannot be read, or has passed.
     """
-    text, place = text.strip(), zone_named(zone)
-    if found := _DURATION.match(text):
-        read = found["said"] or found["bare"]
-    elif found := _MOMENT.match(text):
-        read = found["moment"]
-    elif _LOOKS.match(text):
+    # Long runs of blanks say nothing, and would keep the expressions busy.
+    text, place = _BLANKS.sub(" ", text.strip()), zone_named(zone)
+    head = text[:LONGEST]
+    if found := _DURATION.match(head):
+        due = now + _length(found["said"] or found["bare"], text)
+    elif found := _MOMENT.match(head):
+        due = parse_moment(found["moment"], now, place)
+    elif _LOOKS.match(head):
         raise _no_time(text)
     else:
         return None
     rest = text[found.end() :]
-    if _CHANGES.match(rest):
+    if found.end() == LONGEST or _CHANGES.match(rest[:LONGEST]):
         raise _no_time(text)
-    due = parse_moment(read, now, place) if "moment" in found.groupdict() else now + _length(read, text)
     return due, rest.lstrip(" \t\r\n,;.!?:")
 
 

@@ -15,6 +15,7 @@ from pydantic_ai.direct import model_request
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
 from supervisor.core.messages import ModelRequest
 from supervisor.models import errors as failures
@@ -54,12 +55,13 @@ class Connection:
         """
         messages, parameters = to_messages(request), to_parameters(request.tools)
         paused: ModelResponse | None = None
+        usage = RequestUsage()
         pauses = blanks = 0
         while True:
             response = await self._attempt([*messages, paused] if paused else messages, parameters, timeout)
-            if paused:
-                parts = [*paused.parts, *response.parts]
-                response = replace(response, parts=parts, usage=paused.usage + response.usage)
+            usage = usage + response.usage
+            parts = [*(paused.parts if paused else ()), *response.parts]
+            response = replace(response, parts=parts, usage=usage)
             match judge(response):
                 case "take":
                     return to_answer(response, request.turns)

@@ -55,13 +55,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Later:
-    """Come again at `at` (None: at once, by any worker); nothing failed.
+    """Come again at `at` (None: at once, by any worker).
 
-    `trouble` says what a person may have to mend; it is listed until the job is done.
+    `trouble` says what a person may have to mend; it is listed until the job is done. `failed` counts as a failed try.
     """
 
     at: datetime | None
     trouble: str = ""
+    failed: bool = False
 
 
 Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
@@ -221,9 +222,7 @@ class Worker:
             outcome = outcome or await self._handle(started, signals)
         except LogUnreadable as error:
             _log.error("%s: %s", self._queue.name, error)
-            wait = datetime.now(UTC) + UNREADABLE_WAIT
-            await self._queue.retry(lease, at=wait, failed=False, trouble=str(error))
-            return
+            outcome = Later(datetime.now(UTC) + UNREADABLE_WAIT, str(error))
         except SessionNotFound as error:
             _log.error("%s: %s", self._queue.name, error)
             outcome = Done()
@@ -235,25 +234,21 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001  any fault of one job must leave the others running
             _log.exception("%s: %s failed", self._queue.name, lease.session_id)
-            await self._failed(started, error)
-            return
+            outcome = await self._after_failure(started, error)
         match outcome:
-            case Later(at=at, trouble=trouble):
-                await self._queue.retry(lease, at=at, failed=False, trouble=trouble)
+            case Later():
+                await self._queue.retry(lease, **vars(outcome))
             case Done(released=False):
                 await self._queue.done(lease)
 
-    async def _failed(self, started: StartedJob, error: Exception) -> None:
-        """Put the job off after a failed try, or have it given up after too many."""
+    async def _after_failure(self, started: StartedJob, error: Exception) -> Done | Later:
+        """The job is put off after a failed try, or given up after too many."""
         tries = started.tries + 1
         why = f"it failed {tries} times, the last time with {type(error).__name__}"
-        outcome = await self._given_up(started, why) if tries >= MAX_TRIES else None
-        if outcome is None:
-            at = datetime.now(UTC) + min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_WAIT)
-            trouble = why if tries >= MAX_TRIES else ""
-            await self._queue.retry(started.lease, at=at, failed=True, trouble=trouble)
-        elif not outcome.released:
-            await self._queue.done(started.lease)
+        enough = tries >= MAX_TRIES
+        outcome = await self._given_up(started, why) if enough else None
+        wait = min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_WAIT)
+        return outcome or Later(datetime.now(UTC) + wait, why if enough else "", failed=True)
 
     async def _given_up(self, started: StartedJob, why: str) -> Done | None:
         """None where there is nothing but to try again."""

@@ -330,9 +330,10 @@ def _restored(event: SessionRestored, session: Session) -> dict[str, Any]:
 
 
 def _back(call: Call, *, lost: bool) -> Call:
-    """A call after a restore. The log may lack its last events, so a call that was about to run may have run:
+    """A call after a restore.
 
-    unless it is idempotent, its outcome is unknown and a person decides.
+    The log may lack its last events, so a call that was about to run may have run: unless it is idempotent, its
+    outcome is unknown and a person decides.
     """
     if lost and call.phase in ("started", "unknown"):
         return call.model_copy(update={"phase": "finished", "ok": False, "content": LOST_OUTCOME})

@@ -120,6 +120,15 @@ async def test_where_nobody_can_be_reached_the_configured_channel_is_asked(scena
     await scene.ended(session)
 
 
+async def test_where_no_place_takes_it_all_are_tried_again(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    await scene.slack.fault(POST, error="is_archived", times=3, match={"channel": OPS})
+    await scene.slack.fault("conversations.open", error="user_disabled", times=3)
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **_in_ops())
+    await approved(scene, OPS)
+    await scene.ended(session)
+
+
 @pytest.mark.parametrize("code", OTHERS)
 async def test_any_other_refusal_is_tried_again_until_it_is_mended(scenario: Director, code: str) -> None:
     scene = await refusing(scenario, code, 4)
