@@ -18,6 +18,7 @@ from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.origin import SlackChannels
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
@@ -249,16 +250,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    projector = Projector(
-        parts.sessions,
-        parts.rows,
-        sender,
-        now,
-        parts.mask,
-        subagents,
-        uploads,
-        parts.settings.fallback_channel,
-    )
+    poster = MessagePoster(parts.rows, sender, now, parts.settings.fallback_channel)
+    projector = Projector(parts.sessions, parts.rows, poster, now, parts.mask, subagents, uploads)
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

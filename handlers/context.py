@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,8 @@ from supervisor.service import Supervisor
 class ListenerContext:
     """Made once by `bot/processes/slack.py`.
 
-    `mask` hides secrets in every text that is shown; `command` is the slash command's name with its slash.
+    `mask` hides secrets in every text that is shown; `command` is the slash command's name with its slash;
+    `show_again` has the messages of a session brought up to date.
     """
 
     supervisor: Supervisor
@@ -33,6 +34,7 @@ class ListenerContext:
     clock: Callable[[], datetime]
     mask: Callable[[str], str]
     command: str
+    show_again: Callable[[str], Awaitable[None]]
 
     def sessions(self, actor: Actor) -> SessionService:
         """Every verb of sessions on behalf of one person."""

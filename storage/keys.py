@@ -170,8 +170,18 @@ def delivery(delivery_id: str) -> str:
 
 
 def rate_limit(scope: str) -> str:
-    """The time before which nothing is sent to `scope`."""
+    """Set as long as nothing is sent to `scope`."""
     return f"{_PREFIX}:notbefore:{scope}"
+
+
+def slots(scope: str) -> str:
+    """Until when the slots of a rate are used, in milliseconds since the epoch."""
+    return f"{_PREFIX}:{{{scope}}}:used"
+
+
+def slot_queue(scope: str, *, urgent: bool) -> str:
+    """A sorted set: who waits for a slot of a rate, by the time of their turn."""
+    return f"{_PREFIX}:{{{scope}}}:{'urgent' if urgent else 'waiting'}"
 
 
 @cache

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
 
 from storage import keys
 from storage.connection import reaching_store
-from storage.scripts import records
+from storage.scripts import rates, records
 
 
 class ProjectionStore:
@@ -68,14 +68,28 @@ class ProjectionStore:
         with reaching_store():
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
-    async def set_rate_limit(self, scope: str, until: datetime) -> None:
-        """Nothing is sent to `scope` before `until`."""
+    async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
+        """Nothing is sent to `scope` for so long."""
         with reaching_store():
-            ms = int(until.timestamp() * 1000)
-            await self._redis.set(keys.rate_limit(scope), ms, pxat=ms)
+            await self._redis.set(keys.rate_limit(scope), b"1", px=int(wait.total_seconds() * 1000))
 
-    async def rate_limited_until(self, scope: str) -> float | None:
-        """Seconds since the epoch, or None where nothing limits it."""
+    async def rate_limited_for(self, scope: str) -> timedelta | None:
+        """How long nothing is sent to `scope`; None where nothing limits it."""
         with reaching_store():
-            value = await self._redis.get(keys.rate_limit(scope))
-        return None if value is None else int(value) / 1000
+            left = await self._redis.pttl(keys.rate_limit(scope))
+        return timedelta(milliseconds=left) if left > 0 else None
+
+    async def take_slot(
+        self, scope: str, member: str, *, interval: timedelta, burst: int, urgent: bool
+    ) -> timedelta:
+        """Take a slot of a rate; zero when it is taken, else how long to wait before asking again.
+
+        A rate is one slot an `interval`, and `burst` slots that were not used before. Members that wait have their
+        turns one interval apart, urgent ones in a row of their own.
+        """
+        milliseconds = int(interval.total_seconds() * 1000)
+        with reaching_store():
+            wait = await rates.take_slot(
+                self._redis, scope, member, interval_ms=milliseconds, burst=burst, urgent=urgent
+            )
+        return timedelta(milliseconds=wait)

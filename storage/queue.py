@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -168,31 +168,28 @@ class SessionQueue:
         with reaching_store():
             await jobs.done(self._redis, self._of(lease.session_id), **vars(lease))
 
-    async def retry(self, lease: Lease, *, at: datetime | None, failed: bool, trouble: str = "") -> int:
-        """Queue the job again at `at` (None: at once). Returns the failed tries so far, -1 if not ours.
+    async def retry(self, lease: Lease, *, wait: timedelta | None, failed: bool, trouble: str = "") -> int:
+        """Queue the job again after `wait` (None: at once). Returns the failed tries so far, -1 if not ours.
 
         `trouble` is listed by `troubles` until the job is done.
         """
-        due = None if at is None else _ms(at)
+        wait_ms = None if wait is None else int(wait.total_seconds() * 1000)
         with reaching_store():
             return await jobs.retry(
                 self._redis,
                 self._of(lease.session_id),
                 **vars(lease),
-                due_ms=due,
+                wait_ms=wait_ms,
                 failed=failed,
                 trouble=trouble,
             )
 
-    async def promote_due(self, now: datetime, *, limit: int = 100) -> int:
-        """Queue what was to come later and is due at `now`, at most `limit` of a partition; returns how many."""
+    async def promote_due(self, *, limit: int = 100) -> int:
+        """Queue what was to come later and is due, at most `limit` of a partition; returns how many."""
         partitions = await self._partitions.all()
         with reaching_store():
             moved = await asyncio.gather(
-                *(
-                    jobs.promote_due(self._redis, self.keys_in(p), now_ms=_ms(now), limit=limit)
-                    for p in partitions
-                )
+                *(jobs.promote_due(self._redis, self.keys_in(p), limit=limit) for p in partitions)
             )
         return sum(moved)
 
@@ -278,7 +275,3 @@ def _rotate(streams: list[str], turns: Iterator[int]) -> list[str]:
 
 def _jobs(rows: Iterable[Any]) -> list[Job]:
     return [Job(entry.decode(), row[b"s"].decode()) for entry, row in rows if row]
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

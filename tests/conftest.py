@@ -12,6 +12,7 @@ from queue import Queue
 import pytest
 from redis.asyncio import Redis
 
+from handlers.projection import slack_client
 from storage.connection import connect
 from storage.embedded_server import embedded_server
 
@@ -51,6 +52,14 @@ def _time_limits_of_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Slack gives three seconds is given a minute; a test of a limit sets its own."""
     for limit in ("middleware.LIMIT_SECONDS", "users.NAME_SECONDS", "users.GROUP_SECONDS"):
         monkeypatch.setattr(f"handlers.{limit}", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def _rates_of_a_fast_slack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns come twenty times as fast; a test of the rates sets its own."""
+    for name in ("POSTS", "UPDATES"):
+        rate = getattr(slack_client, name)
+        monkeypatch.setattr(slack_client, name, rate._replace(interval=rate.interval / 20))
 
 
 @pytest.fixture(params=[1, 4], ids=["1-partition", "4-partitions"])

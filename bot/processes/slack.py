@@ -75,11 +75,22 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         authorize=authorize,
         # Listeners act durably first; only then is Slack told that all is well.
         process_before_response=True,
+        # The deletion of a message of the bot counts as an event of its own.
+        ignoring_self_events_enabled=False,
     )
     people = People(client)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
+    _, outbox = parts.queues()
     flagman = ListenerContext(
-        parts.supervisor, parts.services(), parts.rows, people, files, now, parts.mask, settings.command
+        parts.supervisor,
+        parts.services(),
+        parts.rows,
+        people,
+        files,
+        now,
+        parts.mask,
+        settings.command,
+        outbox.enqueue,
     )
     register(app, flagman)
     return app

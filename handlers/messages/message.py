@@ -21,7 +21,7 @@ _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
 class Message:
     """`key` names it within its session; `text` is the notification and what screen readers say.
 
-    `urgent` messages are brought up to date at once; others at most once a second.
+    `urgent` messages are brought up to date before others, which change at most once a second.
     """
 
     key: str
@@ -53,13 +53,18 @@ def plain_form(message: Message) -> tuple[Block, ...]:
     return tuple(blocks) if len(blocks) <= MOST_BLOCKS else shortest_form(message)
 
 
-def shortest_form(message: Message) -> tuple[Block, ...]:
-    """What is left where not even the plain text fits: nothing can be approved that cannot be read here."""
-    note = context(
-        "Slack refused the full form of this message. Open the full call or the log to see everything."
-    )
-    kept = [_without_approval(block) for block in message.blocks if block["type"] == "actions"]
+def shortest_form(message: Message, *, in_file: bool = False) -> tuple[Block, ...]:
+    """What is left where not even the plain text fits: nothing can be approved that cannot be read beside it."""
+    where = "The file beside it has" if in_file else "Open the full call or the log to see"
+    note = context(f"Slack refused the full form of this message. {where} everything.")
+    actions = [block for block in message.blocks if block["type"] == "actions"]
+    kept = actions if in_file else [_without_approval(block) for block in actions]
     return (plain(message.text[:SECTION]), note, *(block for block in kept if block["elements"]))
+
+
+def full_text(message: Message) -> str:
+    """Every word of a message, without its buttons."""
+    return "\n".join(line for b in message.blocks if b["type"] != "actions" for line in _strings(b))
 
 
 def _without_approval(block: Block) -> Block:

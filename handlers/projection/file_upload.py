@@ -15,7 +15,8 @@ from handlers.blocks.text import escape, person
 from handlers.middleware import refusal
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
+from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
+from handlers.projection.slack_client import SlackSender
 from storage.projections import ProjectionStore
 from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import MessageDeleted, RetryLater, SlackRejected, SlackSender
+from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
+from handlers.projection.slack_client import SlackSender
 from storage.projections import ProjectionStore
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.state import Session
@@ -17,6 +19,8 @@ KEY = "session_log"
 DONE, REFUSED = "uploaded", "refused"
 # What still ran at the end has so long to be told in the file too.
 LATE = timedelta(seconds=10)
+# So long after an upload began its file may still appear.
+SHARED = timedelta(seconds=20)
 _log = logging.getLogger("flagman.projector")
 
 
@@ -44,27 +48,40 @@ class LogUploads:
         due = session.changed_at + LATE
         if _still_running(session) and self._clock() < due:
             return due
+        if row and (left := self._in_flight(row)):
+            return self._clock() + left
         maybe_there = row is not None or session.restored_at is not None
         row = row or await self._intend(session, thread)
+        file = ""
         try:
-            await self._once(session, row, maybe_there=maybe_there)
-            row.shows = DONE
+            file = await self._once(session, row, maybe_there=maybe_there)
+            shows = DONE
         except (MessageDeleted, SlackRejected) as refused:
-            row.shows = REFUSED
+            shows = REFUSED
             self._tell(session, str(refused))
         except LogUnreadable as error:
-            row.shows = REFUSED
+            shows = REFUSED
             _log.error("no SESSION_LOG is uploaded: %s", error)
-        await self._rows.record(session.id, KEY, row.data)
+        done = row.model_copy(update={"shows": shows})
+        standing = await self._rows.record_first(session.id, KEY, row.data, done.data)
+        if standing is not None and file:
+            # The worker that took over has shared it meanwhile.
+            with suppress(SlackRejected):
+                await self._sender.delete_file(file)
         return None
 
-    async def _once(self, session: Session, row: Row, *, maybe_there: bool) -> None:
+    def _in_flight(self, row: Row) -> timedelta:
+        """How long the file of a worker that was stopped may still appear: Slack shows files after its answer."""
+        left = datetime.fromtimestamp(row.intended_at, self._clock().tzinfo) + SHARED - self._clock()
+        # The clock of that worker may be ahead.
+        return left if timedelta(0) < left <= SHARED else timedelta(0)
+
+    async def _once(self, session: Session, row: Row, *, maybe_there: bool) -> str:
+        """The id of the file that was uploaded; empty where it is there already."""
         name = f"SESSION_LOG-{session.id}.md"
-        there = maybe_there and await self._sender.has_file(
-            row.channel, row.thread_ts, name, since=row.intended_at
-        )
-        if not there:
-            await self._sender.upload(row.channel, row.thread_ts, name, await self._document(session.id))
+        if maybe_there and await self._sender.files(row.channel, row.thread_ts, name, since=row.intended_at):
+            return ""
+        return await self._sender.upload(row.channel, row.thread_ts, name, await self._document(session.id))
 
     async def _intend(self, session: Session, thread: Place) -> Row:
         since = session.began_at if session.restored_at else self._clock()

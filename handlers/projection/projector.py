@@ -1,30 +1,22 @@
 """Brings a session's messages in Slack to what its log says, whatever was interrupted before.
 
-Level-triggered: a job says that a session changed, not what to send. Each message has a row: first the intent,
-then where it stands and what it shows. An intent without a place is looked up in Slack before it is posted again.
+Level-triggered: a job says that a session changed, not what to send.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from handlers.blocks.text import context
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.log_upload import KEY, LogUploads
+from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
-from handlers.projection.slack_client import (
-    ChannelUnavailable,
-    MessageDeleted,
-    RetryLater,
-    SlackRejected,
-    SlackSender,
-)
+from handlers.projection.refusals import RetryLater
 from handlers.projection.subagents import SubagentReader
 from storage.projections import ProjectionStore
 from storage.queue import StartedJob
@@ -34,7 +26,6 @@ from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
-MOVE_SECONDS = 5.0
 LONGEST_WAIT = timedelta(minutes=2)
 _log = logging.getLogger("flagman.projector")
 
@@ -60,16 +51,15 @@ class Projector:
         self,
         sessions: Sessions,
         rows: ProjectionStore,
-        sender: SlackSender,
+        poster: MessagePoster,
         clock: Callable[[], datetime],
         mask: Callable[[str], str],
         subagents: SubagentReader,
         uploads: LogUploads,
-        fallback: str = "",
     ) -> None:
-        self._sessions, self._rows, self._sender = sessions, rows, sender
+        self._sessions, self._rows, self._poster = sessions, rows, poster
         self._clock, self._mask, self._subagents = clock, mask, subagents
-        self._uploads, self._fallback = uploads, fallback
+        self._uploads = uploads
         # By session how often in a row Slack refused something for a reason that may be mended.
         self._refusals: dict[str, int] = {}
 
@@ -104,7 +94,7 @@ class Projector:
             seconds = min(seconds * 2 ** min(refusals - 1, 10), LONGEST_WAIT.total_seconds())
         else:
             self._refusals.pop(session_id, None)
-        return Later(self._clock() + timedelta(seconds=seconds), ", ".join(waits.troubles))
+        return Later(timedelta(seconds=seconds), ", ".join(waits.troubles))
 
     async def _converge(
         self, session: Session, place: Place, signals: Signals, waits: _Waits, *, retried: bool
@@ -116,16 +106,18 @@ class Projector:
         if (card := rows.get("card")) and card.ts:
             # It may have to wait for its update; what a person waits for does not wait with it.
             place = _below(card, place)
+        asks = any(message.asks for message in messages if message.key != "card")
         for message in messages:
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
             before = row.ts if row else ""
             if due := self._too_soon(message, row):
-                waits.seconds.append((due - self._clock()).total_seconds())
+                waits.seconds.append(due)
                 continue
             try:
-                row = await self._show(session, place, message, row)
+                urgent = asks if message.key == "card" else message.asks
+                row = await self._poster.show(session, place, message, row, urgent=urgent)
             except RetryLater as wait:
                 # Where the card is not posted, there is no thread for the others.
                 if message.key == "card" and not before:
@@ -138,194 +130,28 @@ class Projector:
                 if retried or row.ts != before:
                     await self._subagents.enqueue_relatives(session)
         await self._retire(session, rows, {m.key for m in messages}, waits)
-        if not waits.seconds and (due := await self._uploads.share(session, place, rows.get(KEY))):
-            waits.seconds.append((due - self._clock()).total_seconds())
+        if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
+            waits.seconds.append((later - self._clock()).total_seconds())
 
-    def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
-        """When a message that changes often may change again."""
+    def _too_soon(self, message: Message, row: Row | None) -> float:
+        """After how many seconds a message that changes often may change again; 0 for now."""
         if message.urgent or row is None or not row.ts or row.shows == message.fingerprint:
-            return None
-        due = datetime.fromtimestamp(row.changed_at, self._clock().tzinfo) + CARD_EVERY
-        return due if due > self._clock() else None
-
-    async def _show(self, session: Session, place: Place, message: Message, row: Row | None) -> Row:
-        """Post or update the message; returns its row."""
-        if row and (row.gone or (row.ts and row.shows == _in(row, session, message).fingerprint)):
-            return row
-        try:
-            # Where an intent stands, or the session was restored, it may have been posted before.
-            uncertain = (row is not None and not row.ts) or session.restored_at is not None
-            row = row or await self._intend(session, place, message)
-            if not row.ts and uncertain:
-                row.ts = await self._sole_post(session, message, row)
-            if not row.ts:
-                posted = await self._post_once(session, message, row)
-                # A worker that died with its post under way may have been heard since the look above.
-                if uncertain:
-                    await self._sole_post(session, message, row, keep=posted.ts)
-                return posted
-            shown = _in(row, session, message)
-            await self._sender.update(row.channel, row.ts, shown)
-        except MessageDeleted:
-            return await self._replace(session, place, message, row)
-        except ChannelUnavailable as closed:
-            return await self._leave(session, place, message, row, closed)
-        row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
-        await self._bind(session, message, row)
-        await self._record(session, message.key, row)
-        return row
-
-    async def _sole_post(self, session: Session, message: Message, intent: Row, keep: str = "") -> str:
-        """The ts of the one post that stays (default: the oldest; empty if there is none); others are deleted."""
-        since = intent.intended_at
-        posts = await self._sender.find(
-            intent.channel, intent.thread_ts, session.id, message.key, since=since
-        )
-        keep = keep or min(posts, default="")
-        for ts in posts:
-            if ts != keep:
-                with suppress(SlackRejected):
-                    await self._sender.delete(intent.channel, ts)
-        return keep
-
-    async def _bind(self, session: Session, message: Message, row: Row) -> None:
-        """Record that replies below the card are for this session."""
-        if message.key == "card":
-            await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
-
-    async def _new_row(self, session: Session, place: Place) -> Row:
-        # A person stands for the direct conversation with them.
-        alone = place.channel[:1] in ("U", "W")
-        channel = await self._sender.direct(place.channel) if alone else place.channel
-        since = session.began_at if session.restored_at else self._clock()
-        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
-
-    async def _intend(self, session: Session, place: Place, message: Message) -> Row:
-        row = await self._new_row(session, place)
-        if not await self._rows.reserve(session.id, message.key, row.data):
-            raise RetryLater(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
-        return row
-
-    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
-        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
-        shown = _in(intent, session, message)
-        try:
-            ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
-        except (MessageDeleted, ChannelUnavailable) as problem:
-            elsewhere = await self._elsewhere(session, message, intent, problem)
-            await self._swap(session, message, intent, elsewhere)
-            if session.restored_at:
-                raise RetryLater(0, f"{message.key} may have been posted there before") from problem
-            return await self._post_once(session, message, elsewhere)
-        now = self._clock().timestamp()
-        # The intent has served; a paused session's row stays small.
-        found = {"ts": ts, "intended_at": 0, "shows": shown.fingerprint, "changed_at": round(now, 1)}
-        posted = intent.model_copy(update=found)
-        await self._bind(session, message, posted)
-        try:
-            return await self._swap(session, message, intent, posted)
-        except RetryLater:
-            await self._sender.delete(posted.channel, posted.ts)
-            raise
-
-    async def _elsewhere(
-        self, session: Session, message: Message, intent: Row, problem: MessageDeleted | ChannelUnavailable
-    ) -> Row:
-        """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it.
-
-        Raises RetryLater where no place takes it; then all places are tried again from the first.
-        """
-        if isinstance(problem, MessageDeleted) and intent.thread_ts:
-            return intent.model_copy(update={"thread_ts": ""})
-        places = [*_people(session), *([self._fallback] if self._fallback else [])]
-        for moves, other in enumerate(places[intent.moves :], intent.moves + 1):
-            try:
-                channel = other if other == self._fallback else await self._sender.direct(other)
-            except ChannelUnavailable:
-                continue
-            if channel != intent.channel:
-                return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})
-        origin = Place.of(session)
-        first = origin.channel if origin and origin.channel not in places else intent.channel
-        await self._record(session, message.key, Row(channel=first, intended_at=intent.intended_at))
-        raise RetryLater(MOVE_SECONDS, f"a message everywhere ({problem})", refused=True)
-
-    async def _leave(
-        self, session: Session, place: Place, message: Message, row: Row | None, problem: ChannelUnavailable
-    ) -> Row:
-        """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
-        if row and row.ts and (session.ended or not message.asks):
-            row.gone = True
-            await self._record(session, message.key, row)
-            return row
-        standing = row or Row(channel=place.channel, intended_at=self._clock().timestamp())
-        row = await self._elsewhere(session, message, standing, problem)
-        row = row.model_copy(update={"ts": "", "shows": ""})
-        await self._record(session, message.key, row)
-        return await self._post_once(session, message, row)
-
-    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
-        """The row that stands now, about the message of `row`. Raises RetryLater where it is about another."""
-        standing = await self._rows.record_first(session.id, message.key, intent.data, row.data)
-        if standing is None:
-            return row
-        # The one who took over may have found ours, and goes on with it.
-        theirs = Row.model_validate_json(standing)
-        if not row.ts or theirs.ts != row.ts:
-            raise RetryLater(CARD_EVERY.total_seconds(), f"another worker posted {message.key} too")
-        return theirs
-
-    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row:
-        """Post a message that was deleted in Slack again; after the end of the session it stays deleted."""
-        if session.ended and row:
-            row.gone = True
-            await self._record(session, message.key, row)
-            return row
-        row = await self._new_row(session, place)
-        await self._record(session, message.key, row)
-        return await self._post_once(session, message, row)
+            return 0
+        left = row.changed_at + CARD_EVERY.total_seconds() - self._clock().timestamp()
+        # The clock of the worker that changed it last may be ahead.
+        return left if 0 < left <= CARD_EVERY.total_seconds() else 0
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
             if key in wanted or row.gone or not row.ts or row.shows == "retired":
                 continue
-            settled = Message(
-                key, "Settled.", (context(":heavy_check_mark: Settled; nothing to do here any more."),)
-            )
             try:
-                await self._sender.update(row.channel, row.ts, settled)
-            except (MessageDeleted, SlackRejected) as error:
-                _log.info("%s: %s could not be retired: %s", session.id, key, error)
+                await self._poster.retire(session, key, row)
             except RetryLater as wait:
                 waits.add(wait)
-                continue
-            row.shows = "retired"
-            await self._record(session, key, row)
-
-    async def _record(self, session: Session, key: str, row: Row) -> None:
-        await self._rows.record(session.id, key, row.data)
 
 
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
     return Place(card.channel, place.user, card.thread_ts or card.ts)
-
-
-def _people(session: Session) -> list[str]:
-    """Who is told directly where the session's channel takes nothing: its requester, then who may approve."""
-    origin = Place.of(session)
-    users = [origin.user] if origin else []
-    for call in session.calls_in("awaiting"):
-        users += call.call.approvers.users if call.call.approvers else ()
-    plain = (user.removeprefix("slack:") for user in users if user)
-    return list(dict.fromkeys(user for user in plain if user[:1] in ("U", "W")))
-
-
-def _in(row: Row, session: Session, message: Message) -> Message:
-    """The message for this row: a card that stands elsewhere than it should says so."""
-    origin = Place.of(session)
-    if message.key != "card" or not origin or not origin.shown or row.channel == origin.channel:
-        return message
-    hint = context(f"I cannot write in {origin.shown}; `/invite` me there for the next time.")
-    return replace(message, blocks=(*message.blocks, hint))

@@ -1,98 +1,64 @@
-"""Posts and updates messages in Slack, and tells the kinds of its refusals apart.
-
-A refusal is of form (the message is shown in a simpler one), of place (it goes elsewhere), because the message is gone,
-or any other, also of a code that is not known here: then the call is tried again, since it may be mended.
-"""
+"""Posts and updates messages in Slack, at the rates that Slack allows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import Block
-from handlers.messages.message import Message, plain_form, shortest_form
+from handlers.messages.message import Message, full_text, plain_form, shortest_form
+from handlers.projection import refusals
+from handlers.projection.marks import mark_of, metadata, named
+from handlers.projection.message_rows import Row
+from handlers.projection.refusals import (
+    READS,
+    UPLOAD,
+    FormRejected,
+    MessageDeleted,
+    RetryLater,
+    SlackRejected,
+    problem_of,
+)
 from storage.projections import ProjectionStore
 
-EVENT_TYPE = "flagman_message"
-Sent = TypeVar("Sent")
-# The codes are those of https://docs.slack.dev/reference/methods/chat.postMessage and chat.update.
-_GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
-_PLACE = {
-    "cannot_dm_bot",
-    "cannot_reply_to_message",
-    "channel_not_found",
-    "is_archived",
-    "is_inactive",
-    "messages_tab_disabled",
-    "method_not_supported_for_channel_type",
-    "no_permission",
-    "not_in_channel",
-    "user_disabled",
-    "user_not_found",
-    "users_not_found",
-}
-# restricted_action_read_only_channel and others of its family.
-_PLACES = "restricted_action"
-_FORM = {
-    "block_mismatch",
-    "invalid_blocks",
-    "invalid_blocks_format",
-    "invalid_metadata_format",
-    "invalid_metadata_schema",
-    "markdown_text_conflict",
-    "metadata_too_large",
-    "msg_blocks_too_long",
-    "msg_too_long",
-    "no_text",
-}
-_BUSY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_Sent = TypeVar("_Sent")
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-_READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
 _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
-_UPLOAD = "files.upload"
-# What fails in these is not tried again: it is done without.
-_OPTIONAL = {*_READS, _UPLOAD, "chat.delete"}
 # Slack counts these for the whole workspace, others by channel.
-_BY_WORKSPACE = {"chat.update", "conversations.open", *_READS}
-RETRY_SECONDS = 2.0
-NEAR_SECONDS = 3600.0
+_BY_WORKSPACE = {"chat.update", "conversations.open", *READS}
+# How far apart the clocks of workers and of Slack may be, in seconds.
+SKEW_SECONDS = 2 * 3600.0
 _log = logging.getLogger("flagman.sending")
 
 
-class RetryLater(Exception):
-    """Slack does not take it now; try again after `seconds`. What was sent may have arrived.
+class Rate(NamedTuple):
+    """One call an interval, after a burst; all but urgent calls leave a part of the burst free."""
 
-    `refused` says that Slack gave a reason which only a person can mend, or which is not known here.
-    """
-
-    def __init__(self, seconds: float, why: str, *, refused: bool = False) -> None:
-        super().__init__(why)
-        self.seconds, self.refused = seconds, refused
+    interval: timedelta
+    burst: int
+    others: int
 
 
-class MessageDeleted(Exception):
-    """The message is no longer there."""
+# See https://docs.slack.dev/apis/web-api/rate-limits: chat.update is of tier 3, 50 calls a minute in a workspace;
+# posts are one a second in a channel, with short bursts.
+UPDATES = Rate(timedelta(seconds=2), burst=20, others=10)
+POSTS = Rate(timedelta(seconds=1), burst=5, others=3)
 
 
-class SlackRejected(Exception):
-    """Slack does not take it, and it is one of the calls that are done without."""
+class Posted(NamedTuple):
+    """Where a message stands; without `thread_ts` it is no reply, whatever was asked for."""
 
-
-class FormRejected(SlackRejected):
-    """Slack does not take a message in this form."""
-
-
-class ChannelUnavailable(SlackRejected):
-    """The bot may not write, or read, in that channel."""
+    ts: str
+    thread_ts: str
 
 
 class SlackSender:
@@ -101,67 +67,112 @@ class SlackSender:
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
 
-    async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
-        """The ts of the new message. Raises RetryLater, MessageDeleted or ChannelUnavailable."""
-        return await self._in_some_form(
-            message, lambda blocks: self._post(channel, thread_ts, session_id, message, blocks)
+    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
+        """Take the right to post a message now. Raises RetryLater with the time until its turn."""
+        await self._reserve(f"chat.postMessage:{channel}", POSTS, session_id, key, urgent=urgent)
+
+    async def reserve_update(self, session_id: str, key: str, *, urgent: bool) -> None:
+        """Take the right to update a message now. Raises RetryLater with the time until its turn."""
+        await self._reserve("chat.update:", UPDATES, session_id, key, urgent=urgent)
+
+    async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, *, urgent: bool) -> None:
+        burst = rate.burst if urgent else rate.others
+        wait = await self._waits.take_slot(
+            scope, f"{session_id}:{key}", interval=rate.interval, burst=burst, urgent=urgent
         )
+        if wait:
+            raise RetryLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
+
+    async def post(self, session_id: str, row: Row, message: Message) -> Posted:
+        """Post a message in the channel and thread of `row`.
+
+        Raises RetryLater, MessageDeleted or ChannelUnavailable.
+        """
+
+        async def send(blocks: tuple[Block, ...]) -> Posted:
+            answer = await self._call(
+                "chat.postMessage",
+                row.channel,
+                channel=row.channel,
+                thread_ts=row.thread_ts or None,
+                text=message.text,
+                blocks=named(blocks, session_id, message.key),
+                metadata=metadata(session_id, message.key),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            # Slack may take a reply whose thread is gone, and show it in the channel.
+            shown = answer.get("message")
+            thread_ts = shown.get("thread_ts") if isinstance(shown, dict) else row.thread_ts
+            return Posted(str(answer["ts"]), str(thread_ts or "") and row.thread_ts)
+
+        return await self._in_some_form(session_id, row, message, send)
 
     async def direct(self, user: str) -> str:
         """The direct conversation with a person. Raises RetryLater or SlackRejected."""
         opened = await self._call("conversations.open", user, users=user)
         return str(opened["channel"]["id"])
 
-    async def _post(
-        self, channel: str, thread_ts: str, session_id: str, message: Message, blocks: tuple[Block, ...]
-    ) -> str:
-        payload = {"session": session_id, "key": message.key}
-        answer = await self._call(
-            "chat.postMessage",
-            channel,
-            channel=channel,
-            thread_ts=thread_ts or None,
-            text=message.text,
-            blocks=_named(blocks, session_id, message.key),
-            metadata={"event_type": EVENT_TYPE, "event_payload": payload},
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        return str(answer["ts"])
+    async def update(self, session_id: str, row: Row, message: Message) -> None:
+        """Make the message at `row` show `message`. Raises RetryLater, MessageDeleted or ChannelUnavailable."""
 
-    async def update(self, channel: str, ts: str, message: Message) -> None:
-        """Make a message of the bot show `message`. Raises RetryLater, MessageDeleted or ChannelUnavailable."""
-        await self._in_some_form(message, lambda blocks: self._update(channel, ts, message, blocks))
+        async def send(blocks: tuple[Block, ...]) -> None:
+            await self._call(
+                "chat.update",
+                row.channel,
+                channel=row.channel,
+                ts=row.ts,
+                text=message.text,
+                blocks=named(blocks, session_id, message.key),
+                metadata=metadata(session_id, message.key),
+            )
 
-    @staticmethod
-    async def _in_some_form(message: Message, send: Callable[[tuple[Block, ...]], Awaitable[Sent]]) -> Sent:
-        """As it is, else in plain text, else without the buttons that need what does not fit."""
-        last = ""
-        for blocks in (message.blocks, plain_form(message), shortest_form(message)):
-            try:
+        await self._in_some_form(session_id, row, message, send)
+
+    async def _in_some_form(
+        self,
+        session_id: str,
+        row: Row,
+        message: Message,
+        send: Callable[[tuple[Block, ...]], Awaitable[_Sent]],
+    ) -> _Sent:
+        """As it is, else in plain text, else in short beside a file with the whole text."""
+        for blocks in (message.blocks, plain_form(message)):
+            with _logged(message):
                 return await send(blocks)
-            except FormRejected as refused:
-                last = str(refused)
-                _log.warning("Slack refused a form of %s (%s)", message.key, last)
-        raise RetryLater(RETRY_SECONDS, f"every form of {message.key}: {last}", refused=True)
+        in_file = message.asks and await self._share_text(session_id, row, message)
+        with _logged(message):
+            return await send(shortest_form(message, in_file=in_file))
+        raise RetryLater(refusals.RETRY_SECONDS, f"every form of {message.key}", refused=True)
+
+    async def _share_text(self, session_id: str, row: Row, message: Message) -> bool:
+        """Share the text of a message as a file where it belongs, once; False where Slack takes no file."""
+        name = f"{session_id}-{message.key}-{message.fingerprint}.txt"
+        thread_ts = row.thread_ts or row.ts
+        try:
+            if not await self.files(row.channel, thread_ts, name, since=row.intended_at or row.changed_at):
+                await self.upload(row.channel, thread_ts, name, full_text(message))
+        except (MessageDeleted, SlackRejected) as refused:
+            _log.warning("%s: the text of %s is not shared: %s", session_id, message.key, refused)
+            return False
+        return True
 
     async def delete(self, channel: str, ts: str) -> None:
         """Delete a message of the bot; one that is deleted already is no error. Raises RetryLater or SlackRejected."""
         with suppress(MessageDeleted):
             await self._call("chat.delete", channel, channel=channel, ts=ts)
 
-    async def _update(self, channel: str, ts: str, message: Message, blocks: tuple[Block, ...]) -> None:
-        await self._call(
-            "chat.update", channel, channel=channel, ts=ts, text=message.text, blocks=list(blocks)
-        )
-
     async def permalink(self, channel: str, ts: str) -> str:
         """The address of a message; empty where Slack does not say."""
         try:
-            answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
+            return await self.verify(channel, ts)
         except (RetryLater, MessageDeleted, SlackRejected) as problem:
             _log.info("%s in %s has no link: %s", ts, channel, problem)
             return ""
+
+    async def verify(self, channel: str, ts: str) -> str:
+        """The address of a message, which stands. Raises RetryLater, MessageDeleted or SlackRejected."""
+        answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
         found = str(answer.get("permalink") or "")
         return found if _ADDRESS.fullmatch(found) else ""
 
@@ -169,34 +180,30 @@ class SlackSender:
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
         """The ts of every post of a message, in no order; empty where it cannot be looked up."""
-
-        def is_it(message: dict[str, Any]) -> bool:
-            return _is(message, session_id, key)
-
         try:
-            return [ts async for ts in self._look(channel, thread_ts, since, is_it)]
-        except ChannelUnavailable:
-            return []
+            found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
+            return [str(message["ts"]) async for message in found]
         except SlackRejected as refused:
             # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return []
 
-    async def has_file(self, channel: str, thread_ts: str, name: str, *, since: float) -> bool:
-        """Whether a file of that name was shared in the thread. Raises as `post`."""
+    async def files(self, channel: str, thread_ts: str, name: str, *, since: float) -> list[str]:
+        """The ids of the files of that name in a thread (or the channel). Raises as `post`, or SlackRejected."""
 
-        def has_it(message: dict[str, Any]) -> bool:
-            return any(file.get("name") == name for file in message.get("files") or ())
+        def named_so(message: dict[str, Any]) -> list[str]:
+            return [str(f.get("id")) for f in message.get("files") or () if f.get("name") == name]
 
-        return bool([ts async for ts in self._look(channel, thread_ts, since, has_it)])
+        found = self._look(channel, thread_ts, since, lambda m: bool(named_so(m)))
+        return [ident async for message in found for ident in named_so(message)]
 
     async def upload(
         self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
-    ) -> None:
-        """Share a file, in a thread if one is named. Raises as `post`."""
-        await self._respect_waits(_UPLOAD, channel)
+    ) -> str:
+        """Share a file, in a thread if one is named; its id. Raises as `post`, or SlackRejected."""
+        await self._respect_waits(UPLOAD, channel)
         try:
-            await self._client.files_upload_v2(
+            answer: Any = await self._client.files_upload_v2(
                 channel=channel,
                 thread_ts=thread_ts or None,
                 filename=name,
@@ -205,19 +212,27 @@ class SlackSender:
                 initial_comment=comment or None,
             )
         except SlackApiError as error:
-            raise await self._problem(_UPLOAD, channel, error) from error
+            raise await self._problem(UPLOAD, channel, error) from error
         except (SlackRequestError, *_UNREACHABLE) as error:
-            raise RetryLater(RETRY_SECONDS, f"{_UPLOAD}: {type(error).__name__}") from error
+            raise RetryLater(refusals.RETRY_SECONDS, f"{UPLOAD}: {type(error).__name__}") from error
+        return str(answer["files"][0]["id"])
+
+    async def delete_file(self, ident: str) -> None:
+        """Delete a file of the bot. Raises RetryLater or SlackRejected."""
+        await self._call("files.delete", "", file=ident)
 
     async def _look(
         self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
-    ) -> AsyncIterator[str]:
-        """The ts of each message that is it, from shortly before `since` on; the hour after `since` may suffice."""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Each message that is it: of a thread all, of a channel from some time before `since` on.
+
+        The time around `since` suffices where something is found there.
+        """
         common: dict[str, Any] = {"channel": channel, "limit": 200, "include_all_metadata": True}
         if thread_ts:
             common["ts"] = thread_ts
         method = "conversations.replies" if thread_ts else "conversations.history"
-        for oldest, latest in _windows(since, whole=bool(thread_ts)):
+        for oldest, latest in [(None, None)] if thread_ts else _windows(since):
             cursor: str | None = None
             found = False
             while True:
@@ -227,7 +242,7 @@ class SlackSender:
                 for message in answer.get("messages") or []:
                     if is_it(message):
                         found = True
-                        yield str(message["ts"])
+                        yield message
                 cursor = (answer.get("response_metadata") or {}).get("next_cursor")
                 if not cursor:
                     break
@@ -239,20 +254,17 @@ class SlackSender:
         await self._respect_waits(method, scope)
         body = {key: value for key, value in arguments.items() if value is not None}
         try:
-            if method in _READS:
+            if method in READS:
                 return await self._client.api_call(method, http_verb="GET", params=body)
             return await self._client.api_call(method, json=body)
         except SlackApiError as error:
             raise await self._problem(method, scope, error) from error
         except _UNREACHABLE as error:
-            raise RetryLater(RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
+            raise RetryLater(refusals.RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
 
     async def _respect_waits(self, method: str, scope: str) -> None:
-        until = await self._waits.rate_limited_until(f"{method}:{scope}")
-        if until is not None:
-            left = until - datetime.now(UTC).timestamp()
-            if left > 0:
-                raise RetryLater(left, f"{method} is rate limited")
+        if left := await self._waits.rate_limited_for(f"{method}:{scope}"):
+            raise RetryLater(left.total_seconds(), f"{method} is rate limited")
 
     async def _problem(self, method: str, scope: str, error: SlackApiError) -> Exception:
         response: Any = error.response
@@ -261,45 +273,26 @@ class SlackSender:
         code = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == 429 or code in ("ratelimited", "rate_limited"):
             seconds = _seconds(response.headers)
-            until = datetime.now(UTC) + timedelta(seconds=seconds)
-            await self._waits.set_rate_limit(f"{method}:{scope}", until)
+            await self._waits.set_rate_limit(f"{method}:{scope}", timedelta(seconds=seconds))
             return RetryLater(seconds, f"{method} is rate limited")
-        if status >= 500 or code in _BUSY:
-            return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")
-        if code in _GONE:
-            return MessageDeleted(code)
-        if code in _PLACE or code.startswith(_PLACES):
-            return ChannelUnavailable(code)
-        if code in _FORM:
-            return FormRejected(code)
-        if method in _OPTIONAL:
-            return SlackRejected(code or f"status {status}")
-        return RetryLater(RETRY_SECONDS, f"{method}: {code or status}", refused=True)
+        return problem_of(method, status, code)
 
 
-def _windows(since: float, *, whole: bool) -> list[tuple[str, str | None]]:
+@contextmanager
+def _logged(message: Message) -> Iterator[None]:
+    """Go on after a form that Slack does not take."""
+    try:
+        yield
+    except FormRejected as refused:
+        _log.warning("Slack refused a form of %s (%s)", message.key, refused)
+
+
+def _windows(since: float) -> list[tuple[str, str | None]]:
     """What was meant to be posted is near the time at which it was, and a channel may have said much since."""
-    near, now = since + NEAR_SECONDS, datetime.now(UTC).timestamp()
-    if whole or near >= now:
-        return [(f"{since - 60:.6f}", None)]
-    return [(f"{since - 60:.6f}", f"{near:.6f}"), (f"{near:.6f}", None)]
-
-
-def _mark(session_id: str, key: str) -> str:
-    return f"flagman:{session_id}:{key}"
-
-
-def _named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
-    """The first block carries the message's name, for a reader that keeps no metadata."""
-    first, *rest = blocks
-    return [{"block_id": _mark(session_id, key), **first}, *rest]
-
-
-def _is(message: dict[str, Any], session_id: str, key: str) -> bool:
-    payload = (message.get("metadata") or {}).get("event_payload") or {}
-    if payload.get("session") == session_id and payload.get("key") == key:
-        return True
-    return any(block.get("block_id") == _mark(session_id, key) for block in message.get("blocks") or ())
+    oldest, near = since - SKEW_SECONDS, since + SKEW_SECONDS
+    if near >= datetime.now(UTC).timestamp():
+        return [(f"{oldest:.6f}", None)]
+    return [(f"{oldest:.6f}", f"{near:.6f}"), (f"{near:.6f}", None)]
 
 
 def _seconds(headers: Any) -> float:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.keys import QueueKeys
-from storage.scripts.lua import ENQUEUE, READ, Script
+from storage.scripts.lua import ENQUEUE, NOW, READ, Script
 
 # Atomic because two who enqueue one session at the same time would add two jobs, and one who enqueues while the
 # job ends would mark a session dirty that no worker looks at any more.
@@ -120,10 +120,11 @@ async def done(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, t
 # then no worker would ever come to it, or two at once.
 _RETRY = Script(
     ENQUEUE
+    + NOW
     + _LOST
     + """
 local stream, states, later, counts, troubles, log = unpack(KEYS)
-local sid, entry, token, due, failed, trouble = unpack(ARGV)
+local sid, entry, token, wait, failed, trouble = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 if state ~= 'b:'..token and state ~= 'd:'..token then
   lost(stream, states, later, counts, log, sid)
@@ -133,12 +134,12 @@ if trouble ~= '' then redis.call('HSET', troubles, sid, trouble) end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
 local tries = 0
 if failed == '1' then tries = redis.call('HINCRBY', counts, sid, 1) end
-if due == '' then
+if wait == '' then
   redis.call('HSET', states, sid, 'queued')
   redis.call('XADD', stream, '*', 's', sid)
 else
   redis.call('HSET', states, sid, 'later')
-  redis.call('ZADD', later, due, sid)
+  redis.call('ZADD', later, now() + tonumber(wait), sid)
 end
 return tries
 """
@@ -152,37 +153,40 @@ async def retry(
     session_id: str,
     entry: str,
     token: str,
-    due_ms: int | None,
+    wait_ms: int | None,
     failed: bool,
     trouble: str,
 ) -> int:
-    """Put a job off until `due_ms`, or queue it again at once. The result is the tries that failed so far.
+    """Put a job off for `wait_ms`, or queue it again at once. The result is the tries that failed so far.
 
     `trouble` says why it cannot be done yet; it is listed until the job is done. -1 where the job was no longer the
     caller's; then the session is looked at once more.
     """
     names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
-    due: Any = "" if due_ms is None else due_ms
-    return int(await _RETRY(redis, names, [session_id, entry, token, due, int(failed), trouble]))
+    wait: Any = "" if wait_ms is None else wait_ms
+    return int(await _RETRY(redis, names, [session_id, entry, token, wait, int(failed), trouble]))
 
 
 # Atomic because a session that is enqueued while it is promoted would have two jobs.
 # The same holds for two workers that promote at the same time.
-_PROMOTE_DUE = Script("""
+_PROMOTE_DUE = Script(
+    NOW
+    + """
 local stream, states, later = unpack(KEYS)
-local due = redis.call('ZRANGEBYSCORE', later, '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+local due = redis.call('ZRANGEBYSCORE', later, '-inf', now(), 'LIMIT', 0, ARGV[1])
 for _, sid in ipairs(due) do
   redis.call('ZREM', later, sid)
   redis.call('HSET', states, sid, 'queued')
   redis.call('XADD', stream, '*', 's', sid)
 end
 return #due
-""")
+"""
+)
 
 
-async def promote_due(redis: Redis, queue: QueueKeys, *, now_ms: int, limit: int) -> int:
+async def promote_due(redis: Redis, queue: QueueKeys, *, limit: int) -> int:
     """Queue what was to come later and is due, at most `limit`; the result is how many."""
-    return int(await _PROMOTE_DUE(redis, [queue.stream, queue.state, queue.later], [now_ms, limit]))
+    return int(await _PROMOTE_DUE(redis, [queue.stream, queue.state, queue.later], [limit]))
 
 
 # Atomic because a job that is queued, taken or ended between the look at the stream and the repair would be there

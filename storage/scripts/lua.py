@@ -26,6 +26,14 @@ local function enqueue(stream, states, later, sid, channel)
 end
 """
 
+# Milliseconds since the epoch by the clock of the store: those of several processes may be apart.
+NOW = """
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
 # The snapshot and the events after it, or the events after the first `known`; and how many there are in all.
 READ = """
 local function read(log, snapshot, known)

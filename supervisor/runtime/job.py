@@ -321,7 +321,7 @@ class _Advance:
     async def _settle_running(self) -> Later | None:
         """Wait for the first tool to end or for a change; each end is recorded at once."""
         if not self._running:
-            return Later(at=None) if self._signals.stopping.is_set() else None
+            return Later(wait=None) if self._signals.stopping.is_set() else None
         await self._signals.wait(set(self._running.values()))
         for call_id, task in list(self._running.items()):
             if task.done():

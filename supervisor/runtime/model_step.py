@@ -96,7 +96,7 @@ class ModelStep:
     ) -> ModelReply | Later | None:
         """The model's answer; Later where this worker stops first, None where the session went another way."""
         if self._signals.stopping.is_set():
-            return Later(at=None)
+            return Later(wait=None)
         request = await self._request(turns, purpose)
         task = asyncio.create_task(self._gateway.reply(request))
         try:
@@ -107,7 +107,7 @@ class ModelStep:
         finally:
             task.cancel()
         if reply is None:
-            return None if self._session.ended or self._session.pause else Later(at=None)
+            return None if self._session.ended or self._session.pause else Later(wait=None)
         return reply
 
     def _respond(self, reply: ModelReply, seen: int, persona: Persona, tools: Mapping[str, Tool]) -> None:

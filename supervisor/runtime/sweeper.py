@@ -17,6 +17,8 @@ QUIET = timedelta(minutes=1)
 # A job under way whose entry is lost ends by itself; only where its worker died too it has to be found.
 BUSY = timedelta(minutes=10)
 PAGE = 500
+# Paused sessions that one sweep has shown again.
+ROTATION = 100
 _BUCKETS = ("running", "paused")
 _log = logging.getLogger("flagman.sweep")
 
@@ -26,6 +28,8 @@ class Sweeper:
 
     def __init__(self, sessions: Sessions, log: LogStore, ready: SessionQueue, outbox: SessionQueue) -> None:
         self._sessions, self._log, self._ready, self._outbox = sessions, log, ready, outbox
+        # The last of the paused sessions that were shown again.
+        self._shown: Row | None = None
         # By queue and session the state of a job under way without an entry, and since when.
         self._busy: dict[tuple[str, str], tuple[str, datetime]] = {}
         # By session the length of its log, and the rows that belong to it at this length.
@@ -33,12 +37,20 @@ class Sweeper:
 
     async def sweep(self, now: datetime) -> int:
         """Put back what is missing at `now` (UTC); returns for how many sessions. Raises StoreUnavailable."""
+        await self._queue_waiting()
         found = await self._restore_rows()
         found += await self._queue_forgotten(now)
         for queue in (self._ready, self._outbox):
             found += await self._repair(queue, now)
             await queue.prune_consumers(timedelta(hours=1))
         return found
+
+    async def _queue_waiting(self) -> None:
+        """Paused sessions in rotation, so that it is seen whether what they ask still stands where people see it."""
+        rows = await self._log.index("paused", after=self._shown, limit=ROTATION)
+        self._shown = rows[-1] if len(rows) == ROTATION else None
+        for session_id, _ in rows:
+            await self._outbox.enqueue(session_id)
 
     async def _queue_forgotten(self, now: datetime) -> int:
         """Sessions that should be running, are in no queue, and were not changed for `QUIET`."""

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from storage.connection import end
@@ -55,12 +55,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Later:
-    """Come again at `at` (None: at once, by any worker).
+    """The job is due again after `wait` (None: at once, for any worker).
 
     `trouble` says what a person may have to mend; it is listed until the job is done. `failed` counts as a failed try.
     """
 
-    at: datetime | None
+    wait: timedelta | None
     trouble: str = ""
     failed: bool = False
 
@@ -170,7 +170,7 @@ class Worker:
         await self._queue.renew(self._name, list(self._jobs))
 
     async def _promote(self) -> None:
-        if await self._queue.promote_due(datetime.now(UTC)) == 0:
+        if await self._queue.promote_due() == 0:
             await asyncio.sleep(0.2)
 
     async def _listen(self) -> None:
@@ -207,7 +207,7 @@ class Worker:
         delay = 0.1
         while not self._stopping.is_set():
             try:
-                await self._queue.retry(lease, at=datetime.now(UTC) + STORE_WAIT, failed=False)
+                await self._queue.retry(lease, wait=STORE_WAIT, failed=False)
                 return
             except StorageError:
                 await asyncio.sleep(delay)
@@ -222,7 +222,7 @@ class Worker:
             outcome = outcome or await self._handle(started, signals)
         except LogUnreadable as error:
             _log.error("%s: %s", self._queue.name, error)
-            outcome = Later(datetime.now(UTC) + UNREADABLE_WAIT, str(error))
+            outcome = Later(UNREADABLE_WAIT, str(error))
         except SessionNotFound as error:
             _log.error("%s: %s", self._queue.name, error)
             outcome = Done()
@@ -230,7 +230,7 @@ class Worker:
             raise
         except asyncio.CancelledError:
             # The grace time is over: another worker goes on at once.
-            await self._queue.retry(lease, at=None, failed=False)
+            await self._queue.retry(lease, wait=None, failed=False)
             raise
         except Exception as error:  # noqa: BLE001  any fault of one job must leave the others running
             _log.exception("%s: %s failed", self._queue.name, lease.session_id)
@@ -248,7 +248,7 @@ class Worker:
         enough = tries >= MAX_TRIES
         outcome = await self._given_up(started, why) if enough else None
         wait = min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_WAIT)
-        return outcome or Later(datetime.now(UTC) + wait, why if enough else "", failed=True)
+        return outcome or Later(wait, why if enough else "", failed=True)
 
     async def _given_up(self, started: StartedJob, why: str) -> Done | None:
         """None where there is nothing but to try again."""

@@ -16,9 +16,11 @@ from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.message_poster import MessagePoster
+from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
-from handlers.projection.slack_client import SlackSender
+from handlers.projection.slack_client import Posted, SlackSender
 from handlers.projection.subagents import SubagentReader
 from storage import keys
 from storage.connection import connect
@@ -135,9 +137,12 @@ class _Nowhere(SlackSender):
     def __init__(self) -> None:
         self._ts = 0
 
-    async def post(self, channel: str, thread_ts: str, session_id: str, message: Message) -> str:
+    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
+        return
+
+    async def post(self, session_id: str, row: Row, message: Message) -> Posted:
         self._ts += 1
-        return f"1795599012.{self._ts:06}"
+        return Posted(f"1795599012.{self._ts:06}", row.thread_ts)
 
 
 async def _drain(parts: Core) -> None:
@@ -145,7 +150,8 @@ async def _drain(parts: Core) -> None:
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
-    projector = Projector(parts.sessions, parts.rows, _Nowhere(), now, parts.mask, subagents, uploads)
+    poster = MessagePoster(parts.rows, _Nowhere(), now)
+    projector = Projector(parts.sessions, parts.rows, poster, now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

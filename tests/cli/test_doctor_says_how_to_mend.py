@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,7 @@ async def test_sessions_that_cannot_go_on_are_told_and_tried_again(
     [job] = await queue.take("c1", limit=1, block=timedelta(seconds=1))
     started = await queue.start(queue.lease(job))
     assert started
-    later = datetime.now(UTC) + timedelta(hours=1)
-    await queue.retry(started.lease, at=later, failed=False, trouble="failed 5 times")
+    await queue.retry(started.lease, wait=timedelta(hours=1), failed=False, trouble="failed 5 times")
     cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
     row = (await asyncio.to_thread(findings, cli, code=1))["Jobs"]
     assert f"Session {session_id}: failed" in row["found"]

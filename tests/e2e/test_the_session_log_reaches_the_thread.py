@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import pytest
 
-import handlers.projection.slack_client
+import handlers.projection.log_upload
+import handlers.projection.refusals
 from bot.resume_hints import hints_of
 from handlers.projection.log_upload import KEY
 from handlers.projection.message_rows import Row
@@ -24,7 +26,8 @@ COMPLETE, BEGIN = "files.completeUploadExternal", "files.getUploadURLExternal"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.refusals, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.log_upload, "SHARED", timedelta(seconds=0.1))
 
 
 async def ended(scene: Scene) -> Session:

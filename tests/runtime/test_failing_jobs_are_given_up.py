@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from storage.errors import StoreUnavailable
 from storage.queue import SessionQueue, StartedJob
 from supervisor.core.errors import LogUnreadable
 from supervisor.runtime.worker import MAX_TRIES, Done, Signals, Worker
+from tests.support.queues import make_due
 from tests.support.redis_proxy import RedisProxy
 from tests.support.slack import wait_for
 
@@ -61,7 +62,7 @@ async def working(
 
 async def hurry(queue: SessionQueue) -> None:
     """The next try comes now and not after its wait."""
-    await queue.promote_due(datetime.now(UTC) + FAR)
+    await make_due(queue._redis, queue)
 
 
 class GiveUp:
@@ -156,7 +157,7 @@ async def test_a_lease_that_a_living_worker_lost_is_no_failed_try(queue: Session
         started = await queue.start(other)
         assert started is not None
         assert started.tries == 1
-        assert await queue.retry(slow, at=None, failed=False) == -1
+        assert await queue.retry(slow, wait=None, failed=False) == -1
         slow = other
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -164,9 +164,10 @@ async def test_a_delivery_is_known_for_its_time(redis: Redis) -> None:
 
 async def test_a_rate_limit_ends_when_it_said(redis: Redis) -> None:
     rows = ProjectionStore(redis)
-    until = datetime.now(UTC) + timedelta(milliseconds=300)
-    await rows.set_rate_limit("chat.postMessage:C1", until)
-    assert await rows.rate_limited_until("chat.postMessage:C1") == pytest.approx(until.timestamp(), abs=0.01)
-    assert await rows.rate_limited_until("chat.postMessage:C2") is None
+    await rows.set_rate_limit("chat.postMessage:C1", HOUR)
+    left = await rows.rate_limited_for("chat.postMessage:C1")
+    assert left and timedelta(minutes=59) < left <= HOUR
+    assert await rows.rate_limited_for("chat.postMessage:C2") is None
+    await rows.set_rate_limit("chat.postMessage:C1", timedelta(milliseconds=300))
     await gone(redis, keys.rate_limit("chat.postMessage:C1"))
-    assert await rows.rate_limited_until("chat.postMessage:C1") is None
+    assert await rows.rate_limited_for("chat.postMessage:C1") is None

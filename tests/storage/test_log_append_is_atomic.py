@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from storage.keys import partition_of
 from storage.log import Claim, Effects, LogStore
 from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
+from tests.support.queues import make_due
 
 SID = "abcd-efgh"
 
@@ -171,19 +172,21 @@ async def test_later_means_later_unless_something_happens(redis: Redis, queue: S
     [(entry, sid)] = await _take(queue)
     started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
-    due = datetime.now(UTC) + timedelta(hours=1)
-    assert await queue.retry(started.lease, at=due, failed=True) == 1
-    assert await queue.promote_due(datetime.now(UTC)) == 0
+    hour = timedelta(hours=1)
+    assert await queue.retry(started.lease, wait=hour, failed=True) == 1
+    assert await queue.promote_due() == 0
     assert await _take(queue) == []
-    assert await queue.promote_due(due) == 1
+    await make_due(redis, queue, partition_of(SID))
+    assert await queue.promote_due() == 1
     [(entry, sid)] = await _take(queue)
     started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
     assert started.tries == 1
-    await queue.retry(started.lease, at=due, failed=False)
+    await queue.retry(started.lease, wait=hour, failed=False)
     await queue.enqueue(SID)
     assert len(await _take(queue)) == 1
-    assert await queue.promote_due(due) == 0
+    await make_due(redis, queue, partition_of(SID))
+    assert await queue.promote_due() == 0
 
 
 async def test_a_troubled_job_is_listed_until_it_is_given_up(redis: Redis, queue: SessionQueue) -> None:
@@ -191,7 +194,7 @@ async def test_a_troubled_job_is_listed_until_it_is_given_up(redis: Redis, queue
     [(entry, sid)] = await _take(queue)
     started = await queue.start(queue.lease(Job(entry, sid)))
     assert started is not None
-    await queue.retry(started.lease, at=None, failed=True, trouble="damaged")
+    await queue.retry(started.lease, wait=None, failed=True, trouble="damaged")
     assert await queue.troubles() == {SID: "damaged"}
     [job] = await queue.take("c1", limit=1, block=timedelta(seconds=1))
     started = await queue.start(queue.lease(job))

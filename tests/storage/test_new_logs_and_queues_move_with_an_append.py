@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -255,7 +255,7 @@ async def test_by_a_worker_of_its_own_only_the_other_is_marked(store: LogStore, 
 
 async def test_a_session_that_was_to_come_later_comes_now(store: LogStore, queue: SessionQueue) -> None:
     lease = await busy(queue, PARENT)
-    await queue.retry(lease, at=datetime.now(UTC) + timedelta(hours=1), failed=True)
+    await queue.retry(lease, wait=timedelta(hours=1), failed=True)
     await ends(store)
     assert await taken(queue) == [PARENT]
 

@@ -96,7 +96,7 @@ async def test_a_worker_that_waits_finds_a_partition_that_begins(redis: Redis) -
     queue = await opened(redis, Partitions(redis, 1))
     await launch(LogStore(redis, Partitions(redis, 4)), FOUR[3])
     # What a worker does all the time.
-    await queue.promote_due(NOW)
+    await queue.promote_due()
     assert await taken(queue) == [FOUR[3]]
 
 
@@ -116,11 +116,11 @@ async def test_troubled_sessions_of_all_partitions_are_listed_until_they_are_don
     queue = await opened(redis, store.partitions)
     for session_id in FOUR:
         await launch(store, session_id)
-    await queue.promote_due(NOW)
+    await queue.promote_due()
     for job in await queue.take("c1", limit=100, block=AT_ONCE):
         started = await queue.start(queue.lease(job))
         assert started is not None
-        await queue.retry(started.lease, at=None, failed=False, trouble="damaged")
+        await queue.retry(started.lease, wait=None, failed=False, trouble="damaged")
     fresh = SessionQueue(redis, redis, "ready")
     assert await fresh.troubles() == dict.fromkeys(FOUR, "damaged")
     for job in await fresh.take("c1", limit=100, block=AT_ONCE):

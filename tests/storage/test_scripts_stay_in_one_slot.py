@@ -133,11 +133,11 @@ async def test_every_step_of_a_job(cluster: Redis) -> None:
     await cluster.xgroup_create(names.stream, keys.GROUP, id="0", mkstream=True)
     await queue.enqueue(SID)
     await jobs.hand_back(cluster, names, session_id=SID, entry=await take(cluster, queue))
-    for at in (None, NOW):
+    for wait in (None, timedelta(0)):
         started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
         assert started is not None
-        await queue.retry(started.lease, at=at, failed=True)
-    assert await jobs.promote_due(cluster, names, now_ms=int(NOW.timestamp() * 1000), limit=9) == 1
+        await queue.retry(started.lease, wait=wait, failed=True)
+    assert await jobs.promote_due(cluster, names, limit=9) == 1
     started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
     assert started is not None
     assert started.tries == 2
@@ -145,7 +145,7 @@ async def test_every_step_of_a_job(cluster: Redis) -> None:
     await queue.enqueue(SID)
     started = await queue.start(queue.lease(Job(await take(cluster, queue), SID)))
     assert started is not None
-    await queue.retry(started.lease, at=None, failed=False, trouble="damaged")
+    await queue.retry(started.lease, wait=None, failed=False, trouble="damaged")
     assert await cluster.hgetall(names.troubles) == {SID.encode(): b"damaged"}
     await cluster.delete(names.stream)
     await cluster.xgroup_create(names.stream, keys.GROUP, id="0", mkstream=True)

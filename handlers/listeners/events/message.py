@@ -15,6 +15,7 @@ from handlers.blocks.text import mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, readable
+from handlers.listeners.events.deletion import deleted
 from handlers.origin import Place
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
@@ -39,6 +40,8 @@ _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
     """A message in a channel that names the bot."""
+    if event.get("bot_id"):
+        return
     text = readable(_MENTION.sub("", str(event.get("text") or "")))
     await _receive(flagman, body, event, client, text, mentioned=True)
 
@@ -48,7 +51,10 @@ async def written(
 ) -> None:
     """Any message that the bot can read: a reply in a session's thread, or a direct message."""
     if event.get("subtype") in ("message_changed", "message_deleted"):
-        await _altered(flagman, body, event, client)
+        if (event.get("previous_message") or {}).get("bot_id") and _is_deletion(event):
+            await deleted(flagman, event)
+        else:
+            await _altered(flagman, body, event, client)
         return
     bot = context.get("bot_user_id")
     text, direct = str(event.get("text") or ""), event.get("channel_type") == "im"
@@ -110,16 +116,21 @@ def _unread_files(event: Body) -> str:
     return f"(Attached, and not readable for you: {', '.join(names)})" if names else ""
 
 
+def _is_deletion(event: Body) -> bool:
+    """A message with replies leaves a tombstone."""
+    return event["subtype"] == "message_deleted" or (event.get("message") or {}).get("subtype") == "tombstone"
+
+
 async def _altered(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
     """Tell the agent that a message it may have read was edited or deleted."""
     before, after = event.get("previous_message") or {}, event.get("message") or {}
-    deleted = event["subtype"] == "message_deleted" or after.get("subtype") == "tombstone"
-    message = before if deleted else after
+    is_deleted = _is_deletion(event)
+    message = before if is_deleted else after
     channel, thread_ts, author = str(event["channel"]), message.get("thread_ts"), message.get("user")
     if not author or not thread_ts or message.get("bot_id"):
         return
     old, new = (readable(_MENTION.sub("", str(m.get("text") or ""))) for m in (before, after))
-    if not deleted and old == new:
+    if not is_deleted and old == new:
         return
     session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}")
     stamp = str(event.get("event_ts") or event.get("ts") or message["ts"])
@@ -131,7 +142,7 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
         return
     text = (
         f"(Deleted their earlier message, which no longer counts: {old})"
-        if deleted
+        if is_deleted
         else f"(Edited an earlier message. It was: {old})\nIt is now: {new}"
     )
     body = {**body, "event": about}

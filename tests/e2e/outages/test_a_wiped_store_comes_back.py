@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-import handlers.projection.slack_client
+import handlers.projection.refusals
 from bot.compose import Core
 from storage.keys import TimerKey
 from supervisor.core.conditions import Webhook
@@ -28,7 +28,7 @@ RESUME = "session_resume"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.refusals, "RETRY_SECONDS", 0.05)
 
 
 async def documents(core: Core, *sessions: Session) -> list[bytes]:
@@ -40,7 +40,7 @@ async def quiet(core: Core) -> None:
     both = core.queues()
 
     async def look() -> bool:
-        return not any([await queue.depth() for queue in both])
+        return not any([await core.redis.hlen(queue.keys_in(0).state) for queue in both])
 
     await wait_for(look)
 

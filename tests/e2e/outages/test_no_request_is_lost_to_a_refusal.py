@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-import handlers.projection.projector
-import handlers.projection.slack_client
+import handlers.listeners.events.message
+import handlers.projection.message_poster
+import handlers.projection.refusals
+from bot.compose import now
+from handlers.projection.marks import mark_of
+from supervisor.runtime.sweeper import Sweeper
 from tests.support.scenario import ALL, APPROVE, VIEW, Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, DEPLOYS, GRACE, OPS, Json, buttons, texts, wait_for
@@ -36,8 +40,8 @@ OTHERS = ["ekm_access_denied", "missing_scope", "invalid_auth", "team_access_not
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(handlers.projection.projector, "MOVE_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.refusals, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.message_poster, "MOVE_SECONDS", 0.05)
 
 
 async def refusing(scenario: Director, code: str, times: int, replies: Behaviour = ONE) -> Scene:
@@ -79,8 +83,24 @@ async def test_a_form_that_is_refused_becomes_plain_text_with_the_whole_call(
     await scene.ended(session)
 
 
-async def test_what_fits_in_no_form_cannot_be_approved_unread(scenario: Director) -> None:
+async def test_what_fits_in_no_form_stands_in_a_file_beside_it(scenario: Director) -> None:
+    notes = "\n".join(f"line {n}" for n in range(60))
+    proposed = in_turn(calls(("deploy", {"service": "shop", "notes": notes})), says("Done."))
+    scene = await refusing(scenario, "msg_too_long", 2, proposed)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert "line 59" not in texts(ask)
+    [message] = [row for row in await scene.slack.messages(OPS, ask["thread_ts"]) if row.get("files")]
+    async with scene.slack.session.get(message["files"][0]["url_private"]) as answer:
+        whole = await answer.text()
+    assert all(f"line {n}\n" in f"{whole}\n" for n in range(60))
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
+async def test_what_fits_in_no_form_and_no_file_cannot_be_approved_unread(scenario: Director) -> None:
     scene = await refusing(scenario, "msg_too_long", 2)
+    await scene.slack.fault("files.getUploadURLExternal", error="missing_scope", times=9)
     session = await scene.launch()
     card = await scene.card(session)
     ask = await scene.slack.message(OPS, lambda m: VIEW in buttons(m), card["ts"])
@@ -96,6 +116,74 @@ async def test_a_place_that_is_refused_is_left_for_the_requester(scenario: Direc
     await approved(scene, ADA_DM)
     await scene.ended(session)
     assert len(scene.runs("deploy")) == 1
+
+
+async def test_a_request_that_moved_says_where_it_belongs_and_hears_replies(scenario: Director) -> None:
+    scene = await refusing(scenario, "restricted_action_read_only_channel", 1)
+    session = await scene.launch()
+    ask = await scene.slack.message(ADA_DM, lambda m: APPROVE in buttons(m))
+    card = await scene.card(session)
+    link = (await scene.slack.api("chat.getPermalink", channel=OPS, message_ts=card["ts"]))["permalink"]
+    assert f"<{link}|session {session.id}>" in texts(ask)
+    assert f"cannot write in <#{OPS}>" in texts(ask)
+    await scene.slack.post(ADA, ADA_DM, "only the canary, please", ask["ts"])
+    told = await scene.flagman.session(lambda s: "only the canary" in str(s.inbox), session.id)
+    assert not told.ended
+    assert (await scene.slack.click(ADA, ADA_DM, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
+async def test_a_deleted_request_comes_back_at_once(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.api("chat.delete", channel=OPS, ts=ask["ts"]))["ok"]
+    again = await scene.slack.message(
+        OPS, lambda m: APPROVE in buttons(m) and m["ts"] != ask["ts"], ask["thread_ts"]
+    )
+    assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
+@pytest.mark.parametrize("place", ["message", "card"])
+async def test_a_sweep_finds_a_request_that_is_gone_unseen(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
+    monkeypatch.setattr(handlers.listeners.events.message, "deleted", _ignored)
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    gone = ask["ts"] if place == "message" else ask["thread_ts"]
+    assert (await scene.slack.api("chat.delete", channel=OPS, ts=gone))["ok"]
+    parts = scene.flagman.core
+    await Sweeper(parts.sessions, parts.log, *parts.queues()).sweep(now())
+    if place == "message":
+        again = await scene.slack.message(
+            OPS, lambda m: APPROVE in buttons(m) and m["ts"] != gone, ask["thread_ts"]
+        )
+        assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
+    else:
+        await scene.slack.message(OPS, lambda m: "card:" in texts(m) and m["ts"] != gone)
+        assert (await scene.slack.click_stale(ADA, OPS, ask, APPROVE))["ok"]
+    await scene.ended(session)
+
+
+async def test_a_message_that_was_updated_is_found_by_its_mark(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert mark_of(await scene.card(session)) == (session.id, "card")
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    await scene.settled(session)
+    row = await scene.slack.message(OPS, lambda m: m["ts"] == ask["ts"], ask["thread_ts"])
+    assert mark_of(row) == mark_of(ask)
+    assert mark_of({"blocks": row["blocks"]}) == mark_of(ask)
+
+
+async def _ignored(*_: object) -> None:
+    """As when Slack tells nothing of a deletion."""
 
 
 async def test_where_the_requester_cannot_be_reached_an_approver_is_asked(scenario: Director) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import handlers.projection.slack_client
+import handlers.projection.refusals
 from handlers.projection.slack_client import SlackSender
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
@@ -19,7 +19,7 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers.projection.slack_client, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(handlers.projection.refusals, "RETRY_SECONDS", 0.05)
 
 
 async def keys_shown(scene: Scene, session: Session, channel: str = OPS, user: str = ADA) -> list[str]:

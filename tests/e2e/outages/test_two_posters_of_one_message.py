@@ -93,7 +93,7 @@ async def test_of_two_who_saw_no_row_one_posts(slack: Slack, two: Two) -> None:
 async def test_of_two_who_post_one_takes_its_message_back(slack: Slack, two: Two) -> None:
     session_id, both = await launched(two), asyncio.Barrier(2)
     for poster in two:
-        hold(poster.projector._sender, "post", both)
+        hold(poster.projector._poster._sender, "post", both)
     async with asyncio.timeout(60):
         first = asyncio.create_task(two[0].show(session_id))
         await wait_for(lambda: both.n_waiting == 1)

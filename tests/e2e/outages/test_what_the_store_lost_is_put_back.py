@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ async def test_jobs_that_are_to_come_later_are_not_forgotten(scenario: Director,
     [job] = await ready.take("gone", limit=1, block=SOON)
     started = await ready.start(ready.lease(job))
     assert started is not None
-    await ready.retry(started.lease, at=datetime.now(UTC) + timedelta(days=1), failed=False)
+    await ready.retry(started.lease, wait=timedelta(days=1), failed=False)
     await lose(redis, keys.queue(0, "ready").later)
     await scene.flagman.add_worker()
     async with Clock(scene.flagman.core):

@@ -1,0 +1,259 @@
+"""Brings one message of a session to where it belongs and to what it should show.
+
+Each message has a row: first the intent, then where it stands and what it shows. An intent without a message is looked
+up in Slack before it is posted again, and of two posts of one message one stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from handlers.blocks.text import context, link
+from handlers.messages.message import Message
+from handlers.origin import Place
+from handlers.projection.message_rows import Row
+from handlers.projection.permalinks import Permalinks
+from handlers.projection.refusals import ChannelUnavailable, MessageDeleted, RetryLater, SlackRejected
+from handlers.projection.slack_client import SlackSender
+from storage.projections import ProjectionStore
+from supervisor.core.state import Session
+
+MOVE_SECONDS = 5.0
+OTHER_WORKER_SECONDS = 1.0
+# How often an open request is looked for where it stands, and how many are remembered to be there.
+VERIFY_SECONDS, VERIFIED = 120.0, 10_000
+_log = logging.getLogger("flagman.projector")
+
+
+class MessagePoster:
+    """Posts, updates, moves and replaces messages; `fallback` is a channel for what no other place takes."""
+
+    def __init__(
+        self, rows: ProjectionStore, sender: SlackSender, clock: Callable[[], datetime], fallback: str = ""
+    ) -> None:
+        self._rows, self._sender, self._clock, self._fallback = rows, sender, clock, fallback
+        self._permalinks = Permalinks(sender)
+        # Where open requests were seen to stand, by the monotonic time at which they were.
+        self._verified: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    async def show(
+        self, session: Session, place: Place, message: Message, row: Row | None, *, urgent: bool
+    ) -> Row:
+        """Post the message at `place`, or update it at `row`; returns its row. Raises RetryLater.
+
+        `urgent` is about a first post.
+        """
+        if row and row.gone:
+            return row
+        try:
+            # Where an intent stands, or the session was restored, it may have been posted before.
+            uncertain = (row is not None and not row.ts) or session.restored_at is not None
+            row = row or await self._intend(session, place, message, urgent=urgent)
+            if not row.ts and uncertain:
+                row.ts = await self._sole_post(session, message, row)
+            if not row.ts:
+                posted = await self._post_once(session, message, row)
+                # A worker that died with its post under way may have been heard since the look above.
+                if uncertain:
+                    await self._sole_post(session, message, row, keep=posted.ts)
+                return posted
+            return await self._update(session, message, row)
+        except MessageDeleted:
+            return await self._replace(session, place, message, row)
+        except ChannelUnavailable as closed:
+            return await self._leave(session, place, message, row, closed)
+
+    async def retire(self, session: Session, key: str, row: Row) -> None:
+        """Take the buttons from a message that the session no longer asks for. Raises RetryLater."""
+        blocks = (context(":heavy_check_mark: Settled; nothing to do here any more."),)
+        try:
+            await self._sender.reserve_update(session.id, key, urgent=True)
+            await self._sender.update(session.id, row, Message(key, "Settled.", blocks))
+        except (MessageDeleted, SlackRejected) as error:
+            _log.info("%s: %s could not be retired: %s", session.id, key, error)
+        row.shows = "retired"
+        await self._record(session, key, row)
+
+    async def _update(self, session: Session, message: Message, row: Row) -> Row:
+        shown = await self._located(session, message, row)
+        if row.shows == shown.fingerprint:
+            if message.asks:
+                await self._verify(row)
+            return row
+        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent)
+        await self._sender.update(session.id, row, shown)
+        self._seen(row)
+        row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
+        await self._bind(session, message, row)
+        await self._record(session, message.key, row)
+        return row
+
+    async def _verify(self, row: Row) -> None:
+        """Look from time to time whether a request still stands. Raises MessageDeleted or ChannelUnavailable."""
+        seen = self._verified.get((row.channel, row.ts))
+        if seen is not None and time.monotonic() - seen < VERIFY_SECONDS:
+            return
+        try:
+            await self._sender.verify(row.channel, row.ts)
+        except RetryLater as wait:
+            _log.info("a request in %s is not looked for: %s", row.channel, wait)
+        self._seen(row)
+
+    def _seen(self, row: Row) -> None:
+        self._verified[row.channel, row.ts] = time.monotonic()
+        self._verified.move_to_end((row.channel, row.ts))
+        while len(self._verified) > VERIFIED:
+            self._verified.popitem(last=False)
+
+    async def _sole_post(self, session: Session, message: Message, intent: Row, keep: str = "") -> str:
+        """The ts of the one post that stays (default: the oldest; empty if there is none); others are deleted."""
+        since = intent.intended_at
+        posts = await self._sender.find(
+            intent.channel, intent.thread_ts, session.id, message.key, since=since
+        )
+        keep = keep or min(posts, default="")
+        for ts in posts:
+            if ts != keep:
+                with suppress(SlackRejected):
+                    await self._sender.delete(intent.channel, ts)
+        return keep
+
+    async def _bind(self, session: Session, message: Message, row: Row) -> None:
+        """Record that replies to the card, or to a message outside of its thread, are for this session."""
+        if message.key == "card" or not row.thread_ts:
+            await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
+
+    async def _new_row(self, session: Session, place: Place) -> Row:
+        # A person stands for the direct conversation with them.
+        alone = place.channel[:1] in ("U", "W")
+        channel = await self._sender.direct(place.channel) if alone else place.channel
+        since = session.began_at if session.restored_at else self._clock()
+        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
+
+    async def _intend(self, session: Session, place: Place, message: Message, *, urgent: bool) -> Row:
+        row = await self._new_row(session, place)
+        await self._sender.reserve_post(row.channel, session.id, message.key, urgent=urgent)
+        if not await self._rows.reserve(session.id, message.key, row.data):
+            raise RetryLater(OTHER_WORKER_SECONDS, f"another worker is about to post {message.key}")
+        return row
+
+    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
+        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
+        shown = await self._located(session, message, intent)
+        try:
+            ts, thread_ts = await self._sender.post(session.id, intent, shown)
+        except (MessageDeleted, ChannelUnavailable) as problem:
+            elsewhere = await self._elsewhere(session, message, intent, problem)
+            await self._swap(session, message, intent, elsewhere)
+            if session.restored_at:
+                raise RetryLater(0, f"{message.key} may have been posted there before") from problem
+            return await self._post_once(session, message, elsewhere)
+        now = self._clock().timestamp()
+        # The intent has served; a paused session's row stays small.
+        found = {
+            **{"ts": ts, "thread_ts": thread_ts, "intended_at": 0},
+            **{"shows": shown.fingerprint, "changed_at": round(now, 1)},
+        }
+        posted = intent.model_copy(update=found)
+        await self._bind(session, message, posted)
+        self._seen(posted)
+        try:
+            return await self._swap(session, message, intent, posted)
+        except RetryLater:
+            await self._sender.delete(posted.channel, posted.ts)
+            raise
+
+    async def _elsewhere(
+        self, session: Session, message: Message, intent: Row, problem: MessageDeleted | ChannelUnavailable
+    ) -> Row:
+        """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it.
+
+        Raises RetryLater where no place takes it; then all places are tried again from the first.
+        """
+        if isinstance(problem, MessageDeleted) and intent.thread_ts:
+            return intent.model_copy(update={"thread_ts": ""})
+        places = [*_people(session), *([self._fallback] if self._fallback else [])]
+        for moves, other in enumerate(places[intent.moves :], intent.moves + 1):
+            try:
+                channel = other if other == self._fallback else await self._sender.direct(other)
+            except ChannelUnavailable:
+                continue
+            if channel != intent.channel:
+                return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})
+        origin = Place.of(session)
+        first = origin.channel if origin and origin.channel not in places else intent.channel
+        await self._record(session, message.key, Row(channel=first, intended_at=intent.intended_at))
+        raise RetryLater(MOVE_SECONDS, f"a message everywhere ({problem})", refused=True)
+
+    async def _leave(
+        self, session: Session, place: Place, message: Message, row: Row | None, problem: ChannelUnavailable
+    ) -> Row:
+        """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
+        if row and row.ts and (session.ended or not message.asks):
+            row.gone = True
+            await self._record(session, message.key, row)
+            return row
+        standing = row or Row(channel=place.channel, intended_at=self._clock().timestamp())
+        row = await self._elsewhere(session, message, standing, problem)
+        row = row.model_copy(update={"ts": "", "shows": ""})
+        await self._record(session, message.key, row)
+        return await self._post_once(session, message, row)
+
+    async def _swap(self, session: Session, message: Message, intent: Row, row: Row) -> Row:
+        """The row that stands now, about the message of `row`. Raises RetryLater where it is about another."""
+        standing = await self._rows.record_first(session.id, message.key, intent.data, row.data)
+        if standing is None:
+            return row
+        # The one who took over may have found ours, and goes on with it.
+        theirs = Row.model_validate_json(standing)
+        if not row.ts or theirs.ts != row.ts:
+            raise RetryLater(OTHER_WORKER_SECONDS, f"another worker posted {message.key} too")
+        return theirs
+
+    async def _replace(self, session: Session, place: Place, message: Message, row: Row | None) -> Row:
+        """Post a message that was deleted in Slack again; after the end of the session it stays deleted."""
+        if session.ended and row:
+            row.gone = True
+            await self._record(session, message.key, row)
+            return row
+        row = await self._new_row(session, place)
+        await self._record(session, message.key, row)
+        return await self._post_once(session, message, row)
+
+    async def _record(self, session: Session, key: str, row: Row) -> None:
+        await self._rows.record(session.id, key, row.data)
+
+    async def _located(self, session: Session, message: Message, row: Row) -> Message:
+        """The message for this row: one that stands elsewhere than its session says so, with a link back."""
+        origin = Place.of(session)
+        if origin is None or row.channel == origin.channel or not (message.key == "card" or message.asks):
+            return message
+        if origin.channel[:1] in ("U", "W") and not row.moves:
+            return message
+        hint = f"I cannot write in {origin.shown}; `/invite` me there for the next time."
+        if not origin.shown:
+            hint = "I cannot write in the direct conversation in which this began."
+        if message.key != "card":
+            hint = f"About {link(f'session {session.id}', await self._card_address(session))}. {hint}"
+        return replace(message, blocks=(*message.blocks, context(hint)))
+
+    async def _card_address(self, session: Session) -> str:
+        stored = (await self._rows.column([session.id], "card")).get(session.id)
+        card = Row.model_validate_json(stored) if stored else None
+        return await self._permalinks.of(card) if card and card.ts and not card.gone else ""
+
+
+def _people(session: Session) -> list[str]:
+    """Who is told directly where the session's channel takes nothing: its requester, then who may approve."""
+    origin = Place.of(session)
+    users = [origin.user] if origin else []
+    for call in session.calls_in("awaiting"):
+        users += call.call.approvers.users if call.call.approvers else ()
+    plain = (user.removeprefix("slack:") for user in users if user)
+    return list(dict.fromkeys(user for user in plain if user[:1] in ("U", "W")))

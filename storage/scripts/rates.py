@@ -1,0 +1,41 @@
+"""Slots of a rate that every process keeps to."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.scripts.lua import NOW, Script
+
+# Atomic because two that find the same slot free would both use it. Who has to wait keeps its turn in the store, so
+# that it does not ask in vain meanwhile; a turn that passed unused is dropped after a minute.
+_TAKE_SLOT = Script(
+    NOW
+    + """
+local used, waiting = unpack(KEYS)
+local member, interval, burst, time = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), now()
+local turn = redis.call('ZSCORE', waiting, member)
+if turn and tonumber(turn) > time then return tonumber(turn) - time end
+local until_ = math.max(tonumber(redis.call('GET', used) or '0'), time)
+local wait = until_ - time - (burst - 1) * interval
+if wait <= 0 then
+  redis.call('ZREM', waiting, member)
+  redis.call('SET', used, until_ + interval, 'PX', until_ + interval - time)
+  return 0
+end
+redis.call('ZREMRANGEBYSCORE', waiting, '-inf', time - 60000)
+local last = redis.call('ZREVRANGE', waiting, 0, 0, 'WITHSCORES')
+turn = math.max(time + wait, (tonumber(last[2]) or 0) + interval)
+redis.call('ZADD', waiting, turn, member)
+redis.call('PEXPIRE', waiting, turn - time + 60000)
+return turn - time
+"""
+)
+
+
+async def take_slot(
+    redis: Redis, scope: str, member: str, *, interval_ms: int, burst: int, urgent: bool
+) -> int:
+    """0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
+    names = [keys.slots(scope), keys.slot_queue(scope, urgent=urgent)]
+    return int(await _TAKE_SLOT(redis, names, [member, interval_ms, burst]))
