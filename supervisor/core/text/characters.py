@@ -1,4 +1,4 @@
-"""Tables of hidden characters, combining marks and emoji as ranges of hexadecimal code points, for `visible.py`.
+"""The tables `HIDDEN`, `MARKS` and `EMOJI`: ranges of hexadecimal code points, which `visible.py` reads.
 
 The table is written out because Python's own data changes with its version, while a stored document must always be
 rendered the same. Source: the Unicode Character Database 17.0, `DerivedCoreProperties.txt`
