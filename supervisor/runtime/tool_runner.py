@@ -50,7 +50,7 @@ class ToolRunner:
         return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
-        """Ask the tool whether an interrupted call took effect; returns the verdict and the text of the result."""
+        """Ask the tool whether a call whose worker died took effect; returns the verdict and the text of the result."""
         if tool.verify is None or not isinstance(call.call.arguments, dict):
             return "unknown", ""
         try:
