@@ -1,1 +1,1 @@
-"""Flagman on the outside: settings, processes, HTTP API, command line, playground."""
+"""The outer layer of Flagman: settings, processes, HTTP API, Python client, command line and playground."""

@@ -1,4 +1,4 @@
-"""The clock process: APScheduler in UTC over the stored timers. Any number of clocks may run."""
+"""The clock process: fires stored timers with APScheduler in UTC. Several clocks may run at the same time."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _log = logging.getLogger("flagman.clock")
 
 
 class Clock:
-    """`async with Clock(parts):` ticks until left.
+    """`async with Clock(parts):` fires timers until the block ends.
 
-    It keeps one job for the next due time within the horizon, whatever the number of timers; what is set
-    for sooner is announced. A due row is claimed, so that one clock fires it, and its effect removes it.
+    It has one scheduler job, for the next due time within `HORIZON`; an earlier timer that is set later is published
+    by the store. A due row is claimed, so that only one clock fires it; the append that follows removes the row.
     """
 
     def __init__(self, parts: Core) -> None:
@@ -60,7 +60,7 @@ class Clock:
             pass
 
     async def _refill(self) -> None:
-        """Look for the next due time; also what catches up after an outage."""
+        """Schedule the next due time; after an outage, this also finds the timers that are overdue."""
         with _store_may_be_away():
             due = await self._timers.next_due(now() + HORIZON)
             if due is not None:
@@ -101,7 +101,7 @@ class Clock:
                 if timer.owner == OWNER:
                     await self._parts.schedules.fire(timer.name)
                 elif not await self._parts.deliveries.fire(timer):
-                    # The session moved on; its append has removed the row, or never had it.
+                    # The session no longer has this timer, so its row is removed here.
                     await self._timers.drop(timer)
             except FlagmanError as error:
                 _log.error("timer %s is dropped: %s", timer.encode(), error)

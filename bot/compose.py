@@ -1,4 +1,4 @@
-"""Puts the parts together, by hand: the store, the supervisor, and what each process adds."""
+"""Constructs all objects: the store, the supervisor, and the parts of each process."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Core:
-    """What every process shares."""
+    """The objects that all processes use."""
 
     settings: Settings
     redis: Redis
@@ -92,7 +92,7 @@ class Core:
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
-        """Never returns. Raises EmbeddedServerLost when the server that is ours ends; others come back."""
+        """Wait without end. Raises EmbeddedServerLost when the embedded server ends; another one may come back."""
         if self.server:
             await self.server.watch()
         await asyncio.Event().wait()
@@ -105,7 +105,7 @@ class Core:
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
 
     def resume_tokens(self) -> ResumeTokens:
-        """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be made."""
+        """The resume tokens. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be generated."""
         lifetime = timedelta(seconds=self.settings.token_seconds)
         return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
 
@@ -113,17 +113,17 @@ class Core:
         return Artifacts(self.settings.workspace_folder)
 
     def documents(self) -> Documents:
-        """SESSION_LOGs, signed where there is a key."""
+        """The SESSION_LOGs, which are signed where there is a key."""
         return Documents(
             self.log, self.personas, self.mask, signing_keys(self.settings), Hints(self.settings.command)
         )
 
     def restorer(self) -> Restorer:
-        """Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to check SESSION_LOGs with."""
+        """The restorer. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to verify SESSION_LOGs with."""
         return Restorer(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
 
     def services(self) -> ServiceParts:
-        """What programs and Slack call. Raises InvalidInput as `resume_tokens`."""
+        """The parts of the service that programs and Slack call. Raises InvalidInput as `resume_tokens`."""
         return ServiceParts(
             supervisor=self.supervisor,
             log=self.log,
@@ -139,7 +139,7 @@ class Core:
         )
 
     def recorder(self) -> Recorder:
-        """What keeps a SESSION_LOG of each session under FLAGMAN_DATA."""
+        """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""
         if not signing_keys(self.settings):
             _log.warning("FLAGMAN_SECRET_KEY is not set here, so SESSION_LOGs are not signed or restored")
         return Recorder(self.documents(), self.log, self.changes(), LogFolder(self.settings.data / "logs"))
@@ -157,9 +157,9 @@ class Core:
 
 @asynccontextmanager
 async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIterator[Core]:
-    """The store (embedded unless REDIS_URL is set) and the supervisor on it.
+    """Connect to the store, which is embedded unless REDIS_URL is set, and construct the supervisor.
 
-    Raises PersonaInvalid, StorageError or InvalidInput, each with a sentence.
+    Raises PersonaInvalid, StorageError or InvalidInput.
     """
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
     personas = _personas(settings, known)
@@ -232,7 +232,7 @@ async def _check_answer(redis: Redis) -> None:
 
 
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
-    """One worker for sessions and one for what Slack shows."""
+    """A worker for sessions and one for the outbox to Slack."""
     ready, outbox = parts.queues()
     folders = WorkDirs(_folder(parts.settings.workspace_folder))
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask)

@@ -1,4 +1,4 @@
-"""Looks at everything that Flagman needs, and says how to mend what is wrong."""
+"""Checks everything that Flagman needs, and reports how to repair what is wrong."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ State = Literal["ok", "note", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and how to mend it. A note is no fault."""
+    """The result of one check, and how to repair it. The state `note` is not an error."""
 
     what: str
     state: State
@@ -62,7 +62,7 @@ class Finding:
 
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
-    """Everything, one after the other; `unpark` tries sessions again at once that could not go on."""
+    """Run all checks and yield their findings; `unpark` queues jobs again that could not be done."""
     for finding in (*_folders(settings), _personas(settings)):
         yield finding
     async for finding in _store(settings, unpark):
@@ -133,7 +133,7 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
 
 @asynccontextmanager
 async def _url(settings: Settings) -> AsyncIterator[tuple[str, str]]:
-    """The store that a Flagman with these settings would use, and what it is."""
+    """The URL of the store that a Flagman with these settings uses, and a description of it."""
     if settings.redis_url:
         yield settings.redis_url.get_secret_value(), ""
         return
@@ -305,7 +305,7 @@ def _date(text: str) -> datetime:
 
 
 async def reaching() -> AsyncIterator[Finding]:
-    """Whether commands and programs reach a Flagman from here, with which right, and its clock."""
+    """Check whether commands and programs on this machine reach a Flagman, and with which scopes."""
     what, mend = "Running Flagman", "start it with flagman serve, or set FLAGMAN_URL and FLAGMAN_API_KEY"
     try:
         async with sdk.connect() as remote:

@@ -1,4 +1,4 @@
-"""A key for programs of the same user on this machine, while `flagman serve` runs: `FLAGMAN_DATA/cli.key`."""
+"""An API key in `FLAGMAN_DATA/cli.key` for programs of the same user on this machine, while `flagman serve` runs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _NO_NAME = re.compile(r"[^a-z0-9._-]+")
 
 @dataclass(frozen=True)
 class LocalKey:
-    """The address to which the key may be sent, and no other."""
+    """A key, with the only address to which it may be sent."""
 
     url: str
     key: str
 
 
 def read_local_key(data: Path) -> LocalKey | None:
-    """The key that a running Flagman left for us; None where there is none."""
+    """The key of the running Flagman; None where there is none."""
     try:
         row = json.loads((data / KEY_FILE).read_text(encoding="utf-8"))
         return LocalKey(str(row["url"]), str(row["key"]))
@@ -43,14 +43,14 @@ def read_local_key(data: Path) -> LocalKey | None:
 
 
 def address(host: str, port: int) -> str:
-    """Where programs on this machine reach what listens there."""
+    """The URL at which programs on this machine reach a server that listens on this host and port."""
     host = ANY_ADDRESS.get(host, host)
     return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}"
 
 
 @asynccontextmanager
 async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
-    """A new key at every start, which opens nothing any more after the stop. Raises InvalidInput."""
+    """Create a key and write its file; at the end, revoke it. Raises InvalidInput."""
     keys, path = parts.api_keys(), settings.data / KEY_FILE
     former = read_local_key(settings.data)
     if former:
@@ -67,7 +67,7 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
 
 
 async def _revoke(keys: ApiKeys, key: str) -> None:
-    """A store that is gone takes its keys with it."""
+    """Revoke a key; an error of the store is ignored."""
     with suppress(FlagmanError, StorageError):
         await keys.revoke(key.split("_")[1] if key.count("_") >= 2 else key)
 
@@ -82,7 +82,7 @@ def user_name() -> str:
 
 
 def _write(path: Path, key: LocalKey) -> None:
-    """In one step, and never readable by others."""
+    """Replace the file in one step; no other user can read it. Raises InvalidInput."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
-"""How a session at rest goes on: what to type in Slack, what at a terminal, and what the buttons do.
+"""The hints in a SESSION_LOG on how to resume a session: in Slack, at a terminal, by buttons and over HTTP.
 
-A SESSION_LOG carries these sentences, and verifying it renders them again: no sentence may change without a new
-format of the document.
+Verification renders these sentences again and compares them, so none may change without a new format of the document.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ from supervisor.session_log.hints import Way
 from supervisor.session_log.render.moments import PausePeriod, failures
 from supervisor.session_log.render.safe import code
 
-# What documents mean that record no command: this never changes, whatever the default of FLAGMAN_COMMAND becomes.
+# The command in documents that record none. It must not change, even if the default of FLAGMAN_COMMAND does.
 UNRECORDED = "/agent"
-# Limits of what a shorter conversation uses less of.
+# Limits of which a shorter conversation uses less.
 _SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
 
 
 @dataclass(frozen=True)
 class Hints:
-    """The ways on in Slack, at a terminal and over HTTP; `command` is the slash command's name."""
+    """The ways to resume in Slack, at a terminal and over HTTP; `command` is the name of the slash command."""
 
     command: str
 
     @property
     def settings(self) -> Json:
-        """What `hints_of` reads."""
+        """The settings in a document, which `hints_of` reads."""
         return {} if self.command == UNRECORDED else {"command": self.command}
 
     def ways(self, rest: PausePeriod) -> list[Way]:
-        """Each way with what exactly to do; cancelling is the last one everywhere."""
+        """Each way to resume with an instruction; the last one is always to cancel."""
         session, slash = rest.session, self.command
         ways: Iterable[Way]
         if session.pause:
@@ -61,13 +60,13 @@ class Hints:
         return [*ways, ("To end it instead", f"{end}; nothing that it proposed will run")]
 
     def place(self, session: Session) -> str:
-        """The channel in Slack."""
+        """The session's channel in Slack, or empty."""
         channel = channel_of(session.origin)
         return f"in Slack {code(channel, 40)}" if channel else ""
 
 
 def hints_of(settings: Json) -> Hints:
-    """The hints that a document was written with. Raises ValueError."""
+    """The hints for the settings of a document. Raises ValueError for unknown settings."""
     match settings:
         case {"command": str(command), **others} if not others:
             return Hints(command)
@@ -91,7 +90,7 @@ def _paused(session: Session, reason: PauseReason, slash: str) -> Iterator[Way]:
 
 
 def _raising(session: Session, slash: str) -> Iterator[Way]:
-    """What going on raises, and whether summing up helps."""
+    """The button that raises the limits, and the way to sum up instead where that helps."""
     limits = session.budgets
     more = raise_limits(session, session.pause.at) if session.pause else limits
     changed = {name for name in type(limits).model_fields if getattr(limits, name) != getattr(more, name)}
@@ -105,7 +104,7 @@ def _raising(session: Session, slash: str) -> Iterator[Way]:
 
 
 def _signals(session: Session) -> Iterator[Way]:
-    """What the session waits for, in the form in which it is sent."""
+    """The webhooks and events that the session waits for, with how to send them."""
     for _, condition in session.waits:
         match condition:
             case Webhook():
@@ -126,7 +125,7 @@ def _signals(session: Session) -> Iterator[Way]:
 
 
 def _more(limits: Budgets, more: Budgets) -> str:
-    """What going on raises, in words."""
+    """The limits that are raised by resuming, as text."""
     found: list[str] = []
     if more.max_steps != limits.max_steps:
         found.append(count(more.max_steps, "step"))

@@ -1,4 +1,4 @@
-"""What signs resume tokens and SESSION_LOGs: given, or made once and kept beside the embedded store."""
+"""The secret key that signs resume tokens and SESSION_LOGs: configured, or generated once under FLAGMAN_DATA."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "secret_key"
 
 
 def secret_keys(settings: Settings) -> list[str]:
-    """The first one signs. Raises InvalidInput where one is needed or the kept one cannot be used."""
+    """The keys, of which the first one signs. Raises InvalidInput where one is needed or the file cannot be used."""
     if settings.secret_keys:
         return settings.secret_keys
     if settings.redis_url:
@@ -28,7 +28,7 @@ def secret_keys(settings: Settings) -> list[str]:
 
 
 def signing_keys(settings: Settings) -> list[str]:
-    """The same, and none where there is none and none may be made: then SESSION_LOGs are not signed."""
+    """As `secret_keys`, but an empty list where one is needed and missing: then SESSION_LOGs are not signed."""
     return secret_keys(settings) if settings.secret_keys or not settings.redis_url else []
 
 
@@ -40,7 +40,7 @@ class _AtHand(BaseSettings):
 
 
 def keys_at_hand() -> list[str]:
-    """Those of the environment, else the one that was kept under FLAGMAN_DATA; none is made, nothing else is read."""
+    """The keys of the environment, else the one in FLAGMAN_DATA, else none; no key is generated."""
     known = _AtHand()
     if known.secret_key:
         return [part.strip() for part in known.secret_key.get_secret_value().split(",") if part.strip()]
@@ -61,7 +61,7 @@ def _kept(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Write the file whole or not at all, also beside another process that does so."""
+    """Generate a key and write its file whole, unless another process does so first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

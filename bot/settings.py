@@ -1,4 +1,4 @@
-"""The environment, read once."""
+"""The settings of Flagman and of its clients, read from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = TypeVar("Kind", bound="ClientSettings")
 
 
 class ClientSettings(BaseSettings):
-    """What a client reads to find its Flagman; names in the environment are those of `validation_alias`."""
+    """The settings by which a client finds its Flagman; `validation_alias` is the name in the environment."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
 
@@ -38,7 +38,7 @@ class ClientSettings(BaseSettings):
 
 
 class Settings(ClientSettings):
-    """Every variable of the contract."""
+    """All settings of a process of Flagman."""
 
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
@@ -134,7 +134,7 @@ class Settings(ClientSettings):
 
     @property
     def playground(self) -> bool:
-        """Whether the local stand-in for Slack is used."""
+        """Whether the playground is used in place of Slack."""
         return self.slack_bot_token is None
 
     @property
@@ -148,25 +148,25 @@ class Settings(ClientSettings):
 
     @property
     def rate(self) -> tuple[int, int]:
-        """Requests a second of one API key, and how many at once."""
+        """The requests of one API key a second, and how many at once."""
         found = _RATE.match(self.api_rate)
         assert found
         return int(found[1]), int(found[2] or 4 * int(found[1]))
 
     @property
     def secret_keys(self) -> list[str]:
-        """What signs resume tokens: the first signs, all are accepted."""
+        """The keys for resume tokens and SESSION_LOGs: the first one signs, all are accepted."""
         return [part for part in _parts(self.secret_key) if part]
 
     def webhook_secrets(self, name: str) -> list[str]:
-        """Those of this hook alone, if it has any, else those of all hooks."""
+        """The secrets of this hook alone, if it has any, else those of all hooks."""
         entries = _named(self.webhook_secret)
         own = [secret for hook, secret in entries if hook == name]
         return own or [secret for hook, secret in entries if not hook]
 
     @property
     def secrets(self) -> list[str]:
-        """Values that may never be shown."""
+        """The values of the settings that are masked in all output."""
         values = (
             self.slack_bot_token,
             self.slack_app_token,
@@ -185,7 +185,10 @@ def _parts(value: SecretStr | None) -> list[str]:
 
 
 def _named(value: SecretStr | None) -> list[tuple[str, str]]:
-    """`secret` or `hook=secret`, separated by commas; the padding of base64 names no hook."""
+    """Pairs of hook (or empty) and secret from `secret` and `hook=secret`, separated by commas.
+
+    The padding `=` at the end of base64 does not make the text before it the name of a hook.
+    """
     found: list[tuple[str, str]] = []
     for part in _parts(value):
         name, _, secret = part.partition("=")
@@ -195,19 +198,19 @@ def _named(value: SecretStr | None) -> list[tuple[str, str]]:
 
 
 def check_url(url: str) -> str:
-    """The URL, if it is one of HTTP. Raises ValueError."""
+    """The URL unchanged. Raises ValueError where it is not one of HTTP."""
     if not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return url
 
 
 def read_settings() -> Settings:
-    """What a process of Flagman is set to. Raises InvalidInput with one sentence that names the variable."""
+    """The settings of a process. Raises InvalidInput with one sentence that names the variable."""
     return _read(Settings)
 
 
 def read_client_settings() -> ClientSettings:
-    """What a client is set to; raises as `read_settings`, and only about variables that a client reads."""
+    """The settings of a client. Raises as `read_settings`, for variables that a client reads."""
     return _read(ClientSettings)
 
 

@@ -1,1 +1,1 @@
-"""Slack to intent, and the log to Slack."""
+"""The Slack interface: listeners for what people do, and the projection of sessions to messages."""

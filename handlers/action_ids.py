@@ -1,6 +1,6 @@
-"""Names that Slack sends back: ids of actions and views, and the opaque value of a button.
+"""Names that Slack sends back: ids of actions and views, and the values of buttons.
 
-Messages that were posted long ago carry them, so none of them may change.
+Old messages in Slack contain them, so none of them may change.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a button or form is about: a session, some of its calls, and the digests that the person was shown.
+    """What a button or form is about: a session, some of its calls, and the digests of the calls that were shown.
 
-    `expected_digests` holds the beginning of each call's digest, by call id. `extra` belongs to the action.
+    `expected_digests` has the beginning of each call's digest by call id; the action defines the meaning of `extra`.
     """
 
     session_id: str
@@ -66,13 +66,13 @@ class Target:
     extra: str = ""
 
     def encode(self) -> str:
-        """The opaque value of a button, or the private metadata of a modal."""
+        """The target as the value of a button, or the private metadata of a modal."""
         digests = [self.expected_digests.get(call_id, "") for call_id in self.call_ids]
         return "|".join([self.session_id, ",".join(self.call_ids), ",".join(digests), self.extra])
 
     @classmethod
     def decode(cls, value: str) -> Target:
-        """Raises InvalidInput for a value that Flagman did not make."""
+        """The target in a value. Raises InvalidInput for a value that `encode` did not make."""
         parts = value.split("|", 3)
         if len(parts) != 4 or not parts[0]:
             raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
@@ -96,10 +96,10 @@ class Target:
 
     @classmethod
     def of_pause(cls, session: Session) -> Target:
-        """A pause, by its number: a button of an earlier one must not end a later one."""
+        """The target of the present pause by its number, so that an old button does not end a later pause."""
         return cls(session.id, extra=str(session.halts[-1].number) if session.halts else "")
 
     @property
     def pause_number(self) -> int | None:
-        """The number that `of_pause` wrote, if any."""
+        """The number of the pause, where `of_pause` made the target."""
         return int(self.extra) if self.extra.isdecimal() else None

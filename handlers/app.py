@@ -1,4 +1,4 @@
-"""Every listener on one Bolt app."""
+"""Attaches all listeners to the Bolt app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handlers.listeners import actions, commands, events, shortcuts, views
 
 
 def register(app: AsyncApp, flagman: ListenerContext) -> None:
-    """Attach all listeners to `app`, and what answers their errors."""
+    """Attach all listeners and the handler of their errors to `app`."""
     router = middleware.Router(app, flagman)
     for package in (actions, events, shortcuts, views):
         package.register(router)

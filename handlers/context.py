@@ -1,4 +1,4 @@
-"""What every listener is given: the supervisor, the stores of the Slack side, and who is who."""
+"""The context of all listeners: the supervisor, the services, and the people in Slack."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from supervisor.service import Supervisor
 
 @dataclass(frozen=True)
 class ListenerContext:
-    """Made once by `bot/processes/slack.py`.
+    """The objects that listeners use, made by `bot/processes/slack.py`.
 
-    `mask` hides secrets in every text that is shown; `command` is the slash command's name with its slash;
+    `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash;
     `show_again` has the messages of a session brought up to date.
     """
 
@@ -37,7 +37,7 @@ class ListenerContext:
     show_again: Callable[[str], Awaitable[None]]
 
     def sessions(self, actor: Actor) -> SessionService:
-        """Every verb of sessions on behalf of one person."""
+        """The service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
     async def call_of(self, target: Target) -> tuple[Session, Call]:
@@ -46,7 +46,7 @@ class ListenerContext:
         return session, session.call(target.call_ids[0])
 
     async def decider(self, body: dict[str, Any], session: Session, target: Target) -> Actor:
-        """The person behind a click or form, with those groups that the policies of the calls name.
+        """The person who clicked or sent a form, with their groups that the policies of the calls name.
 
         Raises GroupUnknown.
         """

@@ -1,4 +1,4 @@
-"""Limits the time of every listener, and turns its error into a message for the person."""
+"""Limits the time of all listeners, and turns their errors into messages for the person."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _telling: set[asyncio.Task[None]] = set()
 
 
 class Router:
-    """Attaches listeners to a Bolt app: each is given the context and a limited time.
+    """Attaches listeners to a Bolt app, with the context as first argument and a time limit.
 
-    A listener that is given up has either appended its events or not; an append is never half done.
+    When a listener is cancelled at the limit, its events are either all appended or none.
     """
 
     def __init__(self, app: AsyncApp, flagman: object) -> None:
@@ -67,7 +67,7 @@ class Router:
             async with asyncio.timeout(LIMIT_SECONDS):
                 await listener(self._flagman, **arguments)
 
-        # Bolt gives a listener what its parameters are named after; the first one is ours.
+        # Bolt passes arguments by the names of the parameters; the first parameter is the context.
         _, *parameters = signature(listener).parameters.values()
         bound.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         bound.__name__ = listener.__name__
@@ -75,7 +75,7 @@ class Router:
 
 
 def register(app: AsyncApp, command: str) -> None:
-    """Answer the person whose listener raised an error; `command` is the slash command that hints name."""
+    """Have errors of listeners answered to the person; `command` is the name of the slash command for hints."""
 
     @app.error
     async def answer(
@@ -91,7 +91,7 @@ def register(app: AsyncApp, command: str) -> None:
         if body.get("command"):
             return await ack(text=message, response_type="ephemeral")
         if not (isinstance(error, IdempotencyKeyKnown) and body.get("event")):
-            # Slack is answered first: the message may take its time.
+            # The acknowledgement must not wait for the message.
             task = asyncio.create_task(_tell(body, message, respond, client))
             _telling.add(task)
             task.add_done_callback(_telling.discard)
@@ -114,7 +114,7 @@ async def _tell(body: dict[str, Any], message: str, respond: AsyncRespond, clien
 
 
 def message_of(error: Exception, command: str) -> str:
-    """The mrkdwn that the person reads in a message; details of faults go to the log only."""
+    """The message about an error, in mrkdwn; details of internal errors are only logged."""
     match error:
         case AlreadyDecided():
             by = person(error.by, error.name)
@@ -132,12 +132,12 @@ def message_of(error: Exception, command: str) -> str:
 
 
 def refusal(sentence: str) -> str:
-    """A refusal as mrkdwn; what it quotes makes no mention and no link."""
+    """A refusal in mrkdwn, with mentions and links in the sentence made inactive."""
     return f":information_source: {_inert(sentence)}"
 
 
 def plain_text_of(error: Exception, command: str) -> str:
-    """The same where Slack shows text without markup, as beside the input of a form."""
+    """The message about an error as plain text, for the inputs of forms."""
     match error:
         case SessionNotFound():
             return f"{visible(str(error))} `{command} list` shows the ones there are."
@@ -154,7 +154,7 @@ def plain_text_of(error: Exception, command: str) -> str:
 
 
 def _note(error: Exception) -> None:
-    """Write faults to the log; a refusal is no fault."""
+    """Log an error, unless it is a refusal for the person only."""
     match error:
         case FlagmanError():
             if error.fault:
@@ -178,5 +178,5 @@ def _code(error: SlackApiError) -> str:
 
 
 def _inert(text: str) -> str:
-    """A sentence that may quote what a person wrote, without mentions and links."""
+    """The text with Slack's control characters escaped, so that it has no mentions and links."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

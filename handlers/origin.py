@@ -1,4 +1,4 @@
-"""Where a session lives in Slack, as its origin keeps it; only this module knows that format."""
+"""The place of a session in Slack, which is stored in its origin; only this module knows the format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY = "slack"
 
 @dataclass(frozen=True)
 class Place:
-    """A channel, and the thread that the session joins (empty: its card begins one)."""
+    """A channel, and the thread that the session is shown in (empty: its card begins one)."""
 
     channel: str
     user: str = ""
@@ -29,12 +29,12 @@ class Place:
 
     @classmethod
     def of(cls, session: Session) -> Place | None:
-        """None for a session that does not show itself in Slack."""
+        """The place of a session; None where it is not shown in Slack."""
         channel = channel_of(session.origin)
         if not channel:
             return None
         slack = session.origin[KEY]
-        # Sub-agents and copies inherit the channel; each begins a thread of its own there.
+        # Sub-agents and copies inherit the channel, and each begins its own thread there.
         inherited = session.lineage is not None or session.forked is not None
         thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
         return cls(channel, str(slack.get("user", "")), thread_ts)
@@ -46,13 +46,13 @@ def in_slack(session: Session) -> bool:
 
 
 def channel_of(origin: Json) -> str:
-    """The id of the channel in an origin; empty where the session or schedule does not show itself in Slack."""
+    """The id of the channel in an origin; empty where the session or schedule is not shown in Slack."""
     slack = origin.get(KEY)
     return str(slack.get("channel") or "") if isinstance(slack, dict) else ""
 
 
 class SlackChannels:
-    """The channel of a session, as the contract asks for it."""
+    """Reads and writes the channel in origins for the contract, which does not know the format."""
 
     def origin_of(self, channel: str) -> Json:
         return Place(channel).origin()

@@ -1,4 +1,4 @@
-"""People in Slack: the actor behind a payload, with the user groups that a policy asks about."""
+"""People in Slack: the actor of a payload, with name, time zone and the user groups that a policy names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from supervisor.core.persona import Approvers
 from supervisor.core.state import Session
 
 FRESH_SECONDS = 60.0
-# A listener that waits for them still has to acknowledge within Slack's three seconds.
+# The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
 class GroupUnknown(FlagmanError):
-    """Slack does not answer who is in a group, so no person counts as a member."""
+    """The members of a group cannot be read from Slack, so no person counts as a member."""
 
     code = "group_unknown"
 
@@ -34,7 +34,7 @@ class GroupUnknown(FlagmanError):
 
 
 class ZoneUnknown(FlagmanError):
-    """Slack does not answer in which time zone the person is, so `09:00` has no meaning."""
+    """The time zone of a person cannot be read from Slack, so `09:00` has no meaning."""
 
     code = "zone_unknown"
 
@@ -43,7 +43,7 @@ class ZoneUnknown(FlagmanError):
 
 
 def actor_of(body: dict[str, Any]) -> Actor:
-    """The person behind a command, click, view or event."""
+    """The person who sent a command, click, view or event."""
     user = body.get("user")
     if isinstance(user, dict):
         return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
@@ -54,7 +54,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 class People:
-    """Names, time zones and group memberships, remembered for a minute."""
+    """Reads names, time zones and group memberships, which are cached for a minute."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
@@ -80,7 +80,7 @@ class People:
         return zone
 
     async def named(self, actor: Actor) -> Actor:
-        """The actor with a display name."""
+        """The actor with the display name in Slack; unchanged where it cannot be read."""
         if actor.name:
             return actor
         user = actor.id.partition(":")[2]
@@ -101,12 +101,12 @@ class People:
         return actor.model_copy(update={"name": self._names[user]})
 
     async def with_groups(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
-        """The actor with those groups of the calls' policies that they belong to. Raises GroupUnknown."""
+        """The actor with those groups in the calls' policies of which they are a member. Raises GroupUnknown."""
         rules = [session.call(call_id).call.approvers or Approvers() for call_id in call_ids]
         return await self.in_groups(actor, {group for rule in rules for group in rule.groups})
 
     async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
-        """The actor with those of the groups that they belong to. Raises GroupUnknown."""
+        """The actor with those of the groups of which they are a member. Raises GroupUnknown."""
         if not asked:
             return actor
         user = actor.id.partition(":")[2]

@@ -1,1 +1,1 @@
-"""The log, queues and timers on Valkey/Redis: bytes, keys and versions, no meaning."""
+"""The log, queues and timers on Valkey/Redis. The content of rows and events is opaque here."""

@@ -1,4 +1,4 @@
-"""Rows of API keys by id, and when each was last used; opaque bytes."""
+"""Rows of API keys as opaque bytes by id, and the time of the last use of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.connection import reaching_store
 
 
 class ApiKeyStore:
-    """Raises StoreUnavailable."""
+    """Stores the rows of API keys. Methods raise StoreUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

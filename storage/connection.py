@@ -1,4 +1,4 @@
-"""Connections to the store: limits, which errors may be retried, and what an unreachable store is called."""
+"""Connections to the store: limits, retries, subscriptions, and the errors of a store that is not available."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CLIENT_NAME = "flagman"
 CONNECTIONS = 64
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
-# A blocking read adds its own BLOCK time: callers keep that below this limit.
+# Must be longer than the BLOCK time of any read.
 BLOCKING_ANSWER_SECONDS = 40.0
 HEALTH_CHECK_SECONDS = 30
 
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ReadOnlyError, OutOfMemoryError)
-# Answers of a server that is there and cannot do what it is for; none is a fault of the command.
+# Error answers of a server that cannot work now; none of them is caused by the command.
 REFUSALS = {
     "BUSY": "a script blocks it",
     "UNKILLABLE": "a script blocks it",
@@ -54,10 +54,10 @@ REFUSALS = {
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; answers are bytes. Connects at the first command.
+    """A client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
 
-    `blocking=True` is for XREADGROUP … BLOCK: waits up to 40 s for an answer, with as many connections as
-    there are readers. Raises ValueError for a URL of another form. Close it with `aclose()`.
+    `blocking=True` is for XREADGROUP … BLOCK: it waits up to 40 s for an answer and opens a connection for each reader.
+    Close the client with `aclose()`. Raises ValueError for a URL of another form.
     """
     limits = {
         "socket_connect_timeout": CONNECT_SECONDS,
@@ -66,7 +66,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         "client_name": CLIENT_NAME,
         "retry": _retry(),
         "protocol": 3,
-        # Asked of every server otherwise, and only Redis Enterprise answers.
+        # Otherwise redis-py asks every server for it, and only Redis Enterprise supports it.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if not url.startswith("unix://"):
@@ -82,10 +82,10 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 
 
 def _retry() -> Retry:
-    """Retries making a connection, never a command.
+    """The policy that retries making a connection, but no command.
 
-    A refused or absent socket raises Python's own errors; an answer that got lost is a RedisError, and the command
-    may have run: only the caller knows whether it may be sent again. A time-out is not retried, since people wait.
+    A refused or missing socket raises Python's own errors. After a lost answer, which raises a RedisError, the command
+    may have run, and only the caller knows whether it may be repeated. A time-out is not retried, since people wait.
     """
     backoff = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
     return Retry(backoff, retries=4, supported_errors=(ConnectionError, FileNotFoundError))  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def _retry() -> Retry:
 
 @contextmanager
 def reaching_store() -> Iterator[None]:
-    """Turns errors of the connection, and answers that say that the server cannot work now, into StoreUnavailable."""
+    """Raise StoreUnavailable for errors of the connection, and StoreRefused for the answers in `REFUSALS`."""
     try:
         yield
     except RedisError as error:
@@ -106,9 +106,9 @@ def reaching_store() -> Iterator[None]:
 
 
 async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks that use the store until they have ended.
+    """Cancel tasks that use the store, repeatedly until they have ended.
 
-    Once is not enough: redis-py takes a cancellation that falls into the making of a connection for a broken one.
+    Redis-py takes a cancellation while it makes a connection for an error of that connection, and tries again.
     """
     left = set(tasks)
     while left:
@@ -118,7 +118,7 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 async def wait_ready(client: Redis, timeout: timedelta) -> None:
-    """Return when the store answers PING; raise StoreUnavailable with its last error after `timeout`."""
+    """Wait until the store answers PING. Raises StoreUnavailable with the last error after `timeout`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout.total_seconds()
     while True:
@@ -136,16 +136,16 @@ async def wait_ready(client: Redis, timeout: timedelta) -> None:
 async def subscribe(
     blocking: Redis, pattern: str, *, pause: float = 0
 ) -> AsyncIterator[AsyncIterator[list[bytes]]]:
-    """Messages published from now on to the channels that match `pattern`, at least one at a time.
+    """Batches of the messages published from now on to the channels that match `pattern`; no batch is empty.
 
-    What comes within `pause` seconds after the first is read at once, which costs far less when there is much.
-    Nothing is kept for those who are away. Raises StoreUnavailable.
+    Messages that come within `pause` seconds after the first are in its batch, which makes many messages far cheaper.
+    Messages published while there is no connection are lost. Raises StoreUnavailable.
     """
     pubsub = blocking.pubsub()
     try:
         with reaching_store():
             await pubsub.psubscribe(pattern)
-            # What is published after the confirmation is heard.
+            # Messages are received from the confirmation on.
             if await pubsub.get_message(timeout=ANSWER_SECONDS) is None:
                 raise StoreUnavailable("a subscription was not confirmed")
         yield _messages(pubsub, pause)
@@ -167,6 +167,6 @@ async def _messages(pubsub: Any, pause: float) -> AsyncIterator[list[bytes]]:
 
 
 async def _next(pubsub: Any, *, timeout: float) -> list[bytes]:
-    """The next message; empty where none came in time, and for the confirmation after a reconnection."""
+    """The next message as a list; empty where none came in time, and for the confirmation after a reconnection."""
     message = await pubsub.get_message(timeout=timeout)
     return [message["data"]] if message and message["type"] == "pmessage" else []

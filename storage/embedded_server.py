@@ -1,7 +1,7 @@
-"""The embedded Valkey: one server that belongs to one data folder and to this process.
+"""The embedded Valkey server of one data folder, which runs as a child of this process.
 
-It listens on a unix socket only, syncs every write to disk, ends when this process ends (however that
-happens), and never shares its files with a second server.
+It listens on a unix socket only, syncs each write to disk, ends with this process even if that is killed, and never
+shares its files with a second server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOG_TAIL = 2_000
 SOCKET = "valkey.sock"
 LOG = "valkey.log"
 
-# Paths are relative to the server's folder, so no folder name needs quoting.
+# Paths are relative to the server's folder, so that no folder name needs quoting.
 CONFIGURATION = (
     ("port", "0"),
     ("dir", "."),
@@ -42,7 +42,7 @@ CONFIGURATION = (
     ("appendfsync", "always"),
     ("save", ""),
     ("maxmemory-policy", "noeviction"),
-    # Rows of what is shown stay packed: a third less memory for a paused session's messages.
+    # Keeps the rows of projections packed, which saves a third of the memory for a paused session's messages.
     ("hash-max-listpack-value", "512"),
     ("unixsocketperm", "700"),
 )
@@ -50,7 +50,7 @@ CONFIGURATION = (
 
 @asynccontextmanager
 async def embedded_server(folder: Path) -> AsyncIterator[str]:
-    """Run the server of `folder` (made if absent) and yield its URL, `unix://…`.
+    """Run the server of `folder`, which is created if missing, and yield its URL `unix://…`.
 
     Raises DataFolderInUse or EmbeddedServerFailed. Enter it from a thread that lives as long as the server:
     on Linux the server ends with the thread that started it.
@@ -64,7 +64,7 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
 
 
 class EmbeddedServer:
-    """One server process; `start` and `stop` once each. `url` and `pid` are known between the two."""
+    """One server process. `start` and `stop` may be called once each; in between, `url` and `pid` are set."""
 
     def __init__(self, folder: Path, *, guard_mode: str | None = None) -> None:
         self.folder = folder.resolve()
@@ -76,13 +76,13 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The server's process id; raises RuntimeError when it does not run."""
+        """The server's process id. Raises RuntimeError where it does not run."""
         if self._process is None:
             raise RuntimeError("the embedded server was not started")
         return self._process.pid
 
     async def start(self) -> None:
-        """Own the folder, wait for a former server to end, and start ours until it answers."""
+        """Lock the folder, wait for the end of a former server, start the server and wait until it answers."""
         if sys.platform == "win32":
             raise EmbeddedServerFailed(
                 "Flagman has no embedded server on Windows: set REDIS_URL to a Valkey or Redis server."
@@ -101,14 +101,14 @@ class EmbeddedServer:
         self.url = f"unix://{quote(str(socket))}"
 
     async def watch(self) -> None:
-        """Raise EmbeddedServerLost as soon as the server ends by itself; never returns."""
-        # The end of a child is no event of the loop.
+        """Raise EmbeddedServerLost when the server ends by itself; never returns."""
+        # The event loop has no event for the end of this child.
         while (process := self._process) is None or process.poll() is None:  # noqa: ASYNC110
             await asyncio.sleep(WATCH)
         raise EmbeddedServerLost(process.returncode, self.home / LOG)
 
     async def stop(self) -> None:
-        """End the server (SIGTERM, after 10 s SIGKILL) and give the folder free; harmless when stopped."""
+        """End the server (SIGTERM, after 10 s SIGKILL) and unlock the folder; does nothing after the first call."""
         process, self._process = self._process, None
         try:
             if process is not None:
@@ -117,17 +117,17 @@ class EmbeddedServer:
             self._held.close()
 
     def _own_folder(self) -> None:
-        """Hold the lock of the folder until we stop or die."""
+        """Lock the folder until `stop` or the end of this process. Raises DataFolderInUse."""
         lock = os.open(self.folder / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._held.callback(os.close, lock)
         if not _try_lock(lock):
             raise DataFolderInUse(self.folder)
 
     async def _wait_for_former_server(self) -> int:
-        """A descriptor with the lock that each server inherits and so holds exactly as long as it lives.
+        """Wait for the lock that a server inherits and so holds as long as it runs. Returns the locked descriptor.
 
-        The file holds the server's process id. An owner that was killed leaves a server that is still ending;
-        as long as the lock is held that id is its own, never a stranger's.
+        A process that was killed leaves a server that is still ending. Its process id is in the file and is valid as
+        long as the lock is held. Raises EmbeddedServerFailed where that server does not end.
         """
         life = os.open(self.home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -184,16 +184,16 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 pass_fds=(life,),
-                # Our environment holds secrets, and a server's can be read by others of the same user.
+                # The environment holds secrets, and other processes of the same user can read a server's.
                 env={},
-                # Ctrl-C in the terminal is for us; the server is stopped after its last client.
+                # Ctrl-C in the terminal must not reach the server, which is stopped after its last client.
                 start_new_session=True,
             )
         os.pwrite(life, str(process.pid).encode(), 0)
         return process
 
     async def _wait_for_pong(self, socket: Path) -> None:
-        """Wait for PONG; while it loads its files it may take longer than the limit."""
+        """Wait until the server answers PING; the time in which it loads its files does not count for the limit."""
         deadline = time.monotonic() + START_LIMIT
         while (answer := await _ping(socket)) != b"+PONG":
             if answer.startswith(b"-LOADING"):
@@ -213,7 +213,7 @@ class EmbeddedServer:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock of an open file; False when another process holds it."""
+    """Lock an open file. Returns False where another process holds the lock."""
     import fcntl
 
     try:
@@ -224,7 +224,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 async def _ping(socket: Path) -> bytes:
-    """The first line of the answer to PING; empty while no server listens."""
+    """The first line of the answer to PING; empty where no server listens."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))

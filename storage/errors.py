@@ -1,4 +1,4 @@
-"""What can go wrong below the log: each error is one sentence."""
+"""Errors of the store; the message of each is one sentence for people."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class StorageError(Exception):
-    """Any refusal of the store; `str(error)` is one sentence for people."""
+    """The base of all errors of the store."""
 
 
 class StoreUnavailable(StorageError):
-    """The server cannot be reached, or refuses to write; what was in flight may or may not have happened."""
+    """The server cannot be reached, or refuses to write; a command without an answer may have been carried out."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"The store cannot be reached: {detail}")
@@ -18,7 +18,7 @@ class StoreUnavailable(StorageError):
 
 
 class StoreRefused(StoreUnavailable):
-    """The server answers, but does not do its work now; `reply_code` is the first word of its answer."""
+    """The server answers that it cannot work now; `reply_code` is the first word of its answer."""
 
     def __init__(self, reply_code: str, why: str) -> None:
         super().__init__(why)
@@ -27,7 +27,7 @@ class StoreRefused(StoreUnavailable):
 
 
 class VersionConflict(StorageError):
-    """The log was at another version than the writer thought; versions count events."""
+    """The log is at version `actual` and not at `expected`; versions count events."""
 
     def __init__(self, expected: int, actual: int) -> None:
         super().__init__(f"The log is at version {actual}, not at {expected}.")
@@ -46,11 +46,11 @@ class DataFolderInUse(StorageError):
 
 
 class EmbeddedServerFailed(StorageError):
-    """The embedded server cannot run here, or did not start; the message holds the end of its log."""
+    """The embedded server cannot run here, or did not start; then the message contains the end of its log."""
 
 
 class EmbeddedServerLost(StorageError):
-    """The embedded server ended while it was needed."""
+    """The embedded server ended while Flagman was running."""
 
     def __init__(self, code: int, log: Path) -> None:
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
@@ -60,14 +60,14 @@ class EmbeddedServerLost(StorageError):
 
 
 class LeaseLost(StorageError):
-    """The writer's job was taken over by another worker, so only facts may still be appended."""
+    """Another worker took the writer's job over, so the writer may only append results without the lease."""
 
     def __init__(self) -> None:
         super().__init__("Another worker took this session over.")
 
 
 class IdempotencyKeyKnown(StorageError):
-    """The key was used before; `value` is what was remembered with it."""
+    """The idempotency key was used before; `value` was stored with it then."""
 
     def __init__(self, value: bytes) -> None:
         super().__init__("The idempotency key was used before.")

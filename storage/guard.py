@@ -1,16 +1,16 @@
-"""Run as a script: runs the given program, which ends when the process that started it ends.
+"""A script that runs the given program and ends it when the process that started the script ends.
 
     python -I -S guard.py prctl SIGNAL PARENT_PID PROGRAM ARGUMENTS…
     python -I -S guard.py pipe SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
     python -I -S guard.py reap SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
 
-`prctl` (Linux): the kernel sends the signal when the starting *thread* ends; start it from one that lives on.
-`pipe` (anywhere): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
+`prctl` (Linux): the kernel sends the signal when the starting *thread* ends, which has to live as long as needed.
+`pipe` (all systems): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
 and then sends the signal to the whole process group; start it in a new session.
-`reap` (Linux): as `pipe`, and with the program, or at the end of the pipe, every process ends that came from it, in
-whatever session or group; this process is their parent and ends as the program did. The starter may send SIGTERM to
-the group: it reaches the program and not this process. See prctl(2), PR_SET_CHILD_SUBREAPER.
-`prctl` and `pipe` become the program. It runs before any site-packages: only the standard library.
+`reap` (Linux): as `pipe`, but all descendants of the program, of any session or group, end with it or at the end of
+the pipe. This process stays their parent and ends with the program's exit code. SIGTERM to the group reaches the
+program and not this process. See prctl(2), PR_SET_CHILD_SUBREAPER.
+`prctl` and `pipe` replace this process by the program. The script uses the standard library only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def prctl(option: int, value: int) -> None:
-    """Raises OSError."""
+    """Call prctl(2). Raises OSError."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -36,35 +36,35 @@ def prctl(option: int, value: int) -> None:
 
 
 def watch_by_kernel(number: int, parent: int) -> None:
-    """Ask for the signal at the parent's end; exits at once if the parent has ended already."""
+    """Have the kernel send the signal at the end of the parent; exit at once if that has ended already."""
     prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         sys.exit("the process that started this has ended")
 
 
 def watch_by_pipe(number: int, descriptor: int) -> None:
-    """Leave a process behind that signals its group, which is ours, at the end of the pipe."""
+    """Start a process in this group that sends the signal to the group at the end of the pipe."""
     if (child := os.fork()) > 0:
         os.waitpid(child, 0)
         os.close(descriptor)
         return
-    # A grandchild: the program must not find a child that it never started.
+    # A grandchild, so that the program does not have a child that it never started.
     if os.fork() > 0:
         os._exit(0)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     os.dup2(descriptor, 0)
-    # The program's output must not stay open because of us, nor its locks.
+    # This process must not keep the program's output and locks open.
     os.closerange(1, 4096)
     while os.read(0, 4096):
         pass
-    # We are in the group, so its number cannot have become that of another process.
+    # This process is in the group, so no other group can have its number.
     os.killpg(os.getpgrp(), number)
     os._exit(0)
 
 
 def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
-    """Run the program, end all that came from it with it or at the end of the pipe, and end as it did."""
+    """Run the program, end its descendants with it or at the end of the pipe, and exit with its exit code."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child == 0:
@@ -72,7 +72,7 @@ def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
         os.execv(program[0], program)  # noqa: S606  no shell is wanted
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    # The program's output must not stay open because of us.
+    # This process must not keep the program's output open.
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
@@ -83,7 +83,7 @@ def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
     status = end_descendants(number, child)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        # A core dump is the program's to write, and was.
+        # The program has already written its core dump.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
@@ -92,7 +92,7 @@ def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
 
 
 def end_descendants(number: int, child: int) -> int:
-    """Signal until this process has no child any more; the result is the status with which `child` ended."""
+    """Signal all descendants until there is no child any more; returns the status with which `child` ended."""
     status = 0
     while True:
         try:
@@ -111,13 +111,13 @@ def end_descendants(number: int, child: int) -> int:
 
 
 def descendants() -> set[int]:
-    """All processes that come from this one, as far as /proc shows them."""
+    """The ids of all descendants of this process in /proc."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
                 with open(f"/proc/{entry}/stat", "rb") as file:
-                    # The name stands in brackets and may hold anything; the parent is the second field after it.
+                    # The name is in brackets and may contain any character; the parent is the second field after it.
                     parent = int(file.read().rpartition(b")")[2].split()[1])
             except OSError:
                 continue

@@ -1,4 +1,4 @@
-"""What a store says about itself: its version, its clock, and whether it keeps what it was given."""
+"""Reads the version, the clock and the durability settings of the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.errors import StoreRefused
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """`ahead` is how far the store's clock is before ours; None stands for what it would not say."""
+    """`ahead` is the store's clock minus that of this machine; a setting is None where the store does not tell it."""
 
     server: str
     ahead: timedelta
@@ -27,7 +27,7 @@ class StoreHealth:
 
 
 async def health(redis: Redis) -> StoreHealth:
-    """Ask it. Raises StoreUnavailable."""
+    """Ask the store. Raises StoreUnavailable."""
     with reaching_store():
         began = time.monotonic()
         seconds, micros = await redis.time()
@@ -44,22 +44,22 @@ async def health(redis: Redis) -> StoreHealth:
 
 
 async def check_writes(redis: Redis) -> None:
-    """Return if the store takes writes. Raises StoreUnavailable."""
+    """Write a key, to learn whether the store takes writes. Raises StoreUnavailable where it does not."""
     with reaching_store():
         await redis.set(keys.WRITE_PROBE, "1", ex=60)
 
 
 async def eviction(redis: Redis) -> str | None:
-    """The policy by which the store throws keys away when its memory is full; None where it does not, or hides it.
+    """The policy by which the store evicts keys when its memory is full. Raises StoreUnavailable.
 
-    Raises StoreUnavailable.
+    Returns None where it evicts none, has no memory limit, or does not tell its settings.
     """
     policy, limit = await _setting(redis, "maxmemory-policy"), await _setting(redis, "maxmemory")
     return None if policy in (None, "noeviction") or limit in (None, "0") else policy
 
 
 async def _setting(redis: Redis, name: str) -> str | None:
-    """Hosted servers often refuse the question."""
+    """A setting of the server; None where it is unknown or not readable, as on many hosted servers."""
     try:
         with reaching_store():
             found: Any = await redis.config_get(name)

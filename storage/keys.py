@@ -1,4 +1,4 @@
-"""Every name in the store: keys, channels, the consumer group. All keys of a partition share one hash tag."""
+"""All names in the store: keys, channels and the consumer group. The keys of a partition share one hash tag."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
-# Written to learn whether the store takes writes.
+# The key that is written to learn whether the store takes writes.
 WRITE_PROBE = f"{_PREFIX}:probe"
-# Workers from before listen to the first of these.
+# Workers of earlier versions listen to the first of these channels.
 _DIRTY: dict[QueueName, str] = {"ready": "dirty", "outbox": "dirty:outbox"}
 _SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")
 
 
 def partition_of(session_id: str) -> int:
-    """`ab12-cd34` lives in partition 0, `ab12-cd34-7` in partition 7. Raises ValueError on other forms."""
+    """The partition of a session: 0 for `ab12-cd34`, 7 for `ab12-cd34-7`. Raises ValueError for other forms."""
     found = _SESSION_ID.fullmatch(session_id)
     if found is None or int(found[1] or 0) >= MOST_PARTITIONS:
         raise ValueError(session_id)
@@ -28,7 +28,7 @@ def partition_of(session_id: str) -> int:
 
 @dataclass(frozen=True)
 class TimerKey:
-    """A timer's row: its owner, which is a session or a word of the caller's, and its name there."""
+    """The row of a timer: its owner, which is a session id or a name chosen by the caller, and its name."""
 
     owner: str
     name: str
@@ -44,7 +44,7 @@ class TimerKey:
 
     @property
     def partition(self) -> int:
-        """That of the session; partition 0 for any other owner."""
+        """The partition of the session; 0 for any other owner."""
         try:
             return partition_of(self.owner)
         except ValueError:
@@ -66,7 +66,7 @@ class QueueKeys:
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
-    # The name `parked` is that of stores from before.
+    # Stores of earlier versions have the name `parked`.
     return QueueKeys(
         dirty_channel(partition, name),
         stream,
@@ -75,7 +75,7 @@ def queue(partition: int, name: QueueName) -> QueueKeys:
 
 
 def partitions() -> str:
-    """A sorted set with one member, whose score is how many partitions there are."""
+    """A sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"
 
 
@@ -105,7 +105,7 @@ def blobs(partition: int) -> str:
 
 
 def claim(partition: int, name: str) -> str:
-    """What an idempotency key was used for."""
+    """The value stored under an idempotency key."""
     return f"{_tag(partition)}:idem:{name}"
 
 
@@ -114,17 +114,17 @@ def timers(partition: int) -> str:
 
 
 def timer_channel() -> str:
-    """Where due times are published as timers are set."""
+    """The name under which the due time of each timer is published when it is set."""
     return f"{_PREFIX}:timer"
 
 
 def dirty_channel(partition: int, name: QueueName) -> str:
-    """Where the id of a session is published that is queued while a worker of that queue is at it."""
+    """The name under which the id of a busy session is published when it is queued again."""
     return f"{_tag(partition)}:{_DIRTY[name]}"
 
 
 def changed_channel(partition: int) -> str:
-    """Where every append publishes the id of its session."""
+    """The name under which each append publishes the id of its session."""
     return f"{_tag(partition)}:changed"
 
 
@@ -139,12 +139,12 @@ def changed_pattern() -> str:
 
 
 def mailbox(signal: str) -> str:
-    """What came for `webhook:<name>` or `event:<type>` while no session waited."""
+    """The items of the signal `webhook:<name>` or `event:<type>` that no session waited for."""
     return f"{_PREFIX}:{{mail:{signal}}}"
 
 
 def mailbox_seen(signal: str, delivery_id: str) -> str:
-    """The mark of a delivery that came already."""
+    """The mark of a delivery that has come."""
     return f"{mailbox(signal)}:seen:{delivery_id}"
 
 
@@ -161,7 +161,7 @@ def api_keys_used() -> str:
 
 
 def place(place: str) -> str:
-    """The session that is shown at a place; the name of the key is that of stores from before."""
+    """The session that is shown at a place. Stores of earlier versions have this name of the key."""
     return f"{_PREFIX}:thread:{place}"
 
 
@@ -186,5 +186,5 @@ def slot_queue(scope: str, *, urgent: bool) -> str:
 
 @cache
 def _tag(partition: int) -> str:
-    """The prefix of every key of a partition, in one slot of a cluster."""
+    """The prefix of all keys of a partition, which puts them into one slot of a cluster."""
     return f"{_PREFIX}:{{p{partition}}}"

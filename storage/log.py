@@ -1,4 +1,4 @@
-"""The log of each session and what moves with it: one atomic append, reads from a position, snapshots."""
+"""The logs of sessions: an atomic append with its effects, reads from a position, snapshots and indexes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLAIM_TTL = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Claim:
-    """An idempotency key with the value to remember; a key that is known already stops the append."""
+    """An idempotency key with the value to store under it; an append with a known key is refused."""
 
     key: str
     value: bytes
@@ -36,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Lease:
-    """What a worker holds while it works on one job of a queue."""
+    """The lease of a worker on one job of a queue; `entry` is the id of the job in its stream."""
 
     session_id: str
     entry: str
@@ -45,7 +45,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class NewLog:
-    """Another session of the same partition, whose log begins in the same step."""
+    """A new session of the same partition, whose log begins in the same append."""
 
     session_id: str
     events: Sequence[bytes]
@@ -54,11 +54,11 @@ class NewLog:
 
 @dataclass(frozen=True)
 class Effects:
-    """What moves with an append. Scores of indexes and timers are milliseconds; None removes the row.
+    """Changes that are made together with an append. Scores and due times are in ms since 1970; None removes a row.
 
-    `enqueue_others` are other sessions of the same partition, each with the queue in which it is put.
-    `lease` is the writer's own: without it nothing is appended, its queue is not marked dirty by its own appends,
-    and `release` gives it up.
+    `enqueue_others` are other sessions of the same partition, each with the queue to put it in. `lease` is that of the
+    writer: where it is lost, nothing is appended; the writer's own appends do not mark its job as dirty; `release`
+    releases it.
     """
 
     indexes: Mapping[str, float | None] = field(default_factory=dict)
@@ -80,9 +80,9 @@ class AppendResult:
 
 @dataclass(frozen=True)
 class StoredLog:
-    """A log from a position: the events after the first `start`; a snapshot of those, if one was read.
+    """The events of a log after the first `start`, and a snapshot of the state after those, if one was read.
 
-    `length` is how many events there are in all: fewer than `start` where the log is another one by now.
+    `length` is the number of all events; it is less than `start` where the log was lost or replaced.
     """
 
     start: int
@@ -92,7 +92,7 @@ class StoredLog:
 
 
 class LogStore:
-    """Reads and appends session logs; what is not about one session reads all partitions. Raises StoreUnavailable."""
+    """Reads and appends session logs. Methods without a session id read all partitions. Raises StoreUnavailable."""
 
     def __init__(self, redis: Redis, partitions: Partitions | None = None) -> None:
         self._redis = redis
@@ -103,8 +103,8 @@ class LogStore:
     ) -> AppendResult:
         """Append at version `expected` with all effects, or change nothing.
 
-        A session id of `new_logs` that is taken already is a conflict too. Raises VersionConflict, LeaseLost, or
-        IdempotencyKeyKnown with the value remembered under the key.
+        Raises VersionConflict, also where a session id of `new_logs` is in use; LeaseLost; or IdempotencyKeyKnown with
+        the value stored under the key.
         """
         operations = Operations(keys.partition_of(session_id))
         _add_effects(operations, effects)
@@ -131,13 +131,13 @@ class LogStore:
         return AppendResult(version=found, released=released)
 
     async def confirm(self, lease: Lease) -> bool:
-        """Whether a lease of the ready queue still is its holder's; if so, its time begins anew."""
+        """Whether a lease of the ready queue still belongs to its holder; if so, it is renewed."""
         queue = keys.queue(keys.partition_of(lease.session_id), "ready")
         with reaching_store():
             return await jobs.confirm(self._redis, queue, **vars(lease))
 
     async def claim_of(self, partition: int, key: str) -> bytes | None:
-        """What an idempotency key was used for in this partition."""
+        """The value stored under an idempotency key in this partition; None where the key was not used."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
@@ -153,12 +153,12 @@ class LogStore:
             return cast(list[bytes], await self._redis.lrange(keys.log(session_id), start, stop))
 
     async def length(self, session_id: str) -> int:
-        """How many events there are; 0 where there is no such session."""
+        """The number of events of a session; 0 where there is no such session."""
         with reaching_store():
             return int(await self._redis.llen(keys.log(session_id)))
 
     async def lengths(self, session_ids: Sequence[str]) -> list[int]:
-        """How many events each has."""
+        """The numbers of events of the sessions, in order."""
         with reaching_store():
             pipe = self._redis.pipeline(transaction=False)
             for session_id in session_ids:
@@ -166,7 +166,7 @@ class LogStore:
             return await pipe.execute()
 
     async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
-        """The last event of each, empty where there is none."""
+        """The last events of the sessions, in order; empty bytes where there is none."""
         with reaching_store():
             pipe = self._redis.pipeline(transaction=False)
             for session_id in session_ids:
@@ -174,7 +174,7 @@ class LogStore:
             return [event or b"" for event in await pipe.execute()]
 
     async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
-        """Keep a fold up to `version`; only a cache, dropped with `drop_snapshot` when it cannot be read."""
+        """Store the state at `version`. It is only a cache: `drop_snapshot` removes one that cannot be read."""
         with reaching_store():
             await self._redis.hset(keys.snapshot(session_id), mapping={"version": version, "state": state})
 
@@ -187,16 +187,15 @@ class LogStore:
             return cast(bytes | None, await self._redis.hget(keys.blobs(partition), digest))
 
     async def index(self, name: str, *, after: Row | None = None, limit: int = 20) -> list[Row]:
-        """Sessions of an index with their scores, highest first, of one score the highest id first.
+        """The sessions of an index with their scores; the highest scores come first, of equal scores the highest ids.
 
-        `after` is the last row of the page before: what follows it comes, and no row is skipped or repeated while
-        the scores stay.
+        `after` is the last row of the page before. No row is skipped or repeated as long as the scores do not change.
         """
         wanted = limit
         while True:
             rows = await self._highest(name, "+inf" if after is None else after[1], wanted)
             found = [row for row in rows if after is None or (row[1], row[0]) < (after[1], after[0])]
-            # Rows of the same score as the last one may stand before it: then further ones are read.
+            # Rows with the score of `after` may come before it, in which case more rows are read.
             if len(found) >= limit or len(rows) < wanted:
                 return found[:limit]
             wanted *= 2
@@ -213,11 +212,11 @@ class LogStore:
         return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
 
     async def count(self, name: str) -> int:
-        """How many sessions an index has."""
+        """The number of sessions in an index."""
         return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
-        """Of the index rows and timers that each session should have those that are not there; none left empty."""
+        """Of the index rows and timers in `wanted` those that are missing; only sessions that miss one are returned."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id, effects in wanted.items():
             partition = keys.partition_of(session_id)

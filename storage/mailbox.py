@@ -1,4 +1,4 @@
-"""Signals as they came, kept for a while, each id once; a session that waits later finds what came before."""
+"""Keeps signals for a while, each id once, so that a session that begins to wait later finds them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 100
 
 
 class Mailbox:
-    """Opaque bytes by signal name, newest last; the oldest go when there are more than a hundred."""
+    """Opaque items by signal name, the newest last. Of more than `MOST`, the oldest are removed."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -23,7 +23,7 @@ class Mailbox:
     async def keep(
         self, signal: str, delivery_id: str, item: bytes, *, ttl: timedelta, seen_for: timedelta
     ) -> bool:
-        """Keep an item for `ttl` unless its id came within `seen_for`; True the first time."""
+        """Keep an item for `ttl` unless its id came within `seen_for`. Returns whether it was kept."""
         seconds = {"ttl": int(ttl.total_seconds()), "seen_for": int(seen_for.total_seconds())}
         with reaching_store():
             return await records.keep(self._redis, signal, delivery_id, item=item, most=MOST, **seconds)
@@ -34,6 +34,6 @@ class Mailbox:
         return list(rows)
 
     async def remove(self, signal: str, item: bytes) -> bool:
-        """True for the one who took it out."""
+        """Remove an item. Returns False where it was removed before."""
         with reaching_store():
             return bool(await self._redis.lrem(keys.mailbox(signal), 1, item))  # type: ignore[arg-type]

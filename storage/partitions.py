@@ -1,4 +1,4 @@
-"""How many partitions there are, and in which of them a new session begins."""
+"""The number of partitions, and the choice of the partition for a new session."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MEMBER = "count"
 
 
 class Partitions:
-    """As many as `wanted`, or as the store has had, whichever is more. Raises StoreUnavailable.
+    """As many partitions as `wanted`, or as the store has had, whichever is more. Raises StoreUnavailable.
 
-    The number is recorded before the first log of a partition begins, so a process that was started with a smaller
-    number finds those of the others.
+    The number is stored before the first log of a partition begins, so that a process that was started with a smaller
+    number finds the partitions of other processes.
     """
 
     def __init__(self, redis: Redis, wanted: int = 1) -> None:
@@ -29,16 +29,16 @@ class Partitions:
 
     @property
     def known(self) -> range:
-        """Those that were there at the last look."""
+        """The partitions as of the last answer of the store."""
         return range(self._count)
 
     async def all(self) -> range:
-        """Those that are there now."""
+        """The present partitions, read from the store."""
         await self.ask(lambda _pipe, _partition: None)
         return self.known
 
     async def ask(self, command: Callable[[Pipeline, int], Any]) -> list[Any]:
-        """The answers of all partitions, in their order, in one round trip; `command` adds that of one partition."""
+        """The answers of all partitions in order, in one round trip; `command` adds the command for one partition."""
         while True:
             asked = self._count
             pipe = self._redis.pipeline(transaction=False)
@@ -52,16 +52,16 @@ class Partitions:
                 return answers
 
     async def record(self, partition: int) -> None:
-        """Make this partition known to every process, before something is stored there."""
+        """Make a partition known to all processes; called before anything is stored in it."""
         with reaching_store():
             await self._redis.zadd(keys.partitions(), {_MEMBER: partition + 1}, gt=True)
         self._count = max(self._count, partition + 1)
 
     async def place(self, claim: str = "", *, here: int | None = None, ttl: timedelta = timedelta()) -> int:
-        """The partition for a new session: any of them.
+        """The partition for a new session: a random one, or the one for its idempotency key `claim`.
 
-        With an idempotency key the same one for every request with that key within `ttl` of the last, however many
-        partitions there are by then: the first request decides, and `here` is what it asks for.
+        All requests with a key within `ttl` of the last one get the same partition, even if there are more partitions
+        by then. The first of these requests determines it and may ask for the partition `here`.
         """
         if not claim:
             return random.randrange(self._count)  # noqa: S311  only spreads the load

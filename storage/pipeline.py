@@ -1,4 +1,4 @@
-"""Scripts that are run in the same turn of the event loop are sent together: one connection, one write, one wait."""
+"""A client that sends the scripts run in one turn of the event loop together, over one connection."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-# A packed command, and where its answer goes.
+# A packed command, and the future for its answer.
 Call = tuple[bytes, "asyncio.Future[Any]"]
 
 
 class PipeliningRedis(Redis):
-    """A client that pipelines EVALSHA; every other command goes by itself."""
+    """A client that pipelines EVALSHA; it sends all other commands separately."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,7 +26,7 @@ class PipeliningRedis(Redis):
         return self._pipelined("EVALSHA", sha, numkeys, *keys_and_args)
 
     async def _pipelined(self, *command: Any) -> Any:
-        """Send a command with whatever else is sent in this turn; raises what the server answers to it."""
+        """Send a command together with the others of this turn. Returns its answer, or raises its error."""
         loop = asyncio.get_running_loop()
         packed, answer = hiredis.pack_command(command), loop.create_future()
         self._waiting.append((packed, answer))
@@ -42,12 +42,12 @@ class PipeliningRedis(Redis):
         task.add_done_callback(self._under_way.discard)
 
     async def _send(self, calls: Sequence[Call]) -> None:
-        """Send the calls and settle their answers. Raises only for cancellation: every caller gets the error."""
+        """Send the calls and set their answers. An error is set for all callers; only a cancellation is raised."""
         try:
             connection = await self.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 await connection.send_packed_command([packed for packed, _ in calls])
-                # Answers come in the order of the commands; a refusal of one leaves the others whole.
+                # Answers come in the order of the commands; an error of one does not affect the others.
                 for _, answer in calls:
                     try:
                         _settle(answer, await connection.read_response(), None)
@@ -68,7 +68,7 @@ class PipeliningRedis(Redis):
 
 
 def _settle(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    """A caller that no longer waits is left alone."""
+    """Set an answer or an error, unless the caller no longer waits."""
     if answer.done():
         return
     if error is None:

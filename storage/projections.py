@@ -1,4 +1,4 @@
-"""What has been shown where: rows a session, sessions by place, deliveries seen, waits that a peer imposed."""
+"""Rows about shown messages by session, sessions by place, delivery ids, and rate limits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ProjectionStore:
         return {session_id: row for session_id, row in zip(session_ids, found, strict=True) if row}
 
     async def reserve(self, session_id: str, key: str, row: bytes) -> bool:
-        """Record that `key` is about to be shown; False if a row stands there already."""
+        """Store a row under `key` before its message is shown. Returns False where there is a row already."""
         with reaching_store():
             return bool(await self._redis.hsetnx(keys.projection(session_id), key, row))
 
@@ -45,7 +45,7 @@ class ProjectionStore:
             await self._redis.hset(keys.projection(session_id), key, row)
 
     async def record_first(self, session_id: str, key: str, intent: bytes, row: bytes) -> bytes | None:
-        """Replace the intent by what came of it; where another row stands there by now, that one stays."""
+        """Replace the row `intent` by `row`. Where there is another row by now, it stays and is returned."""
         with reaching_store():
             return await records.record_first(self._redis, session_id, key=key, intent=intent, row=row)
 
@@ -59,12 +59,12 @@ class ProjectionStore:
         return value.decode() if isinstance(value, bytes) else value
 
     async def delivered(self, delivery_id: str) -> bool:
-        """Whether `deliver` was told of this id."""
+        """Whether `deliver` was called with this id."""
         with reaching_store():
             return bool(await self._redis.exists(keys.delivery(delivery_id)))
 
     async def deliver(self, delivery_id: str, ttl: timedelta) -> None:
-        """Remember for `ttl` that what came with this id was carried out."""
+        """Store for `ttl` that the delivery with this id was carried out."""
         with reaching_store():
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 

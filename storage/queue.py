@@ -1,4 +1,4 @@
-"""A queue of sessions with leases: each session is in it at most once, and dirty ones come again."""
+"""A queue of sessions with leases: each session is in it once at most, and dirty ones are queued again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from storage.scripts import jobs
 
 
 class Job(NamedTuple):
-    """A session that is to be looked at; `entry` is the id of the job in the stream of the session's partition."""
+    """A queued session; `entry` is the id of the job in the stream of the session's partition."""
 
     entry: str
     session_id: str
@@ -32,7 +32,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class StartedJob:
-    """A job taken: `tries` counts earlier ones that failed or were lost; `log` is read once marked busy."""
+    """A job that is marked as busy: `tries` counts the earlier tries that failed or were lost."""
 
     lease: Lease
     tries: int
@@ -57,13 +57,13 @@ class SessionQueue:
         return self.keys_in(keys.partition_of(session_id))
 
     async def open(self) -> None:
-        """Make the consumer group of each partition where there is none."""
+        """Create the consumer groups of the partitions that have none."""
         self._opened.clear()
         await self._partitions.all()
         await self._open_known()
 
     async def _open_known(self) -> None:
-        """The partitions that were found since the last look get their consumer group."""
+        """Create the consumer groups of the known partitions that were not opened yet."""
         for partition in set(self._partitions.known) - self._opened:
             try:
                 with reaching_store():
@@ -76,7 +76,10 @@ class SessionQueue:
 
     @asynccontextmanager
     async def _group(self) -> AsyncIterator[list[str]]:
-        """The streams of all partitions. A store that came back empty gets its consumer groups again."""
+        """The streams of all partitions. Where the store has lost a consumer group, all are created again.
+
+        Raises StoreUnavailable then, too.
+        """
         await self._open_known()
         try:
             with reaching_store():
@@ -92,7 +95,7 @@ class SessionQueue:
             await jobs.enqueue(self._redis, self._of(session_id), session_id)
 
     async def take(self, consumer: str, *, limit: int, block: timedelta) -> list[Job]:
-        """New jobs, at most `limit`, of every partition alike; waits up to `block` for the first one."""
+        """Take at most `limit` new jobs, spread over the partitions; waits up to `block` for the first one."""
         async with self._group() as streams:
             if limit >= len(streams):
                 return await self._read(consumer, streams, limit // len(streams), block)
@@ -102,7 +105,7 @@ class SessionQueue:
                     found += await self._read(consumer, [stream], limit - len(found), None)
             if found:
                 return found
-            # Several partitions may have a job at the same time, and another worker may be idle.
+            # The read returns one job for each partition; surplus ones are returned for other workers.
             found = await self._read(consumer, streams, 1, block)
             for job in found[limit:]:
                 queue = self._of(job.session_id)
@@ -112,7 +115,7 @@ class SessionQueue:
     async def _read(
         self, consumer: str, streams: list[str], count: int, block: timedelta | None
     ) -> list[Job]:
-        """At most `count` jobs of each stream."""
+        """Read at most `count` new jobs of each stream."""
         answer: Any = await self._blocking.xreadgroup(
             keys.GROUP,
             consumer,
@@ -120,11 +123,11 @@ class SessionQueue:
             count=count,
             block=None if block is None else int(block.total_seconds() * 1000),
         )
-        # By stream a list of batches, of which there is one.
+        # The answer has a list of batches for each stream, with one batch in it.
         return [job for batches in (answer or {}).values() for batch in batches for job in _jobs(batch)]
 
     async def reclaim(self, consumer: str, *, lease: timedelta, limit: int) -> list[Job]:
-        """Jobs whose worker has not renewed them for `lease`, now ours."""
+        """Take over jobs that their worker has not renewed for `lease`, at most `limit`."""
         found: list[Job] = []
         async with self._group() as streams:
             for stream in _rotate(streams, self._reclaims):
@@ -141,7 +144,7 @@ class SessionQueue:
         return found
 
     async def renew(self, consumer: str, held: Iterable[Job]) -> None:
-        """Say that this worker is still at these jobs."""
+        """Renew the leases of these jobs."""
         entries: dict[str, list[Any]] = {}
         for job in held:
             entries.setdefault(self._of(job.session_id).stream, []).append(job.entry)
@@ -151,11 +154,11 @@ class SessionQueue:
 
     @staticmethod
     def lease(job: Job) -> Lease:
-        """What its worker shows that it holds a job, from `start` on."""
+        """A new lease for a taken job, which `start` makes valid."""
         return Lease(job.session_id, job.entry, secrets.token_hex(6))
 
     async def start(self, lease: Lease, *, known: int = 0) -> StartedJob | None:
-        """Mark a taken job busy and read its log after `known` events; None where the job is gone."""
+        """Mark a taken job as busy and read its log after `known` events. Returns None where the job is gone."""
         with reaching_store():
             answer = await jobs.start(self._redis, self._of(lease.session_id), **vars(lease), known=known)
         if answer is None:
@@ -164,12 +167,12 @@ class SessionQueue:
         return StartedJob(lease, tries, StoredLog(int(version or known), snapshot, events, length))
 
     async def done(self, lease: Lease) -> None:
-        """Give the job up; if something was appended meanwhile, or it is no longer ours, it is queued again."""
+        """End the job. If another writer appended since, or the lease was lost, the session is queued again."""
         with reaching_store():
             await jobs.done(self._redis, self._of(lease.session_id), **vars(lease))
 
     async def retry(self, lease: Lease, *, wait: timedelta | None, failed: bool, trouble: str = "") -> int:
-        """Queue the job again after `wait` (None: at once). Returns the failed tries so far, -1 if not ours.
+        """Queue the job again after `wait` (None: at once). Returns the failed tries so far, or -1 if the lease was lost.
 
         `trouble` is listed by `troubles` until the job is done.
         """
@@ -185,7 +188,7 @@ class SessionQueue:
             )
 
     async def promote_due(self, *, limit: int = 100) -> int:
-        """Queue what was to come later and is due, at most `limit` of a partition; returns how many."""
+        """Queue the delayed jobs that are due, at most `limit` of each partition. Returns how many."""
         partitions = await self._partitions.all()
         with reaching_store():
             moved = await asyncio.gather(
@@ -194,16 +197,16 @@ class SessionQueue:
         return sum(moved)
 
     async def troubles(self) -> dict[str, str]:
-        """Sessions whose job cannot be done as yet, each with the reason; they are tried again all the time."""
+        """The sessions whose job cannot be done yet, each with the reason; they are retried without end."""
         found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).troubles))
         return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
     async def jobless(self) -> dict[str, str]:
-        """Sessions that are queued, under way or to come later by their state, and have no job: each with its state."""
+        """The sessions that have a state and no job, each with its state."""
         found: dict[str, str] = {}
         for partition in await self._partitions.all():
             names = self.keys_in(partition)
-            # The states first: a job that is queued meanwhile is seen in the stream.
+            # The states are read first, so that a job queued in between is found in the stream.
             with reaching_store():
                 states: Any = await self._redis.hgetall(names.state)
                 jobs_: Any = await self._redis.xrange(names.stream)
@@ -215,7 +218,7 @@ class SessionQueue:
         return found
 
     async def repair(self, seen: Mapping[str, str]) -> int:
-        """Queue what `jobless` found, where it still is so; returns how many."""
+        """Queue sessions that `jobless` returned, where they still have that state and no job. Returns how many."""
         repaired = 0
         for partition in {keys.partition_of(session_id) for session_id in seen}:
             rows = {sid: state for sid, state in seen.items() if keys.partition_of(sid) == partition}
@@ -224,12 +227,12 @@ class SessionQueue:
         return repaired
 
     async def holds(self, session_id: str) -> bool:
-        """Whether the session is queued, under way or to come later."""
+        """Whether the session is queued, busy or delayed."""
         with reaching_store():
             return bool(await self._redis.hexists(self._of(session_id).state, session_id))
 
     async def absent(self, session_ids: Sequence[str]) -> list[str]:
-        """Those that are neither queued, nor under way, nor to come later."""
+        """Of these sessions those that are neither queued nor busy nor delayed."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id in session_ids:
             pipe.hexists(self._of(session_id).state, session_id)
@@ -238,7 +241,7 @@ class SessionQueue:
         return [session_id for session_id, holds in zip(session_ids, held, strict=True) if not holds]
 
     async def prune_consumers(self, idle: timedelta) -> None:
-        """Forget consumers of workers that are long gone and hold nothing."""
+        """Remove consumers that have no job and were idle for longer than `idle`."""
         async with self._group() as streams:
             for stream in streams:
                 consumers: Any = await self._redis.xinfo_consumers(stream, keys.GROUP)
@@ -247,11 +250,11 @@ class SessionQueue:
                         await self._redis.xgroup_delconsumer(stream, keys.GROUP, row["name"])
 
     async def depth(self) -> int:
-        """Jobs queued or under way."""
+        """The number of jobs that are queued or busy."""
         return sum(await self._partitions.ask(lambda pipe, p: pipe.xlen(self.keys_in(p).stream)))
 
     async def remove_consumer(self, consumer: str) -> None:
-        """Remove a consumer where it holds nothing."""
+        """Remove a consumer from the streams in which it has no job."""
         async with self._group() as streams:
             for stream in streams:
                 pending: Any = await self._redis.xpending_range(
@@ -262,13 +265,13 @@ class SessionQueue:
 
     @asynccontextmanager
     async def dirty(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Ids of busy sessions at the moment something is appended to them by another writer."""
+        """The ids of busy sessions, each when another writer appends to it."""
         async with subscribe(self._blocking, keys.dirty_pattern(self.name)) as messages:
             yield (session_id.decode() async for found in messages for session_id in found)
 
 
 def _rotate(streams: list[str], turns: Iterator[int]) -> list[str]:
-    """All of them, each time beginning with the next one."""
+    """All streams, each time beginning with the next one."""
     first = next(turns) % len(streams)
     return streams[first:] + streams[:first]
 

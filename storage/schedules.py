@@ -1,4 +1,4 @@
-"""Scheduled launches: one hash, opaque rows by id."""
+"""Rows of scheduled launches as opaque bytes by id."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from storage.connection import reaching_store
 
 
 class ScheduleStore:
-    """Raises StoreUnavailable."""
+    """Stores the rows of schedules. Methods raise StoreUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def put(self, schedule_id: str, row: bytes, *, new: bool = False) -> bool:
-        """Store a row; with `new` only where there is none. True if it was stored."""
+        """Store a row; with `new` only where there is none. Returns whether it was stored."""
         with reaching_store():
             if new:
                 return bool(await self._redis.hsetnx(keys.schedules(), schedule_id, row))

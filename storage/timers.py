@@ -1,4 +1,4 @@
-"""Timers: one sorted set a partition, due in milliseconds; a claim hides a row while it is being fired."""
+"""Timers: one sorted set for each partition, with due times in ms since 1970; a claim delays a row."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from storage.scripts import records
 
 
 class TimerStore:
-    """The timers of all partitions. An append that settles a timer removes its row; a claim only delays it.
+    """The timers of all partitions. Methods raise StoreUnavailable.
 
-    So a clock that dies between claim and fire loses nothing: the row is due again after the hold. Raises
-    StoreUnavailable.
+    A claim only delays a row; the append that fires the timer removes it. So a row is due again if a clock dies between
+    the two.
     """
 
     def __init__(self, redis: Redis, blocking: Redis, partitions: Partitions | None = None) -> None:
@@ -28,7 +28,7 @@ class TimerStore:
         self._partitions = partitions or Partitions(redis)
 
     async def claim(self, now: datetime, *, hold: timedelta, limit: int = 200) -> list[TimerKey]:
-        """Timers due at `now`, at most `limit` of each partition; no other clock gets them before `hold` is over."""
+        """Claim the timers due at `now`, at most `limit` of each partition; no other clock gets them during `hold`."""
         until = _ms(now + hold)
         claims = [
             records.claim_timers(self._redis, p, now_ms=_ms(now), hidden_until_ms=until, limit=limit)
@@ -39,7 +39,7 @@ class TimerStore:
         return [TimerKey.parse(row.decode()) for rows in found for row in rows]
 
     async def next_due(self, until: datetime) -> datetime | None:
-        """When the first timer is due, if that is before `until`."""
+        """The due time of the first timer if it is before `until`, else None."""
         found = await self._partitions.ask(lambda pipe, p: pipe.zrange(keys.timers(p), 0, 0, withscores=True))
         first = min((rows[0][1] for rows in found if rows), default=None)
         if first is None or first >= _ms(until):
@@ -52,7 +52,7 @@ class TimerStore:
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
 
     async def missing(self, timers: Sequence[TimerKey]) -> list[TimerKey]:
-        """Those that are not set."""
+        """Of these timers those that are not set."""
         pipe = self._redis.pipeline(transaction=False)
         for timer in timers:
             pipe.zscore(keys.timers(timer.partition), timer.encode())
@@ -69,7 +69,7 @@ class TimerStore:
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[datetime]]:
-        """Due times of timers as they are set."""
+        """The due times of timers, each when the timer is set."""
         async with subscribe(self._blocking, keys.timer_channel()) as messages:
             yield (_time(due) async for found in messages for due in found)
 

@@ -1,1 +1,1 @@
-"""The domain: launch, pause, resume, decide, run."""
+"""The domain: launches, pauses, resumes and runs sessions, and records decisions."""

@@ -1,4 +1,4 @@
-"""Keys of the API: who a program is and what it may do. Only hashes are stored; a secret is shown once."""
+"""API keys: each has a name and scopes. Only hashes are stored; a secret is shown once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORM = "name:scope+scope:key, with the scopes launch, approve, read and admin"
 
 
 class ApiKey(Frozen):
-    """`hash` is the SHA-256 of the secret; a key from the environment has no time of making."""
+    """`hash` is the SHA-256 of the secret in hexadecimal; a key from the environment has no `created_at`."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class ApiKey(Frozen):
 
 
 def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
-    """The keys of `FLAGMAN_API_KEYS`, each with its secret. Raises ValueError, which never holds a secret."""
+    """The keys of `FLAGMAN_API_KEYS`, each with its secret. Raises ValueError, whose message contains no secret."""
     found: list[tuple[ApiKey, str]] = []
     for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
         if not entry:
@@ -69,14 +69,14 @@ def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
 
 
 class ApiKeys:
-    """Makes, lists, revokes and recognises keys: those of the store and those `given` by the environment."""
+    """Creates, lists, revokes and recognises keys: those of the store and those `given` by the environment."""
 
     def __init__(self, store: ApiKeyStore, given: Sequence[ApiKey], clock: Callable[[], datetime]) -> None:
         self._store, self._given, self._clock = store, tuple(given), clock
         self._noted: dict[str, datetime] = {}
 
     async def create(self, name: str, scopes: Sequence[Scope], by: str) -> tuple[ApiKey, str]:
-        """A new key and its text, which is known only now. Raises InvalidInput."""
+        """Create a key. Returns it with its text, which is not stored. Raises InvalidInput."""
         if not _NAME.match(name):
             raise InvalidInput(
                 "A key's name has at most 40 small letters, digits and . _ - and begins with a letter."
@@ -99,7 +99,7 @@ class ApiKeys:
         return key, f"fm_{key_id}_{secret}"
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
-        """All keys with when they were last used, to the minute; those of the environment first."""
+        """All keys with the time of their last use, to the minute; those of the environment come first."""
         used = await self._store.last_used()
         stored = [_read(row) for row in (await self._store.all()).values()]
         ordered = sorted((k for k in stored if k), key=lambda k: (k.name, k.created_at or self._clock()))
@@ -124,7 +124,7 @@ class ApiKeys:
         return key
 
     def _known(self, text: str) -> ApiKey | None:
-        # All are compared, so that the time taken does not tell how near a guess is.
+        # All are compared, so that the time taken does not depend on which one matches.
         digest, found = _hash(text), None
         for key in self._given:
             if hmac.compare_digest(digest, key.hash):

@@ -1,4 +1,4 @@
-"""The files that a session has written: which there are, and what is in one of them."""
+"""Artifacts: lists the files that a session has written, and reads them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Artifact:
 
 
 class Artifacts:
-    """Reads only what the log names, only below `workspace`, and only regular files."""
+    """Reads regular files below `workspace` that are in the session's log, and nothing else."""
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
@@ -33,7 +33,7 @@ class Artifacts:
         return [Artifact(path, self._size(session, path)) for path in session.artifacts]
 
     async def read(self, session: Session, path: str) -> bytes:
-        """The whole file. Raises ArtifactNotFound or ArtifactTooLarge."""
+        """The content of a file, at most 10 MiB. Raises ArtifactNotFound or ArtifactTooLarge."""
         listed = _path_in_log(session, path)
         try:
             return await asyncio.to_thread(self._read, session, listed)
@@ -61,7 +61,7 @@ class Artifacts:
 
     def _folder(self, session: Session) -> Path:
         folder = self._workspace.resolve() / session.folder
-        # The folder itself may have been replaced by a link.
+        # A tool may have replaced the folder itself by a link.
         if folder.resolve() != folder:
             raise ToolError("The session's folder leads elsewhere.")
         return folder

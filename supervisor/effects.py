@@ -1,4 +1,4 @@
-"""What must move with an append: indexes, blobs and queues, as a pure function of before and after."""
+"""What the store changes together with an append: indexes, timers, blobs and queues. Pure functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def effects_of(
     lease: Lease | None = None,
     release: bool = False,
 ) -> Effects:
-    """Everything that follows from the step `before` to `after`; `before` is None at the launch."""
+    """The effects of the change from `before` to `after`; `before` is None at the launch."""
     return Effects(
         indexes=_indexes(before, after),
         timers=_changed(_timers(before), _timers(after)),
@@ -54,7 +54,7 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
 
 
 def _signals(session: Session | None) -> list[str]:
-    """Indexes under which a webhook or an event finds the session: `webhook:<name>`, `event:<type>`."""
+    """The indexes in which a webhook or an event finds the session: `webhook:<name>`, `event:<type>`."""
     if session is None:
         return []
     names = [
@@ -66,7 +66,7 @@ def _signals(session: Session | None) -> list[str]:
 
 
 def _timers(session: Session | None) -> dict[TimerKey, float]:
-    """Timers with their due times in ms."""
+    """The timers of a session with their due times in ms since 1970."""
     if session is None or session.ended:
         return {}
     rows = {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}
@@ -77,7 +77,7 @@ def _timers(session: Session | None) -> dict[TimerKey, float]:
 
 
 def _changed(before: dict[Name, float], after: dict[Name, float]) -> dict[Name, float | None]:
-    """What to set, and None for what goes; a name that stays is not written again."""
+    """The names to set with their scores, and the names to remove with None; unchanged names are left out."""
     gone: dict[Name, float | None] = {name: None for name in before if name not in after}
     return gone | {name: score for name, score in after.items() if name not in before}
 
@@ -87,11 +87,11 @@ def _bucket(session: Session) -> str:
 
 
 def _queues(before: Session | None, after: Session) -> list[QueueName]:
-    # A session that came from nowhere in particular is shown nowhere.
+    # A session without an origin is shown nowhere.
     queues: list[QueueName] = ["outbox"] if after.origin else []
-    # A pause or an end must also reach the worker that is at it right now.
+    # A pause or an end must also reach the worker that runs the session.
     stopped = before is not None and (after.lifecycle != before.lifecycle)
-    # One that comes back with its sub-agents may have missed how they ended.
+    # The sub-agents of a restored session may have ended in the meantime.
     returned = before is None and bool(after.running_children)
     if stopped or returned or not isinstance(next_action(after, after.changed_at), Wait):
         queues.append("ready")
@@ -99,7 +99,7 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
 
 
 def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
-    """Who else has to look: the parent of a sub-agent that ended, and those whose board shows it."""
+    """The other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
     lineage = after.lineage
     if lineage is None:
         return []
@@ -111,7 +111,7 @@ def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, Q
 
 
 def _over(session: Session) -> bool:
-    """Whether it has ended, and everybody whom it launched."""
+    """Whether the session and all its sub-agents have ended."""
     return session.ended and not session.running_children
 
 

@@ -1,4 +1,4 @@
-"""Sessions from the store: loaded by folding their log, changed only by an append at the version that was read."""
+"""Loads sessions by folding their logs, and appends events at the version that was read."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _log = logging.getLogger("flagman.sessions")
 
 
 def new_session_id(partition: int = 0) -> str:
-    """Forty random bits as `xxxx-xxxx`, and the partition; a collision is noticed by the append."""
+    """A new id: 40 random bits as `xxxx-xxxx`, and the partition unless it is 0. An append refuses an id in use."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 
 
 class Sessions:
-    """A bounded cache of folds over the log store; the log is the truth, the cache only saves reading it again."""
+    """Sessions of the log store, with a cache of `cached` sessions so that a load reads only new events."""
 
     def __init__(self, log: LogStore, *, cached: int = 256) -> None:
         self._log, self._cached = log, cached
@@ -40,12 +40,12 @@ class Sessions:
         self._snapshots: dict[str, int] = {}
 
     def known_version(self, session_id: str) -> int:
-        """How many events need not be read again; 0 when none."""
+        """The version of the session in the cache: the number of events that need not be read; 0 where it is absent."""
         fold = self._folds.get(session_id)
         return fold.version if fold else 0
 
     def forget(self, session_id: str) -> None:
-        """Read it anew the next time."""
+        """Drop the session from the cache."""
         self._folds.pop(session_id, None)
         self._snapshots.pop(session_id, None)
 
@@ -59,9 +59,9 @@ class Sessions:
         return await self.absorb(session_id, await self._log.load(session_id, known))
 
     async def absorb(self, session_id: str, stored: StoredLog) -> Session:
-        """The session after what was read. Raises as `load`."""
+        """The session after the events in `stored`. Raises as `load`."""
         if stored.length < stored.start:
-            # The log that was known is gone; one that was restored may stand in its place.
+            # The log is shorter than the cached session: it was lost, and perhaps restored from a document.
             return await self._anew(session_id)
         start = await self._base_state(session_id, stored)
         if start is None and stored.start:
@@ -69,27 +69,27 @@ class Sessions:
         if start is None and not stored.events:
             raise SessionNotFound(session_id)
         position = start.version if start else 0
-        # The cache may have moved on since the log was read.
+        # The cached session may be newer than the beginning of what was read.
         new = stored.events[position - stored.start :]
         events = [decode(session_id, position + n, data) for n, data in enumerate(new)]
         try:
             session = fold(session_id, events, start)
         except IllegalEvent as error:
             if start:
-                # What was known may be of a log that is gone.
+                # The cached session may come from a log that was lost and replaced.
                 return await self._anew(session_id)
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return self._keep(session)
 
     async def _anew(self, session_id: str) -> Session:
-        """The session from its first event on, whatever was known of it."""
+        """The session read again from its first event, without cache and snapshot."""
         self.forget(session_id)
         await self._log.drop_snapshot(session_id)
         events = await self._log.read(session_id)
         return await self.absorb(session_id, StoredLog(0, None, events, len(events)))
 
     async def _base_state(self, session_id: str, stored: StoredLog) -> Session | None:
-        """What the events that were read follow on; None where that is nothing, or nothing usable."""
+        """The session that the read events continue, from the cache or a snapshot; None where neither is usable."""
         cached = self._folds.get(session_id)
         if cached and stored.start <= cached.version:
             return cached
@@ -101,14 +101,14 @@ class Sessions:
         return restored
 
     async def new_id(self, *, like: str = "", idempotency_key: str | None = None) -> str:
-        """An id for a session that a person, a schedule or the API launches, in a partition of its own choice.
+        """An id for a session that a person, a schedule or the API launches; it determines the partition.
 
-        `like` is the session that it is forked from, whose partition it shares. Raises IdempotencyKeyKnown where the
-        key was used in another partition; in the same one, the append finds it. Raises StoreUnavailable.
+        A fork is in the partition of `like`, the session that it is forked from. Raises IdempotencyKeyKnown where the
+        key was used in another partition; in the same one, the append raises it. Raises StoreUnavailable.
         """
         here = partition_of(like) if like else None
         partitions, key = self._log.partitions, idempotency_key or ""
-        # Longer than the claim itself, which begins a little later.
+        # The claim itself is made a little later, so this has to last longer.
         chosen = await partitions.place(key, here=here, ttl=2 * CLAIM_TTL) if key or here is None else here
         if here is not None and chosen != here:
             if used := await self._log.claim_of(chosen, key):
@@ -128,11 +128,10 @@ class Sessions:
         lease: Lease | None = None,
         release: bool = False,
     ) -> bool:
-        """Append `events`, which lead from `before` to `after`; True if the lease was given up with it.
+        """Append `events`, which lead from `before` to `after`, and begin `new_logs` in the same step.
 
-        The sessions of `new_logs` begin in the same step.
-
-        Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or StoreUnavailable.
+        Returns whether the lease was released with it. Raises VersionConflict, LeaseLost, IdempotencyKeyKnown or
+        StoreUnavailable.
         """
         effects = effects_of(
             before, after, blobs=blobs, claim=claim, new_logs=new_logs, lease=lease, release=release
@@ -144,16 +143,16 @@ class Sessions:
         return done.released
 
     async def confirm(self, lease: Lease) -> bool:
-        """Whether the session still is that worker's; if so, its lease begins anew. Raises StoreUnavailable."""
+        """Whether the worker still holds the lease, which is then renewed. Raises StoreUnavailable."""
         return await self._log.confirm(lease)
 
     @staticmethod
     def new_log(session: Session, events: Sequence[Event]) -> NewLog:
-        """A session that is to begin with another's append."""
+        """The log of a new session, to be passed to `append` of the session that launches it."""
         return NewLog(session.id, [encode(e) for e in events], effects_of(None, session))
 
     async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
-        """Whether an append that was not answered took place: exactly these events stand at its place."""
+        """Whether an append without an answer took place: the log has exactly these events after `before`."""
         stored = await self._log.read(after.id, before.version, before.version + len(events) - 1)
         if stored != [encode(event) for event in events]:
             return False
@@ -161,11 +160,11 @@ class Sessions:
         return True
 
     async def events(self, session_id: str) -> list[Event]:
-        """The whole log. Raises LogUnreadable."""
+        """All events of the session. Raises LogUnreadable."""
         return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
 
     async def active_subagents(self, session: Session) -> ActiveSubagents:
-        """The sub-agents that are not recorded as ended, and theirs in turn; one that cannot be read is left out."""
+        """By id all sub-agents, at any depth, that are not recorded as ended; unreadable ones are left out."""
         found: dict[str, Session] = {}
         level = [session]
         while level:
@@ -179,7 +178,7 @@ class Sessions:
         try:
             return await self.load(child_id)
         except (SessionNotFound, LogUnreadable) as error:
-            # The session that launched it records that it is lost.
+            # The session that launched it records it as failed.
             _log.warning("%s", error)
             return None
 

@@ -1,4 +1,4 @@
-"""Resume tokens: signed, expiring, each for one pause of one session, which it can end once."""
+"""Resume tokens: signed texts that expire; each can end one pause of one session once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRIES = 10
 
 
 class ResumeTokens:
-    """Gives out and redeems. The first of `secrets` signs, all of them are accepted."""
+    """Creates and redeems tokens. The first of `secrets` signs, all of them are accepted."""
 
     def __init__(self, secrets: Sequence[str], *, lifetime: timedelta = LIFETIME) -> None:
         self._lifetime = lifetime
@@ -30,7 +30,7 @@ class ResumeTokens:
         )
 
     def give(self, session: Session) -> tuple[str, datetime]:
-        """A token for the pause that the session is in, and when it expires. Raises IllegalEvent."""
+        """A token for the present pause of the session, and its expiry in UTC. Raises IllegalEvent without a pause."""
         if not session.pause:
             raise IllegalEvent("This session is not paused, so there is nothing to resume.")
         token = self._serializer.dumps([session.id, session.halts[-1].number])
@@ -38,7 +38,7 @@ class ResumeTokens:
         return str(token), expires
 
     def read(self, token: str) -> tuple[str, int]:
-        """The session and the number of its pause. Raises TokenForged or TokenExpired."""
+        """The id of the session and the number of the pause. Raises TokenForged or TokenExpired."""
         if len(token) > LONGEST_TOKEN:
             raise TokenForged
         try:
@@ -56,7 +56,7 @@ class ResumeTokens:
     async def redeem(
         self, supervisor: Supervisor, token: str, *, data: Any = None, context: str = ""
     ) -> Session:
-        """Resume. Raises TokenForged, TokenExpired, TokenUsed, or what the supervisor raises."""
+        """Resume the session of the token. Raises TokenForged, TokenExpired, TokenUsed, or as `Supervisor.resume`."""
         session_id, number = self.read(token)
         actor = Actor(id="token", name="a resume token")
         for _ in range(_TRIES):
@@ -70,7 +70,7 @@ class ResumeTokens:
                     session_id, actor, trigger="token", data=data, context=context, pause_number=newest
                 )
             except IllegalEvent:
-                # It moved on in between: another pause was put on top, or this one has ended.
+                # Another writer changed it in between: the pause has ended, or another one was added.
                 continue
         raise FlagmanError("The session is changing too quickly; please try again.")
 

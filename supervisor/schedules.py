@@ -1,4 +1,4 @@
-"""Scheduled launches: a cron expression, a persona, a task; each due time launches once."""
+"""Scheduled launches: a cron expression, a persona and a task; each due time launches one session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log = logging.getLogger("flagman.schedules")
 
 
 class Schedule(Frozen):
-    """`due` is the next time in UTC; None while paused."""
+    """One schedule. `due` is its next time in UTC, or None while it is paused."""
 
     id: str
     cron: str
@@ -41,7 +41,7 @@ class Schedule(Frozen):
     last_problem: str = ""
 
     def next_times(self) -> list[datetime]:
-        """The next three times in UTC from `due` on; fewer where no more come."""
+        """The next three times in UTC, beginning with `due`; fewer where the expression has no more."""
         times: list[datetime] = []
         due = self.due
         while due is not None and len(times) < SHOWN_TIMES:
@@ -49,13 +49,13 @@ class Schedule(Frozen):
             try:
                 due = next_cron(self.cron, zone_named(self.zone), due)
             except InvalidCondition:
-                # A row of an earlier version; `fire` records what is wrong with it.
+                # The row was stored by an earlier version; `fire` records what is wrong with it.
                 return times
         return times
 
 
 class Schedules:
-    """Stored rows and their timers, whose owner is `OWNER`."""
+    """Stores schedules with their timers, whose owner is `OWNER`, and launches what is due."""
 
     def __init__(
         self, supervisor: Supervisor, rows: ScheduleStore, timers: TimerStore, clock: Callable[[], datetime]
@@ -72,7 +72,7 @@ class Schedules:
         zone: str = "UTC",
         origin: Json | None = None,
     ) -> Schedule:
-        """A new schedule. Raises InvalidCondition, PersonaNotFound or InvalidInput."""
+        """Store a new schedule. Raises InvalidCondition, PersonaNotFound or InvalidInput."""
         self._supervisor.personas.get(persona)
         if len(await self._rows.all()) >= MOST:
             raise InvalidInput(f"There are {MOST} schedules already; delete one first.")
@@ -96,12 +96,12 @@ class Schedules:
         return schedule
 
     async def list(self) -> list[Schedule]:
-        """All of them, the next due first, paused ones last."""
+        """All schedules, the next due first and paused ones last."""
         found = [Schedule.model_validate_json(row) for row in (await self._rows.all()).values()]
         return sorted(found, key=lambda s: (s.due is None, s.due or s.created_at))
 
     async def restore_timers(self) -> None:
-        """Set the timers that are lost, as by a process that ended between the row and its timer."""
+        """Set timers that are missing, for example after a crash between the writes of a row and of its timer."""
         timers = {
             TimerKey(OWNER, schedule.id): schedule.due for schedule in await self.list() if schedule.due
         }
@@ -133,7 +133,7 @@ class Schedules:
         await self._timers.drop(TimerKey(OWNER, schedule_id))
 
     async def run_now(self, schedule_id: str, actor: Actor) -> Session:
-        """Launch it once besides its times."""
+        """Launch a session of the schedule now; its due time stays. Raises ScheduleNotFound, or as `launch`."""
         schedule = await self.get(schedule_id)
         session = await self._supervisor.launch(
             schedule.persona, schedule.task, actor, origin=schedule.origin
@@ -142,9 +142,10 @@ class Schedules:
         return session
 
     async def fire(self, schedule_id: str) -> bool:
-        """Launch what is due, once however often this is called for one due time, and set the next.
+        """Launch a session if the schedule is due, and set its next due time. Returns whether it was due.
 
-        Times missed while no clock ran are made up for by one launch, not by many.
+        Called twice for one due time, it launches once. All due times that passed while no clock process ran lead to
+        one launch together.
         """
         try:
             schedule = await self.get(schedule_id)
@@ -168,7 +169,7 @@ class Schedules:
         try:
             update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
         except InvalidCondition as error:
-            # An expression that an earlier version took: the schedule is paused and says why.
+            # An earlier version accepted this expression: the schedule is paused, and the reason recorded.
             update |= {"due": None, "last_problem": str(error)}
         await self._store(schedule.model_copy(update=update))
         return True

@@ -1,4 +1,4 @@
-"""The supervisor: one method a verb. Each reads a session, has a command decide, and appends at the version it read."""
+"""The supervisor: one method for each verb. It reads a session, calls the command, and appends at the version read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from supervisor.tools.contract import Toolset
 TRIES = 50
 _log = logging.getLogger("flagman.supervisor")
 Index = Literal["all", "running", "paused", "ended"]
-# What a verb decides on a session at a time (UTC).
+# The events of a verb for a session at a time in UTC.
 Command = Callable[[Session, datetime], list[Event]]
 
 
@@ -43,7 +43,7 @@ class Change(NamedTuple):
 
 
 class Supervisor:
-    """Every verb on behalf of an actor. Methods raise FlagmanError or StorageError."""
+    """All verbs, each on behalf of an actor. Methods raise FlagmanError or StorageError."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Supervisor:
         plan: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session, queued to run; see `commands.launch`. The same key and request give the same session again.
+        """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
         Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
         """
@@ -114,13 +114,13 @@ class Supervisor:
         origin: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session with the log of this one up to the end of a step; see `commands.launch.fork`."""
+        """Begin a session with the log of this one up to the end of a step; see `commands.launch.fork`."""
         message = check_text(message, "The message", optional=True)
-        # Loading first gives the errors of a session that is not there.
+        # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
         events = launch.fork(session_id, log, actor, self._clock(), step=step, message=message, origin=origin)
-        # The request in its own terms: the source may have grown when it comes again.
+        # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
         return await self._begin(events, request, idempotency_key, like=session_id)
 
@@ -156,7 +156,7 @@ class Supervisor:
         return await self._session(session_id, command)
 
     async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
-        """What `edit` would make of the call, with its approvers. Raises InvalidInput."""
+        """The call as `edit` would leave it, with its approvers. Raises InvalidInput."""
         rejudge = await self._rejudge(session_id)
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
@@ -220,7 +220,7 @@ class Supervisor:
         return await self._session(session_id, lambda s, at: control.add_condition(s, condition, actor, at))
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
-        """Whether the session waited for this signal and was resumed by it."""
+        """Resume the session if it waits for this signal. Returns whether it did."""
         return bool((await self._change(session_id, lambda s, at: control.wake(s, signal, actor, at))).events)
 
     async def cancel(self, session_id: str, actor: Actor, *, reason: str = "") -> Session:
@@ -243,9 +243,9 @@ class Supervisor:
         delivery: str = "",
         answers: bool = True,
     ) -> tuple[Session, Heard]:
-        """The session, and what became of the words.
+        """Record a message of a person. Returns the session, and how the message was recorded.
 
-        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        The same `delivery` again changes nothing and raises IdempotencyKeyKnown.
         """
         claim = Claim(delivery, session_id.encode()) if delivery else None
         change = await self._change(
@@ -264,7 +264,7 @@ class Supervisor:
         return await self._session(session_id, command)
 
     async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
-        """Whether the reminder was still set."""
+        """Fire a due reminder. Returns whether it was still set."""
         return bool(
             (
                 await self._change(session_id, lambda s, at: reminders.fire_timer(s, timer_id, actor, at))
@@ -280,13 +280,13 @@ class Supervisor:
     # How a verb changes a session
 
     async def _session(self, session_id: str, command: Command) -> Session:
-        """The session after a verb."""
+        """As `_change`, but returns only the session."""
         return (await self._change(session_id, command)).session
 
     async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
-        """Read, decide, append; an append of another writer in between means deciding again.
+        """Read the session, call the command and append its events; after a conflict do so again.
 
-        The refusal of the command comes first (who decided what), then that the session has ended.
+        An error of the command comes before AlreadyEnded, since it says more: who decided what.
         """
         for _ in range(TRIES):
             before = await self.sessions.load(session_id)
@@ -314,7 +314,7 @@ class Supervisor:
         like: str = "",
         blobs: dict[str, bytes] | None = None,
     ) -> Session:
-        """A new log with these events, unless the key was used for the same request before."""
+        """Begin a log with these events, or return the session that the key was used for with the same request."""
         for _ in range(TRIES):
             try:
                 session_id = await self.sessions.new_id(like=like, idempotency_key=key)
@@ -337,7 +337,7 @@ class Supervisor:
         return session
 
     async def _rejudge(self, session_id: str) -> Rejudge:
-        """Judges a call of this session anew, with other arguments."""
+        """The function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)

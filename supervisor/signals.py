@@ -1,4 +1,7 @@
-"""Webhooks, events and times, handed to every session that waits for them; kept for a while where none does."""
+"""Delivers webhooks, events and due times to the sessions that wait for them.
+
+A webhook or event that no session waits for is kept for a while.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ _log = logging.getLogger("flagman.signals")
 
 
 class StoredSignal(BaseModel):
-    """A signal in the mailbox; `id` makes two equal ones different."""
+    """A signal in the mailbox; `id` distinguishes signals with equal data."""
 
     id: str
     data: Any = None
 
 
 class SignalRouter:
-    """Delivers to every session that waits. Delivering the same id again does nothing."""
+    """Delivers signals. One that no session waits for is kept for the duration `keep`."""
 
     def __init__(
         self,
@@ -49,9 +52,10 @@ class SignalRouter:
     async def deliver(
         self, kind: Literal["webhook", "event"], name: str, delivery_id: str, data: Any, actor: Actor
     ) -> list[str]:
-        """The sessions that it resumed; where nobody waits it is kept for a while. The same id again does nothing.
+        """Deliver a webhook or event and return the ids of the sessions that it resumed.
 
-        Stored before sessions are looked for, so that a crash loses nothing and one that waits later finds it.
+        It is stored before the waiting sessions are looked up, so that a crash does not lose it and a session that
+        begins to wait later finds it. The same `delivery_id` again does nothing.
         """
         signal, data = f"{kind}:{name}", clean(data)
         item = StoredSignal(id=delivery_id, data=data)
@@ -76,7 +80,7 @@ class SignalRouter:
         return resumed
 
     async def catch_up(self, session: Session) -> bool:
-        """Resume a session that just began to wait by what came before it did. True if something had come."""
+        """Resume a session that has just begun to wait by a signal that came before. Returns whether there was one."""
         for _, condition in session.waits:
             kind: Literal["webhook", "event"]
             if isinstance(condition, Webhook):
@@ -94,7 +98,7 @@ class SignalRouter:
         return False
 
     async def fire(self, timer: TimerKey) -> bool:
-        """Fire the timer of a session; False where it moved on and the row is void."""
+        """Fire a due timer of a session. Returns False where the session no longer has that timer."""
         clock = Actor(id="clock")
         if timer.name.startswith("p"):
             return await self._supervisor.wake(timer.owner, Signal("cron", timer.name), clock)

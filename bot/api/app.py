@@ -40,7 +40,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(o for router in ROUTERS for o in route
 
 
 def mount(app: web.Application, core: Core) -> None:
-    """Raises InvalidInput where there is nothing to sign resume tokens with."""
+    """Add all routes to `app`. Raises InvalidInput where there is no key to sign resume tokens with."""
     services = core.services()
     deps = Deps(
         core=core,

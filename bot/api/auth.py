@@ -1,4 +1,4 @@
-"""Whose request it is: the key behind `Authorization: Bearer`, its scope and its rate."""
+"""Authenticates requests by the key in `Authorization: Bearer`, and checks its scope and rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 500
 
 
 async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
-    """The key. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
+    """The key of a request. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()
     if kind.lower() != "bearer" or not text or len(text) > _LONGEST:

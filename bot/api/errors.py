@@ -1,4 +1,4 @@
-"""Every refusal as a problem document (RFC 9457); one middleware turns errors into them."""
+"""Turns all errors into problem documents (RFC 9457), by one middleware."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _store_logged = float("-inf")
 _log = logging.getLogger("flagman.api")
 
 
-# The status of each code; a code that is not listed is a fault of this installation.
+# The status of each error code; a code that is not listed has 500.
 STATUS: Mapping[str, int] = {
     "unauthorized": 401,
     "missing_scope": 403,
@@ -66,7 +66,7 @@ STATUS: Mapping[str, int] = {
 
 
 class ApiError(FlagmanError):
-    """A refusal of the API itself, with headers of its own."""
+    """An error of the API itself, with status and headers."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -74,7 +74,7 @@ class ApiError(FlagmanError):
 
 
 class InvalidRequest(InvalidInput):
-    """What came in does not fit what is declared."""
+    """The parameters or the body of a request do not fit their declaration."""
 
     code = "invalid_request"
 
@@ -97,7 +97,7 @@ def too_large(limit: int) -> ApiError:
 
 
 def _store_line(error: StorageError) -> None:
-    """One line a second at most: while the store is away, every request says the same."""
+    """Log an error of the store, at most once a second, since all requests fail with the same one."""
     global _store_logged
     if time.monotonic() - _store_logged >= 1:
         _store_logged = time.monotonic()
@@ -105,7 +105,7 @@ def _store_line(error: StorageError) -> None:
 
 
 def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
-    """The document and headers for any error."""
+    """The problem document and the headers for an error."""
     match error:
         case InvalidRequest():
             return _problem(422, error.code, str(error), error.errors), {}
@@ -152,7 +152,7 @@ def _problem(
 
 
 def problems(mask: Callable[[str], str]) -> Middleware:
-    """For everything below `PREFIXES`; what else the process serves keeps its own ways."""
+    """The middleware for all paths below `PREFIXES`; `mask` hides secrets in the detail."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

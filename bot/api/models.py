@@ -1,4 +1,4 @@
-"""Bodies that belong to HTTP alone: keys, problem documents, CloudEvents. All others are in `supervisor.contract`."""
+"""Bodies of HTTP only: keys, problem documents, CloudEvents. All others are in `supervisor.contract`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the same declarations that requests are checked by."""
+"""Makes the OpenAPI 3.1 document of the declarations by which requests are validated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-Af
 
 
 def document(operations: Sequence[Operation], version: str) -> Json:
-    """The whole of it."""
+    """The document as JSON."""
     wanted = list(dict.fromkeys(_models(operations)))
     keys, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     paths: dict[str, Json] = {}
@@ -116,7 +116,7 @@ def _parameters(where: str, model: type[Parameters]) -> Iterable[Json]:
 
 
 def _without_null(field: Json) -> Json:
-    """What is not given is left out, not null; a text in a URL has no null."""
+    """The schema of a parameter without null, since an optional parameter is left out."""
     rest = {key: value for key, value in field.items() if key not in ("anyOf", "title")}
     if rest.get("default", "") is None:
         del rest["default"]

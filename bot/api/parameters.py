@@ -1,4 +1,4 @@
-"""What stands in paths, queries and headers."""
+"""Parameters in paths, queries and headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OfChild(OfSession):
 
 
 class OfArtifact(OfSession):
-    # As for tokens: with the id of a session beside it.
+    # Shorter than a token, since the request line also contains the id of the session.
     path: Annotated[str, Field(min_length=1, max_length=450, description="As the list of files names it.")]
 
 
@@ -43,7 +43,7 @@ class OfKey(Parameters):
 
 
 class OfToken(Parameters):
-    # In a URL a character may be twelve, and a request line has 8,190 at most.
+    # A character takes up to twelve bytes in a URL, and a request line has 8,190 at most.
     token: Annotated[str, Field(min_length=1, max_length=600)]
 
 
@@ -97,7 +97,7 @@ class LogHeaders(Parameters):
 
 
 class CloudHeaders(Parameters):
-    """A CloudEvent in binary mode: its attributes in headers, its data as body; told in words, not declared."""
+    """The headers of a CloudEvent in binary mode; they are described in the route, not declared as parameters."""
 
     specversion: Literal["1.0"] | None = Field(None, alias="ce-specversion", exclude=True)
     id: Short | None = Field(None, alias="ce-id", exclude=True)
@@ -108,7 +108,7 @@ class CloudHeaders(Parameters):
 
 
 class HookHeaders(Parameters):
-    """Standard Webhooks, or GitHub's own."""
+    """The headers of Standard Webhooks and of GitHub."""
 
     webhook_id: str | None = Field(None, alias="webhook-id")
     webhook_timestamp: str | None = Field(None, alias="webhook-timestamp")

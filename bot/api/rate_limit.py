@@ -1,4 +1,4 @@
-"""How much may come in: bytes of a body, requests of a key."""
+"""Limits the bytes of a body and the requests of a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOOK_BYTES = 256 * 1024
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """Raises ApiError (413) as soon as there is more than `limit`."""
+    """The body of a request. Raises ApiError (413) where it is longer than `limit` bytes."""
     if (request.content_length or 0) > limit:
         raise too_large(limit)
     body = bytearray()
@@ -27,7 +27,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
 
 def decompress(request: web.Request, content: bytes, limit: int) -> bytes:
-    """A body without its Content-Encoding. Raises ApiError: 415 unknown, 400 broken, 413 more than `limit` bytes."""
+    """Undo the Content-Encoding of a body. Raises ApiError: 415 unknown, 400 broken, 413 more than `limit` bytes."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return content
@@ -35,7 +35,7 @@ def decompress(request: web.Request, content: bytes, limit: int) -> bytes:
         raise ApiError(
             415, "unsupported_media_type", "The Content-Encoding must be gzip, deflate or identity."
         )
-    # 32 more than the window: the header tells which of both formats it is.
+    # Adding 32 has zlib detect the format, gzip or deflate, by the header.
     reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         plain = reader.decompress(content, limit + 1)
@@ -56,7 +56,7 @@ class Buckets:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str) -> None:
-        """Raises ApiError (429), which says when to come again."""
+        """Count a request of a key. Raises ApiError (429) with the seconds to wait where the limit is reached."""
         now = self._clock()
         left, at = self._buckets.get(key, (float(self._burst), now))
         left = min(float(self._burst), left + (now - at) * self._rate)

@@ -1,4 +1,4 @@
-"""Routes that declare what they take and give: requests are checked by it, and the OpenAPI document says it."""
+"""Routes with declared inputs and answers, by which requests are validated and the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ JSON = "application/json"
 
 
 class Parameters(BaseModel):
-    """What stands in a path, a query or headers; texts are read as the types that are declared."""
+    """The base of parameters in paths, queries and headers; their texts are converted to the declared types."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 @dataclass(frozen=True)
 class Deps:
-    """What handlers reach for."""
+    """The objects that handlers use."""
 
     core: Core
     keys: ApiKeys
@@ -42,7 +42,7 @@ class Deps:
 
 @dataclass(frozen=True)
 class Call:
-    """One request; `key` is None where the route asks for none."""
+    """One request; `key` is None where the route needs no key."""
 
     deps: Deps
     request: web.Request
@@ -54,7 +54,7 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        """The key's actor; a route without a key acts for nobody in particular."""
+        """The actor of the key; SYSTEM for a route without a key."""
         return self.key.actor if self.key else SYSTEM
 
     @property
@@ -68,7 +68,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """`shown` names fields that hold a secret on purpose; in all others secrets are masked."""
+    """An answer as JSON. Secrets are masked in all fields except those in `shown`, which return one on purpose."""
 
     body: BaseModel | None = None
     status: int = 200
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Returns:
-    """One kind of answer of a route; without a model it is text of `media`, or nothing at all."""
+    """One kind of answer of a route: a model, or text of the types `media`, or no content."""
 
     what: str
     model: type[BaseModel] | None = None
@@ -92,7 +92,7 @@ Auth = Literal["key", "token", "signature", "none"]
 
 @dataclass(frozen=True)
 class Operation:
-    """A route as it is declared."""
+    """A declared route."""
 
     method: str
     path: str
@@ -108,7 +108,7 @@ class Operation:
 
     @property
     def resource(self) -> str:
-        """The path as aiohttp reads it; names of hooks and paths of files may have slashes."""
+        """The path as a pattern of aiohttp; names of hooks and paths of files may contain slashes."""
         return self.path.replace("{name}", "{name:(?s:.+)}").replace("{path}", "{path:(?s:.+)}")
 
     @property
@@ -117,7 +117,7 @@ class Operation:
         return not any(m and not any(f.is_required() for f in m.model_fields.values()) for m in models)
 
     async def serve(self, deps: Deps, request: web.Request) -> web.StreamResponse:
-        """Check the key, then the input, then act."""
+        """Check the key, validate the input, call the handler and return its response."""
         key: ApiKey | None = None
         if self.auth == "key":
             key = await authenticate(request, deps.keys, deps.buckets, self.scope)
@@ -146,7 +146,7 @@ def unsupported(*media: str) -> ApiError:
 
 
 def parse_body(model: type[BaseModel], content: bytes) -> BaseModel:
-    """A JSON body as its model. Raises ApiError (400) for what is no JSON, InvalidRequest for what does not fit."""
+    """Parse a JSON body. Raises ApiError (400) where it is not JSON, InvalidRequest where it does not fit `model`."""
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
@@ -180,7 +180,7 @@ def _response(answer: Answer, mask: Callable[[str], str]) -> web.Response:
 
 
 def mask_value(value: Any, mask: Callable[[str], str], shown: frozenset[str] = frozenset()) -> Any:
-    """A JSON value with the secrets in its texts hidden, apart from fields that are `shown`."""
+    """The JSON value with the secrets in its texts masked, except in the fields `shown`."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
@@ -193,7 +193,7 @@ def mask_value(value: Any, mask: Callable[[str], str], shown: frozenset[str] = f
 
 
 class Routes:
-    """The operations of one room, in the order they are declared."""
+    """The operations of one module, in the order of their declaration."""
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -211,8 +211,8 @@ class Routes:
         bodies: Mapping[str, type[BaseModel] | None] | None = None,
         limit: int = BODY_BYTES,
     ) -> Callable[[Handle], Handle]:
-        """Declare a handler: what its arguments `path`, `query`, `headers`, `body` are annotated with is taken in;
-        `content` gets the body as it came, and `bodies` says what that may be.
+        """Declare a handler: the annotations of its arguments `path`, `query`, `headers` and `body` are the models of
+        its input. The argument `content` receives the raw body, whose types are declared by `bodies`.
         """
 
         def declare(handle: Handle) -> Handle:
@@ -240,7 +240,7 @@ class Routes:
 
 
 def _usual(auth: Auth, inputs: Mapping[str, Any]) -> frozenset[int]:
-    """The refusals that follow from what a route asks for."""
+    """The statuses of errors that follow from the inputs of a route."""
     found = {414, 500, 503}
     if auth == "key":
         found |= {401, 403, 429}

@@ -1,4 +1,4 @@
-"""Whether a webhook is genuine: Standard Webhooks, or GitHub's way."""
+"""Verifies the signatures of webhooks, by Standard Webhooks or as GitHub makes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX = "whsec_"
 
 
 def verify_delivery(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
-    """The id of a genuine delivery. Raises ApiError: 401 unsigned or forged, 400 too late or too early."""
+    """Verify a delivery and return its id. Raises ApiError: 401 unsigned or forged, 400 too late or too early."""
     if "webhook-signature" in headers:
         return _standard(secrets, headers, body)
     if "X-Hub-Signature-256" in headers:
@@ -36,7 +36,7 @@ def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -
         try:
             Webhook(_key(secret)).verify(body, given, json_parse=False)
         except WebhookVerificationError as error:
-            # The library looks at the time before the signature, with any secret.
+            # The library checks the time before the signature, so the error is the same with all secrets.
             if "timestamp too" in str(error):
                 raise ApiError(
                     400,
@@ -44,7 +44,7 @@ def _standard(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -
                     "The webhook-timestamp is more than 5 minutes away from now; sign it anew and send it again.",
                 ) from None
         except ValueError:
-            # A header or body that cannot be read carries no genuine signature.
+            # A header that cannot be parsed has no valid signature.
             continue
         else:
             return _bound(given["webhook-id"])
@@ -69,7 +69,7 @@ def _bound(delivery: str) -> str:
 
 
 def _key(secret: str) -> bytes:
-    """The scheme writes its secrets in base64, with `whsec_` before; any other text is taken as it is."""
+    """The bytes of a secret: Standard Webhooks has base64 after `whsec_`; any other text is used as UTF-8."""
     text = secret.removeprefix(_PREFIX)
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""API keys as their owners see them."""
+"""Views of API keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supervisor.api_keys import ApiKey
 
 
 def key_view(key: ApiKey, last_used: datetime | None = None) -> KeyView:
-    """The key without its secret."""
+    """The view of a key, which does not contain its secret."""
     return KeyView(
         id=key.id,
         name=key.name,

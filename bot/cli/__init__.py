@@ -1,4 +1,4 @@
-"""The command line: `flagman` on the path. Each room imports what is heavy only when its command runs."""
+"""The command line `flagman`. Heavy modules are imported only when a command runs."""
 
 from bot.cli.app import main
 

@@ -1,4 +1,4 @@
-"""`python -m bot.cli` is `flagman`."""
+"""`python -m bot.cli` runs `flagman`."""
 
 from bot.cli.app import main
 

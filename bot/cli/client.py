@@ -1,4 +1,4 @@
-"""Runs a command's work against a Flagman; whatever is refused is one sentence and an exit code."""
+"""Runs the work of a command against a Flagman; an error is printed as one sentence and sets the exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session, as `f
 
 
 def reach(work: Callable[[HttpBackend], Coroutine[Any, Any, int | None]]) -> None:
-    """Do it against the Flagman of the environment, and leave with the code that it gives (None: 0)."""
+    """Run `work` with the Flagman of the environment, and exit with the code that it returns (None: 0)."""
 
     async def inside() -> int | None:
         from bot.sdk import connect
@@ -30,7 +30,7 @@ def reach(work: Callable[[HttpBackend], Coroutine[Any, Any, int | None]]) -> Non
 
 
 def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
-    """Do it, and leave with the code that it gives; what is refused is one sentence."""
+    """Run `work` and exit with the code that it returns (None: 0); an error is printed as one sentence."""
     import asyncio
     import signal
 
@@ -38,7 +38,7 @@ def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     from supervisor.core.errors import FlagmanError
 
     async def interruptible() -> int | None:
-        # The loop's own handler would wait for an `await`, which a question to a person has not.
+        # The handler of asyncio acts at the next `await`, and there is none while a person is asked at the terminal.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return await work()
 
@@ -49,7 +49,7 @@ def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has closed it; nothing more may be written at the exit.
+        # The reader has closed the pipe, so nothing may be written at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     if code:
@@ -57,7 +57,7 @@ def carry_out(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
 
 
 def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
-    """Say why on standard error, and leave."""
+    """Print a sentence on standard error, and exit."""
     from bot.cli.terminal import show, text
 
     show(text((sentence, "red")), err=True)
@@ -65,7 +65,7 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 
 
 def _for_terminal(error: Exception) -> str:
-    """The sentence, with the command that helps, if there is one."""
+    """The message of an error, with the command that helps, if there is one."""
     from supervisor.core.errors import KeyRefused, SessionNotFound, Unavailable
 
     sentence = str(error)

@@ -1,4 +1,4 @@
-"""Other arguments for a call: written in the person's own editor, and shown against what was proposed."""
+"""Changes the arguments of a call in the person's own editor, and shows the difference from the proposed ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STYLES = {"-": "red", "+": "green"}
 
 
 def edit(call: CallView) -> dict[str, Any] | None:
-    """The arguments as they were written in $EDITOR; None where the person gave up."""
+    """The arguments as saved in the editor; None where nothing was changed or the person gave up."""
     proposed = written = _text(call.arguments)
     if MASK in proposed:
         refuse("These arguments hold a secret that is not shown; give all of them with --arguments.")
@@ -43,12 +43,12 @@ def edit(call: CallView) -> dict[str, Any] | None:
 
 
 def _from_editor(words: str) -> str:
-    """What the person saved in $VISUAL or $EDITOR, in a folder that nobody else reads."""
+    """The text that the person saved in $VISUAL or $EDITOR; its folder is readable for this user only."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with TemporaryDirectory(prefix="flagman-") as folder:
         file = Path(folder) / "arguments.json"
         file.write_text(words, encoding="utf-8")
-        # Ctrl-C is the editor's while it runs.
+        # While the editor runs, Ctrl-C is for the editor alone.
         before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  the person's own editor
@@ -61,7 +61,7 @@ def _from_editor(words: str) -> str:
 
 
 def parse(written: str) -> dict[str, Any] | str:
-    """The arguments, or why they cannot be read."""
+    """The arguments, or a sentence that says why they cannot be read."""
     try:
         found = json.loads(written)
     except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def parse(written: str) -> dict[str, Any] | str:
 
 
 def show_difference(call: CallView, arguments: dict[str, Any]) -> None:
-    """What a person changed, line by line."""
+    """Print the difference between the proposed and the changed arguments, line by line."""
     before, after = _lines(call.arguments), _lines(arguments)
     show()
     if before == after:
@@ -81,7 +81,7 @@ def show_difference(call: CallView, arguments: dict[str, Any]) -> None:
 
 
 def _lines(arguments: Any) -> list[str]:
-    """A text of several lines is shown as such."""
+    """The arguments as lines; a text of several lines takes as many."""
     if not isinstance(arguments, dict):
         return call_text(str(arguments)).split("\n")
     found: list[str] = []
@@ -94,5 +94,5 @@ def _lines(arguments: Any) -> list[str]:
 
 
 def _text(arguments: Any) -> str:
-    """As JSON in which every character can be seen."""
+    """The arguments as JSON with hidden characters escaped."""
     return json_text(arguments, indent=2) + "\n"

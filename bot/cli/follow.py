@@ -1,4 +1,4 @@
-"""`launch --wait`: events are printed on standard error until the session has ended or needs a person."""
+"""Follows a session for `launch --wait`: prints events on standard error until it has ended or needs a person."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
 
 
 async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionView:
-    """The session as it stood when we stopped looking."""
+    """Wait for `until` (`person` or `ended`), at most `timeout` seconds, and return the session as it is then."""
     showing = None if quiet else asyncio.create_task(_show(session))
     try:
         with suppress(TimeoutError):
             await session.wait(timeout, until="person" if until == "person" else "ended")
         if showing and session.ended:
-            # Its last lines are on their way.
+            # The last events may not be printed yet.
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
                     await showing
@@ -40,7 +40,7 @@ async def follow(session: Session, until: str, timeout: float | None, *, quiet: 
 
 
 async def _show(session: Session) -> None:
-    """Lines as they come; on a terminal with a line below that says what it is doing."""
+    """Print events as they come; on a terminal with a status line below them."""
     screen = console(err=True)
     show(text((f"{session.id}", "bold"), f"  {session.state.persona}"), err=True)
     live = screen.status(f"{session.id} runs") if is_terminal(sys.stderr) else nullcontext()
@@ -50,7 +50,7 @@ async def _show(session: Session) -> None:
 
 
 class _Lines:
-    """What happens in a session and its sub-agents, each line with the name of the one it is about."""
+    """Prints the events of a session and its sub-agents, with the name of the sub-agent on each line."""
 
     def __init__(self, session: Session, screen: Any, status: Any, followers: asyncio.TaskGroup) -> None:
         self._session, self._screen, self._status = session, screen, status

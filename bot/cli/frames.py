@@ -1,4 +1,4 @@
-"""A session event by event: what happened, and how it stood afterwards. Pure."""
+"""The events of a session, each with the state after it. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supervisor.core.subagents import ChildStanding, children_of
 
 @dataclass(frozen=True)
 class Frame:
-    """One event with the session after it; None where this Flagman does not know what it means."""
+    """One event with the session after it, which is None where this Flagman does not know the event."""
 
     event: EventView
     session: Session | None
@@ -24,7 +24,7 @@ class Frame:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Those of its last step."""
+        """The calls of the last step."""
         return self.session.steps[-1].calls if self.session and self.session.steps else ()
 
     @property
@@ -32,7 +32,7 @@ class Frame:
         return children_of(self.session, {}) if self.session else []
 
     def row(self) -> dict[str, Any]:
-        """For programs."""
+        """The frame as JSON, for programs."""
         session = self.session
         after = session and {
             "status": session.status,
@@ -49,7 +49,7 @@ class Frame:
 
 
 def frames(session_id: str, events: Iterable[EventView]) -> Iterator[Frame]:
-    """One for each event."""
+    """The frames of a log, one for each event."""
     session: Session | None = None
     begun = None
     for event in events:
@@ -58,6 +58,6 @@ def frames(session_id: str, events: Iterable[EventView]) -> Iterator[Frame]:
         try:
             session = apply(session_id, session, event.fact())
         except (ValueError, IllegalEvent):
-            # A newer Flagman knows more than this one.
+            # A newer Flagman may have events that this one does not know.
             known = False
         yield Frame(event, session if known else None, event.at - begun)

@@ -1,4 +1,4 @@
-"""Single keys, as they are pressed."""
+"""Reads single keys from the terminal."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _NAMES = {
     "\x1b[H": FIRST, "\x1b[1~": FIRST, "e": LAST, "\x1b[F": LAST, "\x1b[4~": LAST,
     "g": GO, "q": QUIT, "\r": ENTER, "\n": ENTER, "\x7f": ERASE, "\x08": ERASE, "\x1b": ESCAPE,
 }  # fmt: skip
-# What a terminal sends for one key comes together.
+# The characters that a terminal sends for one key follow each other within this time.
 _TOGETHER_SECONDS = 0.05
 
 
 @contextmanager
 def keyboard() -> Iterator[None]:
-    """Keys come without Enter and are not echoed; the terminal is as before afterwards."""
+    """Have the terminal send keys without Enter and without echo; its settings are restored afterwards."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
@@ -36,7 +36,7 @@ def keyboard() -> Iterator[None]:
 
 
 def read_key(seconds: float) -> str | None:
-    """The name of the next key, or the character it is; None when none was pressed in time. Raises EOFError."""
+    """The name or the character of the next key; None where none was pressed within `seconds`. Raises EOFError."""
     character = _read(seconds)
     if character == "\x1b":
         while (more := _read(_TOGETHER_SECONDS)) is not None:

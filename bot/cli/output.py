@@ -1,4 +1,4 @@
-"""A session, a proposed call and the log, as lines on a terminal."""
+"""Prints a session, a proposed call and the log as lines on a terminal."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ MARKS = {
 }
 
 
-# What goes by while one waits is told by what comes of it.
+# Events left out while one waits: later events report their results.
 _PASSED_OVER = ("ToolStarted", "ToolNotBegun", "WaitBegun", "WaitEnded", "ChildFinished")
 SHORT = 160
 
 
 def session(state: SessionView, subagents: SubagentViews) -> None:
-    """All that there is to know at a glance; `subagents` are the sessions of its sub-agents."""
+    """Print the state of a session; `subagents` are the sessions of its sub-agents."""
     style = STATUS_STYLES.get(state.status, "")
     show(text((state.id, BOLD), "  ", (state.status, style), "  ", (state.persona, "blue")))
     for name, value in _about(state):
@@ -51,7 +51,7 @@ def session(state: SessionView, subagents: SubagentViews) -> None:
     if said := state.result or state.said:
         _field("result" if state.result else "said", said)
     for proposed in state.calls:
-        # A plan that is carried out is shown as such.
+        # A plan that is carried out is already shown as a tree.
         if proposed.phase != "delegating":
             show()
             call(proposed)
@@ -86,7 +86,7 @@ def _field(name: str, value: str) -> None:
 
 
 def call(proposed: CallView) -> None:
-    """Every character of a call that will run; no line of an argument can pass for one of ours."""
+    """Print a call with every character of it; a bar before each line of an argument marks it as such."""
     if proposed.phase in ("asking", "open"):
         show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question))
         for option in proposed.options:
@@ -112,16 +112,16 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
 def log_lines(
     events: Iterable[EventView], *, short: bool = False, wrapped: bool = False, about: str = ""
 ) -> Iterator[Any]:
-    """The log, each line with its time, who, and what. `wrapped`: for a terminal, with what follows indented.
+    """The lines of the log with time, actor and text. `wrapped` is for a terminal, with further lines indented.
 
-    `about` names the sub-agent whose log it is.
+    `short` cuts each event to one line; `about` names the sub-agent whose log it is.
     """
     for event in events:
         if short and event.type in _PASSED_OVER:
             continue
         mark, style = MARKS.get(event.type, (" ", ""))
         for at, who, words in said_of(event):
-            # Who is plain where it is Flagman itself.
+            # The actor is left out where it is Flagman itself.
             by = () if who == "system" or (short and who.startswith("model:")) else ((f"{who}  ", "blue"),)
             named = ((f"{about}  ", "magenta"),) if about else ()
             said = one_line(words, SHORT) if short else visible(words).rstrip()
@@ -136,11 +136,11 @@ def log_lines(
 
 
 def said_of(event: EventView) -> Iterator[tuple[datetime, str, str]]:
-    """When, who and what, as a person reads it."""
+    """The lines of an event as time, actor and text."""
     try:
         found = list(lines([event.fact()]))
     except ValueError:
-        # A newer Flagman knows more than this one.
+        # A newer Flagman may have events that this one does not know.
         yield event.at, event.by_name or event.by, event.type
         return
     for line in found:

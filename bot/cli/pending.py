@@ -1,4 +1,4 @@
-"""The calls that wait for an approval, in a session and its sub-agents, shown under the session each belongs to."""
+"""Finds and prints the calls that wait for an approval, in a session and its sub-agents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supervisor.core.errors import InvalidInput
 
 @dataclass(frozen=True)
 class PendingCall:
-    """A call that waits, with the session that proposed it; `name` leads there through its subtasks."""
+    """A call that waits, with the session that proposed it; `name` is the path of subtasks to that session."""
 
     name: str
     session: SessionView
@@ -22,7 +22,10 @@ class PendingCall:
 
 
 async def pending_calls(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[PendingCall]:
-    """The calls to show: those named, or all. One that is named and not open is left to the server to refuse."""
+    """The calls to show: those named, or all. A named call that does not wait is left out; the server refuses it.
+
+    Raises InvalidInput where all are asked for and none waits.
+    """
     own = [PendingCall("", session, one) for one in session.calls if one.phase == "awaiting"]
     if calls:
         return [one for one in own if one.call.call_id in calls]
@@ -45,7 +48,7 @@ def _below(session: SessionView, subagents: dict[str, SessionView], path: str) -
 
 
 def show_pending(found: list[PendingCall]) -> None:
-    """Every character of each."""
+    """Print the calls in full, each below its session."""
     owner = ""
     for one in found:
         if one.session.id != owner:

@@ -1,4 +1,4 @@
-"""A replay as one sees it: the events around the one that is looked at, that one in full, and the state after it."""
+"""The screen of a replay: the events around the present one, that event in full, and the state after it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Size:
 
 
 def screen(title: str, frames: Sequence[Frame], at: int, asked: str | None, size: Size) -> list[Text]:
-    """Exactly as many lines as fit; `asked` is what was typed so far of the number to go to."""
+    """The lines of the screen, at most `size.height`; `asked` is the typed part of the number to go to, if any."""
     frame = frames[at]
     after = list(state_lines(frame))
     room = max(size.height - len(after) - 4, 4)
@@ -56,7 +56,7 @@ def screen(title: str, frames: Sequence[Frame], at: int, asked: str | None, size
 
 
 def event_lines(frame: Frame, width: int) -> Iterator[Text]:
-    """All that happened, in lines of at most so many columns."""
+    """The text of the event, in lines of at most `width` columns."""
     from rich.console import Console
 
     for _, who, words in said_of(frame.event):
@@ -67,7 +67,7 @@ def event_lines(frame: Frame, width: int) -> Iterator[Text]:
 
 
 def state_lines(frame: Frame) -> Iterator[Text]:
-    """How it stood afterwards."""
+    """The state after the event: status, steps, cost, calls and sub-agents."""
     session = frame.session
     if session is None:
         yield text(("This Flagman is older than that event and does not know what it changed.", "yellow"))

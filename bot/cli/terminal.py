@@ -1,4 +1,4 @@
-"""What the terminal shows: colours and tables for people, plain lines for pipes, times in the reader's own zone."""
+"""Output of the command line: colours and tables on a terminal, plain lines in a pipe, times in the reader's zone."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def is_terminal(stream: Any = None) -> bool:
 
 
 def console(*, err: bool = False) -> Console:
-    """Rich's, which colours nothing in a pipe; no text of ours is read as markup."""
+    """A console of Rich, which uses no colours in a pipe and reads no text as markup."""
     from rich.console import Console
 
     return Console(stderr=err, highlight=False, markup=False, emoji=False)
 
 
 def show(*parts: RenderableType, err: bool = False) -> None:
-    """Lines are broken for people only."""
+    """Print; lines are wrapped on a terminal only."""
     screen = console(err=err)
     screen.print(*parts, soft_wrap=not screen.is_terminal)
 
 
 def chop(line: str, room: int) -> list[str]:
-    """A line in pieces that fit on the terminal beside `room` columns; whole in a pipe."""
+    """The line in pieces that leave `room` columns of the terminal free; in one piece in a pipe."""
     from rich.cells import chop_cells
 
     width = console().width - room
@@ -53,14 +53,14 @@ def chop(line: str, room: int) -> list[str]:
 
 
 def text(*parts: str | tuple[str, str]) -> Text:
-    """Text with styles; whatever would steer the terminal is made visible."""
+    """Text with styles; hidden and control characters are replaced by visible markers."""
     from rich.text import Text
 
     return Text.assemble(*((visible(p), "") if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts))
 
 
 def beside(*cells: Text) -> RenderableType:
-    """Cells beside each other, of which the last one wraps within its own column."""
+    """A row of cells, of which the last one wraps within its own column."""
     from rich.table import Table
 
     made = Table.grid(padding=(0, 1, 0, 0))
@@ -72,18 +72,18 @@ def beside(*cells: Text) -> RenderableType:
 
 
 def done(sentence: str) -> None:
-    """What was done, for people; in a pipe as well, since it is all there is to say."""
+    """Print a sentence that says what was done, on a terminal and in a pipe."""
     show(text(("✓ ", "green"), sentence) if is_terminal() else visible(sentence))
 
 
 def hint(sentence: str) -> None:
-    """What one may do next; only for people."""
+    """Print a hint on what to do next, on a terminal only."""
     if is_terminal(sys.stderr):
         show(text((sentence, DIM)), err=True)
 
 
 def as_json(value: Any) -> None:
-    """One JSON document on standard output: one line in a pipe."""
+    """Print a JSON document: indented on a terminal, on one line in a pipe."""
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):
@@ -96,7 +96,7 @@ def as_json(value: Any) -> None:
 def table(
     headings: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]], *, wide: int = -1
 ) -> None:
-    """Columns for people; in a pipe, tab-separated lines without headings. `wide` is the column that gives way."""
+    """Print a table; in a pipe, tab-separated lines without headings. The column `wide` is cut where room is short."""
     if not is_terminal():
         for row in rows:
             cells = (cell if isinstance(cell, str) else cell[0] for cell in row)
@@ -114,7 +114,7 @@ def table(
     wide %= len(headings)
     others = sum(min(width, WIDEST) + GAP for number, width in enumerate(widths) if number != wide)
     for number, heading in enumerate(headings):
-        # Rich would take from all columns what the screen lacks, down to nothing.
+        # Otherwise Rich would narrow all columns, some of them to nothing.
         most = max(console().width - others, NARROWEST) if number == wide else WIDEST
         made.add_column(heading, no_wrap=True, overflow="ellipsis", width=min(widths[number], most))
     for line in made_of:
@@ -128,7 +128,7 @@ def _cell(cell: str | tuple[str, str]) -> Text:
 
 
 def clock(at: datetime) -> str:
-    """A moment in the reader's own zone; the day only where it is another one."""
+    """A time in the reader's own zone, with the date where that is not today."""
     return format.clock(at, datetime.now(UTC).astimezone())
 
 

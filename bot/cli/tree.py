@@ -1,4 +1,4 @@
-"""The sub-agents of a session: read level by level, and shown as the tree of its plan."""
+"""Loads the sub-agents of a session, and shows them as the tree of its plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WIDEST = 400
 
 
 async def subagents_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
-    """The sessions of all its sub-agents, and of theirs, by id."""
+    """The sessions of all sub-agents at any depth, by id."""
     found: dict[str, SessionView] = {}
     level = [session]
     while level:
@@ -47,7 +47,7 @@ async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
 
 
 def plans(session: SessionView, subagents: SubagentViews) -> Iterator[tuple[str, list[Any]]]:
-    """For each plan how far it is, and its tree."""
+    """For each plan a text with its progress, and the lines of its tree."""
     for _, children in groupby(session.children, key=lambda child: child.call_id):
         parts = list(children)
         done = sum(child.status == "completed" for child in parts)
@@ -84,7 +84,7 @@ def _needs_person(child: ChildStanding) -> bool:
 
 
 def phrase(child: ChildStanding, parts: Sequence[ChildStanding]) -> str:
-    """How one subtask stands, in a few words."""
+    """The state of one subtask in a few words."""
     if child.undecided:
         return f"{child.status}: retry, skip or stop?"
     if child.status == "waiting":

@@ -1,4 +1,4 @@
-"""The playground in place of Slack: mounted on our own port, with keys that open nothing else."""
+"""Mounts the playground in place of Slack on the port of this process, with tokens that it generates."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ _TOKEN, _APP_TOKEN, _SIGNING = "xoxb-playground", "xapp-playground", "playground
 
 
 def stand_in(settings: Settings, app: web.Application) -> Settings:
-    """Mount the playground on `app`; the settings that lead the bot to it. Raises InvalidInput off loopback."""
+    """Mount the playground on `app` and return settings that connect the bot to it.
+
+    Raises InvalidInput where FLAGMAN_HOST is not a loopback address.
+    """
     if settings.host != "localhost" and not _loopback(settings.host):
         raise InvalidInput(
             "FLAGMAN_HOST: the playground lets anybody act as anybody, so it listens on loopback only; "
             "leave FLAGMAN_HOST out, or set SLACK_BOT_TOKEN to use Slack."
         )
     base = f"http://{settings.host}:{settings.port}"
-    # New ones at every start: no other program on this machine can speak as the bot.
+    # New tokens at each start, so that no other program on this machine can act as the bot.
     token, app_token = f"xoxb-{secrets.token_hex(16)}", f"xapp-{secrets.token_hex(16)}"
     playground = Playground(
         settings.data,

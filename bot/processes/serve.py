@@ -1,4 +1,4 @@
-"""The processes: web takes in, worker advances and posts, clock looks after what was left; serve is all in one."""
+"""The processes: web receives requests, worker advances sessions and posts, clock fires timers; serve does it all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Announce = Callable[[str], None]
 
 
 async def run_web(settings: Settings, announce: Announce) -> None:
-    """Slack and HTTP come in here; nothing is run."""
+    """Run the web process, which receives requests of Slack and HTTP and runs no sessions."""
     _needs_slack(settings)
     async with (
         core(settings) as parts,
@@ -38,7 +38,7 @@ async def run_web(settings: Settings, announce: Announce) -> None:
 
 
 async def run_worker(settings: Settings, announce: Announce) -> None:
-    """Sessions advance here, Slack is brought up to date, and SESSION_LOGs are written."""
+    """Run the worker process, which advances sessions, updates Slack and writes SESSION_LOGs."""
     _needs_slack(settings)
     async with (
         core(settings) as parts,
@@ -52,14 +52,14 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
 
 
 async def run_clock(settings: Settings, announce: Announce) -> None:
-    """What is due fires here."""
+    """Run the clock process, which fires timers."""
     async with core(settings) as parts, Clock(parts):
         announce("clock: ticking")
         await parts.while_store_lives()
 
 
 async def serve(settings: Settings, announce: Announce) -> None:
-    """Everything in one process; without SLACK_BOT_TOKEN the playground stands in for Slack."""
+    """Run everything in one process; without SLACK_BOT_TOKEN, with the playground in place of Slack."""
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(core(settings))
         app = application(parts)
@@ -98,7 +98,7 @@ async def _taking_in(
 ) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         if settings.slack_app_token:
-            # The playground, if it is there, must answer before the bot speaks to it.
+            # The playground is part of `app`, which must be served before the bot calls it.
             await stack.enter_async_context(listen(app, settings))
             bolt = await slack.bolt_app(parts, settings, client)
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
@@ -134,7 +134,7 @@ async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[Non
 
 
 async def until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until SIGINT or SIGTERM, and let it end in order; a second signal cuts that short."""
+    """Run `work` until SIGINT or SIGTERM cancels it; a second signal interrupts its shutdown."""
     task = asyncio.create_task(work)
     told = False
 

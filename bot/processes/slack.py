@@ -1,4 +1,4 @@
-"""The Bolt app, and the two ways Slack reaches it: Socket Mode or signed HTTP."""
+"""The Bolt app, its clients, and Socket Mode; HTTP mode is in `slack_requests`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from handlers.users import People
 from supervisor.core.errors import InvalidInput
 
 _log = logging.getLogger("flagman.slack")
-# In Socket Mode nothing is signed.
+# Bolt requires a secret, but requests in Socket Mode are not signed.
 UNSIGNED = "unused-in-socket-mode"
 _BAD_KEYS = {
     "invalid_auth",
@@ -43,7 +43,7 @@ Call = Callable[[], Awaitable[AsyncSlackResponse]]
 
 @asynccontextmanager
 async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, AsyncWebClient]]:
-    """A client for listeners and one for the outbox, which decides on every retry itself."""
+    """A client for listeners, which retries when rate-limited, and one for the outbox, which retries itself."""
     assert settings.slack_bot_token
     token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
@@ -55,7 +55,7 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
 
 
 async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
-    """The app with all listeners. Raises InvalidInput when Slack refuses the token."""
+    """The app with all listeners. Waits until Slack is reached. Raises InvalidInput where Slack refuses the token."""
     identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
     result = AuthorizeResult(
         enterprise_id=identity.get("enterprise_id"),
@@ -73,7 +73,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         client=client,
         signing_secret=secret.get_secret_value() if secret else UNSIGNED,
         authorize=authorize,
-        # Listeners act durably first; only then is Slack told that all is well.
+        # Slack gets its acknowledgement only after the listener has stored the result.
         process_before_response=True,
         # The deletion of a message of the bot counts as an event of its own.
         ignoring_self_events_enabled=False,
@@ -97,7 +97,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:
-    """For a process that works without Slack for a while. Raises InvalidInput when Slack refuses the token."""
+    """Raise InvalidInput where Slack refuses the token; where Slack cannot be reached, only log a warning."""
     try:
         await client.auth_test()
     except SlackApiError as error:
@@ -108,7 +108,7 @@ async def refuse_bad_token(client: AsyncWebClient) -> None:
 
 
 async def _call_until_reached(variable: str, call: Call) -> dict[str, Any]:
-    """The answer of `call`, however long Slack is away. Raises InvalidInput when it refuses the token."""
+    """The answer of `call`, repeated until Slack is reached. Raises InvalidInput where Slack refuses the token."""
     delay = 0.2
     while True:
         try:
@@ -129,7 +129,7 @@ def _refuse(variable: str, error: SlackApiError) -> None:
 
 
 def _code(error: SlackApiError) -> str:
-    """Slack's own word for it; behind a proxy the answer may be no JSON at all."""
+    """Slack's error code, or the status where the answer is not JSON, as from a proxy."""
     data = getattr(error.response, "data", None)
     code = data.get("error") if isinstance(data, dict) else None
     return str(code or f"status {getattr(error.response, 'status_code', '?')}")
@@ -137,7 +137,7 @@ def _code(error: SlackApiError) -> str:
 
 @asynccontextmanager
 async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient) -> AsyncIterator[None]:
-    """Keep a Socket Mode connection; it reconnects by itself. Raises InvalidInput when Slack refuses the token."""
+    """Keep a Socket Mode connection, which reconnects by itself. Raises InvalidInput where Slack refuses the token."""
     assert settings.slack_app_token
     token = settings.slack_app_token.get_secret_value()
     web_client = AsyncWebClient(token=token, base_url=client.base_url, timeout=15)

@@ -1,4 +1,4 @@
-"""Requests of Slack over HTTP: their size, time and signature are verified before anything in them is read."""
+"""Receives requests of Slack over HTTP; their size, time and signature are verified before the body is parsed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from slack_sdk.signature import SignatureVerifier
 from bot.api.errors import ApiError
 from bot.api.rate_limit import read_body
 
-# Slack's largest payload, that of a view with a hundred blocks, stays far below.
+# Slack's largest payload, that of a view with a hundred blocks, is far smaller.
 BODY_BYTES = 1024 * 1024
 _TIME = re.compile(r"\d{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
 def mount(application: web.Application, app: AsyncApp, signing_secret: SecretStr | None) -> None:
-    """Take events, commands and interactivity at one address, signed with the app's secret."""
+    """Add the route for events, commands and interactivity, which are signed with the app's secret."""
     assert signing_secret, "the settings do not allow HTTP mode without it"
     verifier = SignatureVerifier(signing_secret.get_secret_value())
 

@@ -1,4 +1,4 @@
-"""The HTTP side: health, and whatever is mounted beside it."""
+"""The web application with health checks and the HTTP API, and its server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from storage.health import check_writes
 from supervisor.core.errors import InvalidInput
 
 BODY_BYTES = 64 * 1024 * 1024
-# Beyond this aiohttp answers 400 in plain text itself, before any handler; the API refuses less with a problem.
+# For longer lines aiohttp itself answers 400 in plain text; the API has a lower limit and answers with a problem.
 LINE_BYTES = 64 * 1024
 
 
 def application(parts: Core) -> web.Application:
-    """`/healthz` (the process lives), `/readyz` (it can work: the store answers), and the HTTP API.
+    """The application with `/healthz` (the process runs), `/readyz` (the store takes writes) and the HTTP API.
 
     Raises InvalidInput where FLAGMAN_SECRET_KEY is needed and missing.
     """
@@ -47,8 +47,8 @@ def application(parts: Core) -> web.Application:
 
 @asynccontextmanager
 async def listen(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput when the port is taken."""
-    # A signature is about the bytes that came, so bodies are decompressed by those who read them.
+    """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput where the port is taken or the host is not usable."""
+    # Signatures are made over the bytes as sent, so handlers decompress bodies themselves.
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES, auto_decompress=False
     )

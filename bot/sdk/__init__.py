@@ -3,9 +3,9 @@
     session = await Agent(persona="backend-architect").start(task="Create auth endpoint")
     await session.pause(reason="External dependency", resume_condition="webhook: redis_ready")
 
-They speak to a running Flagman: that of `url=` and `api_key=`, else that of the `async with connect(…)` or
-`in_process(…)` around them, else that of the environment (`FLAGMAN_URL`, `FLAGMAN_API_KEY`), else the one
-which `flagman serve` started on this machine with the same `FLAGMAN_DATA`.
+They use a running Flagman: that of `url=` and `api_key=`, else that of the enclosing `async with connect(…)` or
+`in_process(…)`, else that of the environment (`FLAGMAN_URL`, `FLAGMAN_API_KEY`), else the one which `flagman serve`
+runs on this machine with the same `FLAGMAN_DATA`.
 """
 
 from bot.sdk.connection import connect, in_process, sync_in_process

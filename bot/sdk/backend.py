@@ -1,4 +1,4 @@
-"""The way to a Flagman, in this process or elsewhere: the interface that both backends have."""
+"""The interface of the two backends, by which the client uses a Flagman in this process or over HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Backend(Protocol):
     async def get(self, session_id: str) -> SessionView: ...
     async def wait(self, session_id: str, until: Until, *, patience: timedelta) -> SessionView: ...
     def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
-        """Every event after the first `after`, then each as it comes, until the session has ended."""
+        """The events after the first `after`, then each new one, until the session has ended."""
         ...
 
     async def pause(self, session_id: str, request: PauseRequest) -> PauseResult: ...

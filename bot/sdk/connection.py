@@ -1,4 +1,4 @@
-"""Which Flagman a program speaks to: the named one, the one around it, that of the environment, or the local one."""
+"""Chooses the Flagman of a program: the named one, that of an enclosing block, of the environment, or the local one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _current: ContextVar[Backend | None] = ContextVar("flagman_backend", default=Non
 
 @asynccontextmanager
 async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIterator[HttpBackend]:
-    """Agents and sessions inside speak to this Flagman, over connections that are kept."""
+    """Agents and sessions in the block use this Flagman, over connections that are kept open."""
     async with remote(url, api_key) as backend, _around(backend):
         yield backend
 
@@ -35,10 +35,10 @@ async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIt
 async def in_process(
     flagman: Settings | Core, *, gateway: Gateway | None = None, name: str = ""
 ) -> AsyncIterator[Backend]:
-    """Agents and sessions inside run in this process, without Slack.
+    """Agents and sessions in the block run in this process, without Slack.
 
-    With Settings a whole Flagman is opened: it advances sessions, asks the model and fires timers. A Core is one
-    that runs already. `name` is who acts (default: the user of this process).
+    With Settings, a whole Flagman is started, which advances sessions, calls the model and fires timers. A Core is that
+    of a running one. `name` is the name of the actor (default: the user of this process).
     """
     async with _open_backend(flagman, gateway, name) as backend, _around(backend):
         yield backend
@@ -85,7 +85,7 @@ async def _run_core(settings: Settings, given: Gateway | None) -> AsyncIterator[
 
     async with compose.core(settings) as parts, Clock(parts), parts.recorder():
         gateway = given or compose.gateway(settings)
-        # What Slack shows is left to a process that knows Slack.
+        # The outbox to Slack is left to a process that is connected to Slack.
         worker, _ = compose.workers(parts, AsyncWebClient(), gateway)
         task = asyncio.create_task(worker.run())
         try:
@@ -111,7 +111,7 @@ def find_backend(url: str | None, api_key: str | None) -> Backend:
 
 
 def remote(url: str | None = None, api_key: str | None = None) -> HttpBackend:
-    """The Flagman of these, or of the environment, or of this machine. Raises InvalidInput."""
+    """The backend for this URL and key, or for those of the environment, or of this machine. Raises InvalidInput."""
     known = read_client_settings()
     local = read_local_key(known.data)
     chosen = url or known.url or (local.url if local else address(known.host, known.port))
@@ -120,7 +120,7 @@ def remote(url: str | None = None, api_key: str | None = None) -> HttpBackend:
     except ValueError as error:
         raise InvalidInput(f"url: {error}.") from error
     key = api_key or (known.api_key.get_secret_value() if known.api_key else "")
-    # The key of this machine goes nowhere but to the Flagman that made it.
+    # The key of this machine is only sent to the Flagman that created it.
     if not key and local and chosen.rstrip("/") == local.url:
         key = local.key
     return HttpBackend(chosen, key)

@@ -1,4 +1,4 @@
-"""The backend over HTTP: the verbs of the service, with the same models and the same errors."""
+"""The backend over HTTP, with the methods, models and errors of the service."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class HttpBackend(HttpClient):
-    """A Backend. A connection for each request, or, as `async with HttpBackend(…)`, a few that are kept."""
+    """A Backend over HTTP; as `async with HttpBackend(…)` it keeps its connections open between requests."""
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await self._begin("/v1/sessions", request, idempotency_key)
@@ -63,7 +63,7 @@ class HttpBackend(HttpClient):
         return await self._begin(f"{path_of(session_id)}/fork", request, idempotency_key)
 
     async def _begin(self, path: str, request: RequestModel, key: str | None) -> SessionView:
-        # A key of our own makes it safe to ask again when the answer was lost.
+        # With a generated key, the request can be repeated after a lost answer.
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
         found = await self.call("POST", path, _body(request), headers=headers, retryable=True)
         return _read(SessionView, found)
@@ -106,7 +106,7 @@ class HttpBackend(HttpClient):
         return _read(EventPage, await self.call("GET", f"{path_of(session_id)}/events", query=query))
 
     async def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
-        """Every event after the first `after`, then each as it comes; a lost connection is made again."""
+        """The events after the first `after`, then each new one; a lost connection is made again."""
         lost, loop = 0, asyncio.get_running_loop()
         while True:
             opened = loop.time()
@@ -122,7 +122,7 @@ class HttpBackend(HttpClient):
                         yield event
                         if event.type in TERMINAL_EVENTS:
                             return
-                # A stream that ends at once, again and again, will not be a better one.
+                # Streams that repeatedly end at once count as failures.
                 lost = lost + 1 if loop.time() - opened < SHORT_SECONDS else 0
                 if lost > TRIES:
                     raise Unavailable(f"{self.url} ends the stream of events at once.")
@@ -189,12 +189,12 @@ class HttpBackend(HttpClient):
 
 
 def _body(request: RequestModel) -> Any:
-    """The request as JSON, cleaned as in process. Raises InvalidInput for what is no JSON."""
+    """The request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
     return clean(request.model_dump(exclude_defaults=True))
 
 
 def _event(data: str) -> EventView:
-    """An event of a stream. Raises UnknownRefusal."""
+    """Parse an event of a stream. Raises UnknownRefusal."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
@@ -203,7 +203,7 @@ def _event(data: str) -> EventView:
 
 
 def _read(model: type[Model], found: Any) -> Model:
-    """What came, typed; a newer Flagman may say more than this one knows. Raises UnknownRefusal."""
+    """The answer as its model; unknown fields, as of a newer Flagman, are ignored. Raises UnknownRefusal."""
     try:
         return model.model_validate(found, extra="ignore")
     except ValidationError as error:

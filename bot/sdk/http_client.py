@@ -1,4 +1,4 @@
-"""HTTP to a Flagman elsewhere: requests that may be retried, streams, and refusals as errors."""
+"""The HTTP client: requests with retries, streams, and problem documents as errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TRIES = 3
 PAUSE_SECONDS = 0.3
 LONGEST_WAIT_SECONDS = 10
 EVENTS = "text/event-stream"
-# The answer was lost: the request may have been carried out.
+# Errors of a lost answer, after which the request may have been carried out.
 LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 class HttpClient:
-    """A connection for each request, or, as `async with …`, a few that are kept."""
+    """Sends requests to one Flagman; as `async with …` it keeps its connections open between them."""
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
@@ -55,10 +55,10 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         retryable: bool = False,
     ) -> Any:
-        """One request; the JSON of the answer. `retryable`: it may be repeated when the answer is lost.
+        """Send a request and return the JSON of the answer; `retryable` allows to repeat it after a lost answer.
 
-        A short wait that the other side asks for (429) is waited for. Raises the FlagmanError that the other side
-        raised, or Unavailable.
+        After a 429 it waits for the time in Retry-After, up to 10 s, and repeats the request. Raises the FlagmanError
+        that the server raised, or Unavailable.
         """
         content = {} if body is None else {"json": body}
         for _ in range(TRIES):
@@ -72,14 +72,14 @@ class HttpClient:
         return self._understood(answer)
 
     async def content(self, path: str, media: str = "*/*") -> bytes:
-        """A document, byte by byte. Raises as `call`."""
+        """The content of a document. Raises as `call`."""
         answer = await self._request("GET", path, retryable=True, headers={"Accept": media})
         if answer.status_code == 200:
             return answer.content
         raise self._refusal(answer)
 
     async def send(self, path: str, content: bytes, media: str) -> Any:
-        """A body that is no JSON; the JSON of the answer. Raises as `call`."""
+        """Send a body that is not JSON, and return the JSON of the answer. Raises as `call`."""
         return self._understood(
             await self._request("POST", path, content=content, headers={"Content-Type": media})
         )
@@ -125,7 +125,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def stream(self, path: str, after: int) -> AsyncIterator[httpx.Response | None]:
-        """The open answer of a stream after the event numbered `after`; None where nothing more will come."""
+        """The open response of a stream of events after version `after`; None where the session has ended."""
         accept = {"Accept": EVENTS, "Last-Event-ID": str(after)}
         headers = httpx.Headers({**self._headers, **accept}, encoding="utf-8")
         async with (
@@ -150,7 +150,7 @@ class HttpClient:
 
     def _client(self) -> httpx.AsyncClient:
         patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        # The environment's proxies are for other hosts than this one.
+        # Proxies of the environment must not be used for a Flagman.
         return httpx.AsyncClient(timeout=patience, trust_env=False)
 
     def unreachable(self, error: Exception) -> Unavailable:
@@ -166,13 +166,13 @@ def path_of(session_id: str) -> str:
 
 
 def segment(text: str) -> str:
-    """A text as one segment of a path, whatever it holds; a segment of dots would lead elsewhere."""
+    """Any text as one segment of a path; `.` and `..` are escaped, since they would lead to another path."""
     quoted = quote(str(text), safe="", errors="replace")
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def _header(what: str, text: str) -> str:
-    """The value of a header. Raises InvalidInput for what HTTP cannot carry."""
+    """The value of a header unchanged. Raises InvalidInput where it cannot be sent."""
     if not text.isprintable() or text != text.strip():
         raise InvalidInput(f"The {what} has a blank at its end or a character that cannot be sent.")
     return text
@@ -185,7 +185,7 @@ def _reason(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno:
-            # Name resolution has negative numbers of its own.
+            # Errors of name resolution have negative numbers.
             return os.strerror(cause.errno).lower() if cause.errno > 0 else "its name is not known"
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

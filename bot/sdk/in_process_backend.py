@@ -1,4 +1,4 @@
-"""The backend in this process: the service itself, with an unreachable store as an error of the client."""
+"""The backend in this process, which calls the service and raises StoreAway for errors of the store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class InProcessBackend:
-    """A Backend on a service that is bound to an actor."""
+    """A Backend that calls a service, which acts for one actor."""
 
     def __init__(self, service: SessionService) -> None:
         self._service = service
@@ -92,7 +92,7 @@ async def _answer(work: Awaitable[Found]) -> Found:
 
 @contextmanager
 def _store() -> Iterator[None]:
-    """Raises StoreAway where the store cannot be reached."""
+    """Raise StoreAway in place of StorageError."""
     try:
         yield
     except StorageError as error:

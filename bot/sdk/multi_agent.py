@@ -1,4 +1,4 @@
-"""A task done by several agents: split by a coordinator, or by a plan that is given, and one answer of them all."""
+"""Runs a task with several agents, which a coordinator or a given plan splits into subtasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from supervisor.core.subagents import ChildStanding, Need
 
 @dataclass(frozen=True)
 class MultiAgentResult:
-    """How it stands: `children` are the subtasks, `needs` what waits for a person, `cost_usd` what all of it cost."""
+    """The state of the task: its subtasks (`children`), what waits for a person (`needs`), and the total `cost_usd`."""
 
     session: Session
     status: str
@@ -29,7 +29,7 @@ class MultiAgentResult:
 
     @property
     def completed(self) -> bool:
-        """Whether it and each of its subtasks have."""
+        """Whether the task and all its subtasks are completed."""
         return self.status == "completed" and all(child.status == "completed" for child in self.children)
 
     def child(self, name: str) -> ChildStanding:
@@ -38,7 +38,7 @@ class MultiAgentResult:
 
 
 class MultiAgentSupervisor:
-    """`result = await MultiAgentSupervisor().execute_multi_agent_task("prepare the release")`."""
+    """Runs tasks: `result = await MultiAgentSupervisor().execute_multi_agent_task("prepare the release")`."""
 
     def __init__(
         self, *, url: str | None = None, api_key: str | None = None, backend: Backend | None = None
@@ -60,8 +60,8 @@ class MultiAgentSupervisor:
     ) -> MultiAgentResult:
         """Have `persona` split the task, or carry out `subtasks` (`id`, `persona`, `task`, `depends_on`).
 
-        The same policy as ever: plan and calls wait for approval where it says so, by whoever may give it. Waits for
-        the end, at most `timeout` seconds; then, or without `wait`, the result tells how it stands.
+        Plan and calls need approvals by the same policies as in other sessions. Waits until the session has ended, at
+        most `timeout` seconds; after that, or without `wait`, returns the present state. Raises FlagmanError.
         """
         plan = None
         if subtasks is not None:

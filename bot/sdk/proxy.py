@@ -1,6 +1,6 @@
-"""The face for scripts without `async`, made from the asynchronous one. Works inside a running loop too.
+"""Makes the blocking client from the asynchronous one; it also works where an event loop is running.
 
-Each class is a proxy: what a method answers is waited for, and an object of the client in it becomes its proxy.
+Each class is a proxy: its methods wait for the results, in which objects of the client are replaced by their proxies.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _proxies: dict[type, type] = {}
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """One loop for all calls, in a thread that ends with the program."""
+    """The event loop for all calls, in a daemon thread."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="flagman", daemon=True).start()
     return loop
 
 
-# The thread does not come along into a forked process; that one begins a loop of its own.
+# A forked process does not have the thread, so it starts a loop of its own.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_loop.cache_clear)
 
 
 def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The answer of a coroutine; an interrupt of the caller cancels it."""
+    """Run a coroutine and return its result; an interrupt of the caller cancels it."""
     future = asyncio.run_coroutine_threadsafe(work, _loop())
     try:
         return future.result()
@@ -45,7 +45,7 @@ def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def make_blocking(kind: type) -> Any:
-    """The blocking class of an asynchronous one, with the same methods, properties and documentation."""
+    """The blocking class for an asynchronous one, with the same methods, properties and docstrings."""
     fields: Any = {"__doc__": kind.__doc__, "__module__": "bot.sdk"}
     for name, member in inspect.getmembers_static(kind):
         if not name.startswith("_"):
@@ -56,7 +56,7 @@ def make_blocking(kind: type) -> Any:
 
 
 class _Proxy:
-    """Holds the asynchronous object as `wrapped`."""
+    """The base of blocking classes; `wrapped` is the asynchronous object."""
 
     _kind: type
 
@@ -73,7 +73,7 @@ class _Proxy:
             setattr(self.wrapped, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        # Attributes that are set in a constructor; methods and properties are members of the proxy's class.
+        # Only called for attributes set in a constructor: methods and properties are members of the proxy's class.
         if name == "wrapped":
             raise AttributeError(name)
         return _wrap(getattr(self.wrapped, name))
@@ -121,7 +121,7 @@ def _iterate(live: AsyncIterator[Answer]) -> Iterator[Answer]:
 
 
 def _wrap(found: Any) -> Any:
-    """Objects of the client as their proxies, in lists and results too."""
+    """The value with objects of the client replaced by their proxies, also in lists and dataclasses."""
     for kind, proxy in _proxies.items():
         if isinstance(found, kind):
             return _proxy_of(found, proxy)

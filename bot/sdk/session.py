@@ -1,4 +1,4 @@
-"""Agents and sessions as a Python program handles them; the same whether Flagman runs here or elsewhere."""
+"""Agents and sessions for Python programs, which use a Flagman in this process or over HTTP."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from supervisor.core.messages import Json
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 
-# A wait goes on in requests of this length.
+# A wait is made of requests of this length.
 LONG_POLL = timedelta(seconds=25)
 AWAY_TRIES = 25
 
 
 class Agent:
-    """`session = await Agent("sre").start(task="check the disk")`.
+    """Launches sessions of a persona: `session = await Agent("sre").start(task="check the disk")`.
 
-    `url` and `api_key` name another Flagman than the one around it.
+    `url` and `api_key` choose another Flagman than that of the enclosing block or of the environment.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class Agent:
         channel: str | None = None,
         idempotency_key: str | None = None,
     ) -> Session:
-        """A new session; the same key and request give the same session again."""
+        """Launch a session; the same key and request return the same session."""
         request = LaunchRequest.of(persona=self.persona, task=task, context=context, channel=channel)
         return Session(self.backend, await self.backend.launch(request, idempotency_key=idempotency_key))
 
 
 class Session:
-    """One session. Its properties are as of the last call of a method; `refresh` reads them again."""
+    """One session. Its properties are as of the last method call; `refresh` reads them again."""
 
     def __init__(self, backend: Backend, state: SessionView) -> None:
         self.backend, self.state = backend, state
@@ -78,7 +78,7 @@ class Session:
         api_key: str | None = None,
         backend: Backend | None = None,
     ) -> Self:
-        """One that is there. Raises SessionNotFound."""
+        """The session with this id. Raises SessionNotFound."""
         chosen = backend or find_backend(url, api_key)
         return cls(chosen, await chosen.get(session_id))
 
@@ -91,16 +91,16 @@ class Session:
         api_key: str | None = None,
         backend: Backend | None = None,
     ) -> Self:
-        """The session of a SESSION_LOG: the stored one, or restored where it is lost.
+        """The session of a SESSION_LOG, which is restored where it is not in the store.
 
-        Raises OSError, VerificationError where the file is not as it was written, or PersonaLost.
+        Raises OSError, VerificationError where the file was changed, or PersonaLost.
         """
         document = await asyncio.to_thread(Path(path).read_bytes)
         chosen = backend or find_backend(url, api_key)
         try:
             state = await chosen.restore(document)
         except SessionExists:
-            # By then the document was verified, so this is the session that it is about.
+            # The document is already verified here, so its session id can be trusted.
             state = await chosen.get(front_of(document).session_id)
         return cls(chosen, state)
 
@@ -126,17 +126,17 @@ class Session:
 
     @property
     def needs(self) -> list[Need]:
-        """What waits for a person, in it and in its sub-agents; see `in_need`."""
+        """What waits for a person, in the session and in its sub-agents; see `in_need`."""
         return self.state.needs
 
     @property
     def needs_person(self) -> bool:
-        """Whether it, or one of its sub-agents, waits for something that does not come by itself."""
+        """Whether the session or one of its sub-agents waits for a person."""
         return bool(self.needs)
 
     @property
     def children(self) -> list[ChildStanding]:
-        """The subtasks of its plans as they stand."""
+        """The subtasks of its plans with their states."""
         return self.state.children
 
     @property
@@ -149,7 +149,7 @@ class Session:
 
     @property
     def result(self) -> str | None:
-        """What it ended with: the summary, the error or the reason; None before the end."""
+        """The summary, the error or the reason with which the session ended; None before its end."""
         return self.state.result if self.ended else None
 
     async def refresh(self) -> SessionView:
@@ -159,7 +159,7 @@ class Session:
     async def pause(
         self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
     ) -> PauseResult:
-        """Stop at the next boundary until any of the conditions comes true, or a person resumes it."""
+        """Pause after the present step until one of the conditions is fulfilled, or a person resumes the session."""
         conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
         request = PauseRequest.of(reason=reason, resume_conditions=conditions, zone=zone)
         paused = await self.backend.pause(self.id, request)
@@ -169,9 +169,9 @@ class Session:
     async def resume(
         self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
     ) -> None:
-        """Go on, whatever it waits for; the agent reads `context` as yours and `data` as untrusted.
+        """Resume the session out of any pause. The agent reads `context` as a message and `data` as untrusted data.
 
-        `compact`: its earlier steps are summed up first, where its context is full.
+        With `compact` its earlier steps are summed up first, where its context is full.
         """
         request = ResumeRequest.of(trigger=trigger, data=data, context=context, compact=compact)
         self.state = await self.backend.resume(self.id, request)
@@ -180,25 +180,25 @@ class Session:
         self.state = await self.backend.cancel(self.id, CancelRequest.of(reason=reason))
 
     async def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
-        """Let these calls run; all that wait when none is named. With `arguments`, one call with these instead."""
+        """Approve these calls, or all that wait where none is named. With `arguments`, approve one call with these."""
         await self._decide(call_ids, "approve", "", arguments)
 
     async def deny(self, *call_ids: str, reason: str = "") -> None:
-        """Refuse these calls; all that wait when none is named."""
+        """Deny these calls, or all that wait where none is named."""
         await self._decide(call_ids, "deny", reason)
 
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
-        """Say what next of a sub-agent that failed, by its name or id: do it again, go on without it, or stop."""
+        """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""
         await self.refresh()
         request = ChildRequest.of(verdict=verdict)
         self.state = await self.backend.decide_child(self.id, self._child_id(child), request)
 
     async def answer(self, answer: str, call_id: str | None = None) -> None:
-        """Answer its open question; `call_id` is needed where there are several."""
+        """Answer the open question; `call_id` is needed where there are several."""
         self.state = await self.backend.answer(self.id, AnswerRequest.of(call_id=call_id, answer=answer))
 
     async def tell(self, text: str) -> None:
-        """The answer to its open question, or context that it reads at its next step."""
+        """Send a message, which answers the open question, or which the agent reads at its next step."""
         self.state = (await self.backend.tell(self.id, ContextRequest.of(text=text))).session
 
     async def fork(
@@ -209,9 +209,9 @@ class Session:
         channel: str | None = None,
         idempotency_key: str | None = None,
     ) -> Self:
-        """A copy that goes on by itself after `step`; nothing that ran before runs again.
+        """Launch a copy that continues after `step`; the calls of the copied steps do not run again.
 
-        Without `step` it is as long as it can be. `message` tells the copy what to do otherwise.
+        Without `step` it has as many steps as possible. `message` tells the copy what to do differently.
         """
         request = ForkRequest.of(step=step, message=message, channel=channel)
         state = await self.backend.fork(self.id, request, idempotency_key=idempotency_key)
@@ -223,23 +223,23 @@ class Session:
         return await self._of(self._child_id(child))
 
     async def in_need(self) -> list[Self]:
-        """Of itself and its sub-agents those that wait for a person, each to be acted on."""
+        """Of this session and its sub-agents those that wait for a person."""
         await self.refresh()
         return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
 
     async def artifacts(self) -> list[ArtifactView]:
-        """The files that it wrote."""
+        """The files that the session wrote."""
         return await self.backend.artifacts(self.id)
 
     async def artifact(self, path: str) -> bytes:
-        """What is in one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
+        """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
         return await self.backend.artifact(self.id, path)
 
     async def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionView:
-        """Until it has ended, or it or a sub-agent needs a person: `needs` says who.
+        """Wait until the session has ended, or until it or a sub-agent needs a person (see `needs`).
 
-        `paused`: or it waits for anything but its own sub-agents; `ended`: for nothing less. A Flagman that is away
-        for less than half a minute is waited for. Raises TimeoutError after `timeout` seconds.
+        With `paused`, also until it waits for anything but its own sub-agents; with `ended`, only until its end. A
+        Flagman that cannot be reached is retried for half a minute. Raises TimeoutError after `timeout` seconds.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         async with asyncio.timeout(seconds):
@@ -249,7 +249,7 @@ class Session:
         return self.state
 
     async def _next(self, until: Until) -> SessionView:
-        """The session once it is so far, or after a while."""
+        """The session once it has reached the state `until`, or as it is after `LONG_POLL`."""
         for _ in range(AWAY_TRIES):
             try:
                 return await self.backend.wait(self.id, until, patience=LONG_POLL)
@@ -267,7 +267,7 @@ class Session:
         return type(self)(self.backend, await self.backend.get(session_id))
 
     def _child_id(self, child: str) -> str:
-        """By its id or name; of several with one name the last."""
+        """The id of a sub-agent by its id or name; of several with one name the last. Raises InvalidInput."""
         for one in reversed(self.children):
             if child in (one.id, one.name) and one.id:
                 return one.id
@@ -275,7 +275,7 @@ class Session:
         raise InvalidInput(f"Session {self.id} has no sub-agent `{child}`; it has {known}.")
 
     def events(self, after: int = 0) -> AsyncIterator[EventView]:
-        """Its log after the first `after` events, live, until it has ended."""
+        """The events after the first `after`, then each new one, until the session has ended."""
         return self.backend.events(self.id, after)
 
     async def _decide(
@@ -285,7 +285,7 @@ class Session:
         reason: str,
         arguments: Json | None = None,
     ) -> None:
-        """What was seen last is what is decided on: a call that differs is refused."""
+        """Send the decision with the digests just read, so that a changed call is refused. Raises InvalidInput."""
         await self.refresh()
         digests = {call.call_id: call.digest for call in self.state.calls}
         chosen = call_ids or [call.call_id for call in self.pending_approvals]
@@ -302,7 +302,7 @@ class Session:
             self.state = await self.backend.decide(self.id, call_id, request)
 
     def _elsewhere(self) -> str:
-        """Which sub-agents have one."""
+        """A sentence that names the sub-agents with such calls, or empty."""
         found = [n for n in self.needs if n.waiting_for == "human_approval_required"]
         names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
         return f" But these sub-agents have: {names}." if names else ""

@@ -1,4 +1,4 @@
-"""One argument as an input of a window: what it shows, and what becomes of what was written there."""
+"""One argument as an input of a modal: the block with its present value, and the value that was written."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
 
 
 class Unfit(Exception):
-    """What was written is no such value; the message says what is."""
+    """The written text is not a value of the expected type; the message says which is expected."""
 
 
 class Absent:
-    """The argument is left out."""
+    """The type of `ABSENT`, which stands for an argument that is left out."""
 
 
 ABSENT = Absent()
@@ -39,7 +39,7 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Field:
-    """`shown` is the present value as the input shows it; `why_kept` says why it cannot be changed here, if so."""
+    """One input. `shown` is the present value as text; `why_kept` is the reason why it cannot be changed, or empty."""
 
     block_id: str
     argument: Argument
@@ -109,12 +109,12 @@ class Field:
         return f"{' and '.join(said).capitalize()}." if self.kind == "number" and said else ""
 
     def read(self, state: Block) -> Any:
-        """The value that was written, ABSENT where it was emptied. Raises Unfit."""
+        """The value that was written, or ABSENT where the input was emptied. Raises Unfit."""
         if self.kind == "choice":
             chosen = str((state.get("selected_option") or {}).get("value") or NOT_SET)
             return self.value if chosen == self.shown else self._chosen(chosen)
         written = str(state.get("value") or "").replace("\r\n", "\n")
-        # What only lost the space around it on the way was not changed.
+        # A text that only lost the space around it was not changed.
         if written == self.shown or written.strip() == self.shown.strip():
             return self.value
         return self._written(written) if written.strip() else self._emptied()
@@ -148,14 +148,14 @@ class Field:
 
 
 def make_field(block_id: str, argument: Argument, value: Any, mask: Mask) -> Field:
-    """The field for an argument that has this value, or ABSENT."""
+    """The field for an argument with this value, which may be ABSENT."""
     kind, shown, choices = _kind(argument, value)
     seen = _label(value) if kind == "choice" and value is not ABSENT else shown
     return Field(block_id, argument, value, kind, shown, choices, mask, why_kept(seen, mask))
 
 
 def why_kept(shown: str, mask: Mask) -> str:
-    """Why a text cannot be changed in an input; empty where it can."""
+    """The reason why a text cannot be changed in an input; empty where it can."""
     if mask(shown) != shown:
         return "it holds a secret"
     if wide(shown) > MOST_CHARACTERS:
@@ -166,12 +166,12 @@ def why_kept(shown: str, mask: Mask) -> str:
 
 
 def wide(text: str) -> int:
-    """Its length as Slack's clients count it."""
+    """The length in UTF-16 code units, by which Slack's clients count."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _kind(argument: Argument, value: Any) -> tuple[Kind, str, tuple[Any, ...]]:
-    """How a value is shown; where it is not what the schema lets expect, as JSON."""
+    """The kind of input, the shown text and the choices for a value; JSON where it does not fit the schema."""
     empty = value is ABSENT or (value is None and argument.nullable)
     choices = argument.choices
     if choices is not None and len(choices) < MOST_OPTIONS:
@@ -232,7 +232,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _as_json(value: Any) -> str:
-    """JSON in which every character can be seen; what cannot is written as its escape."""
+    """The value as JSON with hidden characters escaped."""
     return json_text(value, indent=2)
 
 
@@ -241,7 +241,7 @@ def _label(value: Any) -> str:
 
 
 def plain_text(text: str) -> Block:
-    """Plain text, in which nothing acts."""
+    """A `plain_text` object, in which Slack interprets nothing."""
     return {"type": "plain_text", "text": visible(text), "emoji": False}
 
 

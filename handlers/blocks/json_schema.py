@@ -1,4 +1,4 @@
-"""What a JSON schema says of one argument, as far as an input can show it. Any schema will do."""
+"""Reads from any JSON schema what an input needs to know about each argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_HOPS = 20
 
 @dataclass(frozen=True)
 class Argument:
-    """`rule` is its own schema without indirections; `nullable`: null will do as well."""
+    """One argument. `rule` is its schema with references resolved; `nullable` says that it may be null."""
 
     name: str
     rule: Json
@@ -29,7 +29,7 @@ class Argument:
 
     @property
     def choices(self) -> list[Any] | None:
-        """The only values that it may have, where the schema names them."""
+        """The values that it may have, where the schema lists them."""
         if "const" in self.rule:
             return [self.rule["const"]]
         named = self.rule.get("enum")
@@ -48,7 +48,7 @@ class Argument:
 
 
 def arguments(schema: Json, given: Json) -> list[Argument]:
-    """Those of the schema in its order, then what was given besides."""
+    """The arguments in the schema, in its order, then other arguments in `given`."""
     properties, required, defs = (_dict(schema, "properties"), schema.get("required"), _dict(schema, "$defs"))
     names = [*properties, *(name for name in given if name not in properties)]
     must = required if isinstance(required, list) else []
@@ -84,6 +84,6 @@ def _argument(name: str, rule: Any, required: bool, defs: Json) -> Argument:
 
 
 def _merge(outer: Json, inner: Any, *hops: str) -> Json:
-    """The inner schema with what stands beside the indirection."""
+    """The inner schema with the keys of the outer one that are beside the reference."""
     beside = {key: value for key, value in outer.items() if key not in hops}
     return {**(inner if isinstance(inner, dict) else {}), **beside}

@@ -1,4 +1,4 @@
-"""A model's Markdown as Slack's rich text in which nothing acts: no links, mentions or emoji, only styled text."""
+"""Converts a model's Markdown to Slack's rich text with styled text only, without links, mentions and emoji."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from supervisor.core.text.visible import visible
 
 WIDEST_COLUMN = 40
 MOST_CELLS = 5000
-# The parser drops what is nested deeper than its own limit, so ours has to come first.
+# The parser drops content below its own limit of depth, so `_too_deep` has a lower limit.
 NESTED, PARSER_NESTED = 18, 24
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
@@ -35,23 +35,23 @@ _PIPE = re.compile(r"(?<!\\)\|")
 
 
 def rich_text(markdown: str, *, limit: int = 6000) -> list[Block]:
-    """At most five `rich_text` blocks of about `limit` characters; none where there is nothing to see."""
+    """At most five `rich_text` blocks of about `limit` characters; none where there is no visible text."""
     limit = min(max(limit, 0), MOST_CHARACTERS)
     source = markdown.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t\n")
     if blank := _BLANK_LINES.match(source):
         source = source[blank.end() :]
-    # What will not be shown is not parsed either: some inputs take time by the square of their length.
+    # Only what will be shown is parsed, since the time for some inputs grows with the square of their length.
     pieces = _Walk(visible(source[:limit])).pieces
     return blocks(pieces, limit, max(len(source) - limit, 0))
 
 
 class _Parser(MarkdownIt):
-    """Takes every address as it was written: none becomes a link, and a reader should see the real one."""
+    """A parser that keeps all addresses as written: none becomes a link, and readers should see the real address."""
 
     def __init__(self) -> None:
         super().__init__("commonmark", {"maxNesting": PARSER_NESTED})
         self.enable(["table", "strikethrough"])
-        # A definition that nothing refers to would vanish.
+        # Definitions of references would not be shown.
         self.disable("reference")
         self.block.ruler.before("table", "too_deep", _too_deep)
         self.block.ruler.at("table", _small_table, {"alt": ["paragraph"]})
@@ -67,7 +67,7 @@ class _Parser(MarkdownIt):
 
 
 def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """What is nested too deeply stands there as written."""
+    """A rule of the parser that keeps content nested too deeply as plain text."""
     if silent or state.level < NESTED:
         return False
     line = start + 1
@@ -83,7 +83,7 @@ def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _small_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """The parser fills short rows up, to tens of thousands of cells; what could grow so stays as written."""
+    """The rule for tables, limited in size: the parser fills short rows up, to tens of thousands of cells."""
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start])
     return columns * (end - start) <= MOST_CELLS and table(state, start, end, silent)
 
@@ -106,7 +106,7 @@ class _Table:
 
 
 class _Walk:
-    """Goes over the tokens once, without recursion, and collects the pieces."""
+    """Visits the tokens once, without recursion, and collects the pieces."""
 
     def __init__(self, source: str) -> None:
         self.pieces: list[Piece] = []
@@ -173,7 +173,7 @@ class _Walk:
         elif inside and self._quote and last.kind in ("section", "heading"):
             last.runs.add("\n\n")
         else:
-            # Slack sets its sections close together, so a paragraph brings its blank line along.
+            # Slack shows sections without space between them, so a paragraph begins with a blank line.
             spaced = not self._quote and not last.quote and last.kind in ("section", "item")
             last = Piece("heading" if self._heading else "section", quote=self._quote)
             last.runs.add("\n" if spaced else "")
@@ -189,7 +189,7 @@ class _Walk:
     _on_html_block = _on_code_block
 
     def _on_fence(self, token: Token) -> None:
-        # The name of a language may go; anything else beside the fence is text that was meant to be read.
+        # The name of a language is left out; any other text beside the fence is shown.
         info = token.info.strip()
         named = token.content.strip() and _LANGUAGE.fullmatch(info)
         self._preformatted(token.content if named else f"{info}\n{token.content}")
@@ -218,14 +218,14 @@ class _Walk:
 
 
 def _inline(tokens: Iterable[Token], style: Style) -> Runs:
-    """Text with its styles; an address stands in brackets after what it was hidden behind."""
+    """The text with its styles; the address of a link follows its label in brackets."""
     runs = Runs()
     styles = [style]
     links: list[tuple[str, int]] = []
     for token in tokens:
         kind, _, edge = token.type.rpartition("_")
         if token.type == "link_open":
-            # What is between angle brackets shows its address already.
+            # The label of a link in angle brackets is its address.
             links.append(("" if token.info == "auto" else _address(token, "href"), len(runs.text)))
         elif token.type == "link_close":
             address, start = links.pop()
@@ -255,7 +255,7 @@ def _after(label: str, address: str) -> str:
 
 
 def _table_text(grid: _Table) -> str:
-    """In columns; a row with more cells than the heading stays as written, as the parser drops the surplus."""
+    """The table in columns; as written where a row has more cells than the heading, as the parser drops these."""
     if any(_cells(line) > len(grid.aligns) for line in grid.lines[2:]):
         return "\n".join(grid.lines)
     widths = [min(max(map(_width, column)), WIDEST_COLUMN) for column in zip(*grid.rows, strict=True)]
@@ -275,7 +275,7 @@ def _pad(text: str, width: int, align: str) -> str:
 
 
 def _width(text: str) -> int:
-    """In columns of a fixed-width font."""
+    """The width of a text in columns of a fixed-width font."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

@@ -1,4 +1,4 @@
-"""Pieces of styled text, cut to what Slack takes, as `rich_text` blocks of nothing but text."""
+"""Makes `rich_text` blocks of pieces of styled text, cut to the limits of Slack; they contain only text elements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handlers.blocks.text import Block
 from supervisor.core.text.format import count
 from supervisor.core.text.visible import visible
 
-# A message shows at most 13,200 characters and takes at most 250 kB of JSON; both leave room for other blocks.
+# A message has at most 13,200 characters and 250 kB of JSON; these limits leave room for other blocks.
 MOST_CHARACTERS = 12_000
 MOST_RUNS = 600
 ELEMENTS_A_BLOCK = 40
@@ -23,10 +23,10 @@ PLAIN: Style = frozenset()
 
 
 class Runs(list[tuple[str, Style]]):
-    """Stretches of text in one style each; never an empty one, never an invisible character."""
+    """Texts with one style each; none is empty, and hidden characters are made visible."""
 
     def add(self, text: str, style: Style = PLAIN) -> None:
-        """Neighbours of the same style become one."""
+        """Add a text; it is joined with the last one where the style is the same."""
         if text and self and self[-1][1] == style:
             self[-1] = (self[-1][0] + visible(text), style)
         elif text:
@@ -43,7 +43,7 @@ class Runs(list[tuple[str, Style]]):
 
 @dataclass(frozen=True)
 class Series:
-    """Where items belong together: one list at one depth."""
+    """One list at one depth, to which items belong."""
 
     serial: int
     ordered: bool
@@ -52,7 +52,7 @@ class Series:
 
 @dataclass
 class Piece:
-    """What becomes one element; `quote` is the number of the quote it stands in, 0 outside."""
+    """The content of one element; `quote` is the number of the quote that it is in, or 0."""
 
     kind: Literal["section", "heading", "rule", "item", "preformatted"]
     runs: Runs = field(default_factory=Runs)
@@ -62,7 +62,7 @@ class Piece:
 
     @property
     def as_text(self) -> str:
-        """With its bullet, for where it cannot be an element of its own."""
+        """The text with its bullet, for a piece that does not become an element of its own."""
         if not self.series:
             return self.runs.text
         mark = f"{self.number}." if self.series.ordered else "•"
@@ -70,7 +70,7 @@ class Piece:
 
 
 def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
-    """`unread` characters never became pieces; together with what is cut here they are counted at the end."""
+    """The blocks with at most `limit` characters; a note at the end counts those cut here and `unread` ones."""
     pieces, left = short(_few(pieces), limit)
     left += unread
     if not left and not any(piece.runs.text.strip() for piece in pieces):
@@ -85,7 +85,7 @@ def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
 
 
 def _few(pieces: list[Piece]) -> list[Piece]:
-    """The last piece but one is for all that would be too many, as plain lines; the last is for the count."""
+    """The pieces, with surplus ones joined to one plain text; one piece less than the limit is left for the count."""
     most = MOST_PIECES - 2
     if len(pieces) <= most:
         return pieces
@@ -95,7 +95,7 @@ def _few(pieces: list[Piece]) -> list[Piece]:
 
 
 def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
-    """The pieces within the limit, and how many characters are not."""
+    """The pieces within the limit, and the number of characters beyond it."""
     shown: list[Piece] = []
     room = limit
     for piece in pieces:
@@ -103,7 +103,7 @@ def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
         for text, style in piece.runs:
             runs.add(text[:room], style)
             room = max(room - len(text), 0)
-        # An empty item is still an item; what was cut to nothing is not.
+        # An item that was empty is kept; one that was cut to nothing is not.
         if runs or (room and not piece.runs):
             shown.append(replace(piece, runs=runs))
     whole = sum(len(piece.runs.text) for piece in pieces)
@@ -111,7 +111,7 @@ def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
 
 
 def _spare_styles(pieces: list[Piece]) -> None:
-    """Where styles change too often they are given up; the text stays."""
+    """Remove the styles of the pieces beyond `MOST_RUNS` runs; their text stays."""
     count = 0
     for piece in pieces:
         count += len(piece.runs)
@@ -134,7 +134,7 @@ def _list(series: Series, quote: int, items: list[Piece]) -> Block:
         "indent": series.indent,
         "elements": [{"type": "rich_text_section", "elements": _texts(item)} for item in items],
     }
-    # A list goes on with its own numbers after what stood between its items.
+    # A list that was interrupted continues with its own numbers.
     if series.ordered and items[0].number > 1:
         element["offset"] = items[0].number - 1
     return {**element, "border": 1} if quote else element

@@ -1,4 +1,4 @@
-"""Text made safe to show: nothing invisible, nothing that mentions, links or formats."""
+"""Makes text safe for Slack: without hidden characters, mentions, links and formatting."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _OPENING = re.compile(r"(?<![A-Za-z0-9])[*_~`]")
 
 
 def escape(text: str) -> str:
-    """For mrkdwn: what Slack would read as a mention, a link or the begin of a format stays plain text."""
+    """The text for mrkdwn, without effect of what Slack would read as a mention, a link or formatting."""
     safe = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A word joiner after a mark keeps it from opening; within a word a mark opens nothing.
+    # A word joiner after a mark prevents formatting; inside a word a mark has no effect.
     return _OPENING.sub("\\g<0>\u2060", safe)
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters; what was left out is counted, never dropped in silence."""
+    """The text cut to `limit` characters, which then end with the number of all characters."""
     if len(text) <= limit:
         return text
     note = f" … {len(text):,} characters in all"
@@ -31,13 +31,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def plain(text: str, limit: int = 2900) -> Block:
-    """A section whose text Slack shows as it is."""
+    """A section of plain text, cut to `limit` characters."""
     shown = shorten(visible(text), limit).strip() or "–"
     return {"type": "section", "text": {"type": "plain_text", "text": shown, "emoji": False}}
 
 
 def mrkdwn(text: str) -> Block:
-    """A section of our own words; everything from outside must have gone through `escape`."""
+    """A section of mrkdwn; all texts from outside in it must have been escaped."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
@@ -47,7 +47,7 @@ def context(*texts: str) -> Block:
 
 
 def preformatted(text: str) -> Block:
-    """A block in which Slack interprets nothing."""
+    """A block of preformatted text, in which Slack interprets nothing."""
     element = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": visible(text) or " "}]}
     return {"type": "rich_text", "elements": [element]}
 
@@ -86,21 +86,21 @@ def person(actor: str, name: str = "") -> str:
 
 
 def link(label: str, address: str) -> str:
-    """The label in mrkdwn, leading to a message of our own where its address is known."""
+    """The label in mrkdwn, as a link to a message where its address is known."""
     return f"<{address}|{escape(label)}>" if address else escape(label)
 
 
 def moment(at: datetime, *, date: bool = False) -> str:
-    """A time that Slack shows in the reader's own zone."""
+    """A time in mrkdwn, which Slack shows in the reader's own zone."""
     form = "{date_short_pretty} {time}" if date else "{time}"
     return f"<!date^{int(at.timestamp())}^{form}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
 def argument_text(arguments: Any) -> str:
-    """Every argument with every character: one line each, longer texts indented under their name.
+    """All arguments in full: one line each, and texts of several lines indented under their name.
 
-    It is made once from the raw arguments: different ones give different texts. The indent keeps a value from
-    looking like a further argument, and a name has one line.
+    It is applied once, to the raw arguments, and gives different arguments different texts. The indent prevents that a
+    value looks like another argument.
     """
     if not isinstance(arguments, dict):
         return call_text(str(arguments))
@@ -109,10 +109,10 @@ def argument_text(arguments: Any) -> str:
 
 
 def brief(arguments: Any, mask: Callable[[str], str]) -> str:
-    """The first argument on one line, for lists; the whole stands in the approval and the log."""
+    """The first argument on one line, cut to 90 characters; for lists."""
     first = next(iter(arguments.values()), "") if isinstance(arguments, dict) else arguments
     text = first if isinstance(first, str) else json.dumps(first, ensure_ascii=False)
-    # Masked before it is cut: half a secret matches no pattern.
+    # Masked before it is cut, since a part of a secret matches no pattern.
     return one_line(mask(text), 90)
 
 
@@ -124,7 +124,7 @@ def _value(value: Any) -> str:
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition in mrkdwn, times in the reader's own zone."""
+    """A condition in mrkdwn, with times in the reader's own zone."""
     match condition:
         case At():
             return moment(condition.due, date=True)

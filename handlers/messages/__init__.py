@@ -1,1 +1,1 @@
-"""Session state to Block Kit: pure functions, within all of Slack's limits for any input."""
+"""Messages as Block Kit: pure functions of session state, within Slack's limits for any input."""

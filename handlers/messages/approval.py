@@ -1,4 +1,4 @@
-"""The approval message: every call with all that will run, a row of buttons each, and what was decided."""
+"""The approval message: each call in full with its buttons, or with the decision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTPUT_SHOWN = 600
 
 
 def approvals(session: Session, mask: Mask) -> Iterator[Message]:
-    """One message a request; a request with many or long calls is spread over several."""
+    """One message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
         for request_id, calls in groupby(asked, key=lambda c: c.request_id):
@@ -46,7 +46,7 @@ def _parts(calls: list[Call], mask: Mask) -> Iterator[list[Call]]:
 
 
 def room(call: Call) -> int:
-    """About how many characters a row takes."""
+    """The approximate number of characters in the row of a call."""
     return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
@@ -90,7 +90,7 @@ def _rule(call: Call) -> Approvers:
 
 
 def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
-    """One call: all that will run or ran, who may decide or decided, and its buttons."""
+    """The blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = proposal(call, mask)
     rows = [mrkdwn(title), *body]
     if left:
@@ -139,7 +139,7 @@ def _view(session: Session, call: Call) -> Block:
 
 
 def _for_all(session: Session, calls: list[Call]) -> Block:
-    """Approve all, where one person may; and putting the request off."""
+    """The buttons that snooze the request, and `Approve all` where all calls have one rule with a quorum of 1."""
     elements = snooze_buttons(session, calls[0].request_id)
     if len(calls) > 1 and len({_rule(c) for c in calls}) == 1 and _rule(calls[0]).quorum == 1:
         value = Target.of(session, *calls).encode()

@@ -1,4 +1,4 @@
-"""The board in a coordinator's thread: whatever its sub-agents ask of people, to be decided in one place."""
+"""The board in a coordinator's thread: all that its sub-agents ask people to decide, in one message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VERDICTS = {"retry": "retried", "skip": "left out", "stop": "the rest stopped"}
 
 
 def board(session: Session, waiting: Sequence[PendingItem], subagents: Subagents) -> Iterator[Message]:
-    """None for a session whose sub-agents never asked; a sub-agent leaves its own to the board of its root."""
+    """The board of a root session; none where its sub-agents have not asked yet, and none for sub-agents."""
     if session.lineage is not None:
         return
     decided = sorted(_decisions(session, subagents), key=lambda line: line[0], reverse=True)
@@ -58,7 +58,7 @@ def _fit(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
 
 
 def _rest(left: Sequence[PendingItem], subagents: Subagents) -> str:
-    """In the threads of their sessions they can be decided now; here as soon as there is room."""
+    """A line with links to the sessions of the items that have no room on the board."""
     cards = {item.session_id: link(one_line(item.path, 60), subagents.card(item.session_id)) for item in left}
     names = list(cards.values())
     more = f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
@@ -66,7 +66,7 @@ def _rest(left: Sequence[PendingItem], subagents: Subagents) -> str:
 
 
 def _decisions(session: Session, subagents: Subagents) -> Iterator[tuple[datetime, str]]:
-    """What was decided so far, each with its moment."""
+    """The decisions so far as text, each with its time."""
     yield from _verdicts(session, subagents)
     for member in subagents.members(session):
         yield from _verdicts(member.session, subagents)

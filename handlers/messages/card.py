@@ -1,4 +1,4 @@
-"""The card on top of a session's thread: what it does now, what it did, what it spent, and its buttons."""
+"""The card, which begins a session's thread: state, calls, usage and buttons."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARK = {
 
 
 def card(session: Session, mask: Mask, subagents: Subagents, waiting: Sequence[PendingItem] = ()) -> Message:
-    """The card as the session stands; `waiting` is what its sub-agents ask of people."""
+    """The card of a session; `waiting` are the items that its sub-agents ask people to decide."""
     parted = session.waiting_for == "children_running"
     title = (
         f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
@@ -60,13 +60,13 @@ def card(session: Session, mask: Mask, subagents: Subagents, waiting: Sequence[P
     if buttons:
         blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
     text = f"{escape(persona)} · {escape(task)} · {title}"
-    # A coordinator's card changes as often as those of all its sub-agents together.
+    # A coordinator's card changes with each of its sub-agents.
     urgent = session.ended or (session.status == "paused" and not parted)
     return Message("card", text, tuple(blocks), urgent=urgent)
 
 
 def _whose(session: Session, subagents: Subagents) -> list[Block]:
-    """Of a sub-agent: who launched it, and where that is. Of a copy: what it was copied from."""
+    """For a sub-agent, a line with a link to its parent's card; for a copy, a line with its source."""
     if session.forked:
         fork = session.forked
         where = f"at step {fork.step}" if fork.step else "at its beginning"
@@ -80,7 +80,7 @@ def _whose(session: Session, subagents: Subagents) -> list[Block]:
 
 
 def _steps(session: Session, mask: Mask) -> list[Block]:
-    # Those that launched sub-agents are shown by what became of these.
+    # Calls that launched sub-agents are shown by `progress`.
     apart = {call.call_id for call in delegations(session)}
     calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
     if not calls:

@@ -1,4 +1,4 @@
-"""What a person changed in a proposed call: before and after, argument by argument, long ones line by line."""
+"""The difference between a proposed call and its changed form, by argument and line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from supervisor.core.text.format import count
 SHOWN = 900
 LONG_LINE = 160
 AROUND = 40
-# Comparing takes time by the square of this.
+# The time for a comparison grows with the square of the number of lines.
 MOST_LINES = 400
 
 
 def change_blocks(call: Call, mask: Mask) -> list[Block]:
-    """Nothing where the call is as the agent proposed it."""
+    """The blocks with the difference; none where the call was not changed."""
     if call.proposed is None:
         return []
     lines = "\n".join(_lines(call, mask))
@@ -38,7 +38,7 @@ def _lines(call: Call, mask: Mask) -> Iterator[str]:
         old, new = before.get(name), after.get(name)
         if old == new:
             continue
-        # Masked as a whole: half a secret matches no pattern.
+        # Masked as a whole, since a part of a secret matches no pattern.
         was, now = _split(old, mask), _split(new, mask)
         if was == now:
             yield f"  {now[0].partition(':')[0]}: what changed is masked"
@@ -51,7 +51,7 @@ def _split(text: str | None, mask: Mask) -> list[str]:
 
 
 def _difference(was: list[str], now: list[str]) -> Iterator[str]:
-    """Lines that went and came, each stretch with the line before it."""
+    """The removed and added lines, each group after the line before it."""
     start = _same(was, now)
     end = _same(was[start:][::-1], now[start:][::-1])
     old, new = was[start : len(was) - end], now[start : len(now) - end]
@@ -68,7 +68,7 @@ def _difference(was: list[str], now: list[str]) -> Iterator[str]:
 
 
 def _same(one: list[str], other: list[str]) -> int:
-    """How many lines at the beginning are the same."""
+    """The number of equal items at the beginning of both lists."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -86,7 +86,7 @@ def _replacement_lines(old: list[str], new: list[str]) -> Iterator[str]:
 
 
 def _clip(was: str, now: str) -> tuple[str, str]:
-    """Of two long lines what differs, with a little around it."""
+    """The differing parts of two long lines, with some context."""
     if max(len(was), len(now)) <= LONG_LINE:
         return was, now
     start = _same(list(was), list(now))
@@ -96,7 +96,7 @@ def _clip(was: str, now: str) -> tuple[str, str]:
 
 
 def _cut(line: str, start: int, end: int) -> str:
-    """The part with a little around it; the name of the argument at the beginning stays."""
+    """The part of a line with some context, after the name of the argument where the line begins with one."""
     first, last = max(start - AROUND, 0), min(end + AROUND, len(line))
     name, colon, _ = line[:first].partition(":")
     head = f"{name}: …" if colon and len(name) <= AROUND and not name.startswith(" ") else "…"

@@ -1,4 +1,4 @@
-"""The files that a session has written, in one line."""
+"""A line with the files that a session has written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supervisor.core.text.visible import one_line
 
 
 def files(session: Session, mask: Mask, *, most: int = 5) -> list[Block]:
-    """The newest ones first; those that are not shown are counted."""
+    """The line, with the newest file first and at most `most` files; the others are counted."""
     paths = session.artifacts[::-1]
     if not paths:
         return []

@@ -1,4 +1,4 @@
-"""One line that says what a session does or waits for."""
+"""The line that says what a session does or waits for."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ ENDED = {state: f":{_END_MARKS[state]}: {capital(words)}" for state, words in la
 
 
 def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
-    """In mrkdwn, an emoji first; `limit` is for the part that others wrote."""
+    """The line in mrkdwn, beginning with an emoji; `limit` applies to the text from outside in it."""
     mark, words = state(session, mask, limit=limit)
     return f":{mark}: {escape(words)}"
 
 
 def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
-    """The name of an emoji, and plain words."""
+    """The line as the name of an emoji and plain text."""
     if session.ended:
         return apart(ENDED[session.lifecycle])
     waiting = session.waiting_for
@@ -56,7 +56,7 @@ def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
 
 
 def apart(line: str) -> tuple[str, str]:
-    """The emoji and the words of one of the lines above."""
+    """The name of the emoji and the text of a line of `WAITING` or `ENDED`."""
     _, mark, words = line.split(":", 2)
     return mark, words.strip()
 
@@ -76,7 +76,7 @@ def failures(session: Session) -> tuple[Child, ...]:
 
 
 def names(children: Sequence[Child], limit: int) -> str:
-    """In a row; those that do not fit are counted."""
+    """The names of sub-agents, separated by commas; those beyond `limit` characters are counted."""
     shown: list[str] = []
     for child in children:
         name = one_line(child.name, 40)

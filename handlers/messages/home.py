@@ -1,4 +1,4 @@
-"""The home tab: sessions that need a person, running sessions, and a button to launch."""
+"""The home tab: paused sessions, running sessions, and a button to launch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message as it should stand in Slack, and whether the one that stands there differs."""
+"""A message as it should be shown in Slack, and reduced forms of it that Slack accepts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from handlers.blocks.text import Block, context, plain
 Mask = Callable[[str], str]
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
-# Buttons that have something run, which nobody may press without having seen all of it.
+# Buttons that let a call run, which are only shown together with the whole call.
 _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
 
 
 @dataclass(frozen=True)
 class Message:
-    """`key` names it within its session; `text` is the notification and what screen readers say.
+    """`key` is unique in the session; `text` is for notifications and screen readers.
 
     `urgent` messages are brought up to date before others, which change at most once a second.
     """
@@ -31,18 +31,18 @@ class Message:
 
     @property
     def asks(self) -> bool:
-        """Whether it has buttons, so that a person may be waited for."""
+        """Whether it has buttons, which a person may have to press."""
         return any(block["type"] == "actions" for block in self.blocks)
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal content."""
+        """A hash that is equal for equal content."""
         body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
         return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def plain_form(message: Message) -> tuple[Block, ...]:
-    """The same words and buttons without any layout, for a Slack that refuses the blocks."""
+    """The blocks with plain text in place of all layout, with the same buttons, for when Slack refuses the blocks."""
     blocks: list[Block] = []
     for block in message.blocks:
         if block["type"] == "actions":
@@ -73,7 +73,7 @@ def _without_approval(block: Block) -> Block:
 
 
 def _strings(block: object) -> Iterator[str]:
-    """The lines of a block, in reading order; what is styled differently within a line stays one line."""
+    """The lines of a block in reading order; texts of several styles in one line stay one line."""
     if isinstance(block, list | tuple):
         for part in block:
             yield from _strings(part)

@@ -1,4 +1,4 @@
-"""The other messages of a thread: questions, pauses, calls that were cut off, and the end."""
+"""The messages of a thread for questions, pauses, calls with an unknown outcome, and the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from supervisor.core.text.visible import one_line
 
 
 def questions(session: Session, mask: Mask) -> Iterator[Message]:
-    """One message a question; options are buttons, anything else is a reply in the thread."""
+    """One message for each question, with a button for each option; other answers are replies in the thread."""
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         if call.phase == "asking" and not session.ended:
@@ -46,7 +46,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
 
 
 def choices(session: Session, call: Call, mask: Mask) -> Block:
-    """The options of a question, and a window for any other answer."""
+    """The buttons of a question: its options, and one that opens a form for any other answer."""
     elements = [
         button(
             one_line(mask(option), 75) or "–",
@@ -60,7 +60,7 @@ def choices(session: Session, call: Call, mask: Mask) -> Block:
 
 
 def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
-    """Calls whose worker died while they ran and of which nobody knows the outcome."""
+    """One message for each call that was running when its worker died, and whose outcome is unknown."""
     for call in (
         c for step in session.steps for c in step.calls if c.phase == "unknown" and not session.ended
     ):
@@ -87,7 +87,7 @@ def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
 
 
 def pauses(session: Session, mask: Mask) -> Iterator[Message]:
-    """A note in the thread for each pause that wants a person; the buttons are on the card and here."""
+    """One message for each pause; while it lasts, with the same buttons as the card."""
     for halt in session.halts:
         open_ = session.pause is not None and halt is session.halts[-1]
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
@@ -104,7 +104,7 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
 
 
 def _waits(session: Session) -> list[Block]:
-    """What would resume it besides a person."""
+    """The conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
@@ -115,7 +115,7 @@ def _pause_line(halt: PauseRecord) -> str:
 
 
 def end_notices(session: Session, mask: Mask) -> Iterator[Message]:
-    """What came of it, once the session has ended."""
+    """The message with the result, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("Finished without output.")]
         blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]

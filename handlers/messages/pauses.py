@@ -1,4 +1,4 @@
-"""A paused session: what it has used of what it may, and the buttons that let it go on."""
+"""Parts of messages about a paused session: its usage with the limits, and the buttons that resume it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from supervisor.core.text.format import used as of_limit
 
 LONGEST_LABEL = 75
 _BUDGETS = ("budget_exceeded", "context_budget_exceeded")
-# Where fewer words to read make each further step cheaper.
+# Limits of which each further step uses less after a summary.
 _SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
 
 
 def spent(session: Session) -> list[Block]:
-    """Of a session that its budgets have stopped: each figure with its limit, in bold where that is used up."""
+    """The usage of a session that its budgets have stopped, with limits, and in bold where one is used up."""
     if not session.pause or session.pause.reason not in _BUDGETS:
         return []
     over = _used_up(session)
@@ -27,7 +27,7 @@ def spent(session: Session) -> list[Block]:
 
 
 def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
-    """In words, by the limit that each is about; minutes and context only where they have one."""
+    """The usage as text by the name of the limit; minutes and context only where they have a limit."""
     cost, minutes, full = used.cost_usd, used.minutes, used.context_tokens
     of_cost = "" if cost.limit is None else f" of {money(cost.limit)}"
     spent_usd = (
@@ -46,7 +46,7 @@ def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
 
 
 def _used_up(session: Session) -> dict[str, str]:
-    """What each limit that is used up would become, in words."""
+    """The used-up limits by name, each with its value after raising it as text."""
     if not session.pause:
         return {}
     limits, more = session.budgets, raise_limits(session, session.pause.at)
@@ -65,7 +65,7 @@ def _used_up(session: Session) -> dict[str, str]:
 
 
 def ways_on(session: Session) -> list[Block]:
-    """The buttons of a paused session, what most people want first; the last one ends it."""
+    """The buttons of a paused session: the most common one is first, and the last one cancels."""
     if not session.pause:
         return []
     pause, reason = Target.of_pause(session).encode(), session.pause.reason
@@ -88,7 +88,7 @@ def _go_on(more: dict[str, str], *, failing: bool) -> str:
 
 
 def _compact(more: dict[str, str]) -> str:
-    """Summing up costs no limit of its own; another one that is used up has to be raised all the same."""
+    """The label of the button that sums up; `more` are the used-up limits that it raises, too."""
     short = "Compact and raise its limits"
     return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and go on")
 
@@ -107,6 +107,6 @@ def cancel(session: Session) -> Block:
 
 
 def raises(session: Session) -> str:
-    """What going on raises, as a sentence; empty where it raises nothing."""
+    """A sentence with the limits that resuming raises; empty where it raises none."""
     more = _used_up(session) if session.pause and session.pause.reason in _BUDGETS else {}
     return f"It may then use up to {', '.join(more.values())}." if more else ""

@@ -1,4 +1,4 @@
-"""What waits for people among the sub-agents of a session: each a row with its buttons, the oldest first."""
+"""The items of the board: what the sub-agents of a session wait for people to decide, each with its buttons."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from supervisor.core.text.visible import one_line
 
 WORDS_SHOWN = 900
 ROW_CHARACTERS = 600
-# Pauses that nothing but a person ends.
+# Pauses that only a person ends.
 STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceeded"}
 
 
 @dataclass(frozen=True)
 class PendingItem:
-    """One row: since when it waits, whose it is (with where to find it), and how much room it takes."""
+    """One row of the board. `path` names the sub-agent, `session_id` its session; `size` is in characters."""
 
     since: datetime
     path: str
@@ -38,7 +38,7 @@ class PendingItem:
 
 
 def pending_items(session: Session, mask: Mask, subagents: Subagents) -> list[PendingItem]:
-    """Every approval, question, stop and failure that a person has to decide on."""
+    """All approvals, questions, stops and failures that people have to decide on, the oldest first."""
     rows = list(_failures(session, "", mask, subagents))
     for member in subagents.members(session):
         rows += _of_member(member, mask, subagents)
@@ -94,7 +94,7 @@ def _stop(member: Member, pause: Paused, mask: Mask, subagents: Subagents) -> Pe
     title = f":{mark}: {_who(member.path, session.id, subagents)} {words[:1].lower()}{words[1:]}"
     why = shorten(mask(pause.detail), WORDS_SHOWN)
     actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
-    # What it has used says more than that it is used up.
+    # The usage is more informative than the reason of a used-up budget.
     blocks = [mrkdwn(title), *(spent(session) or [plain(why)]), actions]
     brief = f"{member.path}: {words}"
     return PendingItem(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)

@@ -18,7 +18,7 @@ from supervisor.core.text.visible import one_line
 
 LINES_SHOWN = 24
 DEEPEST_SHOWN = 4
-# What is shown first where there is no room for all: who needs people, who is at work, who has ended.
+# The ranks by which lines are chosen where there is no room for all: needs people, works, waits, has ended.
 _NEEDS, _WORKS, _OPEN, _OVER = range(4)
 _ENDED = {"completed": "white_check_mark", "failed": "x", "cancelled": "no_entry_sign"}
 _GIVEN_UP = "heavy_minus_sign"
@@ -34,7 +34,7 @@ _FOR_PEOPLE = {
 
 @dataclass(frozen=True)
 class _Stand:
-    """How one stands: `kind` is for counting, `words` are for its line."""
+    """The state of one subtask: `kind` for counting, `words` for its line."""
 
     rank: int
     kind: str
@@ -53,7 +53,7 @@ class _Line:
 
 
 def progress(session: Session, mask: Mask, subagents: Subagents) -> list[Block]:
-    """A heading with how many are done, and a list; what does not fit is counted."""
+    """A heading with the number of completed subtasks, and a list; lines beyond `LINES_SHOWN` are counted."""
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
@@ -89,7 +89,7 @@ def _heading(stands: Collection[SubtaskStatus]) -> Block:
 
 
 def _lines(session: Session, mask: Mask, subagents: Subagents, depth: int) -> Iterator[_Line]:
-    """Each subtask before those of its own sub-agents, and as urgent as the most urgent of these."""
+    """The lines of the subtasks, each before those of its own sub-agents and with the most urgent rank of these."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
         done = {standing.subtask.id for standing in stands if standing.state == "completed"}
@@ -137,7 +137,7 @@ def _at_work(found: Session | None, mask: Mask) -> _Stand:
     if failures(found) or found.waiting_for in _FOR_PEOPLE:
         return _Stand(_NEEDS, "waiting for people", mark, words)
     if found.waiting_for == "children_running":
-        # Their own lines follow.
+        # The sub-agents have their own lines below.
         words = "waiting for its sub-agents"
     return _Stand(_WORKS, "paused" if found.pause else "running", mark, words)
 
@@ -158,7 +158,7 @@ def _took(child: Child) -> str:
 
 
 def _fit(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
-    """Those that are shown, in their order, and those that are counted."""
+    """The lines to show, in their order, and the lines to count."""
     places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
     shown = set(places[:LINES_SHOWN])
     return [lines[place] for place in sorted(shown)], [lines[place] for place in places[LINES_SHOWN:]]

@@ -1,4 +1,4 @@
-"""What a call proposes, as people read it: its arguments, or of a plan who does what after whom."""
+"""The content of a proposed call for people: its arguments, or the subtasks of a plan with their dependencies."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _BOLD = frozenset({"bold"})
 
 
 def full_text(call: Call) -> str:
-    """Every character of what it proposes."""
+    """The full text of a proposed call."""
     plan = _plan(call)
     if plan is None:
         return argument_text(call.call.arguments)
-    # The indent keeps a task from looking like a further one.
+    # The indent prevents that a task looks like another subtask.
     parts = [
         f"{number}. {_head(subtask)}\n{_indent(subtask.task)}"
         for number, subtask in enumerate(plan.subtasks, 1)
@@ -36,7 +36,7 @@ def full_text(call: Call) -> str:
 
 
 def parts(call: Call) -> dict[str, str]:
-    """The same piece by piece, by the name of the argument or of the subtask."""
+    """The full text in parts, by the name of the argument or subtask."""
     plan = _plan(call)
     arguments = call.call.arguments
     if plan is None:
@@ -47,7 +47,7 @@ def parts(call: Call) -> dict[str, str]:
 
 
 def _part(name: str, value: Any) -> str:
-    """A list an item a line, without the commas that would make a line of its neighbour's."""
+    """The text of an argument; a list has one item a line, without commas, so that adding one changes one line."""
     if not isinstance(value, list) or not value:
         return argument_text({name: value})
     items = "".join(f"\n    {call_json(item, indent=None)}" for item in value)
@@ -60,7 +60,7 @@ def as_proposed(call: Call) -> Call:
 
 
 def proposal(call: Call, mask: Mask) -> tuple[list[Block], int]:
-    """As much as an approval message shows, and how many characters more there are."""
+    """The blocks for an approval message, and the number of characters left out."""
     plan = _plan(call)
     if plan is None:
         text = mask(argument_text(call.call.arguments))
@@ -72,19 +72,19 @@ def proposal(call: Call, mask: Mask) -> tuple[list[Block], int]:
 
 
 def in_short(call: Call, mask: Mask) -> str:
-    """For lists, of a call that launches sub-agents: who they are."""
+    """The names of the subtasks of a plan on one line, for lists; empty for other calls."""
     plan = _plan(call)
     names = ", ".join(subtask.id for subtask in plan.subtasks) if plan else ""
     return one_line(mask(names), 90)
 
 
 def length(call: Call) -> int:
-    """About how many characters `proposed` shows."""
+    """The approximate number of characters that `proposal` shows."""
     return min(len(full_text(call)), SHOWN_A_PLAN if _plan(call) else SHOWN_A_CALL)
 
 
 def _plan(call: Call) -> Plan | None:
-    """None for any other call, and for one with more in it than a plan."""
+    """The plan that a call proposes; None for other calls, and where a name in it cannot be shown in full."""
     if call.call.tool != PLAN:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Reminders that have fired, and what can be done about them."""
+"""The messages of reminders that have fired, and the buttons that snooze."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supervisor.core.text.visible import one_line
 
 
 def reminders(session: Session, mask: Mask) -> Iterator[Message]:
-    """One message a reminder, from the moment it fires."""
+    """One message for each reminder that has fired."""
     for timer in session.timers:
         if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):
             continue
@@ -49,7 +49,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
 
 
 def snooze_notes(session: Session, request_id: str) -> list[Block]:
-    """Who put an approval off, and until when."""
+    """A note on who snoozed a request, and until when."""
     for timer in session.timers:
         if timer.about == request_id and timer.state == "set":
             who = person(timer.by, timer.by_name)
@@ -58,7 +58,7 @@ def snooze_notes(session: Session, request_id: str) -> list[Block]:
 
 
 def snooze_buttons(session: Session, request_id: str) -> list[Block]:
-    """For an approval message: put the whole request off."""
+    """The buttons of an approval message that snooze the whole request."""
     value = Target.of(session, extra=f"ask:{request_id}").encode()
     return [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),

@@ -1,4 +1,4 @@
-"""The states of a session's sub-agents, and the places of its relatives' cards. Pure."""
+"""The sessions of the sub-agents of a session, and the addresses of their cards. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supervisor.core.state import Child, Session
 
 @dataclass(frozen=True)
 class Member:
-    """One sub-agent, with the session that launched it; `path` is its name below those of its ancestors."""
+    """One sub-agent, with the session that launched it; `path` has the names of its ancestors and its own."""
 
     path: str
     parent: Session
@@ -21,17 +21,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Subagents:
-    """`below` are the sessions of sub-agents by id; `cards` are addresses of cards by session."""
+    """`below` has the sessions of sub-agents by id; `cards` has the addresses of cards by session id."""
 
     below: Mapping[str, Session] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
 
     def card(self, session_id: str) -> str:
-        """Empty where no address is known."""
+        """The address of a session's card; empty where it is not known."""
         return self.cards.get(session_id, "")
 
     def members(self, session: Session, above: str = "") -> Iterator[Member]:
-        """Everybody below a session, each before its own sub-agents."""
+        """All sub-agents of a session at any depth, each before its own sub-agents."""
         for child in session.children:
             found = self.below.get(child.id)
             if found:
@@ -40,7 +40,7 @@ class Subagents:
                 yield from self.members(found, path)
 
     def tokens(self, session: Session) -> int:
-        """What it used with its sub-agents, those included that are still at it."""
+        """The tokens used by a session and its sub-agents, including running ones."""
         tokens = session.usage.input_tokens + session.usage.output_tokens
         for child in session.children:
             found = self.below.get(child.id)
@@ -58,6 +58,6 @@ class Subagents:
 
 
 def relatives(session: Session) -> tuple[str, ...]:
-    """Whose messages show where the card of this session is."""
+    """The ids of the sessions whose messages have a link to the card of this session."""
     above = (session.lineage.root, session.lineage.parent) if session.lineage else ()
     return tuple(dict.fromkeys((*above, *(child.id for child in session.children))))

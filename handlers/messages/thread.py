@@ -1,4 +1,4 @@
-"""All messages that should stand in Slack for a session, the card first."""
+"""All messages that are shown in Slack for a session, the card first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from supervisor.core.state import Session
 
 
 def thread(session: Session, mask: Mask = str, subagents: Subagents | None = None) -> list[Message]:
-    """The projection of a session: a pure function of its state and of that of its sub-agents."""
+    """The messages of a session: a pure function of its state and the states of its sub-agents."""
     subagents = subagents or Subagents()
-    # What a sub-agent of its own asks is for the board of its root.
+    # What sub-agents ask is only shown on the board of their root session.
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
     return [
@@ -32,7 +32,7 @@ def thread(session: Session, mask: Mask = str, subagents: Subagents | None = Non
 
 
 def _new(session: Session) -> Session:
-    """Of a copy only what happened since: what was copied stands in the thread of its source."""
+    """A copied session without what was copied, which is shown in the thread of its source."""
     fork = session.forked
     if fork is None:
         return session

@@ -1,4 +1,4 @@
-"""The modal that takes an answer in the person's own words."""
+"""The modal for a written answer to a question."""
 
 from __future__ import annotations
 

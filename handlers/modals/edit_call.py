@@ -1,4 +1,4 @@
-"""The modal in which a proposed call is changed: an input for each argument, made from the tool's own schema."""
+"""The modal that changes a proposed call, with an input for each argument by the schema of the tool."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
 from supervisor.core.text.visible import call_text, one_line, visible
 
-# A window holds 100 blocks and 250 kB; both leave room for what stands around the inputs.
+# A modal has at most 100 blocks and 250 kB; both limits leave room for the blocks around the inputs.
 MOST_BLOCKS = 90
 MOST_BYTES = 200_000
 PREVIEW = 300
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class Mistakes(Exception):
-    """By block, what is wrong with what was written there."""
+    """Errors in a submitted form; `wrong` has the message for each block."""
 
     def __init__(self, wrong: Mapping[str, str]) -> None:
         super().__init__("; ".join(wrong.values()))
@@ -40,7 +40,7 @@ class Mistakes(Exception):
 
 @dataclass(frozen=True)
 class EditForm:
-    """`fields` can be changed here, `kept` stay as they are and are shown, `left` have no room."""
+    """The form: `fields` can be changed, `kept` are only shown, and for `left` there is no room."""
 
     call: Call
     marks: str
@@ -50,7 +50,7 @@ class EditForm:
     plan: PlanFields | None
 
     def view(self, session: Session) -> Block:
-        """The window; without a button to save where nothing in it can be changed."""
+        """The modal; it has no submit button where nothing in it can be changed."""
         call = self.call
         blocks: list[Block] = [
             mrkdwn(f"*{escape(one_line(call.call.tool, 80))}* · what you save here is what runs")
@@ -65,7 +65,7 @@ class EditForm:
         return modal(View.EDIT, "Edit the call", blocks, private, "Save and approve" if changeable else None)
 
     def _elsewhere(self, session: Session) -> list[Block]:
-        """How to change what cannot be changed here."""
+        """A note on how to change the arguments that cannot be changed here."""
         if not (self.kept or self.left or (self.plan and self.plan.left)):
             return []
         names = [escape(one_line(field.mask(field.argument.name), 40)) for field in self.left]
@@ -78,9 +78,10 @@ class EditForm:
         return [context(" ".join(sentences))]
 
     def read(self, state: State) -> tuple[Json, dict[str, str]]:
-        """All arguments as they are now, those that were not changed exactly as they were; and by block what is wrong.
+        """All arguments after the change, and the errors by block.
 
-        What is wrong stays as it was, so that the rest can be checked too.
+        Unchanged arguments are exactly the proposed ones, and so are those with errors, so that the others can be
+        validated, too.
         """
         wrong: dict[str, str] = {}
         given = self.call.call.arguments
@@ -100,14 +101,14 @@ class EditForm:
         return now, wrong
 
     def beside(self, problems: Mapping[str, str]) -> dict[str, str]:
-        """Sentences by argument as sentences by block, of those that are shown."""
+        """The given problems by argument as messages by block, of the arguments that are shown."""
         blocks = {field.argument.name: field.block_id for field in self.fields}
         return {blocks[name]: _sentence(text) for name, text in problems.items() if name in blocks}
 
     def about(self, sentence: str, arguments: Json) -> dict[str, str]:
-        """The sentence at the input that it is about, as far as can be told.
+        """The sentence by the block that it is probably about.
 
-        Of a plan that is the first subtask it names, or else the first of the `arguments` that was changed.
+        In a plan this is the first subtask that it names; otherwise the first of the `arguments` that was changed.
         """
         if self.plan and (block := self.plan.block_of(_NAME.findall(sentence))):
             return {block: sentence}
@@ -149,7 +150,7 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Mask) -> Ed
 
 
 def saved_modal(call: Call) -> Block:
-    """After a change that its author may not approve."""
+    """The modal after a change that its author may not approve."""
     tool = escape(one_line(call.call.tool, 80))
     text = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
     return modal(View.CALL, "Saved", [mrkdwn(text)], "")
@@ -165,7 +166,7 @@ def _plan(call: Call, roster: Sequence[str], mask: Mask) -> PlanFields | None:
 
 
 def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
-    """Whom a session may launch is known here and not in the schema of the tool."""
+    """The schema with the names of the personas that the session may launch, which the tool does not know."""
     given = call.call.arguments
     if call.call.tool != LAUNCH or not isinstance(given, dict):
         return schema
@@ -176,7 +177,7 @@ def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
 
 
 def _as_it_is(field: Field) -> list[Block]:
-    """An argument that cannot be changed here, and how it begins."""
+    """An argument that cannot be changed here, with the beginning of its value."""
     name = escape(one_line(field.mask(field.argument.name), 80)) or "–"
     text = field.mask(call_text(field.shown) if field.kind == "text" else visible(field.shown))
     return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_preview(text))]

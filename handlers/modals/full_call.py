@@ -17,7 +17,7 @@ BLOCKS_A_PAGE = 10
 
 
 def full_call_modal(session: Session, call: Call, page: int, mask: Mask) -> Block:
-    """Every character of a call, a page at a time; of one that was changed also as the agent proposed it."""
+    """One page of the full text of a call; a changed call is followed by its proposed form."""
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
@@ -40,7 +40,7 @@ def _as_now(call: Call) -> str:
 
 
 def _pieces(heading: str, call: Call, mask: Mask) -> list[tuple[str, str]]:
-    """The whole text in pieces of a block each, under its heading."""
+    """The full text in pieces that each fit into a block, with the heading."""
     text = mask(full_text(call))
     return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 

@@ -1,4 +1,4 @@
-"""The modal that launches an agent: choose a persona, write a task."""
+"""The modal that launches an agent, with inputs for the persona and the task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supervisor.core.text.visible import one_line
 
 
 def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
-    """`place` is where the card will appear; without a channel, in the person's direct messages."""
+    """The modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
     options = [
         {
             "text": {"type": "plain_text", "text": one_line(p.name, 75)},
@@ -42,7 +42,7 @@ def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
 
 
 def place_of(view: dict[str, Any], actor: Actor) -> Place:
-    """Where a submitted form launches; from the home tab, in the direct conversation with the person."""
+    """The place of a session that a form launches; from the home tab, the person's direct messages."""
     channel, _, thread_ts = view["private_metadata"].partition("|")
     user = actor.id.partition(":")[2]
     return Place(channel or user, user, thread_ts)

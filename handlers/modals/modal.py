@@ -1,4 +1,4 @@
-"""What all modals are made of: the view around the blocks, a text input, and the reading of what was submitted."""
+"""Common parts of modals: the view, a text input, and the values of a submitted form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handlers.blocks.text import Block
 
 
 def modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
-    """A view for `views.open`, with a button to submit where `submit` names one."""
+    """A view for `views.open`, with a submit button where `submit` is its label."""
     view: Block = {
         "type": "modal",
         "callback_id": callback.value,
@@ -47,7 +47,7 @@ def text_input(
 
 
 def value_of(view: dict[str, Any], block_id: str) -> str:
-    """What was written or selected in an input of a submitted modal; empty where it was left so."""
+    """The text or the selected value of an input in a submitted modal; empty where there is none."""
     element = view["state"]["values"][block_id]["value"]
     selected = element.get("selected_option") or {}
     return str(element.get("value") or selected.get("value") or "")

@@ -1,4 +1,4 @@
-"""The modal that records what a person found out about a call that was cut off."""
+"""The modal that records the outcome of a call whose worker died, as a person found it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supervisor.core.text.visible import one_line
 
 
 def outcome_modal(session: Session, call: Call, verdict: str) -> Block:
-    """`verdict` is `done` or `failed`, and comes back with the form."""
+    """The modal; `verdict` is `done` or `failed`, and is returned with the submitted form."""
     what = "It was done" if verdict == "done" else "It failed"
     result = text_input(
         "result",

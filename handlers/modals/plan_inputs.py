@@ -1,4 +1,4 @@
-"""A proposed plan as inputs of a window: each subtask with its task, who does it, and what it waits for."""
+"""The inputs for a proposed plan in a modal: the task, the persona and the dependencies of each subtask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.messages.message import Mask
 from supervisor.core.delegation import Plan, Subtask
 from supervisor.core.text.visible import call_text, one_line
 
-# Each takes up to three of a window's hundred blocks; together they leave room in its 250 kB.
+# A subtask takes up to three of a modal's 100 blocks; both limits leave room for other blocks.
 MOST_SHOWN = 28
 MOST_BYTES = 190_000
 State = Mapping[str, Block]
@@ -22,7 +22,7 @@ State = Mapping[str, Block]
 
 @dataclass(frozen=True)
 class PlanFields:
-    """`roster` names who may be launched."""
+    """The inputs for a plan; `roster` names the personas that may be launched."""
 
     plan: Plan
     roster: tuple[str, ...]
@@ -45,7 +45,7 @@ class PlanFields:
 
     @property
     def left(self) -> int:
-        """How many subtasks are not shown."""
+        """The number of subtasks that are not shown."""
         return len(self.plan.subtasks) - len(self.rows)
 
     @property
@@ -105,7 +105,7 @@ class PlanFields:
         }
 
     def read(self, state: State, wrong: dict[str, str]) -> list[dict[str, Any]]:
-        """The subtasks as they were left; what is wrong is added to `wrong`, by block."""
+        """The subtasks after the change; errors are added to `wrong` by block."""
         kept = [
             (n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._is_removed(n, state)
         ]
@@ -135,7 +135,7 @@ class PlanFields:
         return now
 
     def _report_missing(self, n: int, name: str, gone: str, wrong: dict[str, str]) -> None:
-        """Said where it can be mended: at what waits, or, where that is not shown, at what was taken out."""
+        """Report a missing dependency at the subtask that has it, or, where that is not shown, at the removed one."""
         if n < len(self.rows):
             wrong[f"after:{n}"] = f"{gone} is taken out of the plan, so nothing can begin after it."
             return
@@ -143,7 +143,7 @@ class PlanFields:
         wrong[f"task:{at}"] = f"{name}, further down in the plan, begins after this; it has to stay."
 
     def block_of(self, names: Collection[str]) -> str:
-        """Where the first of these subtasks says what it begins after; empty where it is not shown."""
+        """The last block of the first subtask with one of these names; empty where none is shown."""
         for n, row in enumerate(self.rows):
             if self.plan.subtasks[n].id in names:
                 return str(row[-1]["block_id"])

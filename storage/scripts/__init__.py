@@ -1,1 +1,1 @@
-"""The Lua scripts: each is one typed function that names its keys, its arguments and its result."""
+"""The Lua scripts, each with one typed function that calls it."""

@@ -1,4 +1,4 @@
-"""The append: a session's events, and all that moves with them."""
+"""The script that appends events to a session's log and makes all changes that belong to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = Literal["ok", "known", "lost", "conflict"]
 
 @dataclass
 class Operations:
-    """What moves with an append to a log of `partition`: the steps in their order, each with its keys and arguments."""
+    """The changes made with an append to a log of `partition`, in order, each with its keys and arguments."""
 
     partition: int
     names: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Operations:
         self._add("blob", [keys.blobs(self.partition)], digest, content)
 
     def switch_to(self, session_id: str) -> None:
-        """What follows is about this session."""
+        """Make the following changes for this session."""
         self._add("for", [], session_id)
 
     def begin_log(self, session_id: str, events: Iterable[bytes]) -> None:
@@ -59,8 +59,8 @@ class Operations:
         self.arguments += (operation, *arguments)
 
 
-# Atomic because the version is the fence: events, indexes, timers and queues move together or not at all, and so
-# do the logs of the sessions that this one launches.
+# Atomic because the version is checked once for all changes: events, indexes, timers, queues and the logs of launched
+# sessions are changed together or not at all.
 _APPEND = Script(
     ENQUEUE
     + """
@@ -146,11 +146,11 @@ async def append(
     new_logs: Sequence[str],
     operations: Operations,
 ) -> tuple[Outcome, int | bytes, bool]:
-    """Append `events` at version `expected`, with `operations`, unless something stands in the way.
+    """Append `events` at version `expected` and carry out `operations`, or change nothing.
 
     `token` is that of the writer's own lease, or empty; `claim` is an idempotency key, its value and its lifetime;
-    `new_logs` are the ids that must be free. The result is the outcome; the version, or what the claim was used
-    for where the outcome is `known`; and whether the lease was released.
+    `new_logs` are the ids of sessions that must not exist. Returns the outcome; the version, or the value of the claim
+    where the outcome is `known`; and whether the lease was released.
     """
     partition = operations.partition
     name, value, ttl = claim or ("", b"", timedelta())

@@ -1,7 +1,7 @@
-"""Jobs of a queue, from the moment they are queued until they are done or put off.
+"""Scripts for the jobs of a queue.
 
-The state of a session in a queue is `queued`, `b:<token>` (busy), `d:<token>` (busy, and something was appended
-meanwhile), or `later` (it waits for its time); no state means that the queue does not hold it.
+The state of a session in a queue is `queued`, `b:<token>` (busy), `d:<token>` (dirty: busy, and another writer has
+appended since), or `later` (to be queued at its due time). A session without a state is not in the queue.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from storage import keys
 from storage.keys import QueueKeys
 from storage.scripts.lua import ENQUEUE, NOW, READ, Script
 
-# Atomic because two who enqueue one session at the same time would add two jobs, and one who enqueues while the
-# job ends would mark a session dirty that no worker looks at any more.
+# Atomic because two writers that enqueue a session at the same time would add two jobs, and one that enqueues it while
+# its job ends would mark a session as dirty that no worker has any more.
 _ENQUEUE = Script(ENQUEUE + "enqueue(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]); return 1")
 
 
 async def enqueue(redis: Redis, queue: QueueKeys, session_id: str) -> None:
-    """Queue a session, or mark it dirty where a worker is at it, and tell that worker."""
+    """Queue a session; where a worker has it, mark it as dirty and publish its id to that worker."""
     await _ENQUEUE(redis, [queue.stream, queue.state, queue.later], [session_id, queue.dirty])
 
 
-# Atomic because the job is marked busy before the log is read: whatever is appended after the reading marks it
-# dirty, and so no event falls between the two.
+# Atomic because an event appended between reading the log and marking the job as busy would be missed. Events appended
+# after both mark the job as dirty.
 _START = Script(
     READ
     + """
@@ -49,18 +49,18 @@ return {tries, read(log, snapshot, known)}
 async def start(
     redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str, known: int
 ) -> tuple[int, bytes | None, bytes | None, list[bytes], int] | None:
-    """Mark a taken job busy and read its log after `known` events; None where the job is gone.
+    """Mark a taken job as busy and read its log after `known` events. Returns None where the job is gone.
 
-    The result is the tries that failed; version and content of the snapshot, where one was read; the events after
-    it; how many events there are in all.
+    Returns the number of failed tries, the version and the state of the snapshot (None where none was read), the
+    events after it, and the number of all events.
     """
     names = [queue.stream, queue.state, queue.tries, keys.log(session_id), keys.snapshot(session_id)]
     answer = await _START(redis, names, [session_id, entry, token, known])
     return None if answer is None else tuple(answer)
 
 
-# Atomic because a job that is taken over between the look and the renewal would have two workers at it. A stream
-# that is lost has no entry that another worker could take.
+# Atomic because a job that is taken over between the check and the renewal would have two workers. Without the entry,
+# in a stream that was lost, no other worker can take the job.
 _CONFIRM = Script("""
 local stream, states = unpack(KEYS)
 local sid, entry, token = unpack(ARGV)
@@ -73,12 +73,12 @@ return 1
 
 
 async def confirm(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str) -> bool:
-    """Renew a lease, if it is still the caller's."""
+    """Renew a lease if the caller still holds it. Returns whether it does."""
     return bool(await _CONFIRM(redis, [queue.stream, queue.state], [session_id, entry, token]))
 
 
-# A lease that was lost to another worker was counted as a failed try; this worker lives, so it was none. A session
-# whose log is gone is not queued.
+# When another worker took the lease over, a failed try was counted, which is undone here since this worker is alive.
+# A session without a log is not queued.
 _LOST = """
 local function lost(stream, states, later, tries, log, sid)
   if tonumber(redis.call('HGET', tries, sid) or '0') > 0 then redis.call('HINCRBY', tries, sid, -1) end
@@ -86,8 +86,8 @@ local function lost(stream, states, later, tries, log, sid)
 end
 """
 
-# Atomic because an append between the look at the state and the end of the job would be lost. Where the job is no
-# longer ours, what was done since may be older than what the new holder did: the session is looked at once more.
+# Atomic because an append between reading the state and ending the job would be missed. Where the caller has lost the
+# job, its work may have overwritten newer work of the new holder, so the session is queued once more.
 _DONE = Script(
     ENQUEUE
     + _LOST
@@ -111,13 +111,13 @@ return 1
 
 
 async def done(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str) -> bool:
-    """End a job; a session that is dirty is queued again. False where the job was no longer the caller's."""
+    """End a job; a dirty session is queued again. Returns False where the caller had lost the job."""
     names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     return bool(await _DONE(redis, names, [session_id, entry, token]))
 
 
-# Atomic because the job must be in the stream or in the set of those that come later, never in both or in none:
-# then no worker would ever come to it, or two at once.
+# Atomic because the job must be either in the stream or in the set `later`: in both, two workers would take it, in
+# neither, none would.
 _RETRY = Script(
     ENQUEUE
     + NOW
@@ -157,18 +157,18 @@ async def retry(
     failed: bool,
     trouble: str,
 ) -> int:
-    """Put a job off for `wait_ms`, or queue it again at once. The result is the tries that failed so far.
+    """Put a job off for `wait_ms`, or queue it again at once. Returns the number of failed tries so far.
 
-    `trouble` says why it cannot be done yet; it is listed until the job is done. -1 where the job was no longer the
-    caller's; then the session is looked at once more.
+    `trouble` is the reason why it cannot be done yet, which is listed until the job is done. Returns -1 where the
+    caller had lost the job; then the session is queued once more.
     """
     names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     wait: Any = "" if wait_ms is None else wait_ms
     return int(await _RETRY(redis, names, [session_id, entry, token, wait, int(failed), trouble]))
 
 
-# Atomic because a session that is enqueued while it is promoted would have two jobs.
-# The same holds for two workers that promote at the same time.
+# Atomic because a session that is enqueued while it is promoted would have two jobs, and so would one that two workers
+# promote at the same time.
 _PROMOTE_DUE = Script(
     NOW
     + """
@@ -185,12 +185,12 @@ return #due
 
 
 async def promote_due(redis: Redis, queue: QueueKeys, *, limit: int) -> int:
-    """Queue what was to come later and is due, at most `limit`; the result is how many."""
+    """Queue at most `limit` sessions of the set `later` that are due. Returns how many."""
     return int(await _PROMOTE_DUE(redis, [queue.stream, queue.state, queue.later], [limit]))
 
 
-# Atomic because a job that is queued, taken or ended between the look at the stream and the repair would be there
-# twice, and two workers would be at one session.
+# Atomic because a job that is queued, taken or ended between reading the stream and the repair would be added twice,
+# and two workers would have one session.
 _REPAIR = Script("""
 local stream, states, later = unpack(KEYS)
 local queued, repaired = {}, 0
@@ -209,13 +209,13 @@ return repaired
 
 
 async def repair(redis: Redis, queue: QueueKeys, seen: Mapping[str, str]) -> int:
-    """Queue the sessions again that have the state in which they were seen and no job; the result is how many."""
+    """Queue sessions again that have no job and still the state in `seen`. Returns how many."""
     pairs = [part for row in seen.items() for part in row]
     return int(await _REPAIR(redis, [queue.stream, queue.state, queue.later], pairs))
 
 
-# Atomic because a worker that died between the two steps would leave no job, or two, for a session that is queued.
-# A job that was started meanwhile, or taken over, has another state and stays as it is.
+# Atomic because a worker that died between the steps would leave a queued session with no job or with two.
+# A job that was started or taken over in the meantime has another state and is not changed.
 _HAND_BACK = Script("""
 local stream, states = unpack(KEYS)
 local sid, entry = unpack(ARGV)
@@ -228,5 +228,5 @@ return 1
 
 
 async def hand_back(redis: Redis, queue: QueueKeys, *, session_id: str, entry: str) -> None:
-    """Queue a job again that was taken and not started, at the end of its queue."""
+    """Return a job that was taken and not started to the end of its queue."""
     await _HAND_BACK(redis, [queue.stream, queue.state], [session_id, entry])

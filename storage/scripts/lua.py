@@ -1,4 +1,4 @@
-"""How a script is run: by its digest, and sent whole to a server that does not know it."""
+"""Runs scripts by their digest, and loads them where the server does not know them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from storage import keys
 
-# Puts a session into a queue; where it is busy, its id is published to `channel`, unless that is false.
+# Queues a session; a busy one is marked as dirty, and its id is published to `channel` unless that is false.
 ENQUEUE = """
 local function enqueue(stream, states, later, sid, channel)
   local state = redis.call('HGET', states, sid)
@@ -26,7 +26,7 @@ local function enqueue(stream, states, later, sid, channel)
 end
 """
 
-# Milliseconds since the epoch by the clock of the store: those of several processes may be apart.
+# Milliseconds since 1970 by the clock of the store, since the clocks of several processes may be apart.
 NOW = """
 local function now()
   local time = redis.call('TIME')
@@ -34,7 +34,7 @@ local function now()
 end
 """
 
-# The snapshot and the events after it, or the events after the first `known`; and how many there are in all.
+# Returns the snapshot and the events after it, or the events after the first `known`, and the number of all events.
 READ = """
 local function read(log, snapshot, known)
   local position, snap = tonumber(known), {false, false}
@@ -48,7 +48,7 @@ end
 
 
 class Script:
-    """A Lua text; calling it runs it. GROUP in the text stands for the name of the consumer group."""
+    """A script, which is run by calling it. GROUP in the text is replaced by the name of the consumer group."""
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("GROUP", f"'{keys.GROUP}'")
@@ -59,6 +59,6 @@ class Script:
         try:
             return await redis.evalsha(*call)
         except NoScriptError:
-            # A server that was restarted knows no scripts; nothing was carried out.
+            # A server does not know the script after a restart; nothing was carried out.
             await redis.script_load(self._text)
             return await redis.evalsha(*call)

@@ -1,4 +1,4 @@
-"""Reads of a log with its snapshot, and rows of which only one writer may be the first."""
+"""Scripts that read a log with its snapshot, and that write rows which only one of several writers may write."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from redis.asyncio import Redis
 from storage import keys
 from storage.scripts.lua import READ, Script
 
-# Atomic because the events must follow on the snapshot that is read with them.
-# Between two reads another writer may replace the snapshot, or the whole log.
+# Atomic because the events must be those after the snapshot that is read with them.
+# Between two reads another writer could replace the snapshot, or the whole log.
 _LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1])}")
 
 
 async def load(
     redis: Redis, session_id: str, *, known: int
 ) -> tuple[bytes | None, bytes | None, list[bytes], int]:
-    """The events after the first `known`, or after the snapshot when `known` is 0.
+    """Read the events after the first `known`, or after the snapshot where `known` is 0.
 
-    The result is version and content of the snapshot, where one was read; the events; how many there are in all.
+    Returns the version and the state of the snapshot (None where none was read), the events, and the number of all.
     """
     answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [known])
     return tuple(answer)
 
 
-# Atomic because of two who post the same message only one may record it.
-# The other must learn of it before it leaves its own message standing.
+# Atomic because only one of two writers that posted the same message may record it.
+# The other one must learn of it, to delete its own message.
 _RECORD_FIRST = Script("""
 local standing = redis.call('HGET', KEYS[1], ARGV[1])
 if standing and standing ~= ARGV[2] then return standing end
@@ -36,13 +36,13 @@ return false
 
 
 async def record_first(redis: Redis, session_id: str, *, key: str, intent: bytes, row: bytes) -> bytes | None:
-    """Replace the row `intent` under `key` by `row`; where another row stands, that one stays and is the result."""
+    """Replace the row `intent` under `key` by `row`. Where there is another row, it stays and is returned."""
     answer = await _RECORD_FIRST(redis, [keys.projection(session_id)], [key, intent, row])
     return cast(bytes | None, answer)
 
 
-# Atomic so that of two clocks only one gets a row that is due.
-# A row is hidden and not removed: one whose clock dies is due again.
+# Atomic so that only one of two clocks gets a due row.
+# Its due time is moved and the row kept, so that it is due again if its clock dies.
 _CLAIM_TIMERS = Script("""
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end
@@ -53,13 +53,13 @@ return due
 async def claim_timers(
     redis: Redis, partition: int, *, now_ms: int, hidden_until_ms: int, limit: int
 ) -> list[bytes]:
-    """The rows of a partition that are due at `now_ms`, at most `limit`, hidden from every other clock for a while."""
+    """The rows of a partition that are due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))
 
 
-# Atomic so that an id is never known whose item was not kept.
-# A delivery that is repeated after a crash between the two would be lost.
+# Atomic so that no id is stored without its item.
+# After a crash between the two, a repeated delivery would be lost.
 _KEEP = Script("""
 local box, seen = unpack(KEYS)
 local item, ttl, seen_for, most = unpack(ARGV)
@@ -76,7 +76,7 @@ async def keep(
 ) -> bool:
     """Keep an item in a mailbox for `ttl` seconds, unless its id came in the last `seen_for` seconds.
 
-    The mailbox holds the `most` newest. True the first time.
+    The mailbox holds the `most` newest items. Returns whether the item was kept.
     """
     names = [keys.mailbox(signal), keys.mailbox_seen(signal, delivery_id)]
     return bool(await _KEEP(redis, names, [item, ttl, seen_for, most]))

@@ -1,4 +1,4 @@
-"""The time at the beginning of what a person wrote: read, refused, or not there; never passed over."""
+"""Reads the time at the beginning of a text; what looks like a time and cannot be read is refused, never ignored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.times import ACCEPTED, CLOCK, NUMBER_WORD, UNIT, parse_duration, parse_moment, zone_named
 
-# Characters at the beginning of a text that may be a time.
+# The most characters at the beginning of a text that are searched for a time.
 LONGEST = 200
 _BLANKS = re.compile(r"\s{9,}")
 _END = r"(?=$|[\s,;.!?])"
@@ -35,7 +35,7 @@ _MOMENT = re.compile(
     rf"(?:(?:at|on)\b:?\s*)?(?P<moment>{_ISO}|{_DAY}\s+(?:at\s+)?{CLOCK}|{CLOCK}(?:\s+(?:on\s+)?{_DAY})?){_END}",
     re.I,
 )
-# What follows would change the meaning of the time before it.
+# Words that would change the meaning of the time before them.
 _CHANGES = re.compile(
     r"\s*(?:ago\b|[-\u2013]\s*\d|(?:utc|gmt|cet|cest|bst|est|edt|cst|cdt|mst|mdt|pst|pdt|ist|jst|[a-z]+/[a-z_]+)\b"
     rf"|(?:to|or|until|before|after)\s+(?:\d|{_DAY}\b)|in\s+the\s+(?:morning|afternoon|evening)\b"
@@ -57,11 +57,11 @@ _LOOKS = re.compile(
 
 
 def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
-    """The time at the beginning, in UTC, and the text after it; None where the text does not begin with one.
+    """The time at the beginning of `text`, in UTC, and the text after it; None where it does not begin with one.
 
     Raises InvalidCondition for an unknown zone, and for what looks like a time and cannot be read, or has passed.
     """
-    # Long runs of blanks say nothing, and would keep the expressions busy.
+    # Long runs of blanks would make the expressions slow.
     text, place = _BLANKS.sub(" ", text.strip()), zone_named(zone)
     head = text[:LONGEST]
     if found := _DURATION.match(head):
@@ -86,7 +86,7 @@ def _length(duration: str, text: str) -> timedelta:
 
 
 def parse_due(text: str, now: datetime, zone: str) -> datetime:
-    """A time and nothing else. Raises InvalidCondition."""
+    """Parse a text that is only a time. Raises InvalidCondition."""
     found = leading_due(text, now, zone)
     if found is None or found[1]:
         raise _no_time(text)

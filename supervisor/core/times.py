@@ -1,4 +1,4 @@
-"""Durations, moments and cron expressions as people write them, in a time zone of their own."""
+"""Parses durations, times and cron expressions as people write them, in a given time zone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _NICKNAMES = {
 
 
 def zone_named(name: str) -> tzinfo:
-    """An IANA zone. Raises InvalidCondition."""
+    """The IANA time zone of this name. Raises InvalidCondition."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -60,7 +60,7 @@ def zone_named(name: str) -> tzinfo:
 
 
 def parse_duration(text: str) -> timedelta:
-    """`90s`, `30m`, `2h`, `1h30m`, `2 days`, `half an hour`. Raises InvalidCondition."""
+    """Parse `90s`, `30m`, `2h`, `1h30m`, `2 days`, `half an hour`. Raises InvalidCondition."""
     seconds, position = 0.0, 0
     text = text.strip()
     while position < len(text):
@@ -82,11 +82,11 @@ def _no_duration(text: str) -> InvalidCondition:
 
 
 def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """A moment in UTC: ISO 8601 with or without offset, `09:00`, `9am`, `noon`, `tomorrow 09:00`,
-    `monday 09:00`, `09:00 tomorrow`.
+    """Parse ISO 8601 with or without offset, `09:00`, `9am`, `noon`, `tomorrow 09:00`, `monday 09:00`,
+    `09:00 tomorrow`. Returns the time in UTC.
 
-    Without an offset it is read in `zone`. A time that daylight saving skips moves on by the gap; one that it
-    repeats is the first of the two. Raises InvalidCondition, also for what lies in the past.
+    A time without an offset is in `zone`. One that daylight saving skips is moved by the length of the gap; of one
+    that it repeats, the first is taken. Raises InvalidCondition, also where the time is in the past.
     """
     text = text.strip()
     moment = _clock_time(text, now.astimezone(zone), zone) or _iso(text, zone)
@@ -137,7 +137,7 @@ def _time_of_day(text: str) -> time | None:
 
 
 def _utc(day: date, at: time, zone: tzinfo) -> datetime:
-    # A skipped time, read with the offset before the gap, lands behind it by just the gap.
+    # Python gives a skipped time the offset from before the gap, which moves it by the length of the gap.
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
 
 
@@ -151,18 +151,19 @@ def _iso(text: str, zone: tzinfo) -> datetime | None:
     try:
         return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
     except OverflowError:
-        # Its own zone puts it before year 1 or after year 9999.
+        # In UTC it would be before year 1 or after year 9999.
         return None
 
 
 def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
-    """The first time strictly after `after`, in UTC; None if none comes within 50 years. Raises InvalidCondition.
+    """The first time of the expression after `after`, in UTC; None if there is none within 50 years.
 
-    Five fields with the meaning of Debian's cron, read in `zone`, or `@daily` and the like. A fixed time that
-    daylight saving skips comes right after the gap; one that it repeats is the first of the two.
+    The expression has five fields with the meaning of Debian's cron, in `zone`, or is `@daily` or the like. A fixed
+    time that daylight saving skips is due right after the gap; of one that it repeats, the first is taken.
+    Raises InvalidCondition.
     """
     text = " ".join(expression.upper().split())
-    # `-SUN` ends a range as 7, as `sat-sun` is what people write.
+    # People write `sat-sun`, so Sunday at the end of a range is 7.
     fields = re.sub(r"(?<!\b0)(?<!SUN)-SUN", "-7", _NICKNAMES.get(text, text)).split()
     if len(fields) != 5 or len(text) > 120:
         raise _no_cron(expression, "wrong number of fields")
@@ -176,7 +177,7 @@ def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None
     words = re.findall(r"[A-Z#]+", " ".join(fields))
     if not set(words) <= _CRON_NAMES:
         raise _no_cron(expression, f"cron has no “{min(set(words) - _CRON_NAMES).lower()[:20]}”")
-    # In the second of a repeated hour the calculation begins with the first.
+    # In the second of two repeated hours CronSim begins with the first; times that are over are skipped.
     return next((due for local in times if (due := local.astimezone(UTC)) > after), None)
 
 

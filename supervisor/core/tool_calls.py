@@ -1,4 +1,4 @@
-"""From the model's reply to an event: every call validated, its digest taken, the policy's decision recorded."""
+"""Makes the event of a model's reply: validates each call, computes its digest and records the policy's decision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_NAME = 200
 
 
 class ToolDeclaration(Protocol):
-    """What a tool says of itself, as far as a proposed call is judged by it."""
+    """The properties of a tool that the evaluation of a proposed call reads."""
 
     @property
     def name(self) -> str: ...
@@ -46,7 +46,7 @@ KnownTool = TypeVar("KnownTool", bound=ToolDeclaration)
 
 
 def tools_of(persona: Persona, known: Mapping[str, KnownTool]) -> dict[str, KnownTool]:
-    """The tools a persona may use; one that may launch nobody has no tools for that, and each may give up."""
+    """The tools that a persona may use: always `give_up`, and those that delegate only where it may launch others."""
     return {
         name: tool
         for name, tool in known.items()
@@ -64,7 +64,7 @@ def record_reply(
     roster: Collection[str] = (),
     at: datetime,
 ) -> ModelResponded:
-    """The event for a reply: calls that cannot run carry the reason, which the model reads as their result.
+    """The event of a reply. A call that cannot run has the reason in it, which the model reads as its result.
 
     `roster` names the personas that may be launched.
     """
@@ -94,18 +94,18 @@ def edit_call(
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
 ) -> ToolCall:
-    """The call with other arguments, judged anew and always under approval. Raises InvalidInput with the reason."""
+    """The call with other arguments, evaluated again; it always needs approval. Raises InvalidInput with the reason."""
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
     new = _judge(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":
         raise InvalidInput(new.reason)
-    # Only now it is known to be JSON.
+    # Checked after `_judge`, which refuses arguments that are not JSON.
     if MASK in canonical_json(new.arguments) and MASK not in canonical_json(call.arguments):
         raise InvalidInput(
             f"There is {MASK} in place of a secret that was not shown; write the value itself."
         )
     if new.mode == "allow":
-        # A call that a person changed is approved by those who could have approved it before.
+        # A call that a person changed keeps its approvers even where policy would now allow it.
         return new.model_copy(update={"mode": "ask", "approvers": call.approvers})
     return new
 

@@ -1,4 +1,4 @@
-"""What resumes a paused session: the one place where each trigger is decided. Pure."""
+"""Triggers: which signal fulfils which condition of a paused session. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ Kind = Literal["webhook", "event", "cron", "children", "manual"]
 
 @dataclass(frozen=True)
 class Signal:
-    """Something that happened: a webhook or event by `name` with its data, a time by its wait's name, or the end of
-    the last sub-agent.
+    """A webhook or event by `name` with its data, a due time by the name of its wait, or the end of the last sub-agent.
 
-    `delivery` names this one webhook or event: it resumes a session once, however often it is handed over.
+    `delivery` identifies one webhook or event, which resumes a session once even if it is delivered again.
     """
 
     kind: Kind
@@ -60,7 +59,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
 
 
 def matching_condition(session: Session, signal: Signal) -> Condition | None:
-    """The first condition of the session that the signal makes true; None where it waits for something else."""
+    """The first condition of the session that the signal fulfils; None where there is none."""
     if signal.delivery and any(halt.delivery == signal.delivery for halt in session.halts):
         return None
     decides = RESUME_TRIGGERS[signal.kind]
@@ -71,7 +70,7 @@ def matching_condition(session: Session, signal: Signal) -> Condition | None:
 
 
 def resumption(session: Session, event: Resumed) -> list[Event]:
-    """The resume, and with it the end of the agent's own wait."""
+    """The events of a resume: `event`, and one for the end of each wait that the agent began itself."""
     ends: list[Event] = [
         WaitEnded(
             at=event.at,
@@ -86,7 +85,7 @@ def resumption(session: Session, event: Resumed) -> list[Event]:
 
 
 def reason_for(conditions: Sequence[Condition]) -> PauseReason:
-    """Why a session pauses that waits for these: the first one says."""
+    """The reason of a pause with these conditions, which the first of them decides."""
     for condition in conditions:
         match condition:
             case Webhook() | OnEvent():

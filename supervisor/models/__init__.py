@@ -1,4 +1,4 @@
-"""The way to a language model: a real provider, or the scripted demo when none is chosen."""
+"""Gateways to language models: of a provider, or the scripted demo where no model is configured."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["DemoGateway", "Gateway", "GatewayError", "GatewayErrorKind", "Provid
 
 
 def make_gateway(model: str | None) -> ProviderGateway | DemoGateway:
-    """The gateway for `provider:name`, or the scripted demo for None; imports no provider's library yet."""
+    """The gateway for the model `provider:name`, or the scripted demo for None. Imports no provider's library."""
     return ProviderGateway(model) if model else DemoGateway()

@@ -1,4 +1,4 @@
-"""A limit on the body of a provider's answer: what is longer is given up while it is read."""
+"""Limits the body of a provider's answer to `LONGEST_BODY` bytes; reading a longer one raises BodyTooLarge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONGEST_BODY = 32 * 1024 * 1024
 
 
 class BodyTooLarge(Exception):
-    """The answer is longer than any model's."""
+    """The body of the answer is longer than the limit."""
 
 
 class _Limited(httpx2.AsyncByteStream):
@@ -30,10 +30,10 @@ class _Limited(httpx2.AsyncByteStream):
 
 
 def limit_bodies(client: httpx2.AsyncClient) -> None:
-    """Every answer that `client` receives from now on is limited."""
+    """Have `client` raise BodyTooLarge for longer bodies from now on."""
 
     async def ask_plain(request: httpx2.Request) -> None:
-        # A compressed body grows after it was counted.
+        # A compressed body would grow after it was counted.
         request.headers["Accept-Encoding"] = "identity"
 
     async def limit(response: httpx2.Response) -> None:

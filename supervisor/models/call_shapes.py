@@ -1,4 +1,4 @@
-"""Tool calls of local servers in a shape that OpenAI's does not have, taken where their meaning is clear.
+"""Accepts tool calls of local servers that differ from OpenAI's format where their meaning is clear.
 
 Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
@@ -14,7 +14,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 
 
 def accept_odd_calls(model: Model) -> None:
-    """Have `model` read calls whose id is missing or a number, or whose arguments are an object."""
+    """Have `model` accept calls whose id is missing or a number, or whose arguments are an object."""
     if not isinstance(model, OpenAIChatModel):
         return
     validate = model._validate_completion
@@ -35,7 +35,7 @@ def _mend(call: dict[str, Any]) -> None:
         return
     call["type"] = call.get("type") or "function"
     given = call.get("id")
-    # An empty id is given a number of its own later on.
+    # `messages.to_answer` replaces an empty id.
     call["id"] = str(given) if isinstance(given, str | int) else ""
     arguments = function.get("arguments")
     if not isinstance(arguments, str):

@@ -1,4 +1,4 @@
-"""One model behind pydantic-ai's model layer: one attempt, one answer or one clear error.
+"""Asks one model through pydantic-ai; a failed attempt raises GatewayError.
 
 Importing this module imports pydantic-ai, which takes seconds: `provider` does it off the event loop.
 """
@@ -26,12 +26,12 @@ from supervisor.models.messages import Answer, to_answer, to_messages, to_parame
 
 MOST_PAUSES = 10
 MOST_BLANKS = 2
-# What reading an answer of the wrong shape raises where the model layer does not check it first.
+# Errors of pydantic-ai for an answer of the wrong shape that it does not check first.
 MALFORMED = (TypeError, AttributeError, LookupError, ValueError)
 
 
 class Connection:
-    """A ready model and its connections."""
+    """A model that is set up, with its connections to the provider."""
 
     def __init__(self, name: str, model: Model) -> None:
         self._name = name
@@ -39,7 +39,7 @@ class Connection:
         accept_odd_calls(model)
 
     async def open(self) -> None:
-        """Take ownership of the provider's connections, which `close` gives back."""
+        """Open the connections to the provider, which `close` closes."""
         await self._model.__aenter__()
         provider = getattr(getattr(self._model, "client", None), "_client", None)
         if isinstance(provider, httpx2.AsyncClient):
@@ -49,9 +49,9 @@ class Connection:
         await self._model.__aexit__(None, None, None)
 
     async def ask(self, request: ModelRequest, timeout: timedelta) -> Answer:
-        """One answer, each request within `timeout`; paused turns go on, empty ones are asked again.
+        """Ask for one answer, each request within `timeout`. Raises GatewayError.
 
-        Raises GatewayError.
+        A turn that the provider paused is continued, and an empty answer is asked for again.
         """
         messages, parameters = to_messages(request), to_parameters(request.tools)
         paused: ModelResponse | None = None
@@ -96,12 +96,12 @@ class Connection:
 
 def _settings(timeout: timedelta) -> ModelSettings:
     seconds = timeout.total_seconds()
-    # `timeout` guards each read, `request_timeout` the whole attempt; the retries are ours alone.
+    # `timeout` limits each read, `request_timeout` the whole attempt; `ProviderGateway` makes the retries.
     return ModelSettings(timeout=seconds, request_timeout=seconds, max_retries=0, cache=True)
 
 
 def make_connection(name: str) -> Connection:
-    """The connection for `provider:name`, without a call. Raises GatewayError (misconfigured)."""
+    """The connection for the model `provider:name`; makes no request. Raises GatewayError (misconfigured)."""
     try:
         return Connection(name, infer_model(name))
     except (ai.UserError, ImportError, ValueError, OpenAIError) as error:

@@ -1,4 +1,4 @@
-"""How a model's turn ended, and what follows: one table for steps and summaries.
+"""Decides by the way a model's answer ended whether it is used; for steps and summaries.
 
 Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelResponse
 from supervisor.core.errors import GatewayError
 
 Verdict = Literal["take", "continue", "ask_again", "refuse"]
-# A turn that ended otherwise than by its own end runs no call and completes nothing.
+# Answers that ended in one of these ways are refused: none of their calls run.
 _REFUSED = {
     "length": "was cut off at its output limit, so nothing of its answer was used",
     "content_filter": "declined to answer, or its safety filter stepped in",
@@ -22,7 +22,7 @@ _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 
 
 def judge(response: ModelResponse) -> Verdict:
-    """What to do with an answer."""
+    """Whether to use the answer, have the model continue it, ask again, or refuse it."""
     if response.finish_reason in _REFUSED or response.state in _REFUSED_STATES:
         return "refuse"
     if response.state == "suspended":
@@ -33,7 +33,7 @@ def judge(response: ModelResponse) -> Verdict:
 
 
 def refusal(response: ModelResponse, model: str) -> GatewayError:
-    """Why the answer is not taken, with the provider's own name of the stop reason."""
+    """The error for an answer that is not used, with the provider's own name of the stop reason."""
     why = _REFUSED.get(response.finish_reason or "") or _REFUSED_STATES.get(response.state)
     if why is None:
         why = (

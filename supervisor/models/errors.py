@@ -1,4 +1,4 @@
-"""Provider errors as sentences: what went wrong, whether waiting helps, what a person can do.
+"""Makes a GatewayError of a provider's error: what went wrong, whether a retry helps, what a person can do.
 
 Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
@@ -26,7 +26,7 @@ _OVERFLOW = re.compile(
 
 
 def from_nonsense(model: str) -> GatewayError:
-    """The refusal for an answer that no model gives, such as a proxy's page."""
+    """The error for an answer that is not a model's reply, such as the page of a proxy."""
     return GatewayError(
         "unavailable",
         f"`{model}` answered with something that is not a model's reply; its base URL may be wrong.",
@@ -35,12 +35,12 @@ def from_nonsense(model: str) -> GatewayError:
 
 
 def from_size(model: str) -> GatewayError:
-    """The refusal for an answer that is too long to be read."""
+    """The error for an answer that is longer than the limit."""
     return GatewayError("refused", f"`{model}` answered with more data than any model's reply has.")
 
 
 def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
-    """The refusal for one failed attempt at `model` (`provider:name`)."""
+    """The error for one failed attempt at `model` (`provider:name`)."""
     match error:
         case ai.ModelRequestTimeout() | ai.ModelTimeoutError() | ai.ModelHTTPError(status_code=408):
             return GatewayError("timed_out", f"`{model}` did not answer in time.", retryable=True)
@@ -72,7 +72,7 @@ def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
 def _rejection(error: ai.ModelAPIError, model: str) -> GatewayError:
     match error:
         case ai.ModelAuthenticationError():
-            # The provider's own words may quote the key, so they are left out.
+            # The provider's own message may quote the key, so it is left out.
             return GatewayError(
                 "refused", f"The model provider refused the key for `{model}`; check {_key_variable(model)}."
             )
@@ -99,7 +99,7 @@ def _key_variable(model: str) -> str:
 
 
 def from_set_up(error: Exception, model: str) -> GatewayError:
-    """The refusal for a model that cannot be set up: its name, its key, or its library."""
+    """The error for a model that cannot be set up because of its name, its key or its library."""
     if isinstance(error, ImportError):
         provider = model.partition(":")[0]
         return GatewayError(
@@ -125,15 +125,15 @@ def _because(error: ai.ModelAPIError) -> str:
 
 
 def reason(error: ai.ModelAPIError) -> str:
-    """The provider's own words from the body of its error, shortened; empty where it said nothing usable."""
+    """The provider's own message from the body of its error, shortened; empty where there is no usable one."""
     body = error.body
     while isinstance(body, dict):
         body = next((body[key] for key in ("error", "message", "detail") if body.get(key)), None)
-    # An HTML page comes from a proxy in between and says nothing to people.
+    # An HTML page comes from a proxy in between and is of no use to people.
     return shorten(body) if isinstance(body, str) and "<" not in body[:20] else ""
 
 
 def shorten(text: str) -> str:
-    """One line of at most 200 characters, with anything that looks like a key left out."""
+    """The text as one line of at most 200 characters, with everything that looks like a key replaced."""
     line = _SECRET.sub("…", " ".join(text.split())).rstrip(".")
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"

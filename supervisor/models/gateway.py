@@ -1,4 +1,4 @@
-"""What a model gateway is: one question in, one reply or one clear refusal out."""
+"""The interface of a model gateway: a request returns a reply or raises GatewayError."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from supervisor.core.messages import ModelReply, ModelRequest
 
 
 class Gateway(Protocol):
-    """The way to a model. Cancelling `reply` abandons the request at the provider."""
+    """Asks a model. Cancelling `reply` closes the request to the provider."""
 
     @property
     def description(self) -> str:
-        """The model that answers by default, as people write it: `provider:name`."""
+        """The default model as `provider:name`."""
         ...
 
     async def reply(self, request: ModelRequest) -> ModelReply:
-        """Ask once, with retries where they help. Raises GatewayError."""
+        """Ask the model, with retries where they help. Raises GatewayError."""
         ...
 
     async def close(self) -> None:
-        """Give back connections; safe to call twice."""
+        """Close the connections; may be called twice."""
         ...

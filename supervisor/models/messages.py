@@ -1,4 +1,4 @@
-"""Our conversation as pydantic-ai's messages, and its response as our reply.
+"""Converts Flagman's conversation to the messages of pydantic-ai, and its response to an `Answer`.
 
 Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """
@@ -32,14 +32,14 @@ from supervisor.core.messages import (
 
 log = logging.getLogger(__name__)
 
-# What every provider takes back as the id of a call.
+# The form of a call id that all providers accept.
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 NO_RESULT = "No result of this call was recorded."
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One response of a provider in our terms, before time and model name are known."""
+    """One response of a provider; `native` is it as JSON where text and calls do not hold all of it."""
 
     text: str
     calls: tuple[ProposedCall, ...]
@@ -52,7 +52,7 @@ class Answer:
 
 
 def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
-    """The whole conversation: each model turn, and between two of them everything said to the model."""
+    """The conversation: each model turn as a response, and everything said between two of them as one request."""
     messages: list[ai.ModelMessage] = []
     asked: tuple[ProposedCall, ...] = ()
     said: list[UserTurn | ToolTurn] = []
@@ -79,14 +79,14 @@ def to_parameters(tools: Iterable[ToolSpec]) -> ModelRequestParameters:
 def _request(
     said: list[UserTurn | ToolTurn], asked: tuple[ProposedCall, ...], instructions: str
 ) -> list[ai.ModelMessage]:
-    # Providers want every call answered right after the turn that made it, before what people added.
+    # Providers require the result of each call right after the turn that made it, before messages of people.
     results = {turn.call_id: turn for turn in said if isinstance(turn, ToolTurn)}
     parts: list[ai.ModelRequestPart] = [_result(call, results.pop(call.call_id, None)) for call in asked]
     for turn in said:
         if isinstance(turn, UserTurn):
             parts.append(ai.UserPromptPart(turn.text))
         elif turn.call_id in results:
-            # Its call is no longer part of the conversation, so a provider takes it as text only.
+            # Its call is no longer part of the conversation, so providers accept the result as text only.
             parts.append(ai.UserPromptPart(f"Result of `{turn.tool}`:\n{turn.content}"))
     return [ai.ModelRequest(parts=parts, instructions=instructions or None)] if parts else []
 
@@ -111,7 +111,7 @@ def _restore(native: str) -> list[ai.ModelMessage]:
     try:
         return ai.ModelMessagesTypeAdapter.validate_json(native)
     except ValidationError:
-        # Text and calls say the same without the provider's extras, so the session can go on.
+        # Text and calls hold the same content without the provider's extras, so the session can go on.
         log.warning("A stored provider message is not readable by this version; its text and calls are used.")
         return []
 
@@ -120,7 +120,7 @@ def _restore(native: str) -> list[ai.ModelMessage]:
 
 
 def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
-    """What the provider said, with call ids that are unique in the whole conversation."""
+    """The response as an answer, with call ids that are unique in the whole conversation `turns`."""
     tools = [part.tool_name for part in response.tool_calls]
     _number_calls(response, turns)
     return Answer(
@@ -140,7 +140,7 @@ def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
 
 
 def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
-    # Some local servers number the calls of every turn from zero; approvals need one id for one call.
+    # Some local servers number the calls of every turn from zero, but an approval needs a unique id.
     taken = {call.call_id for turn in turns if isinstance(turn, ModelTurn) for call in turn.calls}
     for part in response.tool_calls:
         given = part.tool_call_id or "call"
@@ -156,7 +156,7 @@ def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
 
 
 def _tool_name(name: str) -> str:
-    """A name that every provider takes back, also where the model made one up."""
+    """The name in a form that all providers accept, also where the model invented it."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unknown"
 
 
@@ -166,7 +166,7 @@ def _arguments(args: str | Json | None) -> Json | str:
     if not args:
         return {}
     try:
-        # NaN and Infinity are not JSON, and have no canonical form that could be approved.
+        # NaN and Infinity are not JSON and have no canonical form to approve.
         parsed = pydantic_core.from_json(args, allow_inf_nan=False)
     except ValueError:
         return args
@@ -179,7 +179,7 @@ def _cost(response: ai.ModelResponse) -> Decimal | None:
     try:
         return response.cost().total_price
     except (LookupError, ValueError):
-        # LookupError: no known price. ValueError: the provider did not say what was used.
+        # LookupError: the price is not known. ValueError: the provider did not report the usage.
         return None
 
 
@@ -190,5 +190,5 @@ def _native(response: ai.ModelResponse) -> str | None:
 
 
 def _plain(part: ai.ModelResponsePart) -> bool:
-    # Signatures may also hang on text and calls, as `provider_details`.
+    # Texts and calls may also have signatures, in `provider_details`.
     return isinstance(part, ai.TextPart | ai.ToolCallPart) and not part.provider_details

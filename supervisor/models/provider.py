@@ -1,4 +1,4 @@
-"""The gateway to real models: one connection per model name, and the retries."""
+"""The gateway to the models of providers: keeps one connection for each model name, and retries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST_RETRY_AFTER = timedelta(seconds=60)
 class ProviderGateway:
     """Answers with the model that a request names, or `default_model` (`provider:name`).
 
-    `timeout` bounds one attempt; up to `attempts` are made, `first_delay` and `max_delay` apart with jitter.
+    `timeout` limits one attempt. Up to `attempts` are made, with delays that grow from `first_delay` to `max_delay`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ProviderGateway:
         await self._connection(model or self._default_model)
 
     async def reply(self, request: ModelRequest) -> ModelReply:
-        """Ask, again where that helps. `duration_ms` includes the waiting. Raises GatewayError."""
+        """Ask the model, with retries where they help. `duration_ms` includes the delays. Raises GatewayError."""
         name = request.model or self._default_model
         started = time.monotonic()
         connection = await self._connection(name)
@@ -108,8 +108,8 @@ def _make_connection(name: str) -> Connection:
 class RetryWait(wait_base):
     """Seconds before the next attempt: exponential growth from `first` to `longest` with full jitter.
 
-    A provider's own `retry_after` (seconds) is obeyed up to a minute instead; a little jitter on top keeps
-    sessions that were refused together from coming back together.
+    Where the provider named a `retry_after` (seconds), that is used up to a minute, plus a little jitter so that
+    sessions that were refused at the same time do not retry at the same time.
     """
 
     def __init__(self, first: timedelta, longest: timedelta) -> None:
@@ -125,7 +125,7 @@ class RetryWait(wait_base):
 
 
 def _raise_exhausted(retry_state: RetryCallState) -> NoReturn:
-    """Raise the last error with the number of attempts added to its sentence."""
+    """Raise the last error with the number of attempts added to its message."""
     assert retry_state.outcome is not None
     error = retry_state.outcome.exception()
     assert isinstance(error, GatewayError)

@@ -1,1 +1,1 @@
-"""Personas: the files that come with Flagman, and the reader for all of them."""
+"""Personas: the files that come with Flagman, and the loader of persona files."""

@@ -1,4 +1,4 @@
-"""A file of YAML between two `---` lines and a text below, with the line of every key."""
+"""Reads YAML between two `---` lines with a text below, and knows the line of each key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FENCE = "---"
 
 @dataclass(frozen=True)
 class FrontMatter:
-    """`values` is the YAML, `body` the text without the blank lines around it."""
+    """`values` is the parsed YAML, `body` the text below it without blank lines around it."""
 
     values: dict[str, Any]
     body: str
@@ -23,14 +23,14 @@ class FrontMatter:
 
     @classmethod
     def split(cls, text: str) -> FrontMatter:
-        """Raises yaml.MarkedYAMLError with the line (from 0) for whatever is wrong."""
+        """Parse a file. Raises yaml.MarkedYAMLError with the line (from 0) of the first mistake."""
         lines = text.split("\n")
         if lines[0].rstrip() != FENCE:
             raise _problem("the front matter is missing: the file must begin with a line `---`", 0)
         end = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
         if end is None:
             raise _problem("the front matter that begins here has no closing line `---`", 0)
-        # An empty line in place of the fence keeps the line numbers those of the file.
+        # An empty line in place of the fence keeps the line numbers of the file.
         node, values = _parse("\n".join(["", *lines[1:end]]))
         named = {str(key): value for key, value in values.items()}
         if "instructions" in named:
@@ -41,7 +41,7 @@ class FrontMatter:
         return cls(named, "\n".join(lines[end + 1 :]).strip(), node, end + 1)
 
     def line(self, location: Location) -> int:
-        """The line (from 1) of the key at `location`, or of the nearest one around it that is there."""
+        """The line (from 1) of the key at `location`, or of the nearest key around it that exists."""
         if location[:1] == ("instructions",):
             return self.body_line
         node: Node = self.node
@@ -74,7 +74,7 @@ def _parse(text: str) -> tuple[MappingNode, dict[Any, Any]]:
 
 
 def _child(node: Node, part: int | str) -> tuple[int, Node] | None:
-    """The line (from 0) and the value of a key or of an item; None when it is not there."""
+    """The line (from 0) and the value of a key or an item; None where there is none."""
     if isinstance(node, MappingNode):
         return next(
             ((key.start_mark.line, value) for key, value in node.value if key.value == str(part)), None
@@ -86,7 +86,7 @@ def _child(node: Node, part: int | str) -> tuple[int, Node] | None:
 
 
 def _no_key_twice(node: Node) -> None:
-    """YAML keeps the last of two equal keys without a word; here it is a mistake."""
+    """Raise for a key that is given twice, of which YAML would silently keep the last."""
     if isinstance(node, SequenceNode):
         for item in node.value:
             _no_key_twice(item)

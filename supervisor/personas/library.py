@@ -1,4 +1,4 @@
-"""The personas at hand, and the exact versions that running sessions were launched with."""
+"""The loaded personas, and the versions that stored sessions were launched with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supervisor.core.state import Session
 
 
 class PersonaLibrary:
-    """Today's files by name; older versions from the store by digest."""
+    """Finds the loaded personas by name, and earlier versions in the store by digest."""
 
     def __init__(self, personas: Mapping[str, Persona], log: LogStore) -> None:
         self._personas, self._log = dict(personas), log
@@ -25,18 +25,18 @@ class PersonaLibrary:
         return sorted(self._personas.values(), key=lambda persona: persona.name)
 
     def get(self, name: str) -> Persona:
-        """Raises PersonaNotFound, which names those there are."""
+        """The persona of this name. Raises PersonaNotFound, which lists the known names."""
         try:
             return self._personas[name]
         except KeyError:
             raise PersonaNotFound(name, sorted(self._personas)) from None
 
     def roster(self, persona: Persona) -> list[Persona]:
-        """Those that it may launch."""
+        """The personas that this one may launch."""
         return [other for other in self.all() if may_launch(persona, other.name)]
 
     async def load_pinned(self, session: Session) -> Persona:
-        """The version the session was launched with. Raises LogUnreadable if the store lost it."""
+        """The version that the session was launched with. Raises LogUnreadable if the store does not have it."""
         digest = session.persona_digest
         if digest not in self._pinned:
             data = await self._log.blob(partition_of(session.id), digest)

@@ -1,4 +1,4 @@
-"""Reads persona files: Markdown with YAML front matter; each mistake is reported with its file and line."""
+"""Loads persona files, which are Markdown with YAML front matter; a mistake is reported with file and line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ SHIPPED = Path(__file__).parent
 
 
 def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Persona]:
-    """All personas of the `*.md` files in `folder`, by name. Raises PersonaInvalid at the first mistake.
+    """Load the `*.md` files in `folder` and return the personas by name. Raises PersonaInvalid at the first mistake.
 
-    `known_tools` are the names that `tools` and `approvals` may speak of: a name that matches none is a mistake,
-    since a rule with a slip in it would protect nothing.
+    `tools` and `approvals` may name `known_tools` only, since a rule with a misspelt name would protect nothing.
     """
     paths = sorted(folder.glob("*.md"))
     if not paths:
@@ -64,7 +63,7 @@ def _load(path: Path, known_tools: Collection[str]) -> tuple[Persona, FrontMatte
 
 
 def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tuple[int, str]]:
-    """Each finding of pydantic with its line."""
+    """Each problem that pydantic found, with its line."""
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
         location = detail["loc"]
         name = ".".join(str(part) for part in location)
@@ -81,7 +80,7 @@ def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tupl
 
 
 def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[tuple[Location, str]]:
-    """What has the right shape but cannot be meant."""
+    """Problems of a valid persona: unknown names, and quorums that cannot be reached."""
     names = ", ".join(sorted(known_tools))
     for index, tool in enumerate(persona.tools):
         if not _matches(tool, known_tools):

@@ -1,4 +1,4 @@
-"""The control loop: asks the core what is next, does it, and records what came of it."""
+"""The control loop: gets the next action from the core, carries it out and records the result."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _log = logging.getLogger("flagman.runner")
 
 
 class Runner:
-    """What every job of the ready queue needs."""
+    """Runs the jobs of the ready queue."""
 
     def __init__(
         self,
@@ -74,19 +74,19 @@ class Runner:
         self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
-        # A worker renews each quarter of a lease; for a third it need not ask whether it still holds it.
+        # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
         self.fresh = lease / 3
 
     async def advance(self, started: StartedJob, signals: Signals) -> Done | Later:
-        """Advance one session until nothing goes on by itself. The handler of the ready queue."""
+        """Advance one session until it has to wait; the handler of the ready queue."""
         session_id = started.lease.session_id
         session = await self.sessions.absorb(session_id, started.log)
         return await _Advance(self, started, signals, session).run()
 
     async def give_up(self, started: StartedJob, why: str) -> Done | None:
-        """Pause a session whose job fails again and again, so that a person looks at it and resumes it.
+        """Pause a session whose job fails repeatedly, until a person resumes it.
 
-        None where it is paused already, or another worker has it: its job is tried again.
+        Returns None where its job is to be tried again: the session is paused already, or another worker has it.
         """
         session = await self.sessions.absorb(started.lease.session_id, started.log)
         if session.ended:
@@ -100,7 +100,7 @@ class Runner:
 
 
 class _Advance:
-    """One job."""
+    """One job: advances one session."""
 
     def __init__(self, runner: Runner, started: StartedJob, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
@@ -120,7 +120,7 @@ class _Advance:
         self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._attempts: dict[str, int] = {}
-        # The version at which the sub-agents were last looked at; -1: look again.
+        # The version at which the sub-agents were last collected; -1 to collect them again.
         self._looked_at = -1
 
     @property
@@ -139,7 +139,7 @@ class _Advance:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _turn(self) -> Done | Later | None:
-        """One pass: what is next, done. None to go round again."""
+        """Carry out the next action. Returns the outcome of the job, or None for another turn."""
         if self._unit.lost:
             return await self._late()
         await self._look_at_children()
@@ -165,14 +165,14 @@ class _Advance:
         return None
 
     async def _rest(self) -> Done | None:
-        """Nothing goes on by itself: give the lease up, unless something came in meanwhile."""
+        """Append what is pending and release the lease, unless something came in. Returns None for another turn."""
         if self._running:
             await self._settle_running()
             return None
         if self._session.pause and not self._session.running_children and self._children_awaited():
             return None
         if not self._unit.pending:
-            # What it waits for may have come before it did.
+            # The signal that it waits for may have come before it began to wait.
             if self._session.waits and await self._runner.deliveries.catch_up(self._session):
                 await self._refresh()
                 return None
@@ -181,7 +181,7 @@ class _Advance:
         return Done(released=True) if released else None
 
     def _children_awaited(self) -> bool:
-        """A pause until `children` ends with the last of them."""
+        """Resume a session that is paused until `children`, as all its sub-agents have ended; returns whether."""
         condition = matching_condition(self._session, Signal("children"))
         if condition is not None:
             ended = Resumed(**self._unit.now(), trigger="children", condition=str(condition))
@@ -190,7 +190,7 @@ class _Advance:
         return condition is not None
 
     async def _late(self) -> Done | None:
-        """Another worker goes on with the session: what still runs here is recorded, and nothing more is done."""
+        """Another worker has the session: only record the results of the calls that still run here."""
         if await self._unit.commit() is None:
             return None
         if not self._running:
@@ -199,13 +199,13 @@ class _Advance:
         return None
 
     def _sleep(self, call: Call) -> None:
-        """The agent's own `wait_for`: its condition was validated when it was proposed."""
+        """Pause for the agent's own `wait_for`, whose condition was validated when it was proposed."""
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
         self._unit.add(WaitBegun(**self._unit.now(), call_id=call.call_id))
         try:
             condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
         except InvalidCondition as error:
-            # A moment that has passed since, such as one that waited for an approval.
+            # The time has passed since, for example while the call waited for an approval.
             self._unit.add(WaitEnded(**self._unit.now(), call_id=call.call_id, content=str(error)))
             return
         event = Paused(
@@ -217,14 +217,14 @@ class _Advance:
         self._unit.add(event)
 
     async def _look_at_children(self) -> None:
-        """Sub-agents that ended since; each that ends puts this session into the queue, or marks its job."""
+        """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty."""
         if self._looked_at != self._unit.stored_version:
             self._looked_at = self._unit.stored_version
             await self._runner.coordinator.collect(self._unit)
 
     async def _delegate(self, action: Delegate) -> None:
         if action.stops:
-            # What was decided comes first; the sub-agents are stopped because of it.
+            # The decision is appended first, since the sub-agents are stopped because of it.
             if await self._unit.commit() is not None:
                 await self._runner.coordinator.stop(self._session, action.stops)
                 self._looked_at = -1
@@ -233,7 +233,7 @@ class _Advance:
         self._runner.coordinator.go_on(self._unit, action, persona)
 
     async def _refresh(self) -> None:
-        """Read what others appended."""
+        """Read what other writers appended."""
         self._signals.changed.clear()
         self._looked_at = -1
         await self._unit.refresh()
@@ -241,7 +241,7 @@ class _Advance:
     async def _tools(self, action: RunTools) -> Later | None:
         orphans = [c for c in action.started if c.call_id not in self._running]
         if any((c.call_id, c.attempt) not in self._inherited for c in orphans):
-            # Started since, and not here: another worker took over and is at it.
+            # Another worker took the session over and started them.
             await self._unit.on_lease_lost()
             return None
         if action.ask:
@@ -253,7 +253,7 @@ class _Advance:
         if not await self._recover(orphans):
             return None
         if not action.run and not self._running:
-            # Nothing to begin: what was asked is appended by `_rest`, and the lease goes with it.
+            # There is no call to begin: `_rest` appends the requests and releases the lease in one step.
             return None
         begin = [c for c in action.run if c.call_id not in self._running]
         if self._signals.stopping.is_set():
@@ -294,9 +294,9 @@ class _Advance:
         self._running[call.call_id] = asyncio.create_task(running)
 
     async def _recover(self, orphans: list[Call]) -> bool:
-        """Calls that a worker, now gone, had started: run again only where that is harmless.
+        """Run calls again that a lost worker had started, where they are idempotent; else ask the tool.
 
-        False after a conflict: decide again.
+        Returns False after a conflict, which takes another turn.
         """
         for call in orphans:
             tool = self._runner.tools.get(call.call.tool)
@@ -319,7 +319,7 @@ class _Advance:
             self._unit.add(OutcomeLost(**self._unit.now(), call_id=call.call_id, attempt=call.attempt))
 
     async def _settle_running(self) -> Later | None:
-        """Wait for the first tool to end or for a change; each end is recorded at once."""
+        """Wait until a tool ends or another writer appends; record the tools that have ended."""
         if not self._running:
             return Later(wait=None) if self._signals.stopping.is_set() else None
         await self._signals.wait(set(self._running.values()))
@@ -354,7 +354,7 @@ class _Advance:
             _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
 
     async def _interrupt(self) -> None:
-        """The session was ended: stop what may be stopped, let the rest reach its end."""
+        """After the end of the session, stop the tools that are interruptible; the others go on."""
         for call_id, task in list(self._running.items()):
             tool = self._runner.tools.get(self._session.call(call_id).call.tool)
             if tool is None or not tool.interruptible or task.done():

@@ -1,4 +1,4 @@
-"""Asks the model, for the next step or for a summary, and records what it answered."""
+"""Asks the model for the next step or a summary, and records the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("flagman.runner")
 
 
 class ModelStep:
-    """The model of one job. `refresh` reads what others appended."""
+    """Asks the model for one job. `refresh` reads what other writers appended."""
 
     def __init__(
         self,
@@ -50,7 +50,10 @@ class ModelStep:
         return self._unit.session
 
     async def step(self, seen: int) -> Later | None:
-        """Its next step, screened; it is shown the first `seen` items of the inbox."""
+        """Ask for the next step with the first `seen` items of the inbox, and record it with its evaluated calls.
+
+        Returns Later where this worker stops first.
+        """
         if await self._unit.commit() is None:
             return None
         step = len(self._session.steps) + 1
@@ -58,14 +61,17 @@ class ModelStep:
         if not isinstance(reply, ModelReply):
             return reply
         if len(self._session.steps) + 1 != step:
-            # Another worker took over meanwhile, and its answer counts.
+            # Another worker took the session over and recorded its answer first.
             await self._unit.on_lease_lost()
             return None
         self._respond(reply, seen, *await self._toolset())
         return None
 
     async def sum_up(self, through: int) -> Later | None:
-        """Have the model sum up the steps up to `through`; what it says takes their place in its next question."""
+        """Have the model sum up the steps up to `through`; the summary replaces them in later requests.
+
+        Returns Later where this worker stops first.
+        """
         if await self._unit.commit() is None:
             return None
         reply = await self._ask(to_sum_up(self._session, through), purpose="summary")
@@ -87,14 +93,14 @@ class ModelStep:
         try:
             self._unit.add(summed_up)
         except IllegalEvent as error:
-            # Another worker took over meanwhile, and its summary counts.
+            # Another worker took the session over and recorded its summary first.
             _log.warning("session %s: a summary came too late: %s", self._session.id, error)
         return None
 
     async def _ask(
         self, turns: tuple[Turn, ...], *, purpose: Literal["step", "summary"] = "step"
     ) -> ModelReply | Later | None:
-        """The model's answer; Later where this worker stops first, None where the session went another way."""
+        """The model's answer; Later where this worker stops first, None where the session has ended or is paused."""
         if self._signals.stopping.is_set():
             return Later(wait=None)
         request = await self._request(turns, purpose)

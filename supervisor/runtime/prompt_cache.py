@@ -1,4 +1,4 @@
-"""The question to a model, written step by step: what was told before is not put into words again."""
+"""Caches the turns of the prompt for steps that no longer change, so that only new steps are formatted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Told:
 
 
 class PromptCache:
-    """A bounded cache; a step whose calls all have results never changes, so its turns can be kept."""
+    """Turns of `cached` sessions at most. A step whose calls all have results never changes."""
 
     def __init__(self, *, cached: int = 256) -> None:
         self._cached = cached

@@ -1,4 +1,4 @@
-"""Launches the sub-agents of a session, stops them, and records how they ended."""
+"""Launches and stops the sub-agents of a session, and records how they ended."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from supervisor.service import Supervisor
 
 
 class Coordinator:
-    """Decides nothing: the core says what to do, the unit of work of the parent's job records it."""
+    """Carries out what the core decided on sub-agents, and records it in the unit of work of the parent's job."""
 
     def __init__(self, supervisor: Supervisor, clock: Callable[[], datetime]) -> None:
         self._supervisor, self._clock = supervisor, clock
 
     async def collect(self, unit: UnitOfWork) -> None:
-        """Record the end of each sub-agent that has ended; those of a session that has ended are stopped."""
+        """Record the end of each sub-agent that has ended. If the session has ended, stop the others."""
         for child in unit.session.running_children:
             try:
                 found = await self._supervisor.get(child.id)
@@ -43,12 +43,12 @@ class Coordinator:
                 lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
                 unit.add(ChildFinished(**unit.now(), **lost))
                 continue
-            # One that was stopped has yet to record how its own sub-agents ended, and what they used.
+            # A stopped sub-agent has yet to record the ends and the usage of its own sub-agents.
             if found.ended and not found.running_children:
                 unit.add(ChildFinished(**unit.now(), **_end_of(found)))
 
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
-        """Cancel these sub-agents; one that has ended by itself is left as it is."""
+        """Cancel these sub-agents; those that have ended stay unchanged."""
         for child_id in child_ids:
             await self._stop(session, child_id)
 
@@ -65,7 +65,7 @@ class Coordinator:
             return await self._supervisor.get(child_id)
 
     def go_on(self, unit: UnitOfWork, action: Delegate, persona: Persona) -> None:
-        """Launch, give up and join as the core says; `persona` is the one of the session itself."""
+        """Record the skips, launches and the join of `action`; `persona` is that of the session itself."""
         call_id = action.call.call_id
         for name, reason in action.skips:
             unit.add(ChildSkipped(**unit.now(), call_id=call_id, name=name, reason=reason))

@@ -1,4 +1,4 @@
-"""A safety net under the queues, indexes and timers: what the logs call for and the store lost is put back."""
+"""Restores entries of queues, indexes and timers that the store lost, from the logs of the sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supervisor.effects import effects_of
 from supervisor.repository import Sessions
 
 QUIET = timedelta(minutes=1)
-# A job under way whose entry is lost ends by itself; only where its worker died too it has to be found.
+# A running job whose entry is lost ends by itself; it has to be repaired only if its worker died, too.
 BUSY = timedelta(minutes=10)
 PAGE = 500
 # Paused sessions that one sweep has shown again.
@@ -24,19 +24,19 @@ _log = logging.getLogger("flagman.sweep")
 
 
 class Sweeper:
-    """Compares what is queued, indexed and timed with the logs. The clock calls `sweep` every half minute."""
+    """Compares queues, indexes and timers with the logs. The clock process calls `sweep` every 30 seconds."""
 
     def __init__(self, sessions: Sessions, log: LogStore, ready: SessionQueue, outbox: SessionQueue) -> None:
         self._sessions, self._log, self._ready, self._outbox = sessions, log, ready, outbox
         # The last of the paused sessions that were shown again.
         self._shown: Row | None = None
-        # By queue and session the state of a job under way without an entry, and since when.
+        # By queue and session: the state of a running job without an entry, and since when.
         self._busy: dict[tuple[str, str], tuple[str, datetime]] = {}
-        # By session the length of its log, and the rows that belong to it at this length.
+        # By session: the length of its log, and the rows that belong to it at this length.
         self._rows: dict[str, tuple[int, Effects]] = {}
 
     async def sweep(self, now: datetime) -> int:
-        """Put back what is missing at `now` (UTC); returns for how many sessions. Raises StoreUnavailable."""
+        """Restore what is missing at `now` (UTC). Returns for how many sessions. Raises StoreUnavailable."""
         await self._queue_waiting()
         found = await self._restore_rows()
         found += await self._queue_forgotten(now)
@@ -53,7 +53,7 @@ class Sweeper:
             await self._outbox.enqueue(session_id)
 
     async def _queue_forgotten(self, now: datetime) -> int:
-        """Sessions that should be running, are in no queue, and were not changed for `QUIET`."""
+        """Queue running sessions that are in no queue and unchanged for `QUIET`. Returns how many."""
         found = 0
         last: Row | None = None
         while rows := await self._log.index("running", after=last, limit=PAGE):
@@ -66,7 +66,7 @@ class Sweeper:
         return found
 
     async def _repair(self, queue: SessionQueue, now: datetime) -> int:
-        """Sessions of a queue whose job is lost, as after the loss of the stream."""
+        """Queue sessions again whose job is lost, for example with the stream. Returns how many."""
         jobless = await queue.jobless()
         known, self._busy = (
             self._busy,
@@ -88,7 +88,10 @@ class Sweeper:
         return repaired
 
     async def _restore_rows(self) -> int:
-        """Index rows and timers that are missing; all sessions are looked at where the indexes do not add up."""
+        """Restore missing index rows and timers. Returns for how many sessions.
+
+        Sessions that have ended are checked only where the sizes of the indexes do not add up.
+        """
         sizes = [await self._log.count(name) for name in ("all", *_BUCKETS, "ended")]
         names = _BUCKETS if sizes[0] == sum(sizes[1:]) else (*_BUCKETS, "all")
         found, seen = 0, set[str]()
@@ -112,14 +115,14 @@ class Sweeper:
             try:
                 await self._log.append(session_id, self._rows[session_id][0], [], missing)
             except VersionConflict:
-                # It has moved on; the next sweep looks again.
+                # Another writer appended in between; the next sweep checks the session again.
                 continue
             _log.warning("session %s: lost rows are restored", session_id)
             found += 1
         return found
 
     async def _learn(self, session_id: str) -> None:
-        """The rows of a session as its log has them; a log that cannot be read has none."""
+        """Compute the rows of a session from its log; a log that cannot be read has none."""
         try:
             session = await self._sessions.load(session_id)
         except (SessionNotFound, LogUnreadable) as error:

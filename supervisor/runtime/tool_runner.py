@@ -1,4 +1,4 @@
-"""Runs one tool call and turns whatever happens into its result."""
+"""Runs one tool call and turns its output or its error into a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("flagman.tools")
 
 @dataclass(frozen=True)
 class Result:
-    """How a call ended; `content` is what the model reads. Without `begun` the tool did not run at all."""
+    """The end of a call; the model reads `content`. `begun` is False where the tool did not run."""
 
     ok: bool
     content: str
@@ -32,15 +32,15 @@ class Result:
 
 
 class ToolRunner:
-    """Runs calls in the folder of their session; `deliver` takes the events that they emit."""
+    """Runs calls in the folder of their session; `deliver` is called with the events that they emit."""
 
     def __init__(self, folders: WorkDirs, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
         self._folders, self._deliver, self._mask = folders, deliver, mask
 
     async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
-        """Never raises but for cancellation: every failure is a result that the model can read.
+        """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
 
-        `may_begin` is awaited right before the tool runs; where it says no, the tool does not.
+        `may_begin` is awaited right before the tool runs; where it returns False, the tool does not run.
         """
         begun = time.monotonic()
         outcome = await self._outcome(tool, session, call, may_begin)
@@ -50,7 +50,7 @@ class ToolRunner:
         return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
-        """Ask the tool whether a call that was cut off took effect."""
+        """Ask the tool whether a call whose worker died took effect; returns the verdict and the text of the result."""
         if tool.verify is None or not isinstance(call.call.arguments, dict):
             return "unknown", ""
         try:
@@ -92,5 +92,5 @@ class ToolRunner:
 
 
 def idempotency_key(session_id: str, call: Call) -> str:
-    """The same for every attempt of one call."""
+    """A key that is the same for all attempts of one call."""
     return f"{session_id}:{call.call_id}"

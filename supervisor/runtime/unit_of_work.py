@@ -1,4 +1,4 @@
-"""What one job adds to the log of its session: decided step by step, appended together, kept through conflicts."""
+"""Collects the events that one job adds to the log of its session, and appends them together."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
 
-# A store that restarts or fails over comes back within this; a result known here should not be lost for less.
+# The longest outage, as of a restart or failover of the store, that does not lose the results of a job.
 OUTAGE_SECONDS = 60.0
 _log = logging.getLogger("flagman.runner")
 
 
 class UnitOfWork:
-    """`session` includes the events that are decided and not yet appended."""
+    """`session` is the state after all events, including those that are not yet appended."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class UnitOfWork:
     ) -> None:
         self._sessions, self._clock, self._stopping = sessions, clock, stopping
         self._lease: Lease | None = lease
-        # The lease was surely this worker's at `_proven_at`, and is taken to be for `_fresh` after it (seconds).
+        # The worker is known to have held the lease at `_proven_at`; for `_fresh` seconds more this is assumed.
         self._proven_at, self._fresh = time.monotonic(), fresh.total_seconds()
         self._stored = self.session = session
         self._pending: list[Event] = []
@@ -58,7 +58,7 @@ class UnitOfWork:
 
     @property
     def lost(self) -> bool:
-        """Whether another worker took the session over; from then on only facts are appended."""
+        """Whether another worker took the session over; then only results are appended, no decisions."""
         return self._lease is None
 
     @property
@@ -66,28 +66,28 @@ class UnitOfWork:
         return bool(self._pending)
 
     def now(self) -> dict[str, Any]:
-        """When and by whom, for an event."""
+        """The fields `at` and `by` of an event of the system."""
         return {"at": self._clock(), "by": SYSTEM.id}
 
     def add(self, event: Event) -> None:
-        """Decide on one more event. Raises IllegalEvent."""
+        """Add an event to be appended. Raises IllegalEvent."""
         self.session = apply(self.session.id, self.session, event)
         self._pending.append(event)
 
     def launch(self, event: ChildLaunched, new_log: NewLog, blobs: dict[str, bytes]) -> None:
-        """Decide to launch a sub-agent: its log begins in the append of this event. Raises IllegalEvent."""
+        """Add the launch of a sub-agent, whose log begins in the same append. Raises IllegalEvent."""
         self.add(event)
         self._new_logs.append(new_log)
         self._blobs |= blobs
 
     async def on_lease_lost(self) -> None:
-        """Another worker has the session: keep the facts, and decide nothing any more."""
+        """Another worker has the session: keep only the pending results, and read what it appended."""
         _log.warning("session %s: another worker took it over", self.session.id)
         self._lease = None
         await self._rebase()
 
     async def commit(self, *, release: bool = False) -> bool | None:
-        """Append what is decided. True if the lease went with it; None after a conflict: decide again."""
+        """Append the pending events. Returns whether the lease was released with it, or None after a conflict."""
         if not self._pending:
             return False
         try:
@@ -105,8 +105,8 @@ class UnitOfWork:
     async def may_begin(self, call_id: str, attempt: int) -> bool:
         """Whether an attempt whose start is recorded may run its tool now.
 
-        A worker that was cut off or frozen since may have lost the session, and another one may have asked a person
-        about the call or run it: then the store is asked, for as long as it takes to answer.
+        While this worker was cut off or frozen, another one may have taken the session over and run the call, or asked
+        a person about it. So the store is asked whether the lease is still held, until it answers.
         """
         while self._lease and time.monotonic() - self._proven_at > self._fresh:
             sent = time.monotonic()
@@ -126,14 +126,14 @@ class UnitOfWork:
         return self._lease is not None
 
     async def refresh(self) -> None:
-        """Read what others appended."""
+        """Read what other writers appended."""
         if self._pending:
             await self._rebase()
         else:
             self._stored = self.session = await self._load()
 
     async def _load(self) -> Session:
-        """What is stored, also after a short outage: a tool under way is not given up for one read."""
+        """Load the session, with retries during a short outage. Raises StoreUnavailable after a longer one."""
         until = time.monotonic() + OUTAGE_SECONDS
         while True:
             try:
@@ -142,14 +142,14 @@ class UnitOfWork:
                 await self._outlast(error, until)
 
     async def _outlast(self, error: StoreUnavailable, until: float) -> None:
-        """A moment before the next try. Raises `error` when the worker stops, or the outage is no short one."""
+        """Sleep before the next try. Raises `error` if the worker is stopping or `until` has passed."""
         if self._stopping.is_set() or time.monotonic() > until:
             raise error
         _log.warning("session %s: %s; trying again", self.session.id, error)
         await asyncio.sleep(0.2)
 
     async def _append(self, release: bool) -> bool:
-        """Once, and over a short outage again: the version keeps it from being there twice."""
+        """Append, with retries during a short outage; the expected version prevents appending twice."""
         sent, unanswered = time.monotonic(), False
         while True:
             try:
@@ -172,12 +172,12 @@ class UnitOfWork:
                 raise
             else:
                 break
-        # What was not answered may have been carried out at the first try.
+        # A try without an answer may have succeeded, so only the time before the first one is certain.
         self._proven_at = max(self._proven_at, sent)
         return released
 
     async def _rebase(self) -> None:
-        """Another writer appended first: keep the facts, drop the decisions, and decide again on what is there."""
+        """Another writer appended first: load the session again and keep only the pending results that still fit."""
         facts = [
             e
             for e in self._pending

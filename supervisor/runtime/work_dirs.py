@@ -1,4 +1,4 @@
-"""The folder in which a session's tools work, with the files that it was given at its beginning."""
+"""The folder in which a session's tools work, with the files that the session inherits from others."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from supervisor.core.events.subagents import Inherited
 from supervisor.core.state import Session
 from supervisor.tools.path_guard import open_regular, parent_of
 
-# Where it is noted which sessions have their files; no session id begins with a dot.
+# The folder with an empty file for each session whose files are copied; no session id begins with a dot.
 _MARKS = ".begun"
 _log = logging.getLogger("flagman.tools")
 
 
 class WorkDirs:
-    """One folder a session, below `workspace`; a sub-agent's lies inside the one of who launched it."""
+    """One folder for each session, below `workspace`; that of a sub-agent is inside the folder of its parent."""
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
 
     async def of(self, session: Session) -> Path:
-        """The folder, which exists. What it inherits is copied before it is used first.
+        """The folder of the session, which is created and filled with the inherited files at the first call.
 
-        Raises ToolError where a link that somebody put in the way leads elsewhere.
+        Raises ToolError where a link in the path leads out of it.
         """
         folder = self._made(session.folder)
         if session.inherited:
@@ -49,15 +49,15 @@ class WorkDirs:
                 try:
                     _copy(self._workspace / given.folder, path, folder, f"{given.into}/{path}")
                 except (ToolError, OSError) as error:
-                    # It was removed since, or lies on another machine; the agent sees that it is not there.
+                    # The file was removed, or is on another machine; the agent notices that it is missing.
                     _log.warning("%s of %s could not be taken along: %s", path, given.folder, error)
-        # The mark comes last: what was cut off is made up for.
+        # The mark comes last, so that interrupted copying is repeated.
         mark.parent.mkdir(exist_ok=True)
         mark.touch()
 
 
 def _copy(source: Path, path: str, target: Path, to: str) -> None:
-    """One regular file, which stays as it is where it is there already."""
+    """Copy one regular file, replacing the target whole."""
     with parent_of(source, path) as (parent, name), parent_of(target, to, create=True) as (into, new):
         with os.fdopen(open_regular(parent, name), "rb") as found:
             partial = f".{new}.partial"

@@ -1,4 +1,4 @@
-"""Takes jobs from a queue, keeps their leases, and hands back what it cannot finish."""
+"""Takes jobs from a queue, renews their leases, and returns to the queue what it cannot finish."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MAX_TRIES = 5
 UNREADABLE_WAIT = timedelta(seconds=10)
 STORE_WAIT = timedelta(milliseconds=500)
 LONGEST_WAIT = timedelta(seconds=60)
-# As long as it takes to stop while there is nothing to do.
+# An idle worker stops within this time.
 BLOCK = timedelta(seconds=1)
 _log = logging.getLogger("flagman.worker")
 
 
 @dataclass
 class Signals:
-    """What a running job listens to: `changed` when another writer appended, `stopping` at shutdown."""
+    """The signals to a running job: `changed` is set when another writer appended, `stopping` at shutdown."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,16 +48,17 @@ class Signals:
 
 @dataclass(frozen=True)
 class Done:
-    """The job needs nothing more; `released` when its last append already gave the lease up."""
+    """The job is finished; `released` says that its last append already released the lease."""
 
     released: bool = False
 
 
 @dataclass(frozen=True)
 class Later:
-    """The job is due again after `wait` (None: at once, for any worker).
+    """The job has to run again after `wait` (None: at once, on any worker).
 
-    `trouble` says what a person may have to mend; it is listed until the job is done. `failed` counts as a failed try.
+    `trouble` is the reason where a person may have to act; it is listed until the job is done. `failed` counts as a
+    failed try.
     """
 
     wait: timedelta | None
@@ -73,8 +74,8 @@ Known = Callable[[str], int]
 class Worker:
     """Runs up to `slots` jobs of one queue at a time until `stop`.
 
-    A job that fails `MAX_TRIES` times in a row is handed to `give_up` with the reason. Without that, or where it
-    returns None, the job is tried again all the time, at growing distance, and its reason is listed as trouble.
+    A job that fails `MAX_TRIES` times in a row is passed to `give_up` with the reason. Without that, or where it
+    returns None, the job is retried without end, with growing delays, and the reason is listed as trouble.
     """
 
     def __init__(
@@ -97,12 +98,12 @@ class Worker:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop` is called; then give the jobs under way `grace` to reach a boundary."""
+        """Work until `stop` is called; then running jobs have the time `grace` to end before they are cancelled."""
         await self._until_stopped(self._queue.open)
         taking, *intake = [
             asyncio.create_task(self._forever(chore)) for chore in (self._take, self._reclaim, self._promote)
         ]
-        # The renewals go on while jobs end, or another worker would take them over.
+        # Leases are renewed while jobs end, or another worker would take the jobs over.
         chores = [asyncio.create_task(self._forever(chore)) for chore in (self._renew, self._listen)]
         try:
             await self._stopping.wait()
@@ -110,7 +111,7 @@ class Worker:
             async with self._free:
                 self._free.notify_all()
             await end(intake)
-            # A read that is cut off may still be served, and that job would wait for its lease to run out.
+            # The store may still serve a read that is cut off; its job would wait until the lease expires.
             await asyncio.wait([taking], timeout=2 * BLOCK.total_seconds())
             await end([taking])
             await self._drain()
@@ -203,7 +204,7 @@ class Worker:
                 self._free.notify()
 
     async def _hand_back(self, lease: Lease) -> None:
-        """Queue a job again that the store kept from its end, as no failed try; at shutdown its lease runs out."""
+        """Queue a job again after an error of the store, not as a failed try; at shutdown its lease expires."""
         delay = 0.1
         while not self._stopping.is_set():
             try:
@@ -251,7 +252,7 @@ class Worker:
         return outcome or Later(wait, why if enough else "", failed=True)
 
     async def _given_up(self, started: StartedJob, why: str) -> Done | None:
-        """None where there is nothing but to try again."""
+        """Pass the job to `give_up`. Returns None where the job has to be tried again."""
         if self._give_up is None:
             return None
         try:

@@ -1,1 +1,1 @@
-"""The SESSION_LOG: one Markdown document that tells a session, proves itself, and can bring it back. Pure."""
+"""The SESSION_LOG: a Markdown document of a session that can be verified, and from which it can be restored."""

@@ -1,4 +1,4 @@
-"""The folder with a SESSION_LOG of each session: written whole or not at all, by one process at a time."""
+"""The folder with a SESSION_LOG for each session. One process at a time writes to it; files are replaced whole."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _EVENTS = re.compile(rb"^events: (\d+)$", re.MULTILINE)
-# The front matter is far shorter.
+# Enough for the whole front matter.
 _HEAD_BYTES = 8192
 
 
 class LogFolder:
-    """`FLAGMAN_DATA/logs`. Methods raise OSError."""
+    """The folder `FLAGMAN_DATA/logs`. Methods raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # `own` may be called anywhere in the process; where the system has no locks there is no owner.
+        # `own` may be called by any task of the process. On a system without file locks nothing is written.
         self._lock = FileLock(path / ".lock", mode=0o600, thread_local=False, fallback_to_soft=False)
 
     def own(self) -> bool:
-        """Whether this process is the one that writes here; the system takes it back when the process dies."""
+        """Become the process that writes here; returns False while another one is. The lock ends with the process."""
         if self._lock.is_locked:
             return True
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -38,7 +38,7 @@ class LogFolder:
         self._lock.release()
 
     def events_in(self, session_id: str) -> int:
-        """How many events the file of a session tells of; 0 where there is none that can be read."""
+        """The number of events in the file of a session; 0 where there is no such file, or no number in it."""
         try:
             with self._file(session_id).open("rb") as file:
                 found = _EVENTS.search(file.read(_HEAD_BYTES))
@@ -47,7 +47,7 @@ class LogFolder:
         return int(found[1]) if found else 0
 
     def save(self, session_id: str, text: str, events: int) -> None:
-        """Durably. A file that tells of more than this is kept beside it: the store has lost what is in there."""
+        """Write the file of a session durably. A former file with more events is kept beside it under another name."""
         path = self._file(session_id)
         former = self.events_in(session_id)
         new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -70,7 +70,7 @@ class LogFolder:
         return self.path / f"{session_id}.md"
 
     def _sync(self) -> None:
-        """A new name is durable once its folder is."""
+        """Write the folder to disk, without which a new file name is not durable."""
         folder = os.open(self.path, os.O_RDONLY)
         try:
             os.fsync(folder)

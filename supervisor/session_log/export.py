@@ -1,4 +1,4 @@
-"""The SESSION_LOG of a session in the store: its events read, secrets masked, and written down."""
+"""Makes the SESSION_LOG of a session in the store from its events, with secrets masked."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from supervisor.session_log.signing import sign
 
 @dataclass(frozen=True)
 class Document:
-    """The text, and how many events are in it."""
+    """The text of a SESSION_LOG, and how many events are in it."""
 
     text: str
     events: int
 
 
 class Documents:
-    """Writes them; `keys` sign, the first of them."""
+    """Makes documents and signs them with the first of `keys`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Documents:
         self._mask, self._keys, self._hints = mask, keys, hints
 
     async def of(self, session_id: str) -> Document:
-        """As it stands now. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        """The document of a session as stored now. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
         try:
             partition_of(session_id)
         except ValueError:
@@ -53,14 +53,14 @@ class Documents:
         try:
             launched = fold(session_id, [decode(session_id, 0, stored[0])])
             persona = await self._personas.load_pinned(launched)
-            # A long log takes a while, and nobody else shall wait for it.
+            # Rendering a long log takes a while and must not block the event loop.
             text = await asyncio.to_thread(self._written, session_id, persona, stored)
         except (IllegalEvent, ValueError) as error:
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return Document(text, len(stored))
 
     async def text(self, session_id: str) -> str:
-        """As `of`."""
+        """The text of a document; otherwise as `of`."""
         return (await self.of(session_id)).text
 
     def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:

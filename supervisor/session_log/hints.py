@@ -1,4 +1,4 @@
-"""How a session at rest goes on, as the interfaces above describe it; the composition hands one in."""
+"""The interface of the hints in a SESSION_LOG that say how a session can be resumed; `bot/compose.py` provides them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Way = tuple[str, str]
 
 
 class ResumeHints(Protocol):
-    """The parts of a SESSION_LOG that say what to do, in the words of each interface.
+    """The parts of a SESSION_LOG that say how each interface resumes the session.
 
-    They are compared with the rest of the text when a document is verified. So they follow from the session and from
-    `settings` alone, and `settings` stands in the document's chain.
+    Verification compares them with the document, so they depend only on the session and on `settings`, which are part
+    of the document's chain.
     """
 
     @property
     def settings(self) -> Json:
-        """The configuration that the sentences depend on; empty where it is the one of all earlier documents."""
+        """The configuration that the texts depend on; empty for that of the first documents, which do not have it."""
 
     def ways(self, rest: PausePeriod) -> list[Way]:
-        """Each way on as its name and what exactly to do, in Markdown."""
+        """Each way to resume as a name and an instruction in Markdown."""
 
     def place(self, session: Session) -> str:
-        """Where people see the session, in Markdown; empty where that is nowhere in particular."""
+        """Where people see the session, in Markdown; empty for a session that is shown nowhere."""
 
 
 HintsOf = Callable[[Json], ResumeHints]
-"""The hints for the settings that a document records. Raises ValueError for settings that it does not know."""
+"""Returns the hints for the settings that a document records. Raises ValueError for unknown settings."""

@@ -1,4 +1,4 @@
-"""Brings a session back from its SESSION_LOG, under its own id, into a store that does not have it."""
+"""Restores a session from its SESSION_LOG, under its own id, in a store that does not have it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from supervisor.session_log.hints import HintsOf
 from supervisor.session_log.verify import VerifiedLog, verify
 
 _READY: QueueName = "ready"
-# What is left of these is a person's answer, or a time; their arguments are used no more.
+# Calls that wait for an answer or a signal; their arguments are no longer used.
 _CARRIED_OUT = ("asking", "sleeping")
 
 
 class Restorer:
-    """`keys` are those of which one must have signed."""
+    """Restores documents that are signed with one of `keys`."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Restorer:
         self._keys, self._clock, self._hints_of = keys, clock, hints_of
 
     async def restore(self, document: bytes, actor: Actor) -> Session:
-        """The restored session.
+        """Verify the document, store its events and return the session.
 
         Raises VerificationError, SessionExists, PersonaLost, InvalidInput or StoreUnavailable.
         """
@@ -75,15 +75,15 @@ class Restorer:
         return await self._sessions.load(before.id)
 
     async def _effects(self, session: Session, blobs: dict[str, bytes]) -> Effects:
-        """As at a launch; who has to be told is told only if it is here."""
+        """The effects of a launch; of the other sessions, only those in this store are queued."""
         effects = effects_of(None, session, blobs=blobs)
         here = [other for other in effects.enqueue_others if await self._log.length(other[0])]
-        # What came, or ended, while it was away is looked for once.
+        # A job checks once for signals that came, and sub-agents that ended, in the meantime.
         queues = set(effects.enqueue) if session.ended else {*effects.enqueue, _READY}
         return replace(effects, enqueue_others=here, enqueue=sorted(queues))
 
     async def _persona(self, found: VerifiedLog) -> Persona:
-        """The one it was launched with; where a secret was masked in it, the one here with the same digest."""
+        """The persona of the launch; where a secret in it was masked, the loaded persona with the same digest."""
         session = found.session
         if MASK not in canonical_json(found.persona):
             try:
@@ -97,7 +97,7 @@ class Restorer:
 
 
 def lost_calls(session: Session) -> tuple[str, ...]:
-    """Open calls whose arguments are not those that were selected, since a secret in them was masked."""
+    """The ids of open calls that cannot run any more because a secret in their arguments was masked."""
     return tuple(
         c.call_id
         for c in session.open_calls

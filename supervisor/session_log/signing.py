@@ -1,4 +1,4 @@
-"""Who wrote a SESSION_LOG: the chain signed with FLAGMAN_SECRET_KEY."""
+"""Signs the chain of a SESSION_LOG with FLAGMAN_SECRET_KEY, and checks signatures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Checked = Literal["good", "wrong", "unsigned", "another key", "not checked"]
 
 
 def sign(chain: str, keys: Sequence[str]) -> str:
-    """By the first key, which it names by a fingerprint; `none` where there is no key."""
+    """The signature by the first key, with the key's fingerprint; `none` where there is no key."""
     if not keys:
         return UNSIGNED
     return f"{_KIND}:{_fingerprint(keys[0])}:{_mac(chain, keys[0])}"
 
 
 def check(signature: str, chain: str, keys: Sequence[str]) -> Checked:
-    """Whether any of `keys` has signed `chain`; without keys nothing is said."""
+    """Whether one of `keys` made the signature of `chain`; `not checked` without keys."""
     if not keys:
         return "not checked"
     if signature == UNSIGNED:
@@ -39,5 +39,5 @@ def _mac(chain: str, key: str) -> str:
 
 
 def _fingerprint(key: str) -> str:
-    """Tells keys apart and tells nothing of them."""
+    """Eight hexadecimal digits that distinguish keys and do not reveal them."""
     return hmac.new(key.encode(), b"which key", hashlib.sha256).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Whether a SESSION_LOG is what Flagman wrote: the chain, its signature, and the whole text rendered again."""
+"""Verifies that Flagman wrote a SESSION_LOG: checks the chain and its signature, and compares the rendered text."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _SIGNATURES: dict[str, tuple[VerificationKind, str]] = {
 
 @dataclass(frozen=True)
 class VerifiedLog:
-    """What a document holds. `signed`: by a key at hand, else none was at hand.
+    """A verified document. `signed` is False where there was no key to check the signature with.
 
-    `whole`: all of the text was compared; one of another format has only its chain checked.
+    `whole` says that all of the text was compared; of other formats, only the chain is checked.
     """
 
     session_id: str
@@ -50,9 +50,9 @@ class VerifiedLog:
 
 
 def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedLog:
-    """`hints_of` gives the hints that the document was written with.
+    """Verify a document; `hints_of` returns the hints for the settings recorded in it.
 
-    Raises VerificationError at the first thing that is not as it was written.
+    Raises VerificationError at the first difference from what was written.
     """
     text = _text(document)
     lines = text.split("\n")
@@ -71,7 +71,7 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedL
     if whole:
         rendered = render(session_id, persona, events, lambda _: front["signature"][1], hints, version)
         _compare(lines, rendered.split("\n"))
-    # Last, so that what it says is true of a document that is whole in itself.
+    # The signature comes last, so that its error is about a document without other errors.
     _signature(front, keys)
     return VerifiedLog(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
 
@@ -85,7 +85,7 @@ def _text(document: bytes) -> str:
 
 
 def _chain(lines: Sequence[str]) -> tuple[int, list[appendix.Link]]:
-    """The links, and the line of the first."""
+    """The line of the first link, and all links."""
     if appendix.HEADING not in lines:
         raise VerificationError("truncated", len(lines), f"it ends before “{appendix.HEADING}”")
     heading = len(lines) - 1 - lines[::-1].index(appendix.HEADING)
@@ -173,7 +173,7 @@ def _fold(session_id: str, events: Sequence[Event], first: int) -> Session:
 
 
 def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
-    """Raise Altered at the first line that differs from what the events give."""
+    """Raise VerificationError at the first line that differs from the text rendered from the events."""
     for number, (here, there) in enumerate(zip(lines, rendered, strict=False), start=1):
         if here != there:
             same = _same(here, there)
@@ -188,13 +188,13 @@ def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
 
 
 def _same(one: str, other: str) -> int:
-    """How many characters they have in common from the beginning."""
+    """The length of the common beginning of two texts."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _around(line: str, place: int) -> str:
-    """The part of a line where it differs."""
+    """The part of a line around `place`, for a message."""
     start = max(place - _BEFORE, 0)
     shown = visible(one_line(line[start:], _SHOWN))
     return f"“{'…' if start else ''}{shown}”" if shown else "nothing"

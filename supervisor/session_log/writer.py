@@ -1,7 +1,7 @@
-"""Writes the SESSION_LOG of each session that changes, beside the work and at the lowest priority.
+"""Writes the SESSION_LOG of each session that changes, in the background.
 
-It hears of changes from the feed that every append tells anyway, and takes a bounded share of one processor: under
-load the files come later, the sessions do not.
+It learns of changes from the change feed and uses a limited share of one processor, so that load delays the files and
+not the sessions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from supervisor.core.errors import FlagmanError, SessionNotFound
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
 
-# A session that runs is written so often; one that rests or has ended, at once.
+# Seconds between two writes of a running session; one that pauses or ends is written at once.
 EVERY = 2.0
-# How often it is looked whether a session that was just written has come to rest.
+# Seconds between two checks whether a session that was just written has paused or ended.
 LOOK = 0.1
-# The part of the time in which it may be at it, and how much it may be ahead. A busy machine makes each file take
-# longer, and so the next one come later.
+# The part of the time that writing may take, and the credit in seconds that can be saved up. On a busy machine each
+# file takes longer, which delays the next one.
 SHARE, AHEAD = 0.1, 0.5
-# After a start, work comes first; then as many sessions at a time are compared with their files.
+# Seconds from the start until sessions are compared with their files, seconds between two pages, and sessions a page.
 CATCH_UP_AFTER, CATCH_UP_PAUSE, PAGE = 3.0, 0.25, 200
 RETRY = 10.0
 FLUSH = 5.0
@@ -39,7 +39,7 @@ _log = logging.getLogger("flagman.recorder")
 
 
 class Recorder:
-    """`async with Recorder(…):` writes until left. Where another process writes to the folder, it waits its turn."""
+    """`async with Recorder(…):` writes until the block ends. While another process owns the folder, it waits."""
 
     def __init__(self, documents: Documents, log: LogStore, feed: ChangeFeed, folder: LogFolder) -> None:
         self._documents, self._log, self._feed, self._folder = documents, log, feed, folder
@@ -85,7 +85,7 @@ class Recorder:
         while True:
             try:
                 async with self._feed.subscribe(pause=LOOK) as changes:
-                    # What changed before the subscription stood was not heard.
+                    # Changes from before the subscription began were not received.
                     catching_up = asyncio.create_task(self._catch_up())
                     try:
                         async for changed in changes:
@@ -102,7 +102,7 @@ class Recorder:
         self._something.set()
 
     async def _catch_up(self) -> None:
-        """Find sessions whose files are behind, a page at a time, and never more than are being written."""
+        """Find sessions whose files are behind, page by page, and wait while a page of them is not yet written."""
         await asyncio.sleep(CATCH_UP_AFTER)
         last: Row | None = None
         while rows := await self._page(last):
@@ -119,14 +119,14 @@ class Recorder:
                 await asyncio.sleep(CATCH_UP_PAUSE)
 
     async def _page(self, last: Row | None) -> list[Row]:
-        """Empty where the store is away: then the feed is too, and all begins again with it."""
+        """A page of all sessions; empty at an error of the store, which ends the feed and so restarts `_listen`."""
         try:
             return await self._log.index("all", after=last, limit=PAGE)
         except StorageError:
             return []
 
     async def _find_lagging(self, session_ids: list[str]) -> list[str]:
-        """Those of which the file has fewer events than the log."""
+        """The sessions whose file has fewer events than their log."""
         stored = await self._log.lengths(session_ids)
         written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])
         return [s for s, has, needs in zip(session_ids, written, stored, strict=True) if has < needs]
@@ -153,7 +153,7 @@ class Recorder:
                 await asyncio.sleep(RETRY)
 
     async def _next(self) -> str | None:
-        """What to write now: what changed, the longest ago first; then what is behind. None: nothing just now."""
+        """The session to write now: the first that changed and is due, else one that is behind, else None."""
         recent = time.monotonic() - EVERY
         self._written = {s: at for s, at in self._written.items() if at > recent}
         for session_id in self._changed:
@@ -174,7 +174,7 @@ class Recorder:
         return None
 
     async def _record(self, session_id: str) -> None:
-        """Write it. Raises StorageError or OSError, and it is written later."""
+        """Write the file of a session. Raises StorageError or OSError; then the session is to be written later."""
         heard = self._changed.pop(session_id, 0) is None
         try:
             document = await self._documents.of(session_id)
@@ -185,7 +185,7 @@ class Recorder:
             _log.warning("no SESSION_LOG is written: %s", error)
             return
         except (StorageError, OSError, asyncio.CancelledError):
-            # Tried again, before what changed later.
+            # The session is put back before those that changed later.
             self._changed = {session_id: None, **self._changed} if heard else self._changed
             self._behind.extendleft([] if heard else [session_id])
             raise
@@ -197,11 +197,11 @@ class Recorder:
         self._credit, self._credited_at = min(self._credit + earned, AHEAD) - seconds, now
 
     async def _pace(self) -> None:
-        """Wait until what was spent is earned; give way in any case."""
+        """Wait until the credit is no longer negative; let other tasks run in any case."""
         await asyncio.sleep(max(-self._credit / SHARE, 0))
 
     async def _flush(self) -> None:
-        """At the end: what changed and is not written yet, as far as time allows; the rest at the next start."""
+        """At the end, write changed sessions for `FLUSH` seconds at most; others are written after the next start."""
         until = time.monotonic() + FLUSH
         try:
             while self._changed and time.monotonic() < until:
@@ -210,7 +210,7 @@ class Recorder:
             _log.info("SESSION_LOGs are written at the next start: %s", error)
 
     def _trouble(self, words: str) -> None:
-        """Once a minute; the sessions themselves are not touched by it."""
+        """Log a problem with the folder, at most once a minute."""
         if time.monotonic() - self._told_of_trouble > 60 or not self._told_of_trouble:
             self._told_of_trouble = time.monotonic()
             _log.warning("SESSION_LOGs: %s; trying again", words)

@@ -1,1 +1,1 @@
-"""What agents can do: the built-in tools and the contract that every tool keeps."""
+"""The tools of agents: the interface of a tool, and the built-in tools."""

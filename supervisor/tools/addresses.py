@@ -1,6 +1,6 @@
-"""Which network addresses a request may reach, checked on the very socket that is opened.
+"""Decides which network addresses a request may reach.
 
-Checking there, and not on the name, leaves no room for a name that resolves differently the second time.
+The address of each opened socket is checked, and not the name, which could resolve to another address a second time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 AddressInfo = tuple[int, int, int, str, Any]
 
-# Where clouds serve credentials of the machine, besides the link-local ones.
+# Addresses besides the link-local ones at which clouds serve credentials of the machine.
 METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def refusal(text: str, *, allow_private: bool) -> str | None:
-    """Why the address may not be reached, or None when it may."""
+    """The reason why the address may not be reached, or None where it may."""
     address = _embedded_address(ipaddress.ip_address(text.partition("%")[0]))
     if address.is_link_local or address in METADATA:
         return f"{text} is a link-local or metadata address"
@@ -32,7 +32,7 @@ def refusal(text: str, *, allow_private: bool) -> str | None:
 
 
 def _embedded_address(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, where it does."""
+    """The IPv4 address that an IPv6 address contains, or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:
@@ -41,7 +41,7 @@ def _embedded_address(address: Address) -> Address:
 
 
 def socket_factory(*, allow_private: bool) -> Callable[[AddressInfo], socket.socket]:
-    """Makes the sockets of an aiohttp connector; OSError (EACCES) with a sentence for a refused address."""
+    """The socket factory for an aiohttp connector; it raises OSError (EACCES) with the reason for a refused address."""
 
     def create(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info

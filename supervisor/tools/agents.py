@@ -1,4 +1,4 @@
-"""Launching sub-agents: offered like tools, carried out by the control loop."""
+"""The tools that launch sub-agents; the control loop carries them out."""
 
 from __future__ import annotations
 

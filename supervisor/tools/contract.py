@@ -1,4 +1,4 @@
-"""The contract of a tool: what it declares, what it is given, what it returns."""
+"""The interface of tools: their declaration, their context and their output."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from supervisor.core.messages import Json, ToolSpec
 
 
 class Emit(Protocol):
-    """Says that something happened; gives the sessions that it woke. Raises ToolError."""
+    """Emits an event and returns the ids of the sessions that it resumed. Raises ToolError."""
 
     async def __call__(self, type: str, data: Any = None) -> list[str]: ...
 
 
 async def emit_nowhere(type: str, data: Any = None) -> list[str]:
-    """For a context that was made by hand."""
+    """The default of `ToolContext.emit`, which raises ToolError."""
     raise ToolError(f"The event `{type[:80]}` cannot be emitted: nothing here delivers events.")
 
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What a running tool may know and say. `folder` is the session's own folder and exists.
+    """The context of a running tool. `folder` is the session's own folder, which exists.
 
-    `await ctx.emit(type, data)` emits an event; the call, run again after a crash, tells nobody twice.
+    `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
     """
 
     session_id: str
@@ -40,7 +40,7 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """`content` is what the model and people read; `artifacts` are paths written, relative to the folder."""
+    """The model and people read `content`; `artifacts` are the paths of written files, relative to the folder."""
 
     content: str
     artifacts: tuple[str, ...] = field(default=())
@@ -55,12 +55,12 @@ Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]
 class Tool:
     """One tool.
 
-    `changes`: it may change something outside, so the default policy is to ask.
-    `idempotent`: running it again with the same key is harmless, so a crash needs no person.
-    `interruptible`: cancelling the session may stop it half-way.
-    `control`: never run; the control loop answers it (`ask_human`).
+    `changes`: it may change something outside, so by default its calls need an approval.
+    `idempotent`: running it again with the same key is harmless, so it is run again after a crash.
+    `interruptible`: cancelling the session stops a running call.
+    `control`: it never runs; the control loop carries it out (`ask_human`).
     `validate` returns the canonical arguments or raises InvalidArguments.
-    `verify` tells after a crash whether a call took effect, with its result text.
+    `verify` returns after a crash whether a call took effect, and the text of its result.
     """
 
     spec: ToolSpec

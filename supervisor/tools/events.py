@@ -1,4 +1,4 @@
-"""Events that agents emit: told to every session that waits for them, like those that come from outside."""
+"""The tool `emit_event`, and the emitter of tools; events are delivered like those from outside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from supervisor.core.text.sanitize import clean
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed_tool import tool
 
-# As much as a webhook may bring.
+# The same limit as for a webhook.
 MOST_BYTES = 256 * 1024
 _log = logging.getLogger("flagman.tools")
 
@@ -29,7 +29,7 @@ Deliver = Callable[[Literal["event"], str, str, Any, Actor], Awaitable[list[str]
 
 
 def event_name(text: str) -> str:
-    """The name as one waits for it. Raises ValueError."""
+    """The name of an event in the form that conditions have. Raises ValueError."""
     try:
         condition = parse_condition(f"event: {text}", now=datetime.now(UTC))
     except FlagmanError as error:
@@ -40,7 +40,7 @@ def event_name(text: str) -> str:
 
 
 def event_data(data: Any) -> Any:
-    """The data, made storable. Raises ValueError."""
+    """The data of an event, made storable. Raises ValueError."""
     try:
         data = clean(data)
     except FlagmanError as error:
@@ -52,7 +52,7 @@ def event_data(data: Any) -> Any:
 
 
 class Emitter:
-    """What one attempt of a call emits; the same call again emits under the same ids, in the same order."""
+    """Emits the events of one attempt of a call; another attempt uses the same ids in the same order."""
 
     def __init__(self, deliver: Deliver, session_id: str, idempotency_key: str) -> None:
         self._deliver, self._key = deliver, idempotency_key
@@ -69,7 +69,7 @@ class Emitter:
             try:
                 return await self._deliver("event", name, delivery_id, data, self._actor)
             except StoreUnavailable as error:
-                # Given up here, nobody would know whether it went out; the id makes a repeat harmless.
+                # The event may have been delivered or not, so it is repeated; the id prevents a second delivery.
                 _log.warning("event %s: %s; trying again", name, error)
                 await asyncio.sleep(0.2)
 

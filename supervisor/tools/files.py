@@ -1,4 +1,4 @@
-"""Reading and writing files in the session's own folder."""
+"""The tools `read_file` and `write_file`, for the session's own folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supervisor.tools.typed_tool import tool
 MOST_BYTES = 1024 * 1024
 DEFAULT_BYTES = 64 * 1024
 MOST_ENTRIES = 500
-# A cut may fall into a character: UTF-8 has up to three bytes after the first.
+# The most bytes after the first of a character in UTF-8, through which a cut may go.
 CONTINUATION = 3
 
 
@@ -54,7 +54,7 @@ async def read_file(
 
 
 async def _verify_written(arguments: Json, ctx: ToolContext) -> tuple[Verdict, str]:
-    """Whether the file has exactly the content that was to be written."""
+    """Whether the file has exactly the content that the call was to write."""
     path, content = str(arguments["path"]), str(arguments["content"]).encode()
 
     def compare() -> tuple[Verdict, str]:
@@ -96,7 +96,7 @@ def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
 
 
 def _shown(path: str, data: bytes, offset: int, size: int) -> str:
-    """The part as text with a note of what is left, or what the file is when it is not text."""
+    """The part as text with a note on what follows it, or a description of a binary file."""
     start = offset
     if offset:
         cut = next((i for i, byte in enumerate(data[: CONTINUATION + 1]) if byte & 0xC0 != 0x80), 0)
@@ -118,7 +118,7 @@ def _shown(path: str, data: bytes, offset: int, size: int) -> str:
 
 
 def _whole_characters(data: bytes) -> bytes:
-    """The data without a character that was cut at its end; never empty."""
+    """The data without an incomplete character at its end; never empty."""
     for back in range(1, min(CONTINUATION, len(data) - 1) + 1):
         byte = data[-back]
         if byte & 0xC0 == 0x80:
@@ -156,7 +156,7 @@ def _write(ctx: ToolContext, path: str, content: bytes) -> str:
 
 
 def _replace(parent: int, name: str, content: bytes, mode: int) -> None:
-    """Write beside and rename, so that a reader or a crash sees the old or the new content, never a part."""
+    """Write a new file and rename it, so that readers, also after a crash, see the old or the new content."""
     beside = f".flagman-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -175,7 +175,7 @@ def _replace(parent: int, name: str, content: bytes, mode: int) -> None:
 
 @contextmanager
 def _friendly(path: str) -> Iterator[None]:
-    """Turns the system's refusals into sentences for the model."""
+    """Raise ToolError, with a message for the model, in place of OSError."""
     try:
         yield
     except FileNotFoundError as error:

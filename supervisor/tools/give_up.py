@@ -1,4 +1,4 @@
-"""The agent's own word that it failed: offered like a tool, entered by the control loop."""
+"""The tool `give_up`; the control loop ends the session as failed."""
 
 from __future__ import annotations
 

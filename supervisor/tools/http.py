@@ -1,4 +1,4 @@
-"""Sends one HTTP request, to public addresses only unless told otherwise."""
+"""The tool `http_request`, which reaches public addresses only, unless `allow_private` is set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN_HEADERS = (
     "WWW-Authenticate",
     "X-Request-Id",
 )
-# These decide where one request ends and the next begins, or whom it is for: the library's to set.
+# The HTTP library sets these headers, which decide on the end of a request and on its receiver.
 RESERVED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
 )
@@ -121,7 +121,7 @@ def http_tool(*, allow_private: bool = False) -> Tool:
 async def _exchange(
     method: str, url: URL, headers: dict[str, str], body: str | None, *, allow_private: bool
 ) -> str:
-    """Send it and follow redirects; the caller's headers (they may hold secrets) stay with the first host."""
+    """Send the request and follow redirects. Given headers, which may hold secrets, are sent to the first host only."""
     first = url
     connector = aiohttp.TCPConnector(socket_factory=socket_factory(allow_private=allow_private))
     async with aiohttp.ClientSession(
@@ -145,7 +145,7 @@ async def _exchange(
 
 
 def _redirect_target(method: str, url: URL, response: aiohttp.ClientResponse) -> URL | None:
-    """Where to go on, or None when this is the answer. Where a change is sent is for its approver to see."""
+    """The target of a redirect, or None. Only GET and HEAD are redirected: other requests have an approved target."""
     location = response.headers.get("Location")
     if method not in ("GET", "HEAD") or response.status not in (301, 302, 303, 307, 308) or not location:
         return None
@@ -174,7 +174,7 @@ async def _shown(response: aiohttp.ClientResponse, *, redirected: bool) -> str:
 
 
 def _text(data: bytes, charset: str | None) -> str:
-    """The body as text, or what it is when it is binary."""
+    """The body as text, or a description of a binary one."""
     try:
         # Only the last character may be incomplete, where the body was cut.
         text = data.decode(charset or "utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The question to a person: offered like a tool, answered by the control loop."""
+"""The tool `ask_human`; the control loop asks the question and records the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from supervisor.tools.typed_tool import tool
 
-# As many and as long as every interface can offer beside each other.
+# The most and the longest options that all interfaces can show.
 MOST_OPTIONS = 5
 LONGEST_OPTION = 75
 

@@ -1,4 +1,4 @@
-"""Opens what lies inside one folder, and nothing else, whatever links and races are set up in it."""
+"""Opens files inside one folder only; links that lead out of it are refused, also where they are changed meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def relative_path(text: str) -> str:
-    """The path in its plain form (`./a//b` is `a/b`). Raises ValueError unless it is relative and without `..`."""
+    """The path in its normal form (`./a//b` is `a/b`). Raises ValueError unless it is relative and without `..`."""
     if "\0" in text:
         raise ValueError("a path has no NUL character")
     if not text.strip():
@@ -31,9 +31,9 @@ def relative_path(text: str) -> str:
 def parent_of(folder: Path, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
     """A descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
 
-    Links inside `folder` are followed as long as they stay in it. Then each step is opened without following
-    links, so that a link put there in between is refused. `create` makes absent folders on the way.
-    Raises ToolError for what lies outside, OSError for what cannot be opened.
+    Links inside `folder` are followed as long as they stay in it. Then each step is opened without following links, so
+    that a link created in between is refused. `create` makes missing folders on the way. Raises ToolError for a path
+    that leads outside, OSError for one that cannot be opened.
     """
     try:
         inner = relative_path(path)
@@ -67,7 +67,7 @@ def _step(current: int, name: str, *, create: bool) -> int:
 
 
 def kind(parent: int, name: str) -> str:
-    """`file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket, which is never opened)."""
+    """The kind of an entry: `file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket)."""
     try:
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -80,8 +80,8 @@ def kind(parent: int, name: str) -> str:
 
 
 def open_regular(parent: int, name: str) -> int:
-    """A descriptor to read a regular file; raises ToolError when it is something else by now."""
-    # O_NONBLOCK: a pipe put in its place must not hang us.
+    """Open a regular file for reading and return its descriptor. Raises ToolError where it is of another kind."""
+    # O_NONBLOCK: opening a pipe in its place must not block.
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

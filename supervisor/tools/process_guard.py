@@ -12,10 +12,10 @@ PR_SET_DUMPABLE = 4
 
 @cache
 def hide_process() -> None:
-    """Close `/proc/<our id>/{environ,mem}` to other processes of the same user (Linux; elsewhere nothing).
+    """Make `/proc/<pid>/{environ,mem}` unreadable for other processes of the same user. Does nothing off Linux.
 
-    Once a process; it also means no core dumps. Every Flagman process that knows a secret should call it; the
-    shell tool does. Against root with all its capabilities (outside a container) it does not help.
+    It takes effect once for the process and also disables core dumps. Each Flagman process that has secrets should
+    call it; the shell tool does. It does not protect against root with all capabilities. Raises OSError.
     """
     if sys.platform != "linux":
         return

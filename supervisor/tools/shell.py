@@ -1,4 +1,4 @@
-"""Runs a shell command in the session's folder, with a small environment, and leaves no process behind."""
+"""The tool `shell`: runs a command in the session's folder with a small environment and ends all its processes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/op
 SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
 LONGEST = 600
 KEPT_BYTES = 64 * 1024
-# How long a command may go on after SIGTERM, and its output after its end.
+# Seconds that a command may run after SIGTERM, and that its output may go on after its end.
 GRACE = 2.0
 DRAIN = 1.0
-# Elsewhere a process that leaves its group outlives its call.
+# On other systems a process that leaves the process group outlives the call.
 REAPS = sys.platform == "linux"
 
 
@@ -46,10 +46,10 @@ Command = Annotated[
 
 
 def shell_tool(*, path: str = DEFAULT_PATH) -> Tool:
-    """The tool `shell`; `path` is the PATH that commands get.
+    """The tool `shell`; `path` is the PATH of its commands.
 
-    A command runs with the rights of this process's user and may reach whatever that user may: the folder is
-    where it starts, not a cage. So it is asked for; do not allow it by a glob, since `df *` matches `df; rm -r x`.
+    A command has all rights of this process's user: the folder is only its working directory. So its calls need an
+    approval; do not allow them by a glob, since `df *` also matches `df; rm -r x`.
     """
 
     @tool(timeout=timedelta(seconds=LONGEST + 30))
@@ -91,10 +91,10 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
 async def _group(
     command: str, ctx: ToolContext, path: str, output: _HeadAndTail
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command in a process group of its own, of which nothing is left at the end, also when we are killed."""
+    """Run the command in its own process group, which is killed at the end, also if this process is killed."""
     guarded, guarding = os.pipe()
     reading, writing = os.pipe()
-    # At its end the guard kills all that is left, as it does at our own end.
+    # The guard kills the remaining processes when this end of its pipe is closed, also by the end of this process.
     with os.fdopen(guarding, "wb", buffering=0) as leash:
         try:
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -118,7 +118,7 @@ async def _spawn(
     hide_process()
     mode = "reap" if REAPS else "pipe"
     guarding = (sys.executable, "-I", "-S", guard.__file__, mode, str(int(signal.SIGKILL)), str(guarded))
-    # The output has a pipe of ours: with asyncio's own, wait() waits for every process that holds it open.
+    # With asyncio's own pipe for the output, wait() would wait for all processes that hold it open.
     return await asyncio.create_subprocess_exec(
         *guarding,
         _shell(),
@@ -139,7 +139,7 @@ def _shell() -> str:
 
 
 def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
-    """All that a command gets: nothing of our own environment, which holds secrets."""
+    """The whole environment of a command; that of this process holds secrets."""
     return {
         "PATH": path,
         "HOME": str(ctx.folder),
@@ -152,7 +152,7 @@ def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:
-    """Ask the group to end, and give it a moment."""
+    """Send SIGTERM to the process group and wait for at most `GRACE` seconds."""
     _signal(process, signal.SIGTERM)
     with suppress(TimeoutError):
         async with asyncio.timeout(GRACE):
@@ -161,16 +161,16 @@ async def _terminate(process: asyncio.subprocess.Process) -> None:
 
 async def _wait_for_end(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
     if await process.wait() == -signal.SIGKILL:
-        # It may be the guard that was killed.
+        # The guard itself may have been killed.
         _signal(process, signal.SIGKILL)
-    # A process that left the group may hold the output open for ever.
+    # A process that left the group may hold the output open indefinitely.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
             await output.closed.wait()
 
 
 def _signal_name(number: int) -> str:
-    """Also of a real-time signal, which has no name of its own."""
+    """The name of a signal; a real-time signal has none of its own and gets one such as `SIGRTMIN+1`."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -178,7 +178,7 @@ def _signal_name(number: int) -> str:
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    # The guard stays in the group, so its number is no other group's.
+    # The guard stays in the group, so no other group can have its number.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 

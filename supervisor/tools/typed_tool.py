@@ -51,8 +51,8 @@ def tool(
     """Decorate an async function, bare or with the flags of `Tool`.
 
     Every parameter needs a type; describe it with `Annotated[…, Field(description=…)]` or in an `Args:` section.
-    A parameter of type ToolContext is given the context and not shown to the model. The function returns text, a
-    ToolOutput, or a value that is shown as JSON; it raises ToolError for what the model should hear.
+    A parameter of type ToolContext receives the context and is not shown to the model. The function returns text, a
+    ToolOutput, or a value that is shown as JSON; it raises ToolError with a message for the model.
     Raises TypeError for a function that cannot be a tool.
     """
 
@@ -75,7 +75,7 @@ def tool(
 
 @dataclass(frozen=True)
 class _Signature:
-    """A function with the model of its arguments; the fields have names of ours and the parameters' as alias."""
+    """A function with the pydantic model of its arguments, whose fields have the parameters' names as alias."""
 
     name: str
     description: str
@@ -103,11 +103,11 @@ class _Signature:
             if hints[parameter.name] is ToolContext:
                 context = parameter.name
                 continue
-            # Names of ours, because a parameter may be called `json` or `model_name`.
+            # A parameter may have a name that pydantic reserves, such as `json` or `model_name`.
             field = f"argument_{len(fields)}"
             parameters[field] = parameter.name
             fields[field] = (hints[parameter.name], _field(parameter, described.get(parameter.name)))
-        # NaN stays NaN, so that it is refused and not silently turned into null.
+        # NaN is kept, so that it is refused and not silently turned into null.
         config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="constants")
         model = create_model(name, __config__=config, **fields)
         return cls(name, description, function, model, parameters, context)
@@ -116,7 +116,7 @@ class _Signature:
         return cast(Json, _strip_titles(self.model.model_json_schema(by_alias=True)))
 
     def canonical(self, arguments: Any) -> Json:
-        """The arguments with their defaults, as JSON; raises InvalidArguments."""
+        """The arguments with their defaults, as JSON. Raises InvalidArguments."""
         canonical = self._parse(arguments).model_dump(mode="json", by_alias=True)
         try:
             canonical_json(canonical).encode()
@@ -147,7 +147,7 @@ def _field(parameter: inspect.Parameter, description: str | None) -> Any:
     given: dict[str, Any] = {"alias": parameter.name}
     if parameter.default is not parameter.empty:
         given["default"] = parameter.default
-    # A description in the annotation wins, so ours is given only where there is none.
+    # A description in the annotation takes precedence.
     if description and not _has_description(parameter.annotation):
         given["description"] = description
     return Field(**given)
@@ -162,14 +162,14 @@ def _has_description(annotation: Any) -> bool:
 
 
 def _found(error: ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where something is wrong, and what; without the values: they may be secret, or long."""
+    """The path and the description of each problem, without the values, which may be secret or long."""
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         what = FRIENDLY.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
         yield tuple(str(part) for part in detail["loc"]), what
 
 
 def _by_argument(error: ValidationError) -> dict[str, str]:
-    """The first thing that is wrong with each argument."""
+    """The first problem of each argument, by the name of the argument."""
     problems: dict[str, str] = {}
     for (name, *inside), what in ((where, what) for where, what in _found(error) if where):
         problems.setdefault(name, f"{'.'.join(inside)}: {what}" if inside else what)
@@ -177,7 +177,7 @@ def _by_argument(error: ValidationError) -> dict[str, str]:
 
 
 def _problems(name: str, error: ValidationError) -> str:
-    """One short sentence for each wrong field."""
+    """The problems of all arguments as one message."""
     problems = [f"`{'.'.join(where) or 'arguments'}`: {what}" for where, what in _found(error)]
     more = len(problems) - MOST_PROBLEMS
     tail = [f"and {more} more"] if more > 0 else []
@@ -202,7 +202,7 @@ def _docstring(function: Function) -> tuple[str, dict[str, str]]:
 
 
 def _strip_titles(schema: Any) -> Any:
-    """The schema without the titles that pydantic makes up; values such as defaults are left alone."""
+    """The schema without the titles that pydantic generates; values such as defaults stay unchanged."""
     if isinstance(schema, list):
         return [_strip_titles(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""The agent's own wait: offered like a tool, entered by the control loop."""
+"""The tool `wait_for`; the control loop carries it out as a pause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that a session wrote."""
+"""Routes of the files that a session wrote."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def read_artifact(call: Call, path: OfArtifact) -> web.Response:
     """Read a file that a session wrote."""
     content = await call.sessions.artifact(path.id, path.path)
     name = quote(path.path.rstrip("/").rpartition("/")[2], safe="")
-    # Whatever an agent wrote is never shown by a browser as a page of ours.
+    # A browser must not show a file of an agent as a page of Flagman.
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
         "X-Content-Type-Options": "nosniff",

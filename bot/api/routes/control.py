@@ -1,4 +1,4 @@
-"""Routes that act on a running session: pause, resume, cancel, tell, answer, decide, remind."""
+"""Routes that act on a session: pause, resume, cancel, tell, answer, decide and remind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of a session: a page at a time, or live as server-sent events."""
+"""The route of a session's events, as pages or live as server-sent events."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = SSE
     response.charset = "utf-8"
-    # A follower may leave at any moment.
+    # The client may close the connection at any time.
     with contextlib.suppress(ConnectionError):
         await response.prepare(call.request)
         try:
@@ -61,7 +61,7 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
                 async for event in events:
                     await response.write(_frame(call, event) if event else b": still here\n\n")
         except (FlagmanError, StorageError) as error:
-            # The head is out, so this can only be said in the stream; a follower comes again with Last-Event-ID.
+            # The status is already sent, so the error goes into the stream; clients reconnect with Last-Event-ID.
             await response.write(f": {error}\n\n".encode())
         await response.write_eof()
     return response
@@ -69,6 +69,6 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
 
 def _frame(call: Call, event: EventView) -> bytes:
     data = mask_value(event.model_dump(mode="json"), call.core.mask)
-    # JSON has no line breaks of its own, so one line is enough.
+    # The JSON text has no line breaks, so it fits on one line.
     text = json.dumps(data, ensure_ascii=False)
     return f"id: {event.version}\nevent: {event.type}\ndata: {text}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What wakes sessions from outside: events and resume tokens."""
+"""Routes that resume sessions from outside, by events and resume tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOUD = "application/cloudevents+json"
 
 @dataclass(frozen=True)
 class ReceivedEvent:
-    """An event, however it was written."""
+    """An event in any of the accepted formats."""
 
     type: str
     id: str
@@ -91,7 +91,7 @@ def _data(cloud: CloudEvent) -> Any:
 
 
 def json_value(content: bytes) -> Any:
-    """Any JSON. Raises ApiError (400)."""
+    """Parse JSON. Raises ApiError (400)."""
     try:
         return from_json(content, allow_inf_nan=False)
     except ValueError:

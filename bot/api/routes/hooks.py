@@ -1,4 +1,4 @@
-"""Signed webhooks: what other systems send, handed to every session that waits for it."""
+"""The route of signed webhooks, which resume the sessions that wait for them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, conten
 
 
 def _data(media: str, content: bytes) -> Any:
-    """What a webhook says. Raises ApiError: 415 another kind of body, 400 one that cannot be read."""
+    """The data of a webhook. Raises ApiError: 415 for another type of body, 400 for one that cannot be read."""
     if media == JSON or media.endswith("+json"):
         return json_value(content)
     if media != FORM:

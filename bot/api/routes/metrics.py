@@ -1,4 +1,4 @@
-"""Gauges of sessions, queues and timers, in Prometheus' text format."""
+"""The route of the metrics: gauges of sessions, queues and timers in Prometheus' text format."""
 
 from __future__ import annotations
 

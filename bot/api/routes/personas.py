@@ -1,4 +1,4 @@
-"""Who and what there is: personas, the key in use, and the management of keys."""
+"""Routes of personas, of the key in use, and of the management of keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scheduled launches."""
+"""Routes of scheduled launches."""
 
 from __future__ import annotations
 

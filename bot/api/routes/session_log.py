@@ -1,4 +1,4 @@
-"""The SESSION_LOG of a session, and the way back from it."""
+"""Routes that return the SESSION_LOG of a session, and restore a session from it."""
 
 from __future__ import annotations
 

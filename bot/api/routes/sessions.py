@@ -1,4 +1,4 @@
-"""Routes of sessions: launch, fork, list, show, wait."""
+"""Routes that launch, fork, list and show sessions, and wait for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flagman approve | deny | settle`: a person sees all of a call before it is decided."""
+"""`flagman approve | deny | settle`: calls are shown in full before the decision."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _decide(
         found = await pending_calls(remote, state, calls)
         if not yes and found and not _confirm(session_id, found, verdict):
             return REFUSED
-        # Exactly what was shown is what is decided on, even if more was proposed meanwhile.
+        # Only the calls that were shown are decided, even if others were proposed in the meantime.
         shown = {one.call.call_id: one.call.digest for one in found}
         for call_id in calls:
             state = await remote.decide(session_id, call_id, request(shown.get(call_id)))

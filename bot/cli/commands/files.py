@@ -1,4 +1,4 @@
-"""`flagman files`: what a session wrote."""
+"""`flagman files`: lists and reads the files that a session wrote."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _write(output: str, path: str, content: bytes) -> None:
 
 
 def _print(content: bytes, *, raw: bool) -> None:
-    """As it is into a pipe; on a terminal as text, in which nothing steers it."""
+    """Print a file: unchanged in a pipe or if `raw`; on a terminal as text with visible control characters."""
     from bot.cli.terminal import is_terminal, show, text
 
     if raw or not is_terminal():

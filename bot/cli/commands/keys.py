@@ -1,7 +1,7 @@
-"""`flagman keys create | list | revoke`: on the store itself, or through a running Flagman.
+"""`flagman keys create | list | revoke`: in the store itself, or through a running Flagman.
 
-The first key of a Flagman with a REDIS_URL can only be made on its store. An embedded store belongs to the process
-that runs it, which is asked; where none runs, the store is opened for the moment.
+The first key of a Flagman with a REDIS_URL can only be created in its store. An embedded store is reached through the
+process that runs it; where none runs, the command starts the store itself.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 
 
 class Desk(Protocol):
-    """Where keys are made."""
+    """The interface to the keys, in the store or through a running Flagman."""
 
     async def create(self, name: str, scopes: Sequence[str]) -> Row: ...
     async def list(self) -> list[Row]: ...
@@ -112,7 +112,7 @@ class Desk(Protocol):
 
 
 class _RemoteKeys:
-    """Through a running Flagman."""
+    """Keys through a running Flagman."""
 
     def __init__(self, remote: HttpBackend) -> None:
         self._remote = remote
@@ -130,7 +130,7 @@ class _RemoteKeys:
 
 
 class _StoredKeys:
-    """On the store."""
+    """Keys in the store."""
 
     def __init__(self, keys: ApiKeys) -> None:
         self._keys = keys
@@ -171,7 +171,7 @@ async def _desk() -> AsyncIterator[Desk]:
             try:
                 await remote.call("GET", "/v1/me")
             except Unavailable:
-                # A Flagman that was killed leaves its key file behind.
+                # A Flagman that was killed leaves its key file behind, so the store is tried instead.
                 if not own:
                     raise
             else:

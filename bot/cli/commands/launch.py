@@ -1,4 +1,4 @@
-"""`flagman launch | fork`: new sessions, and with `--wait` what happens in them."""
+"""`flagman launch | fork`: launch sessions, and with `--wait` follow them."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def _follow_session(
 
 
 def _print_session(state: SessionView, json: bool) -> bool:
-    """For programs: the whole as JSON, or its id into a pipe."""
+    """Print the session as JSON, or its id in a pipe. Returns False on a terminal, where nothing is printed."""
     from bot.cli.terminal import as_json, is_terminal, show
 
     if json:
@@ -153,7 +153,7 @@ def _print_session(state: SessionView, json: bool) -> bool:
 
 
 def _plan(path: str) -> Any:
-    """The plan in a file; JSON is YAML too."""
+    """The plan in a file, as YAML or JSON; exits with an error where it cannot be read."""
     import yaml
 
     from supervisor.contract.requests import validate

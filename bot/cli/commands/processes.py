@@ -62,7 +62,7 @@ def _run(
 
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Bolt warns of what is meant: the token goes with `authorize`, so that no request costs an auth.test.
+    # Bolt warns that `authorize` replaces the token, which is intended: it saves an auth.test for each request.
     logging.getLogger("slack_bolt.AsyncApp").addFilter(
         lambda record: "will be ignored" not in record.getMessage()
     )

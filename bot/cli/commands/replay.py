@@ -1,4 +1,4 @@
-"""`flagman replay`: a session, event by event, with the state after each."""
+"""`flagman replay`: shows a session event by event, with the state after each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from supervisor.contract.models import EventView
 
 app = typer.Typer()
-# How often a screen looks whether its size has changed.
+# Seconds between two checks of the size of the screen.
 LOOK_SECONDS = 0.5
 
 
@@ -53,7 +53,7 @@ async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
 
 
 def _read_log(file: Path) -> tuple[str, str, list[EventView]]:
-    """What a SESSION_LOG holds; whose signature it has is for `flagman verify` to say."""
+    """Title, session id and events of a SESSION_LOG, whose chain and text are verified but not its signature."""
     from bot.resume_hints import hints_of
     from supervisor.contract.views import event_view
     from supervisor.core.errors import VerificationError
@@ -124,7 +124,7 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
 
 
 def move(at: int, asked: str | None, key: str, count: int) -> tuple[int | None, str | None]:
-    """Where a key leads; None is the way out. `asked` is what was typed so far of a number to go to."""
+    """The position after a key (None to quit) and the typed part of a number to go to, which is `asked` before it."""
     from bot.cli import keyboard
 
     if asked is not None:

@@ -111,7 +111,7 @@ async def _restore_file(remote: HttpBackend, path: Path) -> dict[str, Any]:
 
 
 def _order(files: Sequence[Path]) -> list[Path]:
-    """The deepest sub-agents first, as far as the files tell; what is none comes as it was given."""
+    """The files with the deepest sub-agents first; a file that is no SESSION_LOG counts as a root session."""
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.render.front import front_of
 
@@ -126,7 +126,7 @@ def _order(files: Sequence[Path]) -> list[Path]:
 
     def depth(path: Path) -> int:
         session_id, above = parents.get(ids.get(path, ""), ""), 0
-        # A file that was tampered with may name itself.
+        # A manipulated file may name itself as its parent.
         while session_id in parents and above < len(parents):
             session_id, above = parents[session_id], above + 1
         return above

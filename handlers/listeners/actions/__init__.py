@@ -1,4 +1,4 @@
-"""Clicks on buttons: each is decided durably and then acknowledged."""
+"""Listeners for buttons: each stores the result of the click and then acknowledges it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handlers.middleware import Router
 
 
 def register(app: Router) -> None:
-    """The routes of all buttons. Those whose id ends in a number stand several times in one message."""
+    """Register the routes of all buttons. Buttons whose id ends in a number occur several times in one message."""
     for approve in (Action.APPROVE, Action.APPROVE_ALL):
         app.action(approve, approval.approve)
     app.action(Action.DENY, approval.open_denial)

@@ -1,4 +1,4 @@
-"""Approve and Deny on proposed calls."""
+"""The buttons Approve and Deny on proposed calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Body = dict[str, Any]
 
 
 async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    """Approve one call, or all of a message, as the person was shown them."""
+    """Approve one call or all of a message, with the digests that the person was shown."""
     target = Target.of_click(body)
     session = await flagman.supervisor.get(target.session_id)
     actor = await flagman.decider(body, session, target)
@@ -31,7 +31,7 @@ async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 
 async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Ask for a reason. Raises NotAllowed for a person who may not decide on the call."""
+    """Open the form for a reason. Raises NotAllowed for a person who may not decide on the call."""
     target = Target.of_click(body)
     session, call = await flagman.call_of(target)
     right_to_decide(session, call, await flagman.decider(body, session, target))

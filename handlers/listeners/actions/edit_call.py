@@ -1,4 +1,4 @@
-"""Edit on a proposed call, and what its modal and the submission of that modal share."""
+"""The button Edit on a proposed call, and functions that the listener for its form uses, too."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
 
 
 async def expected_call(flagman: ListenerContext, target: Target) -> tuple[Session, Call]:
-    """The call that the person was shown. Raises IllegalEvent where it is another one by now."""
+    """The session and the call that the person was shown. Raises IllegalEvent where the call has changed since."""
     session, call = await flagman.call_of(target)
     expect_digest(call, target.expected_digests.get(call.call_id, ""))
     return session, call
 
 
 def tool_of(flagman: ListenerContext, call: Call) -> Tool:
-    """Raises IllegalEvent where the tool is no longer there."""
+    """The tool of a call. Raises IllegalEvent where there is no such tool any more."""
     tool = flagman.supervisor.tools.get(call.call.tool)
     if tool is None:
         raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
@@ -45,7 +45,7 @@ def tool_of(flagman: ListenerContext, call: Call) -> Tool:
 
 
 async def form_of(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
-    """The form for the call as it is now."""
+    """The form for a call with its present arguments."""
     persona = await flagman.supervisor.personas.load_pinned(session)
     roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
     return edit_form(call, tool_of(flagman, call).spec.schema_, roster, flagman.mask)

@@ -1,4 +1,4 @@
-"""View full call, and the pages of its modal."""
+"""The button View full call, and those that turn the pages of its modal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def turn_page(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
     try:
         await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=view)
     except SlackApiError as error:
-        # Pressed twice: the first click has turned the page already, or the modal is closed.
+        # An earlier click has already turned the page, or the modal is closed.
         if error.response.get("error") not in ("hash_conflict", "not_found"):
             raise
     await ack()

@@ -1,4 +1,4 @@
-"""What to do about a call that was cut off: run it again, or record what a person found out."""
+"""The buttons for a call with an unknown outcome: run it again, or record the outcome that a person found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None
 
 
 async def open_outcome(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Ask what the call gave, for "It was done" and "It failed"."""
+    """Open the form for the result of the call, for "It was done" and "It failed"."""
     session, call = await flagman.call_of(Target.of_click(body))
     verdict = "done" if body["actions"][0]["action_id"] == Action.MARK_DONE else "failed"
     await client.views_open(trigger_id=body["trigger_id"], view=outcome_modal(session, call, verdict))

@@ -1,4 +1,4 @@
-"""Answers to a question by a button, and the button that opens a form for another answer."""
+"""The buttons of a question: its options, and the one that opens a form for another answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def choose(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 
 async def open_answer(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Open the form for an answer in the person's own words."""
+    """Open the form for a written answer."""
     session, call = await flagman.call_of(Target.of_click(body))
     await client.views_open(trigger_id=body["trigger_id"], view=answer_modal(session, call, flagman.mask))
     await ack()

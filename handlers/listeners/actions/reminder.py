@@ -1,4 +1,4 @@
-"""Snooze and Dismiss on reminders, and what puts the reminder of an open approval off."""
+"""The buttons Snooze and Dismiss on reminders, and Snooze on open approvals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def snooze_an_hour(flagman: ListenerContext, ack: AsyncAck, body: Body) ->
 
 
 async def snooze_until_morning(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    """Until nine o'clock where the person is. Raises ZoneUnknown."""
+    """Snooze until 09:00 tomorrow in the person's time zone. Raises ZoneUnknown."""
     zone = zone_named(await flagman.people.zone(actor_of(body)))
     await _snooze(flagman, body, parse_moment("tomorrow 09:00", flagman.clock(), zone))
     await ack()

@@ -1,4 +1,4 @@
-"""Pause, Resume, Compact, Cancel and Log on a session's messages."""
+"""The buttons Pause, Resume, Compact, Cancel and Log on a session's messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    """End the pause that the message shows, and no later one."""
+    """End the pause that the message shows, but no later one."""
     target = Target.of_click(body)
     await flagman.sessions(actor_of(body)).resume(
         target.session_id, ResumeRequest(), pause_number=target.pause_number
@@ -56,7 +56,7 @@ async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 
 async def show_log(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:
-    """Show the end of the log to the person who clicked, and to nobody else."""
+    """Show the end of the log, only to the person who clicked."""
     answer = await log_of(flagman, Target.of_click(body).session_id)
     await ack()
     await respond(

@@ -1,4 +1,4 @@
-"""Decisions on a sub-agent that failed: retry, go on without it, stop the rest."""
+"""The buttons for a failed sub-agent: retry, continue without it, or stop the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slash command."""
+"""The listener for the slash command."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from handlers.middleware import Router
 
 
 def register(app: Router, name: str) -> None:
-    """`name` is the command's with its slash, as Slack sends it."""
+    """Register the listener; `name` is the name of the command with its slash."""
     app.command(name, run_command)

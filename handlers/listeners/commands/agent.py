@@ -1,4 +1,4 @@
-"""The slash command as Slack sends it: alone it opens a form, else it is carried out and answered."""
+"""The listener for the slash command: without arguments it opens a form, otherwise it carries out the command."""
 
 from __future__ import annotations
 

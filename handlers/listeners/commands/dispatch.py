@@ -1,4 +1,4 @@
-"""Carries out a command for one person; the same for the slash command, a mention and a direct message."""
+"""Carries out a command of a person, from the slash command, a mention or a direct message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supervisor.session_log.render.transcript import lines
 
 @dataclass(frozen=True)
 class Answer:
-    """What only the person who gave the command sees; `text` is for notifications and screen readers."""
+    """The answer to a command, which only its author sees; `text` is for notifications and screen readers."""
 
     text: str
     blocks: tuple[Block, ...] = ()
@@ -26,7 +26,10 @@ class Answer:
 async def carry_out(
     flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
 ) -> Answer:
-    """Do it and say what was done. Raises FlagmanError or StorageError with a sentence for the asker."""
+    """Carry out a command and return the answer. Raises FlagmanError or StorageError.
+
+    `delivery` identifies the request, which is carried out once even if Slack delivers it again.
+    """
     sessions = flagman.sessions(actor)
     match command.verb:
         case "launch":
@@ -77,7 +80,7 @@ async def _look(flagman: ListenerContext, command: Command) -> Answer:
 
 
 async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
-    """The end of a session's log."""
+    """The answer with the end of a session's log."""
     session = await flagman.supervisor.get(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(

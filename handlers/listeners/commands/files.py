@@ -1,4 +1,4 @@
-"""Carries out `files`: lists what a session has written, or posts one of it into the session's thread."""
+"""Carries out `files`: lists the files that a session has written, or posts one into the session's thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDELIVERED = timedelta(hours=1)
 async def files(
     flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
 ) -> list[Block]:
-    """`files <id>`, or `files <id> <path>`."""
+    """Carry out `files <id>` or `files <id> <path>`."""
     session = await flagman.supervisor.get(command.session_id)
     path = command.rest.strip("`")
     if not path:
@@ -35,7 +35,7 @@ async def files(
 
 
 def _list_blocks(session_id: str, found: list[Artifact], flagman: ListenerContext) -> list[Block]:
-    """The newest first, to be copied from; what is left out is counted."""
+    """The list of files, the newest first; files that do not fit are counted."""
     if not found:
         return [mrkdwn(f"`{session_id}` has written no files.")]
     lines: list[str] = []

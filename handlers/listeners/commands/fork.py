@@ -1,4 +1,4 @@
-"""Carries out `fork`: a session goes on a second time, from an earlier step, in a thread of its own."""
+"""Carries out `fork`: launches a copy of a session that continues from a step, in its own thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supervisor.core.events import Actor
 
 
 async def fork(flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str) -> str:
-    """`fork <id> [at <step>] [message]`."""
+    """Carry out `fork <id> [at <step>] [message]`."""
     session = await flagman.sessions(actor).fork(
         command.session_id,
         ForkRequest.of(step=command.step, message=command.rest),

@@ -1,4 +1,4 @@
-"""Reads what follows the slash command, or a mention of the bot, as a typed command."""
+"""Parses the text after the slash command or a mention of the bot into a typed command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PATH = re.compile(r"/|\.\w{1,8}`?$")
 _SCHEDULE = re.compile(
     r"^(?:list$|(?:pause|resume|delete|run)\s+`?[0-9a-f]{6}`?$)|\slaunch\s+\S+\s", re.IGNORECASE
 )
-# What may follow a verb in a thread, where its session is meant; other words are a message to the agent.
+# The words that may follow a verb in a session's thread; with other words it is a message to the agent.
 _GRAMMAR = {
     "pause": re.compile(rf"(?:until|for|because)\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
@@ -46,14 +46,14 @@ _ALIASES = {
 
 
 def is_verb(word: str) -> bool:
-    """Whether a mention that begins with this word is a command; `run` and `start` may begin any sentence."""
+    """Whether a mention that begins with this word may be a command; `run` and `start` may begin any sentence."""
     word = word.lower()
     return word in VERBS or _ALIASES.get(word) in NEEDS_SESSION
 
 
 @dataclass(frozen=True)
 class Command:
-    """`session_id` for the verbs about one session, `persona` for launch, `step` for fork.
+    """`session_id` is for verbs about one session, `persona` for launch, `step` for fork.
 
     `rest` is a task, reason, message or path.
     """
@@ -66,9 +66,9 @@ class Command:
 
 
 def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
-    """Read a command; `thread_session` is meant where a verb needs a session and names none.
+    """Parse a command; `thread_session` is used where a verb needs a session and none is named.
 
-    Raises InvalidInput with the form that was expected.
+    Raises InvalidInput with the expected form.
     """
     word, rest = _word(text)
     if not word:
@@ -93,7 +93,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
         command = _parse_fork(command, slash) if verb == "fork" else command
-        # Quotes say here that what they hold is words and no time.
+        # Quotes are kept for these verbs, since they mark a text that is not a time.
         return command if verb in TIMED else replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
 
@@ -109,7 +109,7 @@ def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Com
 
 
 def _parse_fork(command: Command, slash: str) -> Command:
-    """`[at [step] <n>] [message]`; a message that begins with `at` stands in quotes."""
+    """Parse `[at [step] <n>] [message]`; a message that begins with `at` must be in quotes."""
     begin = _STEP.match(command.rest)
     if not begin:
         return command
@@ -134,7 +134,7 @@ def _word(text: str) -> tuple[str, str]:
 
 
 def readable(text: str) -> str:
-    """Slack's markup and escapes undone: what the person saw in the message."""
+    """The text as shown to the person, with Slack's markup and escapes undone."""
     shown = _MARK.sub(lambda mark: _shown(mark["what"], mark["label"] or ""), text)
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
@@ -158,7 +158,7 @@ def unquote(text: str) -> str:
 
 
 def is_thread_command(text: str, personas: Collection[str]) -> bool:
-    """Whether a mention in a session's thread is a command: a verb, and nothing after it but that verb's grammar."""
+    """Whether a mention in a session's thread is a command: a verb followed only by what it takes."""
     word, rest = _word(text)
     if not is_verb(word):
         return False

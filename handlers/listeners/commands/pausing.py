@@ -1,4 +1,4 @@
-"""Carries out the commands about waiting: pause until, resume at, remind, schedule."""
+"""Carries out the commands `pause`, `resume`, `remind` and `schedule`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from supervisor.core.times import ACCEPTED
 
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """`pause <id> [until … | for …] [because …]`."""
+    """Carry out `pause <id> [until … | for …] [because …]`."""
     until = parse_until(command.rest, flagman.clock(), await flagman.people.zone(actor))
     paused = await flagman.sessions(actor).pause(
         command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
@@ -32,7 +32,7 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
 
 
 async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """`resume <id> [message]`, `resume <id> compact`, or `resume <id> in 2h`, `resume <id> at 09:00`."""
+    """Carry out `resume <id> [message]`, `resume <id> compact`, `resume <id> in 2h` or `resume <id> at 09:00`."""
     sessions = flagman.sessions(actor)
     if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
@@ -52,7 +52,7 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
 
 
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """`remind <id> in 30m "look at the graph"`."""
+    """Carry out `remind <id> in 30m "look at the graph"`."""
     timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
     if timed is None:
         raise InvalidInput(f"When? {ACCEPTED}")
@@ -62,7 +62,7 @@ async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> st
 
 
 async def schedule(flagman: ListenerContext, command: Command, actor: Actor, place: Place) -> list[Block]:
-    """`schedule "<cron>" launch <persona> "<task>"`, `schedule list|pause|resume|delete|run <id>`."""
+    """Carry out `schedule "<cron>" launch <persona> "<task>"` or `schedule list|pause|resume|delete|run <id>`."""
     plan = parse_plan(command.rest, flagman.command)
     schedules = ScheduleService(flagman.services, actor)
     match plan.verb:

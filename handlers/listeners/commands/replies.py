@@ -1,4 +1,4 @@
-"""The answers to commands: short messages that only the person who gave the command sees."""
+"""The answers to commands: messages that only the author of the command sees."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def session_list(
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
-    """As few sections as Slack's limits allow; what is left out is counted."""
+    """The lines in as few sections as possible; those beyond `ANSWER_SHOWN` characters are counted."""
     groups: list[str] = []
     for shown, line in enumerate(lines):
         if sum(map(len, groups)) + len(line) > ANSWER_SHOWN:
@@ -73,7 +73,7 @@ def personas(all_of_them: Sequence[Persona]) -> list[Block]:
 
 
 def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
-    """The end of the log, newest last; what is left out is counted."""
+    """The last lines of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
     texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
     shown: list[str] = []
     for text in reversed(texts):

@@ -1,4 +1,4 @@
-"""Reads what follows `schedule` as a typed plan."""
+"""Parses the text after `schedule` into a typed plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Plan:
 
 
 def parse_plan(text: str, slash: str) -> Plan:
-    """Raises InvalidInput with the form that was expected."""
+    """The plan in a text. Raises InvalidInput with the expected form."""
     text = text.strip()
     if not text or text.lower() == "list":
         return Plan("list")

@@ -1,4 +1,4 @@
-"""Reads times and conditions inside a command: `until webhook: x`, `for 2h`, `in 30m`, `tomorrow 09:00`."""
+"""Parses times and conditions in a command: `until webhook: x`, `for 2h`, `in 30m`, `tomorrow 09:00`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _KIND = re.compile(r"^(?:(?:webhook|event|cron)\s*:|(?:approval|children|manual)
 
 @dataclass(frozen=True)
 class Until:
-    """What a pause waits for, and why it was made."""
+    """The conditions of a pause, and its reason."""
 
     conditions: tuple[Condition, ...] = ()
     detail: str = ""
 
 
 def parse_until(text: str, now: datetime, zone: str) -> Until:
-    """`until <condition> [or <condition>] [because <why>]`, `for <duration>`, or just why.
+    """Parse `until <condition> [or <condition>] [because <why>]`, `for <duration>`, or only a reason.
 
     Raises InvalidCondition.
     """
@@ -41,16 +41,16 @@ def parse_until(text: str, now: datetime, zone: str) -> Until:
 
 
 def _condition(text: str, now: datetime, zone: str) -> Condition:
-    """A condition, where a bare time means `at:`."""
+    """Parse a condition; a time without a kind means `at:`."""
     if _KIND.match(text):
         return parse_condition(text, now=now, zone=zone)
     return At(type="at", due=parse_due(text, now, zone))
 
 
 def leading_time(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
-    """The time at the beginning of a text, and the rest without its quotes; None where it begins with words.
+    """The time at the beginning of a text, and the rest without quotes; None where it does not begin with a time.
 
-    A text in quotes is words. Raises InvalidCondition for a time that cannot be read.
+    A text in quotes is never a time. Raises InvalidCondition for a time that cannot be read.
     """
     found = leading_due(text, now, zone)
     return found and (found[0], unquote(found[1]))

@@ -1,4 +1,4 @@
-"""What people write, and the opening of the home tab."""
+"""Listeners for messages of people, and for the opening of the home tab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home tab is drawn whenever a person opens it."""
+"""Updates the home tab when a person opens it."""
 
 from __future__ import annotations
 

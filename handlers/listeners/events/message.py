@@ -1,4 +1,4 @@
-"""What people write: replies in a session's thread, mentions of the bot, direct messages."""
+"""Messages of people: replies in a session's thread, mentions of the bot, and direct messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from supervisor.contract.requests import ContextRequest
 Body = dict[str, Any]
 # Slack delivers an event up to four times, the last about six minutes after the first.
 REDELIVERED = timedelta(hours=1)
-# Older messages do nothing: what they were about has gone on.
+# Older messages are ignored, since the session may have changed since.
 OLDEST = timedelta(minutes=10)
 _TOO_OLD = (
     ":information_source: This message reached Flagman more than ten minutes late, so nothing was done. "
@@ -39,7 +39,7 @@ _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
 async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
-    """A message in a channel that names the bot."""
+    """Handle a message in a channel that mentions the bot; messages of bots are ignored."""
     if event.get("bot_id"):
         return
     text = readable(_MENTION.sub("", str(event.get("text") or "")))
@@ -49,7 +49,7 @@ async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: A
 async def written(
     flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, context: Any
 ) -> None:
-    """Any message that the bot can read: a reply in a session's thread, or a direct message."""
+    """Handle any other message that the bot can read: a reply in a session's thread, or a direct message."""
     if event.get("subtype") in ("message_changed", "message_deleted"):
         if (event.get("previous_message") or {}).get("bot_id") and _is_deletion(event):
             await deleted(flagman, event)
@@ -62,11 +62,11 @@ async def written(
         return
     named = bool(bot) and f"<@{bot}" in text
     if named:
-        # The mention itself is delivered as app_mention; direct messages have no such event.
+        # Mentions are delivered as app_mention, too, except in direct messages.
         if not direct:
             return
         text = _MENTION.sub("", text)
-    # Alone with the bot nobody needs to mention it, but a reply to a session is for the session.
+    # A direct message needs no mention to be a command, but a reply in a thread is for its session.
     addressed = named or (direct and "thread_ts" not in event)
     await _receive(flagman, body, event, client, readable(text), mentioned=addressed)
 
@@ -74,7 +74,7 @@ async def written(
 async def _receive(
     flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
 ) -> None:
-    """Carry out a command, or pass a message on to the session of the thread, once a delivery."""
+    """Carry out a command, or send a message to the session of the thread; once for each delivery."""
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
     delivery = f"{channel}:{event['ts']}"
     if await flagman.rows.delivered(delivery):
@@ -103,7 +103,7 @@ def _is_command(flagman: ListenerContext, text: str) -> bool:
 
 
 def _is_old(event: Body, now: datetime) -> bool:
-    """Judged by the message's own time stamp, whatever was remembered of it."""
+    """Whether the message was written more than `OLDEST` ago, by its own time stamps."""
     sent = float(str(event.get("event_ts") or event["ts"]))
     written = min(sent, float(str(event["ts"])))
     return now.timestamp() - written > OLDEST.total_seconds()
@@ -122,7 +122,7 @@ def _is_deletion(event: Body) -> bool:
 
 
 async def _altered(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
-    """Tell the agent that a message it may have read was edited or deleted."""
+    """Tell the agent that a message was edited or deleted, which it may have read."""
     before, after = event.get("previous_message") or {}, event.get("message") or {}
     is_deleted = _is_deletion(event)
     message = before if is_deleted else after
@@ -152,7 +152,7 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
 
 
 async def _answer(client: AsyncWebClient, event: Body, answer: Answer) -> None:
-    """Say what was done; it was done also where that cannot be said."""
+    """Show the answer to the person; an error of Slack is only logged, since the work is done."""
     try:
         await client.chat_postEphemeral(
             channel=str(event["channel"]),
@@ -168,7 +168,7 @@ async def _answer(client: AsyncWebClient, event: Body, answer: Answer) -> None:
 async def _command(flagman: ListenerContext, body: Body, event: Body, text: str, session_id: str) -> Answer:
     command = parse(text or "help", thread_session=session_id, slash="@Flagman")
     actor = await flagman.people.named(actor_of(body))
-    # One thread is about one session: a second one begins its own.
+    # A thread has one session; a second one begins its own thread.
     root = "" if session_id else str(event.get("thread_ts") or event["ts"])
     place = Place(str(event["channel"]), str(event["user"]), root)
     return await carry_out(flagman, command, actor, place, f"{event['channel']}:{event['ts']}")
@@ -201,7 +201,7 @@ def _say(text: str) -> Answer:
 
 
 def _receipt(session: SessionView, heard: str) -> str:
-    """What becomes of a message to a session, for the person who wrote it."""
+    """A sentence for the author of a message on how the session uses it."""
     if heard == "answered":
         return ":speech_balloon: Passed on as the answer."
     if session.waiting_for == "human_approval_required":

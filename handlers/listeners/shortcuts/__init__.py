@@ -1,4 +1,4 @@
-"""The global shortcut, and the button of the home tab that does the same."""
+"""Listeners for the global shortcut, and for the button of the home tab that does the same."""
 
 from __future__ import annotations
 

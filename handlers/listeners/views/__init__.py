@@ -1,4 +1,4 @@
-"""Submitted modals: each is carried out durably and then closed."""
+"""Listeners for submitted modals: each stores the result and then closes the modal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handlers.middleware import Router
 
 
 def register(app: Router) -> None:
-    """The routes of all forms."""
+    """Register the routes of all forms."""
     app.view(View.LAUNCH, launch.launch)
     app.view(View.DENY, approval.deny)
     app.view(View.EDIT, edit_call.save)

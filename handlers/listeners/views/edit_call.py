@@ -1,4 +1,4 @@
-"""The form that changes a proposed call: what was written is checked, decided and recorded."""
+"""The form that changes a proposed call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_IN_AN_ERROR = 500
 
 
 async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
-    """Change the call, and approve it where that is enough; mistakes are shown beside their inputs."""
+    """Change the call, with the person's approval where they may give it; errors are shown beside their inputs."""
     target = Target.of_form(view)
     session, call = await expected_call(flagman, target)
     form = await form_of(flagman, session, call)
@@ -47,7 +47,7 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
 
 
 def _written(form: EditForm, view: Body, tool: Tool) -> Json:
-    """All arguments, as the tool takes them. Raises Mistakes."""
+    """All arguments in the canonical form of the tool. Raises Mistakes."""
     values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
     arguments, wrong = form.read(values)
     try:
@@ -62,7 +62,7 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
 async def _decider(
     flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
 ) -> Actor:
-    """The person with those groups that may decide on the call as it was, or as it would be. Raises Mistakes."""
+    """The person with the groups that the policies for the call before and after the change name. Raises Mistakes."""
     try:
         after = await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:

@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 
 async def launch(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
-    """Launch once, however often Slack delivers the submission."""
+    """Launch a session, only once even if Slack delivers the submission several times."""
     actor, task = actor_of(body), value_of(view, "task")
     if not task.strip():
         await ack(response_action="errors", errors={"task": "Please write what the agent shall do."})

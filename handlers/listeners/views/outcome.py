@@ -1,4 +1,4 @@
-"""The form that records what a person found out about a call that was cut off."""
+"""The form that records the outcome of a call whose worker died."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Body = dict[str, Any]
 
 
 async def record(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
-    """Raises InvalidInput for a form that Flagman did not make."""
+    """Record the outcome. Raises InvalidInput for a form that Flagman did not make."""
     target = Target.of_form(view)
     if target.extra not in ("done", "failed"):
         raise InvalidInput("That form is not one of Flagman's; please use the newest message.")

@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
-    """End the pause for which the form was opened, and no later one."""
+    """End the pause for which the form was opened, but no later one."""
     target = Target.of_form(view)
     request = ResumeRequest.of(context=value_of(view, "context"))
     await flagman.sessions(actor_of(body)).resume(

@@ -1,15 +1,16 @@
-"""The one table of characters that text must not carry unseen, as ranges of hexadecimal code points.
+"""The tables `HIDDEN`, `MARKS` and `EMOJI`: ranges of hexadecimal code points, which `visible.py` reads.
 
-Written out, because what Python counts as such changes with its version, and a stored document must come out the
-same. From the Unicode Character Database 17.0: `DerivedCoreProperties.txt` (Default_Ignorable_Code_Point),
-`DerivedGeneralCategory.txt` and `emoji-data.txt`. `bot/playground/static/text/characters.js` is made of it.
+The table is written out because Python's own data changes with its version, while a stored document must always be
+rendered the same. Source: the Unicode Character Database 17.0, `DerivedCoreProperties.txt`
+(Default_Ignorable_Code_Point), `DerivedGeneralCategory.txt` and `emoji-data.txt`.
+`bot/playground/static/text/characters.js` is generated from this file.
 """
 
 from __future__ import annotations
 
 # Default_Ignorable_Code_Point, control, format, surrogate, private use, unassigned (C), separators and spaces (Z)
-# but U+0020, tab and line feed; and what is blank though it is a letter or a symbol: U+2800, U+FFFC, U+1107F, U+13441,
-# U+13442, U+16FE4, U+1D159.
+# except U+0020, tab and line feed; and letters and symbols that are blank: U+2800, U+FFFC, U+1107F, U+13441, U+13442,
+# U+16FE4, U+1D159.
 HIDDEN = (
     "0-8 b-1f 7f-a0 ad 34f 378-379 380-383 38b 38d 3a2 530 557-558 58b-58c 590 5c8-5cf 5eb-5ee 5f5-605 61c "
     "6dd 70e-70f 74b-74c 7b2-7bf 7fb-7fc 82e-82f 83f 85c-85d 85f 86b-86f 890-896 8e2 984 98d-98e 991-992 9a9 "
@@ -80,7 +81,7 @@ HIDDEN = (
     "3347a-10ffff"
 )
 
-# Combining marks that take no room of their own (Mn, Me), other than those above.
+# Combining marks without a width of their own (Mn, Me), other than those above.
 MARKS = (
     "300-34e 350-36f 483-489 591-5bd 5bf 5c1-5c2 5c4-5c5 5c7 610-61a 64b-65f 670 6d6-6dc 6df-6e4 6e7-6e8 "
     "6ea-6ed 711 730-74a 7a6-7b0 7eb-7f3 7fd 816-819 81b-823 825-827 829-82d 859-85b 897-89f 8ca-8e1 8e3-902 "
@@ -114,7 +115,7 @@ MARKS = (
     "1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef 1e6e3 1e6e6 1e6ee-1e6ef 1e6f5 1e8d0-1e8d6 1e944-1e94a"
 )
 
-# Emoji, beyond ASCII: what U+FE0F may follow, and U+200D may join.
+# Emoji beyond ASCII: U+FE0F may follow them, and U+200D may join them.
 EMOJI = (
     "a9 ae 203c 2049 2122 2139 2194-2199 21a9-21aa 231a-231b 2328 23cf 23e9-23f3 23f8-23fa 24c2 25aa-25ab "
     "25b6 25c0 25fb-25fe 2600-2604 260e 2611 2614-2615 2618 261d 2620 2622-2623 2626 262a 262e-262f 2638-263a "

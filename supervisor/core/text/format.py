@@ -1,6 +1,6 @@
-"""Sums of money, durations, moments and counts in words; every face uses these.
+"""Amounts of money, durations, times and counts as text; all interfaces use these functions.
 
-A chat shows moments in the reader's zone by itself, and the command line by that of its terminal (`clock`).
+A chat shows times in the reader's zone by itself; the command line shows them in its own zone with `clock`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def iso(at: datetime) -> str:
 
 
 def span(time: timedelta) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`; nothing below zero."""
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`; a negative duration counts as zero."""
     seconds = max(time.total_seconds(), 0)
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -55,7 +55,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 def clock(at: datetime, now: datetime) -> str:
-    """A moment in the zone of `now`; the day only where it is another one."""
+    """A time in the zone of `now`, with the date where that is not the date of `now`."""
     local = at.astimezone(now.tzinfo)
     if local.date() == now.date():
         return f"{local:%H:%M:%S}"
@@ -63,7 +63,7 @@ def clock(at: datetime, now: datetime) -> str:
 
 
 def money(cost: Decimal, *, unpriced: bool = False) -> str:
-    """In USD with the cents that it has, to a millionth: `$2.50`; `unpriced`: a part of it has no known price."""
+    """An amount in USD with two to six decimals: `$2.50`; `unpriced` says that a part of it has no known price."""
     if unpriced and not cost:
         return "not known"
     known = f"{cost:,.6f}".rstrip("0")

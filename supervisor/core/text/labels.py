@@ -1,11 +1,11 @@
-"""What people read for pause reasons, statuses and phases, and why an input is not possible now."""
+"""Labels of pause reasons, statuses and phases, and sentences that say why an input is not possible now."""
 
 from __future__ import annotations
 
 from supervisor.core.events.base import PauseReason
 from supervisor.core.state import CallPhase, Lifecycle
 
-# Why a session waits, in the middle of a sentence; `capital` begins one with it.
+# Why a session waits, in the form for the middle of a sentence; `capital` makes the form for its beginning.
 WAITING: dict[PauseReason, str] = {
     "human_approval_required": "waiting for an approval",
     "human_input_required": "waiting for an answer",
@@ -18,7 +18,7 @@ WAITING: dict[PauseReason, str] = {
     "outcome_unknown": "outcome of a call unknown",
     "manual": "paused",
 }
-# The same in a SESSION_LOG: a part of its format, so that documents written before still compare.
+# The same in a SESSION_LOG. They are part of its format: verification compares older documents with them.
 WAITING_LOGGED: dict[PauseReason, str] = {
     "human_approval_required": "waiting for an approval",
     "human_input_required": "waiting for an answer",
@@ -77,7 +77,7 @@ def not_in_session(doing: str, lifecycle: Lifecycle) -> str:
 
 
 def capital(words: str) -> str:
-    """The same at the beginning of a sentence."""
+    """The words with a capital first letter, for the beginning of a sentence."""
     return f"{words[:1].upper()}{words[1:]}"
 
 

@@ -1,4 +1,4 @@
-"""Hides secrets in text that leaves Flagman, and shows that something was hidden."""
+"""Replaces secrets by `MASK` in text that leaves Flagman."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHAPES = (
 
 
 class Masker:
-    """Callable: text to text. `secrets` are hidden wherever they occur, besides the well-known shapes."""
+    """Called with a text, returns it with `secrets` and everything of a well-known shape masked."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {form for s in secrets if len(s) >= _SHORTEST for form in (s, *_in_json(s))}
@@ -39,5 +39,5 @@ class Masker:
 
 
 def _in_json(secret: str) -> tuple[str, str]:
-    """As it stands in a text that is JSON itself, such as a tool's output."""
+    """The two forms of a secret within a JSON document, such as the output of a tool."""
     return json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]

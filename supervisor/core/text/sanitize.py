@@ -1,4 +1,4 @@
-"""Values from outside, made storable: what a log could not give back is replaced or refused."""
+"""Makes values from outside storable: what a log could not return unchanged is replaced or refused."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from supervisor.core.errors import InvalidInput
 
-# A JSON reader gives up at 200 levels, and at integers of 4,300 digits; an event is a few levels itself.
+# The JSON parser fails above 200 levels and above integers of 4,300 digits; an event adds a few levels of its own.
 DEEPEST = 100
 LONGEST_INTEGER_BITS = 8_192
 
 
 def clean_text(text: str) -> str:
-    """Lone surrogates become `?`; every other character stays."""
+    """The text with each lone surrogate replaced by `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """A JSON value with every string inside made storable. Raises InvalidInput for what is no JSON."""
+    """The JSON value with all strings in it made storable. Raises InvalidInput where the value is not JSON."""
     if isinstance(value, str):
         return clean_text(value)
     if depth > DEEPEST:

@@ -1,9 +1,9 @@
-r"""Text as people see it: every character of the table in `characters.py` becomes a marker such as `\u200b`.
+r"""Makes invisible characters visible: each character of `HIDDEN` becomes a marker such as `\u200b`.
 
-Messages, windows, the command line and the SESSION_LOG call it. `visible` is for prose; it may be applied twice
-without harm. `call_text` and `call_json` are for what will run, are applied once to the raw value, and give two
-different values two different texts: what only looks like a marker is escaped, long blanks are folded with their
-count, and a host in other letters than ASCII has its punycode beside it.
+Messages, forms, the command line and the SESSION_LOG call it. `visible` is for prose and may be applied twice.
+`call_text` and `call_json` are for the arguments of calls; they are applied once, to the raw value, and give different
+values different texts: text that looks like a marker is escaped, long blanks are replaced by their count, and a host
+with other than ASCII letters is followed by its punycode.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from supervisor.core.text.characters import EMOJI, HIDDEN, MARKS
 from supervisor.core.text.format import count
 
-# More blanks in a row, line breaks in a row, and combining marks on one letter are not shown as they are.
+# The most blanks in a row, line breaks in a row, and combining marks on one letter that are shown unchanged.
 MOST_BLANKS, MOST_BREAKS, MOST_MARKS = 40, 4, 3
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253
 _BLANKS = {" ": "space", "\t": "tab", "\n": "line break"}
@@ -27,7 +27,7 @@ _LOOKALIKE = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"}
 
 
 def characters(ranges: str) -> str:
-    """The inside of a character class of a regular expression."""
+    """The ranges as the content of a character class of a regular expression."""
     ends = (part.split("-") for part in ranges.split())
     return "".join("-".join(f"\\U{int(end, 16):08x}" for end in pair) for pair in ends)
 
@@ -40,7 +40,7 @@ _HOST = r"""(?P<host>(?<=://)[^\s/?\#\\"'<>|]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+)""
 _RUN = r"(?P<run>[ \t\n]{5,})"
 _LITERAL = r"(?P<literal>⟨|\\(?=u[0-9a-f]{4}|U[0-9a-f]{8}))"
 _ONE = re.compile(_H)
-# Texts that match neither come out as they are; every character beyond the first plane is looked at.
+# Texts without a match of these are returned unchanged; all characters beyond the first plane count as suspect.
 _FAR = "\\U00010000-\\U0010ffff"
 _SUSPECT = re.compile(f"[{_NEAR}{_FAR}]")
 _SUSPECT_CALL = re.compile(r"[^\t\n -~]|⟨|\\[uU]|[ \t\n]{5}")
@@ -53,66 +53,66 @@ Escape = Callable[[str], str]
 
 
 def visible(text: str) -> str:
-    """Prose: hidden characters become markers; newline, tab and the joiners inside of an emoji stay."""
+    """Prose with markers for its hidden characters; line feed, tab and the joiners inside an emoji stay."""
     return _PROSE.sub(_piece(marker), text) if _SUSPECT.search(text) else text
 
 
 def one_line(text: str, limit: int) -> str:
-    """At most `limit` characters on one line, for headings and lists, where the whole stands elsewhere."""
+    """Prose on one line, cut to `limit` characters; for headings and lists."""
     flat = " ".join(visible(text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def call_text(text: str) -> str:
-    """A text that will run, over as many lines as it has."""
+    """A text of a call, such as a command, with markers; its line breaks stay."""
     return _CALL.sub(_piece(marker), text) if _SUSPECT_CALL.search(text) else text
 
 
 def call_name(name: str) -> str:
-    """As `call_text`, on one line: line breaks and tabs are markers too."""
+    """As `call_text`, on one line: line breaks and tabs become markers, too."""
     return call_text(name).replace("\n", marker("\n")).replace("\t", marker("\t"))
 
 
 def call_json(value: Any, indent: int | None = 2) -> str:
-    """As `call_text`, of a JSON value; the markers are JSON's own escapes."""
+    """As `call_text`, for a JSON value; the markers are JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _CALL_JSON.sub(_piece(_json_escape), text)
 
 
 def call_value(value: Any) -> str:
-    """An argument as it will run: a text as it is, anything else as JSON."""
+    """An argument of a call: a text by `call_text`, any other value by `call_json`."""
     return call_text(value) if isinstance(value, str) else call_json(value)
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON of this very value in which every hidden character is written as an escape."""
+    """The value as JSON, with its hidden characters written as escapes; parsing it gives the same value."""
     return escaped_json(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def escaped_json(text: str) -> str:
-    """A JSON document with its hidden characters written as escapes; it still means the same."""
+    """The JSON document with its hidden characters written as escapes; parsing it gives the same value."""
     return _STRICT.sub(_piece(_json_escape), text) if _SUSPECT.search(text) else text
 
 
 def fold_blanks(text: str) -> str:
-    """A line of a document: as `visible`, and long blanks within it are folded with their count."""
+    """A line of a document: as `visible`, with long blanks inside it replaced by their count."""
     shown = visible(text).replace("⟨", marker("⟨"))
     return _LONG.sub(lambda found: _blanks(found[0]), shown)
 
 
 def marker(character: str) -> str:
-    r"""`\u200b`, or `\U000e0100` beyond the first plane."""
+    r"""The marker of a character: `\u200b`, or `\U000e0100` beyond the first plane."""
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _json_escape(character: str) -> str:
-    # JSON writes no escape for a character that is ASCII and printable, and needs none.
+    # `json.dumps` escapes all hidden characters except U+007F.
     return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
 
 
 def _piece(escape: Escape) -> Callable[[re.Match[str]], str]:
-    """What a match of one of the patterns above becomes."""
+    """The function that replaces a match of one of the patterns above."""
 
     def shown(found: re.Match[str]) -> str:
         match found.lastgroup:
@@ -131,7 +131,7 @@ def _piece(escape: Escape) -> Callable[[re.Match[str]], str]:
 
 
 def _marks(found: re.Match[str], escape: Escape) -> str:
-    """A letter keeps its first marks; where there is no letter, they would change what is not theirs."""
+    """A letter keeps its first `MOST_MARKS` marks; marks without a letter are all escaped."""
     before = found.string[max(found.start() - 1, 0) : found.start()]
     alone = not before or before.isspace() or _ONE.match(before)
     kept = 0 if alone else MOST_MARKS
@@ -139,7 +139,7 @@ def _marks(found: re.Match[str], escape: Escape) -> str:
 
 
 def _run(run: str) -> str:
-    """Blanks and line breaks; where there are too many of them, the last line break stays one."""
+    """Blanks and line breaks with those above the limits replaced by their count; the last line break stays."""
     head, _, tail = run.rpartition("\n")
     if run.count("\n") > MOST_BREAKS:
         return f"⟨{_counted(f'{head}{chr(10)}')}⟩\n{_blanks(tail)}"
@@ -163,18 +163,18 @@ def _host(found: re.Match[str], escape: Escape) -> str:
     return f"{shown}⟨punycode: {_punycode(name)}⟩"
 
 
-# What may occur within a host: no blanks.
+# As `_CALL` for the inside of a host, in which there are no blanks.
 _CALL_WORD = re.compile(rf"{_KEYCAP}|{_E}\ufe0f|{_LITERAL}|{_REST}")
 
 
 def _is_mixed(label: str) -> bool:
-    """Latin letters beside those of a script that looks like it."""
+    """Whether a label mixes Latin letters with those of a script that looks like Latin."""
     scripts = {unicodedata.name(c, "").partition(" ")[0] for c in label if c.isalpha()}
     return "LATIN" in scripts and bool(scripts & _LOOKALIKE)
 
 
 def _punycode(authority: str) -> str:
-    """The host of an authority as the name service is asked for it."""
+    """The host of an authority in the form that name servers receive."""
     host = _ONE.sub("", authority.rpartition("@")[2])
     host = re.sub(r":\d*$", "", unicodedata.normalize("NFKC", host[:_LONGEST_HOST])).lower()
     labels = re.split("[.。]", host)

@@ -1,4 +1,4 @@
-"""The scripted demo: a stand-in that walks through a task when no model is chosen."""
+"""The gateway of the scripted demo, which answers where no model is configured."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WORDS_TO_TOKENS = 4 / 3
 
 
 class DemoGateway:
-    """Plays the script, which depends on the conversation alone, so it survives any restart.
+    """Answers by the script, which depends on the conversation alone, so that a restart does not change it.
 
-    `delay` is how long a reply takes, so that people see the steps go by.
+    A reply takes `delay`, so that people can follow the steps.
     """
 
     def __init__(self, delay: timedelta = timedelta(milliseconds=300)) -> None:
@@ -28,10 +28,10 @@ class DemoGateway:
         return f"{MODEL_NAME} (a script, no language model)"
 
     async def check(self, model: str | None = None) -> None:
-        """Nothing can be wrong with a script."""
+        """Do nothing: a script needs no configuration."""
 
     async def reply(self, request: ModelRequest) -> ModelReply:
-        """The next step of the script; costs nothing and never fails."""
+        """The next step of the script, at no cost. Raises nothing."""
         started = time.monotonic()
         step = next_step(request)
         await asyncio.sleep(self._delay.total_seconds())
@@ -45,11 +45,11 @@ class DemoGateway:
         )
 
     async def close(self) -> None:
-        """A script holds nothing."""
+        """Do nothing: a script has no connections."""
 
 
 def _number_calls(step: Step, request: ModelRequest) -> tuple[ProposedCall, ...]:
-    # The position in the conversation makes the id unique without any memory.
+    # The position in the conversation makes the id unique without a stored counter.
     return tuple(
         ProposedCall(call_id=f"demo_{len(request.turns)}_{number}", tool=tool, arguments=arguments)
         for number, (tool, arguments) in enumerate(step.calls)

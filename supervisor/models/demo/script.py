@@ -1,4 +1,4 @@
-"""What the demo says and proposes next: a pure function of the conversation."""
+"""The next reply of the demo, as a pure function of the conversation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Call = tuple[str, Json]
 
 @dataclass(frozen=True)
 class Step:
-    """One reply of the demo. No calls means that it is finished."""
+    """One reply of the demo. Without calls, the session is finished."""
 
     text: str
     calls: tuple[Call, ...] = ()
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """One settled call: what was asked for and what came of it."""
+    """One call with its result; `failed` is also True for a call that was denied."""
 
     tool: str
     arguments: Json
@@ -42,7 +42,7 @@ class Result:
 
 
 def next_step(request: ModelRequest) -> Step:
-    """Ask if the task wants it, read the notes, propose, read back what was written, then sum up."""
+    """The step that follows: a question or the notes, proposed calls, reading the report, and a summary."""
     if request.purpose == "summary":
         return Step(summary(request))
     steps = list(_plan(request))
@@ -107,7 +107,7 @@ def _report(task: str, command: str, results: list[Result]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-# --- what was said and done so far ----------------------------------------------------------------
+# --- the conversation so far ----------------------------------------------------------------------
 
 
 def _task(request: ModelRequest) -> str:
@@ -153,7 +153,7 @@ def _greeting(request: ModelRequest) -> list[str]:
 
 
 def _acknowledge(request: ModelRequest) -> list[str]:
-    """What people added since the demo last spoke, apart from the task itself."""
+    """A sentence for each message of people since the last reply of the demo, apart from the task."""
     users = [n for n, turn in enumerate(request.turns) if isinstance(turn, UserTurn)]
     last_reply = max((n for n, turn in enumerate(request.turns) if isinstance(turn, ModelTurn)), default=-1)
     added = (request.turns[n] for n in users[1:] if n > last_reply)
@@ -161,7 +161,7 @@ def _acknowledge(request: ModelRequest) -> list[str]:
 
 
 def _setbacks(request: ModelRequest) -> list[str]:
-    """Each call that failed or was denied since the demo last spoke."""
+    """A sentence for each call that failed or was denied since the last reply of the demo."""
     last_reply = max((n for n, turn in enumerate(request.turns) if isinstance(turn, ModelTurn)), default=-1)
     recent = _results(request)[_settled_before(request, last_reply) :]
     return [_setback(result) for result in recent if result.failed]
@@ -185,7 +185,7 @@ def _summary(request: ModelRequest) -> str:
     lines = [f"Done with: {_one_line(_task(request))}"]
     if STOP in _answer(results):
         return _join([*lines, "You asked me to stop here, so nothing was run."])
-    # Later results say more about the same thing: the report read back replaces the report written.
+    # A later result replaces an earlier one: that of reading the report replaces that of writing it.
     told = {
         result.tool if _path(result) != REPORT else REPORT: result for result in results if _tells(result)
     }
@@ -230,7 +230,7 @@ def _quote(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The first paragraph on one line; what follows it in a sub-agent's task are the results of others."""
+    """The first paragraph as one line; in a sub-agent's task, the results of others follow it."""
     line = " ".join(text.partition("\n\n")[0].split())
     return line if len(line) <= 200 else line[:199] + "…"
 

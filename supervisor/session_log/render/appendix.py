@@ -1,4 +1,4 @@
-"""The chain of events at the end of a SESSION_LOG: every line names the hash of the one before."""
+"""The chain of events at the end of a SESSION_LOG: each line contains the hash of the line before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEAD = "SessionLog"
 
 @dataclass(frozen=True)
 class Link:
-    """One line of the chain; `event` is JSON, its fields in their own order."""
+    """One line of the chain. `event` is JSON with the fields in the order in which they were stored."""
 
     n: int
     prev: str
@@ -36,9 +36,9 @@ class Link:
 
 
 def head(session_id: str, persona: Json, version: int, settings: Json) -> Json:
-    """What stands before the first event, so that the chain is about this session alone.
+    """The line before the first event, which binds the chain to this session.
 
-    `settings` is what the text depends on beside the events. Documents without them had the first ones there were.
+    `settings` is what the text depends on beside the events; empty settings are left out, as in the first documents.
     """
     first: Json = {"type": HEAD, "version": version, "session": session_id, "persona": persona}
     return {**first, "settings": settings} if settings else first
@@ -61,7 +61,7 @@ def compact(value: Json) -> str:
 
 
 def lines(links: Sequence[Link], version: int) -> list[str]:
-    """The whole section; characters that show nothing are written as JSON's escapes."""
+    """The lines of the section; invisible characters are written as JSON escapes."""
     rows = (
         f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}' for link in links
     )
@@ -70,5 +70,5 @@ def lines(links: Sequence[Link], version: int) -> list[str]:
 
 
 def _escape(found: re.Match[str]) -> str:
-    """A character that shows nothing, as JSON writes it."""
+    """The JSON escape of an invisible character."""
     return json.dumps(found[0])[1:-1]

@@ -1,4 +1,4 @@
-"""Calls as a SESSION_LOG shows them: their arguments, who had to allow them, and what a person changed."""
+"""Parts of a SESSION_LOG about calls: their arguments, their approvers, and changes by people."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def digest(value: str) -> str:
 
 
 def arguments(given: Any, n: int) -> list[str]:
-    """All arguments, a line each; event `n` has them whole."""
+    """A block with the arguments, one line each; event `n` is named as the place of longer ones."""
     return output(argument_text(given), n)
 
 
 def argument_text(given: Any) -> str:
-    """Longer texts are indented under their name, which keeps a value from looking like a further argument."""
+    """The arguments as text; values of several lines are indented, so that they cannot look like another argument."""
     if not isinstance(given, dict):
         return visible(str(given))
     return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in given.items()) or "(no arguments)"
@@ -42,7 +42,7 @@ def _value(value: Any) -> str:
 
 
 def policy_reason(call: ToolCall) -> str:
-    """What the policy in force said of it."""
+    """The decision of the policy on the call."""
     if call.mode == "refuse":
         return f"refused: {inline(call.reason, 400)}"
     if call.mode == "allow":
@@ -52,7 +52,7 @@ def policy_reason(call: ToolCall) -> str:
 
 
 def by_whom(call: ToolCall, given: int | None = None) -> str:
-    """Who may approve; `given`: how many have."""
+    """The approvers of a call; `given` is the number of approvals so far."""
     rule = call.approvers or Approvers()
     who = [code(who, 60) for who in (*rule.users, *rule.groups)]
     words = f"by {join_items(who)}" if who else "by anyone in the channel"
@@ -62,14 +62,14 @@ def by_whom(call: ToolCall, given: int | None = None) -> str:
 
 
 def right(via: str) -> str:
-    """What gave the right to decide."""
+    """The reason why a person had the right to decide, from the field `via` of the decision."""
     if via == "anyone":
         return "anyone may"
     return "named in the rule" if via == "user" else f"member of {code(via.removeprefix('group:'), 60)}"
 
 
 def before_and_after(event: CallEdited, before: ToolCall, n: int) -> list[str]:
-    """The arguments that a person changed, as they were and as they are."""
+    """The arguments that a person changed, before and after the change."""
     old, new = before.arguments, event.call.arguments
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return ["Before:", "", *arguments(old, n), "", "After:", "", *arguments(new, n)]

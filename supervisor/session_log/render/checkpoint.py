@@ -1,4 +1,4 @@
-"""A Pause Checkpoint: why a session rests, where it stands, and how exactly it goes on."""
+"""A Pause Checkpoint: the reason of a pause, the progress of the session, and how to resume it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAST = {"approve": "approved", "deny": "denied"}
 
 
 def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
-    """The section at the moment the session came to rest, or at present where it still rests."""
+    """The section for a pause: with the session at its beginning, or at present where the pause has not ended."""
     session = rest.session
     rows = [
         ("Reason", f"{code(rest.reason)}: {WAITING[rest.reason]}{_detail(session)}"),
@@ -55,7 +55,7 @@ def _end(rest: PausePeriod) -> str:
 
 
 def current_step(session: Session) -> str:
-    """`3/5 · name`: of a plan its subtasks that have ended and those at work, else the steps and their tools."""
+    """`3/5 · name`: of a plan the ended subtasks and the running ones, else the steps and the tools of the last one."""
     plans = [c for c in session.calls_in("open", "delegating") if c.call.tool in DELEGATING]
     if plans:
         stands = [stand for call in plans for stand in subtask_statuses(session, call)]
@@ -68,7 +68,7 @@ def current_step(session: Session) -> str:
 
 
 def waits(session: Session) -> str:
-    """Everything that lets it go on, in the form in which one would write it."""
+    """The conditions and decisions that the session waits for, in the form in which people write them."""
     words = [code(str(condition)) for _, condition in session.waits]
     awaiting, asking = session.calls_in("awaiting"), session.calls_in("asking")
     if session.pause:
@@ -92,7 +92,7 @@ def _given(call: Call) -> int:
 
 
 def snapshot(session: Session) -> list[Way]:
-    """What a person who takes over has to know."""
+    """Task, progress, artifacts and decisions, for a person who takes over."""
     return [
         ("Task", inline(session.task, 400)),
         ("Progress", _progress(session)),

@@ -1,4 +1,4 @@
-"""The whole SESSION_LOG: a pure function of a session's id, its persona, its events (secrets masked) and the hints."""
+"""Renders the SESSION_LOG as a pure function of a session's id, persona, events (secrets masked) and resume hints."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from supervisor.session_log.render.summary import summary
 from supervisor.session_log.render.tables import calls, children, costs, decisions
 from supervisor.session_log.render.timeline import timeline
 
-# Raised with every change of what comes out, so that an older document is not taken for a changed one.
-# Format 1 marked fewer characters than the table of `core/text` has; it is still rendered, to compare with.
+# To be raised with every change of the rendered text, so that verification does not report older documents as changed.
+# Format 1 marked fewer characters than `core/text` does; it is still rendered, for comparison.
 FORMAT = 2
 COMPARABLE = (1, 2)
 Sign = Callable[[str], str]
@@ -35,7 +35,7 @@ def render(
     hints: ResumeHints,
     version: int = FORMAT,
 ) -> str:
-    """The document in a format of COMPARABLE; `sign` turns the chain into a signature, `hints` say how it resumes.
+    """The document in a format of COMPARABLE. `sign` makes the signature of the chain, `hints` say how to resume.
 
     Raises IllegalEvent where the events contradict each other.
     """
@@ -68,7 +68,7 @@ def render(
 def front_matter(
     session: Session, links: Sequence[appendix.Link], signature: str, version: int
 ) -> list[tuple[str, str]]:
-    """YAML, each value on its own line; whatever is not ours is quoted."""
+    """The names and values of the front matter as YAML, with texts of others quoted."""
 
     def _text(value: str) -> str:
         flat = one_line(value, 200)
@@ -104,6 +104,6 @@ def front_matter(
 
 
 def _without_gaps(lines: Sequence[str]) -> list[str]:
-    """Never two empty lines in a row but where a content has them."""
+    """The lines without repeated empty lines, except those inside of contents (`BLANK`)."""
     kept = [line for n, line in enumerate(lines) if line or (n and lines[n - 1])]
     return ["" if line.strip() == BLANK else line for line in kept]

@@ -1,4 +1,4 @@
-"""What each event is called in the timeline, with the words and outputs that belong to it."""
+"""The entry of each event in the timeline, with the texts and outputs that belong to it."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ _TRIGGERS = {"webhook": "by a webhook", "event": "by an event", "clock": "since 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line in Markdown, and blocks that stand under it."""
+    """One line in Markdown, and the blocks below it."""
 
     words: str
     blocks: Sequence[Lines] = ()
 
 
 def entry(moment: Moment) -> Entry:
-    """The entry of a moment's event. The answers of the model are steps of their own."""
+    """The entry of a moment's event. Answers of the model have no entry: `timeline` shows them as steps."""
     return _entry(moment.event, moment, person(moment.event.by, moment.event.by_name))
 
 
 @singledispatch
 def _entry(event: Event, moment: Moment, who: str) -> Entry:
-    """Each event has one function; one without a function of its own is told as in the transcript."""
+    """One function for each event; an event without one has the line of the transcript."""
     line = next(iter(lines([event])))
     return Entry(f"{who} {inline(line.text, 600)}")
 
@@ -247,7 +247,7 @@ def _resumed(event: Resumed, moment: Moment, who: str) -> Entry:
 
 
 def _compacted_steps(moment: Moment, event: Compacted) -> Entry:
-    """What the model no longer reads, and what it reads instead."""
+    """The steps that the model no longer reads, and the summary that it reads instead."""
     earlier = moment.after.compactions[:-1]
     first = earlier[-1].through_step + 1 if earlier else 1
     dropped = moment.after.steps[first - 1 : event.through_step]

@@ -1,4 +1,4 @@
-"""What the front matter of a SESSION_LOG says, before anything of it is verified."""
+"""Reads the front matter of a SESSION_LOG that is not yet verified."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Fields = dict[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class Front:
-    """Whose document it is, and which session launched that one (empty: none)."""
+    """The session of a document, and the session that launched it (empty where a person did)."""
 
     session_id: str
     parent: str
 
 
 def front_of(document: bytes) -> Front:
-    """Raises VerificationError where this is no SESSION_LOG."""
+    """Read the front matter. Raises VerificationError where the document is not a SESSION_LOG."""
     fields = fields_of(document.decode("utf-8", "replace").split("\n"))
     return Front(_text(fields, "session"), _text(fields, "parent"))
 
 
 def fields_of(lines: Sequence[str]) -> Fields:
-    """Each field as written, with its line. Raises VerificationError."""
+    """Each field by name with its line number and its value as written. Raises VerificationError."""
     if lines[0] != "---" or not any(line.startswith("session_log:") for line in lines[:3]):
         raise VerificationError("no document", 1, "this is not the beginning of a SESSION_LOG")
     fields: Fields = {}

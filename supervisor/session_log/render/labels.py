@@ -1,4 +1,4 @@
-"""Tokens, limits and people as a SESSION_LOG writes them."""
+"""Texts for tokens, limits and people in a SESSION_LOG."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def limits(budgets: Budgets) -> str:
 
 
 def person(by: str, name: str = "") -> str:
-    """Name and id, since a later reader may know only one of them."""
+    """An actor by name and id, since a later reader may know only one of them."""
     if by in _ROLES:
         return _ROLES[by]
     if by.startswith("model:"):

@@ -1,4 +1,4 @@
-"""Events and personas with the secrets in them hidden: what a SESSION_LOG is made of."""
+"""Masks the secrets in events and personas, of which a SESSION_LOG is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def masked_events(events: Iterable[Event], mask: Mask) -> tuple[Event, ...]:
 
 
 def masked_persona(persona: Persona, mask: Mask) -> Json:
-    """As JSON: what is masked need not be a persona any more."""
+    """The persona as JSON, since the masked values may not make a valid Persona."""
     found: Json = _value(persona.model_dump(mode="json", exclude_defaults=True), mask)
     return found
 
@@ -32,12 +32,12 @@ def _model(model: Made, mask: Mask) -> Made:
 
 @cache
 def _free(kind: type[Frozen]) -> tuple[str, ...]:
-    """Fields that may hold any text; words out of a fixed list stay what they are."""
+    """The names of all fields that are not a Literal, whose values cannot contain secrets."""
     return tuple(name for name, f in kind.model_fields.items() if get_origin(f.annotation) is not Literal)
 
 
 def _value(value: Any, mask: Mask) -> Any:
-    """The very same object where there was nothing to hide."""
+    """The value with secrets masked; where there are none, the same object (lists and dicts are copied)."""
     match value:
         case str():
             hidden = mask(value)
@@ -59,7 +59,7 @@ def _mapping(value: Json, mask: Mask) -> Json:
     found: Json = {}
     for name, item in value.items():
         hidden = mask(name)
-        # Two names that look the same by now are still two.
+        # Two names that became equal by masking are kept apart.
         while hidden in found:
             hidden += "'"
         found[hidden] = _value(item, mask)

@@ -1,4 +1,4 @@
-"""A log walked event by event: how the session stood after each, and where it came to rest."""
+"""Folds a log event by event: the session after each event, and the periods in which it was paused or waited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supervisor.core.events import SYSTEM, Event, PauseReason
 from supervisor.core.reducer import apply
 from supervisor.core.state import Child, Session
 
-# What the loop itself appends in one breath when it comes to rest; the pause stands after the last of them.
+# Events that the control loop appends together before it waits; the pause begins after the last of them.
 _SETTLING = ("ApprovalRequested", "QuestionAsked", "WaitBegun", "Paused", "ChildLaunched", "ChildSkipped")
 
 
@@ -27,10 +27,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class PausePeriod:
-    """A stretch in which nothing went on by itself, since event `n`; `session` is how it stood then.
+    """A period from event `n` on in which the session was paused or waited for people; `session` is its state then.
 
-    `ended` is the first moment after it; while there is none, `session` is how it stands now. `brief`: it waited for
-    nothing that the one before had not waited for.
+    `ended` is the first moment after it; without one, `session` is the present state. `brief` says that the session
+    waited for nothing that it had not waited for in the period before.
     """
 
     number: int
@@ -43,7 +43,7 @@ class PausePeriod:
 
 
 def walk(session_id: str, events: Iterable[Event]) -> list[Moment]:
-    """Raises IllegalEvent where an event cannot follow."""
+    """The moments of a log. Raises IllegalEvent where an event is not allowed after the one before."""
     found: list[Moment] = []
     session: Session | None = None
     for n, event in enumerate(events, start=1):
@@ -54,7 +54,7 @@ def walk(session_id: str, events: Iterable[Event]) -> list[Moment]:
 
 
 def rests(moments: Sequence[Moment]) -> list[PausePeriod]:
-    """Every pause, asked for or not, in order."""
+    """All periods in which the session was paused or waited, in order."""
     found: list[PausePeriod] = []
     settling = resting = False
     for moment in moments:
@@ -81,7 +81,7 @@ def _begun(moment: Moment, reason: PauseReason) -> PausePeriod:
 
 
 def _reason(session: Session) -> PauseReason | None:
-    """Why nothing goes on; a call that only begins or ends to wait is not yet, or no longer, a rest."""
+    """The reason why the session waits, or None; a question that is not asked yet does not count."""
     waiting = session.waiting_for
     if waiting == "human_input_required" and not session.calls_in("asking") and not failures(session):
         return None
@@ -89,13 +89,16 @@ def _reason(session: Session) -> PauseReason | None:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Sub-agents of which a person has to say what next."""
+    """Failed sub-agents that a person has to decide on."""
     plans = (c for c in session.calls_in("delegating") if c.call.tool in DELEGATING)
     return tuple(child for call in plans for child in undecided(session, call))
 
 
 def _brief(found: list[PausePeriod]) -> list[PausePeriod]:
-    """Decided one by one, the calls of a step give many rests that say the same; the last of all is always told."""
+    """The periods with numbers and with `brief` set, which is never the case for one that has not ended.
+
+    The decisions on several calls of a step, made one by one, lead to many periods with the same content.
+    """
     shown: list[PausePeriod] = []
     number = 0
     for rest in found:

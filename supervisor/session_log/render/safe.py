@@ -1,6 +1,6 @@
-"""Words of people, models and tools in Markdown: readable, and without power over the document.
+"""Makes texts of people, models and tools safe in Markdown, so that they cannot change the document's structure.
 
-No line of theirs begins at the margin: it stands in a table, a quotation or an indented block.
+None of their lines begins at the margin: they are in a table, a quotation or a block.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# What format 1 marked, and format 2 marks here; the rest of the table of `core/text` follows at the end of `render`.
+# The characters that format 1 marks. In format 2, `render` marks the others of `core/text` at its end.
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufeff\uffa0\ufff9-\uffff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -20,20 +20,20 @@ _PIPE = re.compile(r"(\\*)\|")
 _HEADING = re.compile(r"(?<![^\s>])(?=#{1,6}(?:\s|$))")
 _RULE = re.compile(r"[\s>]*(?:=+|(?:-\s*)+|(?:\*\s*)+|(?:_\s*)+)\s*")
 _WIDEST = 400
-# An empty line of a content, which stays, unlike those that separate the parts of the document.
+# Stands for an empty line of a content, which is kept, unlike repeated empty lines between parts of the document.
 BLANK = "\0"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A text as far as it is shown, and a word on what is not (empty: it is all there)."""
+    """The part of a text that is shown, and a description of what is left out (empty where nothing is)."""
 
     text: str
     left_out: str = ""
 
 
 def visible(text: str) -> str:
-    """Characters that show nothing, or turn the direction of others, become `\\u202e`; newline and tab stay."""
+    """The text with invisible and bidirectional characters as escapes such as `\\u202e`; line feed and tab stay."""
     return HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
 
 
@@ -43,18 +43,18 @@ def _code_of(found: re.Match[str]) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """For tables and headings; the whole stands elsewhere."""
+    """The text on one line, cut to `limit` characters; for tables and headings."""
     flat = " ".join(visible(text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1].rstrip()}…"
 
 
 def inline(text: str, limit: int = 200) -> str:
-    """One line in which nothing but code is formatted, and nothing is a link."""
+    """The text on one line, with code spans as the only formatting and without links."""
     return _outside_code(_INLINE, one_line(text, limit))
 
 
 def code(text: str, limit: int = 200) -> str:
-    """One line as a code span."""
+    """The text on one line as a code span."""
     flat = one_line(text, limit) or " "
     ticks = "`" * (_longest_run(flat) + 1)
     room = " " if flat[0] == "`" or flat[-1] == "`" else ""
@@ -62,7 +62,7 @@ def code(text: str, limit: int = 200) -> str:
 
 
 def cell(text: str) -> str:
-    """For a table: no `|` of the text separates columns, within code neither."""
+    """The text with each `|` escaped, also in code spans, for the cell of a table."""
     return _PIPE.sub(lambda found: found[0] if len(found[1]) % 2 else f"{found[1]}\\|", text)
 
 
@@ -77,7 +77,7 @@ def quote(text: str) -> list[str]:
     """The lines of a quotation: lists and emphasis stay, headings, links, images and HTML become plain text."""
     shown = visible(text).strip("\n")
     if "```" in shown or "~~~" in shown:
-        # Within a block of code nothing can be escaped, so the whole becomes one.
+        # Nothing can be escaped inside a block of code, so the whole text becomes one.
         return [">" if line == BLANK else f"> {line}" for line in fence(shown, "markdown")]
     return [f"> {_tame(line)}".rstrip() for line in shown.split("\n")]
 
@@ -89,7 +89,7 @@ def _tame(line: str) -> str:
 
 
 def _outside_code(live: re.Pattern[str], line: str) -> str:
-    """A backslash before whatever is `live`; spans of code stay, since nothing is live in them."""
+    """The line with a backslash before each match of `live` that is not inside a code span."""
     parts, end = [], 0
     for span in _SPAN.finditer(line):
         parts += [live.sub(r"\\\g<0>", line[end : span.start()]), span[0]]
@@ -98,7 +98,7 @@ def _outside_code(live: re.Pattern[str], line: str) -> str:
 
 
 def shorten(text: str, *, lines: int, characters: int) -> Shown:
-    """The beginning and the end of a long text, with a word on how much is between them."""
+    """The text, or the beginning and the end of a longer one with the amount that is left out between them."""
     rows = text.strip("\n").split("\n")
     narrow = [_narrow(row) for row in rows]
     if len(rows) <= lines and sum(map(len, narrow)) <= characters:
@@ -119,7 +119,7 @@ def _narrow(row: str) -> str:
 
 
 def _fit(rows: list[str], most: int, characters: int) -> list[str]:
-    """As many of the first rows as there is room for."""
+    """The first rows, up to `most` and up to `characters` in total."""
     kept: list[str] = []
     for row in rows[:most]:
         characters -= len(row)

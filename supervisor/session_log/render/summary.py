@@ -1,4 +1,4 @@
-"""The top of a SESSION_LOG: what it was for, how it stands or ended, who allowed what, and what it cost."""
+"""The first section of a SESSION_LOG: the task, the status or end, the approvals and the cost."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _did(session: Session) -> str:
 
 
 def _deciders(session: Session, verdict: str) -> str:
-    """Who did, each with the calls."""
+    """The people with this verdict, each with the calls."""
     found: dict[str, list[str]] = {}
     for call in (c for step in session.steps for c in step.calls):
         for decision in call.decisions:

@@ -1,4 +1,4 @@
-"""The log as lines that a person reads: when, what, by whom."""
+"""The log as lines of text: time, actor and event."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Line:
 
 
 def lines(events: Iterable[Event], mask: Callable[[str], str] = str) -> Iterator[Line]:
-    """One or more lines an event, secrets masked."""
+    """The lines of the events, with secrets masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
         for text in texts:
@@ -63,7 +63,7 @@ def lines(events: Iterable[Event], mask: Callable[[str], str] = str) -> Iterator
 
 @singledispatch
 def described(event: Event) -> str:
-    """The event as one line; each event has one function, and an answer of the model has several lines."""
+    """The text of an event, by one function for each event; `lines` handles answers of the model itself."""
     return event.type
 
 
