@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from handlers.action_ids import Target
+from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
 from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
@@ -22,8 +23,7 @@ from supervisor.service import Supervisor
 class ListenerContext:
     """The objects that listeners use, made by `bot/processes/slack.py`.
 
-    `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash;
-    `show_again` has the messages of a session brought up to date.
+    `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash.
     """
 
     supervisor: Supervisor
@@ -34,7 +34,7 @@ class ListenerContext:
     clock: Callable[[], datetime]
     mask: Callable[[str], str]
     command: str
-    show_again: Callable[[str], Awaitable[None]]
+    deletions: Deletions
 
     def sessions(self, actor: Actor) -> SessionService:
         """The service for sessions, which acts for one person."""

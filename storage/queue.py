@@ -172,7 +172,7 @@ class SessionQueue:
             await jobs.done(self._redis, self._of(lease.session_id), **vars(lease))
 
     async def retry(self, lease: Lease, *, wait: timedelta | None, failed: bool, trouble: str = "") -> int:
-        """Queue the job again after `wait` (None: at once). Returns the failed tries so far, or -1 if the lease was lost.
+        """Queue the job again after `wait` (None: at once). Returns the failed tries so far, -1 if the lease was lost.
 
         `trouble` is listed by `troubles` until the job is done.
         """

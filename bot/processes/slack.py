@@ -21,6 +21,7 @@ from bot.compose import Core, now
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
+from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
 from handlers.users import People
 from supervisor.core.errors import InvalidInput
@@ -90,7 +91,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         now,
         parts.mask,
         settings.command,
-        outbox.enqueue,
+        Deletions(parts.rows, outbox.enqueue),
     )
     register(app, flagman)
     return app

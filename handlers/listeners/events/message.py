@@ -15,7 +15,6 @@ from handlers.blocks.text import mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, readable
-from handlers.listeners.events.deletion import deleted
 from handlers.origin import Place
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
@@ -52,7 +51,7 @@ async def written(
     """Handle any other message that the bot can read: a reply in a session's thread, or a direct message."""
     if event.get("subtype") in ("message_changed", "message_deleted"):
         if (event.get("previous_message") or {}).get("bot_id") and _is_deletion(event):
-            await deleted(flagman, event)
+            await flagman.deletions.receive(str(event["channel"]), event["previous_message"])
         else:
             await _altered(flagman, body, event, client)
         return

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import handlers.listeners.events.message
 import handlers.projection.message_poster
 import handlers.projection.refusals
 from bot.compose import now
+from handlers.projection.deletions import Deletions
 from handlers.projection.marks import mark_of
 from supervisor.runtime.sweeper import Sweeper
 from tests.support.scenario import ALL, APPROVE, VIEW, Director, Scene
@@ -150,7 +150,7 @@ async def test_a_sweep_finds_a_request_that_is_gone_unseen(
     scenario: Director, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
-    monkeypatch.setattr(handlers.listeners.events.message, "deleted", _ignored)
+    monkeypatch.setattr(Deletions, "receive", _ignored)
     scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
