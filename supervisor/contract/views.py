@@ -1,4 +1,4 @@
-"""Makes the view of a session that programs get from its state."""
+"""Makes the views that programs get, from the state of a session."""
 
 from __future__ import annotations
 
