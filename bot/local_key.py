@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from supervisor.api_keys import ApiKeys
 
 KEY_FILE = "cli.key"
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  what is listened on, said otherwise
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  only replaced by loopback addresses
 _NO_NAME = re.compile(r"[^a-z0-9._-]+")
 
 

@@ -177,7 +177,7 @@ class EmbeddedServer:
             watched,
         ]
         with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603  our own binary and arguments
+            process = subprocess.Popen(  # noqa: S603  the binary and the arguments are Flagman's
                 [*guarded, str(get_binary_path()), *options],
                 cwd=self.home,
                 stdin=subprocess.PIPE,

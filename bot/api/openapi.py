@@ -1,4 +1,4 @@
-"""Makes the OpenAPI 3.1 document of the declarations by which requests are validated."""
+"""Generates the OpenAPI 3.1 document from the declarations by which requests are validated."""
 
 from __future__ import annotations
 

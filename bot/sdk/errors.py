@@ -1,4 +1,4 @@
-"""Makes errors of the problem documents that another Flagman returns."""
+"""Turns the problem documents of another Flagman into errors."""
 
 from __future__ import annotations
 

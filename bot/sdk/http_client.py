@@ -55,7 +55,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         retryable: bool = False,
     ) -> Any:
-        """Send a request and return the JSON of the answer; `retryable` allows to repeat it after a lost answer.
+        """Send a request and return the JSON of the answer; `retryable` repeats it after a lost answer.
 
         After a 429 it waits for the time in Retry-After, up to 10 s, and repeats the request. Raises the FlagmanError
         that the server raised, or Unavailable.

@@ -29,7 +29,7 @@ from supervisor.core.messages import Json
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 
-# A wait is made of requests of this length.
+# How long one request of a wait may take.
 LONG_POLL = timedelta(seconds=25)
 AWAY_TRIES = 25
 

@@ -1,4 +1,4 @@
-"""Makes `rich_text` blocks of pieces of styled text, cut to the limits of Slack; they contain only text elements."""
+"""Turns pieces of styled text into `rich_text` blocks within Slack's limits; they contain only text elements."""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ def moment(at: datetime, *, date: bool = False) -> str:
 def argument_text(arguments: Any) -> str:
     """All arguments in full: one line each, and texts of several lines indented under their name.
 
-    It is applied once, to the raw arguments, and gives different arguments different texts. The indent prevents that a
-    value looks like another argument.
+    It is applied once, to the raw arguments, and gives different arguments different texts. The indent keeps a value
+    from looking like another argument.
     """
     if not isinstance(arguments, dict):
         return call_text(str(arguments))

@@ -27,7 +27,7 @@ def full_text(call: Call) -> str:
     plan = _plan(call)
     if plan is None:
         return argument_text(call.call.arguments)
-    # The indent prevents that a task looks like another subtask.
+    # The indent keeps a task from looking like another subtask.
     parts = [
         f"{number}. {_head(subtask)}\n{_indent(subtask.task)}"
         for number, subtask in enumerate(plan.subtasks, 1)

@@ -1,4 +1,4 @@
-"""Followers of sessions are told when they change: one subscription a process, held only while there are followers."""
+"""Notifies followers of changed sessions, by one subscription in a process while there are followers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Waiting = defaultdict[str, set[asyncio.Event]]
 
 
 class Subscription:
-    """The sessions of one follower: `changed` is set whenever one of it may have changed; clear it before you look."""
+    """The sessions of one follower. `changed` is set when one of them may have changed; clear it before reading."""
 
     def __init__(self, followers: Waiting) -> None:
         self.changed = asyncio.Event()
         self._followers, self._ids = followers, set[str]()
 
     def add(self, ids: Iterable[str]) -> bool:
-        """Follow these too. True if one of them was not followed yet."""
+        """Follow these sessions, too. Returns whether one of them was not followed yet."""
         new = set(ids) - self._ids
         for session_id in new:
             self._followers[session_id].add(self.changed)

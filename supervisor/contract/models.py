@@ -1,4 +1,4 @@
-"""What programs get: a session, its calls, events, files, reminders and schedules. One set of models for all faces."""
+"""The views that all interfaces return: sessions, calls, events, files, reminders and schedules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class ResponseModel(BaseModel):
-    """A body that goes out. A client reads one of a newer Flagman with what it does not know left out."""
+    """The base of views. A client ignores unknown fields, which a newer Flagman may send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

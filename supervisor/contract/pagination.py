@@ -12,7 +12,7 @@ from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
 
-# A filter looks at so many rows for one page; the cursor goes on from there.
+# The most rows that a filter reads for one page; the cursor continues after them.
 MOST_LOOKED_AT = 1000
 _CHUNK = 50
 _log = logging.getLogger("flagman.contract")
@@ -36,7 +36,7 @@ async def page(
     cursor: str | None,
     limit: int,
 ) -> tuple[list[Session], str | None]:
-    """The sessions and the cursor of what follows. One that cannot be read is left out and logged.
+    """The sessions of a page and the cursor of the next one. Unreadable sessions are left out and logged.
 
     Raises SessionNotFound where `parent` is none.
     """

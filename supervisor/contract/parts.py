@@ -1,4 +1,4 @@
-"""What the services of all actors share."""
+"""The objects that the services of all actors share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supervisor.signals import SignalRouter
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """Made once a process. `clock` gives the time in UTC."""
+    """The shared objects, made once in a process. `clock` returns the time in UTC."""
 
     supervisor: Supervisor
     log: LogStore

@@ -1,4 +1,4 @@
-"""What programs ask: the requests of every face, strict, and with nothing unknown in them."""
+"""The requests of all interfaces; they are validated strictly, and unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ ConditionText = Annotated[
 
 
 class RequestModel(BaseModel):
-    """A body that comes in: strict, and nothing unknown in it."""
+    """The base of requests: strict, and without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     @classmethod
     def of(cls, **fields: Any) -> Self:
-        """The request with these fields. Raises InvalidInput, which names what is wrong."""
+        """The request with these fields. Raises InvalidInput, which names the first problem."""
         return validate(cls, fields)
 
 
@@ -63,7 +63,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], value: Any, what: str = "the request") -> Model:
-    """The value, typed; `what` names it as a whole. Raises InvalidInput, which names what is wrong."""
+    """The value as `model`; `what` names it in errors. Raises InvalidInput, which names the first problem."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -20,7 +20,7 @@ class ScheduleService:
         self._schedules = parts.schedules
 
     async def add(self, request: ScheduleRequest, *, origin: Json | None = None) -> ScheduleView:
-        """Launch a task again and again. `origin` says where its sessions show themselves, if a channel does not."""
+        """Add a schedule. `origin` says where its sessions are shown, in place of a channel."""
         if origin is None:
             origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
         return self._view(
@@ -30,25 +30,25 @@ class ScheduleService:
         )
 
     async def list(self) -> list[ScheduleView]:
-        """All of them, the next due first, paused ones last."""
+        """All schedules, the next due first and paused ones last."""
         return [self._view(schedule) for schedule in await self._schedules.list()]
 
     async def get(self, schedule_id: str) -> ScheduleView:
         return self._view(await self._schedules.get(schedule_id))
 
     async def pause(self, schedule_id: str) -> ScheduleView:
-        """Launch nothing until it is resumed."""
+        """Pause a schedule, which then launches nothing until it is resumed."""
         return self._view(await self._schedules.pause(schedule_id))
 
     async def resume(self, schedule_id: str) -> ScheduleView:
-        """Launch again at its times."""
+        """Resume a schedule from now on; due times that have passed are skipped."""
         return self._view(await self._schedules.resume(schedule_id))
 
     async def delete(self, schedule_id: str) -> None:
         await self._schedules.delete(schedule_id)
 
     async def run(self, schedule_id: str) -> SessionView:
-        """Launch it once besides its times."""
+        """Launch a session of the schedule now; its due time stays."""
         session = await self._schedules.run_now(schedule_id, self.actor)
         return await SessionService(self._parts, self.actor).view(session)
 

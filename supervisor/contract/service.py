@@ -57,7 +57,7 @@ EVENTS_AT_ONCE = 100
 
 
 class SessionService:
-    """Every verb of a session, on behalf of `actor`. Methods raise FlagmanError or StorageError."""
+    """All verbs of sessions, on behalf of `actor`. Methods raise FlagmanError or StorageError."""
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self.actor, self._parts = actor, parts
@@ -68,9 +68,9 @@ class SessionService:
     async def launch(
         self, request: LaunchRequest, *, idempotency_key: str | None = None, origin: Json | None = None
     ) -> SessionView:
-        """A new session; the same key and request give the same session again.
+        """Launch a session; the same key and request return the same session.
 
-        `origin` says where it shows itself where a channel alone does not.
+        `origin` says where it is shown, in place of the channel of the request.
         """
         plan = request.coordinate
         session = await self._supervisor.launch(
@@ -92,7 +92,7 @@ class SessionService:
         idempotency_key: str | None = None,
         origin: Json | None = None,
     ) -> SessionView:
-        """A copy that runs by itself from the end of a step."""
+        """Launch a copy of a session that continues from the end of a step."""
         session = await self._supervisor.fork(
             session_id,
             self.actor,
@@ -104,7 +104,7 @@ class SessionService:
         return await self.view(session)
 
     async def restore(self, document: bytes) -> SessionView:
-        """A session brought back from its SESSION_LOG."""
+        """Restore a session from its SESSION_LOG."""
         return await self.view(await self._parts.restorer.restore(document, self.actor))
 
     # Reading
@@ -121,7 +121,7 @@ class SessionService:
         cursor: str | None = None,
         limit: int = 20,
     ) -> SessionPage:
-        """The newest first; with a status, the newest in it. Raises SessionNotFound for an unknown `parent`."""
+        """A page of sessions, the newest first, filtered as given. Raises SessionNotFound for an unknown `parent`."""
         found, following = await pagination.page(
             self._parts.log,
             self._supervisor.sessions,
@@ -135,7 +135,7 @@ class SessionService:
         return SessionPage(sessions=views, next=following)
 
     async def view(self, session: Session) -> SessionView:
-        """The session with its sub-agents, at this moment."""
+        """The present view of the session with its sub-agents."""
         subagents = await self._supervisor.sessions.active_subagents(session)
         return session_view(session, subagents, self._parts.clock(), self._parts.channels)
 
@@ -166,12 +166,12 @@ class SessionService:
                 left = end - loop.time()
                 if so_far or left <= 0 or followers.closing:
                     return session_view(session, subagents, self._parts.clock(), self._parts.channels)
-                # A sub-agent that was not followed before may have changed meanwhile.
+                # A sub-agent that was not followed before may have changed in the meantime.
                 if not followed.add(subagents):
                     await followers.pause(followed, left)
 
     async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
-        """A page of the log after its first `after` events."""
+        """A page of the log, beginning after its first `after` events."""
         session = await self._supervisor.get(session_id)
         rows = await self._parts.log.read(session_id, after, after + limit - 1)
         events = [event_view(n + 1, decode(session_id, n, data)) for n, data in enumerate(rows, start=after)]
@@ -181,7 +181,7 @@ class SessionService:
     async def follow(
         self, session_id: str, *, after: int = 0, heartbeat: float | None = None
     ) -> AsyncGenerator[EventView | None]:
-        """Every event after the first `after`, then each as it comes, until the session has ended.
+        """The events after the first `after`, then each new one, until the session has ended.
 
         Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does.
         """
@@ -234,7 +234,7 @@ class SessionService:
         return self._pause_result(session)
 
     async def resume_token(self, session_id: str) -> PauseResult:
-        """A resume token for the pause that a session is in."""
+        """A resume token for the present pause of a session."""
         return self._pause_result(await self._supervisor.get(session_id))
 
     def _pause_result(self, session: Session) -> PauseResult:
@@ -250,7 +250,7 @@ class SessionService:
     async def resume(
         self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
     ) -> SessionView:
-        """Resume a paused session, whatever it waits for; with `pause_number` only out of this pause."""
+        """Resume a session out of any pause; with `pause_number` only out of this one."""
         session = await self._supervisor.resume(
             session_id,
             self.actor,
@@ -263,11 +263,11 @@ class SessionService:
         return await self.view(session)
 
     async def add_condition(self, session_id: str, condition: Condition) -> SessionView:
-        """One more condition that resumes a paused session."""
+        """Add a condition that resumes a paused session."""
         return await self.view(await self._supervisor.add_condition(session_id, condition, self.actor))
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
-        """End the pause that a resume token is for; the token is all the right that is needed."""
+        """End the pause of a resume token; no other right is needed."""
         session = await self._parts.tokens.redeem(
             self._supervisor, token, data=request.data, context=request.context
         )
@@ -278,7 +278,7 @@ class SessionService:
         return await self.view(await self._supervisor.cancel(session_id, self.actor, reason=request.reason))
 
     async def emit(self, request: EventRequest) -> DeliveryResult:
-        """An event happened: every session that waits for it is resumed."""
+        """Emit an event, which resumes the sessions that wait for it."""
         delivery = f"id {request.id}" if request.id else secrets.token_hex(16)
         return await self.deliver(request.type, delivery, request.data)
 
@@ -290,7 +290,7 @@ class SessionService:
     # Deciding
 
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
-        """Approve or deny a call; with arguments, approve it with these in place of what was proposed."""
+        """Approve or deny a call; with arguments, approve it with these in place of the proposed ones."""
         digest = request.digest or ""
         if request.arguments is None:
             return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
@@ -307,7 +307,7 @@ class SessionService:
         *,
         expected_digests: Mapping[str, str],
     ) -> SessionView:
-        """Approve or deny several calls, all or none; `expected_digests` says what was seen of each."""
+        """Approve or deny several calls, all or none; `expected_digests` has the digests that the person was shown."""
         session = await self._supervisor.decide(
             session_id,
             call_ids,
@@ -319,14 +319,14 @@ class SessionService:
         return await self.view(session)
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
-        """Say what became of a call whose outcome is unknown."""
+        """Record the outcome of a call whose outcome is unknown, or run it again."""
         session = await self._supervisor.decide_outcome(
             session_id, call_id, request.verdict, self.actor, result=request.result
         )
         return await self.view(session)
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
-        """Say what follows the failure of a sub-agent."""
+        """Decide on a failed sub-agent."""
         return await self.view(
             await self._supervisor.decide_child(session_id, child_id, request.verdict, self.actor)
         )
@@ -348,7 +348,7 @@ class SessionService:
         delivery: str = "",
         answers: bool = True,
     ) -> ToldResult:
-        """The answer to the only open question, or context for the next step.
+        """Send a message: the answer to the only open question, or context for the next step.
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
@@ -365,17 +365,17 @@ class SessionService:
     async def remind_at(
         self, session_id: str, due: datetime, *, text: str = "", about: str = ""
     ) -> ReminderView:
-        """Set a reminder at a moment; `about` names the approval request that is put off, if any."""
+        """Set a reminder for a time; `about` names the approval request that is snoozed, if any."""
         session = await self._supervisor.remind(session_id, due, self.actor, text=text, about=about)
         return reminder_view(session.timers[-1])
 
     async def snooze(self, session_id: str, reminder_id: str, due: datetime) -> ReminderView:
-        """Put a reminder away and set the same anew."""
+        """Remove a reminder and set the same for a later time."""
         session = await self._supervisor.snooze(session_id, reminder_id, due, self.actor)
         return reminder_view(session.timers[-1])
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
-        """Take a reminder back."""
+        """Remove a reminder."""
         await self._supervisor.drop_timer(session_id, reminder_id, self.actor)
 
     def _own(self, key: str | None) -> str | None:

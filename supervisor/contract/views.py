@@ -1,4 +1,4 @@
-"""Makes the view of a session that programs get from its state."""
+"""Makes the views that programs get, from the state of a session."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Channels(Protocol):
 def session_view(
     session: Session, subagents: ActiveSubagents, now: datetime, channels: Channels
 ) -> SessionView:
-    """A session with its sub-agents, as at `now`."""
+    """The view of a session with its sub-agents at the time `now`."""
     forked = session.forked
     status: Any = session.status
     known: Status = status
@@ -93,7 +93,7 @@ def _pause(session: Session) -> PauseView | None:
 
 
 def conditions_of(session: Session) -> list[str]:
-    """The text of every condition that would resume the session."""
+    """The texts of the conditions that resume the session."""
     return [str(condition) for _, condition in session.waits]
 
 

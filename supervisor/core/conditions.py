@@ -38,7 +38,7 @@ class Clause(Frozen):
     value: Any
 
     def holds(self, data: Any) -> bool:
-        """Whether `data` has the field and it compares; a missing field or another type never does."""
+        """Whether the comparison is true for `data`; it is false for a missing field or another type."""
         for part in self.field.split("."):
             if not isinstance(data, dict) or part not in data:
                 return False
@@ -70,7 +70,7 @@ class OnEvent(Frozen):
 
 
 class At(Frozen):
-    """`in: 2h` becomes this at the moment it is said."""
+    """A time in UTC; `in: 2h` is converted to it when it is parsed."""
 
     type: Literal["at"]
     due: datetime
@@ -102,7 +102,7 @@ Condition = Annotated[Webhook | OnEvent | At | Cron | Manual, Field(discriminato
 
 
 def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition:
-    """The condition that a person or an agent wrote. Raises InvalidCondition with the accepted forms.
+    """Parse the text of a person or an agent. Raises InvalidCondition with the accepted forms.
 
     Times without an offset are read in `zone` (an IANA name).
     """

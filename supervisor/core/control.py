@@ -47,7 +47,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing goes on until a person or a signal acts; the worker gives the session up."""
+    """Wait for a person or a signal; the worker releases the session."""
 
 
 @dataclass(frozen=True)

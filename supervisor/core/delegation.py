@@ -113,7 +113,7 @@ def _circle(plan: Plan) -> list[str]:
 
 
 def subtask_statuses(session: Session, call: Call) -> tuple[SubtaskStatus, ...]:
-    """Every subtask of a call, in the order of the plan."""
+    """The states of all subtasks of a call, in the order of the plan."""
     children = {child.name: child for child in session.children if child.call_id == call.call_id}
     skips = {skip.name: skip.reason for skip in session.skips if skip.call_id == call.call_id}
     done = {name for name, child in children.items() if child.state == "completed"}
@@ -211,7 +211,7 @@ def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, .
 
 
 def consolidation(session: Session, call: Call) -> tuple[bool, str]:
-    """Whether every subtask completed, and what the agent reads of them all."""
+    """Whether all subtasks have completed, and the result of the call, which the agent reads."""
     stands = subtask_statuses(session, call)
     done = sum(s.state == "completed" for s in stands)
     if call.call.tool == LAUNCH:

@@ -120,7 +120,7 @@ VerificationKind = Literal[
 
 
 class VerificationError(FlagmanError):
-    """A SESSION_LOG that is not as it was written. `line` says where (from 1; 0: nowhere in particular)."""
+    """A SESSION_LOG that was changed since it was written. `line` is the place, from 1, or 0 for none."""
 
     code = "session_log_altered"
     kind: VerificationKind
@@ -133,7 +133,7 @@ class VerificationError(FlagmanError):
 
 
 class ArtifactNotFound(FlagmanError):
-    """A file that the session has not written, or that is gone."""
+    """A file that the session has not written, or that is not on this machine any more."""
 
     code = "artifact_not_found"
 
@@ -162,7 +162,7 @@ class IllegalEvent(FlagmanError):
 
 
 class NotAllowed(FlagmanError):
-    """`users` and `groups` are those who may, where that is the reason."""
+    """The actor may not decide; `users` and `groups` are those who may, where the error is about that."""
 
     code = "not_allowed"
     users: tuple[str, ...]
@@ -216,7 +216,7 @@ class TokenExpired(FlagmanError):
 
 
 class TokenUsed(FlagmanError):
-    """The pause of a resume token has ended; the sentence says by whom and when."""
+    """The pause of a resume token has ended; the message says by whom and when."""
 
     code = "token_used"
 
@@ -279,7 +279,7 @@ class GatewayError(FlagmanError):
 
 
 class Unavailable(FlagmanError):
-    """Flagman, or its store, cannot be reached; what was asked for may or may not have happened."""
+    """Flagman, or its store, cannot be reached; a request without an answer may have been carried out."""
 
     code = "unavailable"
     fault = True
@@ -297,13 +297,13 @@ class StoreAway(Unavailable):
 
 
 class UnknownRefusal(FlagmanError):
-    """A refusal that only a newer Flagman, or a server in between, makes; `code` is the one that it gave."""
+    """An error with an unknown code, as from a newer Flagman or a server in between; `code` is that code."""
 
     code = "refused"
 
 
 class ToolError(Exception):
-    """The tool could not do it; the message goes back to the model, so it says what to change."""
+    """The tool failed; the model reads the message, so it says what to change."""
 
 
 class InvalidArguments(ToolError):
@@ -317,7 +317,7 @@ class InvalidArguments(ToolError):
         self.problems = dict(problems or {})
 
 
-# Each code belongs to one type; a client makes the error anew from code, sentence and fields.
+# Each code belongs to one type; a client makes the error again from code, message and fields.
 ERRORS: Mapping[str, type[FlagmanError]] = {
     kind.code: kind
     for kind in (
@@ -356,7 +356,7 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
 def rebuild_error(
     code: str, sentence: str, fields: Mapping[str, Any], otherwise: type[FlagmanError] = UnknownRefusal
 ) -> FlagmanError:
-    """The error with this code, sentence and fields, as another process raised it.
+    """The error with this code, message and fields, as another process raised it.
 
     A field that is missing or has another shape is left out; an unknown code gives an error of type `otherwise`.
     """

@@ -55,7 +55,7 @@ def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
         if session.open_calls or session.running_children:
             continue
         number, paused = len(session.steps), session.pause is not None
-        # The last place where it ran; within a pause only where it never ran again.
+        # The last place where the session was running; one within a pause only where it did not run again.
         if not paused or number not in cuts:
             over = bool(session.steps) and not session.steps[-1].calls and not session.inbox
             cuts[number] = Cut(number, version, paused, over)

@@ -258,7 +258,7 @@ class Session(Frozen):
 
     @property
     def total_usage(self) -> Usage:
-        """Its tokens, with those of sub-agents that have ended."""
+        """The tokens of the session and of its sub-agents that have ended."""
         return sum((c.usage for c in self.children), self.usage)
 
     @property

@@ -1,4 +1,4 @@
-"""A session with its sub-agents as one looks at it: how each stands, and what in it needs a person. Pure."""
+"""The states of a session's sub-agents, and what in them waits for a person. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supervisor.core.state import CallPhase, Session
 
 ChildStatus = Literal["waiting", "running", "paused", "completed", "failed", "cancelled", "skipped"]
 Until = Literal["person", "paused", "ended"]
-# What comes by itself; for anything else a person has to act.
+# Reasons to wait that need no person.
 BY_ITSELF: frozenset[PauseReason] = frozenset({"external_dependency", "scheduled", "children_running"})
 _CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
 # The sessions of sub-agents that have not ended, by their ids.
@@ -57,7 +57,7 @@ class Need(Frozen):
 
 
 def children_of(session: Session, at_work: ActiveSubagents) -> list[ChildStanding]:
-    """Every subtask of its plans that were begun, in their order."""
+    """All subtasks of the session's plans that have begun, in their order."""
     found: list[ChildStanding] = []
     for step in session.steps:
         for call in step.calls:
@@ -113,13 +113,13 @@ def _child(
 
 
 def total_cost(session: Session, at_work: ActiveSubagents) -> Decimal:
-    """What it cost so far with all sub-agents."""
+    """The cost of the session and all its sub-agents so far, in USD."""
     running = (at_work[child.id] for child in session.running_children if child.id in at_work)
     return sum((total_cost(child, at_work) for child in running), session.total_cost_usd)
 
 
 def needs_of(session: Session, at_work: ActiveSubagents) -> list[Need]:
-    """Everything in a session and its sub-agents that waits for a person."""
+    """What waits for a person in a session and its sub-agents."""
     return list(_needs(session, at_work, ()))
 
 
@@ -141,7 +141,7 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
 
 
 def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
-    """Whether a session is so far: ended; or needs a person; or is `paused`, other than for its sub-agents."""
+    """Whether a session has reached `until`: its end; or a need for a person; or any wait but for its sub-agents."""
     if session.ended or until == "ended":
         return session.ended
     rests = until == "paused" and session.waiting_for not in (None, "children_running")

@@ -1,4 +1,4 @@
-"""Makes the event of a model's reply: validates each call, computes its digest and records the policy's decision."""
+"""Turns a model's reply into an event: validates each call, computes its digest and records the policy's decision."""
 
 from __future__ import annotations
 

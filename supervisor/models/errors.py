@@ -1,4 +1,4 @@
-"""Makes a GatewayError of a provider's error: what went wrong, whether a retry helps, what a person can do.
+"""Turns a provider's error into a GatewayError: what went wrong, whether a retry helps, what a person can do.
 
 Importing this module imports pydantic-ai, which takes seconds: only `client` does, off the event loop.
 """

@@ -85,7 +85,7 @@ class ToolRunner:
             return False, str(error), ()
         except TimeoutError:
             return False, f"Stopped after {tool.timeout.total_seconds():g} s without an end.", ()
-        except Exception as error:  # noqa: BLE001  a tool's own fault is a result, never ours
+        except Exception as error:  # noqa: BLE001  any error of a tool is a result of its call
             _log.exception("tool %s failed in session %s", call.call.tool, session.id)
             return False, f"The tool failed inside: {type(error).__name__}.", ()
         return True, output.content, output.artifacts

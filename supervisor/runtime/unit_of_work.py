@@ -25,7 +25,7 @@ from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
 
-# The longest outage, as of a restart or failover of the store, that does not lose the results of a job.
+# The longest outage of the store, such as a restart or a failover, through which a job keeps its results.
 OUTAGE_SECONDS = 60.0
 _log = logging.getLogger("flagman.runner")
 

@@ -132,7 +132,7 @@ class Worker:
                 delay = 0.1
             except StorageError as error:
                 _log.warning("%s: %s; trying again in %.1f s", self._queue.name, error, delay)
-            except Exception:  # noqa: BLE001  a chore that ends by a fault would stop the worker unnoticed
+            except Exception:  # noqa: BLE001  a chore that ends would stop the worker unnoticed
                 _log.exception("%s: a chore failed; trying again in %.1f s", self._queue.name, delay)
             else:
                 continue
@@ -230,10 +230,10 @@ class Worker:
         except StorageError:
             raise
         except asyncio.CancelledError:
-            # The grace time is over: another worker goes on at once.
+            # The grace time is over: another worker takes the job over at once.
             await self._queue.retry(lease, wait=None, failed=False)
             raise
-        except Exception as error:  # noqa: BLE001  any fault of one job must leave the others running
+        except Exception as error:  # noqa: BLE001  an error of one job must not stop the others
             _log.exception("%s: %s failed", self._queue.name, lease.session_id)
             outcome = await self._after_failure(started, error)
         match outcome:
@@ -259,7 +259,7 @@ class Worker:
             return await self._give_up(started, why)
         except StorageError:
             raise
-        except Exception:  # noqa: BLE001  the fault of the job may hold here, too
+        except Exception:  # noqa: BLE001  the error of the job may occur here, too
             _log.exception("%s: %s cannot be given up", self._queue.name, started.lease.session_id)
             return None
 

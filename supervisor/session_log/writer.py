@@ -79,7 +79,7 @@ class Recorder:
                 self._trouble(f"{self._folder.path} cannot be used ({error.strerror})")
             await asyncio.sleep(RETRY)
 
-    # What there is to do
+    # Which sessions are written
 
     async def _listen(self) -> None:
         while True:
@@ -115,7 +115,7 @@ class Recorder:
                 self._trouble(f"{self._folder.path} cannot be read ({error.strerror})")
             self._something.set()
             await asyncio.sleep(CATCH_UP_PAUSE)
-            while len(self._behind) >= PAGE:  # noqa: ASYNC110  nothing tells of it, and there is no hurry
+            while len(self._behind) >= PAGE:  # noqa: ASYNC110  no event is set for it
                 await asyncio.sleep(CATCH_UP_PAUSE)
 
     async def _page(self, last: Row | None) -> list[Row]:
@@ -131,7 +131,7 @@ class Recorder:
         written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])
         return [s for s, has, needs in zip(session_ids, written, stored, strict=True) if has < needs]
 
-    # Doing it
+    # Writing
 
     async def _write(self) -> None:
         while True:

@@ -12,7 +12,7 @@ PR_SET_DUMPABLE = 4
 
 @cache
 def hide_process() -> None:
-    """Make `/proc/<pid>/{environ,mem}` unreadable for other processes of the same user. Does nothing off Linux.
+    """Make `/proc/<pid>/{environ,mem}` unreadable for other processes of the same user. Linux only.
 
     It takes effect once for the process and also disables core dumps. Each Flagman process that has secrets should
     call it; the shell tool does. It does not protect against root with all capabilities. Raises OSError.

@@ -45,7 +45,7 @@ def pause(
     reason: PauseReason | None = None,
     detail: str = "",
 ) -> list[Event]:
-    """Stop at the next boundary until one of `conditions` comes true or a person resumes. Raises IllegalEvent."""
+    """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent."""
     detail = check_text(detail, "The reason", optional=True)
     if len(conditions) > MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
@@ -91,7 +91,7 @@ def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, 
 
 
 def add_condition(session: Session, condition: Condition, actor: Actor, at: datetime) -> list[Event]:
-    """One more condition that resumes a paused session. Raises IllegalEvent."""
+    """Add a condition that resumes a paused session. Raises IllegalEvent."""
     if not session.pause:
         raise IllegalEvent(_not_paused(session))
     if len(session.waits) >= MAX_CONDITIONS:
@@ -116,7 +116,7 @@ def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[E
 
 
 def cancel(session: Session, actor: Actor, at: datetime, *, reason: str = "") -> list[Event]:
-    """End the session: a tool under way is interrupted where it allows that, and nothing new starts."""
+    """End the session: no call starts any more, and a running tool is interrupted if it allows that."""
     return [Cancelled(**stamp(actor, at), reason=check_text(reason, "The reason", optional=True))]
 
 

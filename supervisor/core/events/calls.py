@@ -15,7 +15,7 @@ class ApprovalRequested(Fact):
 
 
 class ApprovalDecided(Fact):
-    """`via` says what gave the right: `anyone`, `user` or `group:<id>`."""
+    """`via` is the right by which the actor decided: `anyone`, `user` or `group:<id>`."""
 
     type: Literal["ApprovalDecided"] = "ApprovalDecided"
     doing: ClassVar[str] = "Deciding on a call"
@@ -105,7 +105,7 @@ class QuestionAnswered(Fact):
 
 
 class WaitBegun(Fact):
-    """The agent's own call waits; the pause that goes with it says for what."""
+    """A call of `wait_for` has begun to wait; the pause appended with it has the condition."""
 
     type: Literal["WaitBegun"] = "WaitBegun"
     doing: ClassVar[str] = "Waiting"
@@ -113,7 +113,7 @@ class WaitBegun(Fact):
 
 
 class WaitEnded(Fact):
-    """`content` is what the agent reads as the result of its call."""
+    """A call of `wait_for` has ended; `content` is its result, which the agent reads."""
 
     type: Literal["WaitEnded"] = "WaitEnded"
     doing: ClassVar[str] = "Ending a wait"

@@ -27,7 +27,7 @@ class SessionLaunched(Fact):
 
 
 class ContextAdded(Fact):
-    """A person or system told the session something; `kind` says how it came."""
+    """A message of a person or system to the session; `kind` says how it came."""
 
     type: Literal["ContextAdded"] = "ContextAdded"
     doing: ClassVar[str] = "Adding context"

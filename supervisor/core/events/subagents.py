@@ -43,7 +43,7 @@ def child_folder(name: str, child_id: str) -> str:
 
 
 class ChildLaunched(Fact):
-    """A sub-agent begins with this very append. `name` is its subtask in the plan of the call."""
+    """A sub-agent whose log begins in the same append. `name` is its subtask in the plan of the call."""
 
     type: Literal["ChildLaunched"] = "ChildLaunched"
     doing: ClassVar[str] = "Launching a sub-agent"
@@ -90,7 +90,7 @@ class ChildDecided(Fact):
 
 
 class ChildrenJoined(Fact):
-    """Every subtask of a call has ended; `content` is what the agent reads as the result of its call."""
+    """All subtasks of a call have ended; `content` is the result of the call, which the agent reads."""
 
     type: Literal["ChildrenJoined"] = "ChildrenJoined"
     doing: ClassVar[str] = "Ending a plan"
