@@ -262,9 +262,10 @@ class SessionService:
         )
         return await self.view(session)
 
-    async def add_condition(self, session_id: str, condition: Condition) -> SessionView:
-        """One more condition that resumes a paused session."""
-        return await self.view(await self._supervisor.add_condition(session_id, condition, self.actor))
+    async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
+        """One more condition that resumes a paused session; the agent reads `context` when it goes on."""
+        session = await self._supervisor.add_condition(session_id, condition, self.actor, context=context)
+        return await self.view(session)
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause that a resume token is for; the token is all the right that is needed."""
