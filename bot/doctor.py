@@ -33,10 +33,12 @@ FILES = "files:write"
 SCOPES = (
     "app_mentions:read",
     "channels:history",
+    "channels:read",
     "chat:write",
     "commands",
     FILES,
     "groups:history",
+    "groups:read",
     "im:history",
     "im:write",
     "usergroups:read",

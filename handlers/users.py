@@ -12,6 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.markup import readable, unnamed
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
 from supervisor.core.persona import Approvers
@@ -20,6 +21,8 @@ from supervisor.core.state import Session
 FRESH_SECONDS = 60.0
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
+# As many people, channels and groups of one message are looked up; more stay ids.
+MOST_NAMES = 20
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
@@ -61,6 +64,7 @@ class People:
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
         self._members: dict[str, tuple[float, frozenset[str]]] = {}
         self._names: dict[str, str] = {}
+        self._channels: dict[str, str] = {}
         self._zones: dict[str, tuple[float, str]] = {}
 
     async def zone(self, actor: Actor) -> str:
@@ -83,22 +87,45 @@ class People:
         """The actor with the display name in Slack; unchanged where it cannot be read."""
         if actor.name:
             return actor
-        user = actor.id.partition(":")[2]
+        return actor.model_copy(update={"name": await self._label(f"@{actor.id.partition(':')[2]}")})
+
+    async def readable(self, text: str) -> str:
+        """What the person saw in their message; what Slack does not name stays an id."""
+        marks = unnamed(text)[:MOST_NAMES]
+        labels = await asyncio.gather(*map(self._label, marks))
+        return readable(text, dict(zip(marks, labels, strict=True)))
+
+    async def _label(self, mark: str) -> str:
+        """How Slack shows `@U1`, `#C1` or `!subteam^S1`; empty where it does not say."""
+        try:
+            async with asyncio.timeout(NAME_SECONDS):
+                match mark[0]:
+                    case "@":
+                        return await self._name_of(mark[1:])
+                    case "#":
+                        return await self._channel_of(mark[1:])
+                handles = {ident: handle for handle, ident in (await self._group_ids()).items()}
+        except (SlackApiError, *_UNREACHABLE) as error:
+            _log.warning("the name of %s cannot be read: %r", mark, error)
+            return ""
+        handle = handles.get(mark.removeprefix("!subteam^"))
+        return f"@{handle}" if handle else ""
+
+    async def _name_of(self, user: str) -> str:
         if user not in self._names:
-            try:
-                async with asyncio.timeout(NAME_SECONDS):
-                    answer: Any = await self._client.users_info(user=user)
-            except (SlackApiError, *_UNREACHABLE) as error:
-                _log.warning("the name of %s cannot be read: %r", user, error)
-                return actor
-            profile = answer["user"].get("profile") or {}
+            answer: Any = await self._client.users_info(user=user)
+            found = answer["user"]
+            profile = found.get("profile") or {}
             self._names[user] = str(
-                profile.get("display_name")
-                or answer["user"].get("real_name")
-                or answer["user"].get("name")
-                or ""
+                profile.get("display_name") or found.get("real_name") or found.get("name") or ""
             )
-        return actor.model_copy(update={"name": self._names[user]})
+        return self._names[user]
+
+    async def _channel_of(self, channel: str) -> str:
+        if channel not in self._channels:
+            answer: Any = await self._client.conversations_info(channel=channel)
+            self._channels[channel] = str(answer["channel"].get("name") or "")
+        return self._channels[channel]
 
     async def with_groups(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
         """The actor with those groups in the calls' policies of which they are a member. Raises GroupUnknown."""

@@ -216,8 +216,12 @@ class Supervisor:
 
         return await self._session(session_id, command)
 
-    async def add_condition(self, session_id: str, condition: Condition, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: control.add_condition(s, condition, actor, at))
+    async def add_condition(
+        self, session_id: str, condition: Condition, actor: Actor, *, context: str = ""
+    ) -> Session:
+        return await self._session(
+            session_id, lambda s, at: control.add_condition(s, condition, actor, at, context=context)
+        )
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""

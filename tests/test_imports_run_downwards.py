@@ -26,7 +26,8 @@ ROOMS: dict[str, str] = {
     "supervisor/contract": "storage supervisor/core supervisor supervisor/session_log",
     "handlers/action_ids": "supervisor/core",
     "handlers/origin": "supervisor/core",
-    "handlers/users": "supervisor/core",
+    "handlers/markup": "",
+    "handlers/users": "supervisor/core handlers/markup",
     "handlers/blocks": "supervisor/core",
     "handlers/middleware": "storage supervisor/core handlers/blocks",
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
@@ -41,7 +42,7 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "handlers/action_ids handlers/origin handlers/markup handlers/users handlers/blocks handlers/middleware "
         "handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",

@@ -262,9 +262,10 @@ class SessionService:
         )
         return await self.view(session)
 
-    async def add_condition(self, session_id: str, condition: Condition) -> SessionView:
-        """Add a condition that resumes a paused session."""
-        return await self.view(await self._supervisor.add_condition(session_id, condition, self.actor))
+    async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
+        """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
+        session = await self._supervisor.add_condition(session_id, condition, self.actor, context=context)
+        return await self.view(session)
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause of a resume token; no other right is needed."""

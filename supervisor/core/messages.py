@@ -87,7 +87,10 @@ class ModelRequest(Frozen):
 
 
 class ModelReply(Frozen):
-    """One answer. `cost_usd` is None where the price of the model is not known."""
+    """One answer. `cost_usd` is None where the price of the model is not known.
+
+    `stop_reason` is the provider's own word for why the turn ended; empty where it is not known.
+    """
 
     text: str
     calls: tuple[ProposedCall, ...]
@@ -96,3 +99,4 @@ class ModelReply(Frozen):
     model: str
     duration_ms: int
     native: str | None = None
+    stop_reason: str = ""

@@ -84,6 +84,7 @@ def record_reply(
         duration_ms=reply.duration_ms,
         context_seen=context_seen,
         native=None if reply.native is None else clean_text(reply.native),
+        stop_reason=clean_text(reply.stop_reason),
     )
 
 

@@ -18,6 +18,8 @@ _REFUSED = {
     "content_filter": "declined to answer, or its safety filter stepped in",
     "error": "ended its answer with an error",
 }
+# Anthropic counts this as a length, but it is the conversation that is too long.
+_FULL = "model_context_window_exceeded"
 _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 
 
@@ -34,6 +36,9 @@ def judge(response: ModelResponse) -> Verdict:
 
 def refusal(response: ModelResponse, model: str) -> GatewayError:
     """The error for an answer that is not used, with the provider's own name of the stop reason."""
+    if stop_reason(response) == _FULL:
+        full = f"`{model}` had no room left for its answer; compact the session first (stop reason: {_FULL})."
+        return GatewayError("context_overflow", full)
     why = _REFUSED.get(response.finish_reason or "") or _REFUSED_STATES.get(response.state)
     if why is None:
         why = (
@@ -45,5 +50,6 @@ def refusal(response: ModelResponse, model: str) -> GatewayError:
 
 
 def stop_reason(response: ModelResponse) -> str:
+    """The provider's own name of it, else that of the model layer; at most 60 characters."""
     details = response.provider_details or {}
     return str(details.get("finish_reason") or response.finish_reason or response.state)[:60]

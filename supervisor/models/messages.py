@@ -29,6 +29,7 @@ from supervisor.core.messages import (
     Usage,
     UserTurn,
 )
+from supervisor.models.endings import stop_reason
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Answer:
     usage: Usage
     cost_usd: Decimal | None
     native: str | None
+    stop_reason: str
 
 
 # --- towards the provider -------------------------------------------------------------------------
@@ -136,6 +138,7 @@ def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
         ),
         cost_usd=_cost(response),
         native=_native(response),
+        stop_reason=stop_reason(response),
     )
 
 

@@ -71,6 +71,7 @@ class ProviderGateway:
             model=name,
             duration_ms=round((time.monotonic() - started) * 1000),
             native=answer.native,
+            stop_reason=answer.stop_reason,
         )
 
     async def close(self) -> None:

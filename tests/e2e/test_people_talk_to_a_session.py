@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
@@ -203,6 +205,32 @@ async def test_words_after_a_verb_are_a_note_and_do_nothing_else(scenario: Direc
     assert not found.ended
     assert found.waiting_for == "human_approval_required"
     assert len(await scene.flagman.core.supervisor.recent()) == 1
+
+
+@pytest.mark.parametrize("words", ["cancel the second deploy only, keep the rest", "stop using staging"])
+async def test_cancel_with_more_words_asks_before_it_ends_the_session(scenario: Director, words: str) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.post(ADA, OPS, f"{BOT_MENTION} {words}", ask["thread_ts"])
+    (hint,) = await scene.whispers(ADA, thread_ts=ask["thread_ts"])
+    assert "Noted for the agent" in hint["text"]
+    found = await scene.flagman.core.supervisor.get(session.id)
+    assert not found.ended
+    assert [note.text for note in found.inbox] == [words]
+    cancel = buttons(hint)["session_cancel"]
+    assert cancel["text"]["text"] == "Cancel the session"
+    assert cancel["confirm"]["confirm"]["text"] == "Cancel it"
+    assert (await scene.slack.click(ADA, OPS, hint["ts"], "session_cancel", ephemeral=True))["ok"]
+    assert (await scene.ended(session)).lifecycle == "cancelled"
+
+    async def replaced() -> bool:
+        rows = await scene.whispers(ADA, thread_ts=ask["thread_ts"])
+        return len(rows) == 1 and "is cancelled" in rows[0]["text"] and not buttons(rows[0])
+
+    await wait_for(replaced)
+    assert scene.runs() == []
+    assert await scene.refused() == []
 
 
 async def test_an_old_message_does_nothing(scenario: Director) -> None:

@@ -75,6 +75,10 @@ async def test_a_resume_at_a_time_waits_for_it_and_keeps_the_words(
     [due] = [c.due for _, c in paused.waits if isinstance(c, At)]
     assert due > paused.changed_at
     assert [item.text for item in paused.inbox][-1:] == ["look at the canary first"]
+    # One append: a process that dies leaves both the time and the words, or neither.
+    timed, words = (await flagman.core.supervisor.sessions.events(session.id))[-2:]
+    assert (timed.type, words.type) == ("Paused", "ContextAdded")
+    assert timed.at == words.at
 
 
 @pytest.mark.parametrize(

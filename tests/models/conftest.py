@@ -9,6 +9,7 @@ import pytest
 
 from supervisor.core.messages import ModelRequest, ToolSpec, Turn, UserTurn
 from supervisor.models import ProviderGateway
+from tests.support.anthropic_server import AnthropicServer, anthropic_server
 from tests.support.openai_server import OpenAIServer
 
 CHAT, RESPONSES = "openai-chat:gpt-4o-mini", "openai:gpt-4o-mini"
@@ -36,6 +37,14 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenAIServer]
     async with OpenAIServer() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+        yield server
+
+
+@pytest.fixture
+async def anthropic(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AnthropicServer]:
+    async with anthropic_server() as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
         yield server
 
 

@@ -54,7 +54,14 @@ class Story:
         pinned = {"persona": persona.name, "persona_digest": PINNED, "budgets": persona.budgets}
         self.add(SessionLaunched, by, after=0, task=task, origin=ORIGIN, **pinned)
 
-    def said(self, text: str, *calls: ToolCall, tokens: tuple[int, int] = (1800, 120), seen: int = 0) -> None:
+    def said(
+        self,
+        text: str,
+        *calls: ToolCall,
+        tokens: tuple[int, int] = (1800, 120),
+        seen: int = 0,
+        stop_reason: str = "",
+    ) -> None:
         self.step += 1
         self.now += timedelta(seconds=2.4)
         usage = Usage(input_tokens=tokens[0] * self.step, output_tokens=tokens[1])
@@ -64,6 +71,7 @@ class Story:
             for n, call in enumerate(calls, start=1)
         )
         said = {"text": text, "calls": numbered, "usage": usage, "cost_usd": cost, "model": MODEL}
+        said["stop_reason"] = stop_reason
         self.events.append(
             ModelResponded(
                 at=self.now, by=f"model:{MODEL}", step=self.step, duration_ms=2400, context_seen=seen, **said

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from supervisor.session_log.render.document import FORMAT
+from supervisor.session_log.render.transcript import lines
 from tests.session_log.stories import STORIES
+from tests.session_log.story import Story
 from tests.session_log.written import SID, body, document
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -112,6 +114,21 @@ def test_a_compaction_says_what_was_dropped() -> None:
     text = body(document(STORIES["copy"]()))
     assert "Steps 1 to 2 were summed up. The agent no longer reads 2 steps with 2 calls" in text
     assert "  > Twice I looked, and all was well." in text
+
+
+@pytest.mark.parametrize("plain", ["", "stop", "STOP", "end_turn", "tool_use", "tool_calls", "completed"])
+def test_a_stop_reason_is_told_where_it_says_more_than_that_the_turn_ended(plain: str) -> None:
+    def told(reason: str) -> tuple[str, str]:
+        story = Story(STORIES["release"]().persona)
+        story.launched("Look")
+        story.said("All well.", stop_reason=reason)
+        return body(document(story)), "\n".join(line.text for line in lines(story.events))
+
+    text, log = told("stop_sequence")
+    assert "120 out) for $0.0072. Its stop reason: `stop_sequence`.\n" in text
+    assert "ended its turn with the stop reason stop_sequence" in log
+    text, log = told(plain)
+    assert "stop reason" not in text + log
 
 
 def test_long_output_is_shortened_with_a_word_and_whole_in_the_appendix() -> None:

@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
-from handlers.listeners.commands.dispatch import log_of
+from handlers.listeners.commands.dispatch import cancelled, log_of
 from handlers.modals.resume import resume_modal
 from handlers.users import actor_of
 from supervisor.contract.requests import CancelRequest, PauseRequest, ResumeRequest
@@ -50,9 +50,12 @@ async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     await ack()
 
 
-async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    await flagman.sessions(actor_of(body)).cancel(Target.of_click(body).session_id, CancelRequest())
+async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:
+    """End the session. A message that only the person sees, which has no state of its own, says so."""
+    session = await flagman.sessions(actor_of(body)).cancel(Target.of_click(body).session_id, CancelRequest())
     await ack()
+    if (body.get("container") or {}).get("is_ephemeral"):
+        await respond(text=cancelled(session.id), replace_original=True)
 
 
 async def show_log(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:

@@ -53,7 +53,7 @@ async def carry_out(
             return _blocks("Schedules", await pausing.schedule(flagman, command, actor, place))
         case "cancel":
             session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
-            return _say(f":no_entry_sign: `{session.id}` is cancelled; nothing it proposed will run.")
+            return _say(cancelled(session.id))
         case _:
             return await _look(flagman, command)
 
@@ -86,6 +86,10 @@ async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
     return _blocks(
         f"Log of {session_id}", replies.log(session, list(lines(events, flagman.mask)), _link(session))
     )
+
+
+def cancelled(session_id: str) -> str:
+    return f":no_entry_sign: `{session_id}` is cancelled; nothing it proposed will run."
 
 
 def _link(session: Session) -> str:

@@ -20,7 +20,6 @@ NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel"
 TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
-_MARK = re.compile(r"<(?P<what>[@#!][^<>|]+|(?:https?|mailto|tel|ftp):[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
 _QUOTED = r"[\"'“„«‘].+[\"'”“»’]$"
 _TIME = r"(?:in|at|after|on)\b|\d|half\b|noon\b|midnight\b|today\b|tomorrow\b|next\b|(?:mon|tue|wed|thu|fri|sat|sun)"
 _PATH = re.compile(r"/|\.\w{1,8}`?$")
@@ -43,6 +42,11 @@ _ALIASES = {
     "ls": "list",
     "sessions": "list",
 }
+
+
+def verb_of(word: str) -> str:
+    """The verb that a word stands for; the word itself where it stands for none."""
+    return _ALIASES.get(word.lower(), word.lower())
 
 
 def is_verb(word: str) -> bool:
@@ -73,7 +77,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
     word, rest = _word(text)
     if not word:
         return Command("form")
-    verb = _ALIASES.get(word.lower(), word.lower())
+    verb = verb_of(word)
     if verb not in VERBS:
         raise InvalidInput(_unknown(word, slash))
     if verb == "launch":
@@ -133,22 +137,6 @@ def _word(text: str) -> tuple[str, str]:
     return (parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else "")
 
 
-def readable(text: str) -> str:
-    """The text as shown to the person, with Slack's markup and escapes undone."""
-    shown = _MARK.sub(lambda mark: _shown(mark["what"], mark["label"] or ""), text)
-    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _shown(what: str, label: str) -> str:
-    if what.startswith(("@", "#")):
-        return f"{what[0]}{label.lstrip('@#') or what[1:]}"
-    if what.startswith("!"):
-        return label or f"@{what[1:].partition('^')[0]}"
-    address = what.removeprefix("mailto:").removeprefix("tel:")
-    # What a link shows may differ from where it leads; the agent is told both.
-    return address if label in ("", address, address.partition("://")[2]) else f"{label} ({address})"
-
-
 def unquote(text: str) -> str:
     """The text without one pair of quotes around all of it, straight or typographic."""
     text = text.strip()
@@ -162,7 +150,7 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
     word, rest = _word(text)
     if not is_verb(word):
         return False
-    verb = _ALIASES.get(word.lower(), word.lower())
+    verb = verb_of(word)
     first, more = _word(rest)
     if verb in NEEDS_SESSION and _looks_like_id(first.strip("`").lower()):
         return True

@@ -9,7 +9,7 @@ from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
 from handlers.listeners.commands.time_parser import leading_time, parse_until
 from handlers.origin import Place
 from supervisor.contract.models import ScheduleView
-from supervisor.contract.requests import ContextRequest, PauseRequest, ResumeRequest, ScheduleRequest
+from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
 from supervisor.contract.schedules import ScheduleService
 from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
@@ -43,11 +43,8 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
         session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
         return f":arrow_forward: `{session.id}` goes on."
     due, words = timed
-    session = await sessions.add_condition(command.session_id, At(type="at", due=due))
-    told = ""
-    if words:
-        await sessions.tell(session.id, ContextRequest.of(text=words), kind="reply")
-        told = " The agent reads your message first."
+    session = await sessions.add_condition(command.session_id, At(type="at", due=due), context=words)
+    told = " The agent reads your message first." if words else ""
     return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 

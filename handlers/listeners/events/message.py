@@ -11,10 +11,12 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import mrkdwn
+from handlers.action_ids import Action, Target
+from handlers.blocks.text import button, confirm, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
-from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, readable
+from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, verb_of
+from handlers.markup import readable
 from handlers.origin import Place
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
@@ -41,7 +43,7 @@ async def mentioned(flagman: ListenerContext, body: Body, event: Body, client: A
     """Handle a message in a channel that mentions the bot; messages of bots are ignored."""
     if event.get("bot_id"):
         return
-    text = readable(_MENTION.sub("", str(event.get("text") or "")))
+    text = _MENTION.sub("", str(event.get("text") or ""))
     await _receive(flagman, body, event, client, text, mentioned=True)
 
 
@@ -67,18 +69,24 @@ async def written(
         text = _MENTION.sub("", text)
     # A direct message needs no mention to be a command, but a reply in a thread is for its session.
     addressed = named or (direct and "thread_ts" not in event)
-    await _receive(flagman, body, event, client, readable(text), mentioned=addressed)
+    await _receive(flagman, body, event, client, text, mentioned=addressed)
 
 
 async def _receive(
     flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, text: str, *, mentioned: bool
 ) -> None:
-    """Carry out a command, or send a message to the session of the thread; once for each delivery."""
+    """Carry out a command, or send a message to the session of the thread; once for each delivery.
+
+    `text` is in Slack's markup.
+    """
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
     delivery = f"{channel}:{event['ts']}"
     if await flagman.rows.delivered(delivery):
         return
     session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}") if thread_ts else None
+    if not mentioned and not session_id:
+        return
+    text = await flagman.people.readable(text)
     unread = _unread_files(event) if session_id else ""
     text = f"{text}\n\n{unread}".strip() if unread else text
     if (mentioned or (session_id and text.strip())) and _is_old(event, flagman.clock()):
@@ -88,13 +96,28 @@ async def _receive(
     elif session_id and text.strip():
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
         if mentioned and is_verb(word := text.split(maxsplit=1)[0]):
-            answer = _say(f"{answer.text} {_NO_COMMAND.format(word=word.lower())}")
+            answer = _with_hint(answer, word, session_id)
         if unread:
             answer = _say(f"{answer.text} {_UNREAD}")
     else:
         return
     await flagman.rows.deliver(delivery, REDELIVERED)
     await _answer(client, event, answer)
+
+
+def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
+    """The receipt of a message that begins like a command; to end the session is one more click, and a question."""
+    text = f"{answer.text} {_NO_COMMAND.format(word=word.lower())}"
+    if verb_of(word) != "cancel":
+        return _say(text)
+    sure = confirm(
+        "Cancel this session?",
+        "It stops now, and so do its sub-agents; nothing that it proposed will run.",
+        "Cancel it",
+    )
+    value = Target(session_id).encode()
+    cancel = button("Cancel the session", Action.CANCEL, value, style="danger", confirm=sure)
+    return Answer(text, (mrkdwn(text), {"type": "actions", "elements": [cancel]}))
 
 
 def _is_command(flagman: ListenerContext, text: str) -> bool:
@@ -128,7 +151,7 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
     channel, thread_ts, author = str(event["channel"]), message.get("thread_ts"), message.get("user")
     if not author or not thread_ts or message.get("bot_id"):
         return
-    old, new = (readable(_MENTION.sub("", str(m.get("text") or ""))) for m in (before, after))
+    old, new = (_MENTION.sub("", str(m.get("text") or "")) for m in (before, after))
     if not is_deleted and old == new:
         return
     session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}")
@@ -139,6 +162,7 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
     about = {**message, "channel": channel, "ts": stamp, "event_ts": stamp, "user": author}
     if _is_old(about, flagman.clock()):
         return
+    old, new = [await flagman.people.readable(words) for words in (old, new)]
     text = (
         f"(Deleted their earlier message, which no longer counts: {old})"
         if is_deleted

@@ -15,6 +15,7 @@ from supervisor.core.events import (
     Actor,
     BudgetRaised,
     Cancelled,
+    ContextAdded,
     Event,
     Paused,
     PauseReason,
@@ -90,14 +91,22 @@ def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, 
     return [BudgetRaised(**stamp(actor, at), budgets=budgets)] if budgets != session.budgets else []
 
 
-def add_condition(session: Session, condition: Condition, actor: Actor, at: datetime) -> list[Event]:
-    """Add a condition that resumes a paused session. Raises IllegalEvent."""
+def add_condition(
+    session: Session, condition: Condition, actor: Actor, at: datetime, *, context: str = ""
+) -> list[Event]:
+    """Add a condition that resumes a paused session; the agent reads `context` when it goes on.
+
+    Raises IllegalEvent.
+    """
+    context = check_text(context, "The message", optional=True)
     if not session.pause:
         raise IllegalEvent(_not_paused(session))
     if len(session.waits) >= MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
     paused = session.pause
-    return [Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))]
+    more = Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))
+    told = [ContextAdded(**stamp(actor, at), text=context, kind="command")] if context else []
+    return [more, *told]
 
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:

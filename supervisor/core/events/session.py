@@ -39,6 +39,7 @@ class ModelResponded(Fact):
     """`context_seen` is how many items of the inbox the model had been shown.
 
     `step` is the place this answer was made for, from 1: a late one must not pass for the next. 0: not said.
+    `stop_reason` is the provider's own word for why the turn ended; empty where none was kept.
     """
 
     type: Literal["ModelResponded"] = "ModelResponded"
@@ -52,6 +53,7 @@ class ModelResponded(Fact):
     duration_ms: int = 0
     context_seen: int = 0
     native: str | None = None
+    stop_reason: str = ""
 
 
 class Paused(Fact):

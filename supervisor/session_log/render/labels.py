@@ -8,6 +8,8 @@ from supervisor.core.state import Session
 from supervisor.core.text.format import count, money
 from supervisor.session_log.render.safe import code, inline
 
+# How a turn ends that needs no word of its own: it was said to the end, or calls follow.
+_PLAIN_ENDS = {"", "stop", "end_turn", "completed", "complete", "tool_calls", "tool_use", "function_call"}
 _ROLES = {"system": "Flagman", "clock": "the clock", "token": "a resume token"}
 
 
@@ -15,6 +17,11 @@ def tokens(usage: Usage) -> str:
     cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens else ""
     whole = usage.input_tokens + usage.output_tokens
     return f"{whole:,} tokens ({usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out)"
+
+
+def unusual_end(stop_reason: str) -> str:
+    """The stop reason of a model's turn where it tells more than that the turn ended; otherwise empty."""
+    return "" if stop_reason.lower() in _PLAIN_ENDS else stop_reason
 
 
 def limits(budgets: Budgets) -> str:

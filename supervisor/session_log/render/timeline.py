@@ -13,7 +13,7 @@ from supervisor.session_log.render.blocks import Lines, indent, prose
 from supervisor.session_log.render.calls import arguments, call_name, digest, policy_reason
 from supervisor.session_log.render.checkpoint import checkpoint, waits
 from supervisor.session_log.render.entries import entry
-from supervisor.session_log.render.labels import person, tokens
+from supervisor.session_log.render.labels import person, tokens, unusual_end
 from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.safe import code
 
@@ -63,6 +63,8 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
     else:
         price = "for a price that is not known" if event.cost_usd is None else f"for {money(event.cost_usd)}"
         how = f"{code(event.model, 80)} answered in {took(event.duration_ms)} with {tokens(event.usage)} {price}."
+        if end := unusual_end(event.stop_reason):
+            how += f" Its stop reason: {code(end, 60)}."
     written = [f"### Step {number} · {stamp(event.at)} UTC", "", how, ""]
     if event.text.strip():
         written += [*prose(event.text, n), ""]

@@ -44,6 +44,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.session_log.render.labels import unusual_end
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,8 @@ def _session_restored(event: SessionRestored) -> str:
 def _response(event: ModelResponded) -> Iterator[str]:
     if event.text:
         yield f"said: {event.text}"
+    if end := unusual_end(event.stop_reason):
+        yield f"ended its turn with the stop reason {end}"
     for call in event.calls:
         ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
         yield f"selected {call.call_id} {call.tool} {_arguments(call)} ({ruling})"

@@ -18,6 +18,7 @@ from supervisor.core.events import (
     ChildFinished,
     ChildLaunched,
     Completed,
+    ContextAdded,
     Event,
     OutcomeLost,
     Paused,
@@ -118,6 +119,18 @@ def test_a_condition_is_added_to_the_pause_there_is() -> None:
     assert both.waits == (("p1.0", GO), ("p2.0", NOON))
     for signal in (Signal("webhook", "go"), Signal("cron", "p2.0")):
         assert after(both, wake(both, signal, PIPELINE, LATER)).waits == ()
+
+
+def test_words_that_come_with_a_condition_are_kept_with_it() -> None:
+    session = paused(GO)
+    more, words = add_condition(session, NOON, CAROL, LATER, context=" the canary first ")
+    assert (more.type, more.at) == ("Paused", LATER)
+    assert words == ContextAdded(**by(CAROL, LATER), text="the canary first", kind="command")
+    both = after(session, [more, words])
+    assert [note.text for note in both.inbox] == ["the canary first"]
+    assert [condition for _, condition in both.waits] == [GO, NOON]
+    with pytest.raises(InvalidInput, match="The message is too long"):
+        add_condition(session, NOON, CAROL, LATER, context="x" * 20_001)
 
 
 def test_conditions_are_added_up_to_ten_and_only_in_a_pause() -> None:

@@ -216,10 +216,11 @@ def test_every_call_has_an_id_of_its_own_whatever_the_provider_calls_it() -> Non
 
 
 def test_the_answer_says_which_step_it_is_for_and_keeps_what_it_cost() -> None:
-    event = screened(step=4, native='[{"kind":"response"}]')
+    event = screened(step=4, native='[{"kind":"response"}]', stop_reason="stop_sequence")
     assert (event.step, event.usage, event.cost_usd) == (4, Usage(input_tokens=3), Decimal("0.01"))
     assert (event.by, event.model, event.duration_ms) == ("model:test:model", "test:model", 7)
-    assert event.native == '[{"kind":"response"}]'
+    assert (event.native, event.stop_reason) == ('[{"kind":"response"}]', "stop_sequence")
+    assert b"stop_reason" not in encode(screened(step=4)), "an event without it is stored as before"
 
 
 JSON = st.recursive(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from supervisor.core.events import ModelResponded
 from supervisor.models import ProviderGateway
 from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.scenario import ALL, APPROVE, Director, Scene, live_markup
@@ -101,6 +103,25 @@ async def test_an_empty_answer_ends_the_session_in_words(scenario: Director, mod
     found = await scene.flagman.session(lambda s: s.ended or s.pause, session.id)
     assert found.status in ("completed", "paused")
     assert await scene.refused() == []
+
+
+async def test_a_cut_answer_pauses_the_session_and_the_log_names_why(
+    scenario: Director, model: OpenAIServer
+) -> None:
+    cut = replace(calls(("deploy", {"service": "shop"}), text="Half a sen"), finish="length")
+    model.script([cut, text("All well.")])
+    scene = await scenario(ProviderGateway("openai-chat:test"))
+    session = await scene.launch()
+    paused = await scene.flagman.session(lambda s: s.pause is not None, session.id)
+    assert paused.pause
+    assert "(stop reason: length)" in paused.pause.detail
+    assert scene.runs() == []
+    card = await scene.card(session)
+    await scene.slack.message(OPS, lambda m: "stop reason: length" in json.dumps(m), card["ts"])
+    assert (await scene.slack.command(ADA, OPS, f"resume {session.id}"))["ok"]
+    await scene.ended(session)
+    events = await scene.flagman.core.supervisor.sessions.events(session.id)
+    assert [event.stop_reason for event in events if isinstance(event, ModelResponded)] == ["stop"]
 
 
 async def test_two_workers_and_twenty_sessions(scenario: Director, model: OpenAIServer) -> None:
