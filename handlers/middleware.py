@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from inspect import Signature, signature
 from typing import Any
 
-import aiohttp
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import moment, person
+from handlers.private_answers import answer_privately
 from storage.errors import IdempotencyKeyKnown, StorageError
 from supervisor.core.errors import (
     AlreadyDecided,
@@ -92,25 +92,10 @@ def register(app: AsyncApp, command: str) -> None:
             return await ack(text=message, response_type="ephemeral")
         if not (isinstance(error, IdempotencyKeyKnown) and body.get("event")):
             # The acknowledgement must not wait for the message.
-            task = asyncio.create_task(_tell(body, message, respond, client))
+            task = asyncio.create_task(answer_privately(body, client, message, respond=respond))
             _telling.add(task)
             task.add_done_callback(_telling.discard)
         return await ack()
-
-
-async def _tell(body: dict[str, Any], message: str, respond: AsyncRespond, client: AsyncWebClient) -> None:
-    event = body.get("event") or {}
-    try:
-        if body.get("response_url"):
-            await respond(text=message, response_type="ephemeral", replace_original=False)
-        elif event.get("channel") and event.get("user"):
-            await client.chat_postEphemeral(
-                channel=event["channel"], user=event["user"], thread_ts=event.get("thread_ts"), text=message
-            )
-        elif isinstance(body.get("user"), dict):
-            await client.chat_postMessage(channel=body["user"]["id"], text=message)
-    except (TimeoutError, SlackApiError, aiohttp.ClientError, OSError) as problem:
-        _log.warning("the message “%s” could not be shown: %s", message, problem)
 
 
 def message_of(error: Exception, command: str) -> str:

@@ -29,12 +29,13 @@ ROOMS: dict[str, str] = {
     "handlers/markup": "",
     "handlers/users": "supervisor/core handlers/markup",
     "handlers/blocks": "supervisor/core",
-    "handlers/middleware": "storage supervisor/core handlers/blocks",
+    "handlers/private_answers": "handlers/blocks",
+    "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/runtime "
-        "handlers/origin handlers/blocks handlers/middleware handlers/messages"
+        "handlers/origin handlers/blocks handlers/middleware handlers/messages handlers/private_answers"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -43,7 +44,7 @@ ROOMS: dict[str, str] = {
     "handlers/listeners": (
         "supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
         "handlers/action_ids handlers/origin handlers/markup handlers/users handlers/blocks handlers/middleware "
-        "handlers/messages handlers/modals handlers/context"
+        "handlers/private_answers handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",

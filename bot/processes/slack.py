@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -24,6 +26,7 @@ from handlers.context import ListenerContext
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
 from handlers.users import People
+from storage.connection import end
 from supervisor.core.errors import InvalidInput
 
 _log = logging.getLogger("flagman.slack")
@@ -39,6 +42,8 @@ _BAD_KEYS = {
     "missing_scope",
 }
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+# A connection that is lost is noticed after up to twenty seconds by Slack's client.
+DEAF_SECONDS, LOOK_SECONDS = 30.0, 1.0
 Call = Callable[[], Awaitable[AsyncSlackResponse]]
 
 
@@ -145,10 +150,43 @@ async def socket_mode(app: AsyncApp, settings: Settings, client: AsyncWebClient)
     opened = await _call_until_reached(
         "SLACK_APP_TOKEN", lambda: web_client.apps_connections_open(app_token=token)
     )
-    handler = AsyncSocketModeHandler(app, token, web_client=web_client)
-    handler.client.wss_uri = str(opened["url"])
+    connected = asyncio.Event()
+    connecting = asyncio.create_task(_stay_connected(app, token, web_client, str(opened["url"]), connected))
     try:
-        await handler.connect_async()  # type: ignore[no-untyped-call]
+        await connected.wait()
         yield
     finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]
+        await end([connecting])
+
+
+async def _stay_connected(
+    app: AsyncApp, token: str, web_client: AsyncWebClient, address: str | None, connected: asyncio.Event
+) -> None:
+    """Connect anew, at a new address, whenever there was no connection for `DEAF_SECONDS`.
+
+    Slack's client tries one address again and again until it has connected, also one that is no longer valid.
+    """
+    while True:
+        handler = AsyncSocketModeHandler(app, token, web_client=web_client)
+        handler.client.wss_uri = address
+        connecting = asyncio.create_task(_connect(handler, connected))
+        try:
+            await _until_deaf(handler.client)
+        finally:
+            await end([connecting])
+            await handler.close_async()  # type: ignore[no-untyped-call]
+        _log.warning("no connection to Slack for %g s; connecting anew", DEAF_SECONDS)
+        address = None
+
+
+async def _connect(handler: AsyncSocketModeHandler, connected: asyncio.Event) -> None:
+    await handler.connect_async()  # type: ignore[no-untyped-call]
+    connected.set()
+
+
+async def _until_deaf(client: SocketModeClient) -> None:
+    heard = time.monotonic()
+    while time.monotonic() - heard < DEAF_SECONDS:
+        await asyncio.sleep(LOOK_SECONDS)
+        if await client.is_connected():
+            heard = time.monotonic()

@@ -7,13 +7,12 @@ import logging
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import escape, person
 from handlers.middleware import refusal
 from handlers.origin import Place
+from handlers.private_answers import answer_privately
 from handlers.projection.message_rows import Row
 from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
 from handlers.projection.slack_client import SlackSender
@@ -123,16 +122,12 @@ class FileUploads:
         try:
             await upload
         except UploadRefused as refused:
-            message = refusal(visible(str(refused)))
-            try:
-                await self._client.chat_postEphemeral(
-                    channel=place.channel,
-                    user=actor.id.partition(":")[2],
-                    thread_ts=place.thread_ts or None,
-                    text=message,
-                )
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as problem:
-                _log.warning("“%s” could not be shown: %s", message, problem)
+            where = {
+                "channel": place.channel,
+                "thread_ts": place.thread_ts,
+                "user": actor.id.partition(":")[2],
+            }
+            await answer_privately({"event": where}, self._client, refusal(visible(str(refused))))
 
 
 def _text(content: bytes) -> str | None:

@@ -11,6 +11,7 @@ from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import cancelled, log_of
 from handlers.modals.resume import resume_modal
+from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.requests import CancelRequest, PauseRequest, ResumeRequest
 from supervisor.core.errors import AlreadyEnded
@@ -58,10 +59,10 @@ async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: A
         await respond(text=cancelled(session.id), replace_original=True)
 
 
-async def show_log(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:
+async def show_log(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond, client: AsyncWebClient
+) -> None:
     """Show the end of the log, only to the person who clicked."""
     answer = await log_of(flagman, Target.of_click(body).session_id)
     await ack()
-    await respond(
-        text=answer.text, blocks=list(answer.blocks), response_type="ephemeral", replace_original=False
-    )
+    await answer_privately(body, client, answer.text, answer.blocks, respond)

@@ -7,8 +7,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
@@ -18,6 +16,7 @@ from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, verb_of
 from handlers.markup import readable
 from handlers.origin import Place
+from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
 from supervisor.contract.requests import ContextRequest
@@ -102,7 +101,7 @@ async def _receive(
     else:
         return
     await flagman.rows.deliver(delivery, REDELIVERED)
-    await _answer(client, event, answer)
+    await answer_privately({"event": event}, client, answer.text, answer.blocks)
 
 
 def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
@@ -171,21 +170,7 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
     body = {**body, "event": about}
     answer = await _tell_session(flagman, body, about, session_id, text, mentioned=False, answers=False)
     await flagman.rows.deliver(delivery, REDELIVERED)
-    await _answer(client, about, answer)
-
-
-async def _answer(client: AsyncWebClient, event: Body, answer: Answer) -> None:
-    """Show the answer to the person; an error of Slack is only logged, since the work is done."""
-    try:
-        await client.chat_postEphemeral(
-            channel=str(event["channel"]),
-            user=str(event["user"]),
-            thread_ts=str(event.get("thread_ts") or "") or None,
-            text=answer.text,
-            blocks=list(answer.blocks),
-        )
-    except (SlackApiError, aiohttp.ClientError, OSError) as error:
-        _log.warning("an answer could not be shown: %s", error)
+    await answer_privately({"event": about}, client, answer.text, answer.blocks)
 
 
 async def _command(flagman: ListenerContext, body: Body, event: Body, text: str, session_id: str) -> Answer:
