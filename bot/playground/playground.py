@@ -12,6 +12,7 @@ from bot.playground.hub import Hub
 from bot.playground.limits import RateLimits
 from bot.playground.modals import Modals
 from bot.playground.responses import ResponseUrls
+from bot.playground.settings import Settings
 from bot.playground.store import Json, Store
 from bot.playground.timeline import Timeline
 from bot.playground.transport.delivery import Delivery
@@ -53,7 +54,7 @@ class Playground:
         signing_secret: str,
         events_url: str | None = None,
         manifest: seed.Manifest | None = None,
-        rate_limits: bool = False,
+        rate_limits: bool = True,
         ack_seconds: float = 3.0,
         trigger_seconds: float = 3.0,
         retry_delays: Sequence[float] = (1.0, 60.0, 300.0),
@@ -72,7 +73,8 @@ class Playground:
         self.triggers = Triggers(trigger_seconds)
         self.responses = ResponseUrls(self.workspace, self.timeline)
         self.faults = Faults()
-        self.limits = RateLimits() if rate_limits else None
+        self.settings = Settings(rate_limits=rate_limits)
+        self.limits = RateLimits(self.settings)
         self.uploads: dict[str, str] = {}
         self.calls: deque[RecordedCall] = deque(maxlen=CALLS_KEPT)
 

@@ -119,7 +119,9 @@ def test_any_text_is_read_or_refused_or_is_words(parts: list[str]) -> None:
             assert found is None or found[0] > NOW
 
 
-@pytest.mark.parametrize("text", ["in " + " " * 50_000, "in\n" * 20_000, "at " * 20_000, "in 1h " + "and " * 20_000])
+@pytest.mark.parametrize(
+    "text", ["in " + " " * 50_000, "in\n" * 20_000, "at " * 20_000, "in 1h " + "and " * 20_000]
+)
 def test_long_texts_are_read_or_refused_in_no_time(text: str) -> None:
     begun = process_time()
     with contextlib.suppress(InvalidCondition):

@@ -58,15 +58,15 @@ class Call:
         except ValueError as error:
             raise SlackError("invalid_arguments", [f"must be valid JSON [json-pointer:/{name}]"]) from error
 
-    def channel(self, name: str = "channel", *, member: bool = False) -> seed.Channel:
-        """The channel meant, in which the bot has to be if `member`."""
-        workspace = self.playground.workspace
-        channel = workspace.find_channel(self.text(name))
-        if channel is None:
-            raise SlackError("channel_not_found")
-        if member and not workspace.is_member(channel.id, seed.BOT_USER):
-            raise SlackError("not_in_channel")
-        return channel
+    def channel(
+        self, name: str = "channel", *, member: bool = False, archived: str | None = None
+    ) -> seed.Channel:
+        """The channel meant, in which the bot has to be if `member`.
+
+        `archived` is the code with which an archived one is refused. That a private one exists, only its members
+        learn: to all others it is not there.
+        """
+        return visible_channel(self.playground, self.text(name), member=member, archived=archived)
 
     def person(self, name: str = "user") -> seed.Person:
         """The person meant."""
@@ -74,6 +74,21 @@ class Call:
         if person is None:
             raise SlackError("user_not_found")
         return person
+
+
+def visible_channel(
+    playground: Playground, name: str, *, member: bool = False, archived: str | None = None
+) -> seed.Channel:
+    """A channel by id, name or person, as `Call.channel` has it."""
+    workspace = playground.workspace
+    channel = workspace.find_channel(name)
+    if channel is None or not workspace.sees(channel, seed.BOT_USER):
+        raise SlackError("channel_not_found")
+    if archived and channel.is_archived:
+        raise SlackError(archived)
+    if member and not workspace.is_member(channel.id, seed.BOT_USER):
+        raise SlackError("not_in_channel")
+    return channel
 
 
 Method = Callable[[Call], Awaitable[Json]]

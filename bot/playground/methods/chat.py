@@ -65,7 +65,7 @@ def _thread(call: Call, channel: seed.Channel) -> str | None:
 
 async def post_message(call: Call) -> Json:
     """`chat.postMessage`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=not call.playground.settings.chat_write_public, archived="is_archived")
     content = _content(call)
     _require_text(content)
     workspace = call.playground.workspace
@@ -100,7 +100,7 @@ def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
 
 async def update(call: Call) -> Json:
     """`chat.update`: what is not given stays, `[]` takes blocks away."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_inactive")
     message = _own(call, channel, "cant_update_message")
     content = _content(call, UPDATE_CHARACTERS)
     metadata = _metadata(call)
@@ -129,7 +129,7 @@ async def delete(call: Call) -> Json:
 
 async def post_ephemeral(call: Call) -> Json:
     """`chat.postEphemeral`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_archived")
     content = _content(call)
     _require_text(content)
     workspace = call.playground.workspace
@@ -157,7 +157,7 @@ async def permalink(call: Call) -> Json:
 
 
 async def _react(call: Call, *, added: bool) -> Json:
-    channel = call.channel()
+    channel = call.channel(archived="is_archived")
     name = call.need("name").strip(":")
     message = call.playground.store.message(channel.id, call.need("timestamp"))
     if message is None:
@@ -187,7 +187,7 @@ async def set_status(call: Call) -> Json:
 
 async def me_message(call: Call) -> Json:
     """`chat.meMessage`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_archived")
     workspace = call.playground.workspace
     parts: dict[str, Any] = {"text": call.need("text"), "subtype": "me_message", "client_msg_id": new_id("m")}
     message = workspace.bot_message(workspace.next_ts(), parts.items())

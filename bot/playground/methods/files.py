@@ -12,7 +12,7 @@ from aiohttp import BodyPartReader, web
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Method
+from bot.playground.methods.call import Call, Method, visible_channel
 from bot.playground.playground import Playground
 from bot.playground.store import Json
 from bot.playground.workspace import new_id
@@ -108,23 +108,13 @@ async def complete_upload(call: Call) -> Json:
         raise SlackError("invalid_arguments", ["missing required field: files"])
     names = [name for name in (call.text("channel_id") or call.text("channels")).split(",") if name]
     files = [_titled(call, item) for item in wanted]
-    channels = [_channel(call, name) for name in names]
+    channels = [visible_channel(call.playground, name, member=True, archived="is_archived") for name in names]
     for channel in channels:
         _share(call, channel, files)
     for file in files:
         file["channels"] = [channel.id for channel in channels]
         call.playground.store.put_file(file, None)
     return {"files": files}
-
-
-def _channel(call: Call, name: str) -> seed.Channel:
-    workspace = call.playground.workspace
-    channel = workspace.find_channel(name)
-    if channel is None:
-        raise SlackError("channel_not_found")
-    if not workspace.is_member(channel.id, seed.BOT_USER):
-        raise SlackError("not_in_channel")
-    return channel
 
 
 def _titled(call: Call, item: Json) -> Json:
