@@ -18,8 +18,8 @@ class Settings(BaseModel):
     # Calls a minute of a method, in place of those of its tier.
     calls_per_minute: dict[str, int] = Field(default_factory=dict)
     file_share_delay_s: float = Field(default=0.0, ge=0, le=SHARE_SECONDS)
-    # What a reply to a message that is no longer there meets: it is refused, or posted at the channel's top.
-    missing_root: Literal["refuse", "post_to_channel"] = "refuse"
+    # What a reply to a message that is no longer there meets: it is posted at the channel's top, or refused.
+    missing_root: Literal["post_to_channel", "refuse"] = "post_to_channel"
     # The code with which user groups are refused, as `paid_teams_only` on a free plan; empty where they work.
     usergroups_error: str = ""
     # Whether the bot's token has the scope `chat:write.public`.

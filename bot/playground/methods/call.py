@@ -68,6 +68,22 @@ class Call:
         """
         return visible_channel(self.playground, self.text(name), member=member, archived=archived)
 
+    def thread(self, channel: seed.Channel) -> str | None:
+        """The thread to post in; a reply's own time leads to its thread.
+
+        Where the message is gone altogether, Slack says ok and posts at the channel's top, and only the missing
+        `thread_ts` of its answer tells: https://github.com/slack-go/slack/issues/1571
+        """
+        asked = self.text("thread_ts")
+        if not asked:
+            return None
+        parent = self.playground.store.message(channel.id, asked)
+        if parent is None:
+            if self.playground.settings.missing_root == "post_to_channel":
+                return None
+            raise SlackError("thread_not_found")
+        return str(parent.get("thread_ts") or asked)
+
     def person(self, name: str = "user") -> seed.Person:
         """The person meant."""
         person = self.playground.workspace.people.get(self.text(name))

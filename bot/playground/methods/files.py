@@ -127,9 +127,7 @@ def _titled(call: Call, item: Json) -> Json:
 
 def _share(call: Call, channel: seed.Channel, files: list[Json]) -> None:
     workspace = call.playground.workspace
-    thread_ts = call.text("thread_ts") or None
-    if thread_ts and workspace.store.message(channel.id, thread_ts) is None:
-        raise SlackError("thread_not_found")
+    thread_ts = call.thread(channel)
     blocks = call.args.get("blocks")
     parts: Json = {
         "text": call.text("initial_comment"),
