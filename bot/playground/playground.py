@@ -1,8 +1,9 @@
 """The playground as a whole: a workspace, its pages and the way to the app."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,6 +77,7 @@ class Playground:
         self.settings = Settings(rate_limits=rate_limits)
         self.limits = RateLimits(self.settings)
         self.uploads: dict[str, str] = {}
+        self._pending: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self.calls: deque[RecordedCall] = deque(maxlen=CALLS_KEPT)
 
     @property
@@ -102,6 +104,25 @@ class Playground:
         """Tell a person what went wrong, as Slack's client does in red."""
         self.hub.publish("toast", {"code": code, "text": text}, frozenset({user}))
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act in so many seconds, unless the playground is closed before; at once for none."""
+        if seconds <= 0:
+            act()
+            return
+        timer = asyncio.get_running_loop().call_later(seconds, self._act, act)
+        self._pending[act] = timer
+
+    def hurry(self) -> int:
+        """Do now what was to be done later; gives how much it was."""
+        pending = list(self._pending)
+        for act in pending:
+            self._act(act)
+        return len(pending)
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self._pending.pop(act).cancel()
+        act()
+
     async def disconnect(self) -> None:
         """End all connections, the pages' and the app's."""
         self.hub.close()
@@ -109,5 +130,7 @@ class Playground:
 
     async def close(self) -> None:
         """Let go of everything."""
+        for timer in self._pending.values():
+            timer.cancel()
         await self.disconnect()
         self.store.close()

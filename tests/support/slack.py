@@ -247,6 +247,10 @@ class Slack:
         answer = await self.send("faults", {"method": method, **how})
         assert answer["ok"], answer
 
+    async def share_files(self) -> int:
+        """Share now what `file_share_delay_s` holds back; gives how many places that were."""
+        return int((await self.send("share", {}))["shared"])
+
     async def no_faults(self) -> None:
         """Forget planned failures."""
         await self.send("faults", {}, "DELETE")

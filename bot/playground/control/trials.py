@@ -29,6 +29,7 @@ class Trials:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._plan_fault,
             ("DELETE", "faults"): self._clear_faults,
+            ("POST", "share"): self._share,
             ("POST", "disconnect"): self._disconnect,
             ("POST", "redeliver"): self._redeliver,
             ("POST", "deliver"): self._deliver,
@@ -57,6 +58,9 @@ class Trials:
     async def _clear_calls(self, _: web.Request) -> Json:
         self._playground.calls.clear()
         return {"ok": True}
+
+    async def _share(self, _: web.Request) -> Json:
+        return {"ok": True, "shared": self._playground.hurry()}
 
     async def _disconnect(self, request: web.Request) -> Json:
         how = str((await read_body(request)).get("how", "warning"))
