@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.playground import web_api
-from bot.playground.control import Control
+from bot.playground.control.routes import Control
 from bot.playground.errors import SlackError
 from bot.playground.guard import against_foreign
 from bot.playground.methods import files

@@ -1,8 +1,9 @@
 """The playground as a whole: a workspace, its pages and the way to the app."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bot.playground.hub import Hub
 from bot.playground.limits import RateLimits
 from bot.playground.modals import Modals
 from bot.playground.responses import ResponseUrls
+from bot.playground.settings import Settings
 from bot.playground.store import Json, Store
 from bot.playground.timeline import Timeline
 from bot.playground.transport.delivery import Delivery
@@ -53,7 +55,7 @@ class Playground:
         signing_secret: str,
         events_url: str | None = None,
         manifest: seed.Manifest | None = None,
-        rate_limits: bool = False,
+        rate_limits: bool = True,
         ack_seconds: float = 3.0,
         trigger_seconds: float = 3.0,
         retry_delays: Sequence[float] = (1.0, 60.0, 300.0),
@@ -72,8 +74,10 @@ class Playground:
         self.triggers = Triggers(trigger_seconds)
         self.responses = ResponseUrls(self.workspace, self.timeline)
         self.faults = Faults()
-        self.limits = RateLimits() if rate_limits else None
+        self.settings = Settings(rate_limits=rate_limits)
+        self.limits = RateLimits(self.settings)
         self.uploads: dict[str, str] = {}
+        self._pending: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self.calls: deque[RecordedCall] = deque(maxlen=CALLS_KEPT)
 
     @property
@@ -100,6 +104,25 @@ class Playground:
         """Tell a person what went wrong, as Slack's client does in red."""
         self.hub.publish("toast", {"code": code, "text": text}, frozenset({user}))
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act in so many seconds, unless the playground is closed before; at once for none."""
+        if seconds <= 0:
+            act()
+            return
+        timer = asyncio.get_running_loop().call_later(seconds, self._act, act)
+        self._pending[act] = timer
+
+    def hurry(self) -> int:
+        """Do now what was to be done later; gives how much it was."""
+        pending = list(self._pending)
+        for act in pending:
+            self._act(act)
+        return len(pending)
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self._pending.pop(act).cancel()
+        act()
+
     async def disconnect(self) -> None:
         """End all connections, the pages' and the app's."""
         self.hub.close()
@@ -107,5 +130,7 @@ class Playground:
 
     async def close(self) -> None:
         """Let go of everything."""
+        for timer in self._pending.values():
+            timer.cancel()
         await self.disconnect()
         self.store.close()

@@ -6,6 +6,7 @@ from typing import Literal
 TEAM_ID = "T0PLAYGRD1"
 TEAM_NAME = "Flagman playground"
 TEAM_DOMAIN = "flagman-playground"
+SLACKBOT = "USLACKBOT"
 APP_ID = "A0FLAGMAN1"
 BOT_ID = "B0FLAGMAN1"
 BOT_USER = "U0FLAGMAN1"
@@ -14,9 +15,12 @@ BOT_REAL_NAME = "Flagman"
 VERIFICATION_TOKEN = "playground-verification-token"  # noqa: S105  Slack sends a deprecated one too
 
 
+Kind = Literal["public", "private", "mpim", "im"]
+
+
 @dataclass(frozen=True)
 class Person:
-    """A member of the workspace: a person or the bot."""
+    """A member of the workspace, a guest, somebody of another workspace (`team_id`), or a bot."""
 
     id: str
     name: str
@@ -27,21 +31,51 @@ class Person:
     color: str
     is_admin: bool = False
     is_bot: bool = False
+    is_restricted: bool = False
+    is_ultra_restricted: bool = False
+    deleted: bool = False
+    team_id: str = TEAM_ID
+
+    @property
+    def is_external(self) -> bool:
+        """Whether this is somebody of another workspace, met in a shared channel."""
+        return self.team_id != TEAM_ID
+
+    @property
+    def sees_only_own(self) -> bool:
+        """Whether public channels, too, are seen by membership only."""
+        return self.is_external or self.is_restricted or self.is_ultra_restricted
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A public channel, or the direct messages of one person with the bot (`user`)."""
+    """A channel or direct messages; `user` is the person whose direct messages with the bot these are.
+
+    `teams` are the other workspaces with which the channel is shared (Slack Connect).
+    """
 
     id: str
     name: str
     purpose: str = ""
     user: str | None = None
+    kind: Kind = "public"
+    is_archived: bool = False
+    teams: tuple[str, ...] = ()
 
     @property
     def is_im(self) -> bool:
-        """Whether these are direct messages."""
-        return self.user is not None
+        """Whether these are direct messages of two."""
+        return self.kind == "im"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only members know of it."""
+        return self.kind != "public"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether people of another workspace are in it."""
+        return bool(self.teams)
 
 
 @dataclass(frozen=True)
@@ -115,7 +149,7 @@ CHANNELS = (
     Channel("C0DEPLOY1", "deploys", "What goes out, and when"),
     Channel("C0RANDOM1", "random", "Everything else; the bot is not in here"),
 )
-DIRECT = tuple(Channel("D0" + person.id[2:], "directmessage", user=person.id) for person in PEOPLE)
+DIRECT = tuple(Channel("D0" + person.id[2:], "directmessage", user=person.id, kind="im") for person in PEOPLE)
 GROUPS = (
     Group("S0SRE0001", "sre", "Site reliability", ("U0ADA0001", "U0GRACE01")),
     Group("S0LEADS01", "leads", "Leads", ("U0MARGAR1",)),
@@ -138,6 +172,7 @@ class Manifest:
         default=frozenset(
             {
                 "message.channels",
+                "message.groups",
                 "message.im",
                 "app_mention",
                 "app_home_opened",

@@ -1,4 +1,4 @@
-"""What survives: messages, files, memberships and home tabs, in one SQLite file."""
+"""What survives: messages, files, people, channels, memberships and home tabs, in one SQLite file."""
 
 import json
 import sqlite3
@@ -16,6 +16,9 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS threads ON messages (channel, thread_ts, ts);
 CREATE TABLE IF NOT EXISTS files (id TEXT PRIMARY KEY, about TEXT NOT NULL, content BLOB);
 CREATE TABLE IF NOT EXISTS members (channel TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (channel, user));
+CREATE TABLE IF NOT EXISTS arranged (
+    kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)
+);
 CREATE TABLE IF NOT EXISTS homes (user TEXT PRIMARY KEY, view TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -127,6 +130,15 @@ class Store:
     def leave(self, channel: str, user: str) -> None:
         """Remove a user from a channel."""
         self._db.execute("DELETE FROM members WHERE channel = ? AND user = ?", (channel, user))
+
+    def arrange(self, kind: str, ident: str, body: Json) -> None:
+        """Write a person or a channel that was not there from the start, or was changed since."""
+        row = (kind, ident, json.dumps(body))
+        self._db.execute("INSERT OR REPLACE INTO arranged VALUES (?, ?, ?)", row)
+
+    def arranged(self, kind: str) -> list[Json]:
+        """All that were written so."""
+        return self._bodies("SELECT body FROM arranged WHERE kind = ? ORDER BY rowid", (kind,))
 
     def put_home(self, user: str, view: Json) -> None:
         """Write the home tab of a person."""

@@ -9,6 +9,27 @@ from bot.playground.transport.events import Events
 from bot.playground.workspace import Workspace
 
 STATUS_SECONDS = 120.0
+TOMBSTONE: Json = {
+    "type": "message",
+    "subtype": "tombstone",
+    "user": seed.SLACKBOT,
+    "text": "This message was deleted.",
+    "hidden": True,
+    "parent_user_id": seed.SLACKBOT,
+}
+NO_REPLIES: Json = {
+    "reply_count": 0,
+    "reply_users_count": 0,
+    "latest_reply": "0000000000.000000",
+    "reply_users": [],
+    "is_locked": False,
+    "subscribed": False,
+}
+
+
+def is_tombstone(message: Json) -> bool:
+    """Whether it stands for a deleted message whose thread goes on."""
+    return message.get("subtype") == "tombstone"
 
 
 class Timeline:
@@ -39,11 +60,35 @@ class Timeline:
         return message
 
     def delete(self, channel: seed.Channel, message: Json) -> None:
-        """A message goes; its thread, if any, stays."""
+        """A message goes; while it has replies a tombstone stands in its place."""
+        if self._store.repliers(channel.id, message["ts"]):
+            self._bury(channel, message)
+            return
         self._store.remove_message(channel.id, message["ts"])
         self._publish("deleted", channel, message)
         self._refresh_parent(channel, message)
         self._events.deleted(channel, message)
+        self._clear_tombstone(channel, message.get("thread_ts"))
+
+    def _bury(self, channel: seed.Channel, message: Json) -> None:
+        """Slack tells the app of a change, not of a deletion.
+
+        As in https://github.com/42wim/matterbridge/issues/600 and https://github.com/slack-edge/slack-edge/pull/10.
+        """
+        ts = message["ts"]
+        stone = {**TOMBSTONE, "ts": ts, "thread_ts": ts}
+        self._store.put_message(channel.id, stone)
+        self._publish("changed", channel, stone)
+        self._events.changed(channel, self._workspace.shown(channel.id, stone), message)
+
+    def _clear_tombstone(self, channel: seed.Channel, thread_ts: str | None) -> None:
+        """A tombstone goes with the last reply."""
+        stone = self._store.message(channel.id, thread_ts) if thread_ts else None
+        if stone is None or not is_tombstone(stone) or self._store.repliers(channel.id, stone["ts"]):
+            return
+        self._store.remove_message(channel.id, stone["ts"])
+        self._publish("deleted", channel, stone)
+        self._events.deleted(channel, {**stone, **NO_REPLIES})
 
     def whisper(self, channel: seed.Channel, user: str, message: Json) -> None:
         """An ephemeral message to one person."""

@@ -75,10 +75,9 @@ async def _answer(
         function = METHODS.get(method)
         if function is None:
             raise SlackError("unknown_method", req_method=method)
-        if playground.limits:
-            wait = playground.limits.wait(method, str(args.get("channel", "")))
-            if wait:
-                return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}
+        wait = playground.limits.wait(method, str(args.get("channel", "")))
+        if wait:
+            return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}
         return 200, {"ok": True, **await function(Call(playground, args))}, {}
     except SlackError as refusal:
         return 200, refusal.answer(), {}

@@ -2,7 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from typing import Any
 
 from bot.playground import seed
@@ -36,9 +38,12 @@ class Workspace:
         self.store = store
         self.manifest = manifest
         self.people = {person.id: person for person in (*seed.PEOPLE, seed.BOT)}
+        self.people |= {row["id"]: seed.Person(**row) for row in store.arranged("person")}
         self.channels = {channel.id: channel for channel in (*seed.CHANNELS, *seed.DIRECT)}
+        for row in store.arranged("channel"):
+            self.channels[row["id"]] = seed.Channel(**{**row, "teams": tuple(row["teams"])})
         self.groups = {group.id: group for group in seed.GROUPS}
-        self.ephemerals: dict[str, list[tuple[str, Json]]] = {person: [] for person in self.people}
+        self.ephemerals: dict[str, list[tuple[str, Json]]] = defaultdict(list)
         self.statuses: dict[tuple[str, str], str] = {}
         self._last = microseconds(store.last_ts() or BEGINNING)
         if store.mark("seeded") is None:
@@ -62,13 +67,61 @@ class Workspace:
         """Whether a user is a member of a channel."""
         return user in self.store.members(channel)
 
-    def direct_channel(self, user: str) -> seed.Channel | None:
-        """The direct messages of a person with the bot."""
-        return next((channel for channel in seed.DIRECT if channel.user == user), None)
+    def put_person(self, person: seed.Person) -> None:
+        """Add a person or change them; whoever is deactivated leaves all channels."""
+        self.people[person.id] = person
+        self.store.arrange("person", person.id, asdict(person))
+        if person.deleted:
+            for channel in self.channels.values():
+                if not channel.is_im:
+                    self.store.leave(channel.id, person.id)
+
+    def put_channel(self, channel: seed.Channel, members: Collection[str] | None) -> None:
+        """Add a channel or change it, with these members; None leaves them as they are."""
+        self.channels[channel.id] = channel
+        self.store.arrange("channel", channel.id, asdict(channel))
+        if members is not None:
+            for user in self.store.members(channel.id):
+                if user not in members:
+                    self.store.leave(channel.id, user)
+            self.store.join(channel.id, members)
+
+    def direct_channel(self, user: str) -> seed.Channel:
+        """The direct messages of a person with the bot, from now on if there were none."""
+        found = next((channel for channel in self.channels.values() if channel.user == user), None)
+        if found is None:
+            found = seed.Channel(new_id("D"), "directmessage", user=user, kind="im")
+            self.put_channel(found, [user, seed.BOT_USER])
+        return found
+
+    def group_messages(self, users: Collection[str]) -> tuple[seed.Channel, bool]:
+        """The group messages of these people and the bot, and whether there were any before."""
+        everybody = [*users, seed.BOT_USER]
+        for channel in self.channels.values():
+            if channel.kind == "mpim" and set(self.store.members(channel.id)) == set(everybody):
+                return channel, True
+        names = "--".join(self.people[user].name for user in everybody)
+        channel = seed.Channel(new_id("C"), f"mpdm-{names}-1", kind="mpim")
+        self.put_channel(channel, everybody)
+        return channel, False
+
+    def sees(self, channel: seed.Channel, user: str) -> bool:
+        """Whether a user, or the bot, knows of a channel: a public one, or one of their own."""
+        person = self.people.get(user)
+        everywhere = not channel.is_private and not (person and person.sees_only_own)
+        return everywhere or self.is_member(channel.id, user)
 
     def audience(self, channel: seed.Channel) -> frozenset[str] | None:
         """Who may see a channel; None is everybody."""
-        return frozenset({channel.user}) if channel.user else None
+        guests = any(person.sees_only_own for person in self.people.values())
+        if not channel.is_private and not guests:
+            return None
+        return frozenset(user for user in self.people if self.sees(channel, user))
+
+    def is_stranger(self, person: seed.Person) -> bool:
+        """Whether somebody of another workspace is in no channel that the bot sees."""
+        seen = (channel for channel in self.channels.values() if self.sees(channel, seed.BOT_USER))
+        return person.is_external and not any(self.is_member(channel.id, person.id) for channel in seen)
 
     def shown(self, channel: str, body: Json, *, metadata: bool = True) -> Json:
         """A message with what Slack derives: the counts of its thread."""
@@ -106,80 +159,18 @@ class Workspace:
         messages = [self.shown(channel, body) for body in found] + whispers
         return sorted(messages, key=lambda message: str(message["ts"]))
 
-    def profile(self, person: seed.Person) -> Json:
-        """A user as `users.info` shows it."""
-        names = {
-            "real_name": person.real_name,
-            "real_name_normalized": person.real_name,
-            "display_name": person.name,
-            "display_name_normalized": person.name,
-        }
-        bot = {"bot_id": seed.BOT_ID, "api_app_id": seed.APP_ID} if person.is_bot else {}
-        contact = {} if person.is_bot else {"email": f"{person.name}@example.com"}
-        return {
-            "id": person.id,
-            "team_id": seed.TEAM_ID,
-            "name": person.name,
-            "deleted": False,
-            "color": person.color,
-            "real_name": person.real_name,
-            "tz": person.tz,
-            "tz_label": person.tz_label,
-            "tz_offset": person.tz_offset,
-            "profile": {**names, **contact, **bot, "team": seed.TEAM_ID},
-            "is_admin": person.is_admin,
-            "is_owner": person.is_admin,
-            "is_primary_owner": person.is_admin,
-            "is_restricted": False,
-            "is_ultra_restricted": False,
-            "is_bot": person.is_bot,
-            "is_app_user": False,
-            "updated": JOINED,
-        }
-
-    def conversation(self, channel: seed.Channel) -> Json:
-        """A channel as `conversations.info` shows it."""
-        if channel.user:
-            return {
-                "id": channel.id,
-                "created": JOINED,
-                "is_archived": False,
-                "is_im": True,
-                "is_org_shared": False,
-                "context_team_id": seed.TEAM_ID,
-                "user": channel.user,
-                "is_open": True,
-            }
-        described = {"creator": seed.PEOPLE[0].id, "last_set": JOINED}
-        return {
-            "id": channel.id,
-            "name": channel.name,
-            "name_normalized": channel.name,
-            "is_channel": True,
-            "is_group": False,
-            "is_im": False,
-            "is_mpim": False,
-            "is_private": False,
-            "is_archived": False,
-            "is_general": False,
-            "is_shared": False,
-            "created": JOINED,
-            "creator": seed.PEOPLE[0].id,
-            "context_team_id": seed.TEAM_ID,
-            "is_member": self.is_member(channel.id, seed.BOT_USER),
-            "topic": {"value": "", **described},
-            "purpose": {"value": channel.purpose, **described},
-            "num_members": len(self.store.members(channel.id)),
-        }
-
     def find_channel(self, name: str) -> seed.Channel | None:
         """By id, by `#name`, or the direct messages of a user id."""
         if name in self.channels:
             return self.channels[name]
         if name in self.people:
-            return self.direct_channel(name)
-        plain = name.removeprefix("#")
-        return next((channel for channel in seed.CHANNELS if channel.name == plain), None)
+            return self.direct_channel(name) if not self.people[name].is_bot else None
+        return self.channel_named(name.removeprefix("#"))
+
+    def channel_named(self, name: str) -> seed.Channel | None:
+        """A public or private channel by name."""
+        named = (channel for channel in self.channels.values() if channel.kind in ("public", "private"))
+        return next((channel for channel in named if channel.name == name), None)
 
     def find_person(self, handle: str) -> seed.Person | None:
         """By name, in any case."""

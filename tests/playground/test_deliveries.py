@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,35 +9,10 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
+from tests.playground.listening import accept, listening
 from tests.support.slack import ADA, APP_TOKEN, BOT, OPS, SIGNING_SECRET, Slack, wait_for
 
 Json = dict[str, Any]
-Answer = Callable[[int], Awaitable[web.Response]]
-
-
-@asynccontextmanager
-async def listening(slack: Slack, answer: Answer) -> AsyncIterator[list[tuple[dict[str, str], str]]]:
-    """An app of one handler; gives the headers and bodies that arrived."""
-    arrived: list[tuple[dict[str, str], str]] = []
-
-    async def receive(request: web.Request) -> web.Response:
-        arrived.append((dict(request.headers), await request.text()))
-        return await answer(len(arrived))
-
-    site = web.Application()
-    site.router.add_post("/", receive)
-    runner = web.AppRunner(site, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    slack.playground.events_url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    try:
-        yield arrived
-    finally:
-        await runner.cleanup()
-
-
-async def accept(_: int) -> web.Response:
-    return web.Response()
 
 
 async def test_everything_is_signed(slack: Slack) -> None:

@@ -18,7 +18,6 @@ REFUSALS: list[tuple[str, Json, str]] = [
     ("chat.postMessage", {"channel": OPS}, "no_text"),
     ("chat.postMessage", {"channel": OPS, "text": " ", "blocks": []}, "no_text"),
     ("chat.postMessage", {"channel": OPS, "text": "x" * 40_001}, "msg_too_long"),
-    ("chat.postMessage", {"channel": OPS, "text": "x", "thread_ts": "1.000001"}, "thread_not_found"),
     ("chat.postMessage", {"channel": OPS, "blocks": [{"type": "nope"}]}, "invalid_blocks"),
     ("chat.postMessage", {"channel": OPS, "text": "x", "metadata": {"a": 1}}, "invalid_metadata_format"),
     ("chat.update", {"channel": OPS, "ts": "1.000001", "text": "x"}, "message_not_found"),

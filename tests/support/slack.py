@@ -27,6 +27,7 @@ BOT = "U0FLAGMAN1"
 OPS, DEPLOYS, RANDOM = "C0OPS0001", "C0DEPLOY1", "C0RANDOM1"
 ADA_DM = "D0ADA0001"
 SRE = "S0SRE0001"
+OTHER_TEAM = "T0ELSEWHERE"
 
 
 @overload
@@ -214,10 +215,41 @@ class Slack:
         """Add a reaction."""
         return await self.send("reaction", {"user": user, "channel": channel, "ts": ts, "name": name})
 
+    async def person(self, **about: Any) -> Json:
+        """Add a person, or change the one with that `id`; gives the user as Slack shows them.
+
+        A guest is `is_restricted=True`, somebody deactivated `deleted=True`, of another workspace `team_id=OTHER_TEAM`.
+        """
+        answer = await self.send("people", about)
+        assert answer["ok"], answer
+        user: Json = answer["user"]
+        return user
+
+    async def channel(self, kind: str = "", **about: Any) -> str:
+        """Add a channel, or change the one with that `id`; gives its id.
+
+        `kind` is public, private, mpim or im; `members` are ids (the bot is in only if it is named),
+        `is_archived=True` archives, `teams=[OTHER_TEAM]` shares with another workspace.
+        """
+        answer = await self.send("channels", {**({"kind": kind} if kind else {}), **about})
+        assert answer["ok"], answer
+        return str(answer["channel"]["id"])
+
+    async def settings(self, **given: Any) -> Json:
+        """Change how strict and slow Slack is: `rate_limits=`, `file_share_delay_s=`, … of playground/settings.py."""
+        answer = await self.send("settings", given)
+        assert answer["ok"], answer
+        found: Json = answer["settings"]
+        return found
+
     async def fault(self, method: str, **how: Any) -> None:
         """Plan a failure: `status=`, `error=`, `retry_after=`, `times=`, `when="after"`, `delay_s=`, `match=`."""
         answer = await self.send("faults", {"method": method, **how})
         assert answer["ok"], answer
+
+    async def share_files(self) -> int:
+        """Share now what `file_share_delay_s` holds back; gives how many places that were."""
+        return int((await self.send("share", {}))["shared"])
 
     async def no_faults(self) -> None:
         """Forget planned failures."""

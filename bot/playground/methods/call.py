@@ -58,15 +58,31 @@ class Call:
         except ValueError as error:
             raise SlackError("invalid_arguments", [f"must be valid JSON [json-pointer:/{name}]"]) from error
 
-    def channel(self, name: str = "channel", *, member: bool = False) -> seed.Channel:
-        """The channel meant, in which the bot has to be if `member`."""
-        workspace = self.playground.workspace
-        channel = workspace.find_channel(self.text(name))
-        if channel is None:
-            raise SlackError("channel_not_found")
-        if member and not workspace.is_member(channel.id, seed.BOT_USER):
-            raise SlackError("not_in_channel")
-        return channel
+    def channel(
+        self, name: str = "channel", *, member: bool = False, archived: str | None = None
+    ) -> seed.Channel:
+        """The channel meant, in which the bot has to be if `member`.
+
+        `archived` is the code with which an archived one is refused. That a private one exists, only its members
+        learn: to all others it is not there.
+        """
+        return visible_channel(self.playground, self.text(name), member=member, archived=archived)
+
+    def thread(self, channel: seed.Channel) -> str | None:
+        """The thread to post in; a reply's own time leads to its thread.
+
+        Where the message is gone altogether, Slack says ok and posts at the channel's top, and only the missing
+        `thread_ts` of its answer tells: https://github.com/slack-go/slack/issues/1571
+        """
+        asked = self.text("thread_ts")
+        if not asked:
+            return None
+        parent = self.playground.store.message(channel.id, asked)
+        if parent is None:
+            if self.playground.settings.missing_root == "post_to_channel":
+                return None
+            raise SlackError("thread_not_found")
+        return str(parent.get("thread_ts") or asked)
 
     def person(self, name: str = "user") -> seed.Person:
         """The person meant."""
@@ -74,6 +90,21 @@ class Call:
         if person is None:
             raise SlackError("user_not_found")
         return person
+
+
+def visible_channel(
+    playground: Playground, name: str, *, member: bool = False, archived: str | None = None
+) -> seed.Channel:
+    """A channel by id, name or person, as `Call.channel` has it."""
+    workspace = playground.workspace
+    channel = workspace.find_channel(name)
+    if channel is None or not workspace.sees(channel, seed.BOT_USER):
+        raise SlackError("channel_not_found")
+    if archived and channel.is_archived:
+        raise SlackError(archived)
+    if member and not workspace.is_member(channel.id, seed.BOT_USER):
+        raise SlackError("not_in_channel")
+    return channel
 
 
 Method = Callable[[Call], Awaitable[Json]]

@@ -7,6 +7,7 @@ from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
 from bot.playground.methods.call import Call, Method
 from bot.playground.store import Json
+from bot.playground.timeline import is_tombstone
 from bot.playground.workspace import new_id
 
 TEXT_CHARACTERS = 40_000
@@ -52,24 +53,13 @@ def _metadata(call: Call) -> Json | None:
     return {"event_type": metadata["event_type"], "event_payload": metadata["event_payload"]}
 
 
-def _thread(call: Call, channel: seed.Channel) -> str | None:
-    """The thread to post in; a reply's own time leads to its thread."""
-    asked = call.text("thread_ts")
-    if not asked:
-        return None
-    parent = call.playground.store.message(channel.id, asked)
-    if parent is None:
-        raise SlackError("thread_not_found")
-    return str(parent.get("thread_ts") or asked)
-
-
 async def post_message(call: Call) -> Json:
     """`chat.postMessage`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=not call.playground.settings.chat_write_public, archived="is_archived")
     content = _content(call)
     _require_text(content)
     workspace = call.playground.workspace
-    thread_ts = _thread(call, channel)
+    thread_ts = call.thread(channel)
     broadcast = thread_ts is not None and call.flag("reply_broadcast")
     parts: Json = {
         "text": "",
@@ -91,7 +81,7 @@ async def post_message(call: Call) -> Json:
 
 def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
     message = call.playground.store.message(channel.id, call.need("ts"))
-    if message is None:
+    if message is None or is_tombstone(message):
         raise SlackError("message_not_found")
     if message.get("bot_id") != seed.BOT_ID:
         raise SlackError(refusal)
@@ -100,7 +90,7 @@ def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
 
 async def update(call: Call) -> Json:
     """`chat.update`: what is not given stays, `[]` takes blocks away."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_inactive")
     message = _own(call, channel, "cant_update_message")
     content = _content(call, UPDATE_CHARACTERS)
     metadata = _metadata(call)
@@ -129,7 +119,7 @@ async def delete(call: Call) -> Json:
 
 async def post_ephemeral(call: Call) -> Json:
     """`chat.postEphemeral`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_archived")
     content = _content(call)
     _require_text(content)
     workspace = call.playground.workspace
@@ -157,10 +147,10 @@ async def permalink(call: Call) -> Json:
 
 
 async def _react(call: Call, *, added: bool) -> Json:
-    channel = call.channel()
+    channel = call.channel(archived="is_archived")
     name = call.need("name").strip(":")
     message = call.playground.store.message(channel.id, call.need("timestamp"))
-    if message is None:
+    if message is None or is_tombstone(message):
         raise SlackError("message_not_found")
     if not call.playground.timeline.react(channel, message, seed.BOT_USER, name, added=added):
         raise SlackError("already_reacted" if added else "no_reaction")
@@ -187,7 +177,7 @@ async def set_status(call: Call) -> Json:
 
 async def me_message(call: Call) -> Json:
     """`chat.meMessage`."""
-    channel = call.channel(member=True)
+    channel = call.channel(member=True, archived="is_archived")
     workspace = call.playground.workspace
     parts: dict[str, Any] = {"text": call.need("text"), "subtype": "me_message", "client_msg_id": new_id("m")}
     message = workspace.bot_message(workspace.next_ts(), parts.items())

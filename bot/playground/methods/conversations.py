@@ -7,12 +7,20 @@ from typing import Any
 from bot.playground import seed
 from bot.playground.errors import SlackError
 from bot.playground.methods.call import Call, Method
+from bot.playground.objects import conversation_object
 from bot.playground.store import Json
 from bot.playground.workspace import BEGINNING, FOREVER, as_ts, microseconds
 
 TIME = re.compile(r"^\d{1,12}(\.\d{1,6})?$")
 HISTORY_MOST = 999
 LIST_MOST = 1000
+MOST_IN_A_GROUP = 8
+KINDS: dict[str, seed.Kind] = {
+    "public_channel": "public",
+    "private_channel": "private",
+    "mpim": "mpim",
+    "im": "im",
+}
 
 
 def _cursor(kind: str, value: str) -> str:
@@ -102,18 +110,27 @@ def _slice(call: Call, items: list[Any], name: str) -> Json:
     return {name: items[start:end], "response_metadata": {"next_cursor": cursor}}
 
 
-def _by_types(call: Call, default: str = "public_channel") -> list[seed.Channel]:
-    types = {kind.strip() for kind in call.text("types", default).split(",")}
-    unknown = types - {"public_channel", "private_channel", "mpim", "im"}
-    if unknown:
+def _by_types(call: Call, user: str) -> list[seed.Channel]:
+    """The conversations of the kinds asked for of which `user` knows and the bot, too."""
+    types = {kind.strip() for kind in call.text("types", "public_channel").split(",")}
+    if types - set(KINDS):
         raise SlackError("invalid_types")
-    public = list(seed.CHANNELS) if "public_channel" in types else []
-    return public + (list(seed.DIRECT) if "im" in types else [])
+    kinds = {KINDS[name] for name in types}
+    without_archived = call.flag("exclude_archived")
+    workspace = call.playground.workspace
+    return [
+        channel
+        for channel in workspace.channels.values()
+        if channel.kind in kinds
+        and not (without_archived and channel.is_archived)
+        and workspace.sees(channel, seed.BOT_USER)
+        and workspace.sees(channel, user)
+    ]
 
 
 async def info(call: Call) -> Json:
     """`conversations.info`."""
-    conversation = call.playground.workspace.conversation(call.channel())
+    conversation = conversation_object(call.playground.workspace, call.channel())
     if not call.flag("include_num_members"):
         conversation.pop("num_members", None)
     return {"channel": conversation}
@@ -122,15 +139,16 @@ async def info(call: Call) -> Json:
 async def list_all(call: Call) -> Json:
     """`conversations.list`."""
     workspace = call.playground.workspace
-    return _slice(call, [workspace.conversation(channel) for channel in _by_types(call)], "channels")
+    channels = _by_types(call, seed.BOT_USER)
+    return _slice(call, [conversation_object(workspace, channel) for channel in channels], "channels")
 
 
 async def list_of_user(call: Call) -> Json:
     """`users.conversations`: the conversations of a user, by default of the bot."""
     workspace = call.playground.workspace
     user = call.person().id if call.text("user") else seed.BOT_USER
-    channels = [channel for channel in _by_types(call) if workspace.is_member(channel.id, user)]
-    return _slice(call, [workspace.conversation(channel) for channel in channels], "channels")
+    channels = [channel for channel in _by_types(call, user) if workspace.is_member(channel.id, user)]
+    return _slice(call, [conversation_object(workspace, channel) for channel in channels], "channels")
 
 
 async def members(call: Call) -> Json:
@@ -139,34 +157,55 @@ async def members(call: Call) -> Json:
 
 
 async def open_direct(call: Call) -> Json:
-    """`conversations.open` for one person; they all exist from the start."""
-    users = [user for user in call.text("users").split(",") if user]
+    """`conversations.open`: direct messages with one person, or group messages with up to eight."""
     if call.text("channel"):
-        channel = call.channel()
-    elif len(users) == 1:
-        direct = call.playground.workspace.direct_channel(users[0])
-        if direct is None:
-            raise SlackError("user_not_found")
-        channel = direct
+        channel, before = call.channel(), True
+        if channel.kind not in ("im", "mpim"):
+            raise SlackError("method_not_supported_for_channel_type")
     else:
-        raise SlackError("invalid_user_combination" if users else "users_list_not_supplied")
-    whole = call.playground.workspace.conversation(channel)
-    return {"channel": whole if call.flag("return_im") else {"id": channel.id}}
+        channel, before = _opened(call)
+    whole = conversation_object(call.playground.workspace, channel)
+    already: Json = {"no_op": True, "already_open": True} if before else {}
+    return {**already, "channel": whole if call.flag("return_im") else {"id": channel.id}}
+
+
+def _opened(call: Call) -> tuple[seed.Channel, bool]:
+    """The conversation with the people named, and whether there was one before."""
+    workspace = call.playground.workspace
+    users = list(dict.fromkeys(user for user in call.text("users").split(",") if user))
+    if not users:
+        raise SlackError("users_list_not_supplied")
+    if len(users) > MOST_IN_A_GROUP:
+        raise SlackError("too_many_users")
+    for user in users:
+        person = workspace.people.get(user)
+        if person is None:
+            raise SlackError("user_not_found")
+        if person.deleted:
+            raise SlackError("user_disabled")
+        if person.is_bot:
+            raise SlackError("cannot_dm_bot")
+        if workspace.is_stranger(person):
+            raise SlackError("invalid_user_combination")
+    if len(users) == 1:
+        return workspace.direct_channel(users[0]), True
+    return workspace.group_messages(users)
 
 
 async def join(call: Call) -> Json:
-    """`conversations.join`: the bot comes into a public channel."""
-    channel = call.channel()
-    workspace = call.playground.workspace
-    if channel.is_im:
+    """`conversations.join`: the bot comes into a public channel; into a private one it has to be invited."""
+    channel = call.playground.workspace.find_channel(call.text("channel"))
+    if channel is not None and channel.is_private:
         raise SlackError("method_not_supported_for_channel_type")
+    channel = call.channel(archived="is_archived")
+    workspace = call.playground.workspace
     already = workspace.is_member(channel.id, seed.BOT_USER)
     if not already:
         workspace.store.join(channel.id, [seed.BOT_USER])
         call.playground.events.joined(channel, seed.BOT_USER, None)
-        call.playground.hub.publish("channel", {"channel": workspace.conversation(channel)})
+        call.playground.hub.publish("channel", {"channel": conversation_object(workspace, channel)})
     more: Json = {"warning": "already_in_channel"} if already else {}
-    return {"channel": workspace.conversation(channel), **more}
+    return {"channel": conversation_object(workspace, channel), **more}
 
 
 METHODS: dict[str, Method] = {

@@ -1,9 +1,11 @@
 """`files.*`: announced, uploaded, then shared as a message."""
 
+import logging
 import mimetypes
 import secrets
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -12,13 +14,14 @@ from aiohttp import BodyPartReader, web
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
 from bot.playground.errors import SlackError
-from bot.playground.methods.call import Call, Method
+from bot.playground.methods.call import Call, Method, visible_channel
 from bot.playground.playground import Playground
 from bot.playground.store import Json
 from bot.playground.workspace import new_id
 
 LARGEST = 50 * 1024 * 1024
 PREVIEW_CHARACTERS = 1000
+log = logging.getLogger(__name__)
 
 
 def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
@@ -45,6 +48,7 @@ def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
         "url_private_download": f"{url}?download=1",
         "permalink": url,
         "channels": [],
+        "groups": [],
         "ims": [],
         "shares": {},
     }
@@ -102,29 +106,33 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
 
 
 async def complete_upload(call: Call) -> Json:
-    """`files.completeUploadExternal`: shares in a channel, or in each of several."""
+    """`files.completeUploadExternal`: answers at once, and shares in a channel, or in each of several, in its own time.
+
+    Until then `files.info` shows no `shares`: https://github.com/slackapi/bolt-js/issues/2115
+    """
     wanted = call.structure("files")
     if not isinstance(wanted, list) or not wanted:
         raise SlackError("invalid_arguments", ["missing required field: files"])
     names = [name for name in (call.text("channel_id") or call.text("channels")).split(",") if name]
     files = [_titled(call, item) for item in wanted]
-    channels = [_channel(call, name) for name in names]
-    for channel in channels:
-        _share(call, channel, files)
+    places = [_place(call.playground, name) for name in names]
+    blocks = call.args.get("blocks")
+    parts: Json = {
+        "text": call.text("initial_comment"),
+        "blocks": check_message_blocks(blocks) if blocks else None,
+        "files": files,
+        "upload": True,
+    }
     for file in files:
-        file["channels"] = [channel.id for channel in channels]
         call.playground.store.put_file(file, None)
+    for place in places:
+        share = partial(_share, call, place.id, parts)
+        call.playground.later(call.playground.settings.file_share_delay_s, share)
     return {"files": files}
 
 
-def _channel(call: Call, name: str) -> seed.Channel:
-    workspace = call.playground.workspace
-    channel = workspace.find_channel(name)
-    if channel is None:
-        raise SlackError("channel_not_found")
-    if not workspace.is_member(channel.id, seed.BOT_USER):
-        raise SlackError("not_in_channel")
-    return channel
+def _place(playground: Playground, name: str) -> seed.Channel:
+    return visible_channel(playground, name, member=True, archived="is_archived")
 
 
 def _titled(call: Call, item: Json) -> Json:
@@ -135,21 +143,37 @@ def _titled(call: Call, item: Json) -> Json:
     return {**about, "title": item.get("title") or about["title"]}
 
 
-def _share(call: Call, channel: seed.Channel, files: list[Json]) -> None:
+def _share(call: Call, channel_id: str, parts: Json) -> None:
+    """Post the message with the files; a channel that was closed in the meantime gets none, and nobody is told."""
     workspace = call.playground.workspace
-    thread_ts = call.text("thread_ts") or None
-    if thread_ts and workspace.store.message(channel.id, thread_ts) is None:
-        raise SlackError("thread_not_found")
-    blocks = call.args.get("blocks")
-    parts: Json = {
-        "text": call.text("initial_comment"),
-        "blocks": check_message_blocks(blocks) if blocks else None,
-        "files": files,
-        "upload": True,
-        "thread_ts": thread_ts,
-    }
-    message = workspace.bot_message(workspace.next_ts(), parts.items())
+    try:
+        channel = _place(call.playground, channel_id)
+        thread_ts = call.thread(channel)
+    except SlackError as refusal:
+        log.info("Files are not shared in %s: %s", channel_id, refusal.code)
+        return
+    message = workspace.bot_message(workspace.next_ts(), {**parts, "thread_ts": thread_ts}.items())
     call.playground.timeline.post(channel, message)
+    for file in parts["files"]:
+        call.playground.store.put_file(
+            _shared(workspace.store.file(file["id"]) or file, channel, message), None
+        )
+
+
+def _shared(file: Json, channel: seed.Channel, message: Json) -> Json:
+    """What is known about a file, with one more place where it was shared."""
+    share: Json = {
+        "ts": message["ts"],
+        "channel_name": channel.name,
+        "team_id": seed.TEAM_ID,
+        "share_user_id": seed.BOT_USER,
+        **({"thread_ts": message["thread_ts"]} if message.get("thread_ts") else {}),
+    }
+    sort = "private" if channel.is_private else "public"
+    before = file["shares"].get(sort, {})
+    shares = {**file["shares"], sort: {**before, channel.id: [*before.get(channel.id, []), share]}}
+    listing = {"public": "channels", "im": "ims"}.get(channel.kind, "groups")
+    return {**file, "shares": shares, listing: [*file[listing], channel.id]}
 
 
 async def file_info(call: Call) -> Json:

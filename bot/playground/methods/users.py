@@ -3,6 +3,7 @@
 from bot.playground import seed
 from bot.playground.errors import SlackError
 from bot.playground.methods.call import Call, Method
+from bot.playground.objects import user_object
 from bot.playground.store import Json
 from bot.playground.workspace import JOINED
 
@@ -22,20 +23,20 @@ async def auth_test(call: Call) -> Json:
 
 async def open_connection(call: Call) -> Json:
     """`apps.connections.open`: a websocket address, good once and soon."""
-    ticket = call.playground.delivery.sockets.ticket()
+    ticket = call.playground.delivery.sockets.ticket(call.playground.settings.ticket_s)
     address = call.playground.base_url.replace("http", "ws", 1)
     return {"url": f"{address}/link?ticket={ticket}&app_id={seed.APP_ID}"}
 
 
 async def user_info(call: Call) -> Json:
     """`users.info`."""
-    return {"user": call.playground.workspace.profile(call.person())}
+    return {"user": user_object(call.playground.workspace, call.person())}
 
 
 async def list_users(call: Call) -> Json:
     """`users.list`, all on one page."""
     workspace = call.playground.workspace
-    people = [workspace.profile(person) for person in workspace.people.values()]
+    people = [user_object(workspace, person) for person in workspace.people.values()]
     return {"members": people, "cache_ts": JOINED, "response_metadata": {"next_cursor": ""}}
 
 
@@ -43,9 +44,9 @@ async def lookup_by_email(call: Call) -> Json:
     """`users.lookupByEmail`."""
     name, _, domain = call.need("email").partition("@")
     person = call.playground.workspace.find_person(name) if domain == "example.com" else None
-    if person is None or person.is_bot:
+    if person is None or person.is_bot or person.is_external or person.deleted:
         raise SlackError("users_not_found")
-    return {"user": call.playground.workspace.profile(person)}
+    return {"user": user_object(call.playground.workspace, person)}
 
 
 def _group(group: seed.Group, *, with_users: bool) -> Json:
@@ -69,8 +70,15 @@ def _group(group: seed.Group, *, with_users: bool) -> Json:
     }
 
 
+def _need_groups(call: Call) -> None:
+    """A workspace on a free plan has none: the documented code is `plan_upgrade_required`, an older one is seen too."""
+    if call.playground.settings.usergroups_error:
+        raise SlackError(call.playground.settings.usergroups_error)
+
+
 async def list_groups(call: Call) -> Json:
     """`usergroups.list`."""
+    _need_groups(call)
     with_users = call.flag("include_users")
     groups = call.playground.workspace.groups.values()
     return {"usergroups": [_group(group, with_users=with_users) for group in groups]}
@@ -78,6 +86,7 @@ async def list_groups(call: Call) -> Json:
 
 async def group_users(call: Call) -> Json:
     """`usergroups.users.list`."""
+    _need_groups(call)
     group = call.playground.workspace.groups.get(call.need("usergroup"))
     if group is None:
         raise SlackError("no_such_subteam")

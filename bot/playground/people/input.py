@@ -2,7 +2,6 @@
 
 import re
 
-from bot.playground import seed
 from bot.playground.workspace import Workspace
 
 WORDS = re.compile(
@@ -41,7 +40,7 @@ def _marked(workspace: Workspace, match: re.Match[str], *, labels: bool) -> str:
     if match["handle"]:
         found = _mention(workspace, match["handle"], labels=labels)
     elif match["channel"]:
-        found = _channel(match["channel"])
+        found = _channel(workspace, match["channel"])
     return found or escaped(match[0])
 
 
@@ -57,6 +56,6 @@ def _mention(workspace: Workspace, handle: str, *, labels: bool) -> str | None:
     return None
 
 
-def _channel(name: str) -> str | None:
-    channel = next((channel for channel in seed.CHANNELS if channel.name == name), None)
+def _channel(workspace: Workspace, name: str) -> str | None:
+    channel = workspace.channel_named(name)
     return f"<#{channel.id}|{channel.name}>" if channel else None

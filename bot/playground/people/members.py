@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.playground import seed
 from bot.playground.errors import Refusal, SlackError
+from bot.playground.objects import conversation_object
 from bot.playground.people import payloads
 from bot.playground.people.input import as_sent, escaped
 from bot.playground.playground import Playground
@@ -32,6 +33,12 @@ def outcome(playground: Playground, user: str, ack: Ack, *, refused: str = "disp
     return {"ok": False, "error": code, "message": text, "ack_ms": round(ack.ms, 2)}
 
 
+def _need_open(channel: seed.Channel) -> None:
+    """Raises Refusal for an archived channel."""
+    if channel.is_archived:
+        raise Refusal(400, "is_archived", "This channel is archived.")
+
+
 class People:
     """Acts that are not clicks."""
 
@@ -44,12 +51,14 @@ class People:
         person = self._workspace.people.get(str(user))
         if person is None or person.is_bot:
             raise Refusal(404, "user_not_found", "There is no such person in the workspace.")
+        if person.deleted:
+            raise Refusal(400, "user_disabled", f"The account of {person.real_name} was deactivated.")
         return person
 
     def channel(self, person: seed.Person, name: Any) -> seed.Channel:
         """A channel that the person can see."""
         channel = self._workspace.find_channel(str(name))
-        if channel is None or channel.user not in (None, person.id):
+        if channel is None or not self._workspace.sees(channel, person.id):
             raise Refusal(404, "channel_not_found", "There is no such channel for this person.")
         return channel
 
@@ -68,11 +77,14 @@ class People:
             raise Refusal(400, "msg_too_long", f"A message has at most {MESSAGE_CHARACTERS} characters.")
         if not self._workspace.is_member(channel.id, person.id):
             raise Refusal(400, "not_in_channel", f"{person.real_name} is not in this channel.")
+        _need_open(channel)
+        foreign = {"user_team": person.team_id, "source_team": person.team_id} if person.is_external else {}
         message = {
             "type": "message",
             "user": person.id,
             "client_msg_id": new_id("m"),
-            "team": seed.TEAM_ID,
+            "team": person.team_id,
+            **foreign,
             "text": as_sent(self._workspace, text),
             "ts": self._workspace.next_ts(),
         }
@@ -87,8 +99,10 @@ class People:
         """Enter a slash command; its answer is seen by the one who entered it."""
         name, typed = str(body.get("command", "")), str(body.get("text") or "").strip()
         known = next((row for row in self._workspace.manifest.commands if row.command == name), None)
-        if known is None:
+        if known is None or person.is_external:
+            # The app is installed in this workspace only.
             raise Refusal(400, "invalid_command", f"{name} is not a valid command.")
+        _need_open(channel)
         if body.get("thread_ts"):
             raise Refusal(400, "not_in_threads", f"{name} is not supported in threads. Sorry!")
         text = as_sent(self._workspace, typed, labels=True) if known.should_escape else escaped(typed)
@@ -113,7 +127,7 @@ class People:
         direct = self._workspace.direct_channel(person.id)
         view = self._playground.modals.homes.get(person.id)
         shown = view if tab == "home" else None
-        self._playground.events.home_opened(person.id, direct.id if direct else "", tab, shown)
+        self._playground.events.home_opened(person.id, direct.id, tab, shown)
         return {"ok": True, "view": view}
 
     def react(self, person: seed.Person, channel: seed.Channel, ts: Any, name: str, *, remove: bool) -> Json:
@@ -127,16 +141,18 @@ class People:
 
     def join(self, person: seed.Person, channel: seed.Channel, member: str, *, leave: bool) -> Json:
         """Add a person or the bot to a channel, or remove them from it."""
-        if member not in self._workspace.people or channel.is_im:
+        if member not in self._workspace.people or channel.kind in ("im", "mpim"):
             raise Refusal(404, "user_not_found", "There is no such person to add here.")
         was = self._workspace.is_member(channel.id, member)
+        told = self._workspace.audience(channel)
         if leave:
             self._workspace.store.leave(channel.id, member)
         elif not was:
             self._workspace.store.join(channel.id, [member])
             self._playground.events.joined(channel, member, person.id if person.id != member else None)
-        shown = self._workspace.conversation(channel)
-        self._playground.hub.publish("channel", {"channel": shown})
+        shown = conversation_object(self._workspace, channel)
+        everybody = told and told | (self._workspace.audience(channel) or frozenset())
+        self._playground.hub.publish("channel", {"channel": shown}, everybody)
         return {"ok": True}
 
     def delete(self, person: seed.Person, channel: seed.Channel, ts: Any) -> Json:

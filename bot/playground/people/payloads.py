@@ -8,8 +8,13 @@ from bot.playground.store import Json
 COPIED = ("text", "value", "style", "placeholder", "initial_option", "url")
 
 
+def _name(channel: seed.Channel) -> str:
+    """Payloads do not tell the names of private channels."""
+    return "privategroup" if channel.kind == "private" else channel.name
+
+
 def _where(channel: seed.Channel) -> Json:
-    return {"id": channel.id, "name": channel.name}
+    return {"id": channel.id, "name": _name(channel)}
 
 
 def _frame(kind: str, person: seed.Person) -> Json:
@@ -20,7 +25,7 @@ def _frame(kind: str, person: seed.Person) -> Json:
             "id": person.id,
             "username": person.name,
             "name": person.name,
-            "team_id": seed.TEAM_ID,
+            "team_id": person.team_id,
         },
         "api_app_id": seed.APP_ID,
         "token": seed.VERIFICATION_TOKEN,
@@ -39,7 +44,7 @@ def slash_command(
         "team_id": seed.TEAM_ID,
         "team_domain": seed.TEAM_DOMAIN,
         "channel_id": channel.id,
-        "channel_name": channel.name,
+        "channel_name": _name(channel),
         "user_id": person.id,
         "user_name": person.name,
         "command": command,

@@ -7,6 +7,14 @@ from bot.playground.store import Json
 from bot.playground.transport.delivery import Delivery
 from bot.playground.workspace import Workspace, new_id
 
+# By kind of channel: the event's `channel_type`, and the subscription that it needs.
+KINDS = {
+    "public": ("channel", "message.channels"),
+    "private": ("group", "message.groups"),
+    "mpim": ("mpim", "message.mpim"),
+    "im": ("im", "message.im"),
+}
+
 
 class Events:
     """Decides which events the bot would get, and sends them."""
@@ -49,11 +57,11 @@ class Events:
 
     def joined(self, channel: seed.Channel, user: str, inviter: str | None) -> None:
         """Sends that a person or the bot joined a channel."""
-        event = {
+        event: Json = {
             "type": "member_joined_channel",
             "user": user,
             "channel": channel.id,
-            "channel_type": "C",
+            "channel_type": "G" if channel.is_private else "C",
             "team": seed.TEAM_ID,
             "event_ts": self._workspace.next_ts(),
             **({"inviter": inviter} if inviter else {}),
@@ -82,10 +90,14 @@ class Events:
         self._message(channel, {**frame, **body})
 
     def _message(self, channel: seed.Channel, event: Json) -> None:
-        kind = "im" if channel.is_im else "channel"
+        kind, subscription = KINDS[channel.kind]
         if self._bot_is_in(channel):
-            place = {"channel": channel.id, "channel_type": kind}
-            self._send("message.im" if channel.is_im else "message.channels", {**event, **place})
+            self._send(subscription, {**event, "channel": channel.id, "channel_type": kind})
+
+    def _is_shared(self, event: Json) -> bool:
+        place = event.get("channel") or (event.get("item") or {}).get("channel")
+        channel = self._workspace.channels.get(str(place))
+        return channel is not None and channel.is_shared
 
     def _send(self, subscription: str, event: Json) -> None:
         if subscription not in self._workspace.manifest.events:
@@ -109,7 +121,7 @@ class Events:
                 "event_id": new_id("Ev"),
                 "event_time": int(time.time()),
                 "authorizations": [authorization],
-                "is_ext_shared_channel": False,
+                "is_ext_shared_channel": self._is_shared(event),
                 "event_context": new_id("4-"),
             }
         )

@@ -15,7 +15,6 @@ from bot.playground import seed
 from bot.playground.store import Json
 from bot.playground.transport.link import NOT_CONNECTED, Ack, Kind, Retry
 
-TICKET_SECONDS = 30.0
 CONNECTIONS = 10
 DISCONNECT_REASONS = ("warning", "refresh_requested", "link_disabled")
 
@@ -40,18 +39,18 @@ class SocketLinks:
         """How many are open."""
         return len(self._open)
 
-    def ticket(self) -> str:
-        """A word that opens one websocket, soon."""
+    def ticket(self, seconds: float) -> str:
+        """A word that opens one websocket within so many seconds."""
         now = time.monotonic()
         self._tickets = {name: until for name, until in self._tickets.items() if until > now}
         ticket = secrets.token_urlsafe(16)
-        self._tickets[ticket] = now + TICKET_SECONDS
+        self._tickets[ticket] = now + seconds
         return ticket
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The life of one websocket."""
         until = self._tickets.pop(request.query.get("ticket", ""), 0.0)
-        if until < time.monotonic():
+        if until <= time.monotonic():
             raise web.HTTPForbidden(text="invalid ticket")
         socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=16 * 1024 * 1024)
         await socket.prepare(request)

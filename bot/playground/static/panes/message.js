@@ -39,6 +39,7 @@ export function author(message) {
       is_bot: true,
       real_name: message.username || message.bot_profile?.name || user?.real_name || "App",
     };
+  if (message.subtype === "tombstone") return { real_name: "Slackbot", color: "616061" };
   return user || { real_name: message.username || message.user || "Somebody", color: "616061" };
 }
 
