@@ -70,6 +70,16 @@ def matching_condition(session: Session, signal: Signal) -> Condition | None:
     return None
 
 
+def awaited_signals(session: Session) -> list[str]:
+    """What finds the session while it waits: `webhook:<name>`, `event:<type>`, each once."""
+    names = [
+        f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
+        for _, condition in session.waits
+        if isinstance(condition, Webhook | OnEvent)
+    ]
+    return list(dict.fromkeys(names))
+
+
 def resumption(session: Session, event: Resumed) -> list[Event]:
     """The resume, and with it the end of the agent's own wait."""
     ends: list[Event] = [
