@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from storage.keys import QueueName, TimerKey
 from storage.log import Claim, Effects, Lease, NewLog
-from supervisor.core.conditions import At, Cron, OnEvent, Webhook
+from supervisor.core.conditions import At, Cron
 from supervisor.core.control import Wait, next_action
 from supervisor.core.state import Session
+from supervisor.core.triggers import awaited_signals
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -49,20 +50,9 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
         if old:
             rows[old] = None
         rows[new] = _ms(after.changed_at)
-    waiting = {name: _ms(after.changed_at) for name in _signals(after)}
-    return rows | _changed({name: 0.0 for name in _signals(before)}, waiting)
-
-
-def _signals(session: Session | None) -> list[str]:
-    """The indexes in which a webhook or an event finds the session: `webhook:<name>`, `event:<type>`."""
-    if session is None:
-        return []
-    names = [
-        f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
-        for _, condition in session.waits
-        if isinstance(condition, Webhook | OnEvent)
-    ]
-    return list(dict.fromkeys(names))
+    waiting = {name: _ms(after.changed_at) for name in awaited_signals(after)}
+    old_waiting = {name: 0.0 for name in awaited_signals(before)} if before else {}
+    return rows | _changed(old_waiting, waiting)
 
 
 def _timers(session: Session | None) -> dict[TimerKey, float]:

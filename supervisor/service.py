@@ -257,6 +257,11 @@ class Supervisor:
         )
         return change.session, conversation.heard(change.events)
 
+    async def note_refusal(self, session_id: str, signal: Signal, most_bytes: int, actor: Actor) -> Session:
+        return await self._session(
+            session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
+        )
+
     # Reminders
 
     async def remind(

@@ -79,6 +79,18 @@ class SignalRouter:
                 _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
         return resumed
 
+    async def tell_refused(self, kind: Literal["webhook", "event"], name: str, most_bytes: int) -> None:
+        """Tell every session that waits for it that one came and was refused, as it has more than `most_bytes`.
+
+        Only for what is known to be from who may send it. A session is told once in ten minutes.
+        """
+        actor = Actor(id=f"{kind}:{name}")
+        for session_id, _ in await self._log.index(f"{kind}:{name}", limit=MOST_WAITING):
+            try:
+                await self._supervisor.note_refusal(session_id, Signal(kind, name), most_bytes, actor)
+            except FlagmanError as error:
+                _log.warning("%s:%s: session %s was not told: %s", kind, name, session_id, error)
+
     async def catch_up(self, session: Session) -> bool:
         """Resume a session that has just begun to wait by a signal that came before. Returns whether there was one."""
         for _, condition in session.waits:

@@ -92,8 +92,12 @@ class InvalidRequest(InvalidInput):
         return cls(found)
 
 
-def too_large(limit: int) -> ApiError:
-    return ApiError(413, "too_large", f"The body is too large: at most {limit // 1024} KiB are taken.")
+class BodyTooLarge(ApiError):
+    """A body of more than `limit` bytes; `begin` is what was read of it."""
+
+    def __init__(self, limit: int, begin: bytes = b"") -> None:
+        super().__init__(413, "too_large", f"The body is too large: at most {limit // 1024} KiB are taken.")
+        self.limit, self.begin = limit, begin
 
 
 def _store_line(error: StorageError) -> None:

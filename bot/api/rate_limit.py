@@ -8,26 +8,24 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from bot.api.errors import ApiError, too_large
+from bot.api.errors import ApiError, BodyTooLarge
 
 BODY_BYTES = 1024 * 1024
 HOOK_BYTES = 256 * 1024
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The body of a request. Raises ApiError (413) where it is longer than `limit` bytes."""
-    if (request.content_length or 0) > limit:
-        raise too_large(limit)
+    """Raises BodyTooLarge as soon as there is more than `limit`."""
     body = bytearray()
     async for chunk in request.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > limit:
-            raise too_large(limit)
+            raise BodyTooLarge(limit, bytes(body))
     return bytes(body)
 
 
 def decompress(request: web.Request, content: bytes, limit: int) -> bytes:
-    """Undo the Content-Encoding of a body. Raises ApiError: 415 unknown, 400 broken, 413 more than `limit` bytes."""
+    """A body without its Content-Encoding. Raises ApiError: 415 unknown, 400 broken; BodyTooLarge."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return content
@@ -42,7 +40,7 @@ def decompress(request: web.Request, content: bytes, limit: int) -> bytes:
     except zlib.error:
         raise ApiError(400, "bad_request", f"The body is no {encoding}.") from None
     if len(plain) > limit:
-        raise too_large(limit)
+        raise BodyTooLarge(limit)
     if not reader.eof:
         raise ApiError(400, "bad_request", f"The body ends before its {encoding} does.")
     return plain

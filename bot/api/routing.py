@@ -211,8 +211,8 @@ class Routes:
         bodies: Mapping[str, type[BaseModel] | None] | None = None,
         limit: int = BODY_BYTES,
     ) -> Callable[[Handle], Handle]:
-        """Declare a handler: the annotations of its arguments `path`, `query`, `headers` and `body` are the models of
-        its input. The argument `content` receives the raw body, whose types are declared by `bodies`.
+        """Declare a handler: what its arguments `path`, `query`, `headers`, `body` are annotated with is taken in;
+        `content` gets the body as it came, and `bodies` says what that may be; a handler with neither reads it itself.
         """
 
         def declare(handle: Handle) -> Handle:
@@ -228,7 +228,7 @@ class Routes:
                 auth=auth,
                 scope=scope,
                 returns=returns,
-                problems=frozenset(problems) | _usual(auth, inputs),
+                problems=frozenset(problems) | _usual(auth, inputs, taken),
                 inputs=inputs,
                 bodies=taken,
                 limit=limit,
@@ -239,13 +239,13 @@ class Routes:
         return declare
 
 
-def _usual(auth: Auth, inputs: Mapping[str, Any]) -> frozenset[int]:
-    """The statuses of errors that follow from the inputs of a route."""
+def _usual(auth: Auth, inputs: Mapping[str, Any], bodies: Mapping[str, Any]) -> frozenset[int]:
+    """The refusals that follow from what a route asks for."""
     found = {414, 500, 503}
     if auth == "key":
         found |= {401, 403, 429}
     if inputs:
         found |= {422}
-    if {"body", "content"} & set(inputs):
+    if bodies:
         found |= {400, 413, 415}
     return frozenset(found)

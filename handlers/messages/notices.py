@@ -94,7 +94,7 @@ def pauses(session: Session, mask: Mask) -> Iterator[Message]:
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
         if open_:
-            blocks += [*spent(session), *_waits(session)]
+            blocks += [*spent(session), *_waits(session), *_refused(session, mask)]
             name = f"halt:{session.id}:{halt.number}"
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
         elif halt.resumed_at:
@@ -107,6 +107,13 @@ def _waits(session: Session) -> list[Block]:
     """The conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
+
+
+def _refused(session: Session, mask: Mask) -> list[Block]:
+    """What came for it and was not taken; a paused session is told nothing else by a webhook or an event."""
+    kinds = tuple(f"{kind}:" for kind in ("webhook", "event"))
+    notes = [note for note in session.inbox if note.by.startswith(kinds) and note.at >= session.halts[-1].at]
+    return [context(f":warning: {escape(one_line(mask(note.text), 300))}") for note in notes[-3:]]
 
 
 def _pause_line(halt: PauseRecord) -> str:

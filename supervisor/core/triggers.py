@@ -69,6 +69,16 @@ def matching_condition(session: Session, signal: Signal) -> Condition | None:
     return None
 
 
+def awaited_signals(session: Session) -> list[str]:
+    """What finds the session while it waits: `webhook:<name>`, `event:<type>`, each once."""
+    names = [
+        f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
+        for _, condition in session.waits
+        if isinstance(condition, Webhook | OnEvent)
+    ]
+    return list(dict.fromkeys(names))
+
+
 def resumption(session: Session, event: Resumed) -> list[Event]:
     """The events of a resume: `event`, and one for the end of each wait that the agent began itself."""
     ends: list[Event] = [

@@ -13,13 +13,20 @@ from multidict import CIMultiDict
 from standardwebhooks import Webhook
 
 from bot.api.errors import ApiError
-from bot.api.signatures import verify_delivery
+from bot.api.signatures import SignatureCheck
 from tests.api.conftest import OWN_SECRET, SECRET, Build, House
 from tests.api.test_webhooks_wake_sessions import BODY, READY, by_github, send, signed
 
 BOTH = [SECRET, OWN_SECRET]
 OTHER = b'{"redis_url":"redis://evil"}'
 STANDARD, GITHUB = "webhook-signature", "X-Hub-Signature-256"
+
+
+def verify_delivery(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str:
+    check = SignatureCheck(secrets, headers)
+    for start in range(0, len(body), 7):
+        check.update(body[start : start + 7])
+    return check.delivery()
 
 
 def refused(secrets: Sequence[str], headers: Mapping[str, str], body: bytes = BODY) -> tuple[int, str]:
@@ -94,6 +101,19 @@ def test_id_and_time_are_part_of_what_is_signed(name: str) -> None:
     assert refused(BOTH, without) == (401, "webhook_forged")
     other = {"webhook-id": "msg_2", "webhook-timestamp": str(int(good["webhook-timestamp"]) - 1)}
     assert refused(BOTH, {**good, name: other[name]}) == (401, "webhook_forged")
+
+
+@pytest.mark.parametrize("empty", ["", "whsec_"])
+def test_an_empty_secret_lets_nothing_in(empty: str) -> None:
+    at = datetime.now(UTC)
+    signature = hashed(b"", f"msg_1.{int(at.timestamp())}.".encode() + BODY)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        STANDARD: f"v1,{signature}",
+    }
+    assert refused([empty], headers) == (401, "webhook_forged")
+    assert refused([""], by_github(BODY, secret="")) == (401, "webhook_forged")
 
 
 @pytest.mark.parametrize("late", [301, -301, 86_400])

@@ -11,9 +11,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bot.api.errors import ApiError, InvalidRequest
+from bot.api.errors import ApiError, BodyTooLarge, InvalidRequest
 from bot.api.models import CloudEvent, FieldProblem
 from bot.api.parameters import CloudHeaders, OfToken
+from bot.api.rate_limit import BODY_BYTES, read_body
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, parse_body, unsupported
 from supervisor.contract.models import DeliveryResult, SessionView
 from supervisor.contract.requests import EventRequest, TokenRequest
@@ -38,12 +39,19 @@ class ReceivedEvent:
     returns={200: Returns("Which sessions it resumed.", DeliveryResult)},
     bodies={JSON: EventRequest, CLOUD: CloudEvent},
 )
-async def post_event(call: Call, headers: CloudHeaders, content: bytes) -> Answer:
+async def post_event(call: Call, headers: CloudHeaders) -> Answer:
     """Say that something happened: every session that waits for it goes on.
 
     A CloudEvent 1.0 is taken in structured mode, and in binary mode too: its attributes in the headers
-    ce-specversion, ce-id, ce-source and ce-type, its data as the body.
+    ce-specversion, ce-id, ce-source and ce-type, its data as the body. One that is too large is refused, and the
+    sessions that wait for it are told, where its type stands in the headers or before its data.
     """
+    try:
+        content = await read_body(call.request, BODY_BYTES)
+    except BodyTooLarge as error:
+        name = headers.type or _type_in(error.begin)
+        await call.core.deliveries.tell_refused("event", name, BODY_BYTES)
+        raise
     event = _read_event(call.request.content_type, headers, content)
     return Answer(await call.sessions.deliver(event.type, event.id, event.data))
 
@@ -88,6 +96,16 @@ def _data(cloud: CloudEvent) -> Any:
     if kind.startswith(JSON) or "+json" in kind:
         return json_value(content)
     return content.decode("utf-8", "replace") if kind.startswith("text/") else cloud.data_base64
+
+
+def _type_in(begin: bytes) -> str:
+    """The type of an event that was not read to its end; empty where it does not stand there."""
+    try:
+        found = from_json(begin, allow_partial=True)
+    except ValueError:
+        return ""
+    name = found.get("type") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def json_value(content: bytes) -> Any:

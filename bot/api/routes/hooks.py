@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from bot.api.errors import ApiError
+from aiohttp import web
+
+from bot.api.errors import ApiError, BodyTooLarge
 from bot.api.parameters import HookHeaders, OfHook
 from bot.api.rate_limit import HOOK_BYTES, decompress
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
-from bot.api.signatures import verify_delivery
+from bot.api.signatures import SignatureCheck
 from bot.compose import now
 from supervisor.contract.models import DeliveryResult
 from supervisor.core.conditions import Webhook, parse_condition
 from supervisor.core.events import Actor
 
+# GitHub sends 25 MB at most. The signature of what is longer is not looked at.
+CHECKED_BYTES = 25 * 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 routes = Routes("Waking")
 
@@ -27,15 +31,15 @@ routes = Routes("Waking")
     returns={202: Returns("Taken and kept; which sessions it resumed.", DeliveryResult)},
     problems={401, 403},
     bodies={JSON: None, FORM: None},
-    limit=HOOK_BYTES,
 )
-async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, content: bytes) -> Answer:
+async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Answer:
     """Resume every session that waits for `webhook: {name}`; the body reaches it as untrusted data.
 
     Signed by Standard Webhooks or GitHub's `X-Hub-Signature-256`, over the bytes as they are sent (they may be gzip).
     Of a form the field `payload` is the data, as GitHub sends it, or else all its fields. GitHub's `ping` is taken and
     resumes none. The same delivery again does nothing. Where no session waits it is kept for a while, so that one
-    that comes early is not lost.
+    that comes early is not lost. A genuine one that is too large is refused, and the sessions that wait for it are
+    told so.
     """
     hook = parse_condition(f"webhook:{path.name}", now=now())
     assert isinstance(hook, Webhook)
@@ -46,13 +50,36 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders, conten
             "webhooks_off",
             "Webhooks are not taken here: set FLAGMAN_WEBHOOK_SECRET to the secret that the sender signs with.",
         )
-    delivery = verify_delivery(secrets, call.request.headers, content)
-    data = _data(call.request.content_type, decompress(call.request, content, HOOK_BYTES))
+    delivery, content = await _genuine(call.request, SignatureCheck(secrets, call.request.headers))
+    try:
+        if content is None:
+            raise BodyTooLarge(HOOK_BYTES)
+        plain = decompress(call.request, content, HOOK_BYTES)
+    except BodyTooLarge:
+        await call.core.deliveries.tell_refused("webhook", hook.name, HOOK_BYTES)
+        raise
+    data = _data(call.request.content_type, plain)
     if call.request.headers.get("X-GitHub-Event") == "ping":
         return Answer(DeliveryResult(resumed=[]), 202)
     actor = Actor(id=f"webhook:{hook.name}")
     resumed = await call.core.deliveries.deliver("webhook", hook.name, delivery, data, actor)
     return Answer(DeliveryResult(resumed=resumed), 202)
+
+
+async def _genuine(request: web.Request, check: SignatureCheck) -> tuple[str, bytes | None]:
+    """The id of a genuine delivery and its body; None for one of more than HOOK_BYTES, which is not kept.
+
+    Raises ApiError: 401 forged, 413 longer than what is checked.
+    """
+    size, kept = 0, bytearray()
+    async for chunk in request.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > CHECKED_BYTES:
+            raise BodyTooLarge(HOOK_BYTES)
+        check.update(chunk)
+        if size <= HOOK_BYTES:
+            kept += chunk
+    return check.delivery(), bytes(kept) if size <= HOOK_BYTES else None
 
 
 def _data(media: str, content: bytes) -> Any:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered
 from supervisor.core.state import Session
+from supervisor.core.triggers import Signal, awaited_signals
 
+# How often a session is told that what it waits for was refused.
+REFUSALS_APART = timedelta(minutes=10)
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted"]
 
@@ -32,6 +35,21 @@ def tell(
     if answers and len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
     return [ContextAdded(**stamp(actor, at), text=text, kind=kind)]
+
+
+def note_refusal(
+    session: Session, signal: Signal, most_bytes: int, actor: Actor, at: datetime
+) -> list[Event]:
+    """A note that what a paused session waits for came and was refused for its size, once in ten minutes."""
+    if f"{signal.kind}:{signal.name}" not in awaited_signals(session):
+        return []
+    text = (
+        f"A{'n' if signal.kind == 'event' else ''} {signal.kind} `{signal.name}` came and was refused, as it has more "
+        f"than the {most_bytes:,} bytes that are taken. It did not resume this session."
+    )
+    if any(note.text == text and at - note.at < REFUSALS_APART for note in session.inbox):
+        return []
+    return [ContextAdded(**stamp(actor, at), text=text, kind="api")]
 
 
 def heard(events: list[Event]) -> Heard:
