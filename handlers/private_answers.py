@@ -79,4 +79,7 @@ def _place_of(body: dict[str, Any]) -> tuple[str, str, str]:
     message, container = body.get("message") or {}, body.get("container") or {}
     channel = (body.get("channel") or {}).get("id") or container.get("channel_id")
     thread_ts = message.get("thread_ts") or container.get("thread_ts")
+    if thread_ts == container.get("message_ts"):
+        # The first message of a thread is read in the channel.
+        thread_ts = None
     return str(channel or ""), str(thread_ts or ""), str((body.get("user") or {}).get("id") or "")

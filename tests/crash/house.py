@@ -48,7 +48,7 @@ class House:
         self._stack = AsyncExitStack()
         self.processes: list[Process] = []
         self.model = OpenAIServer()
-        self.slack = Slack(folder / "slack", ack_seconds=3)
+        self.slack = Slack(folder / "slack")
         self.web_proxy, self.worker_proxy = RedisProxy(store_url), RedisProxy(store_url)
 
     async def __aenter__(self) -> Self:
@@ -270,7 +270,7 @@ class Houses:
         async def play(name: str, scenario: Callable[[House], Awaitable[None]]) -> None:
             async with self.one(name.replace(" ", "-")) as house:
                 try:
-                    async with asyncio.timeout(40):
+                    async with asyncio.timeout(200):
                         await scenario(house)
                 except TimeoutError as error:
                     raise AssertionError(f"{name}: took too long\n{house.outputs()}") from error

@@ -133,6 +133,21 @@ async def test_a_request_that_moved_says_where_it_belongs_and_hears_replies(scen
     await scene.ended(session)
 
 
+async def test_a_card_that_slack_shows_outside_of_its_thread_hears_replies(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    parent = await scene.slack.post(ADA, OPS, "the shop is slow")
+    await scene.slack.send("delete", {"user": ADA, "channel": OPS, "ts": parent["ts"]})
+    start = _in_ops(thread_ts=parent["ts"])
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **start)
+    card = await scene.card(session)
+    assert not card.get("thread_ts") or card["thread_ts"] == card["ts"]
+    ask = await scene.slack.message(OPS, lambda m: APPROVE in buttons(m), card["ts"])
+    await scene.slack.post(ADA, OPS, "only the canary, please", card["ts"])
+    await scene.flagman.session(lambda s: "only the canary" in str(s.inbox), session.id)
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
 async def test_a_deleted_request_comes_back_at_once(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.launch()
@@ -145,27 +160,21 @@ async def test_a_deleted_request_comes_back_at_once(scenario: Director) -> None:
     await scene.ended(session)
 
 
-@pytest.mark.parametrize("place", ["message", "card"])
 async def test_a_sweep_finds_a_request_that_is_gone_unseen(
-    scenario: Director, monkeypatch: pytest.MonkeyPatch, place: str
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
     monkeypatch.setattr(Deletions, "receive", _ignored)
     scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
-    gone = ask["ts"] if place == "message" else ask["thread_ts"]
-    assert (await scene.slack.api("chat.delete", channel=OPS, ts=gone))["ok"]
+    assert (await scene.slack.api("chat.delete", channel=OPS, ts=ask["ts"]))["ok"]
     parts = scene.flagman.core
     await Sweeper(parts.sessions, parts.log, *parts.queues()).sweep(now())
-    if place == "message":
-        again = await scene.slack.message(
-            OPS, lambda m: APPROVE in buttons(m) and m["ts"] != gone, ask["thread_ts"]
-        )
-        assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
-    else:
-        await scene.slack.message(OPS, lambda m: "card:" in texts(m) and m["ts"] != gone)
-        assert (await scene.slack.click_stale(ADA, OPS, ask, APPROVE))["ok"]
+    again = await scene.slack.message(
+        OPS, lambda m: APPROVE in buttons(m) and m["ts"] != ask["ts"], ask["thread_ts"]
+    )
+    assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
     await scene.ended(session)
 
 
@@ -241,8 +250,8 @@ async def test_a_card_that_has_to_wait_holds_no_request_back(scenario: Director,
     assert APPROVE in buttons(ask)
 
 
-def _in_ops() -> dict[str, Any]:
+def _in_ops(thread_ts: str = "") -> dict[str, Any]:
     from handlers.origin import Place
     from supervisor.core.events import Actor
 
-    return {"actor": Actor(id=f"slack:{ADA}", name="ada"), "origin": Place(OPS, user=ADA).origin()}
+    return {"actor": Actor(id=f"slack:{ADA}", name="ada"), "origin": Place(OPS, ADA, thread_ts).origin()}
