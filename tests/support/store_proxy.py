@@ -52,7 +52,12 @@ class StoreProxy:
         if self._state == "shut":
             writer.transport.abort()
             return
-        there = await self._reach()
+        try:
+            there = await self._reach()
+        except OSError:
+            # The store itself is away.
+            writer.transport.abort()
+            return
         self._pipes |= {writer, there[1]}
         try:
             await asyncio.gather(self._pipe(reader, there[1]), self._pipe(there[0], writer))
