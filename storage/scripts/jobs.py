@@ -133,7 +133,7 @@ if trouble ~= '' then redis.call('HSET', troubles, sid, trouble) end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
 local tries = 0
 if failed == '1' then tries = redis.call('HINCRBY', counts, sid, 1) end
-if due == '' then
+if due == '' or state == 'd:'..token then
   redis.call('HSET', states, sid, 'queued')
   redis.call('XADD', stream, '*', 's', sid)
 else
@@ -156,10 +156,10 @@ async def retry(
     failed: bool,
     trouble: str,
 ) -> int:
-    """Put a job off until `due_ms`, or queue it again at once. The result is the tries that failed so far.
+    """Put a job off until `due_ms`, or queue it again at once, as also where something was appended meanwhile.
 
-    `trouble` says why it cannot be done yet; it is listed until the job is done. -1 where the job was no longer the
-    caller's; then the session is looked at once more.
+    `trouble` says why it cannot be done yet; it is listed until the job is done. The result is the tries that failed so
+    far; -1 where the job was no longer the caller's, and then the session is looked at once more.
     """
     names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     due: Any = "" if due_ms is None else due_ms
