@@ -36,6 +36,8 @@ from supervisor.runtime.worker import Done, Later, Signals
 CARD_EVERY = timedelta(seconds=1)
 MOVE_SECONDS = 5.0
 LONGEST_WAIT = timedelta(minutes=2)
+# Longer than a worker waits for Slack: what it was posting when it died is heard by then, or never.
+HEARD_SECONDS = 20.0
 _log = logging.getLogger("flagman.projector")
 
 
@@ -132,6 +134,7 @@ class Projector:
                     raise
                 waits.add(wait)
                 continue
+            rows[message.key] = row
             if message.key == "card":
                 place = _below(row, place)
                 # An earlier worker may have died before it told them.
@@ -140,6 +143,7 @@ class Projector:
         await self._retire(session, rows, {m.key for m in messages}, waits)
         if not waits.seconds and (due := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((due - self._clock()).total_seconds())
+        await self._look_again(session, rows, waits)
 
     def _too_soon(self, message: Message, row: Row | None) -> datetime | None:
         """When a message that changes often may change again."""
@@ -154,15 +158,17 @@ class Projector:
             return row
         try:
             # Where an intent stands, or the session was restored, it may have been posted before.
-            uncertain = (row is not None and not row.ts) or session.restored_at is not None
+            intended = row is not None and not row.ts
+            uncertain = intended or session.restored_at is not None
             row = row or await self._intend(session, place, message)
             if not row.ts and uncertain:
-                row.ts = await self._sole_post(session, message, row)
+                row.ts = await self._sole_post(session, message.key, row, row.intended_at)
+                row.look_at = self._heard_by() if row.ts and intended else 0
             if not row.ts:
-                posted = await self._post_once(session, message, row)
+                posted = await self._post_once(session, message, row, look=intended)
                 # A worker that died with its post under way may have been heard since the look above.
                 if uncertain:
-                    await self._sole_post(session, message, row, keep=posted.ts)
+                    await self._sole_post(session, message.key, row, row.intended_at, keep=posted.ts)
                 return posted
             shown = _in(row, session, message)
             await self._sender.update(row.channel, row.ts, shown)
@@ -175,17 +181,34 @@ class Projector:
         await self._record(session, message.key, row)
         return row
 
-    async def _sole_post(self, session: Session, message: Message, intent: Row, keep: str = "") -> str:
+    def _heard_by(self) -> float:
+        return round(self._clock().timestamp() + HEARD_SECONDS, 1)
+
+    async def _look_again(self, session: Session, rows: dict[str, Row], waits: _Waits) -> None:
+        """Delete what a worker that died was posting, where Slack heard it after the message was posted again."""
+        for key, row in rows.items():
+            if not row.look_at or not row.ts:
+                continue
+            left = row.look_at - self._clock().timestamp()
+            if left > 0:
+                waits.seconds.append(left)
+                continue
+            try:
+                await self._sole_post(session, key, row, row.look_at - HEARD_SECONDS, keep=row.ts)
+            except RetryLater as wait:
+                waits.add(wait)
+                continue
+            row.look_at = 0
+            await self._record(session, key, row)
+
+    async def _sole_post(self, session: Session, key: str, row: Row, since: float, keep: str = "") -> str:
         """The ts of the one post that stays (default: the oldest; empty if there is none); others are deleted."""
-        since = intent.intended_at
-        posts = await self._sender.find(
-            intent.channel, intent.thread_ts, session.id, message.key, since=since
-        )
+        posts = await self._sender.find(row.channel, row.thread_ts, session.id, key, since=since)
         keep = keep or min(posts, default="")
         for ts in posts:
             if ts != keep:
                 with suppress(SlackRejected):
-                    await self._sender.delete(intent.channel, ts)
+                    await self._sender.delete(row.channel, ts)
         return keep
 
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
@@ -206,8 +229,11 @@ class Projector:
             raise RetryLater(CARD_EVERY.total_seconds(), f"another worker is about to post {message.key}")
         return row
 
-    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
-        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
+    async def _post_once(self, session: Session, message: Message, intent: Row, *, look: bool = False) -> Row:
+        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again.
+
+        `look`: later Slack is asked once more whether another post of it was heard.
+        """
         shown = _in(intent, session, message)
         try:
             ts = await self._sender.post(intent.channel, intent.thread_ts, session.id, shown)
@@ -216,10 +242,12 @@ class Projector:
             await self._swap(session, message, intent, elsewhere)
             if session.restored_at:
                 raise RetryLater(0, f"{message.key} may have been posted there before") from problem
-            return await self._post_once(session, message, elsewhere)
+            return await self._post_once(session, message, elsewhere, look=look)
         now = self._clock().timestamp()
         # The intent has served; a paused session's row stays small.
         found = {"ts": ts, "intended_at": 0, "shows": shown.fingerprint, "changed_at": round(now, 1)}
+        if look:
+            found["look_at"] = self._heard_by()
         posted = intent.model_copy(update=found)
         await self._bind(session, message, posted)
         try:

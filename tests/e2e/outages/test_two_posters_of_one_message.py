@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.compose import Core, core, workers
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.projector import Projector
+from handlers.projection.projector import HEARD_SECONDS, Projector
 from storage.log import Lease
 from storage.queue import StartedJob
 from supervisor.core.events import Actor
@@ -101,4 +102,32 @@ async def test_of_two_who_post_one_takes_its_message_back(slack: Slack, two: Two
         await asyncio.gather(first, two[1].show(session_id))
     assert len(await slack.calls("chat.postMessage")) == 2
     assert await slack.calls("chat.delete")
+    await converged(two, slack, session_id)
+
+
+async def test_a_post_that_is_heard_long_after_its_worker_died_does_not_stay(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await launched(two)
+    await slack.fault("chat.postMessage", delay_s=3)
+    dying = asyncio.create_task(two[0].show(session_id))
+
+    async def sent() -> bool:
+        return not (await slack.get("faults"))["faults"]
+
+    await wait_for(sent)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    # The second one finds the intent, and in Slack no message of it, neither before nor after its own post.
+    assert isinstance(await two[1].show(session_id), Later)
+
+    async def standing() -> bool:
+        return len(await cards(slack, session_id)) == 2
+
+    await wait_for(standing)
+
+    monkeypatch.setattr(
+        two[1].projector, "_clock", lambda: datetime.now(UTC) + timedelta(seconds=HEARD_SECONDS)
+    )
+    assert isinstance(await two[1].show(session_id), Done)
     await converged(two, slack, session_id)
