@@ -314,15 +314,22 @@ class Projector:
         return await self._post_once(session, message, row)
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
-        """Take the buttons from messages that the session no longer asks for."""
+        """Take the buttons from messages that the session no longer asks for, also from one that was being posted."""
         for key, row in rows.items():
-            if key in wanted or row.gone or not row.ts or row.shows == "retired":
+            if key in wanted or key == KEY or row.gone or row.shows == "retired":
                 continue
             settled = Message(
                 key, "Settled.", (context(":heavy_check_mark: Settled; nothing to do here any more."),)
             )
             try:
-                await self._sender.update(row.channel, row.ts, settled)
+                if not row.ts:
+                    row.ts = await self._sole_post(session, key, row, row.intended_at)
+                left = row.intended_at + HEARD_SECONDS - self._clock().timestamp()
+                if not row.ts and left > 0:
+                    waits.seconds.append(left)
+                    continue
+                if row.ts:
+                    await self._sender.update(row.channel, row.ts, settled)
             except (MessageDeleted, SlackRejected) as error:
                 _log.info("%s: %s could not be retired: %s", session.id, key, error)
             except RetryLater as wait:
