@@ -86,7 +86,7 @@ async def run(folder: Path, seed: int, seconds: float, faults: Sequence[str]) ->
         )
         people = People(requests, observer, seed)
         storm = Storm(stand, seed, faults, folder / "faults.log")
-        launching = asyncio.create_task(_launch(people, seed))
+        launching = asyncio.create_task(_launch(stand, people, seed))
         try:
             await storm.blow(seconds)
             launching.cancel()
@@ -103,13 +103,14 @@ async def run(folder: Path, seed: int, seconds: float, faults: Sequence[str]) ->
         return _report(world, findings, storm, waited)
 
 
-async def _launch(people: People, seed: int) -> None:
+async def _launch(stand: Stand, people: People, seed: int) -> None:
     rng, number = Random(f"{seed}:launches"), 0
     while True:
         people.raise_failures()
         if people.active < MOST_ACTIVE:
             number += 1
             people.begin(number)
+            stand.house.model.requests.clear()
         await asyncio.sleep(rng.uniform(0.2, 1.5))
 
 

@@ -18,7 +18,17 @@ PAUSE_SECONDS = 3.0
 LOOK_SECONDS = 0.5
 AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 # How a call is decided, and how often so.
-WAYS = {"approve": 36, "click": 22, "deny": 12, "twice": 8, "twice by clicks": 4, "against": 10, "never": 8}
+WAYS = {
+    "approve": 34,
+    "click": 20,
+    "twice": 8,
+    "twice by clicks": 4,
+    "deny": 8,
+    "deny in slack": 6,
+    "against": 8,
+    "against in slack": 4,
+    "never": 8,
+}
 OUTCOMES = {"run_again": 30, "click": 20, "done": 20, "failed": 20, "never": 10}
 
 
@@ -116,7 +126,8 @@ class People:
         ask = self._requests
         http = [ask.decide(mark, session_id, call_id, v, w) for v, w in _by_http(way)]
         clicks = [ask.click(mark, session_id, call_id, "call_approve", n) for n in range(_clicks(way))]
-        counted = await asyncio.gather(*http, *clicks)
+        denials = [ask.deny(mark, session_id, call_id, 2)] if way.endswith("in slack") else []
+        counted = await asyncio.gather(*http, *clicks, *denials)
         if not any(counted):
             # The click may not count: another person makes sure.
             await ask.decide(mark, session_id, call_id, "approve", "alice")
@@ -142,8 +153,9 @@ def _by_http(way: str) -> list[tuple[str, str]]:
         "deny": [("deny", "bob")],
         "twice": [("approve", "alice"), ("approve", "alice")],
         "against": [("approve", "alice"), ("deny", "bob")],
+        "against in slack": [("approve", "alice")],
     }.get(way, [])
 
 
 def _clicks(way: str) -> int:
-    return {"click": 1, "twice by clicks": 2, "against": 0}.get(way, 0)
+    return {"click": 1, "twice by clicks": 2}.get(way, 0)

@@ -130,6 +130,28 @@ class Requests:
         self._recorder.answered(act, "acknowledged")
         return True
 
+    async def deny(self, mark: str, session_id: str, call_id: str, clicker: int) -> bool:
+        """Press Deny and send the form that opens. True where it surely counts: a form is answered as it went."""
+        who = self._clickers[clicker]
+        found = await self._button(session_id, call_id, "call_deny")
+        if found is None:
+            return False
+        row, block = found
+        body = {"user": who, "channel": self._channel, "ts": row["ts"], "action_id": "call_deny"}
+        await self._playground("action", {**body, "block_id": block, "stale": True, "message": row})
+        async with self._slack.get("/playground/views", params={"user": who}) as reply:
+            views: list[Json] = (await reply.json())["views"]
+        about = f"{session_id}|{call_id}|"
+        view = next((v for v in views if str(v.get("private_metadata")).startswith(about)), None)
+        if view is None:
+            return False
+        act = self._recorder.sent("decision", mark, "deny", who, "slack", session_id)
+        form = {"user": who, "view_id": view["id"], "action": "submit", "values": {}}
+        answer = await self._playground("view", form)
+        if answer.get("ok"):
+            self._recorder.answered(act, "acknowledged")
+        return bool(answer.get("ok"))
+
     async def _button(self, session_id: str, call_id: str, action: str) -> tuple[Json, str] | None:
         """The message with the button of a call, and the button's block, as soon as it is there."""
         until, reader = time.monotonic() + PATIENCE, self._clickers[0]

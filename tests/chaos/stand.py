@@ -120,6 +120,7 @@ class Stand:
     async def start_store(self) -> None:
         self._server = EmbeddedServer(self.folder / "store")
         await self._server.start()
+        self.store.move(self._server.url)
 
     async def _stop_store(self) -> None:
         await self._server.stop()

@@ -37,6 +37,10 @@ class StoreProxy:
         assert self._server
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
 
+    def move(self, url: str) -> None:
+        """The store is at this address from now on."""
+        self._target = urlsplit(url)
+
     def set(self, state: State) -> None:
         """Open it, shut it, or let everything get stuck in it."""
         self._state = state
