@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run help test check bench mutants lock clean
+.PHONY: run help test check bench chaos mutants lock clean
 
 run: $(VENV)/.base ## start Flagman and the playground
 	@$(BIN)/flagman serve
@@ -22,6 +22,9 @@ check: $(VENV)/.dev ## lint, format check and types
 
 bench: $(VENV)/.dev ## measure against the raw round trips to the same store; ARGS="--help" lists what ARGS can be
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(VENV)/.dev ## let faults strike a running Flagman for ten minutes; ARGS="--help" lists what ARGS can be
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 mutants: $(VENV)/.dev ## put mistakes into supervisor/core/ and count those that tests/core finds
 	@$(BIN)/mutmut run $(ARGS)

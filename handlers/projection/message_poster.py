@@ -25,6 +25,8 @@ from storage.projections import ProjectionStore
 from supervisor.core.state import Session
 
 MOVE_SECONDS = 5.0
+# Longer than a worker waits for Slack: what it was posting when it died has arrived by then, or never will.
+HEARD_SECONDS = 20.0
 OTHER_WORKER_SECONDS = 1.0
 # How often an open request is looked for where it stands, and how many are remembered to be there.
 VERIFY_SECONDS, VERIFIED = 120.0, 10_000
@@ -53,15 +55,17 @@ class MessagePoster:
             return row
         try:
             # Where an intent stands, or the session was restored, it may have been posted before.
-            uncertain = (row is not None and not row.ts) or session.restored_at is not None
+            intended = row is not None and not row.ts
+            uncertain = intended or session.restored_at is not None
             row = row or await self._intend(session, place, message, urgent=urgent)
             if not row.ts and uncertain:
-                row.ts = await self._sole_post(session, message, row)
+                row.ts = await self._sole_post(session, message.key, row, row.intended_at)
+                row.look_at = self._heard_by() if row.ts and intended else 0
             if not row.ts:
-                posted = await self._post_once(session, message, row)
+                posted = await self._post_once(session, message, row, look=intended)
                 # A worker that died with its post under way may have been heard since the look above.
                 if uncertain:
-                    await self._sole_post(session, message, row, keep=posted.ts)
+                    await self._sole_post(session, message.key, row, row.intended_at, keep=posted.ts)
                 return posted
             return await self._update(session, message, row)
         except MessageDeleted:
@@ -111,17 +115,31 @@ class MessagePoster:
         while len(self._verified) > VERIFIED:
             self._verified.popitem(last=False)
 
-    async def _sole_post(self, session: Session, message: Message, intent: Row, keep: str = "") -> str:
+    async def look_again(self, session: Session, key: str, row: Row) -> float:
+        """Delete what a worker that died was posting, where Slack took it after the message was posted again.
+
+        Returns after how many seconds to call it, 0 when nothing is left to do. Raises RetryLater.
+        """
+        left = row.look_at - self._clock().timestamp()
+        # The clock of the worker that recorded the time may be ahead.
+        if 0 < left <= HEARD_SECONDS:
+            return left
+        await self._sole_post(session, key, row, row.look_at - HEARD_SECONDS, keep=row.ts)
+        row.look_at = 0
+        await self._record(session, key, row)
+        return 0
+
+    def _heard_by(self) -> float:
+        return round(self._clock().timestamp() + HEARD_SECONDS, 1)
+
+    async def _sole_post(self, session: Session, key: str, row: Row, since: float, keep: str = "") -> str:
         """The ts of the one post that stays (default: the oldest; empty if there is none); others are deleted."""
-        since = intent.intended_at
-        posts = await self._sender.find(
-            intent.channel, intent.thread_ts, session.id, message.key, since=since
-        )
+        posts = await self._sender.find(row.channel, row.thread_ts, session.id, key, since=since)
         keep = keep or min(posts, default="")
         for ts in posts:
             if ts != keep:
                 with suppress(SlackRejected):
-                    await self._sender.delete(intent.channel, ts)
+                    await self._sender.delete(row.channel, ts)
         return keep
 
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
@@ -143,8 +161,11 @@ class MessagePoster:
             raise RetryLater(OTHER_WORKER_SECONDS, f"another worker is about to post {message.key}")
         return row
 
-    async def _post_once(self, session: Session, message: Message, intent: Row) -> Row:
-        """Post and record it, unless a worker that took over has done so meanwhile: then ours goes away again."""
+    async def _post_once(self, session: Session, message: Message, intent: Row, *, look: bool = False) -> Row:
+        """Post and record it, unless a worker that took over has done so meanwhile: then ours is deleted.
+
+        With `look`, Slack is asked once more later whether it has another post of the message.
+        """
         shown = await self._located(session, message, intent)
         try:
             ts, thread_ts = await self._sender.post(session.id, intent, shown)
@@ -153,13 +174,15 @@ class MessagePoster:
             await self._swap(session, message, intent, elsewhere)
             if session.restored_at:
                 raise RetryLater(0, f"{message.key} may have been posted there before") from problem
-            return await self._post_once(session, message, elsewhere)
+            return await self._post_once(session, message, elsewhere, look=look)
         now = self._clock().timestamp()
         # The intent has served; a paused session's row stays small.
         found = {
             **{"ts": ts, "thread_ts": thread_ts, "intended_at": 0},
             **{"shows": shown.fingerprint, "changed_at": round(now, 1)},
         }
+        if look:
+            found["look_at"] = self._heard_by()
         posted = intent.model_copy(update=found)
         await self._bind(session, message, posted)
         self._seen(posted)

@@ -9,7 +9,7 @@ class Row(BaseModel):
     """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
 
     `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack; `moves` counts the places
-    that did not take it.
+    that did not take it; at `look_at` (0: never) Slack is asked once more whether it stands there a second time.
     """
 
     channel: str
@@ -20,6 +20,7 @@ class Row(BaseModel):
     changed_at: float = 0
     gone: bool = False
     moves: int = 0
+    look_at: float = 0
 
     @property
     def data(self) -> bytes:

@@ -124,6 +124,7 @@ class Projector:
                     raise
                 waits.add(wait)
                 continue
+            rows[message.key] = row
             if message.key == "card":
                 place = _below(row, place)
                 # An earlier worker may have died before it told them.
@@ -132,6 +133,7 @@ class Projector:
         await self._retire(session, rows, {m.key for m in messages}, waits)
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
+        await self._look_again(session, rows, waits)
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """After how many seconds a message that changes often may change again; 0 for now."""
@@ -140,6 +142,18 @@ class Projector:
         left = row.changed_at + CARD_EVERY.total_seconds() - self._clock().timestamp()
         # The clock of the worker that changed it last may be ahead.
         return left if 0 < left <= CARD_EVERY.total_seconds() else 0
+
+    async def _look_again(self, session: Session, rows: dict[str, Row], waits: _Waits) -> None:
+        """Delete second posts of messages that a worker was posting when it died."""
+        for key, row in rows.items():
+            if row.look_at and row.ts:
+                try:
+                    left = await self._poster.look_again(session, key, row)
+                except RetryLater as wait:
+                    waits.add(wait)
+                    continue
+                if left:
+                    waits.seconds.append(left)
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""

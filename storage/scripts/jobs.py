@@ -134,7 +134,7 @@ if trouble ~= '' then redis.call('HSET', troubles, sid, trouble) end
 redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
 local tries = 0
 if failed == '1' then tries = redis.call('HINCRBY', counts, sid, 1) end
-if wait == '' then
+if wait == '' or state == 'd:'..token then
   redis.call('HSET', states, sid, 'queued')
   redis.call('XADD', stream, '*', 's', sid)
 else
@@ -157,10 +157,10 @@ async def retry(
     failed: bool,
     trouble: str,
 ) -> int:
-    """Put a job off for `wait_ms`, or queue it again at once. Returns the number of failed tries so far.
+    """Put a job off for `wait_ms`, or queue it again at once, as also where something was appended meanwhile.
 
-    `trouble` is the reason why it cannot be done yet, which is listed until the job is done. Returns -1 where the
-    caller had lost the job; then the session is queued once more.
+    `trouble` is the reason why it cannot be done yet, which is listed until the job is done. Returns the number of
+    failed tries so far, or -1 where the caller had lost the job; then the session is queued once more.
     """
     names = [queue.stream, queue.state, queue.later, queue.tries, queue.troubles, keys.log(session_id)]
     wait: Any = "" if wait_ms is None else wait_ms

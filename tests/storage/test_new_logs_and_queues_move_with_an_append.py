@@ -260,6 +260,15 @@ async def test_a_session_that_was_to_come_later_comes_now(store: LogStore, queue
     assert await taken(queue) == [PARENT]
 
 
+async def test_what_was_appended_before_a_job_is_put_off_does_not_wait_with_it(
+    store: LogStore, queue: SessionQueue
+) -> None:
+    lease = await busy(queue, PARENT)
+    await ends(store)
+    await queue.retry(lease, wait=timedelta(hours=1), failed=True)
+    assert await taken(queue) == [PARENT]
+
+
 async def test_other_queues_are_woken_too(redis: Redis, store: LogStore, queue: SessionQueue) -> None:
     outbox = SessionQueue(redis, redis, "outbox")
     await outbox.open()

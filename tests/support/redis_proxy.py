@@ -76,6 +76,10 @@ class RedisProxy:
         self._traps.append(trap)
         return trap
 
+    def forget(self) -> None:
+        """Remove the traps that have not sprung."""
+        self._traps.clear()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = asyncio.create_task(self._link(reader, writer))
         self._links.add(link)

@@ -37,6 +37,10 @@ class StoreProxy:
         assert self._server
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
 
+    def move(self, url: str) -> None:
+        """The store is at this address from now on."""
+        self._target = urlsplit(url)
+
     def set(self, state: State) -> None:
         """Open it, shut it, or let everything get stuck in it."""
         self._state = state
@@ -52,7 +56,12 @@ class StoreProxy:
         if self._state == "shut":
             writer.transport.abort()
             return
-        there = await self._reach()
+        try:
+            there = await self._reach()
+        except OSError:
+            # The store itself is away.
+            writer.transport.abort()
+            return
         self._pipes |= {writer, there[1]}
         try:
             await asyncio.gather(self._pipe(reader, there[1]), self._pipe(there[0], writer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.compose import Core, core, workers
+from handlers.action_ids import Action
+from handlers.blocks.text import button
+from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.message_poster import HEARD_SECONDS
 from handlers.projection.message_rows import Row
 from handlers.projection.projector import Projector
 from storage.log import Lease
@@ -23,7 +28,7 @@ from supervisor.runtime.worker import Done, Later, Signals
 from tests.support.barriers import hold
 from tests.support.flagman import settings
 from tests.support.scripted import Scripted, says
-from tests.support.slack import ADA, BOT_TOKEN, OPS, Json, Slack, texts, wait_for
+from tests.support.slack import ADA, BOT_TOKEN, OPS, Json, Slack, buttons, texts, wait_for
 
 
 class Poster:
@@ -43,6 +48,7 @@ class Poster:
 
 
 Two = tuple[Poster, Poster]
+ACTIONS: Json = {"type": "actions", "elements": [button("Run again", Action.RUN_AGAIN, "value")]}
 
 
 @pytest.fixture
@@ -57,6 +63,11 @@ async def launched(two: Two) -> str:
     """A session that is to be shown in a channel, and is not yet."""
     origin, ada = Place(OPS, user=ADA).origin(), Actor(id=f"slack:{ADA}", name="ada")
     return (await two[0].parts.supervisor.launch("sre", "look", ada, origin=origin)).id
+
+
+def _key(row: Json) -> str:
+    payload = (row.get("metadata") or {}).get("event_payload") or {}
+    return str(payload.get("key", ""))
 
 
 async def cards(slack: Slack, session_id: str) -> list[Json]:
@@ -75,6 +86,12 @@ async def converged(two: Two, slack: Slack, session_id: str) -> None:
         await poster.show(session_id)
     [card] = await cards(slack, session_id)
     assert await recorded(two, session_id) == card["ts"]
+
+
+def let_it_be_heard(poster: Poster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long after now that no post of a worker that died can be under way any more."""
+    later = timedelta(seconds=HEARD_SECONDS)
+    monkeypatch.setattr(poster.projector, "_clock", lambda: datetime.now(UTC) + later)
 
 
 async def test_of_two_who_saw_no_row_one_posts(slack: Slack, two: Two) -> None:
@@ -102,3 +119,58 @@ async def test_of_two_who_post_one_takes_its_message_back(slack: Slack, two: Two
     assert len(await slack.calls("chat.postMessage")) == 2
     assert await slack.calls("chat.delete")
     await converged(two, slack, session_id)
+
+
+async def test_a_post_that_is_heard_long_after_its_worker_died_does_not_stay(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await launched(two)
+    await slack.fault("chat.postMessage", delay_s=3)
+    dying = asyncio.create_task(two[0].show(session_id))
+
+    async def sent() -> bool:
+        return not (await slack.get("faults"))["faults"]
+
+    await wait_for(sent)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    # The second one finds the intent, and in Slack no message of it, neither before nor after its own post.
+    assert isinstance(await two[1].show(session_id), Later)
+
+    async def standing() -> bool:
+        return len(await cards(slack, session_id)) == 2
+
+    await wait_for(standing)
+
+    monkeypatch.setattr(
+        two[1].projector._poster, "_clock", lambda: datetime.now(UTC) + timedelta(seconds=HEARD_SECONDS)
+    )
+    assert isinstance(await two[1].show(session_id), Done)
+    await converged(two, slack, session_id)
+
+
+@pytest.mark.parametrize("heard", ["before", "after"])
+async def test_what_was_being_posted_when_it_was_settled_has_no_buttons(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch, heard: str
+) -> None:
+    session_id = await launched(two)
+    await two[0].show(session_id)
+    thread = await recorded(two, session_id)
+    # A worker died while it posted this; meanwhile it is known how the call ended.
+    lost = Message("lost:1.1:1", "Outcome unknown", (ACTIONS,))
+    intent = Row(channel=OPS, thread_ts=thread, intended_at=datetime.now(UTC).timestamp())
+    assert await two[0].parts.rows.reserve(session_id, lost.key, intent.data)
+
+    async def post() -> None:
+        await two[0].projector._poster._sender.post(OPS, thread, session_id, lost)
+
+    if heard == "before":
+        await post()
+    await two[1].show(session_id)
+    if heard == "after":
+        await post()
+        let_it_be_heard(two[1], monkeypatch)
+        await two[1].show(session_id)
+    [message] = [row for row in await slack.messages(OPS, thread) if _key(row) == lost.key]
+    assert not buttons(message)
+    assert isinstance(await two[1].show(session_id), Done)
