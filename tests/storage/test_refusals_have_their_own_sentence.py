@@ -23,10 +23,10 @@ async def test_so_is_that_of_a_command_in_a_pipeline(valkey_url: str, code: str,
     async with RedisProxy(valkey_url) as proxy:
         proxy.refusal = f"{code} what the server says."
         client = connect(proxy.url)
+        pipeline = client.pipeline(transaction=transaction)
+        pipeline.get("a (b) of pipeline caused error: ('X")
         with pytest.raises(StoreRefused, match=f"not available: .*{code}"), reaching_store():
-            await (
-                client.pipeline(transaction=transaction).get("a (b) of pipeline caused error: ('X").execute()
-            )
+            await pipeline.execute()
         await client.aclose()
 
 
