@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import moment, person
 from handlers.private_answers import answer_privately
-from storage.errors import IdempotencyKeyKnown, StorageError
+from storage.errors import IdempotencyKeyKnown, StorageError, StoreRefused, note_outage
 from supervisor.core.errors import (
     AlreadyDecided,
     FlagmanError,
@@ -130,6 +130,8 @@ def plain_text_of(error: Exception, command: str) -> str:
             return visible(str(error))
         case IdempotencyKeyKnown():
             return "That was already done."
+        case StoreRefused():
+            return f"{error} So that may not have been done. {_LOOK}"
         case StorageError():
             return _DOWN
         case TimeoutError():
@@ -147,7 +149,7 @@ def _note(error: Exception) -> None:
         case IdempotencyKeyKnown():
             pass
         case StorageError():
-            _log.error("store: %s", error)
+            note_outage(_log, error)
         case TimeoutError():
             _log.error("a listener was given up after %g s", LIMIT_SECONDS)
         case SlackApiError():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -51,6 +52,8 @@ REFUSALS = {
     "READONLY": "it is a replica and takes no writes",
     "TRYAGAIN": "its cluster is moving keys",
 }
+# The first word of an answer; that of a command in a pipeline stands in a sentence of the client's.
+_CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
@@ -97,7 +100,8 @@ def reaching_store() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        code = str(getattr(error, "status_code", None) or str(error).partition(" ")[0])
+        found = _CODE.match(str(error))
+        code = str(getattr(error, "status_code", None) or (found and found[1]))
         if code in REFUSALS:
             raise StoreRefused(code, REFUSALS[code]) from error
         if isinstance(error, UNAVAILABLE):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
+
+_noted = float("-inf")
 
 
 class StorageError(Exception):
@@ -72,3 +76,11 @@ class IdempotencyKeyKnown(StorageError):
     def __init__(self, value: bytes) -> None:
         super().__init__("The idempotency key was used before.")
         self.value = value
+
+
+def note_outage(log: logging.Logger, error: StorageError) -> None:
+    """Write one line a second at most: while the store is away, every request says the same."""
+    global _noted
+    if time.monotonic() - _noted >= 1:
+        _noted = time.monotonic()
+        log.warning("store: %s", error)

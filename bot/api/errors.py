@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from aiohttp.web_exceptions import HTTPException
 from pydantic import ValidationError
 
 from bot.api.models import FieldProblem, Problem
-from storage.errors import StorageError
+from storage.errors import StorageError, note_outage
 from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused, StoreAway
 
 MEDIA = "application/problem+json"
@@ -27,7 +26,6 @@ _SENTENCES = {
     405: "This address does not know that method.",
     413: "The body is too large.",
 }
-_store_logged = float("-inf")
 _log = logging.getLogger("flagman.api")
 
 
@@ -100,14 +98,6 @@ class BodyTooLarge(ApiError):
         self.limit, self.begin = limit, begin
 
 
-def _store_line(error: StorageError) -> None:
-    """Log an error of the store, at most once a second, since all requests fail with the same one."""
-    global _store_logged
-    if time.monotonic() - _store_logged >= 1:
-        _store_logged = time.monotonic()
-        _log.warning("%s", error)
-
-
 def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     """The problem document and the headers for an error."""
     match error:
@@ -177,7 +167,7 @@ def problems(mask: Callable[[str], str]) -> Middleware:
             if problem.status == 500:
                 _log.exception("%s %s", request.method, request.path, exc_info=error)
             elif isinstance(error, StorageError):
-                _store_line(error)
+                note_outage(_log, error)
             problem = problem.model_copy(update={"detail": mask(problem.detail)})
             body = problem.model_dump_json().encode()
             return web.Response(body=body, status=problem.status, headers=headers, content_type=MEDIA)

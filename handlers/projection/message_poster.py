@@ -73,16 +73,25 @@ class MessagePoster:
         except ChannelUnavailable as closed:
             return await self._leave(session, place, message, row, closed)
 
-    async def retire(self, session: Session, key: str, row: Row) -> None:
-        """Take the buttons from a message that the session no longer asks for. Raises RetryLater."""
+    async def retire(self, session: Session, key: str, row: Row) -> float:
+        """Take the buttons from a message that the session no longer asks for, also from one that was being posted.
+
+        Returns after how many seconds to call it again, 0 when it is done. Raises RetryLater.
+        """
         blocks = (context(":heavy_check_mark: Settled; nothing to do here any more."),)
         try:
-            await self._sender.reserve_update(session.id, key, urgent=True)
-            await self._sender.update(session.id, row, Message(key, "Settled.", blocks))
+            if not row.ts:
+                row.ts = await self._sole_post(session, key, row, row.intended_at)
+                if not row.ts and (left := self._left(row.intended_at + HEARD_SECONDS)):
+                    return left
+            if row.ts:
+                await self._sender.reserve_update(session.id, key, urgent=True)
+                await self._sender.update(session.id, row, Message(key, "Settled.", blocks))
         except (MessageDeleted, SlackRejected) as error:
             _log.info("%s: %s could not be retired: %s", session.id, key, error)
         row.shows = "retired"
         await self._record(session, key, row)
+        return 0
 
     async def _update(self, session: Session, message: Message, row: Row) -> Row:
         shown = await self._located(session, message, row)
@@ -120,14 +129,18 @@ class MessagePoster:
 
         Returns after how many seconds to call it, 0 when nothing is left to do. Raises RetryLater.
         """
-        left = row.look_at - self._clock().timestamp()
-        # The clock of the worker that recorded the time may be ahead.
-        if 0 < left <= HEARD_SECONDS:
+        if left := self._left(row.look_at):
             return left
         await self._sole_post(session, key, row, row.look_at - HEARD_SECONDS, keep=row.ts)
         row.look_at = 0
         await self._record(session, key, row)
         return 0
+
+    def _left(self, until: float) -> float:
+        """Seconds until a time at most `HEARD_SECONDS` away; 0 when it has passed."""
+        left = until - self._clock().timestamp()
+        # The clock of the worker that recorded the time may be ahead.
+        return left if 0 < left <= HEARD_SECONDS else 0
 
     def _heard_by(self) -> float:
         return round(self._clock().timestamp() + HEARD_SECONDS, 1)

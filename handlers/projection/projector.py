@@ -158,12 +158,15 @@ class Projector:
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
-            if key in wanted or row.gone or not row.ts or row.shows == "retired":
+            if key in wanted or key == KEY or row.gone or row.shows == "retired":
                 continue
             try:
-                await self._poster.retire(session, key, row)
+                left = await self._poster.retire(session, key, row)
             except RetryLater as wait:
                 waits.add(wait)
+                continue
+            if left:
+                waits.seconds.append(left)
 
 
 def _below(card: Row, place: Place) -> Place:

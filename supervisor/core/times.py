@@ -172,13 +172,27 @@ def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None
     try:
         times = CronSim(plain, after.astimezone(zone))
     except CronSimError as error:
-        raise _no_cron(expression, str(error).lower()) from error
+        raise _refused_cron(expression, plain.split(), str(error).lower()) from error
     # CronSim also knows `L`, `LW` and `MON#2`, which cron does not.
     words = re.findall(r"[A-Z#]+", " ".join(fields))
     if not set(words) <= _CRON_NAMES:
         raise _no_cron(expression, f"cron has no “{min(set(words) - _CRON_NAMES).lower()[:20]}”")
     # In the second of two repeated hours CronSim begins with the first; times that are over are skipped.
     return next((due for local in times if (due := local.astimezone(UTC)) > after), None)
+
+
+def _refused_cron(text: str, fields: list[str], why: str) -> InvalidCondition:
+    """Says of a day that none of its months has that it never comes."""
+    if why == "bad day-of-month":
+        try:
+            CronSim(" ".join([*fields[:3], "*", fields[4]]), datetime(2000, 1, 1, tzinfo=UTC))
+        except CronSimError:
+            pass
+        else:
+            return InvalidCondition(
+                f"“{text[:60]}” never comes: there is no such day in the months of that expression."
+            )
+    return _no_cron(text, why)
 
 
 def _no_cron(text: str, why: str) -> InvalidCondition:

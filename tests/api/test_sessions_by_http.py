@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -191,6 +193,11 @@ async def test_schedules_are_added_paused_run_and_deleted(house: House) -> None:
     made = await house.api.post("/v1/schedules", body)
     assert made.status == 201
     path = made.headers["Location"]
+    mondays = [datetime.fromisoformat(due) for due in made["next_times"]]
+    assert [due.astimezone(ZoneInfo("Europe/Berlin")).strftime("%a %H:%M") for due in mondays] == [
+        "Mon 09:00"
+    ] * 3
+    assert made["due"] == made["next_times"][0]
     assert (made["channel"], made["by"]) == (OPS, "api:boss")
     assert [s["id"] for s in (await house.api.get("/v1/schedules"))["schedules"]] == [made["id"]]
     assert (await house.api.post(f"{path}/pause"))["due"] is None
@@ -200,7 +207,14 @@ async def test_schedules_are_added_paused_run_and_deleted(house: House) -> None:
     assert (await house.api.get(path))["last_session"] == run["id"]
     assert (await house.api.delete(path)).status == 204
     (await house.api.get(path)).problem(404, "schedule_not_found")
-    for wrong in ({"cron": "every day"}, {"zone": "Mars/Base"}):
+    never = await house.api.post("/v1/schedules", {**body, "cron": "0 0 31 2 *"})
+    assert "“0 0 31 2 *” never comes" in never.problem(422, "invalid_condition")["detail"]
+    session_id = await house.launch()
+    paused = await house.api.post(
+        f"/v1/sessions/{session_id}/pause", {"resume_conditions": ["cron: 0 0 31 2 *"]}
+    )
+    assert "“0 0 31 2 *” never comes" in paused.problem(422, "invalid_condition")["detail"]
+    for wrong in ({"cron": "every day"}, {"cron": "0 9 * * MON tail"}, {"zone": "Mars/Base"}):
         (await house.api.post("/v1/schedules", {**body, **wrong})).problem(422, "invalid_condition")
     (await house.api.post("/v1/schedules", {**body, "persona": "x"})).problem(404, "persona_not_found")
 

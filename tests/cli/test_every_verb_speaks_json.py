@@ -68,6 +68,10 @@ def test_schedules(cli: Cli) -> None:
     launched = cli.json("schedule", "run", added["id"])
     assert launched["task"] == "weekly report"
     assert [row["last_session"] for row in cli.json("schedule", "list")] == [launched["id"]]
+    spoken = cli("schedule", "add", "30 8 * * *", "sre", "daily report").stdout
+    assert spoken.count("08:30") == 3
+    made = next(row for row in cli.json("schedule", "list") if row["task"] == "daily report")
+    cli("schedule", "delete", made["id"])
     cli("schedule", "delete", added["id"])
     assert cli.json("schedule", "list") == []
 

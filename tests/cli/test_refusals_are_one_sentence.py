@@ -25,6 +25,8 @@ def sentence(cli: Cli, *words: str, code: int = 1, **more: str) -> str:
         (("launch", "sre", " "), "task"),
         (("schedule", "run", "nope"), "There is no schedule `nope`."),
         (("schedule", "add", "every day", "sre", "x"), "is no cron expression"),
+        (("schedule", "add", "0 9 * * MON tail", "sre", "x"), "is no cron expression"),
+        (("schedule", "add", "0 0 31 2 *", "sre", "x"), "“0 0 31 2 *” never comes"),
         (("keys", "revoke", "nope"), "There is no key `nope`."),
         (("tail", "../../etc"), "There is no session"),
         (("list", "--status", "asleep"), "status"),
@@ -38,6 +40,7 @@ def test_a_wrong_condition_names_the_accepted_forms(cli: Cli) -> None:
     session_id = cli.launched("never paused")
     said = sentence(cli, "pause", session_id, "--until", "when it rains")
     assert "`webhook: redis_ready`" in said
+    assert "never comes" in sentence(cli, "pause", session_id, "--until", "cron: 0 0 31 2 *")
 
 
 def test_deciding_twice_says_who_decided(cli: Cli) -> None:

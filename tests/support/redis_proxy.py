@@ -21,6 +21,9 @@ When = Literal["before", "after", "stall"]
 # The script of an append is named by its digest, so its text is only seen when it is loaded.
 _NOT_A_COMMAND = (b"\r\nSCRIPT\r\n", b"\r\nHELLO\r\n")
 
+# How a connection is set up, which a server that refuses everything else still answers.
+_CONNECTING = (b"\r\nHELLO\r\n", b"\r\nCLIENT\r\n", b"\r\nSELECT\r\n", b"\r\nAUTH\r\n")
+
 
 @dataclass
 class Trap:
@@ -47,6 +50,8 @@ class RedisProxy:
         self._traps: list[Trap] = []
         # New connections are closed at once while it is set.
         self.down = False
+        # The answer to every command while it is set, such as `OOM command not allowed`.
+        self.refusal = ""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -96,7 +101,7 @@ class RedisProxy:
                 there = await asyncio.open_connection(self._target.hostname, self._target.port)
             held: list[Trap] = []
             both = [
-                asyncio.create_task(self._asked(reader, there[1], held)),
+                asyncio.create_task(self._asked(reader, there[1], writer, held)),
                 asyncio.create_task(_answered(there[0], writer, held)),
             ]
             try:
@@ -109,10 +114,18 @@ class RedisProxy:
                 writer.close()
 
     async def _asked(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, held: list[Trap]
+        self,
+        reader: asyncio.StreamReader,
+        there: asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
+        held: list[Trap],
     ) -> None:
         while True:
             command = await _command(reader)
+            if self.refusal and not any(name in command[:40] for name in _CONNECTING):
+                writer.write(f"-{self.refusal}\r\n".encode())
+                await writer.drain()
+                continue
             trap = self._caught(command)
             if trap and trap.when == "stall":
                 trap.spring()

@@ -36,3 +36,12 @@ async def test_question_to_a_person_is_checked_and_never_run(ctx: ToolContext) -
             ask.validate({"question": "Which?", "options": options})
     with pytest.raises(RuntimeError):
         await ask.run({"question": "Which?"}, ctx)
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [("cron: 0 0 31 2 *", "never comes"), ("cron: 0 9 * * MON tail", "no cron expression")],
+)
+def test_an_agent_does_not_wait_for_what_never_comes(condition: str, why: str) -> None:
+    with pytest.raises(InvalidArguments, match=why):
+        builtin_tools()["wait_for"].validate({"condition": condition})

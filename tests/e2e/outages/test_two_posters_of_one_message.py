@@ -162,7 +162,7 @@ async def test_what_was_being_posted_when_it_was_settled_has_no_buttons(
     assert await two[0].parts.rows.reserve(session_id, lost.key, intent.data)
 
     async def post() -> None:
-        await two[0].projector._poster._sender.post(OPS, thread, session_id, lost)
+        await two[0].projector._poster._sender.post(session_id, intent, lost)
 
     if heard == "before":
         await post()
