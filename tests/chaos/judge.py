@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from tests.chaos.record import Act, Effect
 
@@ -106,48 +106,59 @@ class Findings:
 def judge(world: World) -> Findings:
     """Everything that is not as it has to be, now that all faults are over."""
     found = Findings()
+    facts = _Facts(world)
     sessions = {seen.mark: seen for seen in world.sessions}
     for planned in world.planned:
         session = sessions.get(planned.mark)
         if session is None:
-            if _launched(world, planned.mark):
+            if any(a.kind == "launch" and a.answer == "acknowledged" for a in facts.acts[planned.mark]):
                 found.lost.append(f"session {planned.mark} was launched and is not there")
             continue
         for mark in planned.calls:
-            _judge_call(_Case(world, session, mark), found)
-        _judge_session(world, session, found)
-    planned_calls = {mark for planned in world.planned for mark in planned.calls}
-    for mark in sorted({effect.mark for effect in world.effects} - planned_calls):
+            _judge_call(_Case(facts, session, mark), found)
+        _judge_session(facts, session, planned, found)
+    known = {mark for planned in world.planned for mark in planned.calls}
+    for mark in sorted(facts.effects.keys() - known):
         found.unapproved.append(f"{mark} ran, and no session was asked for it")
     return found
 
 
-def _launched(world: World, mark: str) -> bool:
-    return any(a.kind == "launch" and a.mark == mark and a.answer == "acknowledged" for a in world.acts)
+class _Facts:
+    """The world by the marks of calls and sessions, and its messages by session."""
+
+    def __init__(self, world: World) -> None:
+        refused = {(whisper.session_id, whisper.who) for whisper in world.whispers}
+        self.acts: defaultdict[str, list[Act]] = defaultdict(list)
+        for act in world.acts:
+            # Slack acknowledges also a click that is refused; its person is told apart.
+            doubtful = act.via == "slack" and (act.session_id, act.who) in refused
+            self.acts[act.mark].append(replace(act, answer="unanswered") if doubtful else act)
+        self.effects: defaultdict[str, list[Effect]] = defaultdict(list)
+        for effect in world.effects:
+            self.effects[effect.mark].append(effect)
+        self.messages: defaultdict[str, list[MessageSeen]] = defaultdict(list)
+        for message in world.messages:
+            self.messages[message.session_id].append(message)
 
 
 class _Case:
     """One call: its acts, its effects and how it stands."""
 
-    def __init__(self, world: World, session: SessionSeen, mark: str) -> None:
+    def __init__(self, facts: _Facts, session: SessionSeen, mark: str) -> None:
         self.mark, self.session = mark, session
-        refused = {(whisper.session_id, whisper.who) for whisper in world.whispers}
-        acts = [
-            # A click is acknowledged also where it is refused: the person is told apart.
-            act.answer if (act.session_id, act.who) not in refused or act.via == "http" else "unanswered"
-            for act in world.acts
-            if act.mark == mark
-        ]
-        rows = list(zip([act for act in world.acts if act.mark == mark], acts, strict=True))
-        decisions = [(act, answer) for act, answer in rows if act.kind == "decision"]
-        self.told = {act.verdict for act, answer in decisions if answer == "acknowledged"}
-        self.told |= {act.told for act, _ in decisions if act.told}
-        self.attempted = {act.verdict for act, answer in decisions if answer != "refused"} | self.told
-        outcomes = [act.verdict for act, answer in rows if act.kind == "outcome" and answer != "refused"]
-        self.again = outcomes.count("run_again")
+        decisions = [act for act in facts.acts[mark] if act.kind == "decision"]
+        self.told = {act.verdict for act in decisions if act.answer == "acknowledged"}
+        self.told |= {act.told for act in decisions if act.told}
+        self.attempted = {act.verdict for act in decisions if act.answer != "refused"} | self.told
+        outcomes = [a for a in facts.acts[mark] if a.kind == "outcome" and a.answer != "refused"]
+        # When people first asked for a run, and for each further one.
+        self.asked = [min((act.at for act in decisions if act.verdict == "approve"), default=0.0)]
+        self.asked += sorted(act.at for act in outcomes if act.verdict == "run_again")
+        self.again = len(self.asked) - 1
         self.settled = len(outcomes) > self.again
-        self.begins = sum(e.mark == mark and e.what == "begin" for e in world.effects)
-        self.ends = sum(e.mark == mark and e.what == "end" for e in world.effects)
+        self.began = sorted(effect.at for effect in facts.effects[mark] if effect.what == "begin")
+        self.begins = len(self.began)
+        self.ends = sum(effect.what == "end" for effect in facts.effects[mark])
         self.phase = next((call.phase for call in session.calls if call.mark == mark), "")
 
 
@@ -159,6 +170,8 @@ def _judge_call(case: _Case, found: Findings) -> None:
         found.unapproved.append(f"{mark} was denied and ran")
     elif case.begins and "approve" not in case.attempted:
         found.unapproved.append(f"{mark} ran, and nobody approved it")
+    elif any(began < asked for began, asked in zip(case.began, case.asked, strict=False)):
+        found.unapproved.append(f"{mark} ran before a person asked for it")
     if case.begins > 1 + case.again:
         found.doubled.append(
             f"{mark} began {case.begins} times; a person said “run again” {case.again} times"
@@ -173,8 +186,8 @@ def _judge_call(case: _Case, found: Findings) -> None:
         found.lost.append(f"{mark} was approved, began and never ended, and nobody was asked")
 
 
-def _judge_session(world: World, session: SessionSeen, found: Findings) -> None:
-    messages = [message for message in world.messages if message.session_id == session.id]
+def _judge_session(facts: _Facts, session: SessionSeen, planned: Planned, found: Findings) -> None:
+    messages = facts.messages[session.id]
     name = f"{session.mark} ({session.id})"
     for key, count in Counter(message.key for message in messages).items():
         if count > 1:
@@ -192,14 +205,14 @@ def _judge_session(world: World, session: SessionSeen, found: Findings) -> None:
             found.unconverged.append(f"{name}: is {session.status}, with the buttons {', '.join(left)}")
     elif session.status != "paused" or not session.waiting_for:
         found.stuck.append(f"{name}: is {session.status} and waits for nothing")
-    elif not _needs_person(world, session, live):
+    elif not _needs_person(facts, session, live):
         found.stuck.append(f"{name}: waits for {session.waiting_for}, and nobody is asked for anything")
-    found.unconverged += [f"{name}: {sentence}" for sentence in _requests(world, session, messages)]
+    found.unconverged += [f"{name}: {sentence}" for sentence in _requests(facts, session, planned)]
 
 
-def _needs_person(world: World, session: SessionSeen, live: dict[str, set[str]]) -> bool:
+def _needs_person(facts: _Facts, session: SessionSeen, live: dict[str, set[str]]) -> bool:
     """Whether something waits for a person that no person has settled, and the thread shows it."""
-    open_ = [_Case(world, session, call.mark) for call in session.calls if call.phase == "awaiting"]
+    open_ = [_Case(facts, session, call.mark) for call in session.calls if call.phase == "awaiting"]
     if any(not case.told for case in open_):
         return bool(live["call_approve"])
     if any(call.phase == "unknown" for call in session.calls):
@@ -209,8 +222,9 @@ def _needs_person(world: World, session: SessionSeen, live: dict[str, set[str]])
     return False
 
 
-def _requests(world: World, session: SessionSeen, messages: list[MessageSeen]) -> Iterator[str]:
+def _requests(facts: _Facts, session: SessionSeen, planned: Planned) -> Iterator[str]:
     """Each call has one request, with live buttons as long as it waits, and only then."""
+    messages = facts.messages[session.id]
     phases = {call.call_id: call.phase for call in session.calls}
     shown: defaultdict[tuple[str, str], int] = defaultdict(int)
     for message in messages:
@@ -223,7 +237,7 @@ def _requests(world: World, session: SessionSeen, messages: list[MessageSeen]) -
             if shown[kind, call_id] != int(call_id in waiting):
                 wanted = "one" if call_id in waiting else "no"
                 yield f"{call_id} has {shown[kind, call_id]} messages with {kind} buttons, not {wanted}"
-    decided = {a.mark for a in world.acts if a.kind == "decision" and a.session_id == session.id}
+    decided = {mark for mark in planned.calls if any(a.kind == "decision" for a in facts.acts[mark])}
     for mark in sorted(decided | {call.mark for call in session.calls if call.phase == "awaiting"}):
         count = sum(m.key.startswith("ask:") and mark in m.body for m in messages)
         if count != 1:

@@ -163,6 +163,21 @@ PLANTED: dict[str, tuple[Callable[[], World], str, str]] = {
         "unapproved",
         "m00009-1 ran, and no session was asked for it",
     ),
+    "a run before its approval": (
+        lambda: replace(
+            RIGHT, effects=[replace(e, at=0.5) if e.mark == f"{DONE}-1" else e for e in RIGHT.effects]
+        ),
+        "unapproved",
+        f"{DONE}-1 ran before a person asked for it",
+    ),
+    "a second run before a person asked for one": (
+        lambda: replace(
+            with_effects(*ran(f"{DONE}-1")),
+            acts=[*RIGHT.acts, act(9, f"{DONE}-1", "run_again", kind="outcome", at=5.0)],
+        ),
+        "unapproved",
+        f"{DONE}-1 ran before a person asked for it",
+    ),
     "two verdicts that both count": (
         lambda: with_acts(act(9, f"{DONE}-1", "deny", who="bob")),
         "lost",
