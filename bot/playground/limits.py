@@ -1,8 +1,8 @@
 """Slack's rate limits: so many calls of a method a minute in a workspace, one post a second into a channel.
 
-The tiers are those of the page of each method below https://docs.slack.dev/reference/methods, their sizes and what is
-special about posts those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the sizes a least and tolerates
-bursts, without a number; here a minute's calls may come at once, and then no more within the same 60 seconds.
+The tiers are those of the page of each method below https://docs.slack.dev/reference/methods, their sizes and
+what is special about posts those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the sizes a least
+and tolerates bursts, without a number; here a minute's calls may come at once, and then no more in those 60 seconds.
 """
 
 import math
