@@ -1,6 +1,6 @@
 """How strict and how slow the workspace is: changed by tests through the control API, the same for everybody."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +16,7 @@ class Settings(BaseModel):
     # So many times what Slack allows.
     rate_scale: float = Field(default=1.0, gt=0)
     # Calls a minute of a method, in place of those of its tier.
-    calls_per_minute: dict[str, int] = Field(default_factory=dict)
+    calls_per_minute: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     file_share_delay_s: float = Field(default=0.0, ge=0, le=SHARE_SECONDS)
     # What a reply to a message that is no longer there meets: it is posted at the channel's top, or refused.
     missing_root: Literal["post_to_channel", "refuse"] = "post_to_channel"

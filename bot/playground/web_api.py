@@ -66,6 +66,13 @@ def _authenticate(playground: Playground, method: str, token: str) -> None:
         raise SlackError("not_allowed_token_type")
 
 
+def _place(playground: Playground, args: Json) -> str:
+    """The id of the channel, however it is named."""
+    name = str(args.get("channel", ""))
+    channel = playground.workspace.find_channel(name)
+    return channel.id if channel else name
+
+
 async def _answer(
     playground: Playground, method: str, token: str, args: Json
 ) -> tuple[int, Json, dict[str, str]]:
@@ -75,7 +82,7 @@ async def _answer(
         function = METHODS.get(method)
         if function is None:
             raise SlackError("unknown_method", req_method=method)
-        wait = playground.limits.wait(method, str(args.get("channel", "")))
+        wait = playground.limits.wait(method, _place(playground, args))
         if wait:
             return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}
         return 200, {"ok": True, **await function(Call(playground, args))}, {}

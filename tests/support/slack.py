@@ -27,6 +27,8 @@ BOT = "U0FLAGMAN1"
 OPS, DEPLOYS, RANDOM = "C0OPS0001", "C0DEPLOY1", "C0RANDOM1"
 ADA_DM = "D0ADA0001"
 SRE = "S0SRE0001"
+# Whether Slack's rate limits hold in every test that does not say otherwise.
+RATE_LIMITS = False
 OTHER_TEAM = "T0ELSEWHERE"
 
 
@@ -65,7 +67,7 @@ class Slack:
         port: int = 0,
         events_url: str | None = None,
         manifest: Manifest | None = None,
-        rate_limits: bool = False,
+        rate_limits: bool = RATE_LIMITS,
         ack_seconds: float = 60.0,
         trigger_seconds: float = 60.0,
         retry_delays: Sequence[float] = (0.05, 0.05, 0.05),

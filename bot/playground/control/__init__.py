@@ -11,9 +11,11 @@ Reading
          commands: [{command: "/agent", usage_hint, description}],
          shortcuts: [{callback_id, name, type: "message" | "global"}],
          connected: bool, mode: "socket" | "http" | "none"}
-        User    {id, name, real_name, tz, tz_label, color: "9f69e7", is_bot, is_admin}
-        Channel {id, name, is_im, is_channel, user?, member: bool, bot_member: bool, topic, purpose,
-                 num_members, last_ts}    `name` of a DM is the other person's name; only the DM of `user` is listed.
+        User    {id, name, real_name, tz, tz_label, color: "9f69e7", is_bot, is_admin, is_restricted,
+                 is_ultra_restricted, deleted, team_id}
+        Channel {id, name, is_im, is_channel, is_mpim, is_private, is_archived, is_ext_shared, user?,
+                 member: bool, bot_member: bool, topic, purpose, num_members, last_ts}
+                 `name` of a DM is the other person's name; what `user` cannot see is not listed.
     GET /playground/messages?channel=C…&user=U…&thread_ts=&limit=200
         {ok, messages: [Message]} ordered by ts. Without `thread_ts` the channel: parents (with
         reply_count, reply_users, reply_users_count, latest_reply) and broadcast replies; with it the
@@ -72,6 +74,20 @@ Stream
     toast       {code: "operation_timeout" | "dispatch_failed" | …, text}    an error for the acting user
     reset       {}
 
+Arranging (for tests): a new person or channel without a known `id`, else a change of what is named
+    POST /playground/people    {id?, name, real_name?, tz?, is_admin?, is_bot?, is_restricted?,
+                                is_ultra_restricted?, deleted?, team_id?} -> {ok, user}
+         Guests are restricted; `deleted` is deactivated; another `team_id` is somebody of another workspace.
+    POST /playground/channels  {id?, name, kind?: "public" | "private" | "mpim" | "im", members?: [U…],
+                                is_archived?, teams?: [T…], purpose?} -> {ok, channel}
+         The bot is in it only if `members` names it; `teams` are those that share it (Slack Connect).
+    GET  /playground/settings  {ok, settings}
+    POST /playground/settings  {rate_limits?: bool, rate_scale?: 1.0, calls_per_minute?: {method: number},
+                                file_share_delay_s?: 0, missing_root?: "post_to_channel" | "refuse",
+                                usergroups_error?: "paid_teams_only" | …, chat_write_public?: bool,
+                                ticket_s?: 30} -> {ok, settings}
+         What each means: `bot/playground/settings.py`.
+
 Trials (for tests)
     POST /playground/faults      {method, status? | error?, retry_after?, times?: 1, delay_s?,
                                   when?: "before" | "after", match?: {argument: value}} -> {ok}
@@ -81,6 +97,7 @@ Trials (for tests)
     DELETE /playground/faults    {ok}
     DELETE /playground/calls     {ok}
     POST /playground/disconnect  {how: "warning" | "refresh_requested" | "drop"} -> {ok, connections}
+    POST /playground/share       {} -> {ok, shared}    files held back by `file_share_delay_s` are shared now
     POST /playground/redeliver   {event_id?} -> {ok}     the same event (default: the last one) once more
     POST /playground/deliver     {type: "events_api" | "slash_commands" | "interactive", payload}
          -> {ok, ack_ms, response?}    any payload as it is, for forged and repeated ones

@@ -6,7 +6,7 @@ import { forget } from "./state/context.js";
 import { byId, h } from "./dom.js";
 import "./panes/modal.js";
 import * as sidebar from "./panes/sidebar.js";
-import { actAs, channelById, complain, go, on, store } from "./state/store.js";
+import { actAs, channelById, complain, go, isApp, on, store } from "./state/store.js";
 import { openSwitcher } from "./panes/switcher.js";
 import * as thread from "./panes/thread.js";
 import "./panes/toasts.js";
@@ -68,13 +68,13 @@ function settle() {
   const was = store.place;
   store.place = { channel: null, thread: null, tab: "messages" };
   if (channelById(was.channel)) return go(was.channel, was.thread, was.tab);
-  const direct = was.channel?.startsWith("D") && store.channels.find((row) => row.is_im);
+  const direct = was.channel?.startsWith("D") && store.channels.find(isApp);
   return go((direct || store.channels[0]).id, null, direct ? was.tab : "messages");
 }
 
 async function start() {
   const { users } = await api.state();
-  const people = users.filter((user) => !user.is_bot);
+  const people = users.filter((user) => !user.is_bot && !user.deleted);
   const before = localStorage.getItem("flagman.user");
   sidebar.mount();
   topbar.mount();

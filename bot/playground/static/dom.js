@@ -35,6 +35,7 @@ export const fragment = (...children) => append(document.createDocumentFragment(
 export const byId = (id) => document.getElementById(id);
 
 const PATHS = {
+  lock: "M5.5 9h9v7.5h-9zM7.3 9V6.7a2.7 2.7 0 0 1 5.4 0V9",
   hash: "M7.5 3 6 17M14 3l-1.5 14M3.5 7.5h13.5M3 12.5h13.5",
   send: "M3 10 2.5 3.5 17.5 10 2.5 16.5zM3 10h6",
   bolt: "M11.5 2 4.5 11.5h5l-1 6.5 7-9.5h-5z",

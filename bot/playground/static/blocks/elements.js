@@ -4,7 +4,7 @@ import { confirmed } from "./confirm.js";
 import { currentZone, fromWall, toWall } from "../text/dates.js";
 import { avatar, h, icon, picture, safeUrl } from "../dom.js";
 import { openMenu } from "./menu.js";
-import { channelLabel, complain, store } from "../state/store.js";
+import { channelLabel, complain, isDirect, store } from "../state/store.js";
 import { textNode, textOf } from "../text/text.js";
 import { visible } from "../text/visible.js";
 
@@ -74,7 +74,7 @@ const peopleItems = () =>
   }));
 const channelItems = (type) => () =>
   store.channels
-    .filter((row) => type !== "channels" || !row.is_im)
+    .filter((row) => type !== "channels" || !isDirect(row))
     .map((row) => ({ label: channelLabel(row), value: row.id, description: row.purpose }));
 
 // The field of the state, its first value, and the items; a menu of options holds whole options, others ids.

@@ -3,8 +3,25 @@
 import { Composer } from "./composer.js";
 import { avatar, byId, h, icon, iconButton } from "../dom.js";
 import { drawHome } from "./home.js";
+import { channelLead } from "./lead.js";
 import { MessageList } from "./list.js";
-import { act, appCommand, channelById, complain, go, inView, messagesOf, on, seen, store, unread } from "../state/store.js";
+import {
+  act,
+  appCommand,
+  channelById,
+  channelLabel,
+  channelName,
+  complain,
+  go,
+  inView,
+  isApp,
+  isDirect,
+  messagesOf,
+  on,
+  seen,
+  store,
+  unread,
+} from "../state/store.js";
 
 const EXAMPLE = 'launch sre "check the disk"';
 const place = () => ({ channel: store.place.channel, thread: null });
@@ -60,8 +77,8 @@ function messages() {
 function draw() {
   const channel = channelById(store.place.channel);
   if (!channel) return;
-  const home = channel.is_im && store.place.tab === "home";
-  document.title = `${channel.is_im ? channel.name : `#${channel.name}`} · ${store.team.name}`;
+  const home = isApp(channel) && store.place.tab === "home";
+  document.title = `${channelLabel(channel)} · ${store.team.name}`;
   head.replaceChildren(
     h(
       "div",
@@ -71,8 +88,9 @@ function draw() {
         onclick: () => document.body.classList.toggle("drawer"),
         "data-testid": "drawer",
       }),
-      channel.is_im ? avatar(null, 24) : icon("hash", 20),
-      h("h1", {}, channel.name),
+      channelLead(channel, 24, 20),
+      h("h1", {}, channelName(channel)),
+      channel.is_ext_shared && h("span", { class: "badge-app" }, "EXTERNAL"),
       h("span", { class: "purpose" }, channel.purpose),
       !channel.is_im &&
         h(
@@ -82,13 +100,13 @@ function draw() {
           channel.num_members,
         ),
     ),
-    channel.is_im ? tabs(channel) : "",
+    isApp(channel) ? tabs(channel) : "",
   );
   homePane.hidden = !home;
   list.node.hidden = home;
   foot.hidden = home;
   if (home) drawHome(homePane);
-  foot.replaceChildren(channel.member ? composer.node : joinBar(channel));
+  foot.replaceChildren(channel.is_archived ? archivedBar() : channel.member ? composer.node : joinBar(channel));
 }
 
 function tabs(channel) {
@@ -112,6 +130,8 @@ function tabs(channel) {
   );
 }
 
+const archivedBar = () => h("div", { class: "join" }, "This channel is archived: its messages stay, new ones are not taken.");
+
 function joinBar(channel) {
   return h(
     "div",
@@ -132,7 +152,7 @@ function intro(messages) {
 }
 
 function introNode(channel, fresh) {
-  if (channel.is_im) {
+  if (isApp(channel)) {
     return h(
       "div",
       { class: "intro" },
@@ -150,6 +170,7 @@ function introNode(channel, fresh) {
   }
   const alone =
     !channel.bot_member &&
+    !isDirect(channel) &&
     h(
       "div",
       { class: "notice" },
@@ -167,8 +188,8 @@ function introNode(channel, fresh) {
   return h(
     "div",
     { class: "intro" },
-    h("h2", {}, icon("hash", 28), channel.name),
-    h("p", {}, `This is the very beginning of #${channel.name}. `, channel.purpose && `${channel.purpose}.`),
+    h("h2", {}, channelLead(channel, 28, 28), channelName(channel)),
+    h("p", {}, `This is the very beginning of ${channelLabel(channel)}. `, channel.purpose && `${channel.purpose}.`),
     alone,
     fresh && channel.bot_member && example(),
   );

@@ -1,9 +1,10 @@
 // The left side: channels, the app, and who one acts as.
 
 import { time } from "../text/dates.js";
-import { avatar, byId, h, icon } from "../dom.js";
+import { avatar, byId, h } from "../dom.js";
+import { channelLead } from "./lead.js";
 import { visible } from "../text/visible.js";
-import { actAs, callsMe, complain, go, on, store, unread } from "../state/store.js";
+import { actAs, callsMe, channelName, complain, go, isApp, isDirect, on, store, unread } from "../state/store.js";
 
 const channels = h("div", { class: "channels" });
 const people = h("div", { class: "act-as" });
@@ -34,19 +35,26 @@ let drawn = "";
 function drawChannels() {
   const rows = store.channels.map((channel) => {
     const fresh = unread(channel.id);
-    const called = channel.is_im ? fresh.length : fresh.filter(callsMe).length;
+    const called = isDirect(channel) ? fresh.length : fresh.filter(callsMe).length;
     return { channel, count: fresh.length, called, here: channel.id === store.place.channel };
   });
   const now = JSON.stringify([rows, store.connected, store.me.id]);
   if (now === drawn) return;
   drawn = now;
   byId("workspace-name").textContent = visible(store.team.name);
+  const direct = rows.filter(({ channel }) => isDirect(channel) && !isApp(channel));
   const focused = channels.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
   channels.replaceChildren(
     h("h3", { id: "nav-channels" }, "Channels"),
-    h("ul", { "aria-labelledby": "nav-channels" }, rows.filter(({ channel }) => !channel.is_im).map(item)),
+    h("ul", { "aria-labelledby": "nav-channels" }, rows.filter(({ channel }) => !isDirect(channel)).map(item)),
+    ...(direct.length
+      ? [
+          h("h3", { id: "nav-direct" }, "Direct messages"),
+          h("ul", { "aria-labelledby": "nav-direct" }, direct.map(item)),
+        ]
+      : []),
     h("h3", { id: "nav-apps" }, "Apps"),
-    h("ul", { "aria-labelledby": "nav-apps" }, rows.filter(({ channel }) => channel.is_im).map(item)),
+    h("ul", { "aria-labelledby": "nav-apps" }, rows.filter(({ channel }) => isApp(channel)).map(item)),
   );
   if (focused) channels.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
   const total = rows.reduce((sum, row) => sum + (row.here ? 0 : row.count), 0);
@@ -54,14 +62,14 @@ function drawChannels() {
 }
 
 function item({ channel, count, called, here }) {
-  const lead = channel.is_im
+  const lead = isApp(channel)
     ? h(
         "span",
         { class: "with-presence" },
         avatar(null, 20),
         h("span", { class: `presence${store.connected ? " on" : ""}` }),
       )
-    : icon("hash", 16);
+    : channelLead(channel, 20, 16);
   const fresh = count > 0 && !here;
   return h(
     "li",
@@ -80,7 +88,7 @@ function item({ channel, count, called, here }) {
         },
       },
       lead,
-      h("span", { class: "channel-name" }, channel.name),
+      h("span", { class: "channel-name" }, channelName(channel)),
       fresh && called > 0 && h("span", { class: "count", "aria-label": `${called} mentions` }, called),
     ),
   );

@@ -1,8 +1,9 @@
 // Ctrl or Cmd with K: jump to a channel, or become somebody else.
 
-import { avatar, h, icon } from "../dom.js";
+import { avatar, h } from "../dom.js";
+import { channelLead } from "./lead.js";
 import { switchTo } from "./sidebar.js";
-import { channelLabel, go, store } from "../state/store.js";
+import { channelLabel, go, isApp, store } from "../state/store.js";
 
 export function openSwitcher() {
   if (document.querySelector("dialog[open]") || !store.me) return;
@@ -101,8 +102,8 @@ export function openSwitcher() {
 function entries() {
   const places = store.channels.map((channel) => ({
     label: channelLabel(channel),
-    words: channel.is_im ? "App" : channel.purpose,
-    lead: channel.is_im ? avatar(null, 24) : icon("hash"),
+    words: isApp(channel) ? "App" : channel.purpose,
+    lead: channelLead(channel, 24, 18),
     run: () => go(channel.id),
   }));
   const people = store.people

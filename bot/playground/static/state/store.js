@@ -31,7 +31,13 @@ export const on = (names, listener) =>
 // Before the state is there, the app has none.
 export const appCommand = () => store.commands[0]?.command ?? "";
 export const channelById = (id) => store.channels.find((channel) => channel.id === id);
-export const channelLabel = (channel) => (channel.is_im ? channel.name : `#${channel.name}`);
+export const isDirect = (channel) => channel.is_im || channel.is_mpim;
+/** Direct messages with the app, which have its home tab. */
+export const isApp = (channel) => channel.is_im && channel.user === store.bot?.id;
+/** Group messages are named by those in them, as `mpdm-ada--grace-1`. */
+export const channelName = (channel) =>
+  channel.is_mpim ? channel.name.replace(/^mpdm-/, "").replace(/-\d+$/, "").replaceAll("--", ", ") : channel.name;
+export const channelLabel = (channel) => (isDirect(channel) ? channelName(channel) : `#${channel.name}`);
 export const threadKey = (channel, ts) => `${channel}:${ts}`;
 const sorted = (map) => [...(map?.values() || [])].sort((a, b) => (a.ts < b.ts ? -1 : 1));
 export const messagesOf = (channel) => sorted(store.channelMessages.get(channel));
@@ -61,7 +67,7 @@ function take(state) {
   store.team = state.team;
   store.bot = state.bot;
   store.users = new Map(state.users.map((user) => [user.id, user]));
-  store.people = state.users.filter((user) => !user.is_bot);
+  store.people = state.users.filter((user) => !user.is_bot && !user.deleted);
   store.groups = new Map(state.usergroups.map((group) => [group.id, group]));
   Object.assign(store, {
     channels: state.channels,
@@ -181,7 +187,7 @@ export function go(channel, thread = null, tab = "messages") {
   localStorage.setItem("flagman.place", `${channel}/${thread || ""}`);
   emit("place", { moved, threadMoved: moved || before.thread !== thread });
   if (thread && !store.threads.has(threadKey(channel, thread))) load(channel, thread).catch(complain);
-  if (channelById(channel)?.is_im && moved) openHome(tab);
+  if (moved && isApp(channelById(channel) || {})) openHome(tab);
 }
 
 function openHome(tab) {

@@ -1,7 +1,7 @@
 // People, groups and channels named inside a text.
 
 import { h } from "../dom.js";
-import { store } from "../state/store.js";
+import { channelLabel, store } from "../state/store.js";
 
 export function userMention(id, label) {
   const user = store.users.get(id);
@@ -25,9 +25,8 @@ export function groupMention(id, label) {
 
 export function channelMention(id, label) {
   const channel = store.channels.find((row) => row.id === id);
-  const name = channel?.name || label || id;
-  if (!channel) return h("span", { class: "mention" }, `#${name}`);
-  return h("a", { class: "mention", href: `#${id}` }, channel.is_im ? name : `#${name}`);
+  if (!channel) return h("span", { class: "mention" }, `#${label || id}`);
+  return h("a", { class: "mention", href: `#${id}` }, channelLabel(channel));
 }
 
 export const broadcast = (range) => h("span", { class: "mention me" }, `@${range}`);
