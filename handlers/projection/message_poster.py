@@ -140,7 +140,7 @@ class MessagePoster:
         """Seconds until a time at most `HEARD_SECONDS` away; 0 when it has passed."""
         left = until - self._clock().timestamp()
         # The clock of the worker that recorded the time may be ahead.
-        return left if 0 < left <= HEARD_SECONDS else 0
+        return left if 0 < left <= HEARD_SECONDS + 1 else 0
 
     def _heard_by(self) -> float:
         return round(self._clock().timestamp() + HEARD_SECONDS, 1)
