@@ -27,7 +27,7 @@ from supervisor.models.messages import Answer, to_answer, to_messages, to_parame
 MOST_PAUSES = 10
 MOST_BLANKS = 2
 # What reading an answer of the wrong shape raises where the model layer does not check it first.
-MALFORMED = (TypeError, AttributeError, LookupError, ValueError)
+MALFORMED = (TypeError, AttributeError, LookupError, ValueError, RecursionError)
 
 
 class Connection:
@@ -87,6 +87,8 @@ class Connection:
         except ai.ModelAPIError as error:
             if is_too_large(error):
                 raise failures.from_size(self._name) from error
+            if failures.is_unreadable(error):
+                raise failures.from_nonsense(self._name) from error
             raise failures.from_request(error, self._name) from error
         except BodyTooLarge as error:
             raise failures.from_size(self._name) from error
