@@ -41,9 +41,9 @@ class Connection:
     async def open(self) -> None:
         """Take ownership of the provider's connections, which `close` gives back."""
         await self._model.__aenter__()
-        provider = getattr(getattr(self._model, "client", None), "_client", None)
-        if isinstance(provider, httpx2.AsyncClient):
-            limit_bodies(provider)
+        client = getattr(getattr(self._model, "_provider", None), "_own_http_client", None)
+        if isinstance(client, httpx2.AsyncClient):
+            limit_bodies(client)
 
     async def close(self) -> None:
         await self._model.__aexit__(None, None, None)
