@@ -9,12 +9,13 @@ import json
 from typing import Any
 
 from openai.types import chat
+from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel
 
 
 def accept_odd_calls(model: Model) -> None:
-    """Have `model` accept calls whose id is missing or a number, or whose arguments are an object."""
+    """Have `model` read calls whose parts are missing or of another type; see `to_text` and `to_arguments`."""
     if not isinstance(model, OpenAIChatModel):
         return
     validate = model._validate_completion
@@ -29,17 +30,39 @@ def accept_odd_calls(model: Model) -> None:
     model._validate_completion = tolerant  # type: ignore[method-assign]
 
 
+def straighten(part: ToolCallPart) -> None:
+    """Give a call texts for its id and name; not every model class of pydantic-ai checks what came."""
+    part.tool_call_id = to_text(part.tool_call_id)
+    part.tool_name = to_text(part.tool_name)
+    if not isinstance(part.args, dict):
+        part.args = to_arguments(part.args)
+
+
+def to_text(value: Any) -> str:
+    """A text, or a number as one; empty for anything else. An empty id is given a number of its own later on."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def to_arguments(value: Any) -> str:
+    """Arguments as text; JSON that is no text already is written as such."""
+    if value is None:
+        return "{}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _mend(call: dict[str, Any]) -> None:
-    function = _object(call.get("function"))
-    if not function:
+    # Some write the name and the arguments beside the id, or call a tool a custom one.
+    custom = _object(call.pop("custom", None))
+    function = _object(call.get("function")) or {
+        "name": custom.get("name", call.get("name")),
+        "arguments": custom.get("input", call.get("arguments")),
+    }
+    if not function.get("name") and not call.get("function"):
         return
-    call["type"] = call.get("type") or "function"
-    given = call.get("id")
-    # `messages.to_answer` replaces an empty id.
-    call["id"] = str(given) if isinstance(given, str | int) else ""
-    arguments = function.get("arguments")
-    if not isinstance(arguments, str):
-        function["arguments"] = "{}" if arguments is None else json.dumps(arguments)
+    call["type"], call["function"] = "function", function
+    call["id"] = to_text(call.get("id"))
+    function["name"] = to_text(function.get("name"))
+    function["arguments"] = to_arguments(function.get("arguments"))
 
 
 def _list(value: Any) -> list[Any]:

@@ -27,7 +27,7 @@ from supervisor.models.messages import Answer, to_answer, to_messages, to_parame
 MOST_PAUSES = 10
 MOST_BLANKS = 2
 # Errors of pydantic-ai for an answer of the wrong shape that it does not check first.
-MALFORMED = (TypeError, AttributeError, LookupError, ValueError)
+MALFORMED = (TypeError, AttributeError, LookupError, ValueError, RecursionError)
 
 
 class Connection:
@@ -41,9 +41,9 @@ class Connection:
     async def open(self) -> None:
         """Open the connections to the provider, which `close` closes."""
         await self._model.__aenter__()
-        provider = getattr(getattr(self._model, "client", None), "_client", None)
-        if isinstance(provider, httpx2.AsyncClient):
-            limit_bodies(provider)
+        client = getattr(getattr(self._model, "_provider", None), "_own_http_client", None)
+        if isinstance(client, httpx2.AsyncClient):
+            limit_bodies(client)
 
     async def close(self) -> None:
         await self._model.__aexit__(None, None, None)
@@ -87,6 +87,8 @@ class Connection:
         except ai.ModelAPIError as error:
             if is_too_large(error):
                 raise failures.from_size(self._name) from error
+            if failures.is_unreadable(error):
+                raise failures.from_nonsense(self._name) from error
             raise failures.from_request(error, self._name) from error
         except BodyTooLarge as error:
             raise failures.from_size(self._name) from error

@@ -34,6 +34,11 @@ def from_nonsense(model: str) -> GatewayError:
     )
 
 
+def is_unreadable(error: ai.ModelAPIError) -> bool:
+    """Whether an answer came that is no JSON, or none of the kind that was asked for."""
+    return type(error) is ai.ModelAPIError and isinstance(error.__cause__, ValueError | None)
+
+
 def from_size(model: str) -> GatewayError:
     """The error for an answer that is longer than the limit."""
     return GatewayError("refused", f"`{model}` answered with more data than any model's reply has.")

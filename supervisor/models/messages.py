@@ -6,6 +6,7 @@ Importing this module imports pydantic-ai, which takes seconds: only `client` do
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ from supervisor.core.messages import (
     Usage,
     UserTurn,
 )
+from supervisor.models.call_shapes import straighten
 from supervisor.models.endings import stop_reason
 
 log = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ def _restore(native: str) -> list[ai.ModelMessage]:
 
 def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
     """The response as an answer, with call ids that are unique in the whole conversation `turns`."""
+    for part in response.tool_calls:
+        straighten(part)
     tools = [part.tool_name for part in response.tool_calls]
     _number_calls(response, turns)
     return Answer(
@@ -171,7 +175,9 @@ def _arguments(args: str | Json | None) -> Json | str:
     try:
         # NaN and Infinity are not JSON and have no canonical form to approve.
         parsed = pydantic_core.from_json(args, allow_inf_nan=False)
-    except ValueError:
+        # A number that is too large for a float is read as infinite.
+        json.dumps(parsed, allow_nan=False)
+    except (ValueError, RecursionError):
         return args
     return parsed if isinstance(parsed, dict) else args
 

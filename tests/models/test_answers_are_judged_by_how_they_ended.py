@@ -17,10 +17,15 @@ from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.models import ProviderGateway
 from supervisor.models.client import Connection
-from tests.models.conftest import CHAT, ask
+from tests.models.conftest import CHAT, RESPONSES, ask
 from tests.support.openai_server import OpenAIServer, Step, calls, text
 from tests.support.openai_wire import chat_body
 
+PROVIDERS = {
+    "OPENAI": "OPENAI_BASE_URL",
+    "ANTHROPIC": "ANTHROPIC_BASE_URL",
+    "GOOGLE": "GOOGLE_GEMINI_BASE_URL",
+}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -85,15 +90,19 @@ async def test_odd_names_and_ids_are_never_sent_back(server: OpenAIServer, gatew
 
 
 @asynccontextmanager
-async def _served(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProviderGateway]:
+async def _served(
+    handler: Handler, monkeypatch: pytest.MonkeyPatch, model: str = CHAT
+) -> AsyncIterator[ProviderGateway]:
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", handler)
+    app.router.add_post("/{path:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
-    gateway = ProviderGateway(CHAT, first_delay=timedelta(milliseconds=1))
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    for provider, variable in PROVIDERS.items():
+        monkeypatch.setenv(variable, f"{address}/v1" if provider == "OPENAI" else address)
+        monkeypatch.setenv(f"{provider}_API_KEY", "sk-test-0123456789")
+    gateway = ProviderGateway(model, first_delay=timedelta(milliseconds=1))
     try:
         yield gateway
     finally:
@@ -128,7 +137,8 @@ async def test_a_call_in_another_shape_is_taken_where_it_is_clear(
 
 
 @pytest.mark.parametrize("told", [True, False])
-async def test_a_huge_body_is_refused_early(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+@pytest.mark.parametrize("model", [CHAT, RESPONSES, "anthropic:claude-sonnet-4-6", "google:gemini-2.5-flash"])
+async def test_a_huge_body_is_refused_early(monkeypatch: pytest.MonkeyPatch, model: str, told: bool) -> None:
     sent = 0
 
     async def huge(request: web.Request) -> web.StreamResponse:
@@ -142,7 +152,7 @@ async def test_a_huge_body_is_refused_early(monkeypatch: pytest.MonkeyPatch, tol
             sent += 1
         return response
 
-    async with _served(huge, monkeypatch) as gateway:
+    async with _served(huge, monkeypatch, model) as gateway:
         with pytest.raises(GatewayError, match="more data than any"):
             await gateway.reply(ask())
     assert sent < 100

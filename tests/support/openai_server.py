@@ -37,6 +37,7 @@ __all__ = [
     "error",
     "garbage",
     "obey",
+    "raw",
     "slow",
     "text",
 ]
@@ -73,6 +74,11 @@ def drop() -> Step:
 def garbage() -> Step:
     """Answer 200 with something that is no model's reply."""
     return Step("garbage")
+
+
+def raw(body: object) -> Step:
+    """Answer 200 with this: a text as it is, anything else as JSON."""
+    return Step("raw", text=body if isinstance(body, str) else json.dumps(body))
 
 
 Behaviour = Callable[[Recorded], Step]
@@ -149,6 +155,8 @@ def _rendered(step: Step, request: web.Request, recorded: Recorded) -> web.Strea
             return web.Response()
         case "garbage":
             return web.json_response({"hello": "I am a proxy"})
+        case "raw":
+            return web.Response(text=step.text, content_type="application/json")
         case "error":
             headers = {} if step.retry_after is None else {"Retry-After": step.retry_after}
             body = {"error": {"message": step.text, "type": "scripted", "param": None, "code": step.code}}

@@ -20,7 +20,7 @@ class Step:
     `wait`: seconds before answering. `thinking`: reasoning that comes with the answer.
     """
 
-    kind: Literal["text", "calls", "error", "drop", "garbage"]
+    kind: Literal["text", "calls", "error", "drop", "garbage", "raw"]
     text: str = ""
     calls: tuple[tuple[str, Arguments], ...] = ()
     ids: tuple[str, ...] = ()

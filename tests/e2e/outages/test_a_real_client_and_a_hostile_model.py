@@ -105,6 +105,30 @@ async def test_an_empty_answer_ends_the_session_in_words(scenario: Director, mod
     assert await scene.refused() == []
 
 
+async def test_calls_of_odd_shapes_go_back_and_the_session_goes_on(
+    scenario: Director, model: OpenAIServer
+) -> None:
+    names = ["", "   ", "n" * 200, "деплой ☃", "functions.deploy", "de\nploy"]
+    odd = calls(
+        *((name, {"service": "x"}) for name in names), ids=("a" * 300, "same", "same", "", "☃", "b|c")
+    )
+    model.script([odd, calls(("deploy", {"service": "shop"})), text("All done.")])
+    scene = await scenario(ProviderGateway("openai-chat:test"), persona={"budgets": {"error_threshold": 9}})
+    session = await scene.launch()
+    await scene.waiting(session)
+    card = await scene.card(session)
+    await approve_all(scene, card["ts"])
+    assert (await scene.ended(session)).ending == "All done."
+    refusals = [said.text for said in model.requests[1].conversation() if said.role == "result"]
+    assert len(refusals) == 6
+    assert all("There is no such tool" in words for words in refusals)
+    assert [row[0] for row in scene.runs()] == ["deploy"]
+    answer = await scene.slack.command(ADA, OPS, f"log {session.id}")
+    assert "functions.deploy" in json.dumps(answer["response"])
+    await scene.settled(session)
+    assert await scene.refused() == []
+
+
 async def test_a_cut_answer_pauses_the_session_and_the_log_names_why(
     scenario: Director, model: OpenAIServer
 ) -> None:
