@@ -239,6 +239,8 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         yield _identity(settings, answer)
         if answer.get("ok"):
             yield _scopes(headers)
+            yield await _thread(session, settings, settings.slack_bot_token)
+            yield await _groups(session, settings, settings.slack_bot_token)
         if date := headers.get("Date"):
             yield _skew("Slack's clock", _date(date) - datetime.now(UTC))
         if settings.slack_app_token:
@@ -250,12 +252,61 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
             )
 
 
+async def _thread(session: aiohttp.ClientSession, settings: Settings, token: SecretStr) -> Finding:
+    """Whether the bot can read a thread, in which it looks for what it posted before a crash."""
+    what, mend = "Slack's threads", "check the scopes channels:history, groups:history and im:history"
+    listed, _ = await _call(
+        session, settings, "conversations.list", token, exclude_archived="true", limit="200"
+    )
+    joined = [channel for channel in listed.get("channels") or () if channel.get("is_member")]
+    if listed.get("ok") and not joined:
+        return Finding(what, "note", "the bot is in no channel yet", "/invite @Flagman to one")
+    answer = listed
+    if joined:
+        where = str(joined[0]["id"])
+        answer, _ = await _call(session, settings, "conversations.history", token, channel=where, limit="1")
+        if messages := answer.get("messages"):
+            ts = str(messages[0]["ts"])
+            answer, _ = await _call(
+                session, settings, "conversations.replies", token, channel=where, ts=ts, limit="1"
+            )
+    if not answer.get("ok"):
+        return Finding(what, "wrong", f"cannot be read ({_reason(answer)})", mend)
+    return Finding(what, "ok", f"read in #{joined[0].get('name', '?')}")
+
+
+async def _groups(session: aiohttp.ClientSession, settings: Settings, token: SecretStr) -> Finding:
+    """Whether the workspace has user groups, if a persona lets groups approve."""
+    what = "Slack's user groups"
+    try:
+        personas = load_personas(settings.personas or SHIPPED, builtin_tools())
+    except FlagmanError:
+        return Finding(what, "note", "not looked at, since the personas cannot be read")
+    named = sorted({group for persona in personas.values() for group in persona.groups})
+    if not named:
+        return Finding(what, "ok", "no persona needs them")
+    answer, _ = await _call(session, settings, "usergroups.list", token)
+    if not answer.get("ok"):
+        mend = "name users instead of groups in the approvals of the personas, or change the plan"
+        return Finding(what, "wrong", f"cannot be read ({_reason(answer)}), but personas name them", mend)
+    known = {str(group.get(key)) for group in answer.get("usergroups") or () for key in ("handle", "id")}
+    if missing := [group for group in named if group not in known]:
+        return Finding(what, "wrong", f"unknown to Slack: {', '.join(missing)}", "mend the personas")
+    return Finding(what, "ok", f"all that personas name: {', '.join(named)}")
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("error") or answer.get("unreachable") or "no reason given")
+
+
 async def _call(
-    session: aiohttp.ClientSession, settings: Settings, method: str, token: SecretStr
+    session: aiohttp.ClientSession, settings: Settings, method: str, token: SecretStr, **arguments: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
     try:
-        async with session.post(f"{settings.slack_api_url}{method}", headers=headers) as answer:
+        async with session.post(
+            f"{settings.slack_api_url}{method}", headers=headers, data=arguments
+        ) as answer:
             body: Any = await answer.json(content_type=None)
             if not isinstance(body, dict):
                 body = {"ok": False, "error": f"status {answer.status}, no JSON object"}

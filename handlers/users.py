@@ -23,6 +23,8 @@ FRESH_SECONDS = 60.0
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 # As many people, channels and groups of one message are looked up; more stay ids.
 MOST_NAMES = 20
+# Slack's codes for a plan without user groups.
+_NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
@@ -32,8 +34,14 @@ class GroupUnknown(FlagmanError):
 
     code = "group_unknown"
 
-    def __init__(self, group: str) -> None:
-        super().__init__(f"Slack does not say who is in {group} right now. Please try again in a moment.")
+    def __init__(self, group: str, *, plan: bool = False) -> None:
+        why = (
+            f"This workspace's plan has no user groups, so nobody counts as a member of {group}. "
+            "Name users in the persona's approvals instead."
+            if plan
+            else f"Slack does not say who is in {group} right now. Please try again in a moment."
+        )
+        super().__init__(why)
 
 
 class ZoneUnknown(FlagmanError):
@@ -140,6 +148,19 @@ class People:
         groups = [group for group in sorted(asked) if user in await self._members_of(group)]
         return actor.model_copy(update={"groups": tuple(groups)})
 
+    async def check_groups(self, named: Iterable[str]) -> list[str]:
+        """One sentence for each of the groups of which Slack knows no members."""
+        problems = []
+        for group in sorted(named):
+            try:
+                members = await self._members_of(group)
+            except GroupUnknown as unknown:
+                problems.append(str(unknown))
+            else:
+                if not members:
+                    problems.append(f"Nobody is a member of {group}, so nobody can approve in its name.")
+        return problems
+
     async def _members_of(self, group: str) -> frozenset[str]:
         at, members = self._members.get(group, (0.0, frozenset[str]()))
         if time.monotonic() - at < FRESH_SECONDS and at:
@@ -150,7 +171,7 @@ class People:
                 answer: Any = await self._client.usergroups_users_list(usergroup=ident)
         except (SlackApiError, *_UNREACHABLE) as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
-            raise GroupUnknown(group) from error
+            raise GroupUnknown(group, plan=_code(error) in _NO_GROUPS) from error
         self._members[group] = (time.monotonic(), frozenset(answer.get("users") or []))
         return self._members[group][1]
 
@@ -161,3 +182,9 @@ class People:
             handles = {str(g["handle"]): str(g["id"]) for g in answer.get("usergroups") or []}
             self._handles = (time.monotonic(), handles)
         return handles
+
+
+def _code(error: Exception) -> str:
+    response: Any = getattr(error, "response", None)
+    data = getattr(response, "data", None)
+    return str(data.get("error", "")) if isinstance(data, dict) else ""

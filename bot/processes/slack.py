@@ -85,6 +85,9 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         ignoring_self_events_enabled=False,
     )
     people = People(client)
+    groups = {group for persona in parts.personas.all() for group in persona.groups}
+    for problem in await People(client).check_groups(groups):
+        _log.warning("a persona names a group: %s", problem)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
     _, outbox = parts.queues()
     flagman = ListenerContext(

@@ -31,6 +31,17 @@ _WHY = {
     "not_in_channel": "Flagman is not in that channel; invite it first.",
     "is_archived": "that channel is archived.",
     "thread_not_found": "the thread is gone.",
+    "channel_not_found": "Flagman cannot see that channel; invite it first.",
+    "file_uploads_disabled": "file uploads are switched off in this workspace; ask its admins.",
+    "file_uploads_except_images_disabled": "this workspace takes images only; ask its admins.",
+    "storage_limit_reached": "this workspace has no room left for files.",
+    "blocked_file_type": "this workspace does not take files of that type.",
+    "ekm_access_denied": "this workspace's keys are withdrawn at the moment; try again later.",
+    "restricted_action": "this workspace does not let Flagman post files there.",
+    "posting_to_channel_denied": "this workspace does not let Flagman post files there.",
+    "slack_connect_file_upload_sharing_blocked": "this workspace shares no files with other organisations.",
+    "slack_connect_blocked_file_type": "this workspace shares no files of that type with other organisations.",
+    "file_upload_size_restricted": "it is larger than this workspace allows.",
 }
 
 
@@ -115,8 +126,10 @@ class FileUploads:
             await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)
         except (RetryLater, MessageDeleted, SlackRejected) as problem:
             _log.error("%s was not uploaded: %s", path, problem)
-            why = _WHY.get(str(problem), "please try again in a moment.")
-            raise UploadRefused(f"Slack does not take `{visible(name)}` right now: {why}") from problem
+            again = "please try again in a moment."
+            unknown = f"its reason is `{problem}`." if isinstance(problem, SlackRejected) else again
+            why = _WHY.get(str(problem), unknown)
+            raise UploadRefused(f"Slack does not take `{visible(name)}`: {why}") from problem
 
     async def _tell_if_refused(self, upload: asyncio.Task[None], actor: Actor, place: Place) -> None:
         try:

@@ -77,6 +77,12 @@ class Persona(Frozen):
     instructions: Annotated[str, Field(min_length=1)]
 
     @property
+    def groups(self) -> frozenset[str]:
+        """The groups whose members may approve."""
+        named = (rule.approvers.groups for rule in self.approvals if rule.approvers)
+        return frozenset(group for groups in named for group in groups)
+
+    @property
     def digest(self) -> str:
         """The digest of this version, which a session stores at its launch."""
         return digest(self.model_dump(mode="json"))

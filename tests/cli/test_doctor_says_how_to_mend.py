@@ -17,6 +17,7 @@ from storage.keys import partition_of
 from storage.partitions import Partitions
 from storage.queue import SessionQueue
 from tests.cli.served import Cli, environment
+from tests.support.scenario import write_persona
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,8 @@ async def test_slack_that_accepts_and_slack_that_refuses(tmp_path: Path) -> None
         assert "flagman" in rows["Slack's bot token"]["found"]
         assert rows["Slack's way in"]["found"] == "Socket Mode"
         assert rows["Slack's clock"]["state"] == "ok"
+        assert "read in #" in rows["Slack's threads"]["found"]
+        assert rows["Slack's user groups"]["found"] == "no persona needs them"
         wrong: dict[str, Any] = {**right, "SLACK_BOT_TOKEN": "xoxb-wrong", "SLACK_APP_TOKEN": "xapp-wrong"}
         rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **wrong))
         assert "invalid_auth" in rows["Slack's bot token"]["found"]
@@ -113,3 +116,38 @@ async def test_sessions_that_cannot_go_on_are_told_and_tried_again(
 def test_the_scopes_are_those_of_the_manifest() -> None:
     manifest = yaml.safe_load((ROOT / "docs" / "slack-app.yaml").read_text())
     assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [("conversations.replies", "missing_scope"), ("conversations.list", "missing_scope"),
+     ("conversations.history", "ekm_access_denied")],
+)  # fmt: skip
+async def test_threads_that_cannot_be_read(tmp_path: Path, method: str, code: str) -> None:
+    async with Slack() as slack:
+        await slack.fault(method, error=code, times=9)
+        given: dict[str, Any] = {
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+        }
+        rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **given))
+        assert rows["Slack's threads"]["found"] == f"cannot be read ({code})"
+
+
+async def test_groups_that_slack_does_not_know(tmp_path: Path) -> None:
+    rule = {"tool": "shell", "mode": "ask", "approvers": {"groups": ["no-such-group"]}}
+    write_persona(tmp_path / "personas", approvals=[rule])
+    async with Slack() as slack:
+        given: dict[str, Any] = {
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+            "FLAGMAN_PERSONAS": str(tmp_path / "personas"),
+        }
+        rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **given))
+        assert rows["Slack's user groups"]["found"] == "unknown to Slack: no-such-group"
+        await slack.settings(usergroups_error="paid_teams_only")
+        rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **given))
+        assert "paid_teams_only" in rows["Slack's user groups"]["found"]
+        assert "name users" in rows["Slack's user groups"]["mend"]

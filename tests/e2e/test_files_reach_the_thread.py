@@ -197,4 +197,4 @@ async def test_slack_that_is_slow_or_refuses_is_told_about(scenario: Director) -
     assert await content(scene, await posted(scene, session)) == b"well"
     await scene.slack.fault("files.getUploadURLExternal", delay_s=2, error="fatal_error", times=1)
     assert "is being posted into the thread" in await said(scene, f"files {session.id} report.md")
-    await scene.slack.message(OPS, lambda m: "does not take `report.md` right now: please" in m["text"])
+    await scene.slack.message(OPS, lambda m: "does not take `report.md`: please" in m["text"])

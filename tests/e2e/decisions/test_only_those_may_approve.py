@@ -13,7 +13,7 @@ from supervisor.core.events import ApprovalDecided
 from supervisor.core.state import Call
 from tests.support.scenario import ALL, APPROVE, DENY, Director, Scene, call_row
 from tests.support.scripted import calls, in_turn, results, says
-from tests.support.slack import ADA, GRACE, KEN, LINUS, MARGARET, OPS, Json, buttons, texts, wait_for
+from tests.support.slack import ADA, GRACE, KEN, LINUS, MARGARET, OPS, Json, Slack, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 TWO = in_turn(calls(("deploy", {"service": "shop"}), ("deploy", {"service": "bank"})), says("Done."))
@@ -80,7 +80,8 @@ async def test_who_has_left_a_user_group_may_no_longer_approve_once_a_minute_is_
         assert (await scene.slack.click_stale(MARGARET, OPS, ask, APPROVE, **row))["ok"]
 
     async def readings() -> int:
-        return len(await scene.slack.calls("usergroups.users.list"))
+        # Apart from the one at the start.
+        return len(await scene.slack.calls("usergroups.users.list")) - 1
 
     await approve(first)
     await scene.flagman.session(lambda s: len(s.calls_in("awaiting")) == 2, session.id)
@@ -210,3 +211,25 @@ async def test_a_denied_form_says_why_in_plain_words(scenario: Director) -> None
     answer = await scene.slack.submit(KEN, window, {"value": "no"})
     assert answer["errors"] == {"reason": "This call was already approved by ada."}
     await wait_for(lambda: len(scene.runs("deploy")) == 1)
+
+
+@pytest.mark.parametrize("code", ["paid_teams_only", "plan_upgrade_required"])
+async def test_a_plan_without_user_groups_is_said_at_the_start_and_at_the_click(
+    scenario: Director, caplog: pytest.LogCaptureFixture, slack: Slack, code: str
+) -> None:
+    await slack.settings(usergroups_error=code)
+    scene = await scenario(ONE, persona=approvals(groups=["leads"]))
+    assert "plan has no user groups, so nobody counts as a member of leads" in caplog.text
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert "This workspace's plan has no user groups" in await turned_away(scene, MARGARET, ask)
+
+
+async def test_a_group_without_members_is_said_at_the_start(
+    scenario: Director, caplog: pytest.LogCaptureFixture, slack: Slack
+) -> None:
+    groups = slack.playground.workspace.groups
+    for ident, group in groups.items():
+        groups[ident] = replace(group, users=())
+    await scenario(ONE, persona=approvals(groups=["leads"]))
+    assert "Nobody is a member of leads" in caplog.text
