@@ -27,7 +27,7 @@ from supervisor.models.messages import Answer, to_answer, to_messages, to_parame
 MOST_PAUSES = 10
 MOST_BLANKS = 2
 # Errors of pydantic-ai for an answer of the wrong shape that it does not check first.
-MALFORMED = (TypeError, AttributeError, LookupError, ValueError, RecursionError)
+MALFORMED = (TypeError, AttributeError, LookupError, ValueError, RecursionError, AssertionError)
 
 
 class Connection:
@@ -54,6 +54,14 @@ class Connection:
         A turn that the provider paused is continued, and an empty answer is asked for again.
         """
         messages, parameters = to_messages(request), to_parameters(request.tools)
+        try:
+            return to_answer(await self._whole_turn(messages, parameters, timeout), request.turns)
+        except (ai.UnexpectedModelBehavior, *MALFORMED) as error:
+            raise failures.from_nonsense(self._name) from error
+
+    async def _whole_turn(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters, timeout: timedelta
+    ) -> ModelResponse:
         paused: ModelResponse | None = None
         usage = RequestUsage()
         pauses = blanks = 0
@@ -64,11 +72,13 @@ class Connection:
             response = replace(response, parts=parts, usage=usage)
             match judge(response):
                 case "take":
-                    return to_answer(response, request.turns)
+                    return response
                 case "continue" if pauses < MOST_PAUSES:
                     pauses, paused = pauses + 1, response
                 case "ask_again" if blanks < MOST_BLANKS:
                     blanks, paused = blanks + 1, None
+                case "broken":
+                    raise failures.from_break(self._name)
                 case _:
                     raise refusal(response, self._name)
 
@@ -92,8 +102,6 @@ class Connection:
             raise failures.from_request(error, self._name) from error
         except BodyTooLarge as error:
             raise failures.from_size(self._name) from error
-        except (ai.UnexpectedModelBehavior, *MALFORMED) as error:
-            raise failures.from_nonsense(self._name) from error
 
 
 def _settings(timeout: timedelta) -> ModelSettings:

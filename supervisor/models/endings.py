@@ -11,7 +11,7 @@ from pydantic_ai.messages import ModelResponse
 
 from supervisor.core.errors import GatewayError
 
-Verdict = Literal["take", "continue", "ask_again", "refuse"]
+Verdict = Literal["take", "continue", "ask_again", "refuse", "broken"]
 # Answers that ended in one of these ways are refused: none of their calls run.
 _REFUSED = {
     "length": "was cut off at its output limit, so nothing of its answer was used",
@@ -20,11 +20,18 @@ _REFUSED = {
 }
 # Anthropic counts this as a length, but it is the conversation that is too long.
 _FULL = "model_context_window_exceeded"
+# Their answers come as streams, and one without a stop reason was cut by the connection.
+_ALWAYS_SAYS = {"anthropic"}
 _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 
 
 def judge(response: ModelResponse) -> Verdict:
-    """Whether to use the answer, have the model continue it, ask again, or refuse it."""
+    """Whether to use the answer, have the model continue it, ask again, or refuse it.
+
+    Raises TypeError where its text is none.
+    """
+    if response.provider_name in _ALWAYS_SAYS and not (response.provider_details or {}).get("finish_reason"):
+        return "broken"
     if response.finish_reason in _REFUSED or response.state in _REFUSED_STATES:
         return "refuse"
     if response.state == "suspended":

@@ -39,6 +39,15 @@ def is_unreadable(error: ai.ModelAPIError) -> bool:
     return type(error) is ai.ModelAPIError and isinstance(error.__cause__, ValueError | None)
 
 
+def from_break(model: str) -> GatewayError:
+    """The refusal for an answer of which only the beginning came."""
+    return GatewayError(
+        "unavailable",
+        f"The connection to `{model}` broke in the middle of an answer, so nothing of it was used.",
+        retryable=True,
+    )
+
+
 def from_size(model: str) -> GatewayError:
     """The error for an answer that is longer than the limit."""
     return GatewayError("refused", f"`{model}` answered with more data than any model's reply has.")

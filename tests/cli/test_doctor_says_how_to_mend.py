@@ -18,7 +18,7 @@ from storage.partitions import Partitions
 from storage.queue import SessionQueue
 from tests.cli.served import Cli, environment
 from tests.support.scenario import write_persona
-from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
+from tests.support.slack import ADA, APP_TOKEN, BOT_TOKEN, OPS, Slack
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +125,7 @@ def test_the_scopes_are_those_of_the_manifest() -> None:
 )  # fmt: skip
 async def test_threads_that_cannot_be_read(tmp_path: Path, method: str, code: str) -> None:
     async with Slack() as slack:
+        await slack.post(ADA, OPS, "good morning")
         await slack.fault(method, error=code, times=9)
         given: dict[str, Any] = {
             "SLACK_API_URL": slack.api_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -110,3 +111,53 @@ async def test_a_paused_turn_that_is_cut_off_in_the_end_is_refused(
     anthropic.script([message(text("One. "), stop="pause_turn"), message(text("Tw"), stop="max_tokens")])
     with pytest.raises(GatewayError, match="stop reason: max_tokens"):
         await gateway.reply(ask())
+
+
+@pytest.mark.parametrize("content", [(text("Half a sen"),), (text("I look."), CALL)])
+@pytest.mark.parametrize("cut", [2, 3])
+async def test_an_answer_that_the_connection_cuts_is_asked_for_again(
+    anthropic: AnthropicServer, gateway: ProviderGateway, content: tuple[object, ...], cut: int
+) -> None:
+    anthropic.script([message(*content, cut=cut), message(text("Whole."))])  # type: ignore[arg-type]
+    reply = await gateway.reply(ask())
+    assert (reply.text, reply.calls) == ("Whole.", ())
+    anthropic.script([message(*content, cut=cut)] * 4)  # type: ignore[arg-type]
+    with pytest.raises(GatewayError, match="broke in the middle of an answer") as caught:
+        await gateway.reply(ask())
+    assert (caught.value.kind, caught.value.retryable) == ("unavailable", True)
+
+
+@pytest.mark.parametrize("odd", [text(None), text(5)])  # type: ignore[arg-type]
+async def test_a_text_that_is_none_is_said_in_a_sentence(
+    anthropic: AnthropicServer, gateway: ProviderGateway, odd: dict[str, object]
+) -> None:
+    anthropic.script([message(odd)] * 4)
+    with pytest.raises(GatewayError, match="that is not a model's reply"):
+        await gateway.reply(ask())
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-3-haiku-20240307"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("id", value) for value in (None, 7, "", "i" * 300, "\u2603", "a.b", [1])),
+        *(("name", value) for value in (7, "", "i" * 300, "\u2603", "a.b")),
+        *(("input", value) for value in (None, 7, "", "{nope", [1])),
+    ],
+    ids=str,
+)
+async def test_odd_calls_are_never_sent_back(
+    anthropic: AnthropicServer, model: str, field: str, value: object
+) -> None:
+    anthropic.script([message({**CALL, field: value}, CALL, stop="tool_use"), message(text("Done."))])
+    gateway = ProviderGateway(f"anthropic:{model}")
+    first = await gateway.reply(ask())
+    assert len({call.call_id for call in first.calls}) == 2
+    turn = ModelTurn(text=first.text, calls=first.calls, native=first.native)
+    results = [ToolTurn(call_id=call.call_id, tool=call.tool, content="x") for call in first.calls]
+    assert (await gateway.reply(ask(UserTurn(text="Go"), turn, *results))).text == "Done."
+    for block in anthropic.requests[-1]["messages"][1]["content"]:
+        assert re.fullmatch("[A-Za-z0-9_-]{1,64}", block["id"])
+        assert re.fullmatch("[A-Za-z0-9_-]{1,64}", block["name"])
+        assert isinstance(block["input"], dict)
+    await gateway.close()

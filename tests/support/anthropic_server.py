@@ -43,8 +43,10 @@ class AnthropicServer:
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(await request.json())
         status, body = self._answers.popleft()
+        body = dict(body)
+        cut = body.pop("cut", 0)
         if status == 200 and self.requests[-1].get("stream"):
-            return web.Response(text=_events(body), content_type="text/event-stream")
+            return web.Response(text=_events(body, cut), content_type="text/event-stream")
         return web.json_response(body, status=status)
 
 
@@ -62,8 +64,10 @@ async def anthropic_server() -> AsyncIterator[AnthropicServer]:
         await runner.cleanup()
 
 
-def message(*content: Json, stop: str = "end_turn", sequence: str | None = None) -> tuple[int, Json]:
-    """An answer with these blocks, which ended for the reason `stop`."""
+def message(
+    *content: Json, stop: str = "end_turn", sequence: str | None = None, cut: int = 0
+) -> tuple[int, Json]:
+    """An answer with these blocks, which ended for the reason `stop`; `cut` is how many events of it are lost."""
     usage = {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}
     return 200, {
         "id": "msg_1",
@@ -74,6 +78,7 @@ def message(*content: Json, stop: str = "end_turn", sequence: str | None = None)
         "stop_reason": stop,
         "stop_sequence": sequence,
         "usage": usage,
+        "cut": cut,
     }
 
 
@@ -81,8 +86,8 @@ def text(words: str) -> Json:
     return {"type": "text", "text": words}
 
 
-def _events(body: Json) -> str:
-    """The same message as a stream, which long answers are asked for as."""
+def _events(body: Json, cut: int) -> str:
+    """The same message as a stream, which long answers are asked for as; without its last `cut` events."""
     stream: list[Json] = [{"type": "message_start", "message": {**body, "content": [], "stop_reason": None}}]
     for index, block in enumerate(body["content"]):
         empty, deltas = EMPTY[block["type"]], DELTAS[block["type"]]
@@ -94,4 +99,5 @@ def _events(body: Json) -> str:
         stream.append({"type": "content_block_stop", "index": index})
     end = {"stop_reason": body["stop_reason"], "stop_sequence": body["stop_sequence"]}
     stream += [{"type": "message_delta", "delta": end, "usage": body["usage"]}, {"type": "message_stop"}]
+    stream = stream[: len(stream) - cut]
     return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in stream)
