@@ -107,7 +107,7 @@ async def _launch(stand: Stand, people: People, seed: int) -> None:
     rng, number = Random(f"{seed}:launches"), 0
     while True:
         people.raise_failures()
-        if people.active < MOST_ACTIVE:
+        if len(people.active) < MOST_ACTIVE:
             number += 1
             people.begin(number)
             stand.house.model.requests.clear()

@@ -15,7 +15,7 @@ from tests.chaos.observer import Json, Observer, mark_of
 from tests.chaos.requests import Requests
 
 PAUSE_SECONDS = 3.0
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, SELDOM_SECONDS = 0.5, 3.0
 AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 # How a call is decided, and how often so.
 WAYS = {
@@ -37,7 +37,10 @@ def draw(weights: dict[str, int], rng: Random) -> str:
 
 
 class People:
-    """`planned` are the sessions asked for so far, `left` the calls that nobody is going to decide on."""
+    """`planned` are the sessions asked for so far, `left` the calls that nobody is going to decide on.
+
+    `active` are the sessions that go on, or will when people have decided.
+    """
 
     def __init__(self, requests: Requests, observer: Observer, seed: int) -> None:
         self._requests, self._observer, self._seed = requests, observer, seed
@@ -45,7 +48,7 @@ class People:
         self.planned: list[Planned] = []
         self.left: set[str] = set()
         self.deciding = 0
-        self.active = 0
+        self.active: set[str] = set()
 
     def begin(self, number: int) -> None:
         """A session, from its launch to its end, in the background."""
@@ -72,16 +75,16 @@ class People:
         rng = Random(f"{self._seed}:{mark}")
         task = Task.random(mark, rng)
         self.planned.append(Planned(mark, task.marks))
-        self.active += 1
+        self.active.add(mark)
         try:
             by_slack = rng.random() < 0.3
             session_id = await self._requests.launch(mark, task.text, by_slack=by_slack)
             if session_id:
-                await self._attend(session_id)
+                await self._attend(mark, session_id)
         finally:
-            self.active -= 1
+            self.active.discard(mark)
 
-    async def _attend(self, session_id: str) -> None:
+    async def _attend(self, name: str, session_id: str) -> None:
         """Look at the session until it has ended; each call and each lost outcome gets a person."""
         busy: dict[str, asyncio.Task[None]] = {}
         asked: set[str] = set()
@@ -98,7 +101,10 @@ class People:
                     busy[mark] = self._start(self._counted(self._settle, mark, session_id, call_id))
             if session["waiting_for"] == "error_threshold_exceeded":
                 await self._requests.resume(session_id)
-            await asyncio.sleep(LOOK_SECONDS)
+            open_ = {mark_of(call) for call in session["calls"]}
+            if open_ & self.left:
+                self.active.discard(name)
+            await asyncio.sleep(LOOK_SECONDS if name in self.active else SELDOM_SECONDS)
 
     async def _look(self, session_id: str) -> Json:
         while True:
