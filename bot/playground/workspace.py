@@ -53,7 +53,8 @@ class Workspace:
         everybody = [person.id for person in seed.PEOPLE]
         for channel in seed.CHANNELS:
             bot = [seed.BOT_USER] if channel.id in seed.BOT_IS_IN else []
-            self.store.join(channel.id, everybody + bot)
+            people = list(seed.ON_CALL) if channel.is_private else everybody
+            self.store.join(channel.id, people + bot)
         for direct in seed.DIRECT:
             self.store.join(direct.id, [str(direct.user), seed.BOT_USER])
         self.store.set_mark("seeded", "1")
