@@ -164,10 +164,28 @@ def flagman_command(name: str) -> Command:
     return Command(name, "launch <persona> <task>", "Launch and steer agents")
 
 
+# Those of docs/slack-app.yaml, as are the events below.
+SCOPES = frozenset(
+    {
+        "app_mentions:read",
+        "channels:history",
+        "chat:write",
+        "commands",
+        "files:write",
+        "groups:history",
+        "im:history",
+        "im:write",
+        "usergroups:read",
+        "users:read",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """What the app under trial has declared to Slack."""
+    """What the app under trial has declared to Slack; no `scopes` at all are all of them."""
 
+    scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)
     shortcuts: tuple[Shortcut, ...] = ()
     events: frozenset[str] = field(

@@ -106,6 +106,10 @@ class Workspace:
         self.put_channel(channel, everybody)
         return channel, False
 
+    def has_scope(self, scope: str) -> bool:
+        """Whether the bot's token has a scope."""
+        return self.manifest.scopes is None or scope in self.manifest.scopes
+
     def sees(self, channel: seed.Channel, user: str) -> bool:
         """Whether a user, or the bot, knows of a channel: a public one, or one of their own."""
         person = self.people.get(user)

@@ -217,10 +217,10 @@ async def test_people_only_see_and_delete_their_own(slack: Slack) -> None:
 
 SERVE = """
 import asyncio, pathlib, sys
-from tests.support.slack import Slack
+from tests.support.slack import ALL_SCOPES, Slack
 
 async def main():
-    async with Slack(pathlib.Path(sys.argv[1])) as slack:
+    async with Slack(pathlib.Path(sys.argv[1]), manifest=ALL_SCOPES) as slack:
         print(slack.url, flush=True)
         await asyncio.Event().wait()
 
