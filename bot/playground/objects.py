@@ -30,7 +30,7 @@ def user_object(workspace: Workspace, person: seed.Person) -> Json:
         bot_id = seed.BOT_ID if person.id == seed.BOT_USER else "B" + person.id[1:]
         app_id = seed.APP_ID if person.id == seed.BOT_USER else "A" + person.id[1:]
         profile |= {"bot_id": bot_id, "api_app_id": app_id}
-    elif not person.is_external:
+    elif not person.is_external and workspace.has_scope("users:read.email"):
         profile["email"] = f"{person.name}@example.com"
     if person.deleted:
         return {**frame, "profile": profile}

@@ -148,13 +148,15 @@ CHANNELS = (
     Channel("C0OPS0001", "ops", "What keeps the lights on"),
     Channel("C0DEPLOY1", "deploys", "What goes out, and when"),
     Channel("C0RANDOM1", "random", "Everything else; the bot is not in here"),
+    Channel("C0ONCALL1", "on-call", "Private: only Ada, Grace and the bot are in here", kind="private"),
 )
 DIRECT = tuple(Channel("D0" + person.id[2:], "directmessage", user=person.id, kind="im") for person in PEOPLE)
 GROUPS = (
     Group("S0SRE0001", "sre", "Site reliability", ("U0ADA0001", "U0GRACE01")),
     Group("S0LEADS01", "leads", "Leads", ("U0MARGAR1",)),
 )
-BOT_IS_IN = ("C0OPS0001", "C0DEPLOY1")
+BOT_IS_IN = ("C0OPS0001", "C0DEPLOY1", "C0ONCALL1")
+ON_CALL = ("U0ADA0001", "U0GRACE01")
 
 
 def flagman_command(name: str) -> Command:
@@ -162,10 +164,28 @@ def flagman_command(name: str) -> Command:
     return Command(name, "launch <persona> <task>", "Launch and steer agents")
 
 
+# Those of docs/slack-app.yaml, as are the events below.
+SCOPES = frozenset(
+    {
+        "app_mentions:read",
+        "channels:history",
+        "chat:write",
+        "commands",
+        "files:write",
+        "groups:history",
+        "im:history",
+        "im:write",
+        "usergroups:read",
+        "users:read",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """What the app under trial has declared to Slack."""
+    """What the app under trial has declared to Slack; no `scopes` at all are all of them."""
 
+    scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)
     shortcuts: tuple[Shortcut, ...] = ()
     events: frozenset[str] = field(

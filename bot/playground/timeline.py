@@ -52,12 +52,17 @@ class Timeline:
 
     def change(self, channel: seed.Channel, message: Json, *, told: bool = True) -> Json:
         """A message with the same time and another content."""
-        before = self._store.message(channel.id, message["ts"]) or {}
+        before = self._store.message(channel.id, message["ts"])
         self._store.put_message(channel.id, message)
         self._publish("changed", channel, message)
         if told:
-            self._events.changed(channel, message, before)
+            self._tell_changed(channel, message, before or {"ts": message["ts"]})
         return message
+
+    def _tell_changed(self, channel: seed.Channel, message: Json, before: Json) -> None:
+        """Of a message with replies the app is told the counts of its thread, before and after."""
+        shown, was = (self._workspace.shown(channel.id, body) for body in (message, before))
+        self._events.changed(channel, shown, was)
 
     def delete(self, channel: seed.Channel, message: Json) -> None:
         """A message goes; while it has replies a tombstone stands in its place."""
@@ -79,7 +84,7 @@ class Timeline:
         stone = {**TOMBSTONE, "ts": ts, "thread_ts": ts}
         self._store.put_message(channel.id, stone)
         self._publish("changed", channel, stone)
-        self._events.changed(channel, self._workspace.shown(channel.id, stone), message)
+        self._tell_changed(channel, stone, message)
 
     def _clear_tombstone(self, channel: seed.Channel, thread_ts: str | None) -> None:
         """A tombstone goes with the last reply."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.playground.errors import SlackError
 from bot.playground.faults import Fault
-from bot.playground.methods import chat, conversations, files, users, views
+from bot.playground.methods import chat, conversations, files, scopes, users, views
 from bot.playground.methods.call import Call, Method
 from bot.playground.playground import Playground
 from bot.playground.store import Json
@@ -82,6 +82,7 @@ async def _answer(
         function = METHODS.get(method)
         if function is None:
             raise SlackError("unknown_method", req_method=method)
+        scopes.check(playground, method, args)
         wait = playground.limits.wait(method, _place(playground, args))
         if wait:
             return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}

@@ -53,7 +53,8 @@ class Workspace:
         everybody = [person.id for person in seed.PEOPLE]
         for channel in seed.CHANNELS:
             bot = [seed.BOT_USER] if channel.id in seed.BOT_IS_IN else []
-            self.store.join(channel.id, everybody + bot)
+            people = list(seed.ON_CALL) if channel.is_private else everybody
+            self.store.join(channel.id, people + bot)
         for direct in seed.DIRECT:
             self.store.join(direct.id, [str(direct.user), seed.BOT_USER])
         self.store.set_mark("seeded", "1")
@@ -104,6 +105,10 @@ class Workspace:
         channel = seed.Channel(new_id("C"), f"mpdm-{names}-1", kind="mpim")
         self.put_channel(channel, everybody)
         return channel, False
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether the bot's token has a scope."""
+        return self.manifest.scopes is None or scope in self.manifest.scopes
 
     def sees(self, channel: seed.Channel, user: str) -> bool:
         """Whether a user, or the bot, knows of a channel: a public one, or one of their own."""

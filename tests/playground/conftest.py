@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.support.slack import BOT_TOKEN, Slack
+from tests.support.slack import ALL_SCOPES, BOT_TOKEN, Slack
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[Slack]:
     """In memory, with nobody connected."""
-    async with Slack() as running:
+    async with Slack(manifest=ALL_SCOPES) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.playground.seed import Manifest
 from tests.playground.listening import accept, listening
-from tests.support.slack import ADA, BOT, GRACE, LINUS, OPS, OTHER_TEAM, RANDOM, Slack, wait_for
+from tests.support.slack import ADA, ALL_SCOPES, BOT, GRACE, LINUS, OPS, OTHER_TEAM, RANDOM, Slack, wait_for
 
 ALL_KINDS = "public_channel,private_channel,mpim,im"
 
@@ -170,10 +170,10 @@ async def test_payloads_do_not_name_private_channels(slack: Slack) -> None:
 
 
 async def test_what_was_arranged_survives(tmp_path: Any) -> None:
-    async with Slack(tmp_path) as slack:
+    async with Slack(tmp_path, manifest=ALL_SCOPES) as slack:
         guest = (await slack.person(name="vera", team_id=OTHER_TEAM))["id"]
         shared = await slack.channel("private", name="kept", members=[guest, BOT], teams=[OTHER_TEAM])
-    async with Slack(tmp_path) as slack:
+    async with Slack(tmp_path, manifest=ALL_SCOPES) as slack:
         channel = (await slack.api("conversations.info", channel=shared))["channel"]
         assert (channel["is_private"], channel["connected_team_ids"]) == (True, [OTHER_TEAM])
         assert (await slack.api("users.info", user=guest))["user"]["team_id"] == OTHER_TEAM

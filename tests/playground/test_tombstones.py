@@ -23,7 +23,8 @@ async def test_a_root_with_replies_leaves_a_tombstone(client: AsyncWebClient, sl
         await wait_for(lambda: arrived)
     event: Json = json.loads(arrived[0][1])["event"]
     assert (event["subtype"], event["message"]["subtype"]) == ("message_changed", "tombstone")
-    assert event["previous_message"]["text"] == "root"
+    before = event["previous_message"]
+    assert (before["text"], before["thread_ts"], before["reply_count"]) == ("root", root, 1)
     stone = (await client.conversations_history(channel=OPS))["messages"][0]
     assert (stone["ts"], stone["thread_ts"], stone["reply_count"]) == (root, root, 1)
     assert (stone["user"], stone["text"]) == ("USLACKBOT", "This message was deleted.")

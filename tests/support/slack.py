@@ -27,6 +27,8 @@ BOT = "U0FLAGMAN1"
 OPS, DEPLOYS, RANDOM = "C0OPS0001", "C0DEPLOY1", "C0RANDOM1"
 ADA_DM = "D0ADA0001"
 SRE = "S0SRE0001"
+# An app with every scope, for tests of the playground itself; Flagman has those of docs/slack-app.yaml.
+ALL_SCOPES = Manifest(scopes=None)
 # Whether Slack's rate limits hold in every test that does not say otherwise.
 RATE_LIMITS = False
 OTHER_TEAM = "T0ELSEWHERE"
