@@ -29,7 +29,7 @@ def test_they_hold_unless_somebody_says_otherwise() -> None:
 
 
 async def test_posts_are_counted_by_channel() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         answers = await many(slack, POST_BURST, "chat.postMessage", channel=OPS, text="x")
         assert all(row["ok"] for row in answers)
         client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url)
@@ -48,7 +48,7 @@ async def test_posts_are_counted_by_channel() -> None:
 
 
 async def test_a_post_to_a_person_counts_for_their_direct_messages() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         await slack.settings(rate_scale=0.001)
         assert (await slack.api("chat.postMessage", channel=ADA_DM, text="x"))["ok"]
         await slack.settings(calls_per_minute={"chat.postMessage": 100})
@@ -56,7 +56,7 @@ async def test_a_post_to_a_person_counts_for_their_direct_messages() -> None:
 
 
 async def test_posts_are_counted_for_the_workspace_too() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         await slack.settings(calls_per_minute={"chat.postMessage": 2})
         for channel in (OPS, DEPLOYS):
             assert (await slack.api("chat.postMessage", channel=channel, text="x"))["ok"]
@@ -65,7 +65,7 @@ async def test_posts_are_counted_for_the_workspace_too() -> None:
 
 
 async def test_updates_are_counted_for_the_workspace() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         places = [(await slack.api("chat.postMessage", channel=place, text="x")) for place in (OPS, DEPLOYS)]
         for number in range(TIER_3):
             place = places[number % 2]
@@ -83,7 +83,7 @@ async def test_updates_are_counted_for_the_workspace() -> None:
 
 
 async def test_the_scale_and_the_switch() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         await slack.settings(rate_scale=0.1)
         answers = await many(slack, 6, "conversations.info", channel=OPS)
         assert [row["ok"] for row in answers] == [True] * 5 + [False]
@@ -96,14 +96,14 @@ async def test_the_scale_and_the_switch() -> None:
 
 
 async def test_the_newer_limit_of_distributed_apps_can_be_tried() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         await slack.settings(calls_per_minute={"conversations.history": 1})
         assert (await slack.api("conversations.history", channel=OPS))["ok"]
         assert (await slack.api("conversations.history", channel=OPS))["error"] == "ratelimited"
 
 
 async def test_a_call_without_a_valid_token_is_not_counted() -> None:
-    async with Slack(rate_limits=True, manifest=ALL_SCOPES) as slack:
+    async with Slack(rate_scale=1, manifest=ALL_SCOPES) as slack:
         await slack.settings(calls_per_minute={"apps.connections.open": 1})
         for _ in range(3):
             assert (await slack.api("apps.connections.open", token="xapp-wrong"))["error"] == "invalid_auth"

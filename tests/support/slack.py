@@ -29,8 +29,8 @@ ADA_DM = "D0ADA0001"
 SRE = "S0SRE0001"
 # An app with every scope, for tests of the playground itself; Flagman has those of docs/slack-app.yaml.
 ALL_SCOPES = Manifest(scopes=None)
-# Whether Slack's rate limits hold in every test that does not say otherwise.
-RATE_LIMITS = False
+# Slack's rate limits hold, as much faster as the rates that Flagman keeps in tests.
+RATE_SCALE = 20.0
 OTHER_TEAM = "T0ELSEWHERE"
 
 
@@ -69,7 +69,7 @@ class Slack:
         port: int = 0,
         events_url: str | None = None,
         manifest: Manifest | None = None,
-        rate_limits: bool = RATE_LIMITS,
+        rate_scale: float = RATE_SCALE,
         ack_seconds: float = 60.0,
         trigger_seconds: float = 60.0,
         retry_delays: Sequence[float] = (0.05, 0.05, 0.05),
@@ -83,11 +83,11 @@ class Slack:
             signing_secret=SIGNING_SECRET,
             events_url=events_url,
             manifest=manifest,
-            rate_limits=rate_limits,
             ack_seconds=ack_seconds,
             trigger_seconds=trigger_seconds,
             retry_delays=retry_delays,
         )
+        self.playground.settings.rate_scale = rate_scale
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
 

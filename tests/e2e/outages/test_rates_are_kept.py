@@ -1,0 +1,88 @@
+"""Flagman keeps Slack's rates by itself, and what a person waits for goes before any card."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.origin import Place
+from handlers.projection import slack_client
+from supervisor.core.events import Actor
+from tests.support.scenario import APPROVE, Director, Scene
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, OPS, Slack, buttons, texts, wait_for
+
+ASKS = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+BUSY = in_turn(*(calls(("note", {"words": str(n)})) for n in range(8)), says("Done."))
+MANY = 40
+
+
+def behave(request: Any) -> Any:
+    return (ASKS if "ask" in request.turns[0].text else BUSY)(request)
+
+
+async def launch(scene: Scene, task: str) -> str:
+    ada, origin = Actor(id=f"slack:{ADA}", name="ada"), Place(OPS, user=ADA).origin()
+    return (await scene.flagman.core.supervisor.launch("ops", task, ada, origin=origin)).id
+
+
+async def refused(slack: Slack) -> list[Any]:
+    return [call for call in await slack.calls() if call.get("error") == "ratelimited"]
+
+
+async def test_many_busy_sessions_meet_no_limit(scenario: Director) -> None:
+    scene = await scenario(behave)
+    ids = [await launch(scene, f"work {n}") for n in range(MANY)]
+    for session_id in ids:
+        await scene.flagman.session(lambda s: s.ended, session_id)
+
+    async def all_shown() -> bool:
+        cards = [row for row in await scene.slack.messages(OPS) if set(buttons(row)) == {"session_log"}]
+        return len(cards) == MANY
+
+    await wait_for(all_shown, 120)
+    assert await refused(scene.slack) == []
+    updates = await scene.slack.calls("chat.update")
+    assert len(updates) < 4 * MANY
+
+
+async def test_a_request_goes_before_the_cards(scenario: Director, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = slack_client.POSTS._replace(interval=timedelta(seconds=1))
+    monkeypatch.setattr(slack_client, "POSTS", rate)
+    scene = await scenario(behave)
+    for n in range(MANY):
+        await launch(scene, f"work {n}")
+    await launch(scene, "ask me")
+
+    async def asked() -> int:
+        """How many cards stand when the request stands."""
+        cards = [row for row in await scene.slack.messages(OPS) if not row.get("ephemeral")]
+        for card in cards:
+            if "ask me" in texts(card):
+                rows = await scene.slack.messages(OPS, card["ts"])
+                if any(APPROVE in buttons(row) for row in rows):
+                    return len(cards)
+        return 0
+
+    assert await wait_for(asked) < MANY / 2
+    assert await refused(scene.slack) == []
+
+
+async def test_updates_of_requests_go_before_those_of_cards(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate = slack_client.UPDATES._replace(interval=timedelta(hours=1))
+    monkeypatch.setattr(slack_client, "UPDATES", rate)
+    scene = await scenario(behave)
+    rows = scene.flagman.core.rows
+    for n in range(MANY):
+        await rows.take_slot(
+            "chat.update:", f"other:{n}", interval=rate.interval, burst=rate.others, urgent=False
+        )
+    session = await scene.launch("ask me")
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    await scene.settled(session)
