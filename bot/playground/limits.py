@@ -35,6 +35,7 @@ PER_MINUTE = {
     "conversations.open": TIER_3,
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
+    "files.delete": TIER_3,
     "files.getUploadURLExternal": TIER_4,
     "files.info": TIER_4,
     "reactions.add": TIER_3,

@@ -107,6 +107,10 @@ class Store:
             (about["id"], json.dumps(about), content),
         )
 
+    def delete_file(self, file_id: str) -> None:
+        """Forget a file and its bytes."""
+        self._db.execute("DELETE FROM files WHERE id = ?", (file_id,))
+
     def file(self, file_id: str) -> Json | None:
         """What is known about a file."""
         row = self._db.execute("SELECT about FROM files WHERE id = ?", (file_id,)).fetchone()

@@ -72,3 +72,13 @@ async def test_a_file_whose_thread_is_gone_stands_at_the_top(client: AsyncWebCli
     [share] = (await info(client, file))["shares"]["public"][OPS]
     assert "thread_ts" not in share
     assert [row["ts"] for row in await slack.messages(OPS)] == [share["ts"]]
+
+
+async def test_a_deleted_file_takes_its_message_along(client: AsyncWebClient, slack: Slack) -> None:
+    alone = await client.files_upload_v2(channel=OPS, filename="a.txt", content="a")
+    told = await client.files_upload_v2(channel=OPS, filename="b.txt", content="b", initial_comment="see")
+    for answer in (alone, told):
+        assert (await client.files_delete(file=answer["files"][0]["id"]))["ok"]
+    [left] = [row for row in await slack.messages(OPS) if row.get("files")]
+    assert (left["text"], left["files"][0]["mode"]) == ("see", "tombstone")
+    assert (await slack.api("files.delete", file=told["files"][0]["id"]))["error"] == "file_not_found"

@@ -184,6 +184,30 @@ async def file_info(call: Call) -> Json:
     return {"file": about, "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
+async def delete_file(call: Call) -> Json:
+    """`files.delete`: a message that had nothing but the file goes with it, another keeps a tombstone of it."""
+    workspace = call.playground.workspace
+    about = workspace.store.file(call.need("file"))
+    if about is None:
+        raise SlackError("file_not_found")
+    gone = {"id": about["id"], "mode": "tombstone"}
+    for channel_id, shares in (place for kind in about["shares"].values() for place in kind.items()):
+        for share in shares:
+            channel, message = (
+                workspace.channels[channel_id],
+                workspace.store.message(channel_id, share["ts"]),
+            )
+            if message is None:
+                continue
+            files = [gone if file["id"] == about["id"] else file for file in message["files"]]
+            if message.get("text") or any(file.get("mode") != "tombstone" for file in files):
+                call.playground.timeline.change(channel, {**message, "files": files})
+            else:
+                call.playground.timeline.delete(channel, message)
+    workspace.store.delete_file(about["id"])
+    return {}
+
+
 def download(playground: Playground, file_id: str, *, attachment: bool) -> web.Response:
     """The bytes; never run by the browser as a page of this origin."""
     about, content = playground.store.file(file_id), playground.store.content(file_id)
@@ -204,5 +228,6 @@ def download(playground: Playground, file_id: str, *, attachment: bool) -> web.R
 METHODS: dict[str, Method] = {
     "files.getUploadURLExternal": get_upload_url,
     "files.completeUploadExternal": complete_upload,
+    "files.delete": delete_file,
     "files.info": file_info,
 }

@@ -15,6 +15,7 @@ BY_METHOD = {
     "chat.update": "chat:write",
     "conversations.join": "channels:join",
     "files.completeUploadExternal": "files:write",
+    "files.delete": "files:write",
     "files.getUploadURLExternal": "files:write",
     "files.info": "files:read",
     "reactions.add": "reactions:write",

@@ -13,11 +13,13 @@ import pytest
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
+import handlers.projection.log_upload
 from bot.compose import Core, core, workers
 from handlers.action_ids import Action
 from handlers.blocks.text import button
 from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.log_upload import KEY
 from handlers.projection.message_poster import HEARD_SECONDS
 from handlers.projection.message_rows import Row
 from handlers.projection.projector import Projector
@@ -174,3 +176,79 @@ async def test_what_was_being_posted_when_it_was_settled_has_no_buttons(
     [message] = [row for row in await slack.messages(OPS, thread) if _key(row) == lost.key]
     assert not buttons(message)
     assert isinstance(await two[1].show(session_id), Done)
+
+
+async def ended(two: Two) -> str:
+    """A session that has ended, and whose messages stand in Slack but for its SESSION_LOG."""
+    session_id = await launched(two)
+    await two[0].show(session_id)
+    await two[0].parts.supervisor.cancel(session_id, Actor(id=f"slack:{ADA}", name="ada"))
+    return session_id
+
+
+async def files(slack: Slack, two: Two, session_id: str) -> list[Json]:
+    rows = await slack.messages(OPS, await recorded(two, session_id))
+    return [file for row in rows for file in row.get("files") or ()]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["same clocks", "an hour apart"])
+async def test_of_two_who_share_the_log_one_takes_its_file_back(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    monkeypatch.setattr(handlers.projection.log_upload, "SHARED", timedelta(0))
+    session_id, both = await ended(two), asyncio.Barrier(2)
+    for poster in two:
+        hold(poster.projector._uploads._sender, "upload", both)
+    set_clock(two[0], monkeypatch, ahead)
+    async with asyncio.timeout(60):
+        first = asyncio.create_task(two[0].show(session_id))
+        await wait_for(lambda: both.n_waiting == 1)
+        await asyncio.gather(first, two[1].show(session_id))
+    assert len(await slack.calls("files.completeUploadExternal")) == 2
+    assert len(await files(slack, two, session_id)) == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+async def test_what_a_worker_with_another_clock_posted_is_found(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    monkeypatch.setattr(handlers.projection.log_upload, "SHARED", timedelta(0))
+    set_clock(two[0], monkeypatch, ahead)
+    session_id = await launched(two)
+    await two[0].show(session_id)
+    await forget(two[0], session_id, "card")
+    await two[1].show(session_id)
+    assert len(await cards(slack, session_id)) == 1
+    await two[0].parts.supervisor.cancel(session_id, Actor(id=f"slack:{ADA}", name="ada"))
+    await two[0].show(session_id)
+    await forget(two[0], session_id, KEY)
+    await two[1].show(session_id)
+    assert len(await files(slack, two, session_id)) == 1
+
+
+async def test_a_card_of_a_worker_whose_clock_is_ahead_is_updated(
+    slack: Slack, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await launched(two)
+    set_clock(two[0], monkeypatch, timedelta(hours=1))
+    await two[0].show(session_id)
+    rows = two[1].parts.rows
+    row = Row.model_validate_json((await rows.rows(session_id))["card"])
+    await rows.record(session_id, "card", row.model_copy(update={"shows": "something else"}).data)
+    assert isinstance(await two[1].show(session_id), Done)
+    assert len(await slack.calls("chat.update")) == 1
+
+
+def set_clock(poster: Poster, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    for part in (poster.projector, poster.projector._poster, poster.projector._uploads):
+        monkeypatch.setattr(part, "_clock", lambda: datetime.now(UTC) + ahead)
+
+
+async def forget(poster: Poster, session_id: str, key: str) -> None:
+    """As a worker leaves it that dies after Slack has taken the message and before it is recorded."""
+    rows = poster.parts.rows
+    row = Row.model_validate_json((await rows.rows(session_id))[key])
+    now = poster.projector._clock().timestamp()
+    await rows.record(
+        session_id, key, Row(channel=row.channel, thread_ts=row.thread_ts, intended_at=now).data
+    )
