@@ -1,6 +1,6 @@
 """Who and what is in the workspace from the start; ids are stable, so that they can be written in tests."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 TEAM_ID = "T0PLAYGRD1"
@@ -164,7 +164,8 @@ def flagman_command(name: str) -> Command:
     return Command(name, "launch <persona> <task>", "Launch and steer agents")
 
 
-# Those of docs/slack-app.yaml, as are the events below.
+# Both are those of docs/slack-app.yaml.
+EVENTS = frozenset({"app_home_opened", "app_mention", "message.channels", "message.groups", "message.im"})
 SCOPES = frozenset(
     {
         "app_mentions:read",
@@ -188,17 +189,4 @@ class Manifest:
     scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)
     shortcuts: tuple[Shortcut, ...] = ()
-    events: frozenset[str] = field(
-        default=frozenset(
-            {
-                "message.channels",
-                "message.groups",
-                "message.im",
-                "app_mention",
-                "app_home_opened",
-                "reaction_added",
-                "reaction_removed",
-                "member_joined_channel",
-            }
-        )
-    )
+    events: frozenset[str] = EVENTS

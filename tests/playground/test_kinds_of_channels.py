@@ -8,7 +8,6 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.playground.seed import Manifest
 from tests.playground.listening import accept, listening
 from tests.support.slack import ADA, ALL_SCOPES, BOT, GRACE, LINUS, OPS, OTHER_TEAM, RANDOM, Slack, wait_for
 
@@ -143,8 +142,6 @@ async def test_a_channel_shared_with_another_workspace(client: AsyncWebClient, s
 
 
 async def test_events_say_the_kind_of_the_channel(slack: Slack) -> None:
-    everything = {"message.channels", "message.groups", "message.mpim", "message.im"}
-    slack.playground.workspace.manifest = Manifest(events=frozenset(everything))
     private = await slack.channel("private", name="secret", members=[ADA, BOT])
     group = await slack.channel("mpim", name="mpdm-ada--grace--flagman-1", members=[ADA, GRACE, BOT])
     two = await slack.channel("im", members=[ADA, GRACE])

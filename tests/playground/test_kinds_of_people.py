@@ -4,6 +4,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.playground.seed import Manifest, Shortcut
 from tests.playground.test_kinds_of_channels import refused
 from tests.support.slack import ADA, BOT, GRACE, OPS, OTHER_TEAM, RANDOM, SRE, Slack
 
@@ -65,6 +66,10 @@ async def test_somebody_of_another_workspace(client: AsyncWebClient, slack: Slac
     assert "is_stranger" not in (await client.users_info(user=ADA))["user"]
     answer = await slack.command(vera, shared, "list")
     assert answer["error"] == "invalid_command", "the app is not installed where they work"
+    slack.playground.workspace.manifest = Manifest(shortcuts=(Shortcut("launch_agent", "Launch an agent"),))
+    for person, error in ((vera, "shortcut_not_found"), (ADA, "dispatch_failed")):
+        answer = await slack.send("shortcut", {"user": person, "callback_id": "launch_agent"})
+        assert answer["error"] == error
 
 
 @pytest.mark.parametrize("code", ["paid_teams_only", "plan_upgrade_required"])

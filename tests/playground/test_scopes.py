@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.playground.methods.scopes import BY_KIND, BY_METHOD
-from bot.playground.seed import SCOPES, Manifest
+from bot.playground.seed import EVENTS, SCOPES, Manifest
 from bot.playground.web_api import METHODS
 from tests.playground.test_kinds_of_channels import refused
 from tests.support.slack import ADA, BOT, BOT_TOKEN, GRACE, OPS, Slack
@@ -30,9 +30,10 @@ def test_every_method_says_what_it_needs() -> None:
     assert {*BY_METHOD, *BY_KIND, *NEED_NONE} == set(METHODS)
 
 
-def test_the_scopes_are_those_of_the_manifest() -> None:
+def test_scopes_and_events_are_those_of_the_manifest() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())
     assert set(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == EVENTS
 
 
 async def test_a_scope_that_was_not_asked_for(client: AsyncWebClient, slack: Slack) -> None:

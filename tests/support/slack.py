@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot.playground.app import start
 from bot.playground.playground import Playground
-from bot.playground.seed import Manifest
+from bot.playground.seed import EVENTS, Manifest
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -27,8 +27,11 @@ BOT = "U0FLAGMAN1"
 OPS, DEPLOYS, RANDOM = "C0OPS0001", "C0DEPLOY1", "C0RANDOM1"
 ADA_DM = "D0ADA0001"
 SRE = "S0SRE0001"
-# An app with every scope, for tests of the playground itself; Flagman has those of docs/slack-app.yaml.
-ALL_SCOPES = Manifest(scopes=None)
+# An app with every scope and event, for tests of the playground itself; Flagman has those of docs/slack-app.yaml.
+ALL_SCOPES = Manifest(
+    scopes=None,
+    events=EVENTS | {"message.mpim", "reaction_added", "reaction_removed", "member_joined_channel"},
+)
 # Slack's rate limits hold, as much faster as the rates that Flagman keeps in tests.
 RATE_SCALE = 20.0
 OTHER_TEAM = "T0ELSEWHERE"

@@ -139,7 +139,8 @@ class Clicks:
     async def shortcut(self, person: seed.Person, body: Json) -> Json:
         """A shortcut that the app declared."""
         callback_id = str(body.get("callback_id", ""))
-        if callback_id not in {shortcut.callback_id for shortcut in self._workspace.manifest.shortcuts}:
+        known = {shortcut.callback_id for shortcut in self._workspace.manifest.shortcuts}
+        if callback_id not in known or person.is_external:
             raise Refusal(404, "shortcut_not_found", "The app has no such shortcut.")
         channel = message = None
         if body.get("ts"):
