@@ -165,17 +165,30 @@ def flagman_command(name: str) -> Command:
 
 
 # Both are those of docs/slack-app.yaml.
-EVENTS = frozenset({"app_home_opened", "app_mention", "message.channels", "message.groups", "message.im"})
+EVENTS = frozenset(
+    {
+        "app_home_opened",
+        "app_mention",
+        "message.channels",
+        "message.groups",
+        "message.im",
+        "message.mpim",
+    }
+)
 SCOPES = frozenset(
     {
         "app_mentions:read",
         "channels:history",
+        "channels:read",
         "chat:write",
         "commands",
         "files:write",
         "groups:history",
+        "groups:read",
         "im:history",
         "im:write",
+        "mpim:history",
+        "mpim:read",
         "usergroups:read",
         "users:read",
     }

@@ -103,6 +103,7 @@ class Projector:
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
         messages = thread(session, self._mask, await self._subagents.of(session))
+        origin = place
         if (card := rows.get("card")) and card.ts:
             # It may have to wait for its update; what a person waits for does not wait with it.
             place = _below(card, place)
@@ -116,8 +117,8 @@ class Projector:
                 waits.seconds.append(due)
                 continue
             try:
-                urgent = asks if message.key == "card" else message.asks
-                row = await self._poster.show(session, place, message, row, urgent=urgent)
+                where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
+                row = await self._poster.show(session, where, message, row, urgent=urgent)
             except RetryLater as wait:
                 # Where the card is not posted, there is no thread for the others.
                 if message.key == "card" and not before:

@@ -142,7 +142,6 @@ async def test_a_deleted_approval_message_comes_back_while_it_is_needed(scenario
     assert await scene.settled(session)
 
 
-@pytest.mark.xfail(strict=True, reason="the card comes back as a reply below the tombstone of the old one")
 async def test_a_deleted_card_comes_back_with_a_thread_of_its_own(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.launch()
