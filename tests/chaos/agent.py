@@ -79,4 +79,5 @@ class Agent:
     def _call(self, task: Task, number: int, rng: Random) -> tuple[str, dict[str, str]]:
         seconds = f"{rng.uniform(0, LONGEST_RUN):.2f}"
         words = [sys.executable, "-I", "-S", str(_EFFECT), str(self._ledger), task.mark, str(number), seconds]
+        words.append("proposed")
         return "shell", {"command": f"exec {shlex.join(words)}"}

@@ -137,7 +137,11 @@ async def _settled(people: People, observer: Observer, ledger: Path, acts: Path)
         if now > until:
             return world
         waiting = {c.mark for s in world.sessions for c in s.calls if c.phase in ("awaiting", "unknown")}
-        if judge(world).any or people.deciding or not waiting <= people.left:
+        findings = judge(world)
+        if findings.doubled or findings.unapproved:
+            # No time mends what ran.
+            return world
+        if findings.any or people.deciding or not waiting <= people.left:
             right_since = 0.0
         else:
             right_since = right_since or now

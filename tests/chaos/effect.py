@@ -1,7 +1,8 @@
 """The effect of a call in a campaign: one line in the ledger when it begins, and one when it ends.
 
-The tool `shell` runs this file as `python effect.py LEDGER SESSION CALL SECONDS`. Each line is on disk before the
-script goes on, so that a line without its end stands for a run that was cut off.
+The tool `shell` runs this file as `python effect.py LEDGER SESSION CALL SECONDS FORM`; FORM is `proposed`, or
+`edited` where a person changed the call. Each line is on disk before the script goes on, so that a beginning without an
+end stands for a run that was cut off.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ def write(file: int, **line: object) -> None:
     os.fsync(file)
 
 
-def main(ledger: str, session: str, call: str, seconds: str) -> None:
+def main(ledger: str, session: str, call: str, seconds: str, form: str) -> None:
     file = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    write(file, session=session, call=call, what="begin")
+    write(file, session=session, call=call, form=form, what="begin")
     time.sleep(float(seconds))
-    write(file, session=session, call=call, what="end")
+    write(file, session=session, call=call, form=form, what="end")
 
 
 if __name__ == "__main__":

@@ -156,6 +156,8 @@ class _Case:
         self.asked += sorted(act.at for act in outcomes if act.verdict == "run_again")
         self.again = len(self.asked) - 1
         self.settled = len(outcomes) > self.again
+        self.forms = {act.form for act in decisions if act.verdict == "approve"}
+        self.ran_as = {effect.form for effect in facts.effects[mark]}
         self.began = sorted(effect.at for effect in facts.effects[mark] if effect.what == "begin")
         self.begins = len(self.began)
         self.ends = sum(effect.what == "end" for effect in facts.effects[mark])
@@ -172,6 +174,8 @@ def _judge_call(case: _Case, found: Findings) -> None:
         found.unapproved.append(f"{mark} ran, and nobody approved it")
     elif any(began < asked for began, asked in zip(case.began, case.asked, strict=False)):
         found.unapproved.append(f"{mark} ran before a person asked for it")
+    elif case.ran_as - case.forms:
+        found.unapproved.append(f"{mark} did not run as it was approved")
     if case.begins > 1 + case.again:
         found.doubled.append(
             f"{mark} began {case.begins} times; a person said “run again” {case.again} times"

@@ -19,7 +19,8 @@ LOOK_SECONDS, SELDOM_SECONDS = 0.5, 3.0
 AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 # How a call is decided, and how often so.
 WAYS = {
-    "approve": 34,
+    "approve": 26,
+    "edit": 8,
     "click": 20,
     "twice": 8,
     "twice by clicks": 4,
@@ -93,12 +94,12 @@ class People:
             if session["status"] in ENDED:
                 break
             for call in session["calls"]:
-                mark, call_id = mark_of(call), call["call_id"]
+                mark = mark_of(call)
                 if call["phase"] == "awaiting" and mark not in asked:
                     asked.add(mark)
-                    self._start(self._counted(self._decide, mark, session_id, call_id))
+                    self._start(self._counted(self._decide, mark, session_id, call))
                 elif call["phase"] == "unknown" and (mark not in busy or busy[mark].done()):
-                    busy[mark] = self._start(self._counted(self._settle, mark, session_id, call_id))
+                    busy[mark] = self._start(self._counted(self._settle, mark, session_id, call))
             if session["waiting_for"] == "error_threshold_exceeded":
                 await self._requests.resume(session_id)
             open_ = {mark_of(call) for call in session["calls"]}
@@ -114,22 +115,25 @@ class People:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _counted(
-        self, act: Callable[[str, str, str], Awaitable[None]], mark: str, session_id: str, call_id: str
+        self, act: Callable[[str, str, Json], Awaitable[None]], mark: str, session_id: str, call: Json
     ) -> None:
         self.deciding += 1
         try:
-            await act(mark, session_id, call_id)
+            await act(mark, session_id, call)
         finally:
             self.deciding -= 1
 
-    async def _decide(self, mark: str, session_id: str, call_id: str) -> None:
+    async def _decide(self, mark: str, session_id: str, call: Json) -> None:
         rng = Random(f"{self._seed}:{mark}")
         way = draw(WAYS, rng)
         if way == "never":
             self.left.add(mark)
             return
         await asyncio.sleep(rng.uniform(0, PAUSE_SECONDS))
-        ask = self._requests
+        ask, call_id = self._requests, call["call_id"]
+        if way == "edit":
+            await ask.decide(mark, session_id, call_id, "approve", "alice", edited(call["arguments"]))
+            return
         http = [ask.decide(mark, session_id, call_id, v, w) for v, w in _by_http(way)]
         clicks = [ask.click(mark, session_id, call_id, "call_approve", n) for n in range(_clicks(way))]
         denials = [ask.deny(mark, session_id, call_id, 2)] if way.endswith("in slack") else []
@@ -138,8 +142,9 @@ class People:
             # The click may not count: another person makes sure.
             await ask.decide(mark, session_id, call_id, "approve", "alice")
 
-    async def _settle(self, mark: str, session_id: str, call_id: str) -> None:
+    async def _settle(self, mark: str, session_id: str, call: Json) -> None:
         """Say what became of a call that was cut off."""
+        call_id: str = call["call_id"]
         rng = Random(f"{self._seed}:{mark}:outcome")
         way = draw(OUTCOMES, rng)
         if way == "never":
@@ -150,6 +155,11 @@ class People:
             await self._requests.click(mark, session_id, call_id, "outcome_run_again", 2)
         else:
             await self._requests.settle(mark, session_id, call_id, way, "bob")
+
+
+def edited(arguments: Json) -> Json:
+    """The arguments as a person changes them: the ledger tells the one from the other."""
+    return {**arguments, "command": str(arguments["command"]).replace(" proposed", " edited")}
 
 
 def _by_http(way: str) -> list[tuple[str, str]]:

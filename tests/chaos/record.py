@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["launch", "decision", "outcome", "resume"]
+# As the agent proposed the call, or as a person changed it.
+Form = Literal["proposed", "edited"]
 # `unanswered`: the request was sent, and nobody knows whether it counts.
 Answer = Literal["unanswered", "acknowledged", "refused"]
 
@@ -26,6 +28,7 @@ class Effect:
     what: Literal["begin", "end"]
     pid: int
     at: float
+    form: Form = "proposed"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Act:
     at: float
     answer: Answer = "unanswered"
     told: str = ""
+    form: Form = "proposed"
 
 
 class Recorder:
@@ -62,9 +66,10 @@ class Recorder:
         who: str,
         via: Literal["http", "slack"],
         session_id: str = "",
+        form: Form = "proposed",
     ) -> Act:
         self._number += 1
-        act = Act(self._number, kind, mark, verdict, who, via, session_id, time.time())
+        act = Act(self._number, kind, mark, verdict, who, via, session_id, time.time(), form=form)
         self._write(act)
         return act
 
@@ -94,7 +99,10 @@ def read_acts(path: Path) -> list[Act]:
 def read_ledger(path: Path) -> list[Effect]:
     """All effects so far, oldest first."""
     rows = (json.loads(line) for line in _lines(path))
-    return [Effect(f"{row['session']}-{row['call']}", row["what"], row["pid"], row["at"]) for row in rows]
+    return [
+        Effect(f"{row['session']}-{row['call']}", row["what"], row["pid"], row["at"], row["form"])
+        for row in rows
+    ]
 
 
 def _lines(path: Path) -> Iterable[str]:

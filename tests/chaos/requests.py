@@ -10,7 +10,7 @@ from typing import Any, Literal
 import aiohttp
 
 from tests.chaos.observer import Json, Observer, elements
-from tests.chaos.record import Act, Recorder
+from tests.chaos.record import Act, Form, Recorder
 
 AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 AGAIN_SECONDS = 0.3
@@ -80,12 +80,19 @@ class Requests:
             await asyncio.sleep(10 * AGAIN_SECONDS)
         return ""
 
-    async def decide(self, mark: str, session_id: str, call_id: str, verdict: str, who: str) -> bool:
-        """Until it is acknowledged or refused. True where the call is now known to be decided, however."""
+    async def decide(
+        self, mark: str, session_id: str, call_id: str, verdict: str, who: str, edited: Json | None = None
+    ) -> bool:
+        """Until it is acknowledged or refused. True where the call is now known to be decided, however.
+
+        `edited`: approve the call with these arguments.
+        """
+        body: Json = {"verdict": verdict, **({"arguments": edited} if edited else {})}
+        form: Form = "edited" if edited else "proposed"
         while True:
-            act = self._recorder.sent("decision", mark, verdict, who, "http", session_id)
+            act = self._recorder.sent("decision", mark, verdict, who, "http", session_id, form)
             path = f"/v1/sessions/{session_id}/calls/{call_id}/decision"
-            status, answer = await self._post(who, path, {"verdict": verdict})
+            status, answer = await self._post(who, path, body)
             if await self._over(act, status, answer):
                 return status < 300 or answer.get("code") == "already_decided"
 

@@ -178,6 +178,13 @@ PLANTED: dict[str, tuple[Callable[[], World], str, str]] = {
         "unapproved",
         f"{DONE}-1 ran before a person asked for it",
     ),
+    "a run that differs from its approval": (
+        lambda: replace(
+            RIGHT, acts=[replace(a, form="edited") if a.mark == f"{DONE}-1" else a for a in RIGHT.acts]
+        ),
+        "unapproved",
+        f"{DONE}-1 did not run as it was approved",
+    ),
     "two verdicts that both count": (
         lambda: with_acts(act(9, f"{DONE}-1", "deny", who="bob")),
         "lost",
@@ -303,12 +310,12 @@ def test_acts_and_effects_are_read_as_they_were_written(tmp_path: Path) -> None:
     recorder.answered(sent, "acknowledged")
     recorder.close()
     assert read_acts(tmp_path / "acts") == [replace(sent, answer="acknowledged"), lost]
-    run_effect(str(tmp_path / "ledger"), DONE, "1", "0")
+    run_effect(str(tmp_path / "ledger"), DONE, "1", "0", "edited")
     with (tmp_path / "ledger").open("a") as file:
         file.write('{"session": "m0')
-    assert [(e.mark, e.what) for e in read_ledger(tmp_path / "ledger")] == [
-        (f"{DONE}-1", "begin"),
-        (f"{DONE}-1", "end"),
+    assert [(e.mark, e.what, e.form) for e in read_ledger(tmp_path / "ledger")] == [
+        (f"{DONE}-1", "begin", "edited"),
+        (f"{DONE}-1", "end", "edited"),
     ]
 
 
