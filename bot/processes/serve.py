@@ -104,7 +104,7 @@ async def _taking_in(
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
         else:
             bolt = await slack.bolt_app(parts, settings, client)
-            slack_requests.mount(app, bolt, settings.slack_signing_secret)
+            slack_requests.mount(app, bolt, settings.slack_signing_secret, settings.slack_api_url)
             await stack.enter_async_context(listen(app, settings))
         yield
 

@@ -10,18 +10,25 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import SignatureVerifier
+from yarl import URL
 
 from bot.api.errors import ApiError
 from bot.api.rate_limit import read_body
 
 # Slack's largest payload, that of a view with a hundred blocks, is far smaller.
 BODY_BYTES = 1024 * 1024
+_HOSTS = (".slack.com", ".slack-gov.com")
 _TIME = re.compile(r"\d{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
-def mount(application: web.Application, app: AsyncApp, signing_secret: SecretStr | None) -> None:
-    """Add the route for events, commands and interactivity, which are signed with the app's secret."""
+def mount(
+    application: web.Application, app: AsyncApp, signing_secret: SecretStr | None, api_url: str
+) -> None:
+    """Add the route for events, commands and interactivity, which are signed with the app's secret.
+
+    `api_url` is the address of Slack's Web API; answers go there or to Slack's own hosts, whatever a request names.
+    """
     assert signing_secret, "the settings do not allow HTTP mode without it"
     verifier = SignatureVerifier(signing_secret.get_secret_value())
 
@@ -41,10 +48,23 @@ def mount(application: web.Application, app: AsyncApp, signing_secret: SecretStr
             return web.Response(status=400, text="The body cannot be read.")
         if not isinstance(parsed, dict):
             return web.Response(status=400, text="The body is no object.")
+        if "response_url" in parsed and not _is_slacks(str(parsed["response_url"]), api_url):
+            return web.Response(status=400, text="The response_url does not lead to Slack.")
         sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
         return await to_aiohttp_response(await app.async_dispatch(sent))
 
     application.router.add_post("/slack/events", receive)
+
+
+def _is_slacks(address: str, api_url: str) -> bool:
+    """Whether an address is one of Slack's own hosts, or of the host of the Web API that is configured."""
+    try:
+        found = URL(address)
+        if found.origin() == URL(api_url).origin():
+            return True
+    except ValueError:
+        return False
+    return found.scheme == "https" and f".{found.host}".endswith(_HOSTS) and found.port == 443
 
 
 def _is_signed(verifier: SignatureVerifier, content: bytes, at: str, signature: str) -> bool:

@@ -68,7 +68,7 @@ async def bare(config: Settings, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(bolt.socket_mode(app, config, client))
         return
     served = web.Application()
-    slack_requests.mount(served, app, config.slack_signing_secret)
+    slack_requests.mount(served, app, config.slack_signing_secret, config.slack_api_url)
     await stack.enter_async_context(listen(served, config))
 
 

@@ -81,6 +81,19 @@ ODD: dict[str, tuple[bytes, str | None, str | None, int]] = {
     "a broken payload": (b"payload=%7B", None, None, 400),
     "a payload that is no object": (b"payload=1", None, None, 400),
     "an array": (b"payload=%5B1%5D", None, None, 400),
+    **{
+        f"an answer to {address}": (urlencode({"response_url": address}).encode(), None, None, 400)
+        for address in (
+            "http://hooks.slack.com/x",
+            "https://evilslack.com/x",
+            "https://slack.com.example.org/x",
+            "https://hooks.slack.com:444/x",
+            "https://hooks.slack.com@example.org/x",
+            "http://169.254.169.254/latest",
+            "nonsense",
+            "",
+        )
+    },
 }
 
 

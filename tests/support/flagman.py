@@ -91,7 +91,7 @@ class Flagman:
             await self._stack.enter_async_context(bolt.socket_mode(app, self.config, client))
             return
         served: web.Application = application(parts)
-        slack_requests.mount(served, app, self.config.slack_signing_secret)
+        slack_requests.mount(served, app, self.config.slack_signing_secret, self.config.slack_api_url)
         await self._stack.enter_async_context(listen(served, self.config))
 
     async def add_api(self) -> str:

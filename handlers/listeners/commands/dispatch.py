@@ -38,7 +38,7 @@ async def carry_out(
                 origin=place.origin(),
                 idempotency_key=f"slack:{delivery}",
             )
-            return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.")
+            return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; {_where(place)}.")
         case "fork":
             return _say(await fork.fork(flagman, command, actor, place, delivery))
         case "files":
@@ -103,3 +103,10 @@ def _say(text: str) -> Answer:
 
 def _blocks(text: str, blocks: list[Block]) -> Answer:
     return Answer(escape(text), tuple(blocks[:50]))
+
+
+def _where(place: Place) -> str:
+    """Where the card of a session appears that is launched at `place`; whether the bot may write there is not known."""
+    if place.thread_ts:
+        return "its card appears here"
+    return "its card appears here, or comes to you directly if I am not in this conversation"

@@ -145,6 +145,8 @@ def _is_deletion(event: Body) -> bool:
 async def _altered(flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient) -> None:
     """Tell the agent that a message was edited or deleted, which it may have read."""
     before, after = event.get("previous_message") or {}, event.get("message") or {}
+    if before.get("subtype") == "tombstone":
+        return
     is_deleted = _is_deletion(event)
     message = before if is_deleted else after
     channel, thread_ts, author = str(event["channel"]), message.get("thread_ts"), message.get("user")
