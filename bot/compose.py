@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.resume_hints import Hints, hints_of
+from bot.sandbox import find_sandbox, make_executor
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.origin import SlackChannels
@@ -235,7 +236,11 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     """A worker for sessions and one for the outbox to Slack."""
     ready, outbox = parts.queues()
     folders = WorkDirs(_folder(parts.settings.workspace_folder))
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask)
+    found = find_sandbox(parts.settings)
+    if found.sandbox is None:
+        _log.warning("%s", found.said)
+    executor = make_executor(parts.settings, found.sandbox)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.personas.load_grants)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -251,7 +256,16 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
     poster = MessagePoster(parts.rows, sender, now, parts.settings.fallback_channel)
-    projector = Projector(parts.sessions, parts.rows, poster, now, parts.mask, subagents, uploads)
+    projector = Projector(
+        parts.sessions,
+        parts.rows,
+        poster,
+        now,
+        parts.mask,
+        subagents,
+        uploads,
+        sandboxed=found.sandbox is not None,
+    )
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (

@@ -18,13 +18,14 @@ from pydantic import SecretStr
 
 from bot import sdk
 from bot.compose import gateway
+from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from storage.connection import connect, wait_ready
 from storage.embedded_server import SOCKET, embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from storage.health import health
 from storage.queue import SessionQueue
-from supervisor.core.errors import FlagmanError, Unavailable
+from supervisor.core.errors import FlagmanError, InvalidInput, Unavailable
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
 
@@ -67,7 +68,7 @@ class Finding:
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
     """Run all checks and yield their findings; `unpark` queues jobs again that could not be done."""
-    for finding in (*_folders(settings), _personas(settings)):
+    for finding in (*_folders(settings), _personas(settings), _sandbox(settings)):
         yield finding
     async for finding in _store(settings, unpark):
         yield finding
@@ -114,6 +115,17 @@ def _personas(settings: Settings) -> Finding:
     except FlagmanError as error:
         return Finding("Personas", "wrong", str(error), "mend that line, or set FLAGMAN_PERSONAS elsewhere")
     return Finding("Personas", "ok", ", ".join(sorted(found)))
+
+
+def _sandbox(settings: Settings) -> Finding:
+    mend = "install bubblewrap, and let its user make namespaces, or set FLAGMAN_SANDBOX=off"
+    try:
+        found = find_sandbox(settings)
+    except InvalidInput as error:
+        return Finding("Sandbox", "wrong", str(error), mend)
+    if found.sandbox is None:
+        return Finding("Sandbox", "note", found.said, mend)
+    return Finding("Sandbox", "ok", found.said)
 
 
 async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:

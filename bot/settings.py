@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -70,6 +70,7 @@ class Settings(ClientSettings):
     token_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
         604_800, validation_alias="FLAGMAN_TOKEN_SECONDS"
     )
+    sandbox: Literal["auto", "require", "off"] = Field("auto", validation_alias="FLAGMAN_SANDBOX")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
     @field_validator("redis_url")

@@ -2,19 +2,22 @@
 
     python -I -S guard.py prctl SIGNAL PARENT_PID PROGRAM ARGUMENTS…
     python -I -S guard.py pipe SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
-    python -I -S guard.py reap SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
+    python -I -S guard.py reap SIGNAL DESCRIPTOR LIMITS PROGRAM ARGUMENTS…
 
 `prctl` (Linux): the kernel sends the signal when the starting *thread* ends, which has to live as long as needed.
 `pipe` (all systems): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
 and then sends the signal to the whole process group; start it in a new session.
 `reap` (Linux): as `pipe`, but all descendants of the program, of any session or group, end with it or at the end of
-the pipe. This process stays their parent and ends with the program's exit code. SIGTERM to the group reaches the
-program and not this process. See prctl(2), PR_SET_CHILD_SUBREAPER.
+the pipe. This process stays their parent and ends with the program's exit code. SIGTERM to this process is passed on
+to them, but not to those that make a namespace of processes for the others. LIMITS is a JSON object with `memory` and
+`file_size` in bytes and the number of `tasks` (processes and threads); descendants that are over one are ended. See
+prctl(2), PR_SET_CHILD_SUBREAPER.
 `prctl` and `pipe` replace this process by the program. The script uses the standard library only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import select
@@ -24,6 +27,8 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+# Milliseconds between two looks at the memory and the number of tasks.
+LOOK_MS = 100
 
 
 def prctl(option: int, value: int) -> None:
@@ -63,23 +68,30 @@ def watch_by_pipe(number: int, descriptor: int) -> None:
     os._exit(0)
 
 
-def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
+def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: list[str]) -> None:
     """Run the program, end its descendants with it or at the end of the pipe, and exit with its exit code."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    # Handlers, unlike ignored signals, are not inherited by the program.
+    for unheeded in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(unheeded, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: send(signal.SIGTERM, innermost(descendants())))
     child = os.fork()
     if child == 0:
         os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_DATA, (limits["memory"], limits["memory"]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_size"], limits["file_size"]))
         os.execv(program[0], program)  # noqa: S606  no shell is wanted
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)
-    # This process must not keep the program's output open.
+    output = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     watched = select.poll()
     watched.register(os.pidfd_open(child), select.POLLIN)
     watched.register(descriptor, select.POLLIN | select.POLLHUP)
-    watched.poll()
+    while not watched.poll(LOOK_MS):
+        if excess := found_excess(limits):
+            os.write(output, f"\n[stopped: {excess}]\n".encode())
+            break
     status = end_descendants(number, child)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
@@ -89,6 +101,56 @@ def run_and_reap(number: int, descriptor: int, program: list[str]) -> None:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
+
+
+def found_excess(limits: dict[str, int]) -> str:
+    """Which limit the descendants are over; empty where none is."""
+    tasks = memory = 0
+    for status in map(status_of, descendants_now()):
+        tasks += int(status.get("Threads", "0"))
+        # Memory of its own, not that of the files that it has mapped.
+        memory += 1024 * sum(int(status.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
+    if tasks > limits["tasks"]:
+        return f"more than {limits['tasks']} processes and threads"
+    if memory > limits["memory"]:
+        return f"more than {limits['memory'] // 2**20} MB of memory"
+    return ""
+
+
+def innermost(pids: set[int]) -> set[int]:
+    """The processes that are in the most namespaces of processes: those in a sandbox, or all where there is none."""
+    depth = {pid: len(status_of(pid).get("NSpid", "").split()) for pid in pids}
+    return {pid for pid in pids if depth[pid] == max(depth.values())}
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """The fields of /proc/PID/status; none where the process has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            return dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return {}
+
+
+def descendants_now() -> set[int]:
+    """As `descendants`, but without looking at other processes; one that is just being made may be missing."""
+    found: set[int] = set()
+    left = [os.getpid()]
+    while left:
+        pid = left.pop()
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                    children = {int(child) for child in file.read().split()} - found
+                found |= children
+                left += children
+        except FileNotFoundError:
+            if pid == os.getpid():
+                # This kernel has no such files.
+                return descendants()
+        except OSError:
+            continue
+    return found
 
 
 def end_descendants(number: int, child: int) -> int:
@@ -102,12 +164,18 @@ def end_descendants(number: int, child: int) -> int:
         if ended == child:
             status = how
         if not ended:
-            for descendant in descendants():
-                try:
-                    os.kill(descendant, number)
-                except ProcessLookupError:
-                    continue
+            send(number, descendants())
             time.sleep(0.001)
+
+
+def send(number: int, pids: set[int]) -> None:
+    """Send a signal to processes, of which some may have ended."""
+    # Mostly parents first, so that they do not tell of the ends of their children.
+    for pid in sorted(pids):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 def descendants() -> set[int]:
@@ -133,7 +201,7 @@ def descendants() -> set[int]:
 def main(arguments: list[str]) -> None:
     mode, number, subject, *program = arguments
     if mode == "reap":
-        run_and_reap(int(number), int(subject), program)
+        run_and_reap(int(number), int(subject), json.loads(program[0]), program[1:])
     watch = watch_by_kernel if mode == "prctl" else watch_by_pipe
     watch(int(number), int(subject))
     os.execv(program[0], program)  # noqa: S606  no shell is wanted

@@ -51,10 +51,11 @@ ROOMS: dict[str, str] = {
     "bot/settings": "storage supervisor/core supervisor",
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
+    "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/projection "
-        "bot/settings bot/secret_key bot/resume_hints"
+        "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
@@ -63,7 +64,7 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/compose bot/clock bot/local_key"
     ),
     "bot/doctor": (
-        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/compose bot/sdk"
+        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/sandbox bot/compose bot/sdk"
     ),
     "bot/api": ("storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose"),
     "bot/processes": (

@@ -39,7 +39,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # The text of documents, which verifying compares.
     "supervisor/session_log/render/calls.py": ('"by anyone in the channel"',),
     # Threads of the operating system, and channels and names of keys in the store.
-    "storage/guard.py": ("the starting *thread* ends",),
+    "storage/guard.py": ("the starting *thread* ends", "processes and threads", '"Threads"'),
+    "supervisor/tools/executor.py": ("a process or a thread",),
     "storage/embedded_server.py": ("from a thread that lives", "ends with the thread"),
     "storage/keys.py": (":thread:{place}", "channels"),
     "storage/connection.py": ("channels",),

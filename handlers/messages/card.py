@@ -35,7 +35,14 @@ MARK = {
 }
 
 
-def card(session: Session, mask: Mask, subagents: Subagents, waiting: Sequence[PendingItem] = ()) -> Message:
+def card(
+    session: Session,
+    mask: Mask,
+    subagents: Subagents,
+    waiting: Sequence[PendingItem] = (),
+    *,
+    sandboxed: bool = True,
+) -> Message:
     """The card of a session; `waiting` are the items that its sub-agents ask people to decide."""
     parted = session.waiting_for == "children_running"
     title = (
@@ -55,6 +62,8 @@ def card(session: Session, mask: Mask, subagents: Subagents, waiting: Sequence[P
     blocks += _steps(session, mask)
     blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]
+    if not sandboxed and not session.ended:
+        blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
     blocks.append(context(" · ".join(_facts(session, subagents))))
     buttons = _buttons(session)
     if buttons:

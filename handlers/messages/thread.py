@@ -13,14 +13,19 @@ from handlers.messages.subagents import Subagents
 from supervisor.core.state import Session
 
 
-def thread(session: Session, mask: Mask = str, subagents: Subagents | None = None) -> list[Message]:
-    """The messages of a session: a pure function of its state and the states of its sub-agents."""
+def thread(
+    session: Session, mask: Mask = str, subagents: Subagents | None = None, *, sandboxed: bool = True
+) -> list[Message]:
+    """The messages of a session: a pure function of its state and the states of its sub-agents.
+
+    `sandboxed`: whether commands run in a sandbox; where they do not, the card says so.
+    """
     subagents = subagents or Subagents()
     # What sub-agents ask is only shown on the board of their root session.
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
     return [
-        card(session, mask, subagents, waiting),
+        card(session, mask, subagents, waiting, sandboxed=sandboxed),
         *approvals(new, mask),
         *board(new, waiting, subagents),
         *questions(new, mask),

@@ -56,10 +56,12 @@ class Projector:
         mask: Callable[[str], str],
         subagents: SubagentReader,
         uploads: LogUploads,
+        *,
+        sandboxed: bool = True,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._clock, self._mask, self._subagents = clock, mask, subagents
-        self._uploads = uploads
+        self._uploads, self._sandboxed = uploads, sandboxed
         # By session how often in a row Slack refused something for a reason that may be mended.
         self._refusals: dict[str, int] = {}
 
@@ -102,7 +104,7 @@ class Projector:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        messages = thread(session, self._mask, await self._subagents.of(session))
+        messages = thread(session, self._mask, await self._subagents.of(session), sandboxed=self._sandboxed)
         origin = place
         if (card := rows.get("card")) and card.ts:
             # It may have to wait for its update; what a person waits for does not wait with it.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from supervisor.core.digest import digest
 from supervisor.core.messages import Frozen
@@ -58,6 +58,31 @@ class Budgets(Frozen):
     when_full: Literal["ask", "compact"] = "ask"
 
 
+# An absolute path without `.`, `..` and a slash at its end.
+_PATH = r"^(/([^/.]|\.[^/.]|\.\.[^/])[^/]*)+$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class Grants(Frozen):
+    """What the sandbox lets commands use: the network, folders to read, variables of Flagman's environment."""
+
+    network: bool = False
+    read: tuple[Annotated[str, Field(pattern=_PATH)], ...] = ()
+    env: tuple[Annotated[str, Field(pattern=_VARIABLE)], ...] = ()
+
+    def within(self, other: Grants) -> Grants:
+        """Those of these grants that the other ones contain."""
+        return Grants(
+            network=self.network and other.network,
+            read=tuple(path for path in self.read if any(_inside(path, above) for above in other.read)),
+            env=tuple(name for name in self.env if name in other.env),
+        )
+
+
+def _inside(path: str, above: str) -> bool:
+    return path == above or path.startswith(f"{above}/")
+
+
 class Persona(Frozen):
     """A persona file; `instructions` is its body.
 
@@ -73,8 +98,22 @@ class Persona(Frozen):
     agents: tuple[str, ...] = ()
     delegates: tuple[str, ...] = ()
     budgets: Budgets = Budgets()
+    sandbox: Grants = Grants()
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Personas that were pinned before there were grants keep their digests.
+        fields: dict[str, Any] = write(self)
+        if self.sandbox == Grants():
+            fields.pop("sandbox", None)
+        return fields
+
+    @property
+    def grants(self) -> Grants:
+        """What its commands are granted: never more than those of the session that launched it."""
+        return self.sandbox.within(self.under.grants) if self.under else self.sandbox
 
     @property
     def groups(self) -> frozenset[str]:

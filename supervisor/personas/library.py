@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from storage.keys import partition_of
 from storage.log import LogStore
 from supervisor.core.errors import LogUnreadable, PersonaNotFound
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Grants, Persona
 from supervisor.core.policy import may_launch
 from supervisor.core.state import Session
 
@@ -34,6 +34,10 @@ class PersonaLibrary:
     def roster(self, persona: Persona) -> list[Persona]:
         """The personas that this one may launch."""
         return [other for other in self.all() if may_launch(persona, other.name)]
+
+    async def load_grants(self, session: Session) -> Grants:
+        """What the session's commands are granted. Raises as `load_pinned`."""
+        return (await self.load_pinned(session)).grants
 
     async def load_pinned(self, session: Session) -> Persona:
         """The version that the session was launched with. Raises LogUnreadable if the store does not have it."""

@@ -10,14 +10,22 @@ from dataclasses import dataclass
 
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments, ToolError
+from supervisor.core.persona import Grants
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
+from supervisor.tools.executor import Executor
 
 MayBegin = Callable[[], Awaitable[bool]]
+GrantsOf = Callable[[Session], Awaitable[Grants]]
 _log = logging.getLogger("flagman.tools")
+
+
+async def no_grants(session: Session) -> Grants:
+    """The default of `ToolRunner`: nothing is granted."""
+    return Grants()
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,21 @@ class Result:
 
 
 class ToolRunner:
-    """Runs calls in the folder of their session; `deliver` is called with the events that they emit."""
+    """Runs calls in the folder of their session.
 
-    def __init__(self, folders: WorkDirs, deliver: Deliver, mask: Callable[[str], str] = str) -> None:
+    `deliver` is called with the events that they emit, and `grants` with a session to know what its commands may use.
+    """
+
+    def __init__(
+        self,
+        folders: WorkDirs,
+        deliver: Deliver,
+        mask: Callable[[str], str] = str,
+        executor: Executor = Executor(),  # noqa: B008  it is frozen
+        grants: GrantsOf = no_grants,
+    ) -> None:
         self._folders, self._deliver, self._mask = folders, deliver, mask
+        self._executor, self._grants = executor, grants
 
     async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
         """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
@@ -65,7 +84,8 @@ class ToolRunner:
         folder = await self._folders.of(session)
         key = idempotency_key(session.id, call)
         emit = Emitter(self._deliver, session.id, key)
-        return ToolContext(session.id, call.call_id, key, call.attempt, folder, emit)
+        grants = await self._grants(session)
+        return ToolContext(session.id, call.call_id, key, call.attempt, folder, emit, self._executor, grants)
 
     async def _outcome(
         self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin

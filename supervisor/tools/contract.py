@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolSpec
+from supervisor.core.persona import Grants
+from supervisor.tools.executor import Executor
 
 
 class Emit(Protocol):
@@ -28,6 +30,7 @@ class ToolContext:
     """The context of a running tool. `folder` is the session's own folder, which exists.
 
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
+    `executor` runs commands, with what the persona `grants` them.
     """
 
     session_id: str
@@ -36,6 +39,8 @@ class ToolContext:
     attempt: int
     folder: Path
     emit: Emit = emit_nowhere
+    executor: Executor = field(default_factory=Executor)
+    grants: Grants = field(default_factory=Grants)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pytest
 
 from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.tools.contract import ToolContext
-from supervisor.tools.shell import KEPT_BYTES, shell_tool
+from supervisor.tools.executor import KEPT_BYTES
+from supervisor.tools.shell import shell_tool
 from tests.storage.processes import alive, wait_until
 
 shell = shell_tool()
