@@ -15,7 +15,7 @@ from supervisor.core.errors import InvalidInput
 from supervisor.tools.executor import Executor
 from supervisor.tools.sandbox import Sandbox, bwrap_command
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 OFF = "no sandbox: commands run with all rights of this process's user"
 SHARED = "commands with the network share that of this host, Flagman's ports included"
 OWN = "commands with the network have one of their own"
@@ -41,7 +41,8 @@ def find_sandbox(settings: Settings) -> Found:
         raise InvalidInput(f"FLAGMAN_SANDBOX: it is required, but {problem}.")
     if problem:
         return Found(None, f"{OFF}, since {problem}")
-    own = replace(sandbox, pasta=shutil.which("pasta") or "")
+    # As root it would change its user, who cannot write into the session's folder.
+    own = replace(sandbox, pasta=shutil.which("pasta") or "" if os.geteuid() else "")
     if own.pasta and not _problem(own, network=True):
         return Found(own, f"{bwrap}; {OWN}")
     return Found(sandbox, f"{bwrap}; {SHARED}")
@@ -68,7 +69,7 @@ def _problem(sandbox: Sandbox, *, network: bool = False) -> str:
         trial = replace(sandbox, hidden=())
         line = bwrap_command(trial, ("/bin/sh", "-c", "echo > written"), folder=folder, network=network)
         try:
-            ran = subprocess.run(
+            ran = subprocess.run(  # noqa: S603  the program and the arguments are Flagman's
                 line, capture_output=True, timeout=PATIENCE, env={}, stdin=subprocess.DEVNULL
             )
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,6 +69,8 @@ def _run(
     )
     logging.getLogger("flagman").setLevel(level)
     hide_process()
+    # What is made in FLAGMAN_DATA, and by commands of agents, is for this user alone.
+    os.umask(0o077)
     try:
         asyncio.run(until_told(process(read_settings(), typer.echo)))
     except EmbeddedServerLost as error:
