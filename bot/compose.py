@@ -182,7 +182,8 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
-        mask = Masker([*settings.secrets, *signing_keys(settings)])
+        passwords = [server.password] if server else []
+        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords])
         yield Core(
             settings,
             redis,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -20,11 +17,10 @@ from bot import sdk
 from bot.compose import gateway
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
+from bot.store_check import Finding, check_store, skew
 from storage.connection import connect, wait_ready
-from storage.embedded_server import SOCKET, embedded_server
+from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
-from storage.health import health
-from storage.queue import SessionQueue
 from supervisor.core.errors import FlagmanError, InvalidInput, Unavailable
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
@@ -47,23 +43,8 @@ SCOPES = (
     "usergroups:read",
     "users:read",
 )
-SKEW_NOTED, SKEW_WRONG = timedelta(seconds=2), timedelta(seconds=60)
 KEY_FILES = ("cli.key", "secret_key")
 PATIENCE = timedelta(seconds=3)
-State = Literal["ok", "note", "wrong"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check, and how to repair it. The state `note` is not an error."""
-
-    what: str
-    state: State
-    found: str
-    mend: str = ""
-
-    def row(self) -> dict[str, str]:
-        return asdict(self)
 
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
@@ -129,96 +110,43 @@ def _sandbox(settings: Settings) -> Finding:
 
 
 async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
+    mend = "set REDIS_URL to a server that answers"
+    if not settings.redis_url:
+        mend = "let FLAGMAN_DATA be a folder that can be written, or " + mend
     try:
-        async with _url(settings) as (url, kind):
-            redis = connect(url)
-            try:
-                await wait_ready(redis, PATIENCE)
-                async for finding in _health(redis, kind):
-                    yield finding
-                async for finding in _troubles(redis, unpark):
-                    yield finding
-            finally:
-                await redis.aclose()
+        if settings.redis_url:
+            found = await _look(settings.redis_url.get_secret_value(), "", unpark)
+        else:
+            async with embedded_server(settings.data) as url:
+                found = await _look(url, "embedded", unpark)
+    except DataFolderInUse as error:
+        found = await _ask_running(error, unpark)
     except (StorageError, OSError) as error:
-        mend = "set REDIS_URL to a server that answers"
-        if not settings.redis_url:
-            mend = "let FLAGMAN_DATA be a folder that can be written, or " + mend
-        yield Finding("Store", "wrong", str(error), mend)
+        found = [Finding("Store", "wrong", str(error), mend)]
+    for finding in found:
+        yield finding
 
 
-@asynccontextmanager
-async def _url(settings: Settings) -> AsyncIterator[tuple[str, str]]:
-    """The URL of the store that a Flagman with these settings uses, and a description of it."""
-    if settings.redis_url:
-        yield settings.redis_url.get_secret_value(), ""
-        return
-    socket = settings.data.resolve() / "valkey" / SOCKET
+async def _look(url: str, kind: str, unpark: bool) -> list[Finding]:
+    """What is found in the store at this URL. Raises StorageError or OSError."""
+    redis = connect(url)
     try:
-        running = embedded_server(settings.data)
-        url = await running.__aenter__()
-    except DataFolderInUse:
-        if not socket.exists():
-            raise
-        yield f"unix://{quote(str(socket))}", "embedded, in use by a running Flagman"
-        return
-    try:
-        yield url, "embedded"
+        await wait_ready(redis, PATIENCE)
+        return [finding async for finding in check_store(redis, kind, unpark=unpark)]
     finally:
-        await running.__aexit__(None, None, None)
+        await redis.aclose()
 
 
-async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
-    found = await health(redis)
-    answer = f"answers in {found.round_trip.total_seconds() * 1000:.1f} ms"
-    yield Finding("Store", "ok", f"{found.server}{f', {kind}' if kind else ''}, {answer}")
-    yield _skew("Store's clock", found.ahead)
-    if found.synced is not None and found.synced != "always":
-        yield Finding(
-            "Durability",
-            "note",
-            f"the store syncs to disk: {found.synced}",
-            "an acknowledged click can be lost in a crash; CONFIG SET appendonly yes and appendfsync always",
-        )
-    if found.evicts not in (None, "noeviction"):
-        yield Finding(
-            "Eviction",
-            "wrong",
-            f"the store may throw sessions away ({found.evicts})",
-            "CONFIG SET maxmemory-policy noeviction",
-        )
-
-
-async def _troubles(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
-    ready, outbox = SessionQueue(redis, redis, "ready"), SessionQueue(redis, redis, "outbox")
-    none = True
-    for queue, what in ((ready, "Session"), (outbox, "Messages of")):
-        for session_id, why in (await queue.troubles()).items():
-            none = False
-            if unpark:
-                await queue.enqueue(session_id)
-                yield Finding("Jobs", "note", f"{what} {session_id} is tried again now ({why})")
-            else:
-                yield Finding(
-                    "Jobs",
-                    "wrong",
-                    f"{what} {session_id}: {why}",
-                    "see the worker's log; it is tried again by itself, and at once by flagman doctor --unpark",
-                )
-    if none:
-        yield Finding("Jobs", "ok", "every session goes on")
-
-
-def _skew(what: str, ahead: timedelta) -> Finding:
-    seconds = abs(ahead.total_seconds())
-    said = f"{seconds:.1f} s {'ahead of' if ahead > timedelta() else 'behind'} ours"
-    if abs(ahead) > SKEW_WRONG:
-        return Finding(
-            what, "wrong", said, "set this machine's clock (timedatectl set-ntp true), or the other's"
-        )
-    if abs(ahead) > SKEW_NOTED:
-        return Finding(what, "note", said, "timers fire early or late by that; set both by NTP")
-    return Finding(what, "ok", f"within {max(seconds, 0.1):.1f} s of ours")
+async def _ask_running(in_use: DataFolderInUse, unpark: bool) -> list[Finding]:
+    """What the running Flagman finds in its embedded store, which nothing else can open."""
+    try:
+        async with sdk.connect() as remote:
+            rows = await remote.call("POST", "/v1/store/check", {"unpark": unpark})
+    except FlagmanError as error:
+        return [
+            Finding("Store", "wrong", f"{in_use} It does not tell of its store: {error}", "start it again")
+        ]
+    return [Finding(**row) for row in rows["findings"]]
 
 
 async def _model(settings: Settings) -> Finding:
@@ -256,7 +184,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
             yield await _thread(session, settings, settings.slack_bot_token)
             yield await _groups(session, settings, settings.slack_bot_token)
         if date := headers.get("Date"):
-            yield _skew("Slack's clock", _date(date) - datetime.now(UTC))
+            yield skew("Slack's clock", _date(date) - datetime.now(UTC))
         if settings.slack_app_token:
             opened, _ = await _call(session, settings, "apps.connections.open", settings.slack_app_token)
             yield _socket(opened)

@@ -1,21 +1,22 @@
 """The embedded Valkey server of one data folder, which runs as a child of this process.
 
-It listens on a unix socket only, syncs each write to disk, ends with this process even if that is killed, and never
-shares its files with a second server.
+It listens on a unix socket only, asks for a password that only this process knows, syncs each write to disk, ends
+with this process even if that is killed, and never shares its files with a second server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -49,13 +50,13 @@ CONFIGURATION = (
 
 
 @asynccontextmanager
-async def embedded_server(folder: Path) -> AsyncIterator[str]:
-    """Run the server of `folder`, which is created if missing, and yield its URL `unix://…`.
+async def embedded_server(folder: Path, *, password: str | None = None) -> AsyncIterator[str]:
+    """Run the server of `folder`, which is created if missing, and yield its URL `unix://:PASSWORD@…`.
 
     Raises DataFolderInUse or EmbeddedServerFailed. Enter it from a thread that lives as long as the server:
     on Linux the server ends with the thread that started it.
     """
-    server = EmbeddedServer(folder)
+    server = EmbeddedServer(folder, password=password)
     await server.start()
     try:
         yield server.url
@@ -64,12 +65,16 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
 
 
 class EmbeddedServer:
-    """One server process. `start` and `stop` may be called once each; in between, `url` and `pid` are set."""
+    """One server process. `start` and `stop` may be called once each; in between, `url` and `pid` are set.
 
-    def __init__(self, folder: Path, *, guard_mode: str | None = None) -> None:
+    Without a `password` a new one is made; where it is empty, the server asks for none.
+    """
+
+    def __init__(self, folder: Path, *, guard_mode: str | None = None, password: str | None = None) -> None:
         self.folder = folder.resolve()
         self.home = self.folder / "valkey"
         self.url = ""
+        self.password = secrets.token_hex(32) if password is None else password
         self._guard_mode = guard_mode or ("prctl" if sys.platform == "linux" else "pipe")
         self._process: subprocess.Popen[bytes] | None = None
         self._held = ExitStack()
@@ -98,7 +103,7 @@ class EmbeddedServer:
         except BaseException:
             await self.stop()
             raise
-        self.url = f"unix://{quote(str(socket))}"
+        self.url = f"unix://{f':{self.password}@' if self.password else ''}{quote(str(socket))}"
 
     async def watch(self) -> None:
         """Raise EmbeddedServerLost when the server ends by itself; never returns."""
@@ -176,14 +181,14 @@ class EmbeddedServer:
             str(int(signal.SIGTERM)),
             watched,
         ]
-        with log.open("ab") as output:
+        with log.open("ab") as output, self._secret_configuration() as secret:
             process = subprocess.Popen(  # noqa: S603  the binary and the arguments are Flagman's
-                [*guarded, str(get_binary_path()), *options],
+                [*guarded, str(get_binary_path()), f"/dev/fd/{secret}", *options],
                 cwd=self.home,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                pass_fds=(life,),
+                pass_fds=(life, secret),
                 # The environment holds secrets, and other processes of the same user can read a server's.
                 env={},
                 # Ctrl-C in the terminal must not reach the server, which is stopped after its last client.
@@ -192,10 +197,21 @@ class EmbeddedServer:
         os.pwrite(life, str(process.pid).encode(), 0)
         return process
 
+    @contextmanager
+    def _secret_configuration(self) -> Iterator[int]:
+        """The descriptor of a pipe with the line for the password, which arguments and files would show to others."""
+        reading, writing = os.pipe()
+        try:
+            with os.fdopen(writing, "w") as file:
+                file.write(f"requirepass {self.password}\n" if self.password else "")
+            yield reading
+        finally:
+            os.close(reading)
+
     async def _wait_for_pong(self, socket: Path) -> None:
         """Wait until the server answers PING; the time in which it loads its files does not count for the limit."""
         deadline = time.monotonic() + START_LIMIT
-        while (answer := await _ping(socket)) != b"+PONG":
+        while (answer := await _ping(socket, self.password)) != b"+PONG":
             if answer.startswith(b"-LOADING"):
                 deadline = time.monotonic() + START_LIMIT
             if self._process is None or self._process.poll() is not None:
@@ -223,12 +239,15 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-async def _ping(socket: Path) -> bytes:
+async def _ping(socket: Path, password: str) -> bytes:
     """The first line of the answer to PING; empty where no server listens."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))
             try:
+                if password:
+                    writer.write(f"AUTH {password}\r\n".encode())
+                    await reader.readline()
                 writer.write(b"PING\r\n")
                 return (await reader.readline()).strip()
             finally:

@@ -29,7 +29,7 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     async def serve(folder: Path) -> None:
         try:
-            async with embedded_server(folder) as url:
+            async with embedded_server(folder, password="") as url:
                 started.put(url)
                 await asyncio.to_thread(end.wait)
         except BaseException as error:

@@ -57,6 +57,7 @@ ROOMS: dict[str, str] = {
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/projection "
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
+    "bot/store_check": "storage",
     "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
@@ -64,9 +65,12 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/compose bot/clock bot/local_key"
     ),
     "bot/doctor": (
-        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/sandbox bot/compose bot/sdk"
+        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/sandbox bot/compose "
+        "bot/store_check bot/sdk"
     ),
-    "bot/api": ("storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose"),
+    "bot/api": (
+        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose bot/store_check"
+    ),
     "bot/processes": (
         "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/app "
@@ -74,7 +78,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/doctor bot/processes"
+        "bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check bot/doctor bot/processes"
     ),
 }
 LONGEST = 400

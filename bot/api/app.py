@@ -19,6 +19,7 @@ from bot.api.routes import (
     schedules,
     session_log,
     sessions,
+    store,
 )
 from bot.api.routes.personas import VERSION
 from bot.api.routing import Deps, Operation
@@ -35,6 +36,7 @@ ROUTERS = (
     hooks,
     personas,
     metrics,
+    store,
 )
 OPERATIONS: tuple[Operation, ...] = tuple(o for router in ROUTERS for o in router.routes.operations)
 

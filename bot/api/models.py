@@ -40,6 +40,25 @@ class NewKey(KeyView):
     key: str
 
 
+class CheckStore(RequestModel):
+    """`unpark` queues jobs again that could not be done."""
+
+    unpark: bool = False
+
+
+class StoreFinding(ResponseModel):
+    """The result of one check; `mend` says how to repair what is wrong."""
+
+    what: str
+    state: Literal["ok", "note", "wrong"]
+    found: str
+    mend: str
+
+
+class StoreFindings(ResponseModel):
+    findings: list[StoreFinding]
+
+
 class FieldProblem(ResponseModel):
     """`where` is the path to what is wrong, such as `body.task`."""
 

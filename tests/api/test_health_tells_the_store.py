@@ -1,13 +1,16 @@
-"""`/healthz` says that the process lives, `/readyz` that its store answers."""
+"""`/healthz` says that the process lives, `/readyz` that its store answers; `doctor` can ask for more."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from bot.compose import core
+from storage.partitions import Partitions
+from storage.queue import SessionQueue
 from supervisor.core.errors import InvalidInput
 from tests.api.conftest import Build, House
 from tests.support.api import Client
@@ -82,3 +85,26 @@ async def test_a_store_that_evicts_is_refused_at_the_start(
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
         await redis.config_set("maxmemory", "0")
+
+
+async def test_what_is_parked_is_told_and_tried_again(build: Build, redis: Redis) -> None:
+    house = await build(hands=0)
+    queue = SessionQueue(redis, redis, "ready")
+    await Partitions(redis).record(0)
+    await queue.enqueue("aaaa-bbbb")
+    await queue.open()
+    [job] = await queue.take("c1", limit=1, block=timedelta(seconds=1))
+    started = await queue.start(queue.lease(job))
+    assert started
+    await queue.retry(started.lease, wait=timedelta(hours=1), failed=False, trouble="failed 5 times")
+
+    async def jobs(**body: bool) -> tuple[str, str]:
+        rows = (await house.api.post("/v1/store/check", body))["findings"]
+        [row] = [row for row in rows if row["what"] == "Jobs"]
+        return row["state"], row["found"]
+
+    assert await jobs() == ("wrong", "Session aaaa-bbbb: failed 5 times")
+    state, said = await jobs(unpark=True)
+    assert state == "note"
+    assert "is tried again now" in said
+    assert len(await queue.take("c1", limit=1, block=timedelta(seconds=1))) == 1

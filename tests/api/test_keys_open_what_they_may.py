@@ -50,6 +50,7 @@ SCOPE_OF = [
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys", "admin"),
     ("DELETE", "/v1/keys/x", "admin"),
+    ("POST", "/v1/store/check", "admin"),
 ]
 
 

@@ -24,7 +24,7 @@ async def run(chosen: list[str], rounds: int) -> list[Figure]:
     figures: list[Figure] = []
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="flagman-bench-") as folder:
-            async with embedded_server(Path(folder)) as url:
+            async with embedded_server(Path(folder), password="") as url:
                 figures += await CHOICES[name](url, Path(folder), rounds)
     return figures
 

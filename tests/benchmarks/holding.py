@@ -43,7 +43,7 @@ BATCH = 2_000
 async def measure(url: str, folder: Path, rounds: int) -> list[Figure]:
     async with core(settings(folder, url), tools=TOOLS) as parts:
         figures = await _memory(parts)
-    async with embedded_server(folder / "many" / "data") as many:
+    async with embedded_server(folder / "many" / "data", password="") as many:
         redis = connect(many)
         session_ids = await _fill(redis, folder)
         await redis.aclose()

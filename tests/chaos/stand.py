@@ -72,7 +72,7 @@ class Stand:
         self.folder = folder
         self._stack = AsyncExitStack()
         self._port = unused_port()
-        self._server = EmbeddedServer(folder / "store")
+        self._server = EmbeddedServer(folder / "store", password="")
 
     async def __aenter__(self) -> Self:
         pool = ProcessPool()
@@ -118,7 +118,7 @@ class Stand:
         await self._server.stop()
 
     async def start_store(self) -> None:
-        self._server = EmbeddedServer(self.folder / "store")
+        self._server = EmbeddedServer(self.folder / "store", password="")
         await self._server.start()
         self.store.move(self._server.url)
 

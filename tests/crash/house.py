@@ -86,6 +86,8 @@ class House:
             "FLAGMAN_MODEL": "openai-chat:test",
             "FLAGMAN_SECRET_KEY": "a-key-for-tests-only-0123456789abcdef",
             "FLAGMAN_LEASE_SECONDS": str(LEASE),
+            # Commands count their runs in a file outside of their session's folder.
+            "FLAGMAN_SANDBOX": "off",
             "OPENAI_BASE_URL": self.model.url,
             "OPENAI_API_KEY": "sk-none",
             **more,

@@ -16,7 +16,7 @@ from tests.support.slack import OPS, texts, wait_for
 async def test_killed_while_a_tool_runs_its_result_is_kept_and_clicks_get_a_sentence(
     process_pool: ProcessPool, tmp_path: Path
 ) -> None:
-    server = EmbeddedServer(tmp_path / "store")
+    server = EmbeddedServer(tmp_path / "store", password="")
     await server.start()
     try:
         async with House(process_pool, server.url, tmp_path / "house") as house:
@@ -39,7 +39,7 @@ async def test_killed_while_a_tool_runs_its_result_is_kept_and_clicks_get_a_sent
             await house.slack.message(
                 OPS, lambda m: "cannot reach its store right now" in texts(m), question["thread_ts"]
             )
-            server = EmbeddedServer(tmp_path / "store")
+            server = EmbeddedServer(tmp_path / "store", password="")
             await server.start()
             await house.completed(session_id)
             assert runs(count) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from storage import embedded_server as embedded
 from storage.connection import connect, reaching_store, wait_ready
@@ -179,3 +180,21 @@ async def test_unreachable_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable), reaching_store():
         await client.get("x")
     await client.aclose()
+
+
+async def test_only_who_started_it_knows_its_password(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    stranger = connect(f"unix://{tmp_path / 'valkey' / embedded.SOCKET}")
+    with pytest.raises(RedisError, match="Authentication required"):
+        await stranger.rpush("log", "planted")
+    await stranger.aclose()
+    # The store's answers do not tell it, nor what other processes can see of the server.
+    seen = [Path(f"/proc/{server.pid}/{name}") for name in ("cmdline", "environ")]
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in [*kept, *(seen if sys.platform == "linux" else ())]:
+        assert server.password.encode() not in path.read_bytes(), path
+    await server.stop()
+    async with embedded_server(tmp_path) as url:
+        assert server.password not in url
+        assert await items(url) == []

@@ -90,7 +90,7 @@ async def test_a_lost_answer_is_told_to_everybody_who_waits(valkey_url: str, red
 
 @pytest.mark.crash
 async def test_a_server_that_is_gone_is_named_and_found_again(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path)
+    server = EmbeddedServer(tmp_path, password="")
     await server.start()
     client = connect(server.url)
     kept = client.register_script(KEPT)
@@ -99,7 +99,7 @@ async def test_a_server_that_is_gone_is_named_and_found_again(tmp_path: Path) ->
         await server.stop()
         with pytest.raises(StoreUnavailable), reaching_store():
             await kept(keys=["list"], args=["two"])
-        server = EmbeddedServer(tmp_path)
+        server = EmbeddedServer(tmp_path, password="")
         await server.start()
         with reaching_store():
             assert await kept(keys=["list"], args=["three"]) == 2

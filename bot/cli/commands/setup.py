@@ -9,8 +9,8 @@ import typer
 from bot.cli.client import REFUSED, Json, carry_out, reach
 
 if TYPE_CHECKING:
-    from bot.doctor import Finding
     from bot.sdk.http_backend import HttpBackend
+    from bot.store_check import Finding
 
 app = typer.Typer()
 MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red")}
@@ -50,8 +50,9 @@ def doctor(
 
     async def work() -> int:
         from bot.cli.terminal import as_json
-        from bot.doctor import Finding, examine, reaching
+        from bot.doctor import examine, reaching
         from bot.settings import read_settings
+        from bot.store_check import Finding
         from supervisor.core.errors import InvalidInput
 
         found: list[Finding] = []

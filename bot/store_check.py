@@ -1,0 +1,88 @@
+"""What can be wrong with the store, and how to repair it; `flagman doctor` shows it, as does a running Flagman."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from storage.health import health
+from storage.queue import SessionQueue
+
+SKEW_NOTED, SKEW_WRONG = timedelta(seconds=2), timedelta(seconds=60)
+State = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check, and how to repair it. The state `note` is not an error."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+    def row(self) -> dict[str, str]:
+        return asdict(self)
+
+
+async def check_store(redis: Any, kind: str, *, unpark: bool = False) -> AsyncIterator[Finding]:
+    """Run all checks of the store; `kind` describes it, and `unpark` queues jobs again that could not be done."""
+    async for finding in _health(redis, kind):
+        yield finding
+    async for finding in _troubles(redis, unpark):
+        yield finding
+
+
+async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
+    found = await health(redis)
+    answer = f"answers in {found.round_trip.total_seconds() * 1000:.1f} ms"
+    yield Finding("Store", "ok", f"{found.server}{f', {kind}' if kind else ''}, {answer}")
+    yield skew("Store's clock", found.ahead)
+    if found.synced is not None and found.synced != "always":
+        yield Finding(
+            "Durability",
+            "note",
+            f"the store syncs to disk: {found.synced}",
+            "an acknowledged click can be lost in a crash; CONFIG SET appendonly yes and appendfsync always",
+        )
+    if found.evicts not in (None, "noeviction"):
+        yield Finding(
+            "Eviction",
+            "wrong",
+            f"the store may throw sessions away ({found.evicts})",
+            "CONFIG SET maxmemory-policy noeviction",
+        )
+
+
+async def _troubles(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
+    ready, outbox = SessionQueue(redis, redis, "ready"), SessionQueue(redis, redis, "outbox")
+    none = True
+    for queue, what in ((ready, "Session"), (outbox, "Messages of")):
+        for session_id, why in (await queue.troubles()).items():
+            none = False
+            if unpark:
+                await queue.enqueue(session_id)
+                yield Finding("Jobs", "note", f"{what} {session_id} is tried again now ({why})")
+            else:
+                yield Finding(
+                    "Jobs",
+                    "wrong",
+                    f"{what} {session_id}: {why}",
+                    "see the worker's log; it is tried again by itself, and at once by flagman doctor --unpark",
+                )
+    if none:
+        yield Finding("Jobs", "ok", "every session goes on")
+
+
+def skew(what: str, ahead: timedelta) -> Finding:
+    seconds = abs(ahead.total_seconds())
+    said = f"{seconds:.1f} s {'ahead of' if ahead > timedelta() else 'behind'} ours"
+    if abs(ahead) > SKEW_WRONG:
+        return Finding(
+            what, "wrong", said, "set this machine's clock (timedatectl set-ntp true), or the other's"
+        )
+    if abs(ahead) > SKEW_NOTED:
+        return Finding(what, "note", said, "timers fire early or late by that; set both by NTP")
+    return Finding(what, "ok", f"within {max(seconds, 0.1):.1f} s of ours")
