@@ -36,8 +36,11 @@ class PersonaLibrary:
         return [other for other in self.all() if may_launch(persona, other.name)]
 
     async def load_grants(self, session: Session) -> Grants:
-        """What the session's commands are granted. Raises as `load_pinned`."""
-        return (await self.load_pinned(session)).grants
+        """What the session's commands are granted: nothing where the store does not have its persona."""
+        try:
+            return (await self.load_pinned(session)).grants
+        except LogUnreadable:
+            return Grants()
 
     async def load_pinned(self, session: Session) -> Persona:
         """The version that the session was launched with. Raises LogUnreadable if the store does not have it."""
