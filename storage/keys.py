@@ -74,6 +74,11 @@ def queue(partition: int, name: QueueName) -> QueueKeys:
     )
 
 
+def busy(stream: str, session_id: str) -> str:
+    """Set while a worker is at a job whose entry in the stream is lost."""
+    return f"{stream}:busy:{session_id}"
+
+
 def partitions() -> str:
     """A sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"

@@ -14,8 +14,8 @@ from supervisor.effects import effects_of
 from supervisor.repository import Sessions
 
 QUIET = timedelta(minutes=1)
-# A running job whose entry is lost ends by itself; it has to be repaired only if its worker died, too.
-BUSY = timedelta(minutes=10)
+# So long a job without an entry and without a sign of a worker is left to the worker that may be at it.
+BUSY = timedelta(minutes=1)
 PAGE = 500
 # Paused sessions that one sweep has shown again.
 ROTATION = 100
