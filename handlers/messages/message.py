@@ -35,6 +35,12 @@ class Message:
         return any(block["type"] == "actions" for block in self.blocks)
 
     @property
+    def permits(self) -> bool:
+        """Whether it has buttons that have something run."""
+        actions = [block for block in self.blocks if block["type"] == "actions"]
+        return any(e.get("action_id") in _PERMITS for block in actions for e in block["elements"])
+
+    @property
     def fingerprint(self) -> str:
         """A hash that is equal for equal content."""
         body = json.dumps([self.text, self.blocks], sort_keys=True).encode()

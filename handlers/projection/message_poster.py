@@ -114,8 +114,10 @@ class MessagePoster:
             return
         try:
             await self._sender.verify(row.channel, row.ts)
-        except RetryLater as wait:
-            _log.info("a request in %s is not looked for: %s", row.channel, wait)
+        except ChannelUnavailable:
+            raise
+        except (RetryLater, SlackRejected) as problem:
+            _log.info("a request in %s is not looked for: %s", row.channel, problem)
         self._seen(row)
 
     def _seen(self, row: Row) -> None:

@@ -140,7 +140,7 @@ class SlackSender:
         for blocks in (message.blocks, plain_form(message)):
             with _logged(message):
                 return await send(blocks)
-        in_file = message.asks and await self._share_text(session_id, row, message)
+        in_file = message.permits and await self._share_text(session_id, row, message)
         with _logged(message):
             return await send(shortest_form(message, in_file=in_file))
         raise RetryLater(refusals.RETRY_SECONDS, f"every form of {message.key}", refused=True)

@@ -178,6 +178,30 @@ async def test_a_sweep_finds_a_request_that_is_gone_unseen(
     await scene.ended(session)
 
 
+@pytest.mark.parametrize("code", ["never_heard_of", "missing_scope", "fatal_error"])
+async def test_a_look_that_slack_refuses_changes_nothing(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.fault("chat.getPermalink", error=code, times=1000)
+    parts = scene.flagman.core
+    _, outbox = parts.queues()
+    await Sweeper(parts.sessions, parts.log, *parts.queues()).sweep(now())
+    await wait_for(lambda: scene.slack.calls("chat.getPermalink"))
+
+    async def idle() -> bool:
+        return not await outbox.holds(session.id)
+
+    await wait_for(idle)
+    assert await outbox.troubles() == {}
+    assert len(await scene.asked(session)) == 1
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
 async def test_a_message_that_was_updated_is_found_by_its_mark(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.launch()
