@@ -66,6 +66,7 @@ class SlackSender:
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
+        self._bot_id = ""
 
     async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
         """Take the right to post a message now. Raises RetryLater with the time until its turn."""
@@ -179,14 +180,21 @@ class SlackSender:
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
-        """The ts of every post of a message, in no order; empty where it cannot be looked up."""
+        """The ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
         try:
+            bot = await self._own_id()
             found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
-            return [str(message["ts"]) async for message in found]
+            return [str(message["ts"]) async for message in found if message.get("bot_id") == bot]
         except SlackRejected as refused:
             # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return []
+
+    async def _own_id(self) -> str:
+        """The bot's own id. Another app could mark its messages as the bot does."""
+        if not self._bot_id:
+            self._bot_id = str((await self._call("auth.test", ""))["bot_id"])
+        return self._bot_id
 
     async def files(self, channel: str, thread_ts: str, name: str, *, since: float) -> list[str]:
         """The ids of the files of that name in a thread (or the channel). Raises as `post`, or SlackRejected."""
