@@ -61,6 +61,8 @@ class MessagePoster:
             if not row.ts and uncertain:
                 row.ts = await self._sole_post(session, message.key, row, row.intended_at)
                 row.look_at = self._heard_by() if row.ts and intended else 0
+                if row.ts:
+                    await self._record(session, message.key, row)
             if not row.ts:
                 posted = await self._post_once(session, message, row, look=intended)
                 # A worker that died with its post under way may have been heard since the look above.
@@ -99,7 +101,9 @@ class MessagePoster:
             if message.asks:
                 await self._verify(row)
             return row
-        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent)
+        # What a restored session shows is likely as it was, unless something happened since.
+        is_new = not (session.restored_at and not row.shows and session.changed_at == session.restored_at)
+        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent and is_new)
         await self._sender.update(session.id, row, shown)
         self._seen(row)
         row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)

@@ -16,7 +16,7 @@ from handlers.origin import Place
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
-from handlers.projection.refusals import RetryLater
+from handlers.projection.refusals import RetryLater, TurnLater
 from handlers.projection.subagents import SubagentReader
 from storage.projections import ProjectionStore
 from storage.queue import StartedJob
@@ -38,7 +38,8 @@ class _Waits:
     troubles: list[str] = field(default_factory=list)
 
     def add(self, wait: RetryLater) -> None:
-        _log.info("shown later, in %.1f s: %s", wait.seconds, wait)
+        level = logging.DEBUG if isinstance(wait, TurnLater) else logging.INFO
+        _log.log(level, "shown later, in %.1f s: %s", wait.seconds, wait)
         self.seconds.append(wait.seconds)
         if wait.refused:
             self.troubles.append(f"Slack refuses {wait}")

@@ -26,6 +26,7 @@ from handlers.projection.refusals import (
     MessageDeleted,
     RetryLater,
     SlackRejected,
+    TurnLater,
     problem_of,
 )
 from storage.projections import ProjectionStore
@@ -82,7 +83,7 @@ class SlackSender:
             scope, f"{session_id}:{key}", interval=rate.interval, burst=burst, urgent=urgent
         )
         if wait:
-            raise RetryLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
+            raise TurnLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
 
     async def post(self, session_id: str, row: Row, message: Message) -> Posted:
         """Post a message in the channel and thread of `row`.
