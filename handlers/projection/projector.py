@@ -26,6 +26,8 @@ from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
+# A session that is older and has no card was shown before.
+NEW = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=2)
 _log = logging.getLogger("flagman.projector")
 
@@ -108,6 +110,8 @@ class Projector:
         if (card := rows.get("card")) and card.ts:
             # It may have to wait for its update; what a person waits for does not wait with it.
             place = _below(card, place)
+        # Where all rows are lost, the messages may stand all the same.
+        lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         for message in messages:
             if signals.stopping.is_set():
@@ -119,7 +123,7 @@ class Projector:
                 continue
             try:
                 where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
-                row = await self._poster.show(session, where, message, row, urgent=urgent)
+                row = await self._poster.show(session, where, message, row, urgent=urgent, lost=lost)
             except RetryLater as wait:
                 # Where the card is not posted, there is no thread for the others.
                 if message.key == "card" and not before:

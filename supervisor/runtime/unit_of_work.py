@@ -27,6 +27,8 @@ from supervisor.repository import Sessions
 
 # The longest outage of the store, such as a restart or a failover, through which a job keeps its results.
 OUTAGE_SECONDS = 60.0
+# What happened outside, and is recorded whoever appends in between.
+_FACTS = (ModelResponded, ToolFinished, ToolNotBegun, Compacted)
 _log = logging.getLogger("flagman.runner")
 
 
@@ -64,6 +66,11 @@ class UnitOfWork:
     @property
     def pending(self) -> bool:
         return bool(self._pending)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a result is pending that would be lost with this job."""
+        return any(isinstance(event, _FACTS) for event in self._pending)
 
     def now(self) -> dict[str, Any]:
         """The fields `at` and `by` of an event of the system."""
@@ -166,7 +173,7 @@ class UnitOfWork:
                 unanswered = True
                 await self._outlast(error, sent + OUTAGE_SECONDS)
             except (LeaseLost, VersionConflict):
-                if unanswered and await self._sessions.holds(self._stored, self.session, self._pending):
+                if unanswered and await self._was_appended(sent + OUTAGE_SECONDS):
                     released = False
                     break
                 raise
@@ -176,13 +183,17 @@ class UnitOfWork:
         self._proven_at = max(self._proven_at, sent)
         return released
 
+    async def _was_appended(self, until: float) -> bool:
+        """Whether the append that had no answer took place, with retries as `_append`."""
+        while True:
+            try:
+                return await self._sessions.holds(self._stored, self.session, self._pending)
+            except StoreUnavailable as error:
+                await self._outlast(error, until)
+
     async def _rebase(self) -> None:
         """Another writer appended first: load the session again and keep only the pending results that still fit."""
-        facts = [
-            e
-            for e in self._pending
-            if isinstance(e, ModelResponded | ToolFinished | ToolNotBegun | Compacted)
-        ]
+        facts = [event for event in self._pending if isinstance(event, _FACTS)]
         self._stored = self.session = await self._load()
         self._forget()
         for fact in facts:
