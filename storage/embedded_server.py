@@ -175,6 +175,7 @@ class EmbeddedServer:
             self._guard_mode,
             str(int(signal.SIGTERM)),
             watched,
+            "inf",
         ]
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  the binary and the arguments are Flagman's

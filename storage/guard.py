@@ -1,8 +1,8 @@
 """A script that runs the given program and ends it when the process that started the script ends.
 
-    python -I -S guard.py prctl SIGNAL PARENT_PID PROGRAM ARGUMENTS…
-    python -I -S guard.py pipe SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
-    python -I -S guard.py reap SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
+    python -I -S guard.py prctl SIGNAL PARENT_PID inf PROGRAM ARGUMENTS…
+    python -I -S guard.py pipe SIGNAL DESCRIPTOR DEADLINE PROGRAM ARGUMENTS…
+    python -I -S guard.py reap SIGNAL DESCRIPTOR DEADLINE PROGRAM ARGUMENTS…
 
 `prctl` (Linux): the kernel sends the signal when the starting *thread* ends, which has to live as long as needed.
 `pipe` (all systems): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
@@ -10,11 +10,14 @@ and then sends the signal to the whole process group; start it in a new session.
 `reap` (Linux): as `pipe`, but all descendants of the program, of any session or group, end with it or at the end of
 the pipe. This process stays their parent and ends with the program's exit code. SIGTERM to the group reaches the
 program and not this process. See prctl(2), PR_SET_CHILD_SUBREAPER.
+After DEADLINE, in seconds of the monotonic clock, the program is not started. Where there is a deadline, DESCRIPTOR is
+one end of a pair of sockets, and a byte is sent to the other end right before the program starts.
 `prctl` and `pipe` replace this process by the program. The script uses the standard library only.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import select
@@ -110,8 +113,8 @@ def end_descendants(number: int, child: int) -> int:
             time.sleep(0.001)
 
 
-def descendants() -> set[int]:
-    """The ids of all descendants of this process in /proc."""
+def descendants() -> list[int]:
+    """The ids of all descendants of this process in /proc, parents first, so that none reports the end of a child."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -122,16 +125,25 @@ def descendants() -> set[int]:
             except OSError:
                 continue
             children.setdefault(parent, []).append(int(entry))
-    found: set[int] = set()
+    found: dict[int, None] = {}
     level = [os.getpid()]
     while level:
         level = [pid for parent in level for pid in children.get(parent, ()) if pid not in found]
-        found.update(level)
-    return found
+        found |= dict.fromkeys(level)
+    return list(found)
+
+
+def begin(descriptor: int, deadline: float) -> None:
+    """Say that the program starts now; exit where it is too late for that."""
+    if time.monotonic() > deadline:
+        sys.exit("it is too late to start")
+    os.write(descriptor, b"1")
 
 
 def main(arguments: list[str]) -> None:
-    mode, number, subject, *program = arguments
+    mode, number, subject, deadline, *program = arguments
+    if float(deadline) != math.inf:
+        begin(int(subject), float(deadline))
     if mode == "reap":
         run_and_reap(int(number), int(subject), program)
     watch = watch_by_kernel if mode == "prctl" else watch_by_pipe

@@ -109,8 +109,8 @@ class UnitOfWork:
         self._forget()
         return released
 
-    async def may_begin(self, call_id: str, attempt: int) -> bool:
-        """Whether an attempt whose start is recorded may run its tool now.
+    async def may_begin(self, call_id: str, attempt: int) -> float | None:
+        """Until when an attempt whose start is recorded may run its tool, by the monotonic clock; None: it may not.
 
         While this worker was cut off or frozen, another one may have taken the session over and run the call, or asked
         a person about it. So the store is asked whether the lease is still held, until it answers.
@@ -122,15 +122,16 @@ class UnitOfWork:
                 session = await self._sessions.load(self.session.id)
             except StoreUnavailable as error:
                 if self._stopping.is_set():
-                    return False
+                    return None
                 _log.warning("session %s: %s; %s waits to begin", self.session.id, error, call_id)
                 await asyncio.sleep(0.2)
                 continue
             call = session.call(call_id)
             if not held or session.ended or (call.phase, call.attempt) != ("started", attempt):
-                return False
+                return None
             self._proven_at = max(self._proven_at, sent)
-        return self._lease is not None
+        # Half a lease after it was last known to be held: long before another worker could take it over.
+        return self._proven_at + 1.5 * self._fresh if self._lease else None
 
     async def refresh(self) -> None:
         """Read what other writers appended."""

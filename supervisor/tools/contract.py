@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +29,8 @@ class ToolContext:
     """The context of a running tool. `folder` is the session's own folder, which exists.
 
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
+    After `begin_by`, in seconds of the monotonic clock, another worker may have the call: a tool that has something to
+    prepare raises NotBegun where its effect would begin later.
     """
 
     session_id: str
@@ -36,6 +39,11 @@ class ToolContext:
     attempt: int
     folder: Path
     emit: Emit = emit_nowhere
+    begin_by: float = math.inf
+
+
+class NotBegun(Exception):
+    """The tool was to begin later than `ToolContext.begin_by`, and did nothing."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +19,7 @@ from pydantic import AfterValidator, Field
 
 from storage import guard
 from supervisor.core.errors import ToolError
-from supervisor.tools.contract import Tool, ToolContext
+from supervisor.tools.contract import NotBegun, Tool, ToolContext
 from supervisor.tools.process_guard import hide_process
 from supervisor.tools.typed_tool import tool
 
@@ -70,13 +72,15 @@ def shell_tool(*, path: str = DEFAULT_PATH) -> Tool:
 
 async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
     output = _HeadAndTail()
-    async with _group(command, ctx, path, output) as process:
+    async with _group(command, ctx, path, output) as (process, leash):
         try:
             async with asyncio.timeout(seconds):
                 code = await process.wait()
         except TimeoutError:
             await _terminate(process)
             code = None
+        if not _has_begun(leash, ctx):
+            raise NotBegun
     shown = output.text() or "(no output)"
     if code is None:
         raise ToolError(f"stopped: the time limit of {seconds} s was reached\n{shown}")
@@ -90,22 +94,25 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
 @asynccontextmanager
 async def _group(
     command: str, ctx: ToolContext, path: str, output: _HeadAndTail
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the command in its own process group, which is killed at the end, also if this process is killed."""
-    guarded, guarding = os.pipe()
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, socket.socket]]:
+    """Run the command in its own process group, which is killed at the end, also if this process is killed.
+
+    Gives the process and the socket on which its guard says that it has begun.
+    """
+    leash, guarded = socket.socketpair()
     reading, writing = os.pipe()
-    # The guard kills the remaining processes when this end of its pipe is closed, also by the end of this process.
-    with os.fdopen(guarding, "wb", buffering=0) as leash:
+    # The guard kills the remaining processes when this end is closed, also by the end of this process.
+    with leash:
         try:
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                 lambda: output, os.fdopen(reading, "rb", buffering=0)
             )
-            process = await _spawn(command, ctx, path, guarded, writing)
+            process = await _spawn(command, ctx, path, guarded.fileno(), writing)
         finally:
-            os.close(guarded)
+            guarded.close()
             os.close(writing)
         try:
-            yield process
+            yield process, leash
         finally:
             leash.close()
             await asyncio.shield(_wait_for_end(process, output))
@@ -117,7 +124,8 @@ async def _spawn(
 ) -> asyncio.subprocess.Process:
     hide_process()
     mode = "reap" if REAPS else "pipe"
-    guarding = (sys.executable, "-I", "-S", guard.__file__, mode, str(int(signal.SIGKILL)), str(guarded))
+    watched = (mode, str(int(signal.SIGKILL)), str(guarded), repr(ctx.begin_by))
+    guarding = (sys.executable, "-I", "-S", guard.__file__, *watched)
     # With asyncio's own pipe for the output, wait() would wait for all processes that hold it open.
     return await asyncio.create_subprocess_exec(
         *guarding,
@@ -132,6 +140,17 @@ async def _spawn(
         pass_fds=(guarded,),
         start_new_session=True,
     )
+
+
+def _has_begun(leash: socket.socket, ctx: ToolContext) -> bool:
+    """Whether the guard has started the command, which it does not do after `begin_by`."""
+    if ctx.begin_by == math.inf:
+        return True
+    leash.setblocking(False)
+    try:
+        return bool(leash.recv(1))
+    except BlockingIOError:
+        return False
 
 
 def _shell() -> str:

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from supervisor.core.errors import InvalidArguments, ToolError
-from supervisor.tools.contract import ToolContext
+from supervisor.tools import shell as shell_module
+from supervisor.tools.contract import NotBegun, ToolContext
 from supervisor.tools.shell import KEPT_BYTES, shell_tool
 from tests.storage.processes import alive, wait_until
 
@@ -221,3 +224,37 @@ async def test_many_commands_leave_no_descriptor_and_no_process(ctx: ToolContext
 def test_bad_arguments_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidArguments):
         shell.validate(bad)
+
+
+async def test_a_command_that_would_begin_too_late_does_not(ctx: ToolContext) -> None:
+    late = replace(ctx, begin_by=time.monotonic() - 0.001)
+    with pytest.raises(NotBegun):
+        await run(late, "touch ran")
+    assert not (ctx.folder / "ran").exists()
+    await run(replace(ctx, begin_by=time.monotonic() + 600), "touch ran")
+    assert (ctx.folder / "ran").exists()
+
+
+async def test_a_worker_that_stood_still_right_before_the_start_runs_nothing(
+    ctx: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = shell_module._spawn
+
+    async def frozen(command: str, context: ToolContext, *more: Any) -> Any:
+        await asyncio.sleep(max(0, context.begin_by - time.monotonic()) + 0.05)
+        return await spawn(command, context, *more)
+
+    monkeypatch.setattr(shell_module, "_spawn", frozen)
+    with pytest.raises(NotBegun):
+        await run(replace(ctx, begin_by=time.monotonic() + 0.1), "touch ran")
+    assert not (ctx.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("reaps", [True, False])
+async def test_both_kinds_of_guards_keep_the_time(
+    ctx: ToolContext, monkeypatch: pytest.MonkeyPatch, reaps: bool
+) -> None:
+    monkeypatch.setattr(shell_module, "REAPS", reaps)
+    with pytest.raises(NotBegun):
+        await run(replace(ctx, begin_by=0.0), "touch ran")
+    assert "exit code 0" in await run(replace(ctx, begin_by=time.monotonic() + 600), "echo fine")
