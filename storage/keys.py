@@ -93,6 +93,11 @@ def log(session_id: str) -> str:
     return f"{_tag(partition_of(session_id))}:log:{session_id}"
 
 
+def logs() -> str:
+    """A pattern of the logs of all sessions."""
+    return f"{_PREFIX}:{{p*}}:log:*"
+
+
 def snapshot(session_id: str) -> str:
     return f"{_tag(partition_of(session_id))}:snap:{session_id}"
 
