@@ -104,7 +104,7 @@ def _line(call: Call, mask: Masker) -> list[Block]:
     first = in_short(call, mask) or brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},
-        {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},
+        {"type": "text", "text": f" {one_line(mask.arguments(call.call.tool), 40)}", "style": {"bold": True}},
         {"type": "text", "text": f"  {first}"},
     ]
 
