@@ -81,6 +81,8 @@ PHRASES = [
     ("DB_PASSWORD={}", "hunter2"),
     ('"db_password": "{}"', "hunter2!"),
     ("password: {}", "tr0ub4dor&3"),
+    ("appPassword2={}", "tr0ub4dor&3"),
+    ("SMTP_PASS={}", "tr0ub4dor&3"),
     ("aws_secret_access_key = {}", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
     ("AccountKey={};", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq=="),
     ("machine git.example.com login me password {}", "hunter2"),
@@ -98,6 +100,7 @@ WORDS = [
     "sha256 " + H * 4,
     "commit 0123456789abcdef0123456789abcdef01234567",
     "passed 12, failed 0",
+    "PWD=/root/project1 OLDPWD=/srv/app2/x compass: north12",
 ]
 
 

@@ -66,7 +66,9 @@ _TOKENS = (
 )
 
 # The names of variables and fields that hold a secret; the value of the second kind must be long.
-_SHORT_NAMES = "pass(?:word|wd|phrase)?|pwd|secret"
+_SHORT_NAMES = (
+    r"(?:password|passwd|passphrase|secret)[A-Za-z0-9_-]{0,20}|(?<![A-Za-z])(?:pass|pwd)[0-9_-]{0,4}"
+)
 _LONG_NAMES = (
     "token|api[_-]?key|access[_-]?key(?:[_-]?id)?|secret[_-]?key|private[_-]?key|account[_-]?key|"
     "shared[_-]?access[_-]?key|auth[_-]?key|client[_-]?secret|credentials?"
@@ -159,7 +161,7 @@ _SHAPES = (
     # Values of fields and variables with a name that says so; words of prose have no digit.
     _any_case(
         "pass pwd secret",
-        rf"((?:{_SHORT_NAMES})[A-Za-z0-9_-]{{0,20}}{_IS})(?=[^\s\"'\\,;<>()\[\]{{}}]{{0,100}}[0-9])"
+        rf"((?:{_SHORT_NAMES}){_IS})(?!/)(?=[^\s\"'\\,;<>()\[\]{{}}]{{0,100}}[0-9])"
         r"[^\s\"'\\,;<>()\[\]{}]{6,}",
     ),
     _any_case(
