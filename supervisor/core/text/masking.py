@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from supervisor.core.text.secret_shapes import mask_shapes, mask_tokens
-from supervisor.core.text.spellings import folded, spellings
+from supervisor.core.text.spellings import spellings
 
 MASK = "[masked]"
 _SHORTEST = 8
@@ -58,13 +58,14 @@ class Masker:
     def _without_known(self, text: str) -> str:
         # Looking for all literals first is far quicker than one regular expression for all of them.
         flat = _BREAKS.sub("", text)
-        found = [s for s in self._spellings if s.text in text or (flat != text and folded(s.text) in flat)]
+        broken = len(flat) < len(text)
+        found = [s for s in self._spellings if s.text in text or (broken and s.flat in flat)]
         if not found:
             return text
         patterns = []
         for spelling in found:
-            broken = f"{_BREAK}?".join(map(re.escape, folded(spelling.text)))
-            either = f"(?:{re.escape(spelling.text)}|{broken})"
+            split = f"{_BREAK}?".join(map(re.escape, spelling.flat))
+            either = f"(?:{re.escape(spelling.text)}|{split})"
             if spelling.part:
                 # The characters beside it, perhaps on other lines, hold bits of the secret.
                 either = f"(?:{_CODED}{_BREAK}?)?{either}(?:{_BREAK}?{_CODED})?(?:{_BREAK}?=){{0,2}}"

@@ -14,9 +14,13 @@ _LINE_BREAKS = re.compile(r"[\r\n]+")
 
 
 class Spelling(NamedTuple):
-    """One form of a secret. `part`: the characters beside it can hold bits of the secret, as in base64."""
+    """One form of a secret, and that without its line breaks.
+
+    `part`: the characters beside it can hold bits of the secret, as in base64.
+    """
 
     text: str
+    flat: str
     part: bool = False
 
 
@@ -25,9 +29,8 @@ def spellings(secret: str) -> list[Spelling]:
     return list(dict.fromkeys(_all(secret)))
 
 
-def folded(text: str) -> str:
-    """The text without its line breaks."""
-    return _LINE_BREAKS.sub("", text)
+def _spelling(text: str, *, part: bool = False) -> Spelling:
+    return Spelling(text, _LINE_BREAKS.sub("", text), part)
 
 
 def _all(secret: str) -> Iterator[Spelling]:
@@ -40,7 +43,7 @@ def _all(secret: str) -> Iterator[Spelling]:
         texts += [once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]]
     texts += [re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in texts if "%" in text]
     texts += [data.hex(), data.hex().upper(), data.hex(" "), data.hex(":")]
-    yield from map(Spelling, texts)
+    yield from map(_spelling, texts)
     for offset in range(3):
         yield from _base64(data, offset)
 
@@ -54,4 +57,4 @@ def _base64(data: bytes, offset: int) -> Iterator[Spelling]:
     encoded = b64encode(b"\0" * offset + data).decode()
     sure = encoded[(0, 2, 3)[offset] : (offset + len(data)) * 8 // 6]
     for text in (sure, sure.replace("+", "-").replace("/", "_")):
-        yield Spelling(text, part=True)
+        yield _spelling(text, part=True)
