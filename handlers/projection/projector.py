@@ -22,6 +22,7 @@ from storage.projections import ProjectionStore
 from storage.queue import StartedJob
 from supervisor.core.errors import SessionNotFound
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
@@ -56,7 +57,7 @@ class Projector:
         rows: ProjectionStore,
         poster: MessagePoster,
         clock: Callable[[], datetime],
-        mask: Callable[[str], str],
+        mask: Masker,
         subagents: SubagentReader,
         uploads: LogUploads,
     ) -> None:
