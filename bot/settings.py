@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -172,17 +173,24 @@ class Settings(ClientSettings):
             self.slack_bot_token,
             self.slack_app_token,
             self.slack_signing_secret,
-            self.redis_url,
             self.api_key,
         )
         own = [secret for _, secret in self.given_keys] + self.secret_keys
         own += [secret for _, secret in _named(self.webhook_secret)]
+        own += _with_password(self.redis_url)
         return [value.get_secret_value() for value in values if value] + own
 
 
 def _parts(value: SecretStr | None) -> list[str]:
     text = value.get_secret_value() if value else ""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _with_password(url: SecretStr | None) -> list[str]:
+    """The URL and the password in it; nothing where it has none, since such a URL is no secret."""
+    text = url.get_secret_value() if url else ""
+    password = urlsplit(text).password
+    return [text, password, unquote(password)] if password else []
 
 
 def _named(value: SecretStr | None) -> list[tuple[str, str]]:

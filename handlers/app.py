@@ -15,4 +15,4 @@ def register(app: AsyncApp, flagman: ListenerContext) -> None:
     for package in (actions, events, shortcuts, views):
         package.register(router)
     commands.register(router, flagman.command)
-    middleware.register(app, flagman.command)
+    middleware.register(app, flagman.command, flagman.mask)

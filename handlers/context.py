@@ -16,6 +16,7 @@ from supervisor.contract.parts import ServiceParts
 from supervisor.contract.service import SessionService
 from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import Masker
 from supervisor.service import Supervisor
 
 
@@ -32,7 +33,7 @@ class ListenerContext:
     people: People
     files: FileUploads
     clock: Callable[[], datetime]
-    mask: Callable[[str], str]
+    mask: Masker
     command: str
     deletions: Deletions
 

@@ -23,6 +23,7 @@ from supervisor.core.errors import (
     NotAllowed,
     SessionNotFound,
 )
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import visible
 
 # Slack waits three seconds for an acknowledgement.
@@ -74,19 +75,19 @@ class Router:
         return bound
 
 
-def register(app: AsyncApp, command: str) -> None:
-    """Have errors of listeners answered to the person; `command` is the name of the slash command for hints."""
+def register(app: AsyncApp, command: str, mask: Masker) -> None:
+    """Have errors of listeners answered to the person, secrets masked; `command` is the slash command for hints."""
 
     @app.error
     async def answer(
         error: Exception, body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient
     ) -> BoltResponse:
         _note(error)
-        message = message_of(error, command)
+        message = message_of(error, command, mask)
         inputs = [b["block_id"] for b in (body.get("view") or {}).get("blocks", []) if b["type"] == "input"]
         if body.get("type") == "view_submission" and inputs:
             return await ack(
-                response_action="errors", errors={inputs[0]: plain_text_of(error, command)[:500]}
+                response_action="errors", errors={inputs[0]: plain_text_of(error, command, mask)[:500]}
             )
         if body.get("command"):
             return await ack(text=message, response_type="ephemeral")
@@ -98,7 +99,7 @@ def register(app: AsyncApp, command: str) -> None:
         return await ack()
 
 
-def message_of(error: Exception, command: str) -> str:
+def message_of(error: Exception, command: str, mask: Masker) -> str:
     """The message about an error, in mrkdwn; details of internal errors are only logged."""
     match error:
         case AlreadyDecided():
@@ -109,11 +110,11 @@ def message_of(error: Exception, command: str) -> str:
             whom += [_inert(f"a member of {group}") for group in error.groups]
             return f":information_source: You may not decide on this call. Ask {' or '.join(whom)}."
         case FlagmanError() | IdempotencyKeyKnown():
-            return refusal(plain_text_of(error, command))
+            return refusal(plain_text_of(error, command, mask))
         case SlackApiError() if _code(error) in ("expired_trigger_id", "exchanged_trigger_id"):
             return f":information_source: {_LATE}"
         case _:
-            return f":warning: {plain_text_of(error, command)}"
+            return f":warning: {plain_text_of(error, command, mask)}"
 
 
 def refusal(sentence: str) -> str:
@@ -121,17 +122,17 @@ def refusal(sentence: str) -> str:
     return f":information_source: {_inert(sentence)}"
 
 
-def plain_text_of(error: Exception, command: str) -> str:
+def plain_text_of(error: Exception, command: str, mask: Masker) -> str:
     """The message about an error as plain text, for the inputs of forms."""
     match error:
         case SessionNotFound():
-            return f"{visible(str(error))} `{command} list` shows the ones there are."
+            return f"{visible(mask(str(error)))} `{command} list` shows the ones there are."
         case FlagmanError():
-            return visible(str(error))
+            return visible(mask(str(error)))
         case IdempotencyKeyKnown():
             return "That was already done."
         case StoreRefused():
-            return f"{error} So that may not have been done. {_LOOK}"
+            return f"{mask(str(error))} So that may not have been done. {_LOOK}"
         case StorageError():
             return _DOWN
         case TimeoutError():

@@ -20,6 +20,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
@@ -51,6 +52,18 @@ REFUSALS = {
     "OOM": "its memory is full",
     "READONLY": "it is a replica and takes no writes",
     "TRYAGAIN": "its cluster is moving keys",
+}
+# Error answers that are caused by the command: they are faults, and trying again does not help.
+_FAULTS = {
+    "ERR",
+    "WRONGTYPE",
+    "NOSCRIPT",
+    "NOGROUP",
+    "BUSYGROUP",
+    "BUSYKEY",
+    "CROSSSLOT",
+    "EXECABORT",
+    "NOPROTO",
 }
 # The first word of an answer; that of a command in a pipeline stands in a sentence of the client's.
 _CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
@@ -106,6 +119,8 @@ def reaching_store() -> Iterator[None]:
             raise StoreRefused(code, REFUSALS[code]) from error
         if isinstance(error, UNAVAILABLE):
             raise StoreUnavailable(str(error) or type(error).__name__) from error
+        if isinstance(error, ResponseError) and found and code not in _FAULTS:
+            raise StoreRefused(code, "it gives an answer that is not known here") from error
         raise
 
 

@@ -180,6 +180,7 @@ class EmbeddedServer:
             self._guard_mode,
             str(int(signal.SIGTERM)),
             watched,
+            "inf",
         ]
         with log.open("ab") as output, self._secret_configuration() as secret:
             process = subprocess.Popen(  # noqa: S603  the binary and the arguments are Flagman's

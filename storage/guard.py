@@ -1,8 +1,8 @@
 """A script that runs the given program and ends it when the process that started the script ends.
 
-    python -I -S guard.py prctl SIGNAL PARENT_PID PROGRAM ARGUMENTS…
-    python -I -S guard.py pipe SIGNAL DESCRIPTOR PROGRAM ARGUMENTS…
-    python -I -S guard.py reap SIGNAL DESCRIPTOR LIMITS PROGRAM ARGUMENTS…
+    python -I -S guard.py prctl SIGNAL PARENT_PID inf PROGRAM ARGUMENTS…
+    python -I -S guard.py pipe SIGNAL DESCRIPTOR DEADLINE PROGRAM ARGUMENTS…
+    python -I -S guard.py reap SIGNAL DESCRIPTOR DEADLINE LIMITS PROGRAM ARGUMENTS…
 
 `prctl` (Linux): the kernel sends the signal when the starting *thread* ends, which has to live as long as needed.
 `pipe` (all systems): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
@@ -12,12 +12,15 @@ the pipe. This process stays their parent and ends with the program's exit code.
 to them, but not to those that make a namespace of processes for the others. LIMITS is a JSON object with `memory` and
 `file_size` in bytes and the number of `tasks` (processes and threads); descendants that are over one are ended. See
 prctl(2), PR_SET_CHILD_SUBREAPER.
+After DEADLINE, in seconds of the monotonic clock, the program is not started. Where there is a deadline, DESCRIPTOR is
+one end of a pair of sockets, and a byte is sent to the other end right before the program starts.
 `prctl` and `pipe` replace this process by the program. The script uses the standard library only.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import select
@@ -198,8 +201,17 @@ def descendants() -> set[int]:
     return found
 
 
+def begin(descriptor: int, deadline: float) -> None:
+    """Say that the program starts now; exit where it is too late for that."""
+    if time.monotonic() > deadline:
+        sys.exit("it is too late to start")
+    os.write(descriptor, b"1")
+
+
 def main(arguments: list[str]) -> None:
-    mode, number, subject, *program = arguments
+    mode, number, subject, deadline, *program = arguments
+    if float(deadline) != math.inf:
+        begin(int(subject), float(deadline))
     if mode == "reap":
         run_and_reap(int(number), int(subject), json.loads(program[0]), program[1:])
     watch = watch_by_kernel if mode == "prctl" else watch_by_pipe

@@ -74,6 +74,11 @@ def queue(partition: int, name: QueueName) -> QueueKeys:
     )
 
 
+def busy(stream: str, session_id: str) -> str:
+    """Set while a worker is at a job whose entry in the stream is lost."""
+    return f"{stream}:busy:{session_id}"
+
+
 def partitions() -> str:
     """A sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"
@@ -86,6 +91,11 @@ def placement(claim: str) -> str:
 
 def log(session_id: str) -> str:
     return f"{_tag(partition_of(session_id))}:log:{session_id}"
+
+
+def logs() -> str:
+    """A pattern of the logs of all sessions."""
+    return f"{_PREFIX}:{{p*}}:log:*"
 
 
 def snapshot(session_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -18,6 +18,8 @@ from storage.partitions import Partitions
 from storage.scripts import jobs, records
 from storage.scripts.append import Operations, append
 
+# Keys that one step of a scan looks at.
+SCANNED = 1000
 # A session and its score in an index.
 Row = tuple[str, float]
 
@@ -199,6 +201,20 @@ class LogStore:
             if len(found) >= limit or len(rows) < wanted:
                 return found[:limit]
             wanted *= 2
+
+    async def unlisted(self, cursor: int) -> tuple[int, list[str]]:
+        """Sessions that have a log and are not in the index `all`, of those that a scan finds from `cursor` on.
+
+        Returns also the cursor for the next ones, 0 at the end.
+        """
+        with reaching_store():
+            found: Any = await self._redis.scan(cursor, match=keys.logs(), count=SCANNED)
+            ids = [name.decode().rpartition(":")[2] for name in found[1]]
+            pipe = self._redis.pipeline(transaction=False)
+            for session_id in ids:
+                pipe.zscore(keys.index(keys.partition_of(session_id), "all"), session_id)
+            scores = await pipe.execute() if ids else []
+        return int(found[0]), [sid for sid, score in zip(ids, scores, strict=True) if score is None]
 
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
         """The highest rows with a score of at most `top`, merged from all partitions."""

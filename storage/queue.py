@@ -143,14 +143,17 @@ class SessionQueue:
                     found += _jobs(answer[1])
         return found
 
-    async def renew(self, consumer: str, held: Iterable[Job]) -> None:
-        """Renew the leases of these jobs."""
-        entries: dict[str, list[Any]] = {}
+    async def renew(self, consumer: str, held: Iterable[Job], *, lease: timedelta) -> None:
+        """Renew the leases of these jobs. For a job whose entry is lost, store for `lease` that a worker is at it."""
+        milliseconds = int(lease.total_seconds() * 1000)
+        streams: dict[str, dict[bytes, str]] = {}
         for job in held:
-            entries.setdefault(self._of(job.session_id).stream, []).append(job.entry)
+            streams.setdefault(self._of(job.session_id).stream, {})[job.entry.encode()] = job.session_id
         async with self._group():
-            for stream, ids in entries.items():
-                await self._redis.xclaim(stream, keys.GROUP, consumer, 0, ids, justid=True)
+            for stream, jobs_ in streams.items():
+                found: Any = await self._redis.xclaim(stream, keys.GROUP, consumer, 0, [*jobs_], justid=True)
+                for entry in jobs_.keys() - set(found):
+                    await self._redis.set(keys.busy(stream, jobs_[entry]), b"1", px=milliseconds)
 
     @staticmethod
     def lease(job: Job) -> Lease:
@@ -202,7 +205,7 @@ class SessionQueue:
         return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
     async def jobless(self) -> dict[str, str]:
-        """The sessions that have a state and no job, each with its state."""
+        """The sessions that have a state, no job, and no worker, each with its state."""
         found: dict[str, str] = {}
         for partition in await self._partitions.all():
             names = self.keys_in(partition)
@@ -212,9 +215,13 @@ class SessionQueue:
                 jobs_: Any = await self._redis.xrange(names.stream)
                 later: Any = await self._redis.zrange(names.later, 0, -1)
             held = {row[b"s"] for _, row in jobs_}, set(later)
-            for session_id, state in states.items():
-                if session_id not in held[state == b"later"]:
-                    found[session_id.decode()] = state.decode()
+            for sid, state in states.items():
+                if sid in held[state == b"later"]:
+                    continue
+                with reaching_store():
+                    busy = await self._redis.exists(keys.busy(names.stream, sid.decode()))
+                if not busy:
+                    found[sid.decode()] = state.decode()
         return found
 
     async def repair(self, seen: Mapping[str, str]) -> int:

@@ -52,6 +52,7 @@ def _time_limits_of_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Slack gives three seconds is given a minute; a test of a limit sets its own."""
     for limit in ("middleware.LIMIT_SECONDS", "users.NAME_SECONDS", "users.GROUP_SECONDS"):
         monkeypatch.setattr(f"handlers.{limit}", 60.0)
+    monkeypatch.setattr("storage.connection.CONNECT_SECONDS", 30.0)
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # A property of characters.
     "supervisor/core/text/characters.py": ("EMOJI", "Emoji", "emoji-data.txt"),
     "supervisor/core/text/visible.py": ("EMOJI", "emoji"),
-    "supervisor/core/text/masking.py": ("# Well-known shapes: Slack",),
+    "supervisor/core/text/secret_shapes.py": ("hooks.slack.com", "hooks\\.slack\\.com", "/webhooks/"),
     # The text of documents, which verifying compares.
     "supervisor/session_log/render/calls.py": ('"by anyone in the channel"',),
     # Threads of the operating system, and channels and names of keys in the store.

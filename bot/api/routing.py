@@ -20,8 +20,11 @@ from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
 from supervisor.core.events import SYSTEM, Actor
+from supervisor.core.text.masking import Masker
 
 JSON = "application/json"
+# Fields of every call in views and events.
+_CALL = frozenset({"call_id", "tool", "arguments", "digest"})
 
 
 class Parameters(BaseModel):
@@ -171,25 +174,31 @@ def _texts(model: type[BaseModel], where: str, request: web.Request) -> Mapping[
     return {name: request.headers[name] for name in names if name in request.headers}
 
 
-def _response(answer: Answer, mask: Callable[[str], str]) -> web.Response:
+def _response(answer: Answer, mask: Masker) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
-    body = mask_value(answer.body.model_dump(mode="json", by_alias=True), mask, answer.shown)
+    body = masked_view(answer.body.model_dump(mode="json", by_alias=True), mask, answer.shown)
     text = json.dumps(body, ensure_ascii=False)
     return web.Response(text=text, status=answer.status, headers=answer.headers, content_type=JSON)
 
 
-def mask_value(value: Any, mask: Callable[[str], str], shown: frozenset[str] = frozenset()) -> Any:
-    """The JSON value with the secrets in its texts masked, except in the fields `shown`."""
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, dict):
-        return {
-            mask(key): item if key in shown else mask_value(item, mask, shown) for key, item in value.items()
-        }
+def masked_view(value: Any, mask: Masker, shown: frozenset[str] = frozenset()) -> Any:
+    """The view as JSON with the secrets in its texts masked, except in the fields `shown`.
+
+    The arguments of a call are what runs, so only known secrets in them are masked.
+    """
     if isinstance(value, list):
-        return [mask_value(item, mask, shown) for item in value]
-    return value
+        return [masked_view(item, mask, shown) for item in value]
+    if not isinstance(value, dict):
+        return mask(value) if isinstance(value, str) else value
+    is_call = value.keys() >= _CALL
+    found = {}
+    for name, item in value.items():
+        if name == "arguments" and is_call:
+            found[name] = mask.arguments(item)
+        else:
+            found[mask(name)] = item if name in shown else masked_view(item, mask, shown)
+    return found
 
 
 class Routes:

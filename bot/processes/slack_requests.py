@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from bot.api.rate_limit import read_body
 
 # Slack's largest payload, that of a view with a hundred blocks, is far smaller.
 BODY_BYTES = 1024 * 1024
+_log = logging.getLogger("flagman.slack")
 _HOSTS = (".slack.com", ".slack-gov.com")
 _TIME = re.compile(r"\d{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
@@ -44,14 +46,19 @@ def mount(
         try:
             body = content.decode()
             parsed = parse_body(body, request.content_type)
-        except ValueError:
+        except (ValueError, RecursionError):
             return web.Response(status=400, text="The body cannot be read.")
         if not isinstance(parsed, dict):
             return web.Response(status=400, text="The body is no object.")
         if "response_url" in parsed and not _is_slacks(str(parsed["response_url"]), api_url):
             return web.Response(status=400, text="The response_url does not lead to Slack.")
         sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
-        return await to_aiohttp_response(await app.async_dispatch(sent))
+        try:
+            return await to_aiohttp_response(await app.async_dispatch(sent))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # Errors of listeners are answered by the app; this one comes from a body that lacks what Slack sends.
+            _log.warning("a signed request of an unknown form is refused: %r", error)
+            return web.Response(status=400, text="The body is of no form that Slack sends.")
 
     application.router.add_post("/slack/events", receive)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from handlers.blocks.json_schema import Argument
 from handlers.blocks.text import Block
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import json_text, one_line, visible
 
-Mask = Callable[[str], str]
 MOST_CHARACTERS = 3000
 MOST_OPTIONS = 100
 LONG_LINE = 60
@@ -39,15 +38,17 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Field:
-    """One input. `shown` is the present value as text; `why_kept` is the reason why it cannot be changed, or empty."""
+    """One input. `shown` is the present value as text, `masked` that text for a value which cannot be changed here;
+    `why_kept` is the reason for it, or empty."""
 
     block_id: str
     argument: Argument
     value: Any
     kind: Kind
     shown: str
+    masked: str
     choices: tuple[Any, ...]
-    mask: Mask
+    mask: Masker
     why_kept: str
 
     @property
@@ -61,11 +62,11 @@ class Field:
         block: Block = {
             "type": "input",
             "block_id": self.block_id,
-            "label": plain_text(one_line(self.mask(self.argument.name), 150) or "–"),
+            "label": plain_text(one_line(self.mask.arguments(self.argument.name), 150) or "–"),
             "optional": self.optional,
             "element": self._element(),
         }
-        hint = self.mask(self._hint())
+        hint = self.mask.arguments(self._hint())
         return {**block, "hint": plain_text(hint)} if hint else block
 
     def _element(self) -> Block:
@@ -83,7 +84,9 @@ class Field:
         return {**element, "initial_value": self.shown} if self.shown else element
 
     def _select(self) -> Block:
-        options = [_option(self.mask(_label(choice)), str(n)) for n, choice in enumerate(self.choices)]
+        options = [
+            _option(self.mask.arguments(_label(choice)), str(n)) for n, choice in enumerate(self.choices)
+        ]
         if self.optional and len(options) < MOST_OPTIONS:
             options.append(_option("not set", NOT_SET))
         chosen = [option for option in options if option["value"] == self.shown]
@@ -147,17 +150,18 @@ class Field:
                 return _json(written)
 
 
-def make_field(block_id: str, argument: Argument, value: Any, mask: Mask) -> Field:
+def make_field(block_id: str, argument: Argument, value: Any, mask: Masker) -> Field:
     """The field for an argument with this value, which may be ABSENT."""
     kind, shown, choices = _kind(argument, value)
     seen = _label(value) if kind == "choice" and value is not ABSENT else shown
-    return Field(block_id, argument, value, kind, shown, choices, mask, why_kept(seen, mask))
+    hidden = value if value is ABSENT else mask.arguments(value)
+    masked = shown if hidden == value else hidden if isinstance(hidden, str) else _as_json(hidden)
+    why = "it holds a secret" if hidden != value else why_kept(seen)
+    return Field(block_id, argument, value, kind, shown, masked, choices, mask, why)
 
 
-def why_kept(shown: str, mask: Mask) -> str:
-    """The reason why a text cannot be changed in an input; empty where it can."""
-    if mask(shown) != shown:
-        return "it holds a secret"
+def why_kept(shown: str) -> str:
+    """The reason why a text without secrets cannot be changed in an input; empty where it can."""
     if wide(shown) > MOST_CHARACTERS:
         return f"its {len(shown):,} characters do not fit into a window"
     if visible(shown) != shown:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 
 Block = dict[str, Any]
@@ -108,12 +108,12 @@ def argument_text(arguments: Any) -> str:
     return "\n".join(lines) or "(no arguments)"
 
 
-def brief(arguments: Any, mask: Callable[[str], str]) -> str:
+def brief(arguments: Any, mask: Masker) -> str:
     """The first argument on one line, cut to 90 characters; for lists."""
     first = next(iter(arguments.values()), "") if isinstance(arguments, dict) else arguments
     text = first if isinstance(first, str) else json.dumps(first, ensure_ascii=False)
     # Masked before it is cut, since a part of a secret matches no pattern.
-    return one_line(mask(text), 90)
+    return one_line(mask.arguments(text), 90)
 
 
 def _value(value: Any) -> str:

@@ -10,12 +10,13 @@ from handlers.blocks.markdown import rich_text
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, preformatted, shorten
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
-from handlers.messages.message import Mask, Message
+from handlers.messages.message import Message
 from handlers.messages.proposal import full_text, length, proposal
 from handlers.messages.reminders import snooze_buttons, snooze_notes
 from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 SHOWN_A_MESSAGE = 7500
@@ -23,7 +24,7 @@ ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
 
 
-def approvals(session: Session, mask: Mask) -> Iterator[Message]:
+def approvals(session: Session, mask: Masker) -> Iterator[Message]:
     """One message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
@@ -32,7 +33,7 @@ def approvals(session: Session, mask: Mask) -> Iterator[Message]:
                 yield _message(session, step, f"ask:{request_id}:{part}", rows, part, mask)
 
 
-def _parts(calls: list[Call], mask: Mask) -> Iterator[list[Call]]:
+def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
     part: list[Call] = []
     size = 0
     for call in calls:
@@ -50,7 +51,7 @@ def room(call: Call) -> int:
     return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
-def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Mask) -> Message:
+def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Masker) -> Message:
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
     blocks: list[Block] = [mrkdwn(_headline(session, calls, open_))]
     if part == 0 and step.text:
@@ -61,7 +62,7 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
         blocks += snooze_notes(session, open_[0].request_id)
         blocks.append(_for_all(session, open_))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
-    first = one_line(mask(full_text(calls[0])), 120)
+    first = one_line(full_text(calls[0], mask), 120)
     return Message(key, escape(f"{_plain_headline(open_)}: {tools} {first}"), tuple(blocks))
 
 
@@ -89,7 +90,7 @@ def _rule(call: Call) -> Approvers:
     return call.call.approvers or Approvers()
 
 
-def row(session: Session, call: Call, mask: Mask, title: str) -> list[Block]:
+def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
     """The blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = proposal(call, mask)
     rows = [mrkdwn(title), *body]
@@ -147,7 +148,7 @@ def _for_all(session: Session, calls: list[Call]) -> Block:
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
 
 
-def _outcome(call: Call, mask: Mask) -> Iterable[str]:
+def _outcome(call: Call, mask: Masker) -> Iterable[str]:
     if call.decisions:
         last = call.decisions[-1]
         who = ", ".join(person(d.by, d.by_name) for d in call.decisions[:10])
@@ -167,7 +168,7 @@ def _outcome(call: Call, mask: Mask) -> Iterable[str]:
             yield "did not run"
 
 
-def _output(call: Call, mask: Mask) -> list[Block]:
+def _output(call: Call, mask: Masker) -> list[Block]:
     if call.phase != "finished" or not call.content.strip():
         return []
     return [preformatted(shorten(mask(call.content.strip()), OUTPUT_SHOWN))]

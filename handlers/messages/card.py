@@ -8,7 +8,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.files import files
 from handlers.messages.headline import headline
-from handlers.messages.message import Mask, Message
+from handlers.messages.message import Message
 from handlers.messages.pauses import cancel, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
@@ -16,6 +16,7 @@ from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 STEPS_SHOWN = 8
@@ -37,7 +38,7 @@ MARK = {
 
 def card(
     session: Session,
-    mask: Mask,
+    mask: Masker,
     subagents: Subagents,
     waiting: Sequence[PendingItem] = (),
     *,
@@ -88,7 +89,7 @@ def _whose(session: Session, subagents: Subagents) -> list[Block]:
     return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 
-def _steps(session: Session, mask: Mask) -> list[Block]:
+def _steps(session: Session, mask: Masker) -> list[Block]:
     # Calls that launched sub-agents are shown by `progress`.
     apart = {call.call_id for call in delegations(session)}
     calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
@@ -105,12 +106,12 @@ def _steps(session: Session, mask: Mask) -> list[Block]:
     ]
 
 
-def _line(call: Call, mask: Mask) -> list[Block]:
+def _line(call: Call, mask: Masker) -> list[Block]:
     mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
     first = in_short(call, mask) or brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},
-        {"type": "text", "text": f" {one_line(call.call.tool, 40)}", "style": {"bold": True}},
+        {"type": "text", "text": f" {one_line(mask.arguments(call.call.tool), 40)}", "style": {"bold": True}},
         {"type": "text", "text": f"  {first}"},
     ]
 

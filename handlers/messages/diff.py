@@ -7,10 +7,10 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 
 from handlers.blocks.text import Block, context, person, preformatted
-from handlers.messages.message import Mask
 from handlers.messages.proposal import as_proposed, parts
 from supervisor.core.state import Call
 from supervisor.core.text.format import count
+from supervisor.core.text.masking import Masker
 
 SHOWN = 900
 LONG_LINE = 160
@@ -19,7 +19,7 @@ AROUND = 40
 MOST_LINES = 400
 
 
-def change_blocks(call: Call, mask: Mask) -> list[Block]:
+def change_blocks(call: Call, mask: Masker) -> list[Block]:
     """The blocks with the difference; none where the call was not changed."""
     if call.proposed is None:
         return []
@@ -32,22 +32,22 @@ def change_blocks(call: Call, mask: Mask) -> list[Block]:
     return [context(note), preformatted(lines[:SHOWN]), *([context(more)] if left > 0 else [])]
 
 
-def _lines(call: Call, mask: Mask) -> Iterator[str]:
-    before, after = parts(as_proposed(call)), parts(call)
+def _lines(call: Call, mask: Masker) -> Iterator[str]:
+    proposed = as_proposed(call)
+    before, after = parts(proposed, None), parts(call, None)
+    before_shown, after_shown = parts(proposed, mask), parts(call, mask)
     for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        if old == new:
+        if before.get(name) == after.get(name):
             continue
-        # Masked as a whole, since a part of a secret matches no pattern.
-        was, now = _split(old, mask), _split(new, mask)
+        was, now = _split(before_shown.get(name)), _split(after_shown.get(name))
         if was == now:
             yield f"  {now[0].partition(':')[0]}: what changed is masked"
         else:
             yield from _difference(was, now)
 
 
-def _split(text: str | None, mask: Mask) -> list[str]:
-    return [] if text is None else mask(text).split("\n")
+def _split(text: str | None) -> list[str]:
+    return [] if text is None else text.split("\n")
 
 
 def _difference(was: list[str], now: list[str]) -> Iterator[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from handlers.blocks.text import Block, context, escape
-from handlers.messages.message import Mask
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 
-def files(session: Session, mask: Mask, *, most: int = 5) -> list[Block]:
+def files(session: Session, mask: Masker, *, most: int = 5) -> list[Block]:
     """The line, with the newest file first and at most `most` files; the others are counted."""
     paths = session.artifacts[::-1]
     if not paths:

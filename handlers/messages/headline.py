@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.blocks.text import escape
-from handlers.messages.message import Mask
 from supervisor.core.delegation import undecided
 from supervisor.core.events import PauseReason
 from supervisor.core.state import Child, Session
 from supervisor.core.text import labels
 from supervisor.core.text.labels import capital
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 _PAUSE_MARKS: dict[PauseReason, str] = {
@@ -31,13 +31,13 @@ WAITING = {reason: f":{mark}: {capital(labels.WAITING[reason])}" for reason, mar
 ENDED = {state: f":{_END_MARKS[state]}: {capital(words)}" for state, words in labels.ENDED.items()}
 
 
-def headline(session: Session, mask: Mask, *, limit: int = 200) -> str:
+def headline(session: Session, mask: Masker, *, limit: int = 200) -> str:
     """The line in mrkdwn, beginning with an emoji; `limit` applies to the text from outside in it."""
     mark, words = state(session, mask, limit=limit)
     return f":{mark}: {escape(words)}"
 
 
-def state(session: Session, mask: Mask, *, limit: int = 200) -> tuple[str, str]:
+def state(session: Session, mask: Masker, *, limit: int = 200) -> tuple[str, str]:
     """The line as the name of an emoji and plain text."""
     if session.ended:
         return apart(ENDED[session.lifecycle])

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn
 from handlers.messages.headline import headline
-from handlers.messages.message import Mask
 from handlers.origin import Place
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 
-def home(waiting: Sequence[Session], running: Sequence[Session], mask: Mask, slash: str) -> Block:
+def home(waiting: Sequence[Session], running: Sequence[Session], mask: Masker, slash: str) -> Block:
     """The view for `views.publish`."""
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "Flagman"}},
@@ -30,13 +30,13 @@ def home(waiting: Sequence[Session], running: Sequence[Session], mask: Mask, sla
     return {"type": "home", "blocks": blocks[:100]}
 
 
-def _part(title: str, sessions: Sequence[Session], mask: Mask, empty: str) -> list[Block]:
+def _part(title: str, sessions: Sequence[Session], mask: Masker, empty: str) -> list[Block]:
     if not sessions:
         return [mrkdwn(f"*{title}*"), context(empty)]
     return [mrkdwn(f"*{title}*"), *(mrkdwn(_entry(session, mask)) for session in sessions[:20])]
 
 
-def _entry(session: Session, mask: Mask) -> str:
+def _entry(session: Session, mask: Masker) -> str:
     place = Place.of(session)
     where = f" in {place.shown}" if place and place.shown else ""
     persona, task = escape(one_line(session.persona, 80)), escape(one_line(mask(session.task), 120))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, context, plain
 
-Mask = Callable[[str], str]
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
 # Buttons that let a call run, which are only shown together with the whole call.
@@ -33,6 +32,12 @@ class Message:
     def asks(self) -> bool:
         """Whether it has buttons, which a person may have to press."""
         return any(block["type"] == "actions" for block in self.blocks)
+
+    @property
+    def permits(self) -> bool:
+        """Whether it has buttons that have something run."""
+        actions = [block for block in self.blocks if block["type"] == "actions"]
+        return any(e.get("action_id") in _PERMITS for block in actions for e in block["elements"])
 
     @property
     def fingerprint(self) -> str:

@@ -23,13 +23,14 @@ from handlers.blocks.text import (
 )
 from handlers.messages.files import files
 from handlers.messages.headline import WAITING
-from handlers.messages.message import Mask, Message
+from handlers.messages.message import Message
 from handlers.messages.pauses import spent, ways_on
 from supervisor.core.state import Call, PauseRecord, Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 
-def questions(session: Session, mask: Mask) -> Iterator[Message]:
+def questions(session: Session, mask: Masker) -> Iterator[Message]:
     """One message for each question, with a button for each option; other answers are replies in the thread."""
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
@@ -45,7 +46,7 @@ def questions(session: Session, mask: Mask) -> Iterator[Message]:
         yield Message(f"question:{call.call_id}", text, tuple(blocks))
 
 
-def choices(session: Session, call: Call, mask: Mask) -> Block:
+def choices(session: Session, call: Call, mask: Masker) -> Block:
     """The buttons of a question: its options, and one that opens a form for any other answer."""
     elements = [
         button(
@@ -59,7 +60,7 @@ def choices(session: Session, call: Call, mask: Mask) -> Block:
     return {"type": "actions", "block_id": f"q:{session.id}:{call.call_id}", "elements": elements}
 
 
-def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
+def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
     """One message for each call that was running when its worker died, and whose outcome is unknown."""
     for call in (
         c for step in session.steps for c in step.calls if c.phase == "unknown" and not session.ended
@@ -72,7 +73,7 @@ def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
             button("It failed", Action.MARK_FAILED, value),
             button("View full call", Action.VIEW, value),
         ]
-        shown = shorten(mask(argument_text(call.call.arguments)), 2400)
+        shown = shorten(argument_text(mask.arguments(call.call.arguments)), 2400)
         tool = escape(one_line(call.call.tool, 60))
         yield Message(
             f"lost:{call.call_id}:{call.attempt}",
@@ -86,7 +87,7 @@ def cut_off(session: Session, mask: Mask) -> Iterator[Message]:
         )
 
 
-def pauses(session: Session, mask: Mask) -> Iterator[Message]:
+def pauses(session: Session, mask: Masker) -> Iterator[Message]:
     """One message for each pause; while it lasts, with the same buttons as the card."""
     for halt in session.halts:
         open_ = session.pause is not None and halt is session.halts[-1]
@@ -109,7 +110,7 @@ def _waits(session: Session) -> list[Block]:
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
 
-def _refused(session: Session, mask: Mask) -> list[Block]:
+def _refused(session: Session, mask: Masker) -> list[Block]:
     """What came for it and was not taken; a paused session is told nothing else by a webhook or an event."""
     kinds = tuple(f"{kind}:" for kind in ("webhook", "event"))
     notes = [note for note in session.inbox if note.by.startswith(kinds) and note.at >= session.halts[-1].at]
@@ -121,7 +122,7 @@ def _pause_line(halt: PauseRecord) -> str:
     return f"{WAITING[halt.reason]}{by}"
 
 
-def end_notices(session: Session, mask: Mask) -> Iterator[Message]:
+def end_notices(session: Session, mask: Masker) -> Iterator[Message]:
     """The message with the result, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("Finished without output.")]

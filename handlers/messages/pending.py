@@ -10,13 +10,13 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, escape, link, mrkdwn, plain, shorten
 from handlers.messages.approval import room, row
 from handlers.messages.headline import WAITING, apart, failures
-from handlers.messages.message import Mask
 from handlers.messages.notices import choices
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.messages.subagents import Member, Subagents
 from supervisor.core.events import Paused
 from supervisor.core.state import Call, Child, Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 WORDS_SHOWN = 900
@@ -37,7 +37,7 @@ class PendingItem:
     size: int
 
 
-def pending_items(session: Session, mask: Mask, subagents: Subagents) -> list[PendingItem]:
+def pending_items(session: Session, mask: Masker, subagents: Subagents) -> list[PendingItem]:
     """All approvals, questions, stops and failures that people have to decide on, the oldest first."""
     rows = list(_failures(session, "", mask, subagents))
     for member in subagents.members(session):
@@ -49,7 +49,7 @@ def in_all(waiting: Sequence[PendingItem]) -> str:
     return "1 decision waits" if len(waiting) == 1 else f"{len(waiting)} decisions wait"
 
 
-def _of_member(member: Member, mask: Mask, subagents: Subagents) -> Iterator[PendingItem]:
+def _of_member(member: Member, mask: Masker, subagents: Subagents) -> Iterator[PendingItem]:
     session = member.session
     if session.ended:
         return
@@ -66,17 +66,17 @@ def _who(path: str, session_id: str, subagents: Subagents) -> str:
     return f"*{link(one_line(path, 90), subagents.card(session_id))}*"
 
 
-def _approval(member: Member, call: Call, mask: Mask, subagents: Subagents) -> PendingItem:
+def _approval(member: Member, call: Call, mask: Masker, subagents: Subagents) -> PendingItem:
     session, tool = member.session, one_line(call.call.tool, 80)
     title = f":raised_hand: {_who(member.path, session.id, subagents)} wants to run *{escape(tool)}*"
-    brief = f"{member.path}: {tool} {one_line(mask(full_text(call)), 60)}"
+    brief = f"{member.path}: {tool} {one_line(full_text(call, mask), 60)}"
     blocks = row(session, call, mask, title)
     return PendingItem(
         call.requested_at or session.changed_at, member.path, session.id, brief, blocks, room(call)
     )
 
 
-def _question(member: Member, call: Call, mask: Mask, subagents: Subagents) -> PendingItem:
+def _question(member: Member, call: Call, mask: Masker, subagents: Subagents) -> PendingItem:
     session = member.session
     words = shorten(mask(call.question), WORDS_SHOWN)
     blocks = [
@@ -89,7 +89,7 @@ def _question(member: Member, call: Call, mask: Mask, subagents: Subagents) -> P
     return PendingItem(call.requested_at or session.changed_at, member.path, session.id, brief, blocks, size)
 
 
-def _stop(member: Member, pause: Paused, mask: Mask, subagents: Subagents) -> PendingItem:
+def _stop(member: Member, pause: Paused, mask: Masker, subagents: Subagents) -> PendingItem:
     session, (mark, words) = member.session, apart(WAITING[pause.reason])
     title = f":{mark}: {_who(member.path, session.id, subagents)} {words[:1].lower()}{words[1:]}"
     why = shorten(mask(pause.detail), WORDS_SHOWN)
@@ -100,7 +100,7 @@ def _stop(member: Member, pause: Paused, mask: Mask, subagents: Subagents) -> Pe
     return PendingItem(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
 
 
-def _failures(parent: Session, above: str, mask: Mask, subagents: Subagents) -> Iterator[PendingItem]:
+def _failures(parent: Session, above: str, mask: Masker, subagents: Subagents) -> Iterator[PendingItem]:
     for child in failures(parent):
         path = f"{above} › {child.name}" if above else child.name
         words = shorten(mask(child.result), WORDS_SHOWN) or "No output."

@@ -9,11 +9,11 @@ from itertools import groupby
 
 from handlers.blocks.text import Block
 from handlers.messages.headline import failures, state
-from handlers.messages.message import Mask
 from handlers.messages.subagents import Subagents
 from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
 from supervisor.core.state import Call, Child, Session
 from supervisor.core.text.format import span
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 LINES_SHOWN = 24
@@ -52,7 +52,7 @@ class _Line:
     rank: int
 
 
-def progress(session: Session, mask: Mask, subagents: Subagents) -> list[Block]:
+def progress(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
     """A heading with the number of completed subtasks, and a list; lines beyond `LINES_SHOWN` are counted."""
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
@@ -88,7 +88,7 @@ def _heading(stands: Collection[SubtaskStatus]) -> Block:
     return _section(_text("Sub-agents", bold=True), _text(", ".join(words)))
 
 
-def _lines(session: Session, mask: Mask, subagents: Subagents, depth: int) -> Iterator[_Line]:
+def _lines(session: Session, mask: Masker, subagents: Subagents, depth: int) -> Iterator[_Line]:
     """The lines of the subtasks, each before those of its own sub-agents and with the most urgent rank of these."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
@@ -111,7 +111,7 @@ def _lines(session: Session, mask: Mask, subagents: Subagents, depth: int) -> It
 
 
 def _stand(
-    session: Session, standing: SubtaskStatus, found: Session | None, done: Collection[str], mask: Mask
+    session: Session, standing: SubtaskStatus, found: Session | None, done: Collection[str], mask: Masker
 ) -> _Stand:
     child = standing.child
     if standing.state in ("waiting", "ready"):
@@ -127,7 +127,7 @@ def _stand(
     return _over(child, child in failures(session), mask)
 
 
-def _at_work(found: Session | None, mask: Mask) -> _Stand:
+def _at_work(found: Session | None, mask: Masker) -> _Stand:
     if found is None:
         return _Stand(_WORKS, "running", "hourglass_flowing_sand", "running")
     mark, words = state(found, mask, limit=90)
@@ -142,7 +142,7 @@ def _at_work(found: Session | None, mask: Mask) -> _Stand:
     return _Stand(_WORKS, "paused" if found.pause else "running", mark, words)
 
 
-def _over(child: Child, undecided: bool, mask: Mask) -> _Stand:
+def _over(child: Child, undecided: bool, mask: Masker) -> _Stand:
     if child.state == "completed":
         words = f"done in {_took(child)}"
     else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 
 from handlers.blocks.rich_text import MOST_CHARACTERS, Piece, Runs, Series, blocks, short
 from handlers.blocks.text import Block, argument_text, preformatted
-from handlers.messages.message import Mask
 from supervisor.core.delegation import PLAN, Plan, Subtask, plan_of
 from supervisor.core.state import Call
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_json, call_name, call_text, one_line
 
 SHOWN_A_CALL, SHOWN_A_PLAN = 2400, 5000
@@ -22,8 +23,22 @@ ON_FAILURE = {
 _BOLD = frozenset({"bold"})
 
 
-def full_text(call: Call) -> str:
-    """The full text of a proposed call."""
+def full_text(call: Call, mask: Masker) -> str:
+    """The full text of a proposed call, with known secrets masked."""
+    return _full_text(masked(call, mask))
+
+
+def masked(call: Call, mask: Masker) -> Call:
+    """The call with its arguments, proposed and as they are now, as people may see them."""
+    hidden = {
+        name: one.model_copy(update={"arguments": mask.arguments(one.arguments)})
+        for name, one in (("call", call.call), ("proposed", call.proposed))
+        if one is not None
+    }
+    return call.model_copy(update=hidden)
+
+
+def _full_text(call: Call) -> str:
     plan = _plan(call)
     if plan is None:
         return argument_text(call.call.arguments)
@@ -35,14 +50,15 @@ def full_text(call: Call) -> str:
     return "\n\n".join([*parts, _policy(plan)])
 
 
-def parts(call: Call) -> dict[str, str]:
-    """The full text in parts, by the name of the argument or subtask."""
+def parts(call: Call, mask: Masker | None) -> dict[str, str]:
+    """The full text in parts, by the name of the argument or subtask; `mask` is None to compare, not to show."""
     plan = _plan(call)
     arguments = call.call.arguments
+    shown: Callable[[Any], Any] = mask.arguments if mask else lambda value: value
     if plan is None:
         named = arguments if isinstance(arguments, dict) else {"": arguments}
-        return {name: _part(name, value) for name, value in named.items()}
-    tasks = {s.id: f"{_head(s)}:\n{_indent(s.task)}" for s in plan.subtasks}
+        return {name: _part(shown(name), shown(value)) for name, value in named.items()}
+    tasks = {s.id: f"{shown(_head(s))}:\n{_indent(shown(s.task))}" for s in plan.subtasks}
     return {**tasks, " on_failure": _policy(plan)}
 
 
@@ -59,28 +75,29 @@ def as_proposed(call: Call) -> Call:
     return call.model_copy(update={"call": call.proposed or call.call, "proposed": None})
 
 
-def proposal(call: Call, mask: Mask) -> tuple[list[Block], int]:
+def proposal(call: Call, mask: Masker) -> tuple[list[Block], int]:
     """The blocks for an approval message, and the number of characters left out."""
+    call = masked(call, mask)
     plan = _plan(call)
     if plan is None:
-        text = mask(argument_text(call.call.arguments))
+        text = argument_text(call.call.arguments)
         return [preformatted(text[:SHOWN_A_CALL])], max(len(text) - SHOWN_A_CALL, 0)
-    pieces = [_item(number, subtask, mask) for number, subtask in enumerate(plan.subtasks, 1)]
+    pieces = [_item(number, subtask) for number, subtask in enumerate(plan.subtasks, 1)]
     pieces.append(Piece("section", Runs([(f"\n{_policy(plan)}", frozenset())])))
     shown, left = short(pieces, SHOWN_A_PLAN)
     return blocks(shown, MOST_CHARACTERS, 0), left
 
 
-def in_short(call: Call, mask: Mask) -> str:
+def in_short(call: Call, mask: Masker) -> str:
     """The names of the subtasks of a plan on one line, for lists; empty for other calls."""
-    plan = _plan(call)
+    plan = _plan(masked(call, mask))
     names = ", ".join(subtask.id for subtask in plan.subtasks) if plan else ""
-    return one_line(mask(names), 90)
+    return one_line(names, 90)
 
 
 def length(call: Call) -> int:
     """The approximate number of characters that `proposal` shows."""
-    return min(len(full_text(call)), SHOWN_A_PLAN if _plan(call) else SHOWN_A_CALL)
+    return min(len(_full_text(call)), SHOWN_A_PLAN if _plan(call) else SHOWN_A_CALL)
 
 
 def _plan(call: Call) -> Plan | None:
@@ -108,9 +125,9 @@ def _policy(plan: Plan) -> str:
     return f"If one fails, {ON_FAILURE[plan.on_failure]}"
 
 
-def _item(number: int, subtask: Subtask, mask: Mask) -> Piece:
+def _item(number: int, subtask: Subtask) -> Piece:
     runs = Runs()
     runs.add(subtask.id, _BOLD)
-    runs.add(mask(_head(subtask).removeprefix(subtask.id)))
-    runs.add(f"\n{mask(call_text(subtask.task))}")
+    runs.add(_head(subtask).removeprefix(subtask.id))
+    runs.add(f"\n{call_text(subtask.task)}")
     return Piece("item", runs, series=Series(1, ordered=True, indent=0), number=number)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
-from handlers.messages.message import Mask, Message
+from handlers.messages.message import Message
 from supervisor.core.state import Session, Timer
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 
-def reminders(session: Session, mask: Mask) -> Iterator[Message]:
+def reminders(session: Session, mask: Masker) -> Iterator[Message]:
     """One message for each reminder that has fired."""
     for timer in session.timers:
         if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):

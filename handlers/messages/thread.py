@@ -5,16 +5,21 @@ from __future__ import annotations
 from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
-from handlers.messages.message import Mask, Message
+from handlers.messages.message import Message
 from handlers.messages.notices import cut_off, end_notices, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 
 
 def thread(
-    session: Session, mask: Mask = str, subagents: Subagents | None = None, *, sandboxed: bool = True
+    session: Session,
+    mask: Masker = Masker(),  # noqa: B008  it has no state
+    subagents: Subagents | None = None,
+    *,
+    sandboxed: bool = True,
 ) -> list[Message]:
     """The messages of a session: a pure function of its state and the states of its sub-agents.
 

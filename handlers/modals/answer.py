@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from handlers.action_ids import Target, View
 from handlers.blocks.text import Block, plain
-from handlers.messages.message import Mask
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import Masker
 
 
-def answer_modal(session: Session, call: Call, mask: Mask) -> Block:
+def answer_modal(session: Session, call: Call, mask: Masker) -> Block:
     blocks = [plain(mask(call.question)), text_input("answer", "Answer", placeholder="your answer")]
     return modal(View.ANSWER, "Answer", blocks, Target.of(session, call).encode(), "Send")

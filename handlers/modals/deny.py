@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from handlers.action_ids import Target, View
 from handlers.blocks.text import Block, escape, mrkdwn, preformatted
-from handlers.messages.message import Mask
 from handlers.messages.proposal import full_text
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 
-def deny_modal(session: Session, call: Call, mask: Mask) -> Block:
+def deny_modal(session: Session, call: Call, mask: Masker) -> Block:
     reason = text_input(
         "reason",
         "Reason",
@@ -21,7 +21,7 @@ def deny_modal(session: Session, call: Call, mask: Mask) -> Block:
     )
     blocks = [
         mrkdwn(f"Deny *{escape(one_line(call.call.tool, 80))}*? It will not run."),
-        preformatted(one_line(mask(full_text(call)), 300)),
+        preformatted(one_line(full_text(call, mask), 300)),
         reason,
     ]
     return modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")

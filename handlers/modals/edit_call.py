@@ -13,13 +13,13 @@ from handlers.action_ids import Target, View
 from handlers.blocks.inputs import ABSENT, Field, Unfit, make_field
 from handlers.blocks.json_schema import arguments
 from handlers.blocks.text import Block, context, escape, mrkdwn, preformatted
-from handlers.messages.message import Mask
 from handlers.modals.modal import modal
 from handlers.modals.plan_inputs import PlanFields, State
 from supervisor.core.delegation import LAUNCH, PLAN, plan_of
 from supervisor.core.digest import digest
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_text, one_line, visible
 
 # A modal has at most 100 blocks and 250 kB; both limits leave room for the blocks around the inputs.
@@ -68,7 +68,7 @@ class EditForm:
         """A note on how to change the arguments that cannot be changed here."""
         if not (self.kept or self.left or (self.plan and self.plan.left)):
             return []
-        names = [escape(one_line(field.mask(field.argument.name), 40)) for field in self.left]
+        names = [escape(one_line(field.mask.arguments(field.argument.name), 40)) for field in self.left]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         sentences = [f"No room here for {', '.join(names[:NAMES_SHOWN])}{more}."] if names else []
         if self.plan and self.plan.left:
@@ -120,7 +120,7 @@ class EditForm:
         yield from (str(block["block_id"]) for block in blocks if block["type"] == "input")
 
 
-def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Mask) -> EditForm:
+def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Masker) -> EditForm:
     """The form for a call of a tool with this schema; `roster` names the personas that may be launched."""
     given = call.call.arguments
     given = given if isinstance(given, dict) else {}
@@ -156,7 +156,7 @@ def saved_modal(call: Call) -> Block:
     return modal(View.CALL, "Saved", [mrkdwn(text)], "")
 
 
-def _plan(call: Call, roster: Sequence[str], mask: Mask) -> PlanFields | None:
+def _plan(call: Call, roster: Sequence[str], mask: Masker) -> PlanFields | None:
     if call.call.tool != PLAN:
         return None
     try:
@@ -178,8 +178,8 @@ def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
 
 def _as_it_is(field: Field) -> list[Block]:
     """An argument that cannot be changed here, with the beginning of its value."""
-    name = escape(one_line(field.mask(field.argument.name), 80)) or "–"
-    text = field.mask(call_text(field.shown) if field.kind == "text" else visible(field.shown))
+    name = escape(one_line(field.mask.arguments(field.argument.name), 80)) or "–"
+    text = (call_text if field.kind == "text" else visible)(field.masked)
     return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_preview(text))]
 
 

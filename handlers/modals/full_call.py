@@ -6,17 +6,17 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
-from handlers.messages.message import Mask
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
 
 
-def full_call_modal(session: Session, call: Call, page: int, mask: Mask) -> Block:
+def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Block:
     """One page of the full text of a call; a changed call is followed by its proposed form."""
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
@@ -39,9 +39,9 @@ def _as_now(call: Call) -> str:
     return f"{tool} as {person(call.edited_by, call.edited_by_name)} changed it" if call.proposed else tool
 
 
-def _pieces(heading: str, call: Call, mask: Mask) -> list[tuple[str, str]]:
+def _pieces(heading: str, call: Call, mask: Masker) -> list[tuple[str, str]]:
     """The full text in pieces that each fit into a block, with the heading."""
-    text = mask(full_text(call))
+    text = full_text(call, mask)
     return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from handlers.blocks.inputs import MOST_CHARACTERS, plain_text, why_kept
 from handlers.blocks.text import Block, escape, mrkdwn
-from handlers.messages.message import Mask
 from supervisor.core.delegation import Plan, Subtask
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_text, one_line
 
 # A subtask takes up to three of a modal's 100 blocks; both limits leave room for other blocks.
@@ -26,7 +26,7 @@ class PlanFields:
 
     plan: Plan
     roster: tuple[str, ...]
-    mask: Mask
+    mask: Masker
 
     @cached_property
     def rows(self) -> list[list[Block]]:
@@ -54,9 +54,11 @@ class PlanFields:
 
     def _task(self, n: int, subtask: Subtask) -> Block:
         title = f"{n + 1}. {subtask.id}"
-        why = why_kept(subtask.task, self.mask) if subtask.task.strip() else "it is blank"
+        task = self.mask.arguments(subtask.task)
+        why = "it holds a secret" if task != subtask.task else why_kept(task)
+        why = why if task.strip() else "it is blank"
         if why:
-            shown = escape(one_line(self.mask(call_text(subtask.task)), 300))
+            shown = escape(one_line(call_text(task), 300))
             return mrkdwn(f"*{title}* stays as it is: {why}.\n{shown}")
         return {
             "type": "input",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -21,6 +20,7 @@ from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line, visible
 
 # Seconds: the person is answered within Slack's three; a slower upload goes on behind that.
@@ -59,7 +59,7 @@ class FileUploads:
         client: AsyncWebClient,
         artifacts: Artifacts,
         rows: ProjectionStore,
-        mask: Callable[[str], str],
+        mask: Masker,
     ) -> None:
         self._client, self._artifacts, self._rows, self._mask = client, artifacts, rows, mask
         self._sender = SlackSender(client, rows)

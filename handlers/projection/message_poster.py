@@ -20,11 +20,13 @@ from handlers.origin import Place
 from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.refusals import ChannelUnavailable, MessageDeleted, RetryLater, SlackRejected
-from handlers.projection.slack_client import SlackSender
+from handlers.projection.slack_client import Posted, SlackSender
 from storage.projections import ProjectionStore
 from supervisor.core.state import Session
 
 MOVE_SECONDS = 5.0
+# Tries at growing distance, about two minutes in all.
+MOST_REFUSALS = 6
 # Longer than a worker waits for Slack: what it was posting when it died has arrived by then, or never will.
 HEARD_SECONDS = 20.0
 OTHER_WORKER_SECONDS = 1.0
@@ -41,26 +43,37 @@ class MessagePoster:
     ) -> None:
         self._rows, self._sender, self._clock, self._fallback = rows, sender, clock, fallback
         self._permalinks = Permalinks(sender)
+        # How often in a row a place refused a message for a reason that may be mended.
+        self._refusals: dict[tuple[str, str, str], int] = {}
         # Where open requests were seen to stand, by the monotonic time at which they were.
         self._verified: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def show(
-        self, session: Session, place: Place, message: Message, row: Row | None, *, urgent: bool
+        self,
+        session: Session,
+        place: Place,
+        message: Message,
+        row: Row | None,
+        *,
+        urgent: bool,
+        lost: bool = False,
     ) -> Row:
         """Post the message at `place`, or update it at `row`; returns its row. Raises RetryLater.
 
-        `urgent` is about a first post.
+        `urgent` is about a first post. `lost`: it may stand already, though no row says so.
         """
         if row and row.gone:
             return row
         try:
             # Where an intent stands, or the session was restored, it may have been posted before.
             intended = row is not None and not row.ts
-            uncertain = intended or session.restored_at is not None
-            row = row or await self._intend(session, place, message, urgent=urgent)
+            uncertain = intended or lost or session.restored_at is not None
+            row = row or await self._intend(session, place, message, urgent=urgent, lost=lost)
             if not row.ts and uncertain:
                 row.ts = await self._sole_post(session, message.key, row, row.intended_at)
                 row.look_at = self._heard_by() if row.ts and intended else 0
+                if row.ts:
+                    await self._record(session, message.key, row)
             if not row.ts:
                 posted = await self._post_once(session, message, row, look=intended)
                 # A worker that died with its post under way may have been heard since the look above.
@@ -99,7 +112,9 @@ class MessagePoster:
             if message.asks:
                 await self._verify(row)
             return row
-        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent)
+        # What a restored session shows is likely as it was, unless something happened since.
+        is_new = not (session.restored_at and not row.shows and session.changed_at == session.restored_at)
+        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent and is_new)
         await self._sender.update(session.id, row, shown)
         self._seen(row)
         row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
@@ -114,8 +129,10 @@ class MessagePoster:
             return
         try:
             await self._sender.verify(row.channel, row.ts)
-        except RetryLater as wait:
-            _log.info("a request in %s is not looked for: %s", row.channel, wait)
+        except ChannelUnavailable:
+            raise
+        except (RetryLater, SlackRejected) as problem:
+            _log.info("a request in %s is not looked for: %s", row.channel, problem)
         self._seen(row)
 
     def _seen(self, row: Row) -> None:
@@ -160,15 +177,17 @@ class MessagePoster:
         if message.key == "card" or not row.thread_ts:
             await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
 
-    async def _new_row(self, session: Session, place: Place) -> Row:
+    async def _new_row(self, session: Session, place: Place, *, lost: bool = False) -> Row:
         # A person stands for the direct conversation with them.
         alone = place.channel[:1] in ("U", "W")
         channel = await self._sender.direct(place.channel) if alone else place.channel
-        since = session.began_at if session.restored_at else self._clock()
+        since = session.began_at if session.restored_at or lost else self._clock()
         return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
 
-    async def _intend(self, session: Session, place: Place, message: Message, *, urgent: bool) -> Row:
-        row = await self._new_row(session, place)
+    async def _intend(
+        self, session: Session, place: Place, message: Message, *, urgent: bool, lost: bool
+    ) -> Row:
+        row = await self._new_row(session, place, lost=lost)
         await self._sender.reserve_post(row.channel, session.id, message.key, urgent=urgent)
         if not await self._rows.reserve(session.id, message.key, row.data):
             raise RetryLater(OTHER_WORKER_SECONDS, f"another worker is about to post {message.key}")
@@ -181,7 +200,7 @@ class MessagePoster:
         """
         shown = await self._located(session, message, intent)
         try:
-            ts, thread_ts = await self._sender.post(session.id, intent, shown)
+            ts, thread_ts = await self._post(session, message.key, intent, shown)
         except (MessageDeleted, ChannelUnavailable) as problem:
             elsewhere = await self._elsewhere(session, message, intent, problem)
             await self._swap(session, message, intent, elsewhere)
@@ -205,6 +224,22 @@ class MessagePoster:
             await self._sender.delete(posted.channel, posted.ts)
             raise
 
+    async def _post(self, session: Session, key: str, intent: Row, shown: Message) -> Posted:
+        """Post; a place that goes on refusing for a reason that is not known here is left as one that is closed."""
+        place = session.id, key, intent.channel
+        try:
+            posted = await self._sender.post(session.id, intent, shown)
+        except RetryLater as wait:
+            if not wait.refused:
+                raise
+            self._refusals[place] = refusals = self._refusals.get(place, 0) + 1
+            if refusals < MOST_REFUSALS:
+                raise
+            self._refusals.pop(place)
+            raise ChannelUnavailable(str(wait)) from wait
+        self._refusals.pop(place, None)
+        return posted
+
     async def _elsewhere(
         self, session: Session, message: Message, intent: Row, problem: MessageDeleted | ChannelUnavailable
     ) -> Row:
@@ -219,6 +254,10 @@ class MessagePoster:
             try:
                 channel = other if other == self._fallback else await self._sender.direct(other)
             except ChannelUnavailable:
+                continue
+            except RetryLater as wait:
+                if not wait.refused:
+                    raise
                 continue
             if channel != intent.channel:
                 return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})

@@ -16,16 +16,19 @@ from handlers.origin import Place
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
-from handlers.projection.refusals import RetryLater
+from handlers.projection.refusals import RetryLater, TurnLater
 from handlers.projection.subagents import SubagentReader
 from storage.projections import ProjectionStore
 from storage.queue import StartedJob
 from supervisor.core.errors import SessionNotFound
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
+# A session that is older and has no card was shown before.
+NEW = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=2)
 _log = logging.getLogger("flagman.projector")
 
@@ -38,7 +41,8 @@ class _Waits:
     troubles: list[str] = field(default_factory=list)
 
     def add(self, wait: RetryLater) -> None:
-        _log.info("shown later, in %.1f s: %s", wait.seconds, wait)
+        level = logging.DEBUG if isinstance(wait, TurnLater) else logging.INFO
+        _log.log(level, "shown later, in %.1f s: %s", wait.seconds, wait)
         self.seconds.append(wait.seconds)
         if wait.refused:
             self.troubles.append(f"Slack refuses {wait}")
@@ -53,7 +57,7 @@ class Projector:
         rows: ProjectionStore,
         poster: MessagePoster,
         clock: Callable[[], datetime],
-        mask: Callable[[str], str],
+        mask: Masker,
         subagents: SubagentReader,
         uploads: LogUploads,
         *,
@@ -109,6 +113,8 @@ class Projector:
         if (card := rows.get("card")) and card.ts:
             # It may have to wait for its update; what a person waits for does not wait with it.
             place = _below(card, place)
+        # Where all rows are lost, the messages may stand all the same.
+        lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         for message in messages:
             if signals.stopping.is_set():
@@ -120,7 +126,7 @@ class Projector:
                 continue
             try:
                 where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
-                row = await self._poster.show(session, where, message, row, urgent=urgent)
+                row = await self._poster.show(session, where, message, row, urgent=urgent, lost=lost)
             except RetryLater as wait:
                 # Where the card is not posted, there is no thread for the others.
                 if message.key == "card" and not before:

@@ -55,6 +55,10 @@ class RetryLater(Exception):
         self.seconds, self.refused = seconds, refused
 
 
+class TurnLater(RetryLater):
+    """A message waits for its turn at a rate that Slack allows."""
+
+
 class MessageDeleted(Exception):
     """The message is no longer there."""
 

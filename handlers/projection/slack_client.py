@@ -26,6 +26,7 @@ from handlers.projection.refusals import (
     MessageDeleted,
     RetryLater,
     SlackRejected,
+    TurnLater,
     problem_of,
 )
 from storage.projections import ProjectionStore
@@ -66,6 +67,7 @@ class SlackSender:
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
+        self._bot_id = ""
 
     async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
         """Take the right to post a message now. Raises RetryLater with the time until its turn."""
@@ -81,7 +83,7 @@ class SlackSender:
             scope, f"{session_id}:{key}", interval=rate.interval, burst=burst, urgent=urgent
         )
         if wait:
-            raise RetryLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
+            raise TurnLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
 
     async def post(self, session_id: str, row: Row, message: Message) -> Posted:
         """Post a message in the channel and thread of `row`.
@@ -140,7 +142,7 @@ class SlackSender:
         for blocks in (message.blocks, plain_form(message)):
             with _logged(message):
                 return await send(blocks)
-        in_file = message.asks and await self._share_text(session_id, row, message)
+        in_file = message.permits and await self._share_text(session_id, row, message)
         with _logged(message):
             return await send(shortest_form(message, in_file=in_file))
         raise RetryLater(refusals.RETRY_SECONDS, f"every form of {message.key}", refused=True)
@@ -179,14 +181,21 @@ class SlackSender:
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
-        """The ts of every post of a message, in no order; empty where it cannot be looked up."""
+        """The ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
         try:
+            bot = await self._own_id()
             found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
-            return [str(message["ts"]) async for message in found]
+            return [str(message["ts"]) async for message in found if message.get("bot_id") == bot]
         except SlackRejected as refused:
             # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return []
+
+    async def _own_id(self) -> str:
+        """The bot's own id. Another app could mark its messages as the bot does."""
+        if not self._bot_id:
+            self._bot_id = str((await self._call("auth.test", ""))["bot_id"])
+        return self._bot_id
 
     async def files(self, channel: str, thread_ts: str, name: str, *, since: float) -> list[str]:
         """The ids of the files of that name in a thread (or the channel). Raises as `post`, or SlackRejected."""

@@ -25,6 +25,8 @@ FORMS = (
     "`manual`",
 )
 Operator = Literal["==", "!=", ">=", "<=", ">", "<", "in", "contains"]
+# Characters of a condition's text.
+LONGEST = 2_000
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _CLAUSE = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+?)\s*$", re.DOTALL)
 _AND = re.compile(r"""\s+and\s+(?=(?:[^"']|"[^"]*"|'[^']*')*$)""", re.IGNORECASE)
@@ -106,6 +108,8 @@ def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition
 
     Times without an offset are read in `zone` (an IANA name).
     """
+    if len(text) > LONGEST:
+        raise InvalidCondition(f"A condition has at most {LONGEST:,} characters.")
     kind, _, rest = text.strip().partition(":")
     kind, rest = kind.strip().lower(), rest.strip()
     if kind in ("manual", "approval", "children") and not rest:
@@ -162,8 +166,11 @@ def _literal(text: str) -> Any:
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1]
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        # What the log cannot hold: numbers without end, and characters that are none.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return value
+    except (ValueError, RecursionError):
         raise InvalidCondition(f'“{text[:60]}” is no value; put text in quotes, like "prod".') from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime, timedelta
 
 from supervisor.core.errors import InvalidCondition
@@ -38,7 +39,8 @@ _MOMENT = re.compile(
 # Words that would change the meaning of the time before them.
 _CHANGES = re.compile(
     r"\s*(?:ago\b|[-\u2013]\s*\d|(?:utc|gmt|cet|cest|bst|est|edt|cst|cdt|mst|mdt|pst|pdt|ist|jst|[a-z]+/[a-z_]+)\b"
-    rf"|(?:to|or|until|before|after)\s+(?:\d|{_DAY}\b)|in\s+the\s+(?:morning|afternoon|evening)\b"
+    rf"|(?:to|or|until|before|after)\s+(?:\d|{_DAY}\b)|or\s+(?:so|more|{NUMBER_WORD})\b|and\s+a\s+(?:half|quarter)\b"
+    r"|in\s+the\s+(?:morning|afternoon|evening)\b"
     rf"|(?:on\s+)?(?:{_DAY}|next\s+\w+|every\s+\w+|{_MONTH}\s+\d+){_END}|[ap]\.m\b|o.clock\b)",
     re.I,
 )
@@ -48,12 +50,38 @@ _LOOKS = re.compile(
     rf"|(?:an?\s+|the\s+)?(?:few|couple|bit|while|moment|half|{_PART_OF_DAY})\b)"
     rf"|at\b:?\s*(?:[-+]?\d|half\b|quarter\b|{NUMBER_WORD}(?:\s+o.clock|{_END}$)|{_DAY}\b|night\b|lunch\w*$|dawn\b)"
     rf"|(?:on\s+|next\s+|this\s+|until\s+|by\s+|for\s+)?(?:{CLOCK}|{_DAY}){_END}"
-    rf"|(?:until|by|for|from)\s+{_COUNT}(?:{UNIT})\b|(?:next|this)\s+{_PART_OF_DAY}\b|the\s+day\s+after\s+tomorrow\b"
+    rf"|(?:until|by|for|from)\s+{_COUNT}(?:{UNIT})\b|(?:next|this)\s+{_PART_OF_DAY}\b|(?:the\s+)?day\s+after\s+tomorrow\b"
     rf"|(?:on\s+)?\d{{1,2}}(?::\d|[.h]\d{{2}}{_END})|(?:on\s+)?\d{{1,4}}[-/.]\d{{1,2}}(?:[-/.]|{_END})"
     rf"|(?:on\s+)?(?:{_MONTH}\s+\d|\d{{1,2}}\.?\s+{_MONTH}\b)|[-+\u2212]\s*{_COUNT}{UNIT}\b"
     r"|tonight\b|eod\b|(?:later|soon)[.!]?$)",
     re.I,
 )
+# A text that begins with one of the first and soon has one of the second means a time, in words that are not read.
+_BEGINS = re.compile(
+    r"[~@]?\d.*|in|at|after|before|from|around|about|by|until|till|within|approximately|roughly|half"
+    r"|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|quarter|several|couple|few|later|tomorrow|tmrw|tmr|tonight|today"
+    r"|midday|noon|midnight|first|next|this",
+    re.I,
+)
+_TIME_WORD = re.compile(
+    rf"{UNIT}|months?|years?|o.?clock|[ap]m|noon|midday|midnight|morning|afternoon|evening|night|tonight|tmrw|tmr|lunch"
+    rf"|breakfast|dinner|eod|cob|{_DAY}|~?@?\d+(?:[.:h]\d+)*(?:{UNIT}|[ap]m)|\d{{1,2}}:\d{{2}}",
+    re.I,
+)
+_SPOKEN = re.compile(
+    rf"(?:at|around|by|until|before)\s+(?:(?:about|around|approximately|roughly)\s+\d{{1,2}}|{NUMBER_WORD}"
+    rf"(?:\s+(?:fifteen|thirty|forty.?five))?\s*$)|(?:half|quarter)\s+(?:past|to)\b|0\d{{3}}{_END}|\d{{4}}$"
+    rf"|\d{{8}}T\d{{4}}|@\d|an?\s+{UNIT}\s+from\s+now\b",
+    re.I,
+)
+_SOON = 6
+
+
+def _means_time(text: str) -> bool:
+    text = unicodedata.normalize("NFKC", text)
+    words = [word.strip(".,;!?()") for word in text.split(maxsplit=_SOON)[:_SOON]]
+    begins = bool(words) and _BEGINS.fullmatch(words[0])
+    return bool(_SPOKEN.match(text) or (begins and any(_TIME_WORD.fullmatch(word) for word in words)))
 
 
 def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
@@ -68,7 +96,7 @@ def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | N
         due = now + _length(found["said"] or found["bare"], text)
     elif found := _MOMENT.match(head):
         due = parse_moment(found["moment"], now, place)
-    elif _LOOKS.match(head):
+    elif _LOOKS.match(head) or _means_time(head):
         raise _no_time(text)
     else:
         return None

@@ -235,7 +235,9 @@ class MissingScope(FlagmanError):
     scope: str
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This key has not the scope `{scope}`.")
+        super().__init__(
+            f"This key lacks the scope `{scope}`; `flagman keys create NAME --scope {scope} …` makes one that has it."
+        )
         self.scope = scope
 
 

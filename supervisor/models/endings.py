@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic_ai.messages import ModelResponse
 
 from supervisor.core.errors import GatewayError
+from supervisor.core.text.visible import is_blank
 
 Verdict = Literal["take", "continue", "ask_again", "refuse", "broken"]
 # Answers that ended in one of these ways are refused: none of their calls run.
@@ -36,7 +37,7 @@ def judge(response: ModelResponse) -> Verdict:
         return "refuse"
     if response.state == "suspended":
         return "continue"
-    if response.tool_calls or (response.text or "").strip():
+    if response.tool_calls or not is_blank(response.text or ""):
         return "take"
     return "ask_again"
 

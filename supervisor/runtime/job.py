@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,11 +49,13 @@ from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
-from supervisor.runtime.unit_of_work import UnitOfWork
+from supervisor.runtime.unit_of_work import OUTAGE_SECONDS, UnitOfWork
 from supervisor.runtime.worker import Done, Later, Signals
 from supervisor.signals import SignalRouter
 from supervisor.tools.contract import Tool
 
+# How long a job goes on while others may wait for its slot, and before a turn that failed is tried again.
+SLICE_SECONDS, RETRY_SECONDS = 1.0, 0.5
 _log = logging.getLogger("flagman.runner")
 
 
@@ -129,14 +133,35 @@ class _Advance:
 
     async def run(self) -> Done | Later:
         try:
-            while True:
-                outcome = await self._turn()
-                if outcome is not None:
-                    return outcome
+            return await self._until_it_waits()
         finally:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _until_it_waits(self) -> Done | Later:
+        """Turn by turn, for `SLICE_SECONDS` at a time, so that other sessions get their turn, too.
+
+        A turn that fails is tried again for a while where tools are running or results are not recorded yet.
+        """
+        begun = time.monotonic()
+        until = math.inf
+        while True:
+            try:
+                outcome = await self._turn()
+            except Exception as error:
+                until = min(until, time.monotonic() + OUTAGE_SECONDS)
+                at_stake = bool(self._running) or self._unit.has_results
+                if not at_stake or self._signals.stopping.is_set() or time.monotonic() > until:
+                    raise
+                _log.warning("session %s: %r; trying again, since tools are at work", self._session.id, error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            until = math.inf
+            if outcome is not None:
+                return outcome
+            if time.monotonic() - begun > SLICE_SECONDS and not self._running and not self._unit.pending:
+                return Later(wait=None)
 
     async def _turn(self) -> Done | Later | None:
         """Carry out the next action. Returns the outcome of the job, or None for another turn."""

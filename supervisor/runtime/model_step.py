@@ -16,6 +16,7 @@ from supervisor.core.persona import Persona
 from supervisor.core.prompt import instructions, to_sum_up
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean_text
+from supervisor.core.text.visible import is_blank
 from supervisor.core.tool_calls import record_reply, tools_of
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
@@ -77,7 +78,7 @@ class ModelStep:
         reply = await self._ask(to_sum_up(self._session, through), purpose="summary")
         if not isinstance(reply, ModelReply):
             return reply
-        if not reply.text.strip():
+        if is_blank(reply.text):
             detail = "The model did not sum up the earlier steps."
             self._unit.add(Paused(**self._unit.now(), reason="context_budget_exceeded", detail=detail))
             return None

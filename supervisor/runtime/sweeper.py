@@ -14,11 +14,13 @@ from supervisor.effects import effects_of
 from supervisor.repository import Sessions
 
 QUIET = timedelta(minutes=1)
-# A running job whose entry is lost ends by itself; it has to be repaired only if its worker died, too.
-BUSY = timedelta(minutes=10)
+# So long a job without an entry and without a sign of a worker is left to the worker that may be at it.
+BUSY = timedelta(minutes=1)
 PAGE = 500
 # Paused sessions that one sweep has shown again.
 ROTATION = 100
+# Parts of the store that one sweep searches for logs that are in no index.
+SCANS = 10
 _BUCKETS = ("running", "paused")
 _log = logging.getLogger("flagman.sweep")
 
@@ -28,6 +30,8 @@ class Sweeper:
 
     def __init__(self, sessions: Sessions, log: LogStore, ready: SessionQueue, outbox: SessionQueue) -> None:
         self._sessions, self._log, self._ready, self._outbox = sessions, log, ready, outbox
+        # How far the store was searched for logs that are in no index.
+        self._cursor = 0
         # The last of the paused sessions that were shown again.
         self._shown: Row | None = None
         # By queue and session: the state of a running job without an entry, and since when.
@@ -102,6 +106,12 @@ class Sweeper:
                 ids = [session_id for session_id, _ in rows if session_id not in seen]
                 seen.update(ids)
                 found += await self._restore(ids)
+        for _ in range(SCANS):
+            self._cursor, ids = await self._log.unlisted(self._cursor)
+            seen.update(ids)
+            found += await self._restore(ids)
+            if not self._cursor:
+                break
         self._rows = {session_id: row for session_id, row in self._rows.items() if session_id in seen}
         return found
 

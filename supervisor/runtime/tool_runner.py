@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments, ToolError
@@ -16,9 +16,9 @@ from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
-from supervisor.tools.executor import Executor
+from supervisor.tools.executor import Executor, NotBegun
 
-MayBegin = Callable[[], Awaitable[bool]]
+MayBegin = Callable[[], Awaitable[float | None]]
 GrantsOf = Callable[[Session], Awaitable[Grants]]
 _log = logging.getLogger("flagman.tools")
 
@@ -59,7 +59,8 @@ class ToolRunner:
     async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
         """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
 
-        `may_begin` is awaited right before the tool runs; where it returns False, the tool does not run.
+        `may_begin` is awaited right before the tool runs. It returns until when the tool may begin, in seconds of the
+        monotonic clock, or None where it may not.
         """
         begun = time.monotonic()
         outcome = await self._outcome(tool, session, call, may_begin)
@@ -97,10 +98,12 @@ class ToolRunner:
             if call_digest(tool.name, arguments) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
             context = await self._context(session, call)
-            if not await may_begin():
+            if (until := await may_begin()) is None:
                 return None
             async with asyncio.timeout(tool.timeout.total_seconds()):
-                output = await tool.run(arguments, context)
+                output = await tool.run(arguments, replace(context, begin_by=until))
+        except NotBegun:
+            return None
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()
         except TimeoutError:

@@ -27,6 +27,8 @@ from supervisor.repository import Sessions
 
 # The longest outage of the store, such as a restart or a failover, through which a job keeps its results.
 OUTAGE_SECONDS = 60.0
+# What happened outside, and is recorded whoever appends in between.
+_FACTS = (ModelResponded, ToolFinished, ToolNotBegun, Compacted)
 _log = logging.getLogger("flagman.runner")
 
 
@@ -65,6 +67,11 @@ class UnitOfWork:
     def pending(self) -> bool:
         return bool(self._pending)
 
+    @property
+    def has_results(self) -> bool:
+        """Whether a result is pending that would be lost with this job."""
+        return any(isinstance(event, _FACTS) for event in self._pending)
+
     def now(self) -> dict[str, Any]:
         """The fields `at` and `by` of an event of the system."""
         return {"at": self._clock(), "by": SYSTEM.id}
@@ -102,8 +109,8 @@ class UnitOfWork:
         self._forget()
         return released
 
-    async def may_begin(self, call_id: str, attempt: int) -> bool:
-        """Whether an attempt whose start is recorded may run its tool now.
+    async def may_begin(self, call_id: str, attempt: int) -> float | None:
+        """Until when an attempt whose start is recorded may run its tool, by the monotonic clock; None: it may not.
 
         While this worker was cut off or frozen, another one may have taken the session over and run the call, or asked
         a person about it. So the store is asked whether the lease is still held, until it answers.
@@ -115,15 +122,16 @@ class UnitOfWork:
                 session = await self._sessions.load(self.session.id)
             except StoreUnavailable as error:
                 if self._stopping.is_set():
-                    return False
+                    return None
                 _log.warning("session %s: %s; %s waits to begin", self.session.id, error, call_id)
                 await asyncio.sleep(0.2)
                 continue
             call = session.call(call_id)
             if not held or session.ended or (call.phase, call.attempt) != ("started", attempt):
-                return False
+                return None
             self._proven_at = max(self._proven_at, sent)
-        return self._lease is not None
+        # Half a lease after it was last known to be held: long before another worker could take it over.
+        return self._proven_at + 1.5 * self._fresh if self._lease else None
 
     async def refresh(self) -> None:
         """Read what other writers appended."""
@@ -166,7 +174,7 @@ class UnitOfWork:
                 unanswered = True
                 await self._outlast(error, sent + OUTAGE_SECONDS)
             except (LeaseLost, VersionConflict):
-                if unanswered and await self._sessions.holds(self._stored, self.session, self._pending):
+                if unanswered and await self._was_appended(sent + OUTAGE_SECONDS):
                     released = False
                     break
                 raise
@@ -176,13 +184,17 @@ class UnitOfWork:
         self._proven_at = max(self._proven_at, sent)
         return released
 
+    async def _was_appended(self, until: float) -> bool:
+        """Whether the append that had no answer took place, with retries as `_append`."""
+        while True:
+            try:
+                return await self._sessions.holds(self._stored, self.session, self._pending)
+            except StoreUnavailable as error:
+                await self._outlast(error, until)
+
     async def _rebase(self) -> None:
         """Another writer appended first: load the session again and keep only the pending results that still fit."""
-        facts = [
-            e
-            for e in self._pending
-            if isinstance(e, ModelResponded | ToolFinished | ToolNotBegun | Compacted)
-        ]
+        facts = [event for event in self._pending if isinstance(event, _FACTS)]
         self._stored = self.session = await self._load()
         self._forget()
         for fact in facts:

@@ -168,7 +168,7 @@ class Worker:
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._lease.total_seconds() / 4)
-        await self._queue.renew(self._name, list(self._jobs))
+        await self._queue.renew(self._name, list(self._jobs), lease=self._lease)
 
     async def _promote(self) -> None:
         if await self._queue.promote_due() == 0:

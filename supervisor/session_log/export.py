@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.keys import partition_of
@@ -12,6 +12,7 @@ from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
 from supervisor.core.events import decode
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
+from supervisor.core.text.masking import Masker
 from supervisor.personas.library import PersonaLibrary
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.document import render
@@ -34,7 +35,7 @@ class Documents:
         self,
         log: LogStore,
         personas: PersonaLibrary,
-        mask: Callable[[str], str],
+        mask: Masker,
         keys: Sequence[str],
         hints: ResumeHints,
     ) -> None:

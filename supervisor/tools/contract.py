@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,7 +31,9 @@ class ToolContext:
     """The context of a running tool. `folder` is the session's own folder, which exists.
 
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
-    `executor` runs commands, with what the persona `grants` them.
+    `executor` runs commands, with what the persona `grants` them. After `begin_by`, in seconds of the monotonic clock,
+    another worker may have the call: a tool that has something to prepare raises NotBegun where its effect would begin
+    later.
     """
 
     session_id: str
@@ -41,6 +44,7 @@ class ToolContext:
     emit: Emit = emit_nowhere
     executor: Executor = field(default_factory=Executor)
     grants: Grants = field(default_factory=Grants)
+    begin_by: float = math.inf
 
 
 @dataclass(frozen=True)

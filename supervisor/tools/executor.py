@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -39,6 +41,10 @@ class Limits:
     file_size: int = 4 * 2**30
 
 
+class NotBegun(Exception):
+    """The effect of a call was to begin later than it may, and nothing was done."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended: its exit code, the negative number of a signal, or None at its time limit."""
@@ -66,18 +72,25 @@ class Executor:
         folder: Path,
         environment: Mapping[str, str],
         grants: Grants = Grants(),  # noqa: B008  it is frozen
+        begin_by: float = math.inf,
     ) -> Ended:
-        """Run the program in the folder, with this environment and what the persona grants. Raises OSError."""
+        """Run the program in the folder, with this environment and what the persona grants.
+
+        Raises OSError, and NotBegun where it could only begin after `begin_by` of the monotonic clock.
+        """
         granted = {name: self.environment[name] for name in grants.env if name in self.environment}
         output = _HeadAndTail()
         line = self._sandboxed(program, folder, grants)
-        async with self._group(line, folder, {**granted, **environment}, output) as process:
+        variables = {**granted, **environment}
+        async with self._group(line, folder, variables, output, begin_by) as (process, leash):
             try:
                 async with asyncio.timeout(seconds):
                     code: int | None = await process.wait()
             except TimeoutError:
                 await _terminate(process)
                 code = None
+            if begin_by != math.inf and not _has_begun(leash):
+                raise NotBegun
         # Bubblewrap tells the end by a signal as a shell does.
         if self.sandbox and code is not None and 128 < code <= 128 + signal.NSIG:
             code = 128 - code
@@ -93,33 +106,47 @@ class Executor:
 
     @asynccontextmanager
     async def _group(
-        self, line: Sequence[str], folder: Path, environment: Mapping[str, str], output: _HeadAndTail
-    ) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run it in its own process group, which is killed at the end, also if this process is killed."""
-        guarded, guarding = os.pipe()
+        self,
+        line: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        output: _HeadAndTail,
+        begin_by: float,
+    ) -> AsyncIterator[tuple[asyncio.subprocess.Process, socket.socket]]:
+        """Run it in its own process group, which is killed at the end, also if this process is killed.
+
+        Gives the process and the socket on which its guard says that it has begun.
+        """
+        leash, guarded = socket.socketpair()
         reading, writing = os.pipe()
-        # The guard kills the remaining processes when this end of its pipe is closed, also by the end of this process.
-        with os.fdopen(guarding, "wb", buffering=0) as leash:
+        # The guard kills the remaining processes when this end is closed, also by the end of this process.
+        with leash:
             try:
                 transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                     lambda: output, os.fdopen(reading, "rb", buffering=0)
                 )
-                process = await self._spawn(line, folder, environment, guarded, writing)
+                process = await self._spawn(line, folder, environment, guarded.fileno(), writing, begin_by)
             finally:
-                os.close(guarded)
+                guarded.close()
                 os.close(writing)
             try:
-                yield process
+                yield process, leash
             finally:
                 leash.close()
                 await asyncio.shield(_wait_for_end(process, output))
                 transport.close()
 
     async def _spawn(
-        self, line: Sequence[str], folder: Path, environment: Mapping[str, str], guarded: int, writing: int
+        self,
+        line: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        guarded: int,
+        writing: int,
+        begin_by: float,
     ) -> asyncio.subprocess.Process:
         hide_process()
-        mode = ["reap" if REAPS else "pipe", str(int(signal.SIGKILL)), str(guarded)]
+        mode = ["reap" if REAPS else "pipe", str(int(signal.SIGKILL)), str(guarded), repr(begin_by)]
         if REAPS:
             mode.append(json.dumps(asdict(self.limits)))
         # With asyncio's own pipe for the output, wait() would wait for all processes that hold it open.
@@ -133,6 +160,15 @@ class Executor:
             pass_fds=(guarded,),
             start_new_session=True,
         )
+
+
+def _has_begun(leash: socket.socket) -> bool:
+    """Whether the guard has started the command."""
+    leash.setblocking(False)
+    try:
+        return bool(leash.recv(1))
+    except BlockingIOError:
+        return False
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:

@@ -61,6 +61,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
         folder=ctx.folder,
         environment=_environment(ctx, path),
         grants=ctx.grants,
+        begin_by=ctx.begin_by,
     )
     shown, code = ended.output or "(no output)", ended.code
     if code is None:

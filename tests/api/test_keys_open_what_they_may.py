@@ -166,6 +166,25 @@ def test_secrets_of_the_environment_are_known_to_the_mask(monkeypatch: pytest.Mo
     assert settings.webhook_secrets("other") == [f"{READ}a"]
 
 
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("redis://cache:6379/0", set()),
+        ("redis://me@cache:6379/0", set()),
+        (
+            "redis://:p%40ss-w0rd@cache:6379/0",
+            {"redis://:p%40ss-w0rd@cache:6379/0", "p%40ss-w0rd", "p@ss-w0rd"},
+        ),
+    ],
+)
+def test_an_address_of_the_store_is_a_secret_where_it_has_a_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, secrets: set[str]
+) -> None:
+    before = set(read_settings().secrets)
+    monkeypatch.setenv("REDIS_URL", url)
+    assert set(read_settings().secrets) - before == secrets
+
+
 async def test_a_key_in_the_environment_with_an_old_name_is_the_same_identity(build: Build) -> None:
     house = await build(api_keys=SecretStr(f"ci:read:{READ},ci:admin:{ALL}"))
     for key in (READ, ALL):

@@ -127,3 +127,29 @@ def test_long_texts_are_read_or_refused_in_no_time(text: str) -> None:
     with contextlib.suppress(InvalidCondition):
         leading_due(text, NOW, ZONE)
     assert process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    """in twenty minutes|in about 2 hours|in ~2h|in two and a half hours|in several hours|in a quarter of an hour
+at nine thirty|half past nine|9 o'clock|at about 9|around 9am|0930|09\uff1a00|before 5pm|from 9am|@9am
+later today|after lunch|midday|first thing tomorrow|day after tomorrow 9am|tmrw 9am|20261201T090000|two hours from now
+in an hour and a half|in a day or two|in 2 hours or so|quarter to ten look|in fifteen mins please|at nine
+within the hour|by tomorrow morning|thirty minutes|ten minutes from now|in a couple of days|an hour from now""".replace(
+        "\n", "|"
+    ).split("|"),
+)
+def test_a_time_in_words_that_are_not_read_is_refused(text: str) -> None:
+    with pytest.raises(InvalidCondition):
+        leading_due(text, NOW, ZONE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    """in order to save money|at the next step stop|from the logs it is clear|about 9 pods are failing
+this time be careful|two pods only|first the canary, then the rest|by all means|next time ask|half of the pods
+2026 is the year's budget file|after the deploy, check|before anything else, look|day shift approved it
+one at a time|a minute detail is wrong""".replace("\n", "|").split("|"),
+)
+def test_words_that_mean_no_time_stay_words(text: str) -> None:
+    assert leading_due(text, NOW, ZONE) is None

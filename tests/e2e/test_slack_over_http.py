@@ -81,6 +81,14 @@ ODD: dict[str, tuple[bytes, str | None, str | None, int]] = {
     "a broken payload": (b"payload=%7B", None, None, 400),
     "a payload that is no object": (b"payload=1", None, None, 400),
     "an array": (b"payload=%5B1%5D", None, None, 400),
+    "deep brackets": (b"payload=" + b"%5B" * 100_000, None, None, 400),
+    "an event that is none": (b'{"type": "event_callback", "event": null}', None, None, 400),
+    "no actions": (
+        urlencode({"payload": '{"type": "block_actions", "actions": null}'}).encode(),
+        None,
+        None,
+        400,
+    ),
     **{
         f"an answer to {address}": (urlencode({"response_url": address}).encode(), None, None, 400)
         for address in (

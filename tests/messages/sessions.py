@@ -34,10 +34,12 @@ from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from tests.core.build import ALICE, AT, BOB, CAROL, SID, by, launched, responded, tool_call
 
+# A secret that the mask knows.
+SECRET = "correct-horse-battery-staple"
 PIECES = (
     "&", "<", ">", "*", "_", "`", "~", "\n", "\t", " ", "\\", '"', "\x00", "\x1b[2J", "\u202e", "\u200b", "🙂",
     "<!channel>", "<@U0GRACE01>", "<#C0OPS0001>", "<https://evil.example|ok>", "@here", "```", "# ", "- ", "| a ",
-    "[x](https://evil.example)", "xoxb-1234567890-abcdef", "https://u:pw@host/", "ä", "word ",
+    "[x](https://evil.example)", "xoxb-1234567890-abcdef", SECRET, "https://u:pw@host/", "ä", "word ",
     "ز", "<!date^1^{time}|x>",
 )  # fmt: skip
 FATES = ("held", "wait", "half", "approve", "deny", "start", "ok", "fail", "lost", "answer")

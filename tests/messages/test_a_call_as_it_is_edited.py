@@ -131,7 +131,11 @@ def difference(before: Json, after: Json) -> str:
             {"command": "a" * 300 + "NEW!" + "b" * 300},
             f"- command: …{'a' * 40}OLD{'b' * 40}…\n+ command: …{'a' * 40}NEW!{'b' * 40}…",
         ),
-        ({"a": "xoxb-1234567890-abc"}, {"a": "xoxb-1234567890-def"}, "  a: what changed is masked"),
+        (
+            {"a": "xoxb-1234567890-abcdefghij"},
+            {"a": "xoxb-1234567890-klmnopqrst"},
+            "  a: what changed is masked",
+        ),
         ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\u000ab:\n-     x\n-     + c: y\n+ a\\u000ab: x"),
     ],
 )

@@ -29,6 +29,7 @@ from supervisor.core.events import (
 from supervisor.core.persona import Approvers
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from tests.core.build import ALICE, AT, BOB, by, launched, plan_call, responded, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -125,7 +126,7 @@ def working() -> tuple[Session, Subagents]:
 
 
 def shown(session: Session, subagents: Subagents, *keys: str) -> list[Any]:
-    messages = {m.key: [m.text, *m.blocks] for m in thread(session, str, subagents)}
+    messages = {m.key: [m.text, *m.blocks] for m in thread(session, Masker(), subagents)}
     return json.loads(json.dumps([messages[key] for key in keys]))  # type: ignore[no-any-return]
 
 
@@ -146,21 +147,21 @@ def test_what_is_spent_is_spent_by_all_of_them() -> None:
     root, subagents = working()
     # Its own cent, three that have ended at two, and three at work at three.
     assert subagents.cost(root) == Decimal("0.16")
-    assert "$0.16 with sub-agents" in str(thread(root, str, subagents)[0].blocks)
+    assert "$0.16 with sub-agents" in str(thread(root, Masker(), subagents)[0].blocks)
 
 
 def test_a_sub_agent_that_coordinates_has_no_board_of_its_own() -> None:
     _, subagents = working()
-    assert "board" not in {m.key for m in thread(subagents.below[LEAD], str, subagents)}
+    assert "board" not in {m.key for m in thread(subagents.below[LEAD], Masker(), subagents)}
 
 
 def test_a_card_changes_at_once_where_a_person_waits_and_in_good_time_where_sub_agents_work() -> None:
     root, subagents = working()
     urgent = {m.key: m.urgent for m in thread(planned())}
     assert urgent["card"]
-    urgent = {m.key: m.urgent for m in thread(subagents.below[LEAD], str, subagents)}
+    urgent = {m.key: m.urgent for m in thread(subagents.below[LEAD], Masker(), subagents)}
     assert not urgent["card"]
-    assert not {m.key: m.urgent for m in thread(root, str, subagents)}["board"]
+    assert not {m.key: m.urgent for m in thread(root, Masker(), subagents)}["board"]
 
 
 if __name__ == "__main__":

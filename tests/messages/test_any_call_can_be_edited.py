@@ -19,10 +19,10 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
-from tests.messages.sessions import texts
+from tests.messages.sessions import SECRET, texts
 from tests.support.scenario import live_markup
 
-MASK = Masker()
+MASK = Masker([SECRET])
 ROSTER = ("ops", "sre", "writer")
 often = settings(
     max_examples=150,
@@ -113,7 +113,7 @@ def test_slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, 
     assert live_markup(view["blocks"]) == set()
     shown = json.dumps(view, ensure_ascii=False)
     assert all(c not in shown for c in "\x00\x1b\u202e\u200b")
-    assert "xoxb-1234567890" not in shown
+    assert SECRET not in shown
     assert Target.decode(view["private_metadata"]).expected_digests == {"1.1": form.call.call.digest[:20]}
 
 
@@ -287,6 +287,6 @@ def test_slack_takes_the_window_of_any_plan(parts: list[Json], data: st.DataObje
     view = check_view(form.view(session), "modal")
     assert live_markup(view["blocks"]) == set()
     shown = json.dumps(view, ensure_ascii=False)
-    assert "xoxb-1234567890" not in shown
+    assert SECRET not in shown
     arguments, wrong = form.read(state_of(view))
     assert (arguments["subtasks"], wrong) == (parts, {})

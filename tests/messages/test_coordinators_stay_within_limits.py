@@ -177,7 +177,7 @@ def test_every_character_of_a_plan_is_shown_or_one_click_away(call: Any) -> None
     check_message_blocks(list(ask.blocks))
     assert live_markup(list(ask.blocks)) <= PEOPLE
     row = rows_of(ask)["1.1"]
-    text, full = words(row), MASK(full_text(asked))
+    text, full = words(row), full_text(asked, MASK)
     assert every_page(session, asked) == full
     check_view(deny_modal(session, asked, MASK), "modal")
     left = re.search(r"([\d,]+) more characters?", json.dumps(row))

@@ -111,7 +111,7 @@ def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) 
     asked = [c for step in session.steps for c in step.calls if c.request_id]
     assert set(shown) == {c.call_id for c in asked}
     for call in asked:
-        full, row = MASK(argument_text(call.call.arguments)), shown[call.call_id]
+        full, row = argument_text(MASK.arguments(call.call.arguments)), shown[call.call_id]
         head = preformatted(row[:2])
         assert full.startswith(head) or not full.strip()
         left = len(full) - len(head)
@@ -119,7 +119,7 @@ def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) 
             assert f"{left:,} more characters" in str(row)
             assert Action.VIEW in {b["action_id"] for b in buttons(row)}
         if len(full) > 2_000 or call.proposed:
-            before = MASK(full_text(as_proposed(call))) if call.proposed else ""
+            before = full_text(as_proposed(call), MASK) if call.proposed else ""
             assert every_page(session, call) == (full or " ") + (before or (" " if call.proposed else ""))
             assert f"Changed by <@{BOB.id.removeprefix('slack:')}>" in str(row) or not call.proposed
 

@@ -43,7 +43,9 @@ async def test_a_turn_that_was_cut_or_filtered_is_not_taken(
     await gateway.close()
 
 
-@pytest.mark.parametrize("blank", [text(""), text(" \n\t "), text("", thinking="Hm.")])
+@pytest.mark.parametrize(
+    "blank", [text(""), text(" \n\t "), text("\u200b\u2060 \n\u3164"), text("", thinking="Hm.")]
+)
 async def test_an_empty_answer_is_asked_again_and_then_refused(
     server: OpenAIServer, gateway: ProviderGateway, blank: Step
 ) -> None:

@@ -15,7 +15,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 # What stands for something of the reader's own.
-ADDRESS, SESSION, CALL = "http://127.0.0.1:8080", "ab12-cd34", "1.1"
+ADDRESS, SESSION, CALL = "http://127.0.0.1:8080", "ab12-cd34", "2.1"
 
 
 @dataclass(frozen=True)

@@ -37,17 +37,22 @@ SHAPES = (
     "sk-" + "aB3" * 10,
     "ghp_0123456789abcdefghijABCDEFGHIJ0123",
     "AKIAIOSFODNN7EXAMPLE",
-    "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
     CONFIGURED,
+)
+# In the arguments of a call, which run, anything could be within these; they are masked everywhere else.
+NOT_IN_CALLS = (
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
 )
 
 
-def session(secret: str) -> tuple[Persona, list[Event]]:
+def session(secret: str, *, in_calls: bool = True) -> tuple[Persona, list[Event]]:
     """The secret in every text that there is."""
-    arguments = {"command": f"login {secret}", secret: [secret, {"deep": secret}]}
+    given = secret if in_calls else "nothing"
+    arguments = {"command": f"login {given}", given: [given, {"deep": given}]}
     call = tool_call(arguments=arguments, tool="shell")
-    asking = tool_call("1.2", tool="ask_human", arguments={"question": secret}, mode="allow", control=True)
-    refused = tool_call("1.3", tool=f"tool {secret}", arguments=f"raw {secret}", mode="refuse", reason=secret)
+    asking = tool_call("1.2", tool="ask_human", arguments={"question": given}, mode="allow", control=True)
+    refused = tool_call("1.3", tool=f"tool {secret}", arguments=f"raw {given}", mode="refuse", reason=secret)
     persona = Persona(
         name="helper",
         description=f"Knows {secret}"[:200],
@@ -89,13 +94,13 @@ def forms(secret: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("secret", SHAPES)
+@pytest.mark.parametrize("secret", [*SHAPES, *NOT_IN_CALLS])
 def test_it_is_nowhere(secret: str) -> None:
-    persona, events = session(secret)
+    persona, events = session(secret, in_calls=secret in SHAPES)
     text = written(persona, events, mask=Masker([CONFIGURED]))
     found = [form for form in forms(secret) if len(form) > 12 and form in text]
     assert found == []
-    assert text.count(MASK) > 40
+    assert text.count(MASK) > 30
     assert verify(text.encode(), [KEY], hints_of).session.ending == MASK
 
 

@@ -9,7 +9,7 @@ from supervisor.core.events import Event
 from supervisor.core.persona import Persona
 from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.document import FORMAT, render
-from supervisor.session_log.render.mask import Mask, masked_events, masked_persona
+from supervisor.session_log.render.mask import masked_events, masked_persona
 from supervisor.session_log.signing import sign
 from tests.session_log.story import Story
 
@@ -22,7 +22,7 @@ def written(
     events: Sequence[Event],
     *,
     session_id: str = SID,
-    mask: Mask = Masker(),  # noqa: B008  it has no state
+    mask: Masker = Masker(),  # noqa: B008  it has no state
     keys: Sequence[str] = (KEY,),
     command: str = "/agent",
     version: int = FORMAT,

@@ -16,6 +16,7 @@ from storage.log import Claim, Effects, LogStore
 from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
 from tests.support.queues import make_due
+from tests.support.slack import wait_for
 
 SID = "abcd-efgh"
 
@@ -163,8 +164,31 @@ async def test_a_renewed_job_is_not_redelivered(queue: SessionQueue) -> None:
     [job] = await _take(queue, "slow")
     for _ in range(3):
         await asyncio.sleep(0.04)
-        await queue.renew("slow", [job])
+        await queue.renew("slow", [job], lease=timedelta(seconds=6))
     assert await queue.reclaim("other", lease=timedelta(milliseconds=60), limit=10) == []
+
+
+async def test_a_job_whose_entry_is_lost_is_jobless_once_no_worker_is_at_it(
+    redis: Redis, queue: SessionQueue
+) -> None:
+    await queue.enqueue(SID)
+    [(entry, sid)] = await _take(queue)
+    job = Job(entry, sid)
+    assert await queue.start(queue.lease(job)) is not None
+    names = queue.keys_in(partition_of(SID))
+    await redis.delete(names.stream)
+    await queue.open()
+    await queue.renew("alive", [job], lease=timedelta(hours=1))
+    assert await queue.jobless() == {}
+    # Its worker dies: nobody says so any more, and the last sign of it ends.
+    await redis.delete(keys.busy(names.stream, SID))
+    assert list(await queue.jobless()) == [SID]
+    await queue.renew("alive", [job], lease=timedelta(milliseconds=1))
+
+    async def gone() -> bool:
+        return list(await queue.jobless()) == [SID]
+
+    await wait_for(gone)
 
 
 async def test_later_means_later_unless_something_happens(redis: Redis, queue: SessionQueue) -> None:

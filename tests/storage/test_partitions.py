@@ -243,7 +243,7 @@ async def test_jobs_with_one_entry_id_in_two_partitions_are_two(redis: Redis) ->
         await redis.xadd(names.stream, {"s": session_id}, id="7-7")
     found = await queue.take("c1", limit=8, block=AT_ONCE)
     assert sorted(found) == [Job("7-7", FOUR[1]), Job("7-7", FOUR[2])]
-    await queue.renew("c1", found)
+    await queue.renew("c1", found, lease=timedelta(seconds=6))
     for job in found:
         started = await queue.start(queue.lease(job))
         assert started is not None

@@ -30,6 +30,12 @@ async def test_so_is_that_of_a_command_in_a_pipeline(valkey_url: str, code: str,
         await client.aclose()
 
 
+@pytest.mark.parametrize("code", ["NOTREADY", "MOVED", "FAILOVER", "SOMEDAY"])
+def test_a_code_that_is_not_known_is_a_refusal(code: str) -> None:
+    with pytest.raises(StoreRefused, match=code), reaching_store():
+        raise ResponseError(f"{code} what the server says")
+
+
 @pytest.mark.parametrize("answer", ["WRONGTYPE x", "ERR unknown command", "BUSYGROUP x", "NOGROUP x"])
 def test_a_fault_of_the_command_stays_one(answer: str) -> None:
     with pytest.raises(ResponseError), reaching_store():

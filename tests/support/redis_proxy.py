@@ -52,6 +52,8 @@ class RedisProxy:
         self.down = False
         # The answer to every command while it is set, such as `OOM command not allowed`.
         self.refusal = ""
+        # How many commands were answered with it.
+        self.refused = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -123,6 +125,7 @@ class RedisProxy:
         while True:
             command = await _command(reader)
             if self.refusal and not any(name in command[:40] for name in _CONNECTING):
+                self.refused += 1
                 writer.write(f"-{self.refusal}\r\n".encode())
                 await writer.drain()
                 continue

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from supervisor.core.errors import InvalidArguments, ToolError
+from supervisor.tools import executor
 from supervisor.tools.contract import ToolContext
-from supervisor.tools.executor import KEPT_BYTES
+from supervisor.tools.executor import KEPT_BYTES, Executor, NotBegun
 from supervisor.tools.shell import shell_tool
 from tests.storage.processes import alive, wait_until
 
@@ -222,3 +225,38 @@ async def test_many_commands_leave_no_descriptor_and_no_process(ctx: ToolContext
 def test_bad_arguments_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidArguments):
         shell.validate(bad)
+
+
+async def test_a_command_that_would_begin_too_late_does_not(ctx: ToolContext) -> None:
+    late = replace(ctx, begin_by=time.monotonic() - 0.001)
+    with pytest.raises(NotBegun):
+        await run(late, "touch ran")
+    assert not (ctx.folder / "ran").exists()
+    await run(replace(ctx, begin_by=time.monotonic() + 600), "touch ran")
+    assert (ctx.folder / "ran").exists()
+
+
+async def test_a_worker_that_stood_still_right_before_the_start_runs_nothing(
+    ctx: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = Executor._spawn
+
+    async def frozen(*given: Any) -> Any:
+        begin_by = given[-1]
+        await asyncio.sleep(max(0, begin_by - time.monotonic()) + 0.05)
+        return await spawn(*given)
+
+    monkeypatch.setattr(Executor, "_spawn", frozen)
+    with pytest.raises(NotBegun):
+        await run(replace(ctx, begin_by=time.monotonic() + 0.1), "touch ran")
+    assert not (ctx.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("reaps", [True, False])
+async def test_both_kinds_of_guards_keep_the_time(
+    ctx: ToolContext, monkeypatch: pytest.MonkeyPatch, reaps: bool
+) -> None:
+    monkeypatch.setattr(executor, "REAPS", reaps)
+    with pytest.raises(NotBegun):
+        await run(replace(ctx, begin_by=0.0), "touch ran")
+    assert "exit code 0" in await run(replace(ctx, begin_by=time.monotonic() + 600), "echo fine")

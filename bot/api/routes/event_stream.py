@@ -8,7 +8,7 @@ import json
 from aiohttp import web
 
 from bot.api.parameters import EventsHeaders, EventsQuery, OfSession
-from bot.api.routing import JSON, Answer, Call, Returns, Routes, mask_value
+from bot.api.routing import JSON, Answer, Call, Returns, Routes, masked_view
 from storage.errors import StorageError
 from supervisor.contract.models import EventPage, EventView
 from supervisor.core.errors import FlagmanError
@@ -62,13 +62,13 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
                     await response.write(_frame(call, event) if event else b": still here\n\n")
         except (FlagmanError, StorageError) as error:
             # The status is already sent, so the error goes into the stream; clients reconnect with Last-Event-ID.
-            await response.write(f": {error}\n\n".encode())
+            await response.write(f": {call.core.mask(str(error))}\n\n".encode())
         await response.write_eof()
     return response
 
 
 def _frame(call: Call, event: EventView) -> bytes:
-    data = mask_value(event.model_dump(mode="json"), call.core.mask)
+    data = masked_view(event.model_dump(mode="json"), call.core.mask)
     # The JSON text has no line breaks, so it fits on one line.
     text = json.dumps(data, ensure_ascii=False)
     return f"id: {event.version}\nevent: {event.type}\ndata: {text}\n\n".encode()

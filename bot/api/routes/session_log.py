@@ -8,6 +8,7 @@ from bot.api.parameters import LogHeaders, OfSession
 from bot.api.routes.sessions import launch_answer
 from bot.api.routing import Answer, Call, Returns, Routes, unsupported
 from supervisor.contract.models import SessionView
+from supervisor.session_log.render.mask import masked_events
 from supervisor.session_log.render.transcript import Line, lines
 
 routes = Routes("Sessions")
@@ -28,7 +29,7 @@ async def read_log(call: Call, path: OfSession, headers: LogHeaders) -> web.Resp
     """Read what happened: one document that can be verified and restored."""
     if "text/plain" in headers.accept and MARKDOWN not in headers.accept:
         await call.core.supervisor.get(path.id)
-        written = lines(await call.core.sessions.events(path.id), call.core.mask)
+        written = lines(masked_events(await call.core.sessions.events(path.id), call.core.mask))
         return web.Response(text="".join(map(_plain, written)), content_type="text/plain")
     return web.Response(text=await call.sessions.session_log(path.id), content_type=MARKDOWN)
 

@@ -55,14 +55,16 @@ def _run(
 ) -> None:
     import logging
 
+    from bot.processes.log_format import log_masked
     from bot.processes.serve import until_told
+    from bot.secret_key import signing_keys
     from bot.settings import read_settings
     from storage.errors import EmbeddedServerLost, StorageError
     from supervisor.core.errors import FlagmanError
     from supervisor.tools.process_guard import hide_process
 
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    mask = log_masked([])
     # Bolt warns that `authorize` replaces the token, which is intended: it saves an auth.test for each request.
     logging.getLogger("slack_bolt.AsyncApp").addFilter(
         lambda record: "will be ignored" not in record.getMessage()
@@ -72,12 +74,14 @@ def _run(
     # What is made in FLAGMAN_DATA, and by commands of agents, is for this user alone.
     os.umask(0o077)
     try:
-        asyncio.run(until_told(process(read_settings(), typer.echo)))
+        settings = read_settings()
+        mask = log_masked([*settings.secrets, *signing_keys(settings)])
+        asyncio.run(until_told(process(settings, typer.echo)))
     except EmbeddedServerLost as error:
-        typer.secho(f"Flagman stops: {error}", err=True, fg=typer.colors.RED)
+        typer.secho(f"Flagman stops: {mask(str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)
     except (FlagmanError, StorageError) as error:
-        typer.secho(f"Flagman cannot start: {error}", err=True, fg=typer.colors.RED)
+        typer.secho(f"Flagman cannot start: {mask(str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

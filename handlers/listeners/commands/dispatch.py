@@ -12,6 +12,7 @@ from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, LaunchRequest
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
+from supervisor.session_log.render.mask import masked_events
 from supervisor.session_log.render.transcript import lines
 
 
@@ -84,7 +85,8 @@ async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
     session = await flagman.supervisor.get(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(
-        f"Log of {session_id}", replies.log(session, list(lines(events, flagman.mask)), _link(session))
+        f"Log of {session_id}",
+        replies.log(session, list(lines(masked_events(events, flagman.mask))), _link(session)),
     )
 
 

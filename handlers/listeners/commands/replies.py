@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
 from supervisor.core.persona import Persona
 from supervisor.core.state import Session
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.transcript import Line
 
@@ -35,9 +36,7 @@ def help_text(slash: str) -> str:
     )
 
 
-def session_list(
-    sessions: Sequence[Session], which: str, mask: Callable[[str], str], slash: str
-) -> list[Block]:
+def session_list(sessions: Sequence[Session], which: str, mask: Masker, slash: str) -> list[Block]:
     if not sessions:
         kind = "" if which == "all" else f"{which} "
         return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
@@ -57,7 +56,7 @@ def _sections(lines: Sequence[str]) -> list[Block]:
     return [mrkdwn(group) for group in groups]
 
 
-def _entry(session: Session, mask: Callable[[str], str]) -> str:
+def _entry(session: Session, mask: Masker) -> str:
     state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
     task = escape(one_line(mask(session.task), 60))
     when = moment(session.changed_at, date=True)
@@ -85,7 +84,7 @@ def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
     return [mrkdwn(f"*Log of* `{session.id}` {link}".strip()), preformatted("\n".join(shown)), context(note)]
 
 
-def status(session: Session, mask: Callable[[str], str], link: str) -> list[Block]:
+def status(session: Session, mask: Masker, link: str) -> list[Block]:
     task = escape(one_line(mask(session.task), 200))
     by = person(session.launched_by, session.launched_by_name)
     return [

@@ -35,6 +35,7 @@ _NO_COMMAND = (
 )
 _UNREAD = "The attached file cannot be read by the agent, which is told so."
 _log = logging.getLogger("flagman.slack")
+_PUNCTUATION = ".,:;!?*_~`'\"“”‘’„"
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
 
 
@@ -94,7 +95,7 @@ async def _receive(
         answer = await _command(flagman, body, event, text, session_id or "")
     elif session_id and text.strip():
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
-        if mentioned and is_verb(word := text.split(maxsplit=1)[0]):
+        if mentioned and is_verb(word := text.split(maxsplit=1)[0].strip(_PUNCTUATION)):
             answer = _with_hint(answer, word, session_id)
         if unread:
             answer = _say(f"{answer.text} {_UNREAD}")

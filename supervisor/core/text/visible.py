@@ -39,7 +39,7 @@ _REST = rf"(?P<hidden>{_H})|(?P<marks>{_M}+)"
 _HOST = r"""(?P<host>(?<=://)[^\s/?\#\\"'<>|]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+)"""
 _RUN = r"(?P<run>[ \t\n]{5,})"
 _LITERAL = r"(?P<literal>⟨|\\(?=u[0-9a-f]{4}|U[0-9a-f]{8}))"
-_ONE = re.compile(_H)
+_ONE, _MARKS = re.compile(_H), re.compile(_M)
 # Texts without a match of these are returned unchanged; all characters beyond the first plane count as suspect.
 _FAR = "\\U00010000-\\U0010ffff"
 _SUSPECT = re.compile(f"[{_NEAR}{_FAR}]")
@@ -55,6 +55,11 @@ Escape = Callable[[str], str]
 def visible(text: str) -> str:
     """Prose with markers for its hidden characters; line feed, tab and the joiners inside an emoji stay."""
     return _PROSE.sub(_piece(marker), text) if _SUSPECT.search(text) else text
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it is empty, or has blanks, hidden characters and combining marks only."""
+    return not _ONE.sub("", _MARKS.sub("", text)).strip()
 
 
 def one_line(text: str, limit: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -54,12 +54,12 @@ class Line:
     text: str
 
 
-def lines(events: Iterable[Event], mask: Callable[[str], str] = str) -> Iterator[Line]:
-    """The lines of the events, with secrets masked; an answer of the model can have several."""
+def lines(events: Iterable[Event]) -> Iterator[Line]:
+    """The lines of the events, in which secrets are masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
         for text in texts:
-            yield Line(event.at, event.by_name or event.by, mask(text))
+            yield Line(event.at, event.by_name or event.by, text)
 
 
 @singledispatch

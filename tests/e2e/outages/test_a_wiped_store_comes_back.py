@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 import handlers.projection.refusals
 from bot.compose import Core
+from handlers.projection.slack_client import SlackSender
 from storage.keys import TimerKey
 from supervisor.core.conditions import Webhook
 from supervisor.core.events import Actor
@@ -196,3 +197,28 @@ async def test_twenty_paused_sessions_come_back_and_finish(scenario: Director, r
         await once_each(scene, session, "card", "end", *extra)
     assert len(scene.runs("deploy")) == 10
     assert len({row[1] for row in scene.runs("deploy")}) == 10
+
+
+async def test_what_is_as_it_was_waits_and_what_was_clicked_does_not(
+    scenario: Director, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    texts_ = await wiped(scene, redis, session)
+    reserved: list[tuple[str, bool]] = []
+    reserve = SlackSender.reserve_update
+
+    async def spied(sender: SlackSender, session_id: str, key: str, *, urgent: bool) -> None:
+        reserved.append((key.partition(":")[0], urgent))
+        await reserve(sender, session_id, key, urgent=urgent)
+
+    monkeypatch.setattr(SlackSender, "reserve_update", spied)
+    await restore(scene, *texts_)
+    await quiet(scene.flagman.core)
+    assert set(reserved) == {("card", False), ("ask", False)}
+    reserved.clear()
+    assert (await scene.slack.click_stale(GRACE, OPS, ask, APPROVE))["ok"]
+    await scene.ended(session)
+    await quiet(scene.flagman.core)
+    assert ("ask", True) in reserved

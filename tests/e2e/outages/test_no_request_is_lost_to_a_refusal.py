@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import handlers.projection.message_poster
+import handlers.projection.projector
 import handlers.projection.refusals
 from bot.compose import now
 from handlers.projection.deletions import Deletions
 from handlers.projection.marks import mark_of
+from storage import keys
+from storage.queue import SessionQueue
 from supervisor.runtime.sweeper import Sweeper
 from tests.support.scenario import ALL, APPROVE, VIEW, Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, says
@@ -178,6 +182,27 @@ async def test_a_sweep_finds_a_request_that_is_gone_unseen(
     await scene.ended(session)
 
 
+@pytest.mark.parametrize("code", ["never_heard_of", "missing_scope", "fatal_error"])
+async def test_a_look_that_slack_refuses_changes_nothing(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.fault("chat.getPermalink", error=code, times=1000)
+    parts = scene.flagman.core
+    _, outbox = parts.queues()
+    await Sweeper(parts.sessions, parts.log, *parts.queues()).sweep(now())
+    await wait_for(lambda: scene.slack.calls("chat.getPermalink"))
+
+    await wait_for(lambda: idle(outbox, session.id))
+    assert await outbox.troubles() == {}
+    assert len(await scene.asked(session)) == 1
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
 async def test_a_message_that_was_updated_is_found_by_its_mark(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.launch()
@@ -237,6 +262,43 @@ async def test_any_other_refusal_is_tried_again_until_it_is_mended(scenario: Dir
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     await scene.ended(session)
     await scene.settled(session)
+
+
+@pytest.mark.parametrize("code", ["never_heard_of", "external_channel_migrating", "access_denied"])
+async def test_a_place_that_goes_on_refusing_is_left_too(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "MOST_REFUSALS", 3)
+    scene = await scenario(ONE, fallback_channel=DEPLOYS)
+    await scene.slack.fault(POST, error=code, times=1000, match={"channel": OPS})
+    await scene.slack.fault("conversations.open", error=code, times=1000)
+    session = await scene.flagman.core.supervisor.launch("ops", "ship it", **_in_ops())
+    await approved(scene, DEPLOYS)
+    await scene.ended(session)
+
+
+async def test_messages_whose_rows_are_lost_are_found(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers.projection.projector, "NEW", timedelta(0))
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    card = await scene.card(session)
+    _, outbox = scene.flagman.core.queues()
+    await wait_for(lambda: idle(outbox, session.id))
+    await scene.flagman.core.redis.delete(keys.projection(session.id))
+    await outbox.enqueue(session.id)
+    await wait_for(lambda: idle(outbox, session.id))
+    assert [row["ts"] for row in await scene.asked(session)] == [ask["ts"]]
+    assert (await scene.card(session))["ts"] == card["ts"]
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    await scene.settled(session)
+
+
+async def idle(outbox: SessionQueue, session_id: str) -> bool:
+    return not await outbox.holds(session_id)
 
 
 @pytest.mark.parametrize("method", [POST, "chat.update"])

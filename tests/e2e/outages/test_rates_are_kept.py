@@ -10,6 +10,7 @@ import pytest
 from handlers.origin import Place
 from handlers.projection import slack_client
 from supervisor.core.events import Actor
+from supervisor.runtime import job
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Slack, buttons, texts, wait_for
@@ -86,3 +87,24 @@ async def test_updates_of_requests_go_before_those_of_cards(
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     await scene.ended(session)
     await scene.settled(session)
+
+
+async def test_sessions_that_never_wait_leave_room_for_others(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "SLICE_SECONDS", 0.1)
+
+    def endless(request: Any) -> Any:
+        if "ask" in request.turns[0].text:
+            return ASKS(request)
+        return calls(("note", {"words": str(len(request.turns))}))
+
+    scene = await scenario(endless, slots=2, persona={"budgets": {"max_steps": 100_000}})
+    for n in range(6):
+        await launch(scene, f"work {n}")
+    await wait_for(lambda: len(scene.runs("note")) > 20)
+    asking = await launch(scene, "ask me")
+    await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required", asking)
+    ada = Actor(id=f"slack:{ADA}", name="ada")
+    await scene.flagman.core.supervisor.decide(asking, ["1.1"], "approve", ada)
+    await scene.flagman.session(lambda s: s.ended, asking)

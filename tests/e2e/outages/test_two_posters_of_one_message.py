@@ -239,6 +239,19 @@ async def test_a_card_of_a_worker_whose_clock_is_ahead_is_updated(
     assert len(await slack.calls("chat.update")) == 1
 
 
+async def test_a_message_of_another_app_with_the_same_mark_is_not_taken_over(slack: Slack, two: Two) -> None:
+    session_id = await launched(two)
+    await two[0].show(session_id)
+    [card] = await cards(slack, session_id)
+    workspace = slack.playground.workspace
+    other = {**card, "ts": workspace.next_ts(), "bot_id": "B0OTHER01", "user": "U0OTHER01"}
+    slack.playground.timeline.post(workspace.channels[OPS], other)
+    assert (await slack.api("chat.delete", channel=OPS, ts=card["ts"]))["ok"]
+    await forget(two[0], session_id, "card")
+    await two[1].show(session_id)
+    assert await recorded(two, session_id) not in (other["ts"], card["ts"])
+
+
 def set_clock(poster: Poster, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
     for part in (poster.projector, poster.projector._poster, poster.projector._uploads):
         monkeypatch.setattr(part, "_clock", lambda: datetime.now(UTC) + ahead)

@@ -76,6 +76,10 @@ LOST: dict[str, Callable[[], list[str]]] = {
     "timers": lambda: [keys.timers(0)],
     "waits": lambda: [keys.index(0, "webhook:deploy")],
     "paused": lambda: [keys.index(0, "paused")],
+    "every index": lambda: [
+        keys.timers(0),
+        *(keys.index(0, name) for name in ("all", "paused", "webhook:deploy")),
+    ],
     "all three": lambda: [keys.timers(0), keys.index(0, "webhook:deploy"), keys.index(0, "paused")],
 }
 

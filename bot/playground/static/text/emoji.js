@@ -13,7 +13,7 @@ white_check_mark ✅|heavy_check_mark ✔️|ballot_box_with_check ☑️|check 
 warning ⚠️|no_entry ⛔|no_entry_sign 🚫|octagonal_sign 🛑|stop_sign 🛑|question ❓|grey_question ❔|exclamation ❗|grey_exclamation ❕|bangbang ‼️|information_source ℹ️|
 red_circle 🔴|large_red_circle 🔴|large_orange_circle 🟠|large_yellow_circle 🟡|large_green_circle 🟢|large_blue_circle 🔵|large_purple_circle 🟣|white_circle ⚪|black_circle ⚫|
 large_green_square 🟩|large_yellow_square 🟨|large_red_square 🟥|large_blue_square 🟦|white_large_square ⬜|black_large_square ⬛|small_blue_diamond 🔹|small_orange_diamond 🔸|
-hourglass ⌛|hourglass_flowing_sand ⏳|alarm_clock ⏰|stopwatch ⏱️|timer_clock ⏲️|clock1 🕐|clock9 🕘|watch ⌚|calendar 📆|date 📅|spiral_calendar_pad 🗓️|
+zzz 💤|hourglass ⌛|hourglass_flowing_sand ⏳|alarm_clock ⏰|stopwatch ⏱️|timer_clock ⏲️|clock1 🕐|clock9 🕘|watch ⌚|calendar 📆|date 📅|spiral_calendar_pad 🗓️|
 arrow_forward ▶️|double_vertical_bar ⏸️|pause_button ⏸️|black_square_for_stop ⏹️|stop_button ⏹️|fast_forward ⏩|rewind ⏪|arrows_counterclockwise 🔄|repeat 🔁|twisted_rightwards_arrows 🔀|
 arrow_right ➡️|arrow_left ⬅️|arrow_up ⬆️|arrow_down ⬇️|arrow_heading_down ⤵️|leftwards_arrow_with_hook ↩️|back 🔙|new 🆕|ok 🆗|sos 🆘|free 🆓|
 speech_balloon 💬|left_speech_bubble 🗨️|thought_balloon 💭|mega 📣|loudspeaker 📢|bell 🔔|no_bell 🔕|email 📧|envelope ✉️|inbox_tray 📥|outbox_tray 📤|package 📦|
