@@ -14,7 +14,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that ended but was not yet reaped does not count."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         if sys.platform == "linux":
             return False
         return subprocess.run(["ps", "-p", str(pid)], capture_output=True).returncode == 0
