@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from uuid import uuid4
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.tools.typed_tool import tool
+from tests.storage.processes import running
 from tests.support.scenario import APPROVE, Director
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, GRACE, OPS, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
 
 
 class Thinking:
@@ -36,16 +30,15 @@ class Thinking:
 
 
 async def test_cancel_ends_a_running_command(scenario: Director) -> None:
-    command = "echo $$ > pid; sleep 300"
+    word = f"300.{uuid4().int}"
+    command = f"sleep {word}"
     rule = {"approvals": [{"tool": "shell", "mode": "allow"}]}
     scene = await scenario(in_turn(calls(("shell", {"command": command})), says("Done.")), persona=rule)
     session = await scene.launch()
-    file = scene.flagman.config.workspace_folder / session.id / "pid"
-    pid = int(await wait_for(lambda: file.exists() and file.read_text().strip()))
-    assert alive(pid)
+    await wait_for(lambda: running(word))
     card = await scene.slack.message(OPS, lambda m: "Running shell" in texts(m))
     assert (await scene.slack.click(ADA, OPS, card["ts"], "session_cancel"))["ok"]
-    await wait_for(lambda: not alive(pid))
+    await wait_for(lambda: not running(word))
     ended = await scene.flagman.session(lambda s: s.ended and s.steps[0].calls[0].settled, session.id)
     assert ended.lifecycle == "cancelled"
     assert "Interrupted" in ended.steps[0].calls[0].content

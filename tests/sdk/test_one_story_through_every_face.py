@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,9 @@ def normalized(value: Any) -> Any:
         return {
             key: "…" if key in OWN and item is not None else normalized(item) for key, item in value.items()
         }
+    if isinstance(value, str):
+        # In a sandbox the session's folder is a mount of its own, which `df` names.
+        return re.sub(r"(?<=\d% )/.*", "…", value)
     return [normalized(item) for item in value] if isinstance(value, list) else value
 
 

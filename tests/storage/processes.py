@@ -21,6 +21,17 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def running(word: str) -> bool:
+    """Whether the command line of some process has this word; the ids that it has in a sandbox are others. Linux."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in file.read_bytes().split(b"\0"):
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return False
+
+
 async def wait_until(predicate: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not predicate():
