@@ -6,7 +6,7 @@ Level-triggered: a job says that a session changed, not what to send.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,6 +46,16 @@ class _Waits:
         self.seconds.append(wait.seconds)
         if wait.refused:
             self.troubles.append(f"Slack refuses {wait}")
+
+    async def take(self, left: Awaitable[float]) -> None:
+        """Await what returns after how many seconds it is due again, 0 when it is done, or raises RetryLater."""
+        try:
+            seconds = await left
+        except RetryLater as wait:
+            self.add(wait)
+            return
+        if seconds:
+            self.seconds.append(seconds)
 
 
 class Projector:
@@ -156,26 +166,14 @@ class Projector:
         """Delete second posts of messages that a worker was posting when it died."""
         for key, row in rows.items():
             if row.look_at and row.ts:
-                try:
-                    left = await self._poster.look_again(session, key, row)
-                except RetryLater as wait:
-                    waits.add(wait)
-                    continue
-                if left:
-                    waits.seconds.append(left)
+                await waits.take(self._poster.look_again(session, key, row))
 
     async def _retire(self, session: Session, rows: dict[str, Row], wanted: set[str], waits: _Waits) -> None:
         """Take the buttons from messages that the session no longer asks for."""
         for key, row in rows.items():
             if key in wanted or key == KEY or row.gone or row.shows == "retired":
                 continue
-            try:
-                left = await self._poster.retire(session, key, row)
-            except RetryLater as wait:
-                waits.add(wait)
-                continue
-            if left:
-                waits.seconds.append(left)
+            await waits.take(self._poster.retire(session, key, row))
 
 
 def _below(card: Row, place: Place) -> Place:

@@ -186,6 +186,9 @@ class SlackSender:
             bot = await self._own_id()
             found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
             return [str(message["ts"]) async for message in found if message.get("bot_id") == bot]
+        except MessageDeleted:
+            # Its thread is gone, and what stood in it.
+            return []
         except SlackRejected as refused:
             # Better shown twice than never: a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)

@@ -239,6 +239,19 @@ async def test_a_card_of_a_worker_whose_clock_is_ahead_is_updated(
     assert len(await slack.calls("chat.update")) == 1
 
 
+async def test_a_second_look_into_a_thread_that_is_gone_finds_nothing(slack: Slack, two: Two) -> None:
+    session_id = await launched(two)
+    await two[0].show(session_id)
+    rows = two[0].parts.rows
+    row = Row.model_validate_json((await rows.rows(session_id))["card"])
+    looked = row.model_copy(update={"thread_ts": row.ts, "look_at": 1.0})
+    await rows.record(session_id, "card", looked.data)
+    await slack.fault("conversations.replies", error="thread_not_found", times=9)
+    assert isinstance(await two[0].show(session_id), Done)
+    assert await slack.calls("conversations.replies")
+    assert not Row.model_validate_json((await rows.rows(session_id))["card"]).look_at
+
+
 async def test_a_message_of_another_app_with_the_same_mark_is_not_taken_over(slack: Slack, two: Two) -> None:
     session_id = await launched(two)
     await two[0].show(session_id)
