@@ -64,9 +64,15 @@ def test_a_part_of_a_signature_is_refused() -> None:
         assert refused(BOTH, {**github, GITHUB: github[GITHUB][:-cut]}) == (401, "webhook_forged")
 
 
-@pytest.mark.parametrize("headers", [signed(BODY), by_github(BODY), by_github(BODY, secret="")])
-def test_without_a_secret_nothing_is_genuine(headers: dict[str, str]) -> None:
-    assert refused([], headers) == (401, "webhook_forged")
+@pytest.mark.parametrize("kind", ["standard", "github", "github with an empty secret"])
+def test_without_a_secret_nothing_is_genuine(kind: str) -> None:
+    # Signed now: what was signed when the tests were collected may be too old.
+    headers = {
+        "standard": signed(BODY),
+        "github": by_github(BODY),
+        "github with an empty secret": by_github(BODY, secret=""),
+    }
+    assert refused([], headers[kind]) == (401, "webhook_forged")
 
 
 @pytest.mark.parametrize("body", [OTHER, b"", BODY + b"\n", BODY[:-1]])
