@@ -17,6 +17,7 @@ from bot.resume_hints import Hints, hints_of
 from bot.sandbox import find_sandbox, make_executor
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
+from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
@@ -90,6 +91,7 @@ class Core:
     deliveries: SignalRouter
     schedules: Schedules
     mask: Masker
+    directory: SlackDirectory
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -136,6 +138,7 @@ class Core:
             restorer=self.restorer(),
             followers=Followers(self.changes()),
             channels=SlackChannels(),
+            directory=self.directory,
             clock=now,
         )
 
@@ -198,6 +201,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             deliveries,
             schedules,
             mask,
+            SlackDirectory(settings.admin_ids, settings.team_ids),
             server,
         )
 

@@ -18,7 +18,7 @@ from supervisor.core.errors import FlagmanError, InvalidInput
 if TYPE_CHECKING:
     from bot.compose import Core
     from bot.settings import Settings
-    from supervisor.api_keys import ApiKeys
+    from supervisor.api_keys import ApiKeys, Scope
 
 KEY_FILE = "cli.key"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  only replaced by loopback addresses
@@ -55,7 +55,10 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
     former = read_local_key(settings.data)
     if former:
         await _revoke(keys, former.key)
-    _, key = await keys.create(user_name(), ["admin"], "serve")
+    # The key can do what its person can: without named admins, the user of this machine is the only one there is.
+    is_admin = not settings.admin_ids or settings.user in settings.admin_ids
+    scopes: list[Scope] = ["admin"] if is_admin else ["launch", "approve", "read"]
+    _, key = await keys.create(user_name(), scopes, "serve", owner=settings.user)
     _write(path, LocalKey(address(settings.host, settings.port), key))
     try:
         yield

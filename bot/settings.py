@@ -71,6 +71,15 @@ class Settings(ClientSettings):
     token_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
         604_800, validation_alias="FLAGMAN_TOKEN_SECONDS"
     )
+    admins: Annotated[
+        str, Field(pattern=r"^(\s*([UW][A-Z0-9]{2,20}|api:[a-z][a-z0-9._-]{0,39})\s*(,|$))*$")
+    ] = Field("", validation_alias="FLAGMAN_ADMINS")
+    teams: Annotated[str, Field(pattern=r"^(\s*[TE][A-Z0-9]{2,20}\s*(,|$))*$")] = Field(
+        "", validation_alias="FLAGMAN_TEAMS"
+    )
+    user: Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{2,20})?$")] = Field(
+        "", validation_alias="FLAGMAN_USER"
+    )
     sandbox: Literal["auto", "require", "off"] = Field("auto", validation_alias="FLAGMAN_SANDBOX")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
@@ -133,6 +142,16 @@ class Settings(ClientSettings):
                 "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is needed too"
             )
         return self
+
+    @property
+    def admin_ids(self) -> tuple[str, ...]:
+        """The ids of the people and keys that are admins."""
+        return tuple(part.strip() for part in self.admins.split(",") if part.strip())
+
+    @property
+    def team_ids(self) -> tuple[str, ...]:
+        """The ids of the other workspaces whose members have rights."""
+        return tuple(part.strip() for part in self.teams.split(",") if part.strip())
 
     @property
     def playground(self) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from handlers.action_ids import Target
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
-from handlers.users import People, actor_of
+from handlers.users import People
 from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.service import SessionService
@@ -41,14 +40,15 @@ class ListenerContext:
         """The service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
-    async def call_of(self, target: Target) -> tuple[Session, Call]:
-        """The session and the first call that a button or form is about. Raises SessionNotFound or StorageError."""
-        session = await self.supervisor.get(target.session_id)
+    async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
+        """The session and the first call that a button or form is about, which the actor sees.
+
+        Raises SessionNotFound or StorageError.
+        """
+        session = await self.sessions(actor).load(target.session_id)
         return session, session.call(target.call_ids[0])
 
-    async def decider(self, body: dict[str, Any], session: Session, target: Target) -> Actor:
-        """The person who clicked or sent a form, with their groups that the policies of the calls name.
-
-        Raises GroupUnknown.
-        """
-        return await self.people.with_groups(actor_of(body), session, target.call_ids)
+    async def call_to_decide(self, target: Target, actor: Actor, attempt: str) -> tuple[Session, Call]:
+        """As `call_of`, for a call on which the actor may decide; `attempt` is what a refusal is recorded as."""
+        seen = await self.sessions(actor).access.decider(target.session_id, target.call_ids, attempt)
+        return seen.session, seen.session.call(target.call_ids[0])

@@ -108,7 +108,7 @@ def message_of(error: Exception, command: str, mask: Masker) -> str:
         case NotAllowed() if error.users or error.groups:
             whom = [person(f"slack:{user.removeprefix('slack:')}") for user in error.users]
             whom += [_inert(f"a member of {group}") for group in error.groups]
-            return f":information_source: You may not decide on this call. Ask {' or '.join(whom)}."
+            return f":information_source: You may not {error.what}. Ask {' or '.join(whom)}."
         case FlagmanError() | IdempotencyKeyKnown():
             return refusal(plain_text_of(error, command, mask))
         case SlackApiError() if _code(error) in ("expired_trigger_id", "exchanged_trigger_id"):

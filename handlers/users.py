@@ -15,8 +15,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.markup import readable, unnamed
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
-from supervisor.core.persona import Approvers
-from supervisor.core.state import Session
 
 FRESH_SECONDS = 60.0
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
@@ -64,13 +62,19 @@ def actor_of(body: dict[str, Any]) -> Actor:
     return Actor(id=f"slack:{event.get('user', 'unknown')}")
 
 
+def user_of(actor: Actor) -> str:
+    """The id in Slack of the person who acts, or whose key acts; empty for a program."""
+    kind, _, user = actor.person.partition(":")
+    return user if kind == "slack" else ""
+
+
 class People:
-    """Reads names, time zones and group memberships, which are cached for a minute."""
+    """Reads names and time zones, which are cached for a minute, and group memberships."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
-        self._members: dict[str, tuple[float, frozenset[str]]] = {}
+        self._readings: dict[str, asyncio.Future[frozenset[str]]] = {}
         self._names: dict[str, str] = {}
         self._channels: dict[str, str] = {}
         self._zones: dict[str, tuple[float, str]] = {}
@@ -135,17 +139,14 @@ class People:
             self._channels[channel] = str(answer["channel"].get("name") or "")
         return self._channels[channel]
 
-    async def with_groups(self, actor: Actor, session: Session, call_ids: Iterable[str]) -> Actor:
-        """The actor with those groups in the calls' policies of which they are a member. Raises GroupUnknown."""
-        rules = [session.call(call_id).call.approvers or Approvers() for call_id in call_ids]
-        return await self.in_groups(actor, {group for rule in rules for group in rule.groups})
-
     async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
-        """The actor with those of the groups of which they are a member. Raises GroupUnknown."""
-        if not asked:
-            return actor
-        user = actor.id.partition(":")[2]
-        groups = [group for group in sorted(asked) if user in await self._members_of(group)]
+        """The actor with those of the groups of which the person is a member at this moment. Raises GroupUnknown.
+
+        A membership is read anew each time, since who was removed from a group has lost the right.
+        """
+        ordered, user = sorted(asked), user_of(actor)
+        members = await asyncio.gather(*map(self.members_of, ordered))
+        groups = [group for group, found in zip(ordered, members, strict=True) if user in found]
         return actor.model_copy(update={"groups": tuple(groups)})
 
     async def check_groups(self, named: Iterable[str]) -> list[str]:
@@ -153,7 +154,7 @@ class People:
         problems = []
         for group in sorted(named):
             try:
-                members = await self._members_of(group)
+                members = await self.members_of(group)
             except GroupUnknown as unknown:
                 problems.append(str(unknown))
             else:
@@ -161,10 +162,18 @@ class People:
                     problems.append(f"Nobody is a member of {group}, so nobody can approve in its name.")
         return problems
 
-    async def _members_of(self, group: str) -> frozenset[str]:
-        at, members = self._members.get(group, (0.0, frozenset[str]()))
-        if time.monotonic() - at < FRESH_SECONDS and at:
-            return members
+    async def members_of(self, group: str) -> frozenset[str]:
+        """The ids of the people in a group at this moment; requests at the same time share one reading.
+
+        Raises GroupUnknown.
+        """
+        reading = self._readings.get(group)
+        if reading is None:
+            reading = self._readings[group] = asyncio.ensure_future(self._read_members(group))
+            reading.add_done_callback(lambda _: self._readings.pop(group, None))
+        return await asyncio.shield(reading)
+
+    async def _read_members(self, group: str) -> frozenset[str]:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
                 ident = (await self._group_ids()).get(group, group)
@@ -172,8 +181,7 @@ class People:
         except (SlackApiError, *_UNREACHABLE) as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
             raise GroupUnknown(group, plan=_code(error) in _NO_GROUPS) from error
-        self._members[group] = (time.monotonic(), frozenset(answer.get("users") or []))
-        return self._members[group][1]
+        return frozenset(answer.get("users") or [])
 
     async def _group_ids(self) -> dict[str, str]:
         at, handles = self._handles

@@ -17,18 +17,26 @@ from supervisor.core.errors import InvalidInput, KeyNotFound, KeyRefused, Missin
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen
 
-Scope = Literal["launch", "approve", "read", "admin"]
+Scope = Literal["launch", "approve", "read", "read_all", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 SHORTEST = 16
 MOST = 500
 FRESH = timedelta(minutes=1)
 # Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
-_FORM = "name:scope+scope:key, with the scopes launch, approve, read and admin"
+_OWNER = re.compile(r"^[UW][A-Z0-9]{2,20}$")
+_FORM = (
+    "name:scope+scope:key or name@U0123ABCD:scope+scope:key, "
+    "with the scopes launch, approve, read, read_all and admin"
+)
 
 
 class ApiKey(Frozen):
-    """`hash` is the SHA-256 of the secret in hexadecimal; a key from the environment has no `created_at`."""
+    """`hash` is the SHA-256 of the secret in hexadecimal; a key from the environment has no `created_at`.
+
+    `owner` is the id of the person whose key it is, empty for a key of a program: what the key does counts as done by
+    that person.
+    """
 
     id: str
     name: str
@@ -36,14 +44,23 @@ class ApiKey(Frozen):
     hash: str
     created_at: datetime | None = None
     created_by: str = ""
+    owner: str = ""
 
     @property
     def actor(self) -> Actor:
-        """The actor of requests with this key; it belongs to no group of a policy."""
-        return Actor(id=f"api:{self.name}", name=self.name)
+        """The actor of requests with this key. A key without an owner belongs to no group of a policy."""
+        return Actor(
+            id=f"api:{self.name}",
+            name=self.name,
+            kind="program",
+            owner=f"slack:{self.owner}" if self.owner else "",
+            admin="admin" in self.scopes,
+            reads_all=self.may("read_all"),
+        )
 
     def may(self, scope: Scope) -> bool:
-        return scope in self.scopes or "admin" in self.scopes
+        implied = scope == "read" and "read_all" in self.scopes
+        return scope in self.scopes or implied or "admin" in self.scopes
 
     def need(self, scope: Scope) -> None:
         """Raises MissingScope."""
@@ -58,12 +75,22 @@ def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
         if not entry:
             continue
         parts = entry.split(":", 2)
-        name, scopes = parts[0], tuple(parts[1].split("+")) if len(parts) == 3 else ()
-        if len(parts) != 3 or not _NAME.match(name) or not scopes or not set(scopes) <= set(SCOPES):
+        (name, at, owner), scopes = (
+            parts[0].partition("@"),
+            tuple(parts[1].split("+")) if len(parts) == 3 else (),
+        )
+        owned = not at or _OWNER.match(owner) is not None
+        if (
+            len(parts) != 3
+            or not _NAME.match(name)
+            or not owned
+            or not scopes
+            or not set(scopes) <= set(SCOPES)
+        ):
             raise ValueError(f"entry {position} must have the form {_FORM}")
         if len(parts[2]) < SHORTEST:
             raise ValueError(f"the key of entry {position} must have {SHORTEST} characters or more")
-        key = ApiKey(id=f"env{position}", name=name, scopes=scopes, hash=_hash(parts[2]))
+        key = ApiKey(id=f"env{position}", name=name, scopes=scopes, hash=_hash(parts[2]), owner=owner)
         found.append((key, parts[2]))
     return tuple(found)
 
@@ -75,8 +102,12 @@ class ApiKeys:
         self._store, self._given, self._clock = store, tuple(given), clock
         self._noted: dict[str, datetime] = {}
 
-    async def create(self, name: str, scopes: Sequence[Scope], by: str) -> tuple[ApiKey, str]:
-        """Create a key. Returns it with its text, which is not stored. Raises InvalidInput."""
+    async def create(
+        self, name: str, scopes: Sequence[Scope], by: str, *, owner: str = ""
+    ) -> tuple[ApiKey, str]:
+        """Create a key, of the person `owner` if one is given. Returns it with its text. Raises InvalidInput."""
+        if owner and not _OWNER.match(owner):
+            raise InvalidInput("A key's owner is the id of a person, such as U0123ABCD.")
         if not _NAME.match(name):
             raise InvalidInput(
                 "A key's name has at most 40 small letters, digits and . _ - and begins with a letter."
@@ -94,6 +125,7 @@ class ApiKeys:
             hash=_hash(secret),
             created_at=self._clock(),
             created_by=by,
+            owner=owner,
         )
         await self._store.put(key_id, key.model_dump_json().encode())
         return key, f"fm_{key_id}_{secret}"

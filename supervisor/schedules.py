@@ -34,11 +34,17 @@ class Schedule(Frozen):
     task: str
     by: str
     by_name: str
+    by_owner: str = ""
     origin: Json
     created_at: datetime
     due: datetime | None
     last_session: str = ""
     last_problem: str = ""
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who made it."""
+        return frozenset({self.by, self.by_owner} - {""})
 
     def next_times(self) -> list[datetime]:
         """The next three times in UTC, beginning with `due`; fewer where the expression has no more."""
@@ -88,6 +94,7 @@ class Schedules:
             task=check_text(task, "The task"),
             by=actor.id,
             by_name=actor.name,
+            by_owner=actor.owner,
             origin=origin or {},
             created_at=now,
             due=due,
@@ -136,7 +143,7 @@ class Schedules:
         """Launch a session of the schedule now; its due time stays. Raises ScheduleNotFound, or as `launch`."""
         schedule = await self.get(schedule_id)
         session = await self._supervisor.launch(
-            schedule.persona, schedule.task, actor, origin=schedule.origin
+            schedule.persona, schedule.task, actor, origin=schedule.origin, asked_by=schedule.people
         )
         await self._store(schedule.model_copy(update={"last_session": session.id, "last_problem": ""}))
         return session
@@ -158,7 +165,7 @@ class Schedules:
         key = f"schedule:{schedule.id}:{int(schedule.due.timestamp())}"
         update: Json = {"last_problem": ""}
         try:
-            actor = Actor(id=schedule.by, name=schedule.by_name)
+            actor = Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
             session = await self._supervisor.launch(
                 schedule.persona, schedule.task, actor, origin=schedule.origin, idempotency_key=key
             )

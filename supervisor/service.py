@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -83,6 +83,7 @@ class Supervisor:
         coordinate: bool = False,
         plan: Json | None = None,
         idempotency_key: str | None = None,
+        asked_by: Collection[str] = (),
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
@@ -99,6 +100,7 @@ class Supervisor:
             origin=origin,
             coordinate=coordinate,
             plan=plan,
+            asked_by=asked_by,
         )
         request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
@@ -117,12 +119,26 @@ class Supervisor:
         """Begin a session with the log of this one up to the end of a step; see `commands.launch.fork`."""
         message = check_text(message, "The message", optional=True)
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
-        await self.sessions.load(session_id)
+        source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        events = launch.fork(session_id, log, actor, self._clock(), step=step, message=message, origin=origin)
+        persona = await self._ruled_today(source)
+        events = launch.fork(
+            session_id, log, actor, self._clock(), persona=persona, step=step, message=message, origin=origin
+        )
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
-        return await self._begin(events, request, idempotency_key, like=session_id)
+        blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
+        return await self._begin(events, request, idempotency_key, like=session_id, blobs=blobs)
+
+    async def _ruled_today(self, session: Session) -> Persona:
+        """The persona the session is pinned to, below the one of today, so that the stricter of both rules.
+
+        Raises PersonaNotFound where there is none of its name any more.
+        """
+        pinned, today = await self.personas.load_pinned(session), self.personas.get(session.persona)
+        if pinned.model_copy(update={"under": None}) == today:
+            return pinned
+        return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 
     # Deciding
 
@@ -261,6 +277,17 @@ class Supervisor:
         return await self._session(
             session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
         )
+
+    async def note_refused(
+        self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
+    ) -> None:
+        """Record that the actor was refused, unless the session has ended or the same was recorded just now."""
+        try:
+            await self._session(
+                session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
+            )
+        except AlreadyEnded:
+            return
 
     # Reminders
 

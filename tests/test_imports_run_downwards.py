@@ -28,6 +28,7 @@ ROOMS: dict[str, str] = {
     "handlers/origin": "supervisor/core",
     "handlers/markup": "",
     "handlers/users": "supervisor/core handlers/markup",
+    "handlers/directory": "supervisor/core handlers/origin handlers/users",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
@@ -54,7 +55,8 @@ ROOMS: dict[str, str] = {
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/projection "
+        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/directory "
+        "handlers/projection "
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",

@@ -22,12 +22,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # What actors are called in every stored event.
     "supervisor/core/events/base.py": ("`slack:U…`",),
     "supervisor/core/persona.py": ('"slack:"',),
+    "supervisor/api_keys.py": ("slack:",),
+    "supervisor/core/reducer/session.py": ('"slack"',),
     # A field of the models that programs read.
     "supervisor/contract/models.py": ("channel",),
     "supervisor/contract/requests.py": ("channel", "Channel"),
     "supervisor/contract/parts.py": ("channels", "Channels"),
     "supervisor/contract/schedules.py": ("channel",),
     "supervisor/contract/service.py": ("channel",),
+    "supervisor/contract/reader.py": ("channels",),
     "supervisor/contract/views.py": ("channel", "Channels"),
     # The tool that speaks HTTP.
     "supervisor/tools/http.py": ("http", "HTTP"),

@@ -13,10 +13,11 @@ from supervisor.contract.requests import RequestModel, Short
 
 
 class Me(ResponseModel):
-    """The key as Flagman knows it; `id` is how it stands in logs and policies."""
+    """The key as Flagman knows it; `id` is how it stands in logs and policies, `owner` the person whose key it is."""
 
     id: str
     name: str
+    owner: str
     scopes: list[Scope]
     flagman: str
 
@@ -24,6 +25,7 @@ class Me(ResponseModel):
 class KeyView(ResponseModel):
     id: str
     name: str
+    owner: str
     scopes: list[Scope]
     created_at: datetime | None
     created_by: str
@@ -93,7 +95,11 @@ class CloudEvent(BaseModel):
 
 
 class CreateKey(RequestModel):
-    """Two keys may have one name: they are one identity, which is how a key is replaced."""
+    """Two keys may have one name: they are one identity, which is how a key is replaced.
+
+    `owner` is the id in Slack of the person whose key it is: what the key does counts as done by that person.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,39}$")]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)]
+    owner: Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{2,20})?$")] = ""

@@ -13,6 +13,7 @@ def key_view(key: ApiKey, last_used: datetime | None = None) -> KeyView:
     return KeyView(
         id=key.id,
         name=key.name,
+        owner=key.owner,
         scopes=list(key.scopes),
         created_at=key.created_at,
         created_by=key.created_by,

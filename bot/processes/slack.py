@@ -63,6 +63,10 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
 async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
     """The app with all listeners. Waits until Slack is reached. Raises InvalidInput where Slack refuses the token."""
     identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
+    if not identity.get("team_id") or not identity.get("user_id"):
+        raise InvalidInput(
+            "SLACK_BOT_TOKEN: Slack names no workspace and bot for it; use the token of a bot."
+        )
     result = AuthorizeResult(
         enterprise_id=identity.get("enterprise_id"),
         team_id=identity.get("team_id"),
@@ -85,8 +89,9 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         ignoring_self_events_enabled=False,
     )
     people = People(client)
+    parts.directory.connect(client, people, identity)
     groups = {group for persona in parts.personas.all() for group in persona.groups}
-    for problem in await People(client).check_groups(groups):
+    for problem in await people.check_groups(groups):
         _log.warning("a persona names a group: %s", problem)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
     _, outbox = parts.queues()

@@ -70,7 +70,9 @@ async def _open_backend(
     async with AsyncExitStack() as stack:
         if not isinstance(flagman, Core):
             flagman = await stack.enter_async_context(_run_core(flagman, gateway))
-        actor = Actor(id=f"api:{name or user_name()}", name=name or user_name())
+        # Who runs Flagman in its own process has the store, and so all rights.
+        own = name or user_name()
+        actor = Actor(id=f"api:{own}", name=own, kind="program", admin=True)
         services = flagman.services()
         stack.push_async_callback(services.followers.close)
         yield InProcessBackend(SessionService(services, actor))

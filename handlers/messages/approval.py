@@ -13,7 +13,6 @@ from handlers.messages.diff import change_blocks
 from handlers.messages.message import Message
 from handlers.messages.proposal import full_text, length, proposal
 from handlers.messages.reminders import snooze_buttons, snooze_notes
-from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -86,10 +85,6 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
     )
 
 
-def _rule(call: Call) -> Approvers:
-    return call.call.approvers or Approvers()
-
-
 def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
     """The blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = proposal(call, mask)
@@ -108,14 +103,15 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
 
 
 def _policy(call: Call) -> list[Block]:
-    rule = _rule(call)
     words: list[str] = []
-    if rule.users or rule.groups:
-        who = [*(person(f"slack:{u}") for u in rule.users), *(f"@{escape(g)}" for g in rule.groups)]
-        words.append(f"Approvers: {', '.join(who[:10])}")
-    if rule.quorum > 1:
-        words.append(f"{len(call.decisions)} of {rule.quorum} approvals")
-    if rule.exclude_requester:
+    for position, rule in enumerate(call.call.rules):
+        if rule.named:
+            users = [person(f"slack:{user.removeprefix('slack:')}") for user in rule.users]
+            who = [*users, *(f"@{escape(g)}" for g in rule.groups)]
+            words.append(f"{'and' if words else 'Approvers:'} {', '.join(who[:10])}")
+        if rule.quorum > 1:
+            words.append(f"{len(call.approvals(position))} of {rule.quorum} approvals")
+    if any(rule.exclude_requester for rule in call.call.rules):
         words.append("requester can't approve")
     if call.decisions:
         words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
@@ -142,7 +138,8 @@ def _view(session: Session, call: Call) -> Block:
 def _for_all(session: Session, calls: list[Call]) -> Block:
     """The buttons that snooze the request, and `Approve all` where all calls have one rule with a quorum of 1."""
     elements = snooze_buttons(session, calls[0].request_id)
-    if len(calls) > 1 and len({_rule(c) for c in calls}) == 1 and _rule(calls[0]).quorum == 1:
+    rules = {c.call.rules for c in calls}
+    if len(calls) > 1 and len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
         value = Target.of(session, *calls).encode()
         elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}

@@ -329,6 +329,6 @@ def _people(session: Session) -> list[str]:
     origin = Place.of(session)
     users = [origin.user] if origin else []
     for call in session.calls_in("awaiting"):
-        users += call.call.approvers.users if call.call.approvers else ()
+        users += [user for rule in call.call.rules for user in rule.users]
     plain = (user.removeprefix("slack:") for user in users if user)
     return list(dict.fromkeys(user for user in plain if user[:1] in ("U", "W")))

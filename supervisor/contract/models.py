@@ -32,13 +32,17 @@ class DecisionView(ResponseModel):
     verdict: Literal["approve", "deny"]
     by: str
     by_name: str
+    by_owner: str
     at: datetime
     reason: str
     via: str
 
 
 class CallView(ResponseModel):
-    """A tool call without a result, or a question (then `question` says it)."""
+    """A tool call without a result, or a question (then `question` says it).
+
+    `approvers` is the first rule about who may approve it, and `also` are further ones, each to be satisfied.
+    """
 
     call_id: str
     tool: str
@@ -47,6 +51,7 @@ class CallView(ResponseModel):
     phase: CallPhase
     requested_at: datetime | None
     approvers: Approvers | None
+    also: list[Approvers] = []
     decisions: list[DecisionView]
     question: str
     options: list[str]
@@ -147,11 +152,18 @@ class EventView(ResponseModel):
     at: datetime
     by: str
     by_name: str = ""
+    by_owner: str = ""
     data: Json = {}
 
     def fact(self) -> Event:
         """The event, typed. Raises ValueError for a type that this Flagman does not know."""
-        fields: Json = {**self.data, "at": self.at, "by": self.by, "by_name": self.by_name}
+        fields: Json = {
+            **self.data,
+            "at": self.at,
+            "by": self.by,
+            "by_name": self.by_name,
+            "by_owner": self.by_owner,
+        }
         if "conditions" in fields:
             fields["conditions"] = [_condition(text, self.at) for text in fields["conditions"]]
         return _EVENTS.validate_python({**fields, "type": self.type})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from storage.log import LogStore, Row
@@ -29,6 +30,7 @@ _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
 async def page(
     log: LogStore,
     sessions: Sessions,
+    sees: Callable[[Session], Awaitable[bool]],
     *,
     status: Status | None,
     persona: str | None,
@@ -36,7 +38,7 @@ async def page(
     cursor: str | None,
     limit: int,
 ) -> tuple[list[Session], str | None]:
-    """The sessions of a page and the cursor of the next one. Unreadable sessions are left out and logged.
+    """The sessions of a page that the actor `sees`, and the cursor of the next one. Unreadable ones are logged only.
 
     Raises SessionNotFound where `parent` is none.
     """
@@ -51,7 +53,7 @@ async def page(
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         loaded = await asyncio.gather(*(_load(sessions, session_id) for session_id, _ in rows))
         for row, session in zip(rows, loaded, strict=True):
-            if session and _fits(session, status, persona):
+            if session and _fits(session, status, persona) and await sees(session):
                 if len(found) == limit:
                     return found, _cursor(last)
                 found.append(session)

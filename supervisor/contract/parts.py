@@ -8,6 +8,7 @@ from datetime import datetime
 
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
+from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
 from supervisor.resume_tokens import ResumeTokens
@@ -32,4 +33,5 @@ class ServiceParts:
     restorer: Restorer
     followers: Followers
     channels: Channels
+    directory: Directory
     clock: Callable[[], datetime]

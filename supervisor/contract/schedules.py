@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from supervisor.contract.access import Access
 from supervisor.contract.models import ScheduleView, SessionView
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import ScheduleRequest
@@ -17,39 +18,45 @@ class ScheduleService:
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self.actor, self._parts = actor, parts
-        self._schedules = parts.schedules
+        self._schedules, self._access = parts.schedules, Access(parts, actor)
 
     async def add(self, request: ScheduleRequest, *, origin: Json | None = None) -> ScheduleView:
         """Add a schedule. `origin` says where its sessions are shown, in place of a channel."""
         if origin is None:
             origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
+        actor = await self._access.launcher(self._parts.supervisor.personas.get(request.persona))
         return self._view(
             await self._schedules.add(
-                request.cron, request.persona, request.task, self.actor, zone=request.zone, origin=origin
+                request.cron, request.persona, request.task, actor, zone=request.zone, origin=origin
             )
         )
 
     async def list(self) -> list[ScheduleView]:
-        """All schedules, the next due first and paused ones last."""
-        return [self._view(schedule) for schedule in await self._schedules.list()]
+        """The schedules that the actor sees, the next due first and paused ones last."""
+        found = await self._schedules.list()
+        return [self._view(schedule) for schedule in found if await self._access.sees_schedule(schedule)]
 
     async def get(self, schedule_id: str) -> ScheduleView:
-        return self._view(await self._schedules.get(schedule_id))
+        return self._view((await self._access.schedule(schedule_id))[0])
 
     async def pause(self, schedule_id: str) -> ScheduleView:
         """Pause a schedule, which then launches nothing until it is resumed."""
+        await self._access.schedule(schedule_id, steers=True)
         return self._view(await self._schedules.pause(schedule_id))
 
     async def resume(self, schedule_id: str) -> ScheduleView:
         """Resume a schedule from now on; due times that have passed are skipped."""
+        await self._access.schedule(schedule_id, steers=True)
         return self._view(await self._schedules.resume(schedule_id))
 
     async def delete(self, schedule_id: str) -> None:
+        await self._access.schedule(schedule_id, steers=True)
         await self._schedules.delete(schedule_id)
 
     async def run(self, schedule_id: str) -> SessionView:
         """Launch a session of the schedule now; its due time stays."""
-        session = await self._schedules.run_now(schedule_id, self.actor)
+        _, actor = await self._access.schedule(schedule_id, steers=True)
+        session = await self._schedules.run_now(schedule_id, actor)
         return await SessionService(self._parts, self.actor).view(session)
 
     def _view(self, schedule: Schedule) -> ScheduleView:

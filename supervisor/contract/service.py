@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from supervisor.contract import pagination
 from supervisor.contract.models import (
-    ArtifactView,
     DeliveryResult,
-    EventPage,
-    EventView,
     PauseResult,
     ReminderView,
-    SessionPage,
     SessionView,
-    Status,
     ToldResult,
 )
-from supervisor.contract.parts import ServiceParts
+from supervisor.contract.reader import SessionReader
 from supervisor.contract.requests import (
     COORDINATOR,
     AnswerRequest,
@@ -40,28 +32,19 @@ from supervisor.contract.requests import (
 )
 from supervisor.contract.views import (
     conditions_of,
-    event_view,
     reminder_view,
-    session_view,
 )
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
-from supervisor.core.events import Actor, decode
+from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
-from supervisor.core.subagents import Until, is_reached, needs_of
-
-EVENTS_AT_ONCE = 100
 
 
-class SessionService:
+class SessionService(SessionReader):
     """All verbs of sessions, on behalf of `actor`. Methods raise FlagmanError or StorageError."""
-
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
-        self.actor, self._parts = actor, parts
-        self._supervisor = parts.supervisor
 
     # Launching
 
@@ -72,11 +55,12 @@ class SessionService:
 
         `origin` says where it is shown, in place of the channel of the request.
         """
-        plan = request.coordinate
+        plan, persona = request.coordinate, request.persona or COORDINATOR
+        actor = await self.access.launcher(self._supervisor.personas.get(persona))
         session = await self._supervisor.launch(
-            request.persona or COORDINATOR,
+            persona,
             f"{request.task}\n\n{request.context}" if request.context.strip() else request.task,
-            self.actor,
+            actor,
             origin=self._origin(request.channel) if origin is None else origin,
             coordinate=plan is not False,
             plan=plan.model_dump(mode="json") if isinstance(plan, Plan) else None,
@@ -92,13 +76,24 @@ class SessionService:
         idempotency_key: str | None = None,
         origin: Json | None = None,
     ) -> SessionView:
-        """Launch a copy of a session that continues from the end of a step."""
+        """Launch a copy of a session that continues from the end of a step, in the place of the session if it has one.
+
+        `origin` says where the copy of a session without a place is shown. Raises InvalidInput for another channel.
+        """
+        seen = await self.access.operator(session_id, "fork")
+        channel = self._parts.channels.channel_of(seen.session.origin)
+        if channel and request.channel not in (None, channel):
+            raise InvalidInput("A copy stays in the channel of its session, where the same people see it.")
+        if channel or (origin is None and not request.channel):
+            origin = None
+        elif origin is None:
+            origin = self._origin(request.channel)
         session = await self._supervisor.fork(
             session_id,
-            self.actor,
+            seen.actor,
             step=request.step,
             message=request.message,
-            origin=self._origin(request.channel) if origin is None and request.channel else origin,
+            origin=origin,
             idempotency_key=self._own(idempotency_key),
         )
         return await self.view(session)
@@ -106,116 +101,6 @@ class SessionService:
     async def restore(self, document: bytes) -> SessionView:
         """Restore a session from its SESSION_LOG."""
         return await self.view(await self._parts.restorer.restore(document, self.actor))
-
-    # Reading
-
-    async def get(self, session_id: str) -> SessionView:
-        return await self.view(await self._supervisor.get(session_id))
-
-    async def page(
-        self,
-        *,
-        status: Status | None = None,
-        persona: str | None = None,
-        parent: str | None = None,
-        cursor: str | None = None,
-        limit: int = 20,
-    ) -> SessionPage:
-        """A page of sessions, the newest first, filtered as given. Raises SessionNotFound for an unknown `parent`."""
-        found, following = await pagination.page(
-            self._parts.log,
-            self._supervisor.sessions,
-            status=status,
-            persona=persona,
-            parent=parent,
-            cursor=cursor,
-            limit=limit,
-        )
-        views = await asyncio.gather(*(self.view(session) for session in found))
-        return SessionPage(sessions=views, next=following)
-
-    async def view(self, session: Session) -> SessionView:
-        """The present view of the session with its sub-agents."""
-        subagents = await self._supervisor.sessions.active_subagents(session)
-        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
-
-    async def wait(
-        self,
-        session_id: str,
-        until: Until | Literal["changed"] = "person",
-        *,
-        patience: timedelta = timedelta(seconds=30),
-        version: int = 0,
-    ) -> SessionView:
-        """The session once it has reached the state `until`, or as it is after `patience` seconds.
-
-        The state `changed` means: newer than `version`. Changes come from the change feed; nothing polls.
-        """
-        loop, followers = asyncio.get_running_loop(), self._parts.followers
-        end = loop.time() + patience.total_seconds()
-        with followers.follow(session_id) as followed:
-            while True:
-                followed.changed.clear()
-                session = await self._supervisor.get(session_id)
-                subagents = await self._supervisor.sessions.active_subagents(session)
-                so_far = (
-                    session.version > version
-                    if until == "changed"
-                    else is_reached(session, needs_of(session, subagents), until)
-                )
-                left = end - loop.time()
-                if so_far or left <= 0 or followers.closing:
-                    return session_view(session, subagents, self._parts.clock(), self._parts.channels)
-                # A sub-agent that was not followed before may have changed in the meantime.
-                if not followed.add(subagents):
-                    await followers.pause(followed, left)
-
-    async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
-        """A page of the log, beginning after its first `after` events."""
-        session = await self._supervisor.get(session_id)
-        rows = await self._parts.log.read(session_id, after, after + limit - 1)
-        events = [event_view(n + 1, decode(session_id, n, data)) for n, data in enumerate(rows, start=after)]
-        last = after + len(events)
-        return EventPage(events=events, next=last if last < session.version else None)
-
-    async def follow(
-        self, session_id: str, *, after: int = 0, heartbeat: float | None = None
-    ) -> AsyncGenerator[EventView | None]:
-        """The events after the first `after`, then each new one, until the session has ended.
-
-        Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does.
-        """
-        loop, followers = asyncio.get_running_loop(), self._parts.followers
-        with followers.follow(session_id) as followed:
-            heard = loop.time()
-            while not followers.closing:
-                followed.changed.clear()
-                found = (await self.events(session_id, after=after)).events
-                for event in found:
-                    yield event
-                    after, heard = event.version, loop.time()
-                if found:
-                    continue
-                session = await self._supervisor.get(session_id)
-                if session.ended and after >= session.version:
-                    return
-                if heartbeat is not None and loop.time() - heard >= heartbeat:
-                    yield None
-                    heard = loop.time()
-                await followers.pause(followed, heartbeat)
-
-    async def artifacts(self, session_id: str) -> list[ArtifactView]:
-        """The files that the session wrote, in the order of their last writing."""
-        session = await self._supervisor.get(session_id)
-        return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
-
-    async def artifact(self, session_id: str, path: str) -> bytes:
-        """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
-        return await self._parts.artifacts.read(await self._supervisor.get(session_id), path)
-
-    async def session_log(self, session_id: str) -> str:
-        """The SESSION_LOG of the session at its present version."""
-        return (await self._parts.documents.of(session_id)).text
 
     # Pausing and resuming
 
@@ -226,16 +111,17 @@ class SessionService:
 
         `conditions` are those that a face has read in a grammar of its own.
         """
+        actor = (await self.access.operator(session_id, "pause")).actor
         now = self._parts.clock()
         written = [parse_condition(text, now=now, zone=request.zone) for text in request.resume_conditions]
         session = await self._supervisor.pause(
-            session_id, self.actor, conditions=[*written, *conditions], detail=request.reason
+            session_id, actor, conditions=[*written, *conditions], detail=request.reason
         )
         return self._pause_result(session)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
-        return self._pause_result(await self._supervisor.get(session_id))
+        return self._pause_result((await self.access.resumer(session_id)).session)
 
     def _pause_result(self, session: Session) -> PauseResult:
         token, expires_at = self._parts.tokens.give(session)
@@ -251,9 +137,10 @@ class SessionService:
         self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
     ) -> SessionView:
         """Resume a session out of any pause; with `pause_number` only out of this one."""
+        actor = (await self.access.resumer(session_id)).actor
         session = await self._supervisor.resume(
             session_id,
-            self.actor,
+            actor,
             trigger=request.trigger,
             data=request.data,
             context=request.context,
@@ -264,7 +151,8 @@ class SessionService:
 
     async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
         """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
-        session = await self._supervisor.add_condition(session_id, condition, self.actor, context=context)
+        actor = (await self.access.resumer(session_id)).actor
+        session = await self._supervisor.add_condition(session_id, condition, actor, context=context)
         return await self.view(session)
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
@@ -276,7 +164,8 @@ class SessionService:
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
         """End a session; nothing new starts in it."""
-        return await self.view(await self._supervisor.cancel(session_id, self.actor, reason=request.reason))
+        actor = (await self.access.operator(session_id, "cancel")).actor
+        return await self.view(await self._supervisor.cancel(session_id, actor, reason=request.reason))
 
     async def emit(self, request: EventRequest) -> DeliveryResult:
         """Emit an event, which resumes the sessions that wait for it."""
@@ -295,10 +184,16 @@ class SessionService:
         digest = request.digest or ""
         if request.arguments is None:
             return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
-        session = await self._supervisor.edit(
-            session_id, call_id, request.arguments, self.actor, expected_digest=digest
+        return await self.view(
+            await self.edit(session_id, call_id, request.arguments, expected_digest=digest)
         )
-        return await self.view(session)
+
+    async def edit(self, session_id: str, call_id: str, arguments: Json, *, expected_digest: str) -> Session:
+        """Change the arguments of a call, and approve it where the actor may."""
+        seen = await self.access.decider(session_id, [call_id], "edit")
+        return await self._supervisor.edit(
+            session_id, call_id, arguments, seen.actor, expected_digest=expected_digest
+        )
 
     async def decide_all(
         self,
@@ -309,11 +204,12 @@ class SessionService:
         expected_digests: Mapping[str, str],
     ) -> SessionView:
         """Approve or deny several calls, all or none; `expected_digests` has the digests that the person was shown."""
+        seen = await self.access.decider(session_id, call_ids, request.verdict)
         session = await self._supervisor.decide(
             session_id,
             call_ids,
             request.verdict,
-            self.actor,
+            seen.actor,
             reason=request.reason,
             expected_digests=expected_digests,
         )
@@ -321,23 +217,29 @@ class SessionService:
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
         """Record the outcome of a call whose outcome is unknown, or run it again."""
+        if request.verdict == "run_again":
+            actor = (await self.access.decider(session_id, [call_id], "run again")).actor
+        else:
+            actor = (await self.access.operator(session_id, "record the outcome")).actor
         session = await self._supervisor.decide_outcome(
-            session_id, call_id, request.verdict, self.actor, result=request.result
+            session_id, call_id, request.verdict, actor, result=request.result
         )
         return await self.view(session)
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         """Decide on a failed sub-agent."""
+        actor = (await self.access.operator(session_id, "decide on a sub-agent")).actor
         return await self.view(
-            await self._supervisor.decide_child(session_id, child_id, request.verdict, self.actor)
+            await self._supervisor.decide_child(session_id, child_id, request.verdict, actor)
         )
 
     # Conversation
 
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
         """Answer a question of the agent."""
+        actor = (await self.access.operator(session_id, "answer")).actor
         return await self.view(
-            await self._supervisor.answer(session_id, request.call_id, request.answer, self.actor)
+            await self._supervisor.answer(session_id, request.call_id, request.answer, actor)
         )
 
     async def tell(
@@ -353,8 +255,9 @@ class SessionService:
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
+        actor = (await self.access.operator(session_id, "tell")).actor
         session, heard = await self._supervisor.tell(
-            session_id, request.text, self.actor, kind=kind, delivery=delivery, answers=answers
+            session_id, request.text, actor, kind=kind, delivery=delivery, answers=answers
         )
         return ToldResult(heard=heard, session=await self.view(session))
 
@@ -367,17 +270,20 @@ class SessionService:
         self, session_id: str, due: datetime, *, text: str = "", about: str = ""
     ) -> ReminderView:
         """Set a reminder for a time; `about` names the approval request that is snoozed, if any."""
-        session = await self._supervisor.remind(session_id, due, self.actor, text=text, about=about)
+        actor = (await self.access.operator(session_id, "remind")).actor
+        session = await self._supervisor.remind(session_id, due, actor, text=text, about=about)
         return reminder_view(session.timers[-1])
 
     async def snooze(self, session_id: str, reminder_id: str, due: datetime) -> ReminderView:
         """Remove a reminder and set the same for a later time."""
-        session = await self._supervisor.snooze(session_id, reminder_id, due, self.actor)
+        actor = (await self.access.operator(session_id, "snooze")).actor
+        session = await self._supervisor.snooze(session_id, reminder_id, due, actor)
         return reminder_view(session.timers[-1])
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
         """Remove a reminder."""
-        await self._supervisor.drop_timer(session_id, reminder_id, self.actor)
+        actor = (await self.access.operator(session_id, "drop a reminder")).actor
+        await self._supervisor.drop_timer(session_id, reminder_id, actor)
 
     def _own(self, key: str | None) -> str | None:
         # Each actor has its own keys, so that a guessed key does not lead to another actor's session.

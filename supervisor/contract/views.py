@@ -26,7 +26,7 @@ from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, to
 from supervisor.schedules import Schedule
 
 # The provider's own message is long and of use to this provider alone.
-_NOT_SHOWN = {"type", "v", "at", "by", "by_name", "native"}
+_NOT_SHOWN = {"type", "v", "at", "by", "by_name", "by_owner", "native"}
 
 
 class Channels(Protocol):
@@ -106,6 +106,7 @@ def _call(call: Call) -> CallView:
         phase=call.phase,
         requested_at=call.requested_at,
         approvers=call.call.approvers,
+        also=list(call.call.also),
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
         question=call.question,
         options=list(call.options),
@@ -121,7 +122,13 @@ def event_view(version: int, event: Event) -> EventView:
     if isinstance(data.get("conditions"), list):
         data["conditions"] = [str(condition) for condition in getattr(event, "conditions", ())]
     return EventView(
-        version=version, type=event.type, at=event.at, by=event.by, by_name=event.by_name, data=data
+        version=version,
+        type=event.type,
+        at=event.at,
+        by=event.by,
+        by_name=event.by_name,
+        by_owner=event.by_owner,
+        data=data,
     )
 
 

@@ -162,15 +162,23 @@ class IllegalEvent(FlagmanError):
 
 
 class NotAllowed(FlagmanError):
-    """The actor may not decide; `users` and `groups` are those who may, where the error is about that."""
+    """The actor may not do `what`; `users` and `groups` are those who may, where the error is about that."""
 
     code = "not_allowed"
     users: tuple[str, ...]
     groups: tuple[str, ...]
+    what: str
 
-    def __init__(self, message: str, *, users: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        users: tuple[str, ...] = (),
+        groups: tuple[str, ...] = (),
+        what: str = "decide on this call",
+    ) -> None:
         super().__init__(message)
-        self.users, self.groups = users, groups
+        self.users, self.groups, self.what = users, groups, what
 
 
 class AlreadyDecided(FlagmanError):

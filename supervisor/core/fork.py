@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supervisor.core.errors import InvalidInput
-from supervisor.core.events import Event, SessionLaunched, TimerDropped, TimerFired, TimerSet
+from supervisor.core.events import ActionRefused, Event, SessionLaunched, TimerDropped, TimerFired, TimerSet
 from supervisor.core.messages import Json
+from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 
@@ -62,10 +63,18 @@ def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
     return cuts
 
 
-def copy_events(events: Sequence[Event], cut: Cut, *, origin: Json) -> list[Event]:
+def copy_events(
+    events: Sequence[Event], cut: Cut, *, origin: Json, persona: Persona | None = None
+) -> list[Event]:
     """The events of the copy, without reminders: it is a session of its own, shown where `origin` says."""
-    kept = [e for e in events[: cut.version] if not isinstance(e, TimerSet | TimerFired | TimerDropped)]
+    dropped = TimerSet | TimerFired | TimerDropped | ActionRefused
+    kept = [e for e in events[: cut.version] if not isinstance(e, dropped)]
     first = kept[0]
     if not isinstance(first, SessionLaunched):
         raise InvalidInput("A session begins with its launch.")
-    return [first.model_copy(update={"origin": origin, "lineage": None}), *kept[1:]]
+    changes = {
+        "origin": origin,
+        "lineage": None,
+        "persona_digest": persona.digest if persona else first.persona_digest,
+    }
+    return [first.model_copy(update=changes), *kept[1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,16 +15,43 @@ Mode = Literal["allow", "ask", "deny"]
 
 
 class Approvers(Frozen):
-    """Who may approve: any of `users` or members of `groups`; with neither, every person who can see the session."""
+    """Who may approve: any of `users` or members of `groups`; with neither, every person who can see the session.
+
+    Guests may with `guests` only, and people of other workspaces with theirs in `teams`, unless `users` names them.
+    """
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     quorum: Annotated[int, Field(ge=1, le=20)] = 1
     exclude_requester: bool = False
+    guests: bool = False
+    teams: tuple[str, ...] = ()
 
     def names(self, actor: str) -> bool:
         """Whether `users` has this actor; an id without a prefix there is that of a person."""
-        return actor in self.users or actor.removeprefix("slack:") in self.users
+        return names(self.users, actor)
+
+    @property
+    def named(self) -> bool:
+        """Whether the rule says who may approve."""
+        return bool(self.users or self.groups)
+
+    @property
+    def four_eyes(self) -> bool:
+        """Whether one person alone cannot have the call run."""
+        return self.exclude_requester or self.quorum > 1
+
+
+class Operators(Frozen):
+    """Who may steer the sessions of a persona, besides admins: any of `users` or members of `groups`."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+def names(users: Collection[str], actor: str) -> bool:
+    """Whether `users` has this actor; an id without a prefix there is that of a person."""
+    return actor in users or actor.removeprefix("slack:") in users
 
 
 class ApprovalRule(Frozen):
@@ -83,11 +111,16 @@ def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 
 
+_LATER: dict[str, Any] = {"sandbox": Grants(), "guests": False, "teams": (), "operators": None}
+
+
 class Persona(Frozen):
     """A persona file; `instructions` is its body.
 
     `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
     own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
+    Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
+    replaces the requesters and approvers as those who may steer.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -99,15 +132,24 @@ class Persona(Frozen):
     delegates: tuple[str, ...] = ()
     budgets: Budgets = Budgets()
     sandbox: Grants = Grants()
+    guests: bool = False
+    teams: tuple[str, ...] = ()
+    operators: Operators | None = None
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Personas that were pinned before there were grants keep their digests.
+        # Personas that were pinned before these fields existed keep their digests.
         fields: dict[str, Any] = write(self)
-        if self.sandbox == Grants():
-            fields.pop("sandbox", None)
+        for name, default in _LATER.items():
+            if getattr(self, name) == default:
+                fields.pop(name, None)
+        for row, rule in zip(fields.get("approvals", ()), self.approvals, strict=False):
+            if row.get("approvers") and rule.approvers and not rule.approvers.guests:
+                row["approvers"].pop("guests", None)
+            if row.get("approvers") and rule.approvers and not rule.approvers.teams:
+                row["approvers"].pop("teams", None)
         return fields
 
     @property
@@ -116,9 +158,23 @@ class Persona(Frozen):
         return self.sandbox.within(self.under.grants) if self.under else self.sandbox
 
     @property
+    def chain(self) -> Iterator[Persona]:
+        """This persona, and each one above it."""
+        yield self
+        if self.under:
+            yield from self.under.chain
+
+    @property
+    def approvers(self) -> tuple[Approvers, ...]:
+        """Who may approve by the rules of this persona and of those above it that say so."""
+        rules = (rule.approvers for persona in self.chain for rule in persona.approvals)
+        return tuple(dict.fromkeys(rule for rule in rules if rule and rule.named))
+
+    @property
     def groups(self) -> frozenset[str]:
-        """The groups whose members may approve."""
-        named = (rule.approvers.groups for rule in self.approvals if rule.approvers)
+        """The groups whose members may approve or steer."""
+        named = [rule.groups for rule in self.approvers]
+        named += [persona.operators.groups for persona in self.chain if persona.operators]
         return frozenset(group for groups in named for group in groups)
 
     @property

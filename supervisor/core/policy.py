@@ -11,14 +11,17 @@ from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers, Persona
+from supervisor.core.rights import check_standing
 from supervisor.core.state import Call, Session
 
 VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
 
 
 class PolicyDecision(Frozen):
+    """`rules` say who may approve, and each must be satisfied; with none, every person who sees the session may."""
+
     mode: Literal["allow", "ask", "deny"]
-    approvers: Approvers | None = None
+    rules: tuple[Approvers, ...] = ()
     reason: str = ""
 
 
@@ -55,7 +58,8 @@ def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> 
 def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
     for approval in persona.approvals:
         if fnmatchcase(tool, approval.tool) and _matches(approval.when, arguments):
-            return PolicyDecision(mode=approval.mode, approvers=approval.approvers, reason=approval.reason)
+            rules = (approval.approvers,) if approval.approvers else ()
+            return PolicyDecision(mode=approval.mode, rules=rules, reason=approval.reason)
     return PolicyDecision(mode="ask" if changes else "allow")
 
 
@@ -63,16 +67,15 @@ def _stricter(own: PolicyDecision, above: PolicyDecision) -> PolicyDecision:
     strictness = {"allow": 0, "ask": 1, "deny": 2}
     if own.mode != "ask" or above.mode != "ask":
         return max(above, own, key=lambda decision: strictness[decision.mode])
-    # Both need approval: the approvers of the persona above decide, under the stricter of all other demands.
-    mine, theirs = own.approvers or Approvers(), above.approvers or Approvers()
-    named = theirs if theirs.users or theirs.groups else mine
-    approvers = Approvers(
-        users=named.users,
-        groups=named.groups,
-        quorum=max(mine.quorum, theirs.quorum),
-        exclude_requester=mine.exclude_requester or theirs.exclude_requester,
+    return PolicyDecision(
+        mode="ask", rules=_together(own.rules, above.rules), reason=own.reason or above.reason
     )
-    return PolicyDecision(mode="ask", approvers=approvers, reason=own.reason or above.reason)
+
+
+def _together(*rules: tuple[Approvers, ...]) -> tuple[Approvers, ...]:
+    """All of the rules, each of which must be satisfied, without those that any approval satisfies."""
+    distinct = dict.fromkeys(rule for some in rules for rule in some)
+    return tuple(rule for rule in distinct if rule != Approvers())
 
 
 def _matches(when: dict[str, str], arguments: Json) -> bool:
@@ -88,7 +91,7 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
     if call.phase != "awaiting":
         raise _too_late(session, call)
     for decision in call.decisions:
-        if decision.by == actor.id:
+        if decision.people & actor.ids:
             raise AlreadyDecided(VERDICT_WORDS[decision.verdict], "you", decision.at)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
@@ -96,19 +99,50 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
 
 
 def permission(session: Session, call: Call, actor: Actor) -> str:
-    """The right of `actor` to decide on `call`: `anyone`, `user` or `group:<id>`. Raises NotAllowed."""
-    approvers = call.call.approvers or Approvers()
-    if approvers.exclude_requester and actor.id in session.requesters:
-        raise NotAllowed("You asked for this session, so somebody else has to decide on this call.")
-    if not approvers.users and not approvers.groups:
-        return "anyone"
-    if approvers.names(actor.id):
+    """The right of `actor` to decide on `call`: `anyone`, `user`, `group:<id>` or `admin`.
+
+    Where the call has several rules, it is one line for each, empty where the actor has none by that rule. Raises
+    NotAllowed where there is none by any rule.
+    """
+    rules = call.call.rules
+    problems: list[NotAllowed] = []
+    rights: list[str] = []
+    for rule in rules:
+        try:
+            rights.append(_right(session, call, rule, actor))
+        except NotAllowed as problem:
+            problems.append(problem)
+            rights.append("")
+    if len(problems) == len(rules):
+        raise problems[0]
+    return "\n".join(rights)
+
+
+def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:
+    if actor.admin and actor.overrides:
+        return "admin"
+    if rule.exclude_requester and actor.ids & (session.requesters | call.excluded(rule)):
+        raise NotAllowed(_REQUESTER)
+    if any(rule.names(who) for who in actor.ids):
         return "user"
-    for group in approvers.groups:
+    check_standing(actor, guests=rule.guests, teams=rule.teams)
+    if actor.kind == "program" and not actor.owner and rule.four_eyes:
+        raise NotAllowed(
+            "This call takes two persons, and this key belongs to none. Give it an owner, or approve it yourself."
+        )
+    for group in rule.groups:
         if group in actor.groups:
             return f"group:{group}"
-    message = f"You may not decide on this call. Ask {_whom(approvers)}."
-    raise NotAllowed(message, users=approvers.users, groups=approvers.groups)
+    if not rule.named and actor.sees:
+        return "anyone"
+    message = f"You may not decide on this call. Ask {_whom(rule)}."
+    raise NotAllowed(message, users=rule.users, groups=rule.groups)
+
+
+_REQUESTER = (
+    "You asked for this session, changed this call or told the agent what to do, so another person has to decide on "
+    "this call."
+)
 
 
 def _too_late(session: Session, call: Call) -> Exception:

@@ -11,10 +11,10 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import DEFERRED_TOOLS
+from supervisor.core.events.base import DEFERRED_TOOLS, Deed
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
-from supervisor.core.persona import Budgets
+from supervisor.core.persona import Approvers, Budgets
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
@@ -26,17 +26,19 @@ SETTLED: frozenset[CallPhase] = frozenset({"denied", "refused", "finished"})
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
-class Decision(Frozen):
+class Decision(Deed):
     verdict: Literal["approve", "deny"]
-    by: str
-    by_name: str
     at: datetime
     reason: str = ""
     via: str = "anyone"
 
 
 class Call(Frozen):
-    """A tool call and its phase; `proposed` is the call of the model where a person changed it."""
+    """A tool call and its phase; `proposed` is the call of the model where a person changed it.
+
+    `requesters` are those who told the agent what to do before it was requested: they count as requesters of this call,
+    besides those of the session. `editors` changed it: where another person has to approve, they do not count alone.
+    """
 
     call: ToolCall
     phase: CallPhase
@@ -45,6 +47,8 @@ class Call(Frozen):
     edited_by_name: str = ""
     request_id: str = ""
     requested_at: datetime | None = None
+    requesters: frozenset[str] = frozenset()
+    editors: frozenset[str] = frozenset()
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None
@@ -64,6 +68,23 @@ class Call(Frozen):
     @property
     def settled(self) -> bool:
         return self.phase in SETTLED
+
+    def approvals(self, rule: int) -> tuple[Decision, ...]:
+        """The approvals that count for the rule at this position of the call."""
+        return tuple(
+            d
+            for d in self.decisions
+            if d.verdict == "approve" and (not self.call.also or d.via.split("\n")[rule])
+        )
+
+    def excluded(self, rule: Approvers) -> frozenset[str]:
+        """Those who may not approve by the rule, besides the requesters of the session, where it excludes them."""
+        return self.requesters | (self.editors if rule.quorum == 1 else frozenset())
+
+    @property
+    def approved_enough(self) -> bool:
+        """Whether each rule of the call has as many approvals as it takes."""
+        return all(len(self.approvals(n)) >= rule.quorum for n, rule in enumerate(self.call.rules))
 
 
 class Step(Frozen):
@@ -153,17 +174,23 @@ class Skip(Frozen):
     reason: str
 
 
-class Fork(Frozen):
+class Fork(Deed):
     """The session that this one was forked from, and the step up to which."""
 
     source: str
     step: int
     version: int
-    by: str
-    by_name: str
     at: datetime
     requesters: tuple[str, ...] = ()
     files: Inherited | None = None
+
+
+class Refusal(Frozen):
+    """The latest refusal of one kind of attempt by one actor."""
+
+    by: str
+    attempt: str
+    at: datetime
 
 
 class Compaction(Frozen):
@@ -178,7 +205,9 @@ class Compaction(Frozen):
 class Session(Frozen):
     """Everything known about a session; `version` counts the events folded so far.
 
-    `allowance` are its budgets at the start, by which they are raised.
+    `allowance` are its budgets at the start, by which they are raised. `asked_by` are those who asked for it besides
+    the one who launched it, `steered_by` those who told the agent what to do since the last approval, and `refusals`
+    the latest attempts of people without the right.
     """
 
     id: str
@@ -188,6 +217,7 @@ class Session(Frozen):
     persona_digest: str
     launched_by: str
     launched_by_name: str
+    asked_by: frozenset[str] = frozenset()
     launched_at: datetime
     changed_at: datetime
     budgets: Budgets
@@ -206,6 +236,8 @@ class Session(Frozen):
     children: tuple[Child, ...] = ()
     skips: tuple[Skip, ...] = ()
     compactions: tuple[Compaction, ...] = ()
+    steered_by: frozenset[str] = frozenset()
+    refusals: tuple[Refusal, ...] = ()
     compact_next: bool = False
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)
@@ -241,9 +273,10 @@ class Session(Frozen):
 
     @property
     def requesters(self) -> frozenset[str]:
-        """The actors who launched or forked this session or one of its ancestors."""
-        forked = {self.forked.by, *self.forked.requesters} if self.forked else set()
-        return frozenset({self.launched_by, *(self.lineage.requesters if self.lineage else ()), *forked})
+        """The actors who launched, scheduled or forked this session or one of its ancestors."""
+        forked = self.forked.people | set(self.forked.requesters) if self.forked else set()
+        above = self.lineage.requesters if self.lineage else ()
+        return frozenset({self.launched_by, *self.asked_by, *above, *forked})
 
     @property
     def running_children(self) -> tuple[Child, ...]:

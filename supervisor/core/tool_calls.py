@@ -107,7 +107,7 @@ def edit_call(
         )
     if new.mode == "allow":
         # A call that a person changed keeps its approvers even where policy would now allow it.
-        return new.model_copy(update={"mode": "ask", "approvers": call.approvers})
+        return new.model_copy(update={"mode": "ask", "approvers": call.approvers, "also": call.also})
     return new
 
 
@@ -149,7 +149,8 @@ def _judge(
         mode=decision.mode,
         control=tool.control,
         idempotent=tool.idempotent,
-        approvers=decision.approvers,
+        approvers=next(iter(decision.rules), None),
+        also=decision.rules[1:],
         reason=decision.reason,
     )
 

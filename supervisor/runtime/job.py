@@ -272,7 +272,10 @@ class _Advance:
         if action.ask:
             ids = tuple(c.call_id for c in action.ask)
             request_id = f"r{self._session.version}"
-            self._unit.add(ApprovalRequested(**self._unit.now(), request_id=request_id, call_ids=ids))
+            told_by = tuple(sorted(self._session.steered_by))
+            self._unit.add(
+                ApprovalRequested(**self._unit.now(), request_id=request_id, call_ids=ids, requesters=told_by)
+            )
         for call in action.questions:
             self._ask_person(call)
         if not await self._recover(orphans):

@@ -115,7 +115,7 @@ def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Linea
         name=begins.name,
         root=session.root,
         depth=(session.lineage.depth if session.lineage else 0) + 1,
-        requesters=tuple(sorted(session.requesters)),
+        requesters=tuple(sorted(session.requesters | session.steered_by)),
         folder=f"{session.folder}/{child_folder(begins.name, begins.child_id)}",
         inputs=inputs(session, session.call(begins.call_id), subtask),
     )

@@ -19,7 +19,7 @@ from tests.support.scripted import Behaviour, calls, in_turn, says
 from tests.support.slack import Slack, wait_for
 
 ALL, READ, LAUNCH, APPROVE = (f"{name}-key-0123456789abcdef" for name in ("all", "read", "launch", "approve"))
-KEYS = f"boss:admin:{ALL},eye:read:{READ},ci:launch+read:{LAUNCH},gate:approve+read:{APPROVE}"
+KEYS = f"boss:admin:{ALL},eye:read_all:{READ},ci:launch+read_all:{LAUNCH},gate:approve+read_all:{APPROVE}"
 SECRET, OLD_SECRET = "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0", "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0"
 OWN_SECRET = "whsec_b3duLXNlY3JldC1vd24tc2VjcmV0"
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))

@@ -72,6 +72,15 @@ async def test_who_launched_it_is_left_out(build: Build) -> None:
     await house.resting(session_id)
     problem = (await decide(house.api, session_id)).problem(403, "not_allowed")
     assert "You asked for this session" in problem["detail"]
+    problem = (await decide(await house.as_(APPROVE), session_id)).problem(403, "not_allowed")
+    assert "this key belongs to none" in problem["detail"]
+    assert not house.scene.runs("deploy")
+
+
+async def test_a_key_that_a_rule_names_counts_as_a_second_person(build: Build) -> None:
+    house = await build(persona=ask(exclude_requester=True, users=["api:gate"]))
+    session_id = await house.launch()
+    await house.resting(session_id)
     assert (await decide(await house.as_(APPROVE), session_id)).status == 200
     await house.until(session_id, lambda s: s.ended)
     assert len(house.scene.runs("deploy")) == 1

@@ -9,6 +9,7 @@ from supervisor.core.delegation import PLAN
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments
 from supervisor.core.events import (
+    ActionRefused,
     Actor,
     ApprovalDecided,
     ApprovalRequested,
@@ -160,6 +161,9 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "TimerSet": TimerSet(**by(BOB), timer_id="t9", due=AT, text="Look"),
         "TimerFired": TimerFired(**by(), timer_id="t1"),
         "TimerDropped": TimerDropped(**by(BOB), timer_id="t1"),
+        "ActionRefused": ActionRefused(
+            **by(BOB), attempt="cancel", problem="You may not steer this session."
+        ),
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
         "ChildLaunched": ChildLaunched(

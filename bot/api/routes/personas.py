@@ -25,7 +25,15 @@ async def list_personas(call: Call) -> Answer:
 async def show_me(call: Call) -> Answer:
     """Show whose key this is."""
     assert call.key
-    return Answer(Me(id=call.actor.id, name=call.key.name, scopes=list(call.key.scopes), flagman=VERSION))
+    return Answer(
+        Me(
+            id=call.actor.id,
+            name=call.key.name,
+            owner=call.key.owner,
+            scopes=list(call.key.scopes),
+            flagman=VERSION,
+        )
+    )
 
 
 @routes("GET", "/v1/keys", scope="admin", returns={200: Returns("None of their secrets.", KeyList)})
@@ -42,7 +50,7 @@ async def list_keys(call: Call) -> Answer:
 )
 async def create_key(call: Call, body: CreateKey) -> Answer:
     """Make an API key."""
-    key, text = await call.deps.keys.create(body.name, body.scopes, call.actor.id)
+    key, text = await call.deps.keys.create(body.name, body.scopes, call.actor.id, owner=body.owner)
     view = NewKey(**key_view(key).model_dump(), key=text)
     return Answer(view, 201, shown=frozenset({"key"}))
 

@@ -28,7 +28,7 @@ RESTORE_BYTES = 32 * 1024 * 1024
 async def read_log(call: Call, path: OfSession, headers: LogHeaders) -> web.Response:
     """Read what happened: one document that can be verified and restored."""
     if "text/plain" in headers.accept and MARKDOWN not in headers.accept:
-        await call.core.supervisor.get(path.id)
+        await call.sessions.load(path.id)
         written = lines(masked_events(await call.core.sessions.events(path.id), call.core.mask))
         return web.Response(text="".join(map(_plain, written)), content_type="text/plain")
     return web.Response(text=await call.sessions.session_log(path.id), content_type=MARKDOWN)

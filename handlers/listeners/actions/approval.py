@@ -10,8 +10,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.deny import deny_modal
+from handlers.users import actor_of
 from supervisor.contract.requests import DecisionRequest
-from supervisor.core.policy import right_to_decide
 
 Body = dict[str, Any]
 
@@ -19,10 +19,8 @@ Body = dict[str, Any]
 async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """Approve one call or all of a message, with the digests that the person was shown."""
     target = Target.of_click(body)
-    session = await flagman.supervisor.get(target.session_id)
-    actor = await flagman.decider(body, session, target)
-    await flagman.sessions(actor).decide_all(
-        session.id,
+    await flagman.sessions(actor_of(body)).decide_all(
+        target.session_id,
         target.call_ids,
         DecisionRequest.of(verdict="approve"),
         expected_digests=target.expected_digests,
@@ -33,7 +31,6 @@ async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a reason. Raises NotAllowed for a person who may not decide on the call."""
     target = Target.of_click(body)
-    session, call = await flagman.call_of(target)
-    right_to_decide(session, call, await flagman.decider(body, session, target))
+    session, call = await flagman.call_to_decide(target, actor_of(body), "deny")
     await client.views_open(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
     await ack()

@@ -10,9 +10,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.edit_call import EditForm, edit_form
+from handlers.users import actor_of
 from supervisor.core.commands.approvals import expect_digest
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.policy import right_to_decide
+from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
 from supervisor.tools.contract import Tool
 
@@ -22,16 +23,18 @@ Body = dict[str, Any]
 async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form. Raises NotAllowed for a person who may not decide on the call."""
     target = Target.of_click(body)
-    session, call = await expected_call(flagman, target)
-    right_to_decide(session, call, await flagman.decider(body, session, target))
+    session, call = await expected_call(flagman, target, actor_of(body))
     view = (await form_of(flagman, session, call)).view(session)
     await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
 
 
-async def expected_call(flagman: ListenerContext, target: Target) -> tuple[Session, Call]:
-    """The session and the call that the person was shown. Raises IllegalEvent where the call has changed since."""
-    session, call = await flagman.call_of(target)
+async def expected_call(flagman: ListenerContext, target: Target, actor: Actor) -> tuple[Session, Call]:
+    """The session and the call that the person was shown, and may decide on.
+
+    Raises IllegalEvent where the call has changed since.
+    """
+    session, call = await flagman.call_to_decide(target, actor, "edit")
     expect_digest(call, target.expected_digests.get(call.call_id, ""))
     return session, call
 

@@ -11,13 +11,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.full_call import full_call_modal
+from handlers.users import actor_of
 
 Body = dict[str, Any]
 
 
 async def open_full_call(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Show the first page."""
-    session, call = await flagman.call_of(Target.of_click(body))
+    session, call = await flagman.call_of(Target.of_click(body), actor_of(body))
     view = full_call_modal(session, call, 0, flagman.mask)
     await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
@@ -26,7 +27,7 @@ async def open_full_call(flagman: ListenerContext, ack: AsyncAck, body: Body, cl
 async def turn_page(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Show another page in the same modal."""
     target = Target.of_click(body)
-    session, call = await flagman.call_of(target)
+    session, call = await flagman.call_of(target, actor_of(body))
     view = full_call_modal(session, call, int(target.extra), flagman.mask)
     try:
         await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=view)

@@ -19,7 +19,7 @@ Body = dict[str, Any]
 async def choose(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """Answer with the option of the button."""
     target = Target.of_click(body)
-    session, call = await flagman.call_of(target)
+    session, call = await flagman.call_of(target, actor_of(body))
     request = AnswerRequest.of(call_id=call.call_id, answer=call.options[int(target.extra)])
     await flagman.sessions(actor_of(body)).answer(session.id, request)
     await ack()
@@ -27,6 +27,6 @@ async def choose(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 async def open_answer(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a written answer."""
-    session, call = await flagman.call_of(Target.of_click(body))
+    session, call = await flagman.call_of(Target.of_click(body), actor_of(body))
     await client.views_open(trigger_id=body["trigger_id"], view=answer_modal(session, call, flagman.mask))
     await ack()

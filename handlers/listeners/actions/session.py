@@ -44,7 +44,7 @@ async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a message to the agent. Raises AlreadyEnded."""
-    session = await flagman.supervisor.get(Target.of_click(body).session_id)
+    session = await flagman.sessions(actor_of(body)).load(Target.of_click(body).session_id)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
     await client.views_open(trigger_id=body["trigger_id"], view=resume_modal(session))
@@ -63,6 +63,6 @@ async def show_log(
     flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond, client: AsyncWebClient
 ) -> None:
     """Show the end of the log, only to the person who clicked."""
-    answer = await log_of(flagman, Target.of_click(body).session_id)
+    answer = await log_of(flagman, Target.of_click(body).session_id, actor_of(body))
     await ack()
     await answer_privately(body, client, answer.text, answer.blocks, respond)

@@ -10,6 +10,7 @@ from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, LaunchRequest
+from supervisor.contract.service import SessionService
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.session_log.render.mask import masked_events
@@ -56,33 +57,32 @@ async def carry_out(
             session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
             return _say(cancelled(session.id))
         case _:
-            return await _look(flagman, command)
+            return await _look(flagman, command, sessions)
 
 
-async def _look(flagman: ListenerContext, command: Command) -> Answer:
-    supervisor = flagman.supervisor
+async def _look(flagman: ListenerContext, command: Command, sessions: SessionService) -> Answer:
     match command.verb:
         case "list":
-            sessions = await supervisor.recent(command.rest)  # type: ignore[arg-type]
+            found = await sessions.recent(command.rest)  # type: ignore[arg-type]
             return _blocks(
-                "Sessions", replies.session_list(sessions, command.rest, flagman.mask, flagman.command)
+                "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
             )
         case "personas":
-            return _blocks("Personas", replies.personas(supervisor.personas.all()))
+            return _blocks("Personas", replies.personas(flagman.supervisor.personas.all()))
         case "status":
-            session = await supervisor.get(command.session_id)
+            session = await sessions.load(command.session_id)
             return _blocks(
                 f"{session.id}: {session.status}", replies.status(session, flagman.mask, _link(session))
             )
         case "log":
-            return await log_of(flagman, command.session_id)
+            return await log_of(flagman, command.session_id, sessions.actor)
         case _:
             return _say(replies.help_text(flagman.command))
 
 
-async def log_of(flagman: ListenerContext, session_id: str) -> Answer:
-    """The answer with the end of a session's log."""
-    session = await flagman.supervisor.get(session_id)
+async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Answer:
+    """The answer with the end of a session's log, which the actor sees."""
+    session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(
         f"Log of {session_id}",

@@ -20,7 +20,7 @@ async def files(
     flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
 ) -> list[Block]:
     """Carry out `files <id>` or `files <id> <path>`."""
-    session = await flagman.supervisor.get(command.session_id)
+    session = await flagman.sessions(actor).load(command.session_id)
     path = command.rest.strip("`")
     if not path:
         return _list_blocks(session.id, await flagman.files.list(session), flagman)

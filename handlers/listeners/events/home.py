@@ -8,10 +8,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.context import ListenerContext
 from handlers.messages.home import home
+from handlers.users import actor_of
 
 
 async def opened(flagman: ListenerContext, event: dict[str, Any], client: AsyncWebClient) -> None:
-    waiting = await flagman.supervisor.recent("paused")
-    running = await flagman.supervisor.recent("running")
+    sessions = flagman.sessions(actor_of({"event": event}))
+    waiting, running = await sessions.recent("paused"), await sessions.recent("running")
     view = home(waiting, running, flagman.mask, flagman.command)
     await client.views_publish(user_id=str(event["user"]), view=view)

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.modal import value_of
+from handlers.users import actor_of
 from supervisor.contract.requests import DecisionRequest
 
 Body = dict[str, Any]
@@ -16,10 +17,8 @@ Body = dict[str, Any]
 
 async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     target = Target.of_form(view)
-    session = await flagman.supervisor.get(target.session_id)
-    actor = await flagman.decider(body, session, target)
-    await flagman.sessions(actor).decide_all(
-        session.id,
+    await flagman.sessions(actor_of(body)).decide_all(
+        target.session_id,
         target.call_ids,
         DecisionRequest.of(verdict="deny", reason=value_of(view, "reason")),
         expected_digests=target.expected_digests,

@@ -12,7 +12,6 @@ from handlers.listeners.actions.edit_call import expected_call, form_of, tool_of
 from handlers.modals.edit_call import EditForm, Mistakes, saved_modal
 from handlers.users import actor_of
 from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
-from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
 from supervisor.core.text.visible import visible
@@ -25,21 +24,20 @@ MOST_IN_AN_ERROR = 500
 async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     """Change the call, with the person's approval where they may give it; errors are shown beside their inputs."""
     target = Target.of_form(view)
-    session, call = await expected_call(flagman, target)
+    actor = actor_of(body)
+    session, call = await expected_call(flagman, target, actor)
     form = await form_of(flagman, session, call)
     if form.marks != target.extra:
         raise IllegalEvent("The tool itself has changed meanwhile; please open this window again.")
     try:
         arguments = _written(form, view, tool_of(flagman, call))
-        actor = await _decider(flagman, session, call, form, arguments, actor_of(body))
+        await _check(flagman, session, call, form, arguments)
     except Mistakes as mistakes:
         errors = {block: visible(text)[:MOST_IN_AN_ERROR] for block, text in mistakes.wrong.items()}
         await ack(response_action="errors", errors=errors)
         return
     expected = target.expected_digests.get(call.call_id, "")
-    after = await flagman.supervisor.edit(
-        session.id, call.call_id, arguments, actor, expected_digest=expected
-    )
+    after = await flagman.sessions(actor).edit(session.id, call.call_id, arguments, expected_digest=expected)
     if after.call(call.call_id).decisions:
         await ack()
     else:
@@ -59,13 +57,11 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
     return canonical
 
 
-async def _decider(
-    flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json, actor: Actor
-) -> Actor:
-    """The person with the groups that the policies for the call before and after the change name. Raises Mistakes."""
+async def _check(
+    flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json
+) -> None:
+    """Raises Mistakes where policy does not take the call with these arguments."""
     try:
-        after = await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
+        await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:
         raise Mistakes(form.about(str(error), arguments)) from error
-    rules = [rule for rule in (call.call.approvers, after.approvers) if rule]
-    return await flagman.people.in_groups(actor, {group for rule in rules for group in rule.groups})

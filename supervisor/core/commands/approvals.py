@@ -69,7 +69,8 @@ def edit(
 ) -> list[Event]:
     """Approve a call with other arguments than the model proposed.
 
-    Where policy names other approvers for the new arguments, the call is changed and waits for them. Raises
+    Who changed it counts as its requester: where policy wants another person, or names other approvers for the new
+    arguments, the call is changed and waits for them. Raises
     InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
     call = session.call(call_id)
@@ -78,7 +79,9 @@ def edit(
     new = rejudge(call.call, arguments)
     if new.digest == call.call.digest:
         return [_decision(session, call, "approve", actor, at)]
-    edited = CallEdited(**stamp(actor, at), call_id=call_id, before=call.call.digest, call=new, via=via)
+    edited = CallEdited(
+        **stamp(actor, at), call_id=call_id, before=call.call.digest, call=new, via=via, is_requester=True
+    )
     after = apply(session.id, session, edited)
     try:
         return [edited, _decision(after, after.call(call_id), "approve", actor, at)]

@@ -15,7 +15,12 @@ MAX_NAME = 80
 
 def stamp(actor: Actor, at: datetime) -> dict[str, Any]:
     """The fields of an event that say who did it and when."""
-    return {"at": at, "by": actor.id, "by_name": clean_text(actor.name)[:MAX_NAME]}
+    return {
+        "at": at,
+        "by": actor.id,
+        "by_name": clean_text(actor.name)[:MAX_NAME],
+        "by_owner": actor.owner,
+    }
 
 
 def check_text(text: str, what: str, *, optional: bool = False) -> str:

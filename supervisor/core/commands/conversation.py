@@ -7,7 +7,8 @@ from typing import Literal
 
 from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered
+from supervisor.core.events import ActionRefused, Actor, ContextAdded, Event, QuestionAnswered
+from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.triggers import Signal, awaited_signals
 
@@ -50,6 +51,22 @@ def note_refusal(
     if any(note.text == text and at - note.at < REFUSALS_APART for note in session.inbox):
         return []
     return [ContextAdded(**stamp(actor, at), text=text, kind="api")]
+
+
+def refused(
+    session: Session, attempt: str, problem: str, call_id: str, actor: Actor, at: datetime
+) -> list[Event]:
+    """A note that the actor was refused; once in ten minutes for one kind of attempt, and of so many at most."""
+    if session.ended or (
+        len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART
+    ):
+        return []
+    known = any(
+        r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals
+    )
+    if known:
+        return []
+    return [ActionRefused(**stamp(actor, at), attempt=attempt, problem=problem, about=call_id)]
 
 
 def heard(events: list[Event]) -> Heard:

@@ -38,8 +38,11 @@ def launch(
     origin: Json | None = None,
     coordinate: bool = False,
     plan: Json | None = None,
+    asked_by: Collection[str] = (),
 ) -> list[Event]:
     """The first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
+
+    `asked_by` are those who asked for it besides the actor.
 
     `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
     `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
@@ -54,6 +57,7 @@ def launch(
         persona_digest=persona.digest,
         budgets=persona.budgets,
         origin=clean(origin or {}),
+        asked_by=tuple(sorted(set(asked_by) - actor.ids)),
     )
     if plan is None:
         return [launched]
@@ -85,26 +89,28 @@ def fork(
     actor: Actor,
     at: datetime,
     *,
+    persona: Persona | None = None,
     step: int | None = None,
     message: str = "",
     origin: Json | None = None,
 ) -> list[Event]:
     """The events of a copy of `log` up to the end of a step, from where the copy runs by itself.
 
-    Nothing that ran before runs again. Without `step` it goes as far as every call has its result; `message` tells
-    the copy what to do otherwise. Raises InvalidInput where it cannot be copied there.
+    Nothing that ran before runs again. `persona` rules the copy (default: the one of the source). Without `step` it
+    goes as far as every call has its result; `message` says what to do otherwise. Raises InvalidInput where it
+    cannot be copied there.
     """
     message = check_text(message, "The message", optional=True)
     source = fold(session_id, log)
     cut = cut_at(session_id, log, step, words=bool(message))
-    events = copy_events(log, cut, origin=source.origin if origin is None else clean(origin))
+    events = copy_events(log, cut, origin=source.origin if origin is None else clean(origin), persona=persona)
     artifacts = fold(session_id, log[: cut.version]).artifacts
     forked = SessionForked(
         **stamp(actor, at),
         source=session_id,
         step=cut.step,
         version=cut.version,
-        requesters=tuple(sorted(source.requesters)),
+        requesters=tuple(sorted(source.requesters | source.steered_by)),
         files=Inherited(into=".", folder=source.folder, paths=artifacts) if artifacts else None,
     )
     events += [forked, *([Resumed(**stamp(actor, at))] if cut.paused else [])]

@@ -31,32 +31,71 @@ WAIT_FOR, GIVE_UP = "wait_for", "give_up"
 DEFERRED_TOOLS = frozenset({WAIT_FOR, GIVE_UP})
 
 
+# `member` is a full member of the own workspace or of an admitted one; a `key` or another program is a `program`.
+ActorKind = Literal["member", "guest", "external", "bot", "deactivated", "program"]
+
+
 class Actor(Frozen):
-    """Who did it: `slack:U…`, `api:<key>`, `cli:<user>`, `agent:<session>`, `clock` or `system`."""
+    """Who acts: `slack:U…`, `api:<key>`, `agent:<session>`, `clock` or `system`, with what is known of it.
+
+    `groups` are those of a policy that the person is a member of. `owner` is the person whose key it is: what the key
+    does counts as done by that person. `sees` tells whether the session acted upon is visible to the actor; `reads_all`
+    gives that for every session, and `admin` also the right to steer it. An admin `overrides` the rules of a call that
+    nobody else can satisfy.
+    """
 
     id: str
     name: str = ""
     groups: tuple[str, ...] = ()
+    kind: ActorKind = "member"
+    team: str = ""
+    owner: str = ""
+    admin: bool = False
+    reads_all: bool = False
+    sees: bool = True
+    overrides: bool = False
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids under which this person can stand in a log."""
+        return frozenset({self.id, self.owner} - {""})
+
+    @property
+    def person(self) -> str:
+        """The id of the person who acts; that of the key where it has no owner."""
+        return self.owner or self.id
 
 
-SYSTEM = Actor(id="system")
+SYSTEM = Actor(id="system", kind="program")
 
 
-class Fact(Frozen):
+class Deed(Frozen):
+    """What an actor did. `by_owner` is the person whose key acted; empty for everyone else."""
+
+    by: str
+    by_name: str = ""
+    by_owner: str = ""
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted: the actor, and the person whose key it was."""
+        return frozenset({self.by, self.by_owner} - {""})
+
+
+class Fact(Deed):
     """The fields of every event: time and actor. `doing` names the attempt in a refusal, such as “Pausing”."""
 
     doing: ClassVar[str] = ""
     v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     at: AwareDatetime
-    by: str
-    by_name: str = ""
 
 
 class ToolCall(Frozen):
     """A call the model selected, with the ruling of the policy in force.
 
     `call_id` is ours and unique in the session (`step.position`); `ref` is the provider's own id.
-    `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse).
+    `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse). `approvers` is
+    the first rule about who may approve it, and `also` are the further ones, each of which must be satisfied.
     """
 
     call_id: str
@@ -68,4 +107,10 @@ class ToolCall(Frozen):
     control: bool = False
     idempotent: bool = False
     approvers: Approvers | None = None
+    also: tuple[Approvers, ...] = ()
     reason: str = ""
+
+    @property
+    def rules(self) -> tuple[Approvers, ...]:
+        """The rules about who may approve it; each must be satisfied."""
+        return (self.approvers or Approvers(), *self.also)

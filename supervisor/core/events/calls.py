@@ -8,14 +8,20 @@ from supervisor.core.events.base import Fact, ToolCall
 
 
 class ApprovalRequested(Fact):
+    """`requesters` are those who told the agent what to do since the last approval."""
+
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
     doing: ClassVar[str] = "Asking for approval"
     request_id: str
     call_ids: tuple[str, ...]
+    requesters: tuple[str, ...] = ()
 
 
 class ApprovalDecided(Fact):
-    """`via` is the right by which the actor decided: `anyone`, `user` or `group:<id>`."""
+    """`via` is the right by which the actor decided: `anyone`, `user`, `group:<id>` or `admin`.
+
+    For a call with several rules it has one line for each, empty where the actor has no right by that rule.
+    """
 
     type: Literal["ApprovalDecided"] = "ApprovalDecided"
     doing: ClassVar[str] = "Deciding on a call"
@@ -29,7 +35,8 @@ class ApprovalDecided(Fact):
 class CallEdited(Fact):
     """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
 
-    `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew.
+    `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew. `is_requester`:
+    where another person than the requester has to approve, this person does not count alone.
     """
 
     type: Literal["CallEdited"] = "CallEdited"
@@ -38,6 +45,7 @@ class CallEdited(Fact):
     before: str
     call: ToolCall
     via: str = "anyone"
+    is_requester: bool = False
 
 
 class ToolStarted(Fact):

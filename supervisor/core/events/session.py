@@ -16,6 +16,8 @@ from supervisor.core.persona import Budgets
 
 
 class SessionLaunched(Fact):
+    """`asked_by` are those who asked for it besides the actor, such as the maker of a schedule."""
+
     type: Literal["SessionLaunched"] = "SessionLaunched"
     doing: ClassVar[str] = "Launching it again"
     task: str
@@ -24,6 +26,7 @@ class SessionLaunched(Fact):
     budgets: Budgets = Budgets()
     origin: Json = Field(default_factory=dict)
     lineage: Lineage | None = None
+    asked_by: tuple[str, ...] = ()
 
 
 class ContextAdded(Fact):
@@ -125,6 +128,19 @@ class Compacted(Fact):
     duration_ms: int = 0
 
 
+class ActionRefused(Fact):
+    """An actor without the right tried to do something, which `attempt` names; nothing was done.
+
+    `about` is the call that it was about, if any.
+    """
+
+    type: Literal["ActionRefused"] = "ActionRefused"
+    doing: ClassVar[str] = "Recording a refusal"
+    attempt: str
+    problem: str
+    about: str = ""
+
+
 class SessionForked(Fact):
     """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
 
@@ -181,6 +197,7 @@ SessionFact = (
     | TimerDropped
     | BudgetRaised
     | Compacted
+    | ActionRefused
     | SessionForked
     | SessionRestored
     | Completed

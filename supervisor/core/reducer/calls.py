@@ -101,7 +101,12 @@ def change_call(event: Event, session: Session, call: Call) -> dict[str, Any]:
 
 @change_call.register
 def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[str, Any]:
-    return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
+    return {
+        "phase": "awaiting",
+        "request_id": event.request_id,
+        "requested_at": event.at,
+        "requesters": frozenset(event.requesters),
+    }
 
 
 @change_call.register
@@ -193,10 +198,9 @@ def _started(event: ToolStarted, session: Session, call: Call) -> dict[str, Any]
 
 @change_call.register
 def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, Any]:
-    approvers = call.call.approvers or Approvers()
     if event.digest != call.call.digest:
         raise IllegalEvent("That approval is for a different call.")
-    if any(d.by == event.by for d in call.decisions):
+    if any(d.people & event.people for d in call.decisions):
         raise IllegalEvent("The same person counts once.")
     _permitted(session, call, event)
     decision = Decision(
@@ -206,12 +210,13 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         at=event.at,
         reason=event.reason,
         via=event.via,
+        by_owner=event.by_owner,
     )
     decisions = (*call.decisions, decision)
     if event.verdict == "deny":
         return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
-    enough = sum(d.verdict == "approve" for d in decisions) >= approvers.quorum
     allowed: CallPhase = "open" if call.call.control else "approved"
+    enough = call.model_copy(update={"decisions": decisions}).approved_enough
     return {"decisions": decisions, "phase": allowed if enough else "awaiting"}
 
 
@@ -231,6 +236,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "call": new,
         "proposed": None if new.digest == first.digest else first,
         "decisions": (),
+        "editors": call.editors | (event.people if event.is_requester else frozenset()),
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }
@@ -242,15 +248,21 @@ def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
 
 
 def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided | CallEdited) -> None:
-    approvers = call.call.approvers or Approvers()
-    if approvers.exclude_requester and event.by in session.requesters:
-        raise IllegalEvent("Who asked for the session may not decide on this call.")
-    if event.via not in _rights(approvers, event.by):
-        raise IllegalEvent("That person may not decide on this call.")
+    rules = call.call.rules
+    rights = event.via.split("\n") if call.call.also else [event.via]
+    if len(rights) != len(rules) or not any(rights):
+        raise IllegalEvent("That person may not decide on this call by each of its rules.")
+    for rule, right in zip(rules, rights, strict=True):
+        if right in ("", "admin"):
+            continue
+        if rule.exclude_requester and event.people & (session.requesters | call.excluded(rule)):
+            raise IllegalEvent("Who asked for the session may not decide on this call.")
+        if right not in _rights(rule, event.people):
+            raise IllegalEvent("That person may not decide on this call.")
 
 
-def _rights(approvers: Approvers, by: str) -> set[str]:
-    if not approvers.users and not approvers.groups:
+def _rights(rule: Approvers, people: frozenset[str]) -> set[str]:
+    if not rule.named:
         return {"anyone"}
-    rights = {f"group:{group}" for group in approvers.groups}
-    return rights | {"user"} if approvers.names(by) else rights
+    rights = {f"group:{group}" for group in rule.groups}
+    return rights | {"user"} if any(rule.names(who) for who in people) else rights

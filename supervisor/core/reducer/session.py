@@ -9,6 +9,8 @@ from typing import Any
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
+    ActionRefused,
+    ApprovalDecided,
     BudgetRaised,
     Cancelled,
     Compacted,
@@ -18,6 +20,7 @@ from supervisor.core.events import (
     Failed,
     ModelResponded,
     Paused,
+    QuestionAnswered,
     Resumed,
     SessionForked,
     SessionLaunched,
@@ -35,6 +38,7 @@ from supervisor.core.state import (
     Lifecycle,
     Note,
     PauseRecord,
+    Refusal,
     Session,
     Step,
     Timer,
@@ -48,8 +52,12 @@ LOST_OUTCOME = (
     "It had been started when the session was lost, and its arguments held a secret, which a SESSION_LOG does not "
     "keep: look whether it took effect before you propose it again."
 )
+# The kinds of actors behind which there is a person, and how many refusals are remembered.
+_PERSONS = ("slack", "api", "cli")
+MOST_REFUSALS = 20
 # Which events each stage of the whole session accepts.
 _PEOPLE = {
+    "ActionRefused",
     "ContextAdded",
     "ApprovalDecided",
     "OutcomeDecided",
@@ -111,7 +119,23 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
     if event.type not in SESSION_MOVES[session.lifecycle]:
         raise IllegalEvent(not_in_session(event.doing, session.lifecycle))
     changes = reduce(event, session)
-    return session.model_copy(update={**changes, "version": session.version + 1, "changed_at": event.at})
+    changes |= {
+        "steered_by": _steered_by(session, event),
+        "version": session.version + 1,
+        "changed_at": event.at,
+    }
+    return session.model_copy(update=changes)
+
+
+def _steered_by(session: Session, event: Event) -> frozenset[str]:
+    """Who has told the agent what to do since the last approval, after this event."""
+    if isinstance(event, ApprovalDecided) and event.verdict == "approve":
+        return frozenset()
+    told = isinstance(event, ContextAdded | QuestionAnswered) or (
+        isinstance(event, Resumed) and event.context
+    )
+    person = told and event.by.partition(":")[0] in _PERSONS
+    return session.steered_by | event.people if person else session.steered_by
 
 
 @singledispatch
@@ -131,6 +155,7 @@ def _launch(session_id: str, event: Event) -> Session:
         persona_digest=event.persona_digest,
         launched_by=event.by,
         launched_by_name=event.by_name,
+        asked_by=frozenset({*event.asked_by, event.by_owner} - {""}),
         launched_at=event.at,
         changed_at=event.at,
         budgets=event.budgets,
@@ -143,6 +168,13 @@ def _launch(session_id: str, event: Event) -> Session:
 @reduce.register
 def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
     return {"inbox": (*session.inbox, _note(event, event.text))}
+
+
+@reduce.register
+def _action_refused(event: ActionRefused, session: Session) -> dict[str, Any]:
+    refusal = Refusal(by=event.by, attempt=event.attempt, at=event.at)
+    others = [r for r in session.refusals if (r.by, r.attempt) != (event.by, event.attempt)]
+    return {"refusals": (*others, refusal)[-MOST_REFUSALS:]}
 
 
 def _note(event: Event, text: str) -> Note:
@@ -313,6 +345,7 @@ def _forked(event: SessionForked, session: Session) -> dict[str, Any]:
         at=event.at,
         requesters=event.requesters,
         files=event.files,
+        by_owner=event.by_owner,
     )
     return {"forked": fork}
 

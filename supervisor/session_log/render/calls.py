@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from supervisor.core.events import CallEdited, ToolCall
@@ -12,6 +13,11 @@ from supervisor.session_log.render.blocks import output
 from supervisor.session_log.render.safe import code, inline, visible
 
 DIGEST = 16
+_RIGHTS = {
+    "anyone": "anyone may",
+    "user": "named in the rule",
+    "admin": "an admin, as nobody else can",
+}
 
 
 def call_name(call_id: str, tool: str) -> str:
@@ -51,9 +57,13 @@ def policy_reason(call: ToolCall) -> str:
     return f"needs an approval {by_whom(call)}{why}"
 
 
-def by_whom(call: ToolCall, given: int | None = None) -> str:
-    """The approvers of a call; `given` is the number of approvals so far."""
-    rule = call.approvers or Approvers()
+def by_whom(call: ToolCall, given: Sequence[int] = ()) -> str:
+    """The approvers of a call; `given` has the number of approvals so far for each of its rules."""
+    rules = call.rules
+    return " and ".join(_by_rule(rule, given[n] if given else None) for n, rule in enumerate(rules))
+
+
+def _by_rule(rule: Approvers, given: int | None) -> str:
     who = [code(who, 60) for who in (*rule.users, *rule.groups)]
     words = f"by {join_items(who)}" if who else "by anyone in the channel"
     if rule.quorum > 1:
@@ -63,9 +73,11 @@ def by_whom(call: ToolCall, given: int | None = None) -> str:
 
 def right(via: str) -> str:
     """The reason why a person had the right to decide, from the field `via` of the decision."""
-    if via == "anyone":
-        return "anyone may"
-    return "named in the rule" if via == "user" else f"member of {code(via.removeprefix('group:'), 60)}"
+    if "\n" in via:
+        return join_items([right(part) for part in via.split("\n") if part])
+    if via in _RIGHTS:
+        return _RIGHTS[via]
+    return f"member of {code(via.removeprefix('group:'), 60)}"
 
 
 def before_and_after(event: CallEdited, before: ToolCall, n: int) -> list[str]:

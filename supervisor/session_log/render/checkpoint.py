@@ -87,8 +87,8 @@ def _call_name(call: Call) -> str:
     return call_name(call.call_id, call.call.tool)
 
 
-def _given(call: Call) -> int:
-    return sum(decision.verdict == "approve" for decision in call.decisions)
+def _given(call: Call) -> list[int]:
+    return [len(call.approvals(position)) for position in range(len(call.call.rules))]
 
 
 def snapshot(session: Session) -> list[Way]:

@@ -8,6 +8,7 @@ from functools import singledispatch
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
+    ActionRefused,
     ApprovalDecided,
     ApprovalRequested,
     CallEdited,
@@ -226,6 +227,12 @@ def _session_restored(event: SessionRestored, moment: Moment, who: str) -> Entry
         else ""
     )
     return Entry(f"{who} restored it from a SESSION_LOG whose chain ended in {code(event.chain[:16])}{lost}")
+
+
+@_entry.register
+def _action_refused(event: ActionRefused, moment: Moment, who: str) -> Entry:
+    about = f" on {_call(moment, event.about)}" if event.about else ""
+    return Entry(f"{who} was refused ({code(event.attempt, 40)}{about}): {inline(event.problem, 400)}")
 
 
 @_entry.register

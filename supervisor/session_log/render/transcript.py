@@ -9,6 +9,7 @@ from functools import singledispatch
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
+    ActionRefused,
     ApprovalDecided,
     ApprovalRequested,
     BudgetRaised,
@@ -151,6 +152,12 @@ def _failed(event: Failed) -> str:
 @described.register
 def _cancelled(event: Cancelled) -> str:
     return f"cancelled{_because(event.reason)}"
+
+
+@described.register
+def _action_refused(event: ActionRefused) -> str:
+    about = f" {event.about}" if event.about else ""
+    return f"was refused ({event.attempt}{about}): {event.problem}"
 
 
 @described.register

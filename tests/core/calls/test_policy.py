@@ -65,7 +65,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     ]
     assert evaluate(given, "write_file", {}, changes=True).mode == "allow"
     asked = evaluate(given, "shell", {"command": "git push"}, changes=True)
-    assert (asked.approvers, asked.reason) == (OPS, "Ours")
+    assert (asked.rules, asked.reason) == ((OPS,), "Ours")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,8 @@ REFUSALS: list[tuple[Session, Actor, type[FlagmanError], str]] = [
         awaiting(BOTH),
         ALICE,
         NotAllowed,
-        "You asked for this session, so somebody else has to decide on this call.",
+        "You asked for this session, changed this call or told the agent what to do, so another person has to "
+        "decide on this call.",
     ),
     (approved_by_bob(awaiting()), CAROL, AlreadyDecided, "This call was already approved by Bob."),
     (approved_by_bob(awaiting(BOTH)), BOB, AlreadyDecided, "This call was already approved by you."),

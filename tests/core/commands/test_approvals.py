@@ -118,7 +118,7 @@ def test_another_group_gives_no_right(group: str) -> None:
 
 @pytest.mark.parametrize("verdict", ["approve", "deny"])
 def test_who_asked_for_the_session_decides_neither_way(verdict: str) -> None:
-    with pytest.raises(NotAllowed, match="somebody else"):
+    with pytest.raises(NotAllowed, match="another person"):
         decide(awaiting(Approvers(exclude_requester=True)), ["1.1"], verdict, ALICE, AT)  # type: ignore[arg-type]
 
 

@@ -190,7 +190,7 @@ def test_a_copy_is_shown_where_it_is_said_or_where_the_source_was(origin: Any, s
 
 
 def test_the_stamp_says_who_and_when() -> None:
-    assert stamp(ALICE, AT) == {"at": AT, "by": "slack:U1", "by_name": "Alice"}
+    assert stamp(ALICE, AT) == {"at": AT, "by": "slack:U1", "by_name": "Alice", "by_owner": ""}
     long = Actor(id="slack:U9", name="n" * 79 + "\ud800" + "n")
     assert stamp(long, AT)["by_name"] == "n" * 79 + "?"
     assert len(stamp(long, AT)["by_name"]) == MAX_NAME

@@ -1,0 +1,170 @@
+"""The part of the service that reads: views, pages, events, files and SESSION_LOGs of the sessions an actor sees."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Literal
+
+from supervisor.contract import pagination
+from supervisor.contract.access import Access
+from supervisor.contract.models import ArtifactView, EventPage, EventView, SessionPage, SessionView, Status
+from supervisor.contract.parts import ServiceParts
+from supervisor.contract.views import event_view, session_view
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor, decode
+from supervisor.core.state import Session
+from supervisor.core.subagents import Until, is_reached, needs_of
+from supervisor.service import Index
+
+EVENTS_AT_ONCE = 100
+# How many sessions are looked at for each one that is listed.
+LOOKED_AT = 10
+_log = logging.getLogger("flagman.contract")
+
+
+class SessionReader:
+    """Reads sessions on behalf of `actor`. Methods raise FlagmanError or StorageError."""
+
+    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+        self.actor, self._parts = actor, parts
+        self._supervisor = parts.supervisor
+        self.access = Access(parts, actor)
+
+    async def load(self, session_id: str) -> Session:
+        """The session, which the actor sees. Raises SessionNotFound."""
+        return (await self.access.reader(session_id)).session
+
+    async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
+        """The newest sessions of an index that the actor sees; one that cannot be read is left out and logged."""
+        found: list[Session] = []
+        for session_id, _ in await self._parts.log.index(index, limit=limit * LOOKED_AT):
+            try:
+                session = await self._supervisor.get(session_id)
+            except FlagmanError as error:
+                _log.error("%s", error)
+                continue
+            if await self.access.sees(session):
+                found.append(session)
+            if len(found) == limit:
+                break
+        return found
+
+    async def get(self, session_id: str) -> SessionView:
+        return await self.view(await self.load(session_id))
+
+    async def page(
+        self,
+        *,
+        status: Status | None = None,
+        persona: str | None = None,
+        parent: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> SessionPage:
+        """A page of sessions, the newest first, filtered as given. Raises SessionNotFound for an unknown `parent`."""
+        if parent is not None:
+            await self.load(parent)
+        found, following = await pagination.page(
+            self._parts.log,
+            self._supervisor.sessions,
+            self.access.sees,
+            status=status,
+            persona=persona,
+            parent=parent,
+            cursor=cursor,
+            limit=limit,
+        )
+        views = await asyncio.gather(*(self.view(session) for session in found))
+        return SessionPage(sessions=views, next=following)
+
+    async def view(self, session: Session) -> SessionView:
+        """The present view of the session with its sub-agents."""
+        subagents = await self._supervisor.sessions.active_subagents(session)
+        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
+
+    async def wait(
+        self,
+        session_id: str,
+        until: Until | Literal["changed"] = "person",
+        *,
+        patience: timedelta = timedelta(seconds=30),
+        version: int = 0,
+    ) -> SessionView:
+        """The session once it has reached the state `until`, or as it is after `patience` seconds.
+
+        The state `changed` means: newer than `version`. Changes come from the change feed; nothing polls.
+        """
+        await self.load(session_id)
+        loop, followers = asyncio.get_running_loop(), self._parts.followers
+        end = loop.time() + patience.total_seconds()
+        with followers.follow(session_id) as followed:
+            while True:
+                followed.changed.clear()
+                session = await self._supervisor.get(session_id)
+                subagents = await self._supervisor.sessions.active_subagents(session)
+                so_far = (
+                    session.version > version
+                    if until == "changed"
+                    else is_reached(session, needs_of(session, subagents), until)
+                )
+                left = end - loop.time()
+                if so_far or left <= 0 or followers.closing:
+                    return session_view(session, subagents, self._parts.clock(), self._parts.channels)
+                # A sub-agent that was not followed before may have changed in the meantime.
+                if not followed.add(subagents):
+                    await followers.pause(followed, left)
+
+    async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
+        """A page of the log, beginning after its first `after` events."""
+        return await self._events(await self.load(session_id), after, limit)
+
+    async def _events(self, session: Session, after: int, limit: int = EVENTS_AT_ONCE) -> EventPage:
+        session_id = session.id
+        rows = await self._parts.log.read(session_id, after, after + limit - 1)
+        events = [event_view(n + 1, decode(session_id, n, data)) for n, data in enumerate(rows, start=after)]
+        last = after + len(events)
+        return EventPage(events=events, next=last if last < session.version else None)
+
+    async def follow(
+        self, session_id: str, *, after: int = 0, heartbeat: float | None = None
+    ) -> AsyncGenerator[EventView | None]:
+        """The events after the first `after`, then each new one, until the session has ended.
+
+        Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does.
+        """
+        session = await self.load(session_id)
+        loop, followers = asyncio.get_running_loop(), self._parts.followers
+        with followers.follow(session_id) as followed:
+            heard = loop.time()
+            while not followers.closing:
+                followed.changed.clear()
+                session = await self._supervisor.get(session_id)
+                found = (await self._events(session, after)).events
+                for event in found:
+                    yield event
+                    after, heard = event.version, loop.time()
+                if found:
+                    continue
+                if session.ended and after >= session.version:
+                    return
+                if heartbeat is not None and loop.time() - heard >= heartbeat:
+                    yield None
+                    heard = loop.time()
+                await followers.pause(followed, heartbeat)
+
+    async def artifacts(self, session_id: str) -> list[ArtifactView]:
+        """The files that the session wrote, in the order of their last writing."""
+        session = await self.load(session_id)
+        return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
+
+    async def artifact(self, session_id: str, path: str) -> bytes:
+        """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
+        return await self._parts.artifacts.read(await self.load(session_id), path)
+
+    async def session_log(self, session_id: str) -> str:
+        """The SESSION_LOG of the session at its present version."""
+        await self.load(session_id)
+        return (await self._parts.documents.of(session_id)).text

@@ -1,0 +1,111 @@
+"""Rights on a session besides those to decide on its calls: who is admitted, who sees it, and who steers it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from supervisor.core.errors import NotAllowed
+from supervisor.core.events import Actor
+from supervisor.core.persona import Approvers, Operators, Persona, names
+from supervisor.core.state import Session
+
+_OUTSIDE = {
+    "guest": "Guests have no rights here unless a rule names them.",
+    "external": "People of other workspaces have no rights here unless a rule names them.",
+    "bot": "Bots have no rights here.",
+    "deactivated": "This account is deactivated, so it has no rights here.",
+}
+
+
+def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> None:
+    """Raises NotAllowed for a guest without `guests`, a person of a workspace not in `teams`, a bot, and the like."""
+    admitted = (actor.kind == "guest" and guests) or (actor.kind == "external" and actor.team in teams)
+    if actor.kind in _OUTSIDE and not admitted:
+        raise NotAllowed(_OUTSIDE[actor.kind])
+
+
+def check_admitted(persona: Persona | None, actor: Actor) -> None:
+    """Raises NotAllowed for an actor who may neither launch nor steer sessions of the persona, whatever they are."""
+    *_, top = persona.chain if persona else (None,)
+    check_standing(actor, guests=bool(top and top.guests), teams=top.teams if top else ())
+
+
+def is_approver(persona: Persona | None, actor: Actor) -> bool:
+    """Whether a rule of the persona, or of one above it, names the actor as an approver."""
+    return any(_among(rule, actor) for rule in (persona.approvers if persona else ()))
+
+
+def may_see(
+    requesters: Collection[str], persona: Persona | None, actor: Actor, *, shown: bool | None
+) -> bool:
+    """Whether the actor sees a session of these requesters.
+
+    `shown` tells whether the actor sees the place where it lives; None for a direct conversation or no place at all,
+    where the approvers see it, too.
+    """
+    if actor.admin or actor.reads_all or actor.ids & set(requesters):
+        return True
+    if shown is None:
+        return is_approver(persona, actor)
+    try:
+        check_admitted(persona, actor)
+    except NotAllowed:
+        return False
+    return shown
+
+
+def check_operator(requesters: Collection[str], persona: Persona | None, actor: Actor) -> None:
+    """Raises NotAllowed for an actor who may not steer a session of these requesters, which the actor sees.
+
+    By default its requesters and the approvers that the persona names may, or everyone who sees it where it names none.
+    """
+    if actor.admin:
+        return
+    *_, top = persona.chain if persona else (None,)
+    operators = top.operators if top else None
+    if operators is not None:
+        if not _among(operators, actor):
+            raise _not_operator(operators.users, operators.groups)
+        return
+    if actor.ids & set(requesters):
+        return
+    _check_approver(persona, actor)
+
+
+def check_budget(session: Session, persona: Persona | None, actor: Actor) -> None:
+    """Raises NotAllowed for an actor who may not raise a used-up budget: that takes who may approve its cost."""
+    if actor.admin or not (persona and persona.approvers):
+        return
+    _check_approver(persona, actor)
+    excluded = any(rule.exclude_requester for rule in persona.approvers if _among(rule, actor))
+    if excluded and actor.ids & session.requesters:
+        raise NotAllowed("You asked for this session, so another person has to raise its budget.")
+
+
+def _check_approver(persona: Persona | None, actor: Actor) -> None:
+    rules = persona.approvers if persona else ()
+    if rules and not is_approver(persona, actor):
+        users = tuple(dict.fromkeys(user for rule in rules for user in rule.users))
+        groups = tuple(dict.fromkeys(group for rule in rules for group in rule.groups))
+        raise _not_operator(users, groups)
+    if not rules:
+        check_admitted(persona, actor)
+
+
+def _among(rule: Approvers | Operators, actor: Actor) -> bool:
+    if any(names(rule.users, who) for who in actor.ids):
+        return True
+    try:
+        if isinstance(rule, Approvers):
+            check_standing(actor, guests=rule.guests, teams=rule.teams)
+        else:
+            check_standing(actor, guests=False, teams=())
+    except NotAllowed:
+        return False
+    return bool(set(rule.groups) & set(actor.groups))
+
+
+def _not_operator(users: tuple[str, ...], groups: tuple[str, ...]) -> NotAllowed:
+    whom = [*users, *(f"a member of {group}" for group in groups)]
+    message = f"You may not steer this session. Ask {' or '.join(whom) or 'an admin'}."
+    return NotAllowed(message, users=users, groups=groups, what="steer this session")
