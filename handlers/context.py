@@ -14,6 +14,7 @@ from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.service import SessionService
+from supervisor.core.commands.approvals import check_decision
 from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
@@ -45,6 +46,16 @@ class ListenerContext:
         """The session and the first call that a button or form is about. Raises SessionNotFound or StorageError."""
         session = await self.supervisor.get(target.session_id)
         return session, session.call(target.call_ids[0])
+
+    async def decision_on(self, body: dict[str, Any]) -> tuple[Session, Call]:
+        """The session and the call of a button whose form is to decide on it.
+
+        Raises NotAllowed, AlreadyDecided or AlreadyEnded, and CallChanged for a button of an earlier request.
+        """
+        target = Target.of_click(body)
+        session, call = await self.call_of(target)
+        check_decision(session, call, await self.decider(body, session, target), target.seen[call.call_id])
+        return session, call
 
     async def decider(self, body: dict[str, Any], session: Session, target: Target) -> Actor:
         """The person who clicked or sent a form, with their groups that the policies of the calls name.

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from storage.errors import IdempotencyKeyKnown, VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
-from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Verdict
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
@@ -129,29 +129,39 @@ class Supervisor:
     async def decide(
         self,
         session_id: str,
-        call_ids: Sequence[str],
+        call_id: str,
         verdict: Verdict,
         actor: Actor,
         *,
+        seen: Seen,
         reason: str = "",
-        expected_digests: Mapping[str, str] | None = None,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide(
-                session, call_ids, verdict, actor, at, reason=reason, expected_digests=expected_digests
-            )
+            return approvals.decide(session, call_id, verdict, actor, at, seen=seen, reason=reason)
 
         return await self._session(session_id, command)
 
+    async def decide_each(
+        self, session_id: str, seen: Mapping[str, Seen], verdict: Verdict, actor: Actor, *, reason: str = ""
+    ) -> tuple[Session, dict[str, FlagmanError]]:
+        """Decide on several calls in one append; with the error of each call that was refused."""
+        refused: dict[str, FlagmanError] = {}
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            refused.clear()
+            events, errors = approvals.decide_each(session, seen, verdict, actor, at, reason=reason)
+            refused.update(errors)
+            return events
+
+        return await self._session(session_id, command), refused
+
     async def edit(
-        self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, expected_digest: str = ""
+        self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
     ) -> Session:
         rejudge = await self._rejudge(session_id)
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.edit(
-                session, call_id, arguments, actor, at, rejudge=rejudge, expected_digest=expected_digest
-            )
+            return approvals.edit(session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen)
 
         return await self._session(session_id, command)
 
@@ -161,10 +171,17 @@ class Supervisor:
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
     async def decide_outcome(
-        self, session_id: str, call_id: str, verdict: OutcomeVerdict, actor: Actor, *, result: str = ""
+        self,
+        session_id: str,
+        call_id: str,
+        verdict: OutcomeVerdict,
+        actor: Actor,
+        *,
+        seen: Seen,
+        result: str = "",
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide_outcome(session, call_id, verdict, actor, at, result=result)
+            return approvals.decide_outcome(session, call_id, verdict, actor, at, seen=seen, result=result)
 
         return await self._session(session_id, command)
 

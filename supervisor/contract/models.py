@@ -38,13 +38,17 @@ class DecisionView(ResponseModel):
 
 
 class CallView(ResponseModel):
-    """A tool call without a result, or a question (then `question` says it)."""
+    """A tool call without a result, or a question (then `question` says it).
+
+    A decision sends `digest` back, and one on its outcome `request`, too: it counts how often people were asked.
+    """
 
     call_id: str
     tool: str
     arguments: Json | str
     digest: str
     phase: CallPhase
+    request: int
     requested_at: datetime | None
     approvers: Approvers | None
     decisions: list[DecisionView]
@@ -192,6 +196,23 @@ class ToldResult(ResponseModel):
     """`heard` says what became of the words: the answer to the open question, or context for the next step."""
 
     heard: Heard
+    session: SessionView
+
+
+class CallResult(ResponseModel):
+    """What a decision did to one call: it counts (`decided`), or was refused with the code and fields of a problem."""
+
+    call_id: str
+    decided: bool
+    code: str = ""
+    detail: str = ""
+    fields: dict[str, Any] = {}
+
+
+class DecisionsResult(ResponseModel):
+    """What happened to each call, and the session after it."""
+
+    results: list[CallResult]
     session: SessionView
 
 

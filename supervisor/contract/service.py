@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from supervisor.contract import pagination
 from supervisor.contract.models import (
     ArtifactView,
+    DecisionsResult,
     DeliveryResult,
     EventPage,
     EventView,
@@ -29,6 +30,7 @@ from supervisor.contract.requests import (
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     EventRequest,
     ForkRequest,
     LaunchRequest,
@@ -39,11 +41,13 @@ from supervisor.contract.requests import (
     TokenRequest,
 )
 from supervisor.contract.views import (
+    call_result,
     conditions_of,
     event_view,
     reminder_view,
     session_view,
 )
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
@@ -291,38 +295,39 @@ class SessionService:
     # Deciding
 
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
-        """Approve or deny a call; with arguments, approve it with these in place of the proposed ones."""
-        digest = request.digest or ""
+        """Approve or deny a call as it was shown; with arguments, approve it with these in place of the proposed ones.
+
+        Raises DigestRequired where the request does not say what was shown, and CallChanged where that is no more.
+        """
+        seen = Seen(request.digest, request.request)
         if request.arguments is None:
-            return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
-        session = await self._supervisor.edit(
-            session_id, call_id, request.arguments, self.actor, expected_digest=digest
-        )
+            session = await self._supervisor.decide(
+                session_id, call_id, request.verdict, self.actor, seen=seen, reason=request.reason
+            )
+        else:
+            session = await self._supervisor.edit(
+                session_id, call_id, request.arguments, self.actor, seen=seen
+            )
         return await self.view(session)
 
-    async def decide_all(
-        self,
-        session_id: str,
-        call_ids: Sequence[str],
-        request: DecisionRequest,
-        *,
-        expected_digests: Mapping[str, str],
-    ) -> SessionView:
-        """Approve or deny several calls, all or none; `expected_digests` has the digests that the person was shown."""
-        session = await self._supervisor.decide(
+    async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
+        """Approve or deny several calls as they were shown, with what happened to each of them."""
+        session, refused = await self._supervisor.decide_each(
             session_id,
-            call_ids,
+            {call.call_id: Seen(call.digest, call.request) for call in request.calls},
             request.verdict,
             self.actor,
             reason=request.reason,
-            expected_digests=expected_digests,
         )
-        return await self.view(session)
+        calls = dict.fromkeys(call.call_id for call in request.calls)
+        results = [call_result(call_id, refused.get(call_id)) for call_id in calls]
+        return DecisionsResult(results=results, session=await self.view(session))
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
-        """Record the outcome of a call whose outcome is unknown, or run it again."""
+        """Record the outcome of a call whose outcome is unknown, or run it again. Raises as `decide`."""
+        seen = Seen(request.digest, request.request)
         session = await self._supervisor.decide_outcome(
-            session_id, call_id, request.verdict, self.actor, result=request.result
+            session_id, call_id, request.verdict, self.actor, seen=seen, result=request.result
         )
         return await self.view(session)
 

@@ -36,10 +36,16 @@ class Decision(Frozen):
 
 
 class Call(Frozen):
-    """A tool call and its phase; `proposed` is the call of the model where a person changed it."""
+    """A tool call and its phase; `proposed` is the call of the model where a person changed it.
+
+    `request` counts how often people were asked about it: for an approval, again after each change, and for its
+    outcome. A decision is bound to one of these requests.
+    """
 
     call: ToolCall
     phase: CallPhase
+    # Without a default, so that no snapshot of an earlier shape is taken for one that counted.
+    request: int
     proposed: ToolCall | None = None
     edited_by: str = ""
     edited_by_name: str = ""

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from bot.compose import now
 from bot.resume_hints import hints_of
 from storage.keys import partition_of
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Event, SessionRestored
 from supervisor.core.persona import ApprovalRule, Persona
@@ -103,7 +104,8 @@ async def test_a_call_that_was_about_to_run_is_asked_about(here: House, redis: R
         back = await here.once(session_id, lambda s: s.call("2.1").phase == "unknown")
         assert here.runs(session_id) == 0
         assert back.restored_at
-        await here.parts.supervisor.decide_outcome(session_id, "2.1", "run_again", ADA)
+        seen = Seen.of(back.call("2.1"))
+        await here.parts.supervisor.decide_outcome(session_id, "2.1", "run_again", ADA, seen=seen)
         await here.once(session_id, lambda s: s.call("2.1").phase == "finished")
         assert here.runs(session_id) == 1
 

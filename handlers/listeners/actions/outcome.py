@@ -11,6 +11,7 @@ from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.modals.outcome import outcome_modal
 from supervisor.contract.requests import OutcomeRequest
+from supervisor.core.commands.approvals import expect_seen
 
 Body = dict[str, Any]
 
@@ -18,15 +19,20 @@ Body = dict[str, Any]
 async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     target = Target.of_click(body)
     session, call = await flagman.call_of(target)
-    actor = await flagman.decider(body, session, target)
-    request = OutcomeRequest.of(verdict="run_again")
+    actor, seen = await flagman.decider(body, session, target), target.seen[call.call_id]
+    request = OutcomeRequest.of(verdict="run_again", digest=seen.digest, request=seen.request)
     await flagman.sessions(actor).decide_outcome(session.id, call.call_id, request)
     await ack()
 
 
 async def open_outcome(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Open the form for the result of the call, for "It was done" and "It failed"."""
-    session, call = await flagman.call_of(Target.of_click(body))
+    """Open the form for the result of the call, for "It was done" and "It failed".
+
+    Raises CallChanged for a button of an earlier attempt.
+    """
+    target = Target.of_click(body)
+    session, call = await flagman.call_of(target)
+    expect_seen(call, target.seen[call.call_id])
     verdict = "done" if body["actions"][0]["action_id"] == Action.MARK_DONE else "failed"
     await client.views_open(trigger_id=body["trigger_id"], view=outcome_modal(session, call, verdict))
     await ack()

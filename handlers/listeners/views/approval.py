@@ -16,12 +16,10 @@ Body = dict[str, Any]
 
 async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     target = Target.of_form(view)
-    session = await flagman.supervisor.get(target.session_id)
-    actor = await flagman.decider(body, session, target)
-    await flagman.sessions(actor).decide_all(
-        session.id,
-        target.call_ids,
-        DecisionRequest.of(verdict="deny", reason=value_of(view, "reason")),
-        expected_digests=target.expected_digests,
+    session, call = await flagman.call_of(target)
+    actor, seen = await flagman.decider(body, session, target), target.seen[call.call_id]
+    request = DecisionRequest.of(
+        verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )
+    await flagman.sessions(actor).decide(session.id, call.call_id, request)
     await ack()

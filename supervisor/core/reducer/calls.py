@@ -101,7 +101,8 @@ def change_call(event: Event, session: Session, call: Call) -> dict[str, Any]:
 
 @change_call.register
 def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[str, Any]:
-    return {"phase": "awaiting", "request_id": event.request_id, "requested_at": event.at}
+    asked = {"request_id": event.request_id, "requested_at": event.at, "request": call.request + 1}
+    return {"phase": "awaiting", **asked}
 
 
 @change_call.register
@@ -126,7 +127,7 @@ def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, A
 @change_call.register
 def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "unknown"}
+    return {"phase": "unknown", "request": call.request + 1}
 
 
 @change_call.register
@@ -231,6 +232,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "call": new,
         "proposed": None if new.digest == first.digest else first,
         "decisions": (),
+        "request": call.request + 1,
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }

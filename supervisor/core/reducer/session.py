@@ -187,8 +187,8 @@ def _model_responded(event: ModelResponded, session: Session) -> dict[str, Any]:
 
 def _selected(call: ToolCall) -> Call:
     if call.mode == "refuse":
-        return Call(call=call, phase="refused", content=call.reason, ok=False)
-    return Call(call=call, phase=_first_phase(call))
+        return Call(call=call, phase="refused", request=0, content=call.reason, ok=False)
+    return Call(call=call, phase=_first_phase(call), request=0)
 
 
 def _first_phase(call: ToolCall) -> CallPhase:
@@ -340,7 +340,7 @@ def _back(call: Call, *, lost: bool) -> Call:
     if lost:
         return call.model_copy(update={"phase": "refused", "ok": False, "content": LOST_ARGUMENTS})
     if call.phase in ("ready", "approved") and not call.call.idempotent:
-        return call.model_copy(update={"phase": "unknown"})
+        return call.model_copy(update={"phase": "unknown", "request": call.request + 1})
     return call
 
 
