@@ -88,7 +88,8 @@ class Requests:
         `edited`: approve the call with these arguments.
         """
         shown = await self._shown(who, session_id, call_id)
-        body: Json = {"verdict": verdict, "digest": shown.get("digest", "")}
+        digest: str = shown.get("digest", "")
+        body: Json = {"verdict": verdict, "digest": digest}
         if edited:
             body["arguments"] = edited
         form: Form = "edited" if edited else "proposed"
