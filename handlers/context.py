@@ -57,6 +57,12 @@ class ListenerContext:
         check_decision(session, call, await self.decider(body, session, target), target.seen[call.call_id])
         return session, call
 
+    async def resumer(self, actor: Actor, session_id: str) -> Actor:
+        """The person who resumes a session, with their groups where it waits for an approval. Raises GroupUnknown."""
+        session = await self.supervisor.get(session_id)
+        waits_for = [session.approval.call_id] if session.approval else []
+        return await self.people.with_groups(actor, session, waits_for)
+
     async def decider(self, body: dict[str, Any], session: Session, target: Target) -> Actor:
         """The person who clicked or sent a form, with their groups that the policies of the calls name.
 

@@ -17,8 +17,10 @@ from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
 from supervisor.core.errors import AlreadyEnded, FlagmanError, IdempotencyConflict
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Approvers, Persona
+from supervisor.core.policy import approvers_of_pause
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -203,8 +205,19 @@ class Supervisor:
         reason: PauseReason | None = None,
         detail: str = "",
     ) -> Session:
+        waits = any(condition.type == APPROVAL for condition in conditions)
+        approvers = await self._approvers_of_pause(session_id) if waits else None
+
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.pause(session, actor, at, conditions=conditions, reason=reason, detail=detail)
+            return control.pause(
+                session,
+                actor,
+                at,
+                conditions=conditions,
+                reason=reason,
+                detail=detail,
+                approvers=approvers,
+            )
 
         return await self._session(session_id, command)
 
@@ -218,6 +231,7 @@ class Supervisor:
         context: str = "",
         compact: bool = False,
         pause_number: int | None = None,
+        may_decide: bool = True,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
             return control.resume(
@@ -229,16 +243,26 @@ class Supervisor:
                 context=context,
                 compact=compact,
                 pause_number=pause_number,
+                may_decide=may_decide,
             )
 
         return await self._session(session_id, command)
 
     async def add_condition(
-        self, session_id: str, condition: Condition, actor: Actor, *, context: str = ""
+        self,
+        session_id: str,
+        condition: Condition,
+        actor: Actor,
+        *,
+        context: str = "",
+        may_decide: bool = True,
     ) -> Session:
-        return await self._session(
-            session_id, lambda s, at: control.add_condition(s, condition, actor, at, context=context)
-        )
+        def command(session: Session, at: datetime) -> list[Event]:
+            return control.add_condition(
+                session, condition, actor, at, context=context, may_decide=may_decide
+            )
+
+        return await self._session(session_id, command)
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""
@@ -361,6 +385,9 @@ class Supervisor:
         if first != request or session.origin != origin:
             raise IdempotencyConflict(key)
         return session
+
+    async def _approvers_of_pause(self, session_id: str) -> Approvers:
+        return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """The function that evaluates a call of this session with other arguments."""

@@ -40,7 +40,8 @@ class DecisionView(ResponseModel):
 class CallView(ResponseModel):
     """A tool call without a result, or a question (then `question` says it).
 
-    A decision sends `digest` back, and one on its outcome `request`, too: it counts how often people were asked.
+    A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
+    outcome `request`, too: it counts how often people were asked.
     """
 
     call_id: str
@@ -183,12 +184,12 @@ class EventPage(ResponseModel):
 
 
 class PauseResult(ResponseModel):
-    """`resume_token` resumes just this pause, once, without any other right."""
+    """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval."""
 
     status: Literal["paused"]
     session_id: str
-    resume_token: str
-    expires_at: datetime
+    resume_token: str | None
+    expires_at: datetime | None
     conditions: list[str]
 
 

@@ -63,8 +63,9 @@ EVENTS_AT_ONCE = 100
 class SessionService:
     """All verbs of sessions, on behalf of `actor`. Methods raise FlagmanError or StorageError."""
 
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
-        self.actor, self._parts = actor, parts
+    def __init__(self, parts: ServiceParts, actor: Actor, *, may_decide: bool = True) -> None:
+        """`may_decide` is False for an actor whose key has not the scope to decide on calls."""
+        self.actor, self._parts, self._may_decide = actor, parts, may_decide
         self._supervisor = parts.supervisor
 
     # Launching
@@ -235,18 +236,18 @@ class SessionService:
         session = await self._supervisor.pause(
             session_id, self.actor, conditions=[*written, *conditions], detail=request.reason
         )
-        return self._pause_result(session)
+        return self._pause_result(session, token=not session.approval)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
         return self._pause_result(await self._supervisor.get(session_id))
 
-    def _pause_result(self, session: Session) -> PauseResult:
-        token, expires_at = self._parts.tokens.give(session)
+    def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
+        text, expires_at = self._parts.tokens.give(session) if token else (None, None)
         return PauseResult(
             status="paused",
             session_id=session.id,
-            resume_token=token,
+            resume_token=text,
             expires_at=expires_at,
             conditions=conditions_of(session),
         )
@@ -263,12 +264,15 @@ class SessionService:
             context=request.context,
             compact=request.compact,
             pause_number=pause_number,
+            may_decide=self._may_decide,
         )
         return await self.view(session)
 
     async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
         """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
-        session = await self._supervisor.add_condition(session_id, condition, self.actor, context=context)
+        session = await self._supervisor.add_condition(
+            session_id, condition, self.actor, context=context, may_decide=self._may_decide
+        )
         return await self.view(session)
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:

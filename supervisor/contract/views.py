@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -63,7 +63,7 @@ def session_view(
         root=session.root,
         forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
         pause=_pause(session),
-        calls=[] if session.ended else [_call(call) for call in session.open_calls],
+        calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
@@ -79,6 +79,13 @@ def session_view(
         ended_by=session.ended_by,
         result=session.ending,
     )
+
+
+def _open_calls(session: Session) -> Iterator[Call]:
+    """The calls without a result, and the request of a pause that waits for an approval."""
+    yield from session.open_calls
+    if session.approval:
+        yield session.approval
 
 
 def _pause(session: Session) -> PauseView | None:

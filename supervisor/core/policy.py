@@ -9,6 +9,7 @@ from typing import Any, Literal
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers, Persona
 from supervisor.core.state import Call, Session
@@ -50,6 +51,26 @@ def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> 
     if persona.under is None:
         return own
     return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
+
+
+def approvers_of_pause(persona: Persona) -> Approvers:
+    """Who may end a pause that waits for an approval.
+
+    The approvers of the first rule for the name `approval`; without one, all that any rule names, under the strictest
+    quorum and with the requester excluded where one rule excludes them. Those of the launching persona hold, too.
+    """
+    named = [rule.approvers or Approvers() for rule in persona.approvals if rule.tool == APPROVAL][:1]
+    rules = named or [rule.approvers for rule in persona.approvals if rule.approvers]
+    own = Approvers(
+        users=tuple(dict.fromkeys(user for rule in rules for user in rule.users)),
+        groups=tuple(dict.fromkeys(group for rule in rules for group in rule.groups)),
+        quorum=max((rule.quorum for rule in rules), default=1),
+        exclude_requester=any(rule.exclude_requester for rule in rules),
+    )
+    if persona.under is None:
+        return own
+    above = PolicyDecision(mode="ask", approvers=approvers_of_pause(persona.under))
+    return _stricter(PolicyDecision(mode="ask", approvers=own), above).approvers or own
 
 
 def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:

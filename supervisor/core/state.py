@@ -97,7 +97,10 @@ class Note(Frozen):
 
 
 class PauseRecord(Frozen):
-    """One explicit pause, numbered from 1, and how it ended."""
+    """One explicit pause, numbered from 1, and how it ended.
+
+    `approval` is the request of a pause that waits for an approval, in the form of a call that never runs.
+    """
 
     number: int
     reason: PauseReason
@@ -105,11 +108,13 @@ class PauseRecord(Frozen):
     by: str
     by_name: str
     at: datetime
+    # Without a default, as `Call.request`.
+    approval: Call | None
     conditions: tuple[Condition, ...] = ()
     resumed_by: str = ""
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
-    trigger: Trigger | None = None
+    trigger: Trigger | Literal["approval"] | None = None
     delivery: str = ""
 
 
@@ -294,6 +299,12 @@ class Session(Frozen):
         )
 
     @property
+    def approval(self) -> Call | None:
+        """The request of a pause that waits for an approval; None where the session is in no such pause."""
+        open_ = [h.approval for h in self.halts if h.approval and h.resumed_at is None]
+        return open_[0] if open_ and self.lifecycle == "paused" else None
+
+    @property
     def open_calls(self) -> tuple[Call, ...]:
         """Calls of the last step that have no result yet."""
         return tuple(c for c in self.steps[-1].calls if not c.settled) if self.steps else ()
@@ -302,7 +313,10 @@ class Session(Frozen):
         return tuple(c for c in self.open_calls if c.phase in phases)
 
     def call(self, call_id: str) -> Call:
-        """The call with this id, of any step. Raises IllegalEvent when there is none."""
+        """The call with this id, of any step, or the request of a pause. Raises IllegalEvent when there is none."""
+        for halt in self.halts:
+            if halt.approval and halt.approval.call_id == call_id:
+                return halt.approval
         number, _, _ = call_id.partition(".")
         if number.isdecimal() and len(number) < 10 and 1 <= int(number) <= len(self.steps):
             for call in self.steps[int(number) - 1].calls:

@@ -105,8 +105,8 @@ class Requests:
         act = self._recorder.sent("outcome", mark, verdict, who, "http", session_id)
         path = f"/v1/sessions/{session_id}/calls/{call_id}/outcome"
         shown = await self._shown(who, session_id, call_id)
-        seen = {name: shown[name] for name in ("digest", "request") if name in shown}
-        body = {"verdict": verdict, "result": "seen by a person", **seen}
+        seen: Json = {name: shown[name] for name in ("digest", "request") if name in shown}
+        body: Json = {"verdict": verdict, "result": "seen by a person", **seen}
         status, answer = await self._post(who, path, body)
         await self._over(act, status, answer)
 

@@ -27,16 +27,16 @@ async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """End the pause that the message shows, but no later one."""
     target = Target.of_click(body)
-    await flagman.sessions(actor_of(body)).resume(
-        target.session_id, ResumeRequest(), pause_number=target.pause_number
-    )
+    actor = await flagman.resumer(actor_of(body), target.session_id)
+    await flagman.sessions(actor).resume(target.session_id, ResumeRequest(), pause_number=target.pause_number)
     await ack()
 
 
 async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """As `resume`, after the earlier steps are summed up."""
     target = Target.of_click(body)
-    await flagman.sessions(actor_of(body)).resume(
+    actor = await flagman.resumer(actor_of(body), target.session_id)
+    await flagman.sessions(actor).resume(
         target.session_id, ResumeRequest(compact=True), pause_number=target.pause_number
     )
     await ack()

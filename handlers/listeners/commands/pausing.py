@@ -24,6 +24,8 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     paused = await flagman.sessions(actor).pause(
         command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
     )
+    if any(condition.type == "approval" for condition in until.conditions):
+        return f":raised_hand: `{paused.session_id}` is paused until it is approved or denied in its thread."
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
@@ -33,7 +35,7 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
 
 async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> str:
     """Carry out `resume <id> [message]`, `resume <id> compact`, `resume <id> in 2h` or `resume <id> at 09:00`."""
-    sessions = flagman.sessions(actor)
+    sessions = flagman.sessions(await flagman.resumer(actor, command.session_id))
     if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
         return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."

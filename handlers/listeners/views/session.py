@@ -19,7 +19,6 @@ async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     """End the pause for which the form was opened, but no later one."""
     target = Target.of_form(view)
     request = ResumeRequest.of(context=value_of(view, "context"))
-    await flagman.sessions(actor_of(body)).resume(
-        target.session_id, request, pause_number=target.pause_number
-    )
+    actor = await flagman.resumer(actor_of(body), target.session_id)
+    await flagman.sessions(actor).resume(target.session_id, request, pause_number=target.pause_number)
     await ack()

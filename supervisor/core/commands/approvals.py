@@ -22,12 +22,15 @@ from supervisor.core.events import (
     ChildDecided,
     Event,
     OutcomeDecided,
+    Resumed,
     ToolCall,
 )
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.reducer import apply
 from supervisor.core.state import Call, Session
+from supervisor.core.triggers import resumption
 
 # Characters of a digest below which it says nothing.
 SHORTEST_DIGEST = 20
@@ -85,7 +88,8 @@ def decide(
     """
     reason = check_text(reason, "The reason", optional=True)
     call = session.call(call_id)
-    return [_decision(session, call, verdict, actor, at, reason, seen=seen)]
+    decided = _decision(session, call, verdict, actor, at, reason, seen=seen)
+    return [decided, *_resumed(session, decided)] if call.call.tool == APPROVAL else [decided]
 
 
 def decide_each(
@@ -124,6 +128,8 @@ def edit(
     InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
     call = session.call(call_id)
+    if call.call.tool == APPROVAL:
+        raise IllegalEvent("A pause that waits for an approval can be approved or denied, not changed.")
     via = check_decision(session, call, actor, seen)
     new = rejudge(call.call, arguments)
     if new.digest == call.call.digest:
@@ -173,6 +179,23 @@ def decide_child(
             words, child.decided_by, child.decided_at, name=child.decided_by_name, what="That failure"
         )
     return [ChildDecided(**stamp(actor, at), child_id=child_id, verdict=verdict)]
+
+
+def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
+    """The resume of a pause on which enough people have decided; the agent reads who they are and what they said."""
+    after = apply(session.id, session, decided)
+    call = after.call(decided.call_id)
+    if call.phase == "awaiting":
+        return []
+    last = call.decisions[-1]
+    who = ", ".join(f"{d.by_name} ({d.by})" if d.by_name else d.by for d in call.decisions)
+    told = f"The approval that this session waited for was given by {who}."
+    if last.verdict == "deny":
+        denied = f"{last.by_name} ({last.by})" if last.by_name else last.by
+        told = f"The approval that this session waited for was denied by {denied}."
+    told += f" Reason: {last.reason}" if last.reason else ""
+    stamped = {"at": decided.at, "by": decided.by, "by_name": decided.by_name}
+    return resumption(after, Resumed(**stamped, trigger=APPROVAL, condition=APPROVAL, context=told))
 
 
 def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> str:

@@ -25,6 +25,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.persona import Approvers
 from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Call, CallPhase, Decision, Session
@@ -59,12 +60,28 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
         if before.phase not in CALL_MOVES[event.type]:
             raise IllegalEvent(not_in_call(event.doing, call_id, before.phase))
         after = before.model_copy(update=change_call(event, session, before))
+        if before.call.tool == APPROVAL:
+            return _on_pause(session, event, after)
         index = int(call_id.partition(".")[0]) - 1
         calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
         steps[index] = steps[index].model_copy(update={"calls": calls})
         if isinstance(event, ToolFinished):
             errors = 0 if event.ok else errors + 1
     return {"steps": tuple(steps), "errors_in_a_row": errors}
+
+
+def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
+    """The changed fields after a decision on a pause, which is never changed and never runs. Raises IllegalEvent."""
+    if not isinstance(event, ApprovalDecided) or session.approval is None:
+        raise IllegalEvent("A pause that waits for an approval can be approved or denied, nothing else.")
+    return {
+        "halts": tuple(
+            h.model_copy(update={"approval": after})
+            if h.approval and h.approval.call_id == after.call_id
+            else h
+            for h in session.halts
+        )
+    }
 
 
 @reduce.register
