@@ -42,7 +42,11 @@ class Hints:
         """Each way to resume with an instruction; the last one is always to cancel."""
         session, slash = rest.session, self.command
         ways: Iterable[Way]
-        if session.pause:
+        approval = session.approval
+        # Logs from before a pause named approvers keep the text that they had.
+        if approval and approval.call.approvers is not None:
+            ways = _pause_approval(session, approval, slash)
+        elif session.pause:
             ways = _paused(session, rest.reason, slash)
         elif rest.reason == "human_approval_required":
             ways = _approval(session, slash)
@@ -152,6 +156,17 @@ def _approval(session: Session, slash: str) -> Iterator[Way]:
         "**Approve** lets exactly this call run, once; **Deny** refuses it, with a reason that the agent reads; "
         "**Edit** changes its arguments first; **View full call** shows every character",
     )
+
+
+def _pause_approval(session: Session, approval: Call, slash: str) -> Iterator[Way]:
+    yield "Slack", f"press a button in its thread; {code(f'{slash} status {session.id}')} shows how it stands"
+    approve, deny = (
+        f"flagman approve {session.id}",
+        f'flagman deny {session.id} {approval.call_id} --reason "…"',
+    )
+    yield "Command line", f"{code(f'{approve} {approval.call_id}')} shows what is asked; {code(deny)} refuses"
+    yield "Buttons", "**Approve** or **Deny** lets it go on, and the agent reads who decided what"
+    yield from _signals(session)
 
 
 def _question(session: Session) -> Iterator[Way]:

@@ -39,13 +39,32 @@ class _AtHand(BaseSettings):
     secret_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_SECRET_KEY")
 
 
-def keys_at_hand() -> list[str]:
-    """The keys of the environment, else the one in FLAGMAN_DATA, else none; no key is generated."""
+def keys_at_hand(file: Path | None = None) -> list[str]:
+    """The keys in `file`, else those of the environment, else the one in FLAGMAN_DATA, else none.
+
+    No key is generated. Raises InvalidInput for a file that cannot be used.
+    """
+    if file:
+        return _keys_in(file)
     known = _AtHand()
     if known.secret_key:
-        return [part.strip() for part in known.secret_key.get_secret_value().split(",") if part.strip()]
+        return _parts(known.secret_key.get_secret_value())
     kept = known.data / FILE
     return [_kept(kept)] if kept.exists() else []
+
+
+def _keys_in(file: Path) -> list[str]:
+    try:
+        keys = _parts(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(f"--key-file: {file} cannot be read ({error}).") from error
+    if not keys:
+        raise InvalidInput(f"--key-file: {file} holds no key.")
+    return keys
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _kept(path: Path) -> str:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from supervisor.core.commands.approvals import SHORTEST_DIGEST, Seen
 from supervisor.core.errors import InvalidInput
 from supervisor.core.state import Call, Session
-
-DIGEST_LENGTH = 20
 
 
 class Action(StrEnum):
@@ -55,20 +54,24 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a button or form is about: a session, some of its calls, and the digests of the calls that were shown.
+    """What a button or form is about: a session, and some of its calls as they were shown.
 
-    `expected_digests` has the beginning of each call's digest by call id; the action defines the meaning of `extra`.
+    `seen` has the beginning of each call's digest, and the number of its request, by call id; the action defines the
+    meaning of `extra`.
     """
 
     session_id: str
-    call_ids: tuple[str, ...] = ()
-    expected_digests: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, Seen] = field(default_factory=dict)
     extra: str = ""
+
+    @property
+    def call_ids(self) -> tuple[str, ...]:
+        return tuple(self.seen)
 
     def encode(self) -> str:
         """The target as the value of a button, or the private metadata of a modal."""
-        digests = [self.expected_digests.get(call_id, "") for call_id in self.call_ids]
-        return "|".join([self.session_id, ",".join(self.call_ids), ",".join(digests), self.extra])
+        shown = [f"{seen.digest}:{seen.request}" for seen in self.seen.values()]
+        return "|".join([self.session_id, ",".join(self.seen), ",".join(shown), self.extra])
 
     @classmethod
     def decode(cls, value: str) -> Target:
@@ -76,8 +79,8 @@ class Target:
         parts = value.split("|", 3)
         if len(parts) != 4 or not parts[0]:
             raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
-        ids, digests = (tuple(p.split(",")) if p else () for p in parts[1:3])
-        return cls(parts[0], ids, dict(zip(ids, digests, strict=False)), parts[3])
+        ids, shown = (tuple(p.split(",")) if p else () for p in parts[1:3])
+        return cls(parts[0], dict(zip(ids, map(_seen, shown), strict=False)), parts[3])
 
     @classmethod
     def of_click(cls, body: Mapping[str, Any]) -> Target:
@@ -91,8 +94,9 @@ class Target:
 
     @classmethod
     def of(cls, session: Session, *calls: Call, extra: str = "") -> Target:
-        digests = {c.call_id: c.call.digest[:DIGEST_LENGTH] for c in calls}
-        return cls(session.id, tuple(digests), digests, extra)
+        # A part of the digest, since a value of a button has at most 2,000 characters.
+        seen = {c.call_id: Seen(c.call.digest[:SHORTEST_DIGEST], c.request) for c in calls}
+        return cls(session.id, seen, extra)
 
     @classmethod
     def of_pause(cls, session: Session) -> Target:
@@ -103,3 +107,9 @@ class Target:
     def pause_number(self) -> int | None:
         """The number of the pause, where `of_pause` made the target."""
         return int(self.extra) if self.extra.isdecimal() else None
+
+
+def _seen(text: str) -> Seen:
+    """The digest and the request of a call. Values from before there were numbers stand for the first request."""
+    digest, _, request = text.partition(":")
+    return Seen(digest, int(request) if request.isdecimal() else 1)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from handlers.action_ids import Target
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
-from handlers.users import People
+from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.service import SessionService
+from supervisor.core.commands.approvals import check_decision
 from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
@@ -48,7 +50,15 @@ class ListenerContext:
         session = await self.sessions(actor).load(target.session_id)
         return session, session.call(target.call_ids[0])
 
-    async def call_to_decide(self, target: Target, actor: Actor, attempt: str) -> tuple[Session, Call]:
-        """As `call_of`, for a call on which the actor may decide; `attempt` is what a refusal is recorded as."""
-        seen = await self.sessions(actor).access.decider(target.session_id, target.call_ids, attempt)
-        return seen.session, seen.session.call(target.call_ids[0])
+    async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
+        """The session and the call of a button whose form is to decide on it; `attempt` is what a refusal is called.
+
+        Raises NotAllowed, AlreadyDecided or AlreadyEnded, and CallChanged for a button of an earlier request.
+        """
+        target = Target.of_click(body)
+        access = self.sessions(actor_of(body)).access
+        found = await access.decider(target.session_id, target.call_ids)
+        session, call = found.session, found.session.call(target.call_ids[0])
+        async with access.recorded(found, attempt, call.call_id):
+            check_decision(session, call, found.actor, target.seen[call.call_id])
+        return session, call

@@ -166,7 +166,7 @@ class SlackDirectory:
                 "missing_scope",
                 "method_not_supported_for_channel_type",
             ):
-                return self._stale(channel, error)
+                return self._stale(channel, error)  # type: ignore[no-any-return]
             found = {}
         self._channels.put(channel, found)
         return found

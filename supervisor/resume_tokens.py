@@ -30,9 +30,14 @@ class ResumeTokens:
         )
 
     def give(self, session: Session) -> tuple[str, datetime]:
-        """A token for the present pause of the session, and its expiry in UTC. Raises IllegalEvent without a pause."""
+        """A token for the present pause of the session, and its expiry in UTC.
+
+        Raises IllegalEvent without a pause, and for one that waits for an approval, which no token gives.
+        """
         if not session.pause:
             raise IllegalEvent("This session is not paused, so there is nothing to resume.")
+        if session.approval:
+            raise IllegalEvent("This session waits for an approval, which a resume token does not give.")
         token = self._serializer.dumps([session.id, session.halts[-1].number])
         expires = datetime.now(UTC).replace(microsecond=0) + self._lifetime
         return str(token), expires

@@ -10,15 +10,17 @@ from typing import Any, Literal, NamedTuple
 from storage.errors import IdempotencyKeyKnown, VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
-from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Verdict
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
 from supervisor.core.errors import AlreadyEnded, FlagmanError, IdempotencyConflict
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Approvers, Persona
+from supervisor.core.policy import approvers_of_pause
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -145,29 +147,39 @@ class Supervisor:
     async def decide(
         self,
         session_id: str,
-        call_ids: Sequence[str],
+        call_id: str,
         verdict: Verdict,
         actor: Actor,
         *,
+        seen: Seen,
         reason: str = "",
-        expected_digests: Mapping[str, str] | None = None,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide(
-                session, call_ids, verdict, actor, at, reason=reason, expected_digests=expected_digests
-            )
+            return approvals.decide(session, call_id, verdict, actor, at, seen=seen, reason=reason)
 
         return await self._session(session_id, command)
 
+    async def decide_each(
+        self, session_id: str, seen: Mapping[str, Seen], verdict: Verdict, actor: Actor, *, reason: str = ""
+    ) -> tuple[Session, dict[str, FlagmanError]]:
+        """Decide on several calls in one append; with the error of each call that was refused."""
+        refused: dict[str, FlagmanError] = {}
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            refused.clear()
+            events, errors = approvals.decide_each(session, seen, verdict, actor, at, reason=reason)
+            refused.update(errors)
+            return events
+
+        return await self._session(session_id, command), refused
+
     async def edit(
-        self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, expected_digest: str = ""
+        self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
     ) -> Session:
         rejudge = await self._rejudge(session_id)
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.edit(
-                session, call_id, arguments, actor, at, rejudge=rejudge, expected_digest=expected_digest
-            )
+            return approvals.edit(session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen)
 
         return await self._session(session_id, command)
 
@@ -177,10 +189,17 @@ class Supervisor:
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
     async def decide_outcome(
-        self, session_id: str, call_id: str, verdict: OutcomeVerdict, actor: Actor, *, result: str = ""
+        self,
+        session_id: str,
+        call_id: str,
+        verdict: OutcomeVerdict,
+        actor: Actor,
+        *,
+        seen: Seen,
+        result: str = "",
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide_outcome(session, call_id, verdict, actor, at, result=result)
+            return approvals.decide_outcome(session, call_id, verdict, actor, at, seen=seen, result=result)
 
         return await self._session(session_id, command)
 
@@ -202,8 +221,19 @@ class Supervisor:
         reason: PauseReason | None = None,
         detail: str = "",
     ) -> Session:
+        waits = any(condition.type == APPROVAL for condition in conditions)
+        approvers = await self._approvers_of_pause(session_id) if waits else ()
+
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.pause(session, actor, at, conditions=conditions, reason=reason, detail=detail)
+            return control.pause(
+                session,
+                actor,
+                at,
+                conditions=conditions,
+                reason=reason,
+                detail=detail,
+                approvers=approvers,
+            )
 
         return await self._session(session_id, command)
 
@@ -217,6 +247,7 @@ class Supervisor:
         context: str = "",
         compact: bool = False,
         pause_number: int | None = None,
+        may_decide: bool = True,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
             return control.resume(
@@ -228,16 +259,26 @@ class Supervisor:
                 context=context,
                 compact=compact,
                 pause_number=pause_number,
+                may_decide=may_decide,
             )
 
         return await self._session(session_id, command)
 
     async def add_condition(
-        self, session_id: str, condition: Condition, actor: Actor, *, context: str = ""
+        self,
+        session_id: str,
+        condition: Condition,
+        actor: Actor,
+        *,
+        context: str = "",
+        may_decide: bool = True,
     ) -> Session:
-        return await self._session(
-            session_id, lambda s, at: control.add_condition(s, condition, actor, at, context=context)
-        )
+        def command(session: Session, at: datetime) -> list[Event]:
+            return control.add_condition(
+                session, condition, actor, at, context=context, may_decide=may_decide
+            )
+
+        return await self._session(session_id, command)
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""
@@ -371,6 +412,9 @@ class Supervisor:
         if first != request or session.origin != origin:
             raise IdempotencyConflict(key)
         return session
+
+    async def _approvers_of_pause(self, session_id: str) -> tuple[Approvers, ...]:
+        return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """The function that evaluates a call of this session with other arguments."""

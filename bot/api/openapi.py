@@ -27,6 +27,7 @@ _PROBLEMS = {
     414: "The address is longer than 8,190 bytes.",
     415: "Another kind of body is needed.",
     422: "What came in does not fit.",
+    428: "It does not say what was shown.",
     429: "Too many requests.",
     500: "A fault of Flagman, or a log that cannot be read.",
     503: "The store cannot be reached.",

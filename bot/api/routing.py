@@ -62,7 +62,8 @@ class Call:
 
     @property
     def sessions(self) -> SessionService:
-        return SessionService(self.deps.services, self.actor)
+        may_decide = self.key is not None and self.key.may("approve")
+        return SessionService(self.deps.services, self.actor, may_decide=may_decide)
 
     @property
     def schedules(self) -> ScheduleService:

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
 
-REFUSED, USAGE, WAITING, FAILED, CANCELLED, INTERRUPTED = 1, 2, 3, 4, 5, 130
+REFUSED, USAGE, WAITING, FAILED, CANCELLED, UNVERIFIED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session, as `flagman list` shows it.")]
 

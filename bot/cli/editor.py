@@ -69,15 +69,15 @@ def parse(written: str) -> dict[str, Any] | str:
     return found if isinstance(found, dict) else "The arguments must be a JSON object."
 
 
-def show_difference(call: CallView, arguments: dict[str, Any]) -> None:
+def show_difference(call: CallView, arguments: dict[str, Any], *, err: bool = False) -> None:
     """Print the difference between the proposed and the changed arguments, line by line."""
     before, after = _lines(call.arguments), _lines(arguments)
-    show()
+    show(err=err)
     if before == after:
-        show(text(("Nothing is changed.", DIM)))
+        show(text(("Nothing is changed.", DIM)), err=err)
         return
     for line in list(unified_diff(before, after, lineterm="", n=3))[2:]:
-        show(text((f"  {line}", _STYLES.get(line[:1], DIM if line[:1] == "@" else ""))))
+        show(text((f"  {line}", _STYLES.get(line[:1], DIM if line[:1] == "@" else ""))), err=err)
 
 
 def _lines(arguments: Any) -> list[str]:

@@ -57,7 +57,7 @@ def advice(state: SessionView) -> Iterator[str]:
         yield f"flagman resume {state.id}   raises the limit by as much again"
     elif state.pause and state.pause.reason == "budget_exceeded":
         yield f"flagman resume {state.id}   gives it as much again"
-    elif state.pause:
+    elif state.pause and "awaiting" not in phases:
         yield f"flagman resume {state.id}"
     below = [need for need in state.needs if need.session_id != state.id or need.child_id]
     if "awaiting" in phases or any(need.waiting_for == "human_approval_required" for need in below):

@@ -85,18 +85,21 @@ def _field(name: str, value: str) -> None:
         show(text(f"{'':12}{line}".rstrip()))
 
 
-def call(proposed: CallView) -> None:
-    """Print a call with every character of it; a bar before each line of an argument marks it as such."""
+def call(proposed: CallView, *, err: bool = False) -> None:
+    """Print a call with every character of it; a bar before each line of an argument marks it as such.
+
+    With `err` it goes to standard error.
+    """
     if proposed.phase in ("asking", "open"):
-        show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question))
+        show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question), err=err)
         for option in proposed.options:
-            show(text(("        │ ", DIM), option))
+            show(text(("        │ ", DIM), option), err=err)
         return
     phase = PHASES[proposed.phase]
-    show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")))
+    show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")), err=err)
     for line in _arguments(proposed.arguments):
-        show(line)
-    show(text((f"      sha256 {proposed.digest}", DIM)))
+        show(line, err=err)
+    show(text((f"      sha256 {proposed.digest}", DIM)), err=err)
 
 
 def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:

@@ -47,15 +47,18 @@ def _below(session: SessionView, subagents: dict[str, SessionView], path: str) -
     return found
 
 
-def show_pending(found: list[PendingCall]) -> None:
-    """Print the calls in full, each below its session."""
+def show_pending(found: list[PendingCall], *, err: bool = False) -> None:
+    """Print the calls in full, each below its session; with `err` on standard error."""
     owner = ""
     for one in found:
         if one.session.id != owner:
             if owner:
-                show()
+                show(err=err)
             owner = one.session.id
             name = ((one.name, "magenta"), "  ") if one.name else ()
-            show(text((owner, "bold"), "  ", *name, (one.session.persona, "blue"), "  ", one.session.task))
-        show()
-        call(one.call)
+            show(
+                text((owner, "bold"), "  ", *name, (one.session.persona, "blue"), "  ", one.session.task),
+                err=err,
+            )
+        show(err=err)
+        call(one.call, err=err)

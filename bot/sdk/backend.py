@@ -6,13 +6,21 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Protocol
 
-from supervisor.contract.models import ArtifactView, EventView, PauseResult, SessionView, ToldResult
+from supervisor.contract.models import (
+    ArtifactView,
+    DecisionsResult,
+    EventView,
+    PauseResult,
+    SessionView,
+    ToldResult,
+)
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     ForkRequest,
     LaunchRequest,
     PauseRequest,
@@ -39,6 +47,7 @@ class Backend(Protocol):
     async def resume(self, session_id: str, request: ResumeRequest) -> SessionView: ...
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView: ...
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView: ...
+    async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult: ...
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView: ...
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView: ...
     async def tell(self, session_id: str, request: ContextRequest) -> ToldResult: ...

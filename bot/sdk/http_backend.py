@@ -17,6 +17,7 @@ from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segme
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
+    DecisionsResult,
     DeliveryResult,
     EventPage,
     EventView,
@@ -32,6 +33,7 @@ from supervisor.contract.requests import (
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     EventRequest,
     ForkRequest,
     LaunchRequest,
@@ -163,6 +165,9 @@ class HttpBackend(HttpClient):
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
         verb = f"calls/{segment(call_id)}/decision"
         return _read(SessionView, await self._act(session_id, verb, request))
+
+    async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
+        return _read(DecisionsResult, await self._act(session_id, "decisions", request))
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
         verb = f"calls/{segment(call_id)}/outcome"

@@ -8,13 +8,21 @@ from datetime import timedelta
 from typing import TypeVar
 
 from storage.errors import StorageError
-from supervisor.contract.models import ArtifactView, EventView, PauseResult, SessionView, ToldResult
+from supervisor.contract.models import (
+    ArtifactView,
+    DecisionsResult,
+    EventView,
+    PauseResult,
+    SessionView,
+    ToldResult,
+)
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     ForkRequest,
     LaunchRequest,
     PauseRequest,
@@ -68,6 +76,9 @@ class InProcessBackend:
 
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
         return await _answer(self._service.decide(session_id, call_id, request))
+
+    async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
+        return await _answer(self._service.decide_each(session_id, request))
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         return await _answer(self._service.decide_child(session_id, child_id, request))

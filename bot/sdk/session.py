@@ -13,17 +13,20 @@ from bot.sdk.connection import find_backend
 from supervisor.contract.models import ArtifactView, CallView, EventView, PauseResult, SessionView
 from supervisor.contract.requests import (
     AnswerRequest,
+    CallSeen,
     CancelRequest,
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     ForkRequest,
     LaunchRequest,
     PauseRequest,
     ResumeRequest,
 )
+from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict
-from supervisor.core.errors import InvalidInput, SessionExists, Unavailable
+from supervisor.core.errors import InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.subagents import ChildStanding, Need, Until
@@ -180,16 +183,18 @@ class Session:
         self.state = await self.backend.cancel(self.id, CancelRequest.of(reason=reason))
 
     async def approve(self, *call_ids: str, arguments: Json | None = None) -> None:
-        """Approve these calls, or all that wait where none is named. With `arguments`, approve one call with these."""
+        """Approve these calls as last read, or all that waited then. With `arguments`, approve one call with these.
+
+        Raises CallChanged where a call is another one by now, and AlreadyDecided or NotAllowed.
+        """
         await self._decide(call_ids, "approve", "", arguments)
 
     async def deny(self, *call_ids: str, reason: str = "") -> None:
-        """Deny these calls, or all that wait where none is named."""
+        """Deny these calls as last read, or all that waited then. Raises as `approve`."""
         await self._decide(call_ids, "deny", reason)
 
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""
-        await self.refresh()
         request = ChildRequest.of(verdict=verdict)
         self.state = await self.backend.decide_child(self.id, self._child_id(child), request)
 
@@ -285,21 +290,33 @@ class Session:
         reason: str,
         arguments: Json | None = None,
     ) -> None:
-        """Send the decision with the digests just read, so that a changed call is refused. Raises InvalidInput."""
-        await self.refresh()
-        digests = {call.call_id: call.digest for call in self.state.calls}
+        """Send the decision with the digests that `state` has, so that only what was read is decided on."""
         chosen = call_ids or [call.call_id for call in self.pending_approvals]
         if not chosen:
             raise InvalidInput(
-                f"Session {self.id} has no call that waits for an approval.{self._elsewhere()}"
+                f"Session {self.id} had no call that waits for an approval when it was read last.{self._elsewhere()}"
             )
         if arguments is not None and len(chosen) != 1:
             raise InvalidInput("Other arguments are for one call; name it.")
-        for call_id in chosen:
-            request = DecisionRequest.of(
-                verdict=verdict, reason=reason, digest=digests.get(call_id), arguments=arguments
-            )
-            self.state = await self.backend.decide(self.id, call_id, request)
+        seen = calls_seen(self.state, chosen)
+        if len(seen) > 1:
+            await self._decide_each(seen, verdict, reason)
+            return
+        shown = seen[0].model_dump(exclude={"call_id"})
+        request = DecisionRequest.of(verdict=verdict, reason=reason, arguments=arguments, **shown)
+        self.state = await self.backend.decide(self.id, seen[0].call_id, request)
+
+    async def _decide_each(
+        self, seen: Sequence[CallSeen], verdict: Literal["approve", "deny"], reason: str
+    ) -> None:
+        """Decide on several calls. Raises the first refusal when all others are decided; its text names each call."""
+        request = DecisionsRequest.of(verdict=verdict, reason=reason, calls=list(seen))
+        done = await self.backend.decide_each(self.id, request)
+        self.state = done.session
+        refused = [result for result in done.results if not result.decided]
+        if refused:
+            each = " ".join(f"{r.call_id}: {r.detail or 'decided.'}" for r in done.results)
+            raise rebuild_error(refused[0].code, each, refused[0].fields)
 
     def _elsewhere(self) -> str:
         """A sentence that names the sub-agents with such calls, or empty."""

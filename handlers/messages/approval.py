@@ -93,7 +93,7 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
         rows.append(context(f":scissors: Truncated ({count(left, 'more character')}): *View full call*"))
     rows += change_blocks(call, mask)
     if call.phase == "awaiting" and not session.ended:
-        rows += [*_policy(call), _buttons(session, call)]
+        rows += [*policy(call), _buttons(session, call)]
     else:
         rows += [context(*_outcome(call, mask)), *_output(call, mask)]
         if left or call.proposed:
@@ -102,7 +102,8 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
     return rows
 
 
-def _policy(call: Call) -> list[Block]:
+def policy(call: Call) -> list[Block]:
+    """Who may decide on a call, and who has so far."""
     words: list[str] = []
     for position, rule in enumerate(call.call.rules):
         if rule.named:

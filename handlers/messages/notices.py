@@ -21,10 +21,11 @@ from handlers.blocks.text import (
     preformatted,
     shorten,
 )
+from handlers.messages.approval import policy
 from handlers.messages.files import files
 from handlers.messages.headline import WAITING
 from handlers.messages.message import Message
-from handlers.messages.pauses import spent, ways_on
+from handlers.messages.pauses import approval_buttons, spent, ways_on
 from supervisor.core.state import Call, PauseRecord, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
@@ -94,14 +95,35 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
-        if open_:
+        if session.approval and halt.approval is session.approval:
+            blocks += [*policy(session.approval), *_waits(session), *_refused(session, mask)]
+            buttons = approval_buttons(session, session.approval)
+            blocks.append(
+                {"type": "actions", "block_id": f"halt:{session.id}:{halt.number}", "elements": buttons}
+            )
+        elif open_:
             blocks += [*spent(session), *_waits(session), *_refused(session, mask)]
             name = f"halt:{session.id}:{halt.number}"
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
         elif halt.resumed_at:
-            who = person(halt.resumed_by, halt.resumed_by_name)
-            blocks.append(context(f":arrow_forward: Resumed by {who} at {moment(halt.resumed_at)}"))
+            blocks.append(context(*_resumed(halt, mask)))
         yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks))
+
+
+def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
+    """Who ended a pause, and by which decision where it waited for an approval."""
+    decided = halt.approval.decisions[-1] if halt.approval and halt.approval.decisions else None
+    who, at = person(halt.resumed_by, halt.resumed_by_name), moment(halt.resumed_at or halt.at)
+    if decided is None or halt.trigger not in ("approval", "manual"):
+        yield f":arrow_forward: Resumed by {who} at {at}"
+        return
+    yield (
+        f":white_check_mark: Approved by {who} at {at}"
+        if decided.verdict == "approve"
+        else (f":no_entry: Denied by {who} at {at}")
+    )
+    if decided.reason:
+        yield f"Reason: {escape(shorten(mask(decided.reason), 300))}"
 
 
 def _waits(session: Session) -> list[Block]:

@@ -6,7 +6,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, context
 from supervisor.core.budgets import Spending, raise_limits, spending_of
 from supervisor.core.control import compactable
-from supervisor.core.state import Session
+from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
 from supervisor.core.text.format import used as of_limit
 
@@ -65,9 +65,14 @@ def _used_up(session: Session) -> dict[str, str]:
 
 
 def ways_on(session: Session) -> list[Block]:
-    """The buttons of a paused session: the most common one is first, and the last one cancels."""
+    """The buttons of a paused session: the most common one is first, and the last one cancels.
+
+    One that waits for an approval is approved or denied in the message of its request.
+    """
     if not session.pause:
         return []
+    if session.approval:
+        return [cancel(session)]
     pause, reason = Target.of_pause(session).encode(), session.pause.reason
     failing = reason == "error_threshold_exceeded"
     more = _used_up(session) if reason in _BUDGETS else {}
@@ -97,6 +102,16 @@ def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume"
     if not more:
         return none
     return whole if len(whole) <= LONGEST_LABEL else short
+
+
+def approval_buttons(session: Session, request: Call) -> list[Block]:
+    """The buttons that decide on a pause that waits for an approval."""
+    value = Target.of(session, request).encode()
+    return [
+        button("Approve", Action.APPROVE, value, style="primary"),
+        button("Deny", Action.DENY, value, style="danger"),
+        cancel(session),
+    ]
 
 
 def cancel(session: Session) -> Block:

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, escape, link, mrkdwn, plain, shorten
-from handlers.messages.approval import room, row
+from handlers.messages.approval import policy, room, row
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.notices import choices
-from handlers.messages.pauses import spent, ways_on
+from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.messages.subagents import Member, Subagents
 from supervisor.core.events import Paused
@@ -57,7 +57,7 @@ def _of_member(member: Member, mask: Masker, subagents: Subagents) -> Iterator[P
         yield _approval(member, call, mask, subagents)
     for call in session.calls_in("asking"):
         yield _question(member, call, mask, subagents)
-    if session.pause and session.pause.reason in STOPPED:
+    if session.pause and (session.approval or session.pause.reason in STOPPED):
         yield _stop(member, session.pause, mask, subagents)
     yield from _failures(session, member.path, mask, subagents)
 
@@ -93,9 +93,12 @@ def _stop(member: Member, pause: Paused, mask: Masker, subagents: Subagents) -> 
     session, (mark, words) = member.session, apart(WAITING[pause.reason])
     title = f":{mark}: {_who(member.path, session.id, subagents)} {words[:1].lower()}{words[1:]}"
     why = shorten(mask(pause.detail), WORDS_SHOWN)
-    actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": ways_on(session)}
+    request = session.approval
+    buttons = approval_buttons(session, request) if request else ways_on(session)
+    actions: Block = {"type": "actions", "block_id": f"stop:{session.id}", "elements": buttons}
     # The usage is more informative than the reason of a used-up budget.
-    blocks = [mrkdwn(title), *(spent(session) or [plain(why)]), actions]
+    said = spent(session) or ([plain(why)] if why else [])
+    blocks = [mrkdwn(title), *said, *(policy(request) if request else []), actions]
     brief = f"{member.path}: {words}"
     return PendingItem(pause.at, member.path, session.id, brief, blocks, len(why) + ROW_CHARACTERS)
 

@@ -42,7 +42,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
         button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
         button("Dismiss", Action.DISMISS, value),
     ]
-    if session.pause:
+    if session.pause and not session.approval:
         elements.insert(
             0, button("Resume now", Action.RESUME, Target.of_pause(session).encode(), style="primary")
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from supervisor.contract.parts import ServiceParts
@@ -19,7 +20,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.policy import permission, right_to_decide
+from supervisor.core.policy import may_decide
 from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedule
 
@@ -27,7 +28,7 @@ _log = logging.getLogger("flagman.access")
 
 
 @dataclass(frozen=True)
-class Seen:
+class Found:
     """A session with its persona (None where the store has lost it), and the actor with what is known of it."""
 
     session: Session
@@ -52,12 +53,12 @@ class Access:
             raise
         return actor
 
-    async def reader(self, session_id: str) -> Seen:
+    async def reader(self, session_id: str) -> Found:
         """The session, which the actor sees. Raises SessionNotFound also for one that the actor does not see."""
-        seen = await self._look(session_id)
-        if not seen.actor.sees:
+        found = await self._look(session_id)
+        if not found.actor.sees:
             raise SessionNotFound(session_id)
-        return seen
+        return found
 
     async def sees(self, session: Session) -> bool:
         """Whether the actor sees the session; an unanswered question to the directory counts as no."""
@@ -67,50 +68,50 @@ class Access:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
 
-    async def operator(self, session_id: str, attempt: str) -> Seen:
+    async def operator(self, session_id: str, attempt: str) -> Found:
         """The session, which the actor may steer."""
-        seen = await self.reader(session_id)
-        try:
-            rights.check_operator(seen.session.requesters, seen.persona, seen.actor)
-        except NotAllowed as refused:
-            await self._refuse(seen, attempt, refused)
-        return seen
+        found = await self.reader(session_id)
+        async with self.recorded(found, attempt):
+            rights.check_operator(found.session.requesters, found.persona, found.actor)
+        return found
 
-    async def resumer(self, session_id: str) -> Seen:
+    async def resumer(self, session_id: str) -> Found:
         """The session, which the actor may steer, and whose budget it may raise where it is used up."""
-        seen = await self.operator(session_id, "resume")
-        pause = seen.session.pause
+        found = await self.operator(session_id, "resume")
+        pause = found.session.pause
         if pause and pause.reason in ("budget_exceeded", "context_budget_exceeded"):
-            try:
-                rights.check_budget(seen.session, seen.persona, seen.actor)
-            except NotAllowed as refused:
-                await self._refuse(seen, "raise the budget", refused)
-        return seen
+            async with self.recorded(found, "raise the budget"):
+                rights.check_budget(found.session, found.persona, found.actor)
+        return found
 
-    async def decider(self, session_id: str, call_ids: Sequence[str], attempt: str) -> Seen:
-        """The session, and the actor who may decide on these calls of it. Raises as `right_to_decide`.
+    async def decider(self, session_id: str, call_ids: Sequence[str]) -> Found:
+        """The session, and the actor as it may decide on these calls of it, which is left to the command to check.
 
         A person whom a rule names decides also where the session is not visible to them. An admin may decide where
         nobody else can.
         """
-        seen = await self._look(session_id)
-        session, actor = seen.session, seen.actor
+        found = await self._look(session_id)
+        session, actor = found.session, found.actor
         calls = [session.call(call_id) for call_id in call_ids]
+        if not actor.sees and not any(may_decide(session, call, actor) for call in calls):
+            raise SessionNotFound(session_id)
         if actor.admin and all([await self._is_stuck(session, call) for call in calls]):
             actor = actor.model_copy(update={"overrides": True})
-        seen = Seen(session, seen.persona, actor)
-        for call in calls:
-            try:
-                (permission if call.phase == "unknown" else right_to_decide)(session, call, actor)
-            except NotAllowed as refused:
-                if not actor.sees:
-                    raise SessionNotFound(session_id) from refused
-                await self._refuse(seen, attempt, refused, call.call_id)
-            except FlagmanError:
-                if not actor.sees:
-                    raise SessionNotFound(session_id) from None
-                raise
-        return seen
+        return Found(session, found.persona, actor)
+
+    @asynccontextmanager
+    async def recorded(self, found: Found, attempt: str, call_id: str = "") -> AsyncIterator[None]:
+        """Record a refusal of the block in the session's log."""
+        try:
+            yield
+        except NotAllowed as refused:
+            await self.note(found, attempt, str(refused), call_id)
+            raise
+
+    async def note(self, found: Found, attempt: str, problem: str, call_id: str = "") -> None:
+        """Record in the session's log that the actor was refused."""
+        _log.warning("%s was refused to %s %s: %s", found.actor.id, attempt, found.session.id, problem)
+        await self._supervisor.note_refused(found.session.id, found.actor, attempt, problem, call_id)
 
     async def sees_schedule(self, schedule: Schedule) -> bool:
         """Whether the actor sees the schedule; an unanswered question to the directory counts as no."""
@@ -147,20 +148,20 @@ class Access:
                 return True
         return False
 
-    async def _look(self, session_id: str) -> Seen:
+    async def _look(self, session_id: str) -> Found:
         return await self._about(await self._supervisor.get(session_id))
 
-    async def _about(self, session: Session) -> Seen:
+    async def _about(self, session: Session) -> Found:
         try:
             persona = await self._supervisor.personas.load_pinned(session)
         except LogUnreadable:
             persona = None
-        calls = session.calls_in("awaiting", "unknown")
+        calls = [*session.calls_in("awaiting", "unknown"), *([session.approval] if session.approval else [])]
         groups = {group for call in calls for rule in call.call.rules for group in rule.groups}
         groups |= persona.groups if persona else frozenset()
         actor, shown = await self._known(groups, session.origin)
         sees = rights.may_see(session.requesters, persona, actor, shown=shown)
-        return Seen(session, persona, actor.model_copy(update={"sees": sees}))
+        return Found(session, persona, actor.model_copy(update={"sees": sees}))
 
     async def _known(self, groups: Collection[str], origin: Json) -> tuple[Actor, bool | None]:
         """The actor with those of the groups it is in, and whether it sees the place of the origin."""
@@ -168,9 +169,3 @@ class Access:
         if groups:
             actor = await self._directory.in_groups(actor, groups)
         return actor, await self._directory.sees(actor, origin)
-
-    async def _refuse(self, seen: Seen, attempt: str, refused: NotAllowed, call_id: str = "") -> None:
-        """Record the refusal in the session's log, and raise it."""
-        _log.warning("%s was refused to %s %s: %s", seen.actor.id, attempt, seen.session.id, refused)
-        await self._supervisor.note_refused(seen.session.id, seen.actor, attempt, str(refused), call_id)
-        raise refused

@@ -42,6 +42,8 @@ class CallView(ResponseModel):
     """A tool call without a result, or a question (then `question` says it).
 
     `approvers` is the first rule about who may approve it, and `also` are further ones, each to be satisfied.
+    A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
+    outcome `request`, too: it counts how often people were asked.
     """
 
     call_id: str
@@ -49,6 +51,7 @@ class CallView(ResponseModel):
     arguments: Json | str
     digest: str
     phase: CallPhase
+    request: int
     requested_at: datetime | None
     approvers: Approvers | None
     also: list[Approvers] = []
@@ -191,12 +194,12 @@ class EventPage(ResponseModel):
 
 
 class PauseResult(ResponseModel):
-    """`resume_token` resumes just this pause, once, without any other right."""
+    """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval."""
 
     status: Literal["paused"]
     session_id: str
-    resume_token: str
-    expires_at: datetime
+    resume_token: str | None
+    expires_at: datetime | None
     conditions: list[str]
 
 
@@ -204,6 +207,23 @@ class ToldResult(ResponseModel):
     """`heard` says what became of the words: the answer to the open question, or context for the next step."""
 
     heard: Heard
+    session: SessionView
+
+
+class CallResult(ResponseModel):
+    """What a decision did to one call: it counts (`decided`), or was refused with the code and fields of a problem."""
+
+    call_id: str
+    decided: bool
+    code: str = ""
+    detail: str = ""
+    fields: dict[str, Any] = {}
+
+
+class DecisionsResult(ResponseModel):
+    """What happened to each call, and the session after it."""
+
+    results: list[CallResult]
     session: SessionView
 
 

@@ -28,8 +28,9 @@ _log = logging.getLogger("flagman.contract")
 class SessionReader:
     """Reads sessions on behalf of `actor`. Methods raise FlagmanError or StorageError."""
 
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
-        self.actor, self._parts = actor, parts
+    def __init__(self, parts: ServiceParts, actor: Actor, *, may_decide: bool = True) -> None:
+        """`may_decide` is False for an actor whose key has not the scope to decide on calls."""
+        self.actor, self._parts, self._may_decide = actor, parts, may_decide
         self._supervisor = parts.supervisor
         self.access = Access(parts, actor)
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Verdict
+from supervisor.core.commands.approvals import SHORTEST_DIGEST, ChildVerdict, OutcomeVerdict, Verdict
 from supervisor.core.commands.base import MAX_TEXT
 from supervisor.core.commands.control import MAX_CONDITIONS
 from supervisor.core.delegation import Plan
@@ -28,6 +28,14 @@ from supervisor.core.messages import Json
 COORDINATOR = "project-coordinator"
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Optional = Annotated[str, Field(max_length=MAX_TEXT)]
+Digest = Annotated[
+    str,
+    Field(
+        pattern=rf"^([0-9a-f]{{{SHORTEST_DIGEST},64}})?$",
+        description="The `digest` of the call that was shown.",
+    ),
+]
+Number = Annotated[int, Field(ge=0, le=10**6, description="The `request` of the call that was shown.")]
 Short = Annotated[str, Field(min_length=1, max_length=200)]
 Zone = Annotated[str, Field(min_length=1, max_length=80, description="An IANA name, such as Europe/Berlin.")]
 Channel = Annotated[
@@ -159,15 +167,25 @@ class AnswerRequest(RequestModel):
     answer: Text
 
 
-class DecisionRequest(RequestModel):
-    """`digest` (or its beginning) says what was seen: a call that differs is refused.
+class CallSeen(RequestModel):
+    """What was shown of a call: its `digest`, and optionally the number of its `request`, as the view has them."""
 
-    `arguments`: approve it with these in place of what was proposed.
+    call_id: Short
+    digest: Digest = ""
+    request: Number | None = None
+
+
+class DecisionRequest(RequestModel):
+    """`digest` says what was shown: without it, or where the call is another by now, the decision is refused.
+
+    `request` is the number of the request that was shown, which may be left out. `arguments`: approve it with these in
+    place of what was proposed.
     """
 
     verdict: Verdict
     reason: Optional = ""
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    digest: Digest = ""
+    request: Number | None = None
     arguments: Json | None = None
 
     @field_validator("arguments")
@@ -178,9 +196,21 @@ class DecisionRequest(RequestModel):
         return arguments
 
 
+class DecisionsRequest(RequestModel):
+    """One decision on several calls, each as it was shown."""
+
+    verdict: Verdict
+    reason: Optional = ""
+    calls: Annotated[list[CallSeen], Field(min_length=1, max_length=100)]
+
+
 class OutcomeRequest(RequestModel):
+    """`digest` and `request` say which attempt of the call was shown, and both are needed."""
+
     verdict: OutcomeVerdict
     result: Optional = ""
+    digest: Digest = ""
+    request: Number | None = None
 
 
 class ChildRequest(RequestModel):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from supervisor.contract.models import (
+    DecisionsResult,
     DeliveryResult,
     PauseResult,
     ReminderView,
@@ -21,6 +22,7 @@ from supervisor.contract.requests import (
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     EventRequest,
     ForkRequest,
     LaunchRequest,
@@ -31,14 +33,16 @@ from supervisor.contract.requests import (
     TokenRequest,
 )
 from supervisor.contract.views import (
+    call_result,
     conditions_of,
     reminder_view,
 )
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidInput, NotAllowed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -80,8 +84,8 @@ class SessionService(SessionReader):
 
         `origin` says where the copy of a session without a place is shown. Raises InvalidInput for another channel.
         """
-        seen = await self.access.operator(session_id, "fork")
-        channel = self._parts.channels.channel_of(seen.session.origin)
+        found = await self.access.operator(session_id, "fork")
+        channel = self._parts.channels.channel_of(found.session.origin)
         if channel and request.channel not in (None, channel):
             raise InvalidInput("A copy stays in the channel of its session, where the same people see it.")
         if channel or (origin is None and not request.channel):
@@ -90,7 +94,7 @@ class SessionService(SessionReader):
             origin = self._origin(request.channel)
         session = await self._supervisor.fork(
             session_id,
-            seen.actor,
+            found.actor,
             step=request.step,
             message=request.message,
             origin=origin,
@@ -117,18 +121,18 @@ class SessionService(SessionReader):
         session = await self._supervisor.pause(
             session_id, actor, conditions=[*written, *conditions], detail=request.reason
         )
-        return self._pause_result(session)
+        return self._pause_result(session, token=not session.approval)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
         return self._pause_result((await self.access.resumer(session_id)).session)
 
-    def _pause_result(self, session: Session) -> PauseResult:
-        token, expires_at = self._parts.tokens.give(session)
+    def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
+        text, expires_at = self._parts.tokens.give(session) if token else (None, None)
         return PauseResult(
             status="paused",
             session_id=session.id,
-            resume_token=token,
+            resume_token=text,
             expires_at=expires_at,
             conditions=conditions_of(session),
         )
@@ -146,13 +150,16 @@ class SessionService(SessionReader):
             context=request.context,
             compact=request.compact,
             pause_number=pause_number,
+            may_decide=self._may_decide,
         )
         return await self.view(session)
 
     async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
         """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
-        actor = (await self.access.resumer(session_id)).actor
-        session = await self._supervisor.add_condition(session_id, condition, actor, context=context)
+        found = await self.access.resumer(session_id)
+        session = await self._supervisor.add_condition(
+            session_id, condition, found.actor, context=context, may_decide=self._may_decide
+        )
         return await self.view(session)
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
@@ -180,50 +187,55 @@ class SessionService(SessionReader):
     # Deciding
 
     async def decide(self, session_id: str, call_id: str, request: DecisionRequest) -> SessionView:
-        """Approve or deny a call; with arguments, approve it with these in place of the proposed ones."""
-        digest = request.digest or ""
+        """Approve or deny a call as it was shown; with arguments, approve it with these in place of the proposed ones.
+
+        Raises DigestRequired where the request does not say what was shown, and CallChanged where that is no more.
+        """
+        seen = Seen(request.digest, request.request)
         if request.arguments is None:
-            return await self.decide_all(session_id, [call_id], request, expected_digests={call_id: digest})
-        return await self.view(
-            await self.edit(session_id, call_id, request.arguments, expected_digest=digest)
-        )
-
-    async def edit(self, session_id: str, call_id: str, arguments: Json, *, expected_digest: str) -> Session:
-        """Change the arguments of a call, and approve it where the actor may."""
-        seen = await self.access.decider(session_id, [call_id], "edit")
-        return await self._supervisor.edit(
-            session_id, call_id, arguments, seen.actor, expected_digest=expected_digest
-        )
-
-    async def decide_all(
-        self,
-        session_id: str,
-        call_ids: Sequence[str],
-        request: DecisionRequest,
-        *,
-        expected_digests: Mapping[str, str],
-    ) -> SessionView:
-        """Approve or deny several calls, all or none; `expected_digests` has the digests that the person was shown."""
-        seen = await self.access.decider(session_id, call_ids, request.verdict)
-        session = await self._supervisor.decide(
-            session_id,
-            call_ids,
-            request.verdict,
-            seen.actor,
-            reason=request.reason,
-            expected_digests=expected_digests,
-        )
+            found = await self.access.decider(session_id, [call_id])
+            async with self.access.recorded(found, request.verdict, call_id):
+                session = await self._supervisor.decide(
+                    session_id, call_id, request.verdict, found.actor, seen=seen, reason=request.reason
+                )
+        else:
+            session = await self.edit(session_id, call_id, request.arguments, seen=seen)
         return await self.view(session)
 
-    async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
-        """Record the outcome of a call whose outcome is unknown, or run it again."""
-        if request.verdict == "run_again":
-            actor = (await self.access.decider(session_id, [call_id], "run again")).actor
-        else:
-            actor = (await self.access.operator(session_id, "record the outcome")).actor
-        session = await self._supervisor.decide_outcome(
-            session_id, call_id, request.verdict, actor, result=request.result
+    async def edit(self, session_id: str, call_id: str, arguments: Json, *, seen: Seen) -> Session:
+        """Change the arguments of a call, and approve it where the actor may. Raises as `decide`."""
+        found = await self.access.decider(session_id, [call_id])
+        async with self.access.recorded(found, "edit", call_id):
+            return await self._supervisor.edit(session_id, call_id, arguments, found.actor, seen=seen)
+
+    async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
+        """Approve or deny several calls as they were shown, with what happened to each of them."""
+        found = await self.access.decider(session_id, [call.call_id for call in request.calls])
+        session, refused = await self._supervisor.decide_each(
+            session_id,
+            {call.call_id: Seen(call.digest, call.request) for call in request.calls},
+            request.verdict,
+            found.actor,
+            reason=request.reason,
         )
+        for call_id, error in refused.items():
+            if isinstance(error, NotAllowed):
+                await self.access.note(found, request.verdict, str(error), call_id)
+        calls = dict.fromkeys(call.call_id for call in request.calls)
+        results = [call_result(call_id, refused.get(call_id)) for call_id in calls]
+        return DecisionsResult(results=results, session=await self.view(session))
+
+    async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
+        """Record the outcome of a call whose outcome is unknown, or run it again. Raises as `decide`."""
+        seen = Seen(request.digest, request.request)
+        if request.verdict == "run_again":
+            found = await self.access.decider(session_id, [call_id])
+        else:
+            found = await self.access.operator(session_id, "record the outcome")
+        async with self.access.recorded(found, "run again", call_id):
+            session = await self._supervisor.decide_outcome(
+                session_id, call_id, request.verdict, found.actor, seen=seen, result=request.result
+            )
         return await self.view(session)
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from supervisor.contract.models import (
+    CallResult,
     CallView,
     DecisionView,
     EventView,
@@ -17,7 +19,9 @@ from supervisor.contract.models import (
     SessionView,
     Status,
 )
+from supervisor.contract.requests import CallSeen
 from supervisor.core.budgets import spending_of
+from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
@@ -59,7 +63,7 @@ def session_view(
         root=session.root,
         forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
         pause=_pause(session),
-        calls=[] if session.ended else [_call(call) for call in session.open_calls],
+        calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
@@ -75,6 +79,13 @@ def session_view(
         ended_by=session.ended_by,
         result=session.ending,
     )
+
+
+def _open_calls(session: Session) -> Iterator[Call]:
+    """The calls without a result, and the request of a pause that waits for an approval."""
+    yield from session.open_calls
+    if session.approval:
+        yield session.approval
 
 
 def _pause(session: Session) -> PauseView | None:
@@ -104,6 +115,7 @@ def _call(call: Call) -> CallView:
         arguments=call.call.arguments,
         digest=call.call.digest,
         phase=call.phase,
+        request=call.request,
         requested_at=call.requested_at,
         approvers=call.call.approvers,
         also=list(call.call.also),
@@ -111,6 +123,26 @@ def _call(call: Call) -> CallView:
         question=call.question,
         options=list(call.options),
     )
+
+
+def call_result(call_id: str, refusal: FlagmanError | None) -> CallResult:
+    """What a decision did to a call, with the error by which it was refused, if it was."""
+    if refusal is None:
+        return CallResult(call_id=call_id, decided=True)
+    return CallResult(
+        call_id=call_id, decided=False, code=refusal.code, detail=str(refusal), fields=refusal.fields
+    )
+
+
+def calls_seen(state: SessionView, call_ids: Sequence[str]) -> list[CallSeen]:
+    """What a view shows of its calls with these ids, for a decision on them; nothing of those that it does not have."""
+    shown = {call.call_id: call for call in state.calls}
+    found = []
+    for call_id in call_ids:
+        call = shown.get(call_id)
+        seen = {"digest": call.digest, "request": call.request} if call else {}
+        found.append(CallSeen.of(call_id=call_id, **seen))
+    return found
 
 
 def reminder_view(timer: Timer) -> ReminderView:

@@ -196,6 +196,18 @@ class AlreadyDecided(FlagmanError):
         self.verdict, self.by, self.at, self.name, self.what = verdict, by, at, name, what
 
 
+class DigestRequired(FlagmanError):
+    """A decision that does not say what was shown."""
+
+    code = "digest_required"
+
+
+class CallChanged(FlagmanError):
+    """A decision on a call that is no longer the one that was shown, or about which people were asked again since."""
+
+    code = "call_changed"
+
+
 class AlreadyEnded(FlagmanError):
     code = "already_ended"
 
@@ -347,6 +359,8 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
         IllegalEvent,
         NotAllowed,
         AlreadyDecided,
+        DigestRequired,
+        CallChanged,
         AlreadyEnded,
         IdempotencyConflict,
         TokenForged,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers, Persona
 from supervisor.core.rights import check_standing
@@ -53,6 +54,28 @@ def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> 
     if persona.under is None:
         return own
     return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
+
+
+def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
+    """The rules about who may end a pause that waits for an approval.
+
+    It is the first rule for the name `approval`; without one, one of all that any rule names, under the strictest
+    quorum and with the requester excluded where one rule excludes them. Those of the launching persona hold, too.
+    """
+    named = [rule.approvers or Approvers() for rule in persona.approvals if rule.tool == APPROVAL][:1]
+    rules = named or [rule.approvers for rule in persona.approvals if rule.approvers]
+    own = Approvers(
+        users=tuple(dict.fromkeys(user for rule in rules for user in rule.users)),
+        groups=tuple(dict.fromkeys(group for rule in rules for group in rule.groups)),
+        quorum=max((rule.quorum for rule in rules), default=1),
+        exclude_requester=any(rule.exclude_requester for rule in rules),
+        guests=bool(rules) and all(rule.guests for rule in rules),
+        teams=tuple(team for team in rules[0].teams if all(team in rule.teams for rule in rules))
+        if rules
+        else (),
+    )
+    above = approvers_of_pause(persona.under) if persona.under else ()
+    return _together((own,), above) or (Approvers(),)
 
 
 def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
@@ -116,6 +139,14 @@ def permission(session: Session, call: Call, actor: Actor) -> str:
     if len(problems) == len(rules):
         raise problems[0]
     return "\n".join(rights)
+
+
+def may_decide(session: Session, call: Call, actor: Actor) -> bool:
+    """Whether the actor has a right to decide on the call by any of its rules."""
+    try:
+        return bool(permission(session, call, actor))
+    except NotAllowed:
+        return False
 
 
 def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:

@@ -38,10 +38,14 @@ class Call(Frozen):
 
     `requesters` are those who told the agent what to do before it was requested: they count as requesters of this call,
     besides those of the session. `editors` changed it: where another person has to approve, they do not count alone.
+    `request` counts how often people were asked about it: for an approval, again after each change, and for its
+    outcome. A decision is bound to one of these requests.
     """
 
     call: ToolCall
     phase: CallPhase
+    # Without a default, so that no snapshot of an earlier shape is taken for one that counted.
+    request: int
     proposed: ToolCall | None = None
     edited_by: str = ""
     edited_by_name: str = ""
@@ -112,7 +116,10 @@ class Note(Frozen):
 
 
 class PauseRecord(Frozen):
-    """One explicit pause, numbered from 1, and how it ended."""
+    """One explicit pause, numbered from 1, and how it ended.
+
+    `approval` is the request of a pause that waits for an approval, in the form of a call that never runs.
+    """
 
     number: int
     reason: PauseReason
@@ -120,11 +127,13 @@ class PauseRecord(Frozen):
     by: str
     by_name: str
     at: datetime
+    # Without a default, as `Call.request`.
+    approval: Call | None
     conditions: tuple[Condition, ...] = ()
     resumed_by: str = ""
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
-    trigger: Trigger | None = None
+    trigger: Trigger | Literal["approval"] | None = None
     delivery: str = ""
 
 
@@ -321,6 +330,12 @@ class Session(Frozen):
         )
 
     @property
+    def approval(self) -> Call | None:
+        """The request of a pause that waits for an approval; None where the session is in no such pause."""
+        open_ = [h.approval for h in self.halts if h.approval and h.resumed_at is None]
+        return open_[0] if open_ and self.lifecycle == "paused" else None
+
+    @property
     def open_calls(self) -> tuple[Call, ...]:
         """Calls of the last step that have no result yet."""
         return tuple(c for c in self.steps[-1].calls if not c.settled) if self.steps else ()
@@ -329,7 +344,10 @@ class Session(Frozen):
         return tuple(c for c in self.open_calls if c.phase in phases)
 
     def call(self, call_id: str) -> Call:
-        """The call with this id, of any step. Raises IllegalEvent when there is none."""
+        """The call with this id, of any step, or the request of a pause. Raises IllegalEvent when there is none."""
+        for halt in self.halts:
+            if halt.approval and halt.approval.call_id == call_id:
+                return halt.approval
         number, _, _ = call_id.partition(".")
         if number.isdecimal() and len(number) < 10 and 1 <= int(number) <= len(self.steps):
             for call in self.steps[int(number) - 1].calls:

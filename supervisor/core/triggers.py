@@ -95,15 +95,15 @@ def resumption(session: Session, event: Resumed) -> list[Event]:
 
 
 def reason_for(conditions: Sequence[Condition]) -> PauseReason:
-    """The reason of a pause with these conditions, which the first of them decides."""
+    """The reason of a pause with these conditions: an approval, since a person has to act, else that of the first."""
+    if any(condition.type == "approval" for condition in conditions):
+        return "human_approval_required"
     for condition in conditions:
         match condition:
             case Webhook() | OnEvent():
                 return "external_dependency"
             case At() | Cron():
                 return "scheduled"
-            case Manual(type="approval"):
-                return "human_approval_required"
             case Manual(type="children"):
                 return "children_running"
     return "manual"

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from supervisor.core.errors import PersonaInvalid
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.persona import ApprovalRule, Persona
 from supervisor.personas.frontmatter import FrontMatter, Location
 
@@ -91,7 +92,11 @@ def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[
     if persona.under is not None:
         yield ("under",), "`under` is set by whoever launches it, not in the file"
     for index, rule in enumerate(persona.approvals):
-        if not _matches(rule.tool, known_tools):
+        if rule.tool == APPROVAL:
+            if rule.mode != "ask" or rule.when:
+                problem = "the rule for pauses until an `approval` has the mode `ask` and no `when`"
+                yield ("approvals", index, "tool"), problem
+        elif not _matches(rule.tool, known_tools):
             yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
         if _never_enough(rule):
             yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"

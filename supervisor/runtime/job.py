@@ -40,6 +40,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.policy import approvers_of_pause
 from supervisor.core.state import Call, Session
 from supervisor.core.triggers import Signal, matching_condition, reason_for, resumption
 from supervisor.models.gateway import Gateway
@@ -180,7 +181,7 @@ class _Advance:
             case RunTools() as action:
                 return await self._tools(action)
             case Sleep(call=call):
-                self._sleep(call)
+                await self._sleep(call)
             case Delegate() as action:
                 await self._delegate(action)
             case Compact(through_step=through):
@@ -223,9 +224,10 @@ class _Advance:
         await self._settle_running()
         return None
 
-    def _sleep(self, call: Call) -> None:
+    async def _sleep(self, call: Call) -> None:
         """Pause for the agent's own `wait_for`, whose condition was validated when it was proposed."""
         arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        persona = await self._runner.personas.load_pinned(self._session)
         self._unit.add(WaitBegun(**self._unit.now(), call_id=call.call_id))
         try:
             condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
@@ -233,11 +235,14 @@ class _Advance:
             # The time has passed since, for example while the call waited for an approval.
             self._unit.add(WaitEnded(**self._unit.now(), call_id=call.call_id, content=str(error)))
             return
+        approvers = approvers_of_pause(persona) if condition.type == "approval" else ()
         event = Paused(
             **self._unit.now(),
             reason=reason_for([condition]),
             detail=str(arguments.get("reason") or ""),
             conditions=(condition,),
+            approvers=approvers[0] if approvers else None,
+            also=approvers[1:],
         )
         self._unit.add(event)
 

@@ -13,7 +13,7 @@ from storage.errors import VersionConflict
 from storage.keys import QueueName, partition_of
 from storage.log import Effects, LogStore
 from supervisor.core.digest import call_digest, canonical_json
-from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists
+from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Actor, SessionRestored, encode
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
@@ -27,6 +27,10 @@ from supervisor.session_log.hints import HintsOf
 from supervisor.session_log.verify import VerifiedLog, verify
 
 _READY: QueueName = "ready"
+_UNSIGNED = {
+    "unsigned": "it is not signed, so anybody may have written it",
+    "not checked": "there is no key to check its signature with",
+}
 # Calls that wait for an answer or a signal; their arguments are no longer used.
 _CARRIED_OUT = ("asking", "sleeping")
 
@@ -52,6 +56,8 @@ class Restorer:
         Raises VerificationError, SessionExists, PersonaLost, InvalidInput or StoreUnavailable.
         """
         found = await asyncio.to_thread(verify, document, self._keys, self._hints_of)
+        if not found.signed:
+            raise VerificationError("unsigned", 0, _UNSIGNED[found.signature])
         _known_place(found.session_id)
         if await self._log.length(found.session_id):
             raise SessionExists(found.session_id)

@@ -21,10 +21,10 @@ def sign(chain: str, keys: Sequence[str]) -> str:
 
 def check(signature: str, chain: str, keys: Sequence[str]) -> Checked:
     """Whether one of `keys` made the signature of `chain`; `not checked` without keys."""
-    if not keys:
-        return "not checked"
     if signature == UNSIGNED:
         return "unsigned"
+    if not keys:
+        return "not checked"
     kind, _, rest = signature.partition(":")
     name, _, mac = rest.partition(":")
     for key in keys:

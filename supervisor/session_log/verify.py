@@ -19,7 +19,7 @@ from supervisor.session_log.render import appendix
 from supervisor.session_log.render.document import COMPARABLE, FORMAT, render
 from supervisor.session_log.render.front import Fields, fields_of
 from supervisor.session_log.render.safe import one_line
-from supervisor.session_log.signing import check
+from supervisor.session_log.signing import Checked, check
 
 SESSION_ID = re.compile(r"[0-9a-z]+(-[0-9a-z]+){1,2}")
 _SHOWN, _BEFORE = 80, 30
@@ -29,15 +29,15 @@ _SIGNATURES: dict[str, tuple[VerificationKind, str]] = {
         "the signature does not belong to this chain, so it was changed after it was signed",
     ),
     "another key": ("another key", "it was signed with another FLAGMAN_SECRET_KEY than those at hand"),
-    "unsigned": ("unsigned", "it is not signed, so anybody may have written it"),
 }
 
 
 @dataclass(frozen=True)
 class VerifiedLog:
-    """A verified document. `signed` is False where there was no key to check the signature with.
+    """A document whose text, chain and events agree with each other.
 
-    `whole` says that all of the text was compared; of other formats, only the chain is checked.
+    Only where `signed` is True did Flagman write it; otherwise `signature` is `unsigned`, or `not checked` without a
+    key. `whole` says that all of the text was compared; of other formats, only the chain is checked.
     """
 
     session_id: str
@@ -45,14 +45,19 @@ class VerifiedLog:
     events: tuple[Event, ...]
     session: Session
     chain: str
-    signed: bool
+    signature: Checked
     whole: bool
+
+    @property
+    def signed(self) -> bool:
+        return self.signature == "good"
 
 
 def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedLog:
     """Verify a document; `hints_of` returns the hints for the settings recorded in it.
 
-    Raises VerificationError at the first difference from what was written.
+    Raises VerificationError at the first difference from what was written. A document without a signature is returned,
+    too, and so is any document where there are no keys: the caller looks at `signed`.
     """
     text = _text(document)
     lines = text.split("\n")
@@ -72,8 +77,8 @@ def verify(document: bytes, keys: Sequence[str], hints_of: HintsOf) -> VerifiedL
         rendered = render(session_id, persona, events, lambda _: front["signature"][1], hints, version)
         _compare(lines, rendered.split("\n"))
     # The signature comes last, so that its error is about a document without other errors.
-    _signature(front, keys)
-    return VerifiedLog(session_id, persona, events, session, links[-1].hash, bool(keys), whole)
+    signature = _signature(front, keys)
+    return VerifiedLog(session_id, persona, events, session, links[-1].hash, signature, whole)
 
 
 def _text(document: bytes) -> str:
@@ -122,11 +127,12 @@ def _link(line: str, number: int, before: appendix.Link | None) -> appendix.Link
     return link
 
 
-def _signature(front: Fields, keys: Sequence[str]) -> None:
+def _signature(front: Fields, keys: Sequence[str]) -> Checked:
     checked = check(front["signature"][1], front["chain"][1], keys)
     if checked in _SIGNATURES:
         kind, problem = _SIGNATURES[checked]
         raise VerificationError(kind, front["signature"][0], problem)
+    return checked
 
 
 def _head(head: Any, line: int, hints_of: HintsOf) -> tuple[str, Json, ResumeHints]:

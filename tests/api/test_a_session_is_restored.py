@@ -27,8 +27,7 @@ async def test_what_the_log_gives_can_be_restored(house: House, redis: Redis) ->
     assert back.status == 201, back
     assert back.headers["Location"] == f"/v1/sessions/{session_id}"
     assert (back["id"], back["waiting_for"]) == (session_id, "human_approval_required")
-    path = f"/v1/sessions/{session_id}/calls/1.1/decision"
-    assert (await house.api.post(path, {"verdict": "approve"})).status == 200
+    assert (await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "approve"})).status == 200
     ended = await house.api.get(f"/v1/sessions/{session_id}/wait", params={"timeout": "10", "until": "ended"})
     assert (ended["status"], len(house.scene.runs("deploy"))) == ("completed", 1)
 

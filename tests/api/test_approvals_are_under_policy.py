@@ -13,6 +13,7 @@ from supervisor.tools.typed_tool import tool
 from tests.api.conftest import ALL, APPROVE, Build, House
 from tests.support.api import Client, Reply
 from tests.support.scenario import APPROVE as BUTTON
+from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS
 
 
@@ -21,7 +22,7 @@ def ask(**approvers: Any) -> dict[str, Any]:
 
 
 async def decide(api: Client, session_id: str, verdict: str = "approve", **more: Any) -> Reply:
-    return await api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": verdict, **more})
+    return await api.decide(f"/v1/sessions/{session_id}", {"verdict": verdict, **more})
 
 
 async def decisions(house: House, session_id: str) -> list[ApprovalDecided]:
@@ -105,16 +106,58 @@ async def test_what_was_seen_is_what_is_approved(house: House) -> None:
     session_id = await house.launch()
     await house.resting(session_id)
     gate = await house.as_(APPROVE)
-    (await decide(gate, session_id, digest="0" * 64)).problem(409, "illegal_event")
+    path = f"/v1/sessions/{session_id}/calls/1.1/decision"
+    for more in ({}, {"reason": "x"}, {"digest": ""}, {"request": 1}, {"arguments": {"service": "till"}}):
+        for verdict in ("approve", "deny"):
+            if verdict == "approve" or "arguments" not in more:
+                refused = (await gate.post(path, {"verdict": verdict, **more})).problem(
+                    428, "digest_required"
+                )
+                assert "read the call, and send its `digest`" in refused["detail"]
+    (await decide(gate, session_id, digest="0" * 64)).problem(409, "call_changed")
+    (await decide(gate, session_id, request=2)).problem(409, "call_changed")
     (await decide(gate, session_id, digest="short")).problem(422, "invalid_request")
     (await decide(gate, session_id, "perhaps")).problem(422, "invalid_request")
     shown = (await house.api.get(f"/v1/sessions/{session_id}"))["calls"][0]["digest"]
-    assert (await decide(gate, session_id, "deny", digest=shown[:12], reason="no")).status == 200
+    assert (await decide(gate, session_id, "deny", digest=shown, reason="no")).status == 200
     ended = await house.until(session_id, lambda s: s.ended)
     assert ended.steps[0].calls[0].phase == "denied"
     (await gate.post(f"/v1/sessions/{session_id}/calls/9.9/decision", {"verdict": "deny"})).problem(
         409, "illegal_event"
     )
+
+
+async def test_several_decisions_at_once_say_what_happened_to_each(build: Build) -> None:
+    behave = in_turn(
+        calls(*(("deploy", {"service": name}) for name in ("a", "b", "c", "till"))), says("Done.")
+    )
+    rules = [
+        {"tool": "deploy", "mode": "ask", "when": {"service": "till"}, "approvers": {"users": [ADA]}},
+        {"tool": "deploy", "mode": "ask"},
+    ]
+    house = await build(behave, persona={"approvals": rules})
+    session_id = await house.launch()
+    await house.resting(session_id)
+    gate, path = await house.as_(APPROVE), f"/v1/sessions/{session_id}"
+    seen = {n: {"call_id": n, **await gate.seen(path, n)} for n in ("1.1", "1.2", "1.3", "1.4")}
+    assert (await house.api.decide(path, {"verdict": "deny"}, "1.2")).status == 200
+    shown = [seen["1.1"], seen["1.2"], {"call_id": "1.3"}, seen["1.4"], {"call_id": "1.9"}]
+    reply = await gate.post(f"{path}/decisions", {"verdict": "approve", "calls": shown})
+    assert reply.status == 200, reply
+    assert [(r["call_id"], r["decided"], r["code"]) for r in reply["results"]] == [
+        ("1.1", True, ""),
+        ("1.2", False, "already_decided"),
+        ("1.3", False, "digest_required"),
+        ("1.4", False, "not_allowed"),
+        ("1.9", False, "illegal_event"),
+    ]
+    assert reply["results"][1]["fields"]["by"] == "api:boss"
+    assert reply["session"]["id"] == session_id
+    (await gate.post(f"{path}/decisions", {"verdict": "approve", "calls": []})).problem(
+        422, "invalid_request"
+    )
+    await house.until(session_id, lambda s: s.call("1.1").phase == "finished")
+    assert [row[-1]["service"] for row in house.scene.runs("deploy")] == ["a"]
 
 
 async def test_a_call_that_was_cut_off_is_settled(build: Build) -> None:
@@ -132,6 +175,7 @@ async def test_a_call_that_was_cut_off_is_settled(build: Build) -> None:
     await house.resting(session_id)
     gate = await house.as_(APPROVE)
     outcome = f"/v1/sessions/{session_id}/calls/1.1/outcome"
+    path = f"/v1/sessions/{session_id}"
     (await gate.post(outcome, {"verdict": "done"})).problem(409, "illegal_event")
     (await gate.post(outcome, {"verdict": "maybe"})).problem(422, "invalid_request")
     await decide(gate, session_id)
@@ -141,7 +185,13 @@ async def test_a_call_that_was_cut_off_is_settled(build: Build) -> None:
     lost = OutcomeLost(at=now(), by="system", call_id="1.1", attempt=1)
     await sessions.append(session, apply(session_id, session, lost), [lost])
     assert (await gate.get(f"/v1/sessions/{session_id}"))["waiting_for"] == "outcome_unknown"
-    settled = await gate.post(outcome, {"verdict": "done", "result": "I looked: it is there"})
+    seen = await gate.seen(path)
+    for verdict in ("run_again", "done", "failed"):
+        for less in ({}, {"digest": seen["digest"]}, {"request": seen["request"]}):
+            (await gate.post(outcome, {"verdict": verdict, **less})).problem(428, "digest_required")
+        earlier = {**seen, "request": seen["request"] - 1}
+        (await gate.post(outcome, {"verdict": verdict, **earlier})).problem(409, "call_changed")
+    settled = await gate.post(outcome, {"verdict": "done", "result": "I looked: it is there", **seen})
     assert settled.status == 200, settled
     call = (await sessions.load(session_id)).call("1.1")
     assert (call.phase, call.content) == ("finished", "I looked: it is there")

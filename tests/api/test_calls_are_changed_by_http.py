@@ -16,7 +16,7 @@ OTHER = {"service": "shop", "notes": "with care"}
 
 async def change(api: Client, session_id: str, arguments: Any = None, **more: Any) -> Reply:
     body = {"verdict": "approve", "arguments": OTHER if arguments is None else arguments, **more}
-    return await api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", body)
+    return await api.decide(f"/v1/sessions/{session_id}", body)
 
 
 async def waiting(house: House) -> str:
@@ -98,7 +98,7 @@ async def test_policy_is_asked_about_the_other_arguments(build: Build) -> None:
     assert (changed.status, changed["calls"][0]["phase"]) == (200, "awaiting")
     assert changed["calls"][0]["arguments"]["service"] == "till"
     (await change(gate, session_id, {"service": "shop"})).problem(403, "not_allowed")
-    decided = await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "approve"})
+    decided = await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "approve"})
     assert decided.status == 200
     await house.until(session_id, lambda s: s.ended)
     assert [row[-1]["service"] for row in house.scene.runs("deploy")] == ["till"]

@@ -40,7 +40,7 @@ async def test_a_copy_goes_on_by_itself_and_runs_nothing_twice(writing: House) -
     assert (reply["channel"], reply["artifacts"]) == (OPS, ["out/ré sumé.md"])
     await writing.resting(copy)
     assert "do it otherwise" in "\n".join(told(writing.scene.model.requests[-1]))
-    decided = await writing.api.post(f"/v1/sessions/{copy}/calls/2.1/decision", {"verdict": "approve"})
+    decided = await writing.api.decide(f"/v1/sessions/{copy}", {"verdict": "approve"}, "2.1")
     assert decided.status == 200
     await writing.until(copy, lambda s: s.ended)
     assert (await writing.api.get(f"/v1/sessions/{session_id}"))["status"] == "paused"
@@ -63,7 +63,7 @@ async def test_the_same_key_copies_once_even_when_the_source_went_on(writing: Ho
     path, headers = f"/v1/sessions/{session_id}/fork", {"Idempotency-Key": "copy-1"}
     replies = await asyncio.gather(*(writing.api.post(path, {}, headers=headers) for _ in range(4)))
     assert len({reply["id"] for reply in replies}) == 1
-    await writing.api.post(f"/v1/sessions/{session_id}/calls/2.1/decision", {"verdict": "approve"})
+    await writing.api.decide(f"/v1/sessions/{session_id}", {"verdict": "approve"}, "2.1")
     await writing.until(session_id, lambda s: s.ended)
     assert (await writing.api.post(path, {}, headers=headers))["id"] == replies[0]["id"]
     for other in ({"step": 0}, {"message": "x"}, {"channel": OPS}):

@@ -26,7 +26,7 @@ async def test_a_stream_tells_everything_once_and_ends_with_the_session(house: H
         async for frame in coming:
             frames.append(frame)
             if frame.event == "ApprovalRequested":
-                reply = await house.api.post(f"{path}/calls/1.1/decision", {"verdict": "approve"})
+                reply = await house.api.decide(path, {"verdict": "approve"})
                 assert reply.status == 200
     assert [f.id for f in frames] == list(range(1, len(frames) + 1))
     assert (frames[0].event, frames[-1].event) == ("SessionLaunched", "Completed")

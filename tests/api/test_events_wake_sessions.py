@@ -155,7 +155,7 @@ async def test_the_four_listings_of_factor_6(house: House) -> None:
     await api.post(f"{path}/pause", {"reason": "Waiting for review"})
     resumed = await api.post(f"{path}/resume", {"context": "Use the new cluster"})
     assert resumed["pause"] is None
-    await api.post(f"{path}/calls/1.1/decision", {"verdict": "approve"})
+    await api.decide(path, {"verdict": "approve"})
     ended = await api.get(f"{path}/wait?until=ended")
     assert (ended["status"], ended["result"]) == ("completed", "Done.")
     heard = "\n".join(told(house.scene.model.requests[-1]))

@@ -34,6 +34,7 @@ SCOPE_OF = [
     ("POST", "/v1/sessions/x/context", "launch"),
     ("POST", "/v1/sessions/x/answer", "launch"),
     ("POST", "/v1/sessions/x/calls/1.1/decision", "approve"),
+    ("POST", "/v1/sessions/x/decisions", "approve"),
     ("POST", "/v1/sessions/x/calls/1.1/outcome", "approve"),
     ("POST", "/v1/sessions/x/children/y/decision", "approve"),
     ("POST", "/v1/sessions/x/reminders", "launch"),

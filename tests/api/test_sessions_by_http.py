@@ -156,7 +156,7 @@ async def test_context_reaches_the_model(house: House) -> None:
     path = f"/v1/sessions/{session_id}"
     heard = await house.api.post(f"{path}/context", {"text": "mind the cache"})
     assert (heard.status, heard["heard"]) == (200, "noted")
-    await house.api.post(f"{path}/calls/1.1/decision", {"verdict": "deny", "reason": "not today"})
+    await house.api.decide(path, {"verdict": "deny", "reason": "not today"})
     await house.until(session_id, lambda s: s.ended)
     assert "mind the cache" in "\n".join(told(house.scene.model.requests[-1]))
     (await house.api.post(f"{path}/context", {"text": "late"})).problem(409, "already_ended")

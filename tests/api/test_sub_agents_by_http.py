@@ -72,11 +72,11 @@ async def test_a_plan_waits_for_approval_where_the_persona_says_so(team: Team) -
     shown = await house.api.get(f"/v1/sessions/{session_id}")
     (call,) = shown["calls"]
     assert (call["tool"], call["phase"], shown["children"]) == ("plan_tasks", "awaiting", [])
-    path = f"/v1/sessions/{session_id}/calls/1.1/decision"
-    (await house.api.post(path, {"verdict": "approve"})).problem(403, "not_allowed")
+    path = f"/v1/sessions/{session_id}"
+    (await house.api.decide(path, {"verdict": "approve"})).problem(403, "not_allowed")
     other = plan(part("look", "look twice"))
     gate = await house.as_(APPROVE)
-    assert (await gate.post(path, {"verdict": "approve", "arguments": other})).status == 200
+    assert (await gate.decide(path, {"verdict": "approve", "arguments": other})).status == 200
     await ended(house, session_id)
     shown = await house.api.get(f"/v1/sessions/{session_id}")
     assert by_name(shown)["look"]["task"] == "look twice"
@@ -136,8 +136,8 @@ async def test_a_wait_returns_when_a_sub_agent_needs_a_person(team: Team) -> Non
         assert (children["last"]["status"], children["last"]["id"]) == ("waiting", None)
         # For itself it waits for them, which is nothing that a person does.
         assert waiting["waiting_for"] == "children_running"
-    decision = f"/v1/sessions/{need['session_id']}/calls/1.1/decision"
-    assert (await house.api.post(decision, {"verdict": "approve"})).status == 200
+    asking = f"/v1/sessions/{need['session_id']}"
+    assert (await house.api.decide(asking, {"verdict": "approve"})).status == 200
     done = await house.api.get(f"{path}/wait?timeout=60")
     assert (done["status"], done["needs"]) == ("completed", [])
     assert len(house.scene.runs("deploy")) == 1

@@ -29,7 +29,7 @@ async def test_a_pause_gives_a_token_that_resumes_without_a_key(house: House) ->
     events = (await house.api.get(f"/v1/sessions/{session_id}/events"))["events"]
     (event,) = [e for e in events if e["type"] == "Resumed"]
     assert (event["by"], event["data"]["trigger"]) == ("token", "token")
-    await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "deny"})
+    await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "deny"})
     await house.until(session_id, lambda s: s.ended)
     heard = "\n".join(told(house.scene.model.requests[-1]))
     assert "it is up" in heard

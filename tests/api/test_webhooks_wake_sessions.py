@@ -60,7 +60,7 @@ async def test_a_signed_webhook_resumes_with_its_data(house: House) -> None:
     session_id, _ = await house.paused(READY)
     reply = await send(house, signed(BODY))
     assert (reply.status, reply.body) == (202, {"resumed": [session_id]})
-    await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "deny"})
+    await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "deny"})
     await house.until(session_id, lambda s: s.ended)
     heard = "\n".join(told(house.scene.model.requests[-1]))
     assert "webhook: redis_ready" in heard
@@ -92,7 +92,7 @@ async def test_a_form_is_read(house: House, form: str) -> None:
     session_id, _ = await house.paused(READY)
     headers = {**by_github(body.encode()), "Content-Type": "application/x-www-form-urlencoded"}
     assert (await send(house, headers, body.encode()))["resumed"] == [session_id]
-    await house.api.post(f"/v1/sessions/{session_id}/calls/1.1/decision", {"verdict": "deny"})
+    await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "deny"})
     await house.until(session_id, lambda s: s.ended)
     assert heard in "\n".join(told(house.scene.model.requests[-1]))
 

@@ -10,6 +10,7 @@ from bot.compose import Core
 from tests.benchmarks.floor import Loops, floor
 from tests.benchmarks.report import Figure, median, percentile
 from tests.benchmarks.stand import PERSON, Scripted, Watch, flagman
+from tests.support.seen import seen_now
 
 # Each session goes through so many cycles: the question put to the model must not become what is measured.
 EACH = 8
@@ -42,8 +43,9 @@ async def cycles(parts: Core, watch: Watch, in_flight: int, each: int) -> Loops:
 
     async def drive(session_id: str, call_id: str) -> None:
         for _ in range(each):
+            seen = await seen_now(parts.supervisor, session_id, call_id)
             begun = time.perf_counter()
-            await parts.supervisor.decide(session_id, [call_id], "approve", PERSON)
+            await parts.supervisor.decide(session_id, call_id, "approve", PERSON, seen=seen)
             found.passes.append(await watch.finished(session_id) - begun)
             call_id = await watch.asked(session_id)
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.stand import PERSON, Scripted, Watch, flagman
+from tests.support.seen import seen_now
 
 
 async def main(folder: str, url: str, session_id: str) -> None:
@@ -16,7 +17,8 @@ async def main(folder: str, url: str, session_id: str) -> None:
         watch = Watch(parts)
         ready = time.time()
         begun = time.perf_counter()
-        await parts.supervisor.decide(session_id, ["1.1"], "approve", PERSON)
+        seen = await seen_now(parts.supervisor, session_id)
+        await parts.supervisor.decide(session_id, "1.1", "approve", PERSON, seen=seen)
         resumed = (await watch.finished(session_id) - begun) * 1000
         print(json.dumps({"ready": ready, "resumed": resumed}))
 

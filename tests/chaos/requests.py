@@ -87,7 +87,11 @@ class Requests:
 
         `edited`: approve the call with these arguments.
         """
-        body: Json = {"verdict": verdict, **({"arguments": edited} if edited else {})}
+        shown = await self._shown(who, session_id, call_id)
+        digest: str = shown.get("digest", "")
+        body: Json = {"verdict": verdict, "digest": digest}
+        if edited:
+            body["arguments"] = edited
         form: Form = "edited" if edited else "proposed"
         while True:
             act = self._recorder.sent("decision", mark, verdict, who, "http", session_id, form)
@@ -100,7 +104,10 @@ class Requests:
         """Say once what became of a call that was cut off; where it is not answered, it has to be looked at again."""
         act = self._recorder.sent("outcome", mark, verdict, who, "http", session_id)
         path = f"/v1/sessions/{session_id}/calls/{call_id}/outcome"
-        status, answer = await self._post(who, path, {"verdict": verdict, "result": "seen by a person"})
+        shown = await self._shown(who, session_id, call_id)
+        seen: Json = {name: shown[name] for name in ("digest", "request") if name in shown}
+        body: Json = {"verdict": verdict, "result": "seen by a person", **seen}
+        status, answer = await self._post(who, path, body)
         await self._over(act, status, answer)
 
     async def resume(self, session_id: str) -> None:
@@ -187,6 +194,19 @@ class Requests:
             return True
         await asyncio.sleep(AGAIN_SECONDS)
         return False
+
+    async def _shown(self, who: str, session_id: str, call_id: str) -> Json:
+        """The call as the session shows it, as soon as it answers; empty where it is not open any more."""
+        headers = {"Authorization": f"Bearer {self._keys[who]}"}
+        while True:
+            try:
+                async with self._api.get(f"/v1/sessions/{session_id}", headers=headers) as answer:
+                    if answer.status == 200:
+                        calls: list[Json] = (await answer.json())["calls"]
+                        return next((call for call in calls if call["call_id"] == call_id), {})
+            except AWAY:
+                pass
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _post(self, who: str, path: str, body: Json, **headers: str) -> Reply:
         """Status and body; status 0 where no answer came."""

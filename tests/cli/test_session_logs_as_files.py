@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.client import UNVERIFIED
 from tests.cli.served import Cli, Served, until
 from tests.session_log.written import KEY, OLD_KEY
 
@@ -22,6 +23,10 @@ def folder(tmp_path: Path) -> Cli:
     return Cli(tmp_path)
 
 
+def signature_in(path: Path) -> str:
+    return next(line for line in path.read_text().splitlines() if line.startswith("signature: "))
+
+
 def changed(folder: Cli, name: str, old: str, new: str) -> None:
     path = folder.folder / name
     path.write_text(path.read_text().replace(old, new, 1))
@@ -34,17 +39,48 @@ def test_a_file_is_verified_without_any_flagman(folder: Cli) -> None:
     assert not (folder.folder / ".flagman").exists(), "no key is made"
 
 
-def test_without_a_key_it_says_what_it_could_not_check(folder: Cli) -> None:
-    assert "its signature was not checked, since no key is at hand" in folder("verify", "copy.md").stdout
+def test_without_a_key_nothing_is_called_verified(folder: Cli) -> None:
+    done = folder("verify", "copy.md", code=UNVERIFIED)
+    assert "copy.md: not verified: there is no key to check its signature with" in done.stderr
+    assert not done.stdout
+    (row,) = json.loads(folder("verify", "copy.md", "--json", code=UNVERIFIED).stdout)
+    assert (row["intact"], row["signed"], row["signature"]) == (True, False, "not checked")
     (folder.folder / ".flagman").mkdir()
     (folder.folder / ".flagman" / "secret_key").write_text(KEY)
     assert "the signature is good" in folder("verify", "copy.md").stdout
 
 
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_file_without_a_signature_is_not_verified_by_any_key(folder: Cli, key: str) -> None:
+    changed(folder, "copy.md", signature_in(folder.folder / "copy.md"), "signature: none")
+    done = folder("verify", "copy.md", code=UNVERIFIED, FLAGMAN_SECRET_KEY=key)
+    assert "copy.md: not verified: it carries no signature" in done.stderr
+    assert "good" not in done.stdout + done.stderr
+
+
+def test_a_key_file_holds_the_keys(folder: Cli) -> None:
+    keys = folder.folder / "keys"
+    keys.write_text(f"another-key-0123456789abcdef, {KEY}\n")
+    other = "another-key-0123456789abcdef"
+    done = folder("verify", "copy.md", "--key-file", str(keys), FLAGMAN_SECRET_KEY=other)
+    assert "the signature is good" in done.stdout
+    keys.write_text(" \n")
+    assert "holds no key" in folder("verify", "copy.md", "--key-file", str(keys), code=1).stderr
+    refused = folder("verify", "copy.md", "--key-file", "nowhere", code=1, FLAGMAN_SECRET_KEY=KEY)
+    assert "--key-file: nowhere cannot be read" in refused.stderr
+
+
+def test_a_changed_file_weighs_more_than_one_not_verified(folder: Cli) -> None:
+    changed(folder, "plan.md", "# SESSION_LOG", "# Session log")
+    done = folder("verify", "copy.md", "plan.md", code=1)
+    assert "not verified" in done.stderr
+    assert "Changed text" in done.stderr
+
+
 def test_a_changed_file_is_told_by_line_and_kind(folder: Cli) -> None:
     changed(folder, "release.md", "Never skip it.", "Skip it.")
     changed(folder, "plan.md", '"type":"Completed"', '"type":"Failed"')
-    done = folder("verify", "release.md", "copy.md", code=1)
+    done = folder("verify", "release.md", "copy.md", code=1, FLAGMAN_SECRET_KEY=KEY)
     assert "✗ release.md: Changed text: line " in done.stderr
     assert "Skip it." in done.stderr
     assert "✓ copy.md" in done.stdout

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from bot.compose import Core, core
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor, ChildFinished, ChildLaunched, SessionLaunched
 from supervisor.core.messages import Json
@@ -77,7 +78,7 @@ async def settled_by_people(parts: Core, parent: str) -> bool:
         state = await parts.supervisor.get(child.id)
         for call in state.calls_in("unknown"):
             try:
-                await parts.supervisor.decide_outcome(child.id, call.call_id, "done", ADA, result="seen")
+                await parts.supervisor.decide_outcome(child.id, call.call_id, "done", ADA, seen=Seen.of(call))
             except FlagmanError:
                 # The worker that was only slow has recorded the end first.
                 continue

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.playground.block_kit.blocks import check_view
 from handlers.action_ids import Target
 from handlers.modals.edit_call import EditForm, edit_form
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.delegation import PLAN
 from supervisor.core.messages import Json
 from supervisor.core.reducer import fold
@@ -114,7 +115,9 @@ def test_slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, 
     shown = json.dumps(view, ensure_ascii=False)
     assert all(c not in shown for c in "\x00\x1b\u202e\u200b")
     assert SECRET not in shown
-    assert Target.decode(view["private_metadata"]).expected_digests == {"1.1": form.call.call.digest[:20]}
+    assert Target.decode(view["private_metadata"]).seen == {
+        "1.1": Seen(form.call.call.digest[:20], form.call.request)
+    }
 
 
 @often

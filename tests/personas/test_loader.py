@@ -57,6 +57,13 @@ def test_file_is_read_whole(tmp_path: Path) -> None:
     assert persona.budgets.error_threshold == 3
 
 
+def test_a_rule_names_who_ends_a_pause(tmp_path: Path) -> None:
+    (tmp_path / "helper.md").write_text(
+        GOOD.replace("- tool: read_file\n    mode: allow", "- tool: approval\n    mode: ask")
+    )
+    assert load_personas(tmp_path, TOOLS)["helper"].approvals[0].tool == "approval"
+
+
 def test_windows_line_ends_and_byte_order_mark_are_fine(tmp_path: Path) -> None:
     (tmp_path / "helper.md").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert load_personas(tmp_path, TOOLS)["helper"].instructions == "Be kind."
@@ -74,6 +81,13 @@ def test_windows_line_ends_and_byte_order_mark_are_fine(tmp_path: Path) -> None:
         ("mode: allow", "mode: yes", 7, "`approvals.0.mode`: Input should be 'allow', 'ask' or 'deny'"),
         ("    mode: ask\n", "", 8, "`approvals.1.mode` is missing"),
         ("- tool: shell", "- tool: shel", 8, "there is no tool `shel`"),
+        (
+            "- tool: read_file",
+            "- tool: approval",
+            6,
+            "the rule for pauses until an `approval` has the mode `ask`",
+        ),
+        ("- tool: shell", "- tool: approval", 8, "the mode `ask` and no `when`"),
         (
             '{command: "df *"}',
             "{command: yes}",

@@ -39,7 +39,7 @@ async def done(api: Client, session_id: str) -> None:
         for call in state["calls"]:
             if call["phase"] == "awaiting":
                 path = f"/v1/sessions/{session_id}/calls/{call['call_id']}/decision"
-                await api.post(path, {"verdict": "approve"})
+                await api.post(path, {"verdict": "approve", "digest": call["digest"]})
 
 
 async def card(api: Client, session_id: str) -> Json:

@@ -60,8 +60,8 @@ def test_curl_alone_launches_waits_approves_and_reads_the_result(flagman: Served
     session_id = curl("/v1/sessions", '{"persona": "sre", "task": "look with curl"}')["id"]
     waiting = curl(named("GET", "/wait"))
     assert waiting["waiting_for"] == "human_approval_required"
-    for call_id in [call["call_id"] for call in waiting["calls"]]:
-        decided = curl(named("POST", "/decision"), approval)
+    for call_id, digest in [(call["call_id"], call["digest"]) for call in waiting["calls"]]:
+        decided = curl(named("POST", "/decision"), approval.replace("…", digest))
         assert call_id not in [call["call_id"] for call in decided["calls"] if call["phase"] == "awaiting"]
     curl(f"{named('GET', '/wait')}?until=ended")
     ended = curl(named("GET", SESSION))

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.compose import Core, core, workers
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.state import Session
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.builtin import builtin_tools
@@ -23,6 +24,7 @@ from tests.core.build import BOB, fake_tool
 from tests.support.flagman import settings
 from tests.support.scenario import write_persona
 from tests.support.scripted import Scripted, calls, in_turn, says
+from tests.support.seen import seen_now
 from tests.support.slack import wait_for
 from tests.support.store_proxy import StoreProxy
 
@@ -103,7 +105,8 @@ async def pool(redis: Redis, valkey_url: str, tmp_path: Path, gate: Gate) -> Asy
         supervisor = found.parts[0].supervisor
         found.session_id = (await supervisor.launch("ops", "Do it", BOB)).id
         await found.session(lambda s: s.calls_in("awaiting"))
-        await supervisor.decide(found.session_id, ["1.1"], "approve", BOB)
+        seen = await seen_now(supervisor, found.session_id)
+        await supervisor.decide(found.session_id, "1.1", "approve", BOB, seen=seen)
         await gate.held.wait()
         yield found
         gate.open.set()
@@ -114,7 +117,8 @@ async def test_what_a_person_had_run_again_meanwhile_does_not_run_twice(pool: Wo
     pool.proxy.set("shut")
     async with pool.one():
         session = await pool.session(lambda s: s.calls_in("unknown"))
-        await pool.parts[-1].supervisor.decide_outcome(pool.session_id, "1.1", "run_again", BOB)
+        seen = Seen.of(session.call("1.1"))
+        await pool.parts[-1].supervisor.decide_outcome(pool.session_id, "1.1", "run_again", BOB, seen=seen)
         await pool.session(lambda s: s.ended)
         pool.proxy.set("open")
         gate.open.set()

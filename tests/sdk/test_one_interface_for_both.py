@@ -48,6 +48,7 @@ async def test_a_pause_tells_status_session_and_token(around: Around) -> None:
         session = await Agent("sre").start("check the disk")
         paused = await session.pause("wait", ["webhook: redis_ready", "in: 2h"])
         assert (paused.status, paused.session_id) == ("paused", session.id)
+        assert paused.resume_token
         assert len(paused.resume_token) > 20
         assert paused.expires_at
         assert paused.conditions[0] == "webhook: redis_ready"

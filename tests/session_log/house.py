@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.compose import Core, core, workers
 from bot.settings import Settings
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.tools.builtin import builtin_tools
@@ -61,11 +62,12 @@ class House:
             if session.pause:
                 await supervisor.resume(session_id, ADA)
             for call in session.calls_in("awaiting"):
-                await supervisor.decide(session_id, [call.call_id], "approve", ADA)
+                await supervisor.decide(session_id, call.call_id, "approve", ADA, seen=Seen.of(call))
             for call in session.calls_in("asking"):
                 await supervisor.answer(session_id, call.call_id, "this one", ADA)
             for call in session.calls_in("unknown"):
-                await supervisor.decide_outcome(session_id, call.call_id, "done", ADA, result="I looked")
+                seen = Seen.of(call)
+                await supervisor.decide_outcome(session_id, call.call_id, "done", ADA, seen=seen)
         return session
 
 

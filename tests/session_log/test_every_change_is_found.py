@@ -180,12 +180,19 @@ def test_keys_may_be_rotated_and_another_key_is_called_that() -> None:
     signed_before = written(story.persona, story.events, keys=[OLD_KEY])
     assert verify(signed_before.encode(), [KEY, OLD_KEY], hints_of).signed
     assert altered(signed_before).kind == "another key"
-    assert altered(written(story.persona, story.events, keys=())).kind == "unsigned"
+
+
+def test_a_document_without_a_signature_is_never_called_signed() -> None:
+    story = STORIES["plan"]()
+    unsigned = written(story.persona, story.events, keys=())
+    for keys in ([], [KEY]):
+        found = verify(unsigned.encode(), keys, hints_of)
+        assert (found.signed, found.signature) == (False, "unsigned")
 
 
 def test_without_a_key_everything_but_the_signature_is_checked() -> None:
     found = verify(TEXT.encode(), [], hints_of)
-    assert not found.signed
+    assert (found.signed, found.signature) == (False, "not checked")
     assert altered(TEXT.replace("Never skip it.", "Please skip.", 1), ()).kind == "changed text"
 
 

@@ -15,8 +15,10 @@ from bot.resume_hints import Hints, hints_of
 from handlers.listeners.commands.parser import parse
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
+from supervisor.core.conditions import Manual, Webhook
 from supervisor.core.errors import VerificationError
 from supervisor.core.events import ChildFinished, Paused
+from supervisor.core.persona import Approvers
 from supervisor.session_log.render.moments import PausePeriod, rests, walk
 from supervisor.session_log.verify import verify
 from tests.session_log.stories import STORIES
@@ -45,8 +47,25 @@ def stopped(reason: str, **budgets: float) -> Story:
     return story
 
 
+def reviewed() -> Story:
+    """A session that waits for an approval, or for a webhook."""
+    story = STORIES["copy"]()
+    story.events = story.events[:10]
+    conditions = (Manual(type="approval"), Webhook(type="webhook", name="go"))
+    approvers = Approvers(users=("U0ADA0001",), quorum=2)
+    story.add(
+        Paused,
+        reason="human_approval_required",
+        detail="a review",
+        conditions=conditions,
+        approvers=approvers,
+    )
+    return story
+
+
 MORE: dict[str, Callable[[], Story]] = {
     "undecided": undecided,
+    "reviewed": reviewed,
     "errors": lambda: stopped("error_threshold_exceeded"),
     "steps": lambda: stopped("budget_exceeded", max_steps=3),
     "minutes": lambda: stopped("budget_exceeded", max_minutes=1.0),

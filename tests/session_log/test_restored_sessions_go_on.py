@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from bot.compose import now
 from bot.resume_hints import hints_of
 from storage.keys import partition_of
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Event, SessionRestored
 from supervisor.core.persona import ApprovalRule, Persona
@@ -19,6 +21,7 @@ from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.repository import new_session_id
+from supervisor.session_log.restore import Restorer
 from supervisor.session_log.verify import verify
 from tests.session_log.house import ADA, GRACE, OPERATOR, House, house
 from tests.session_log.stories import STORIES
@@ -84,8 +87,8 @@ async def test_a_hundred_sessions_in_every_state_come_back_and_go_on(here: House
         ran = [c for s in before.steps for c in s.calls if c.phase == "finished" and c.call.tool == "deploy"]
         assert here.runs(session.id) + len(ran) <= 3, "an approved call ran twice"
         for step, kept in zip(session.steps, before.steps, strict=False):
-            for now, then in zip(step.calls, kept.calls, strict=True):
-                assert not then.settled or now == then
+            for call_now, then in zip(step.calls, kept.calls, strict=True):
+                assert not then.settled or call_now == then
 
 
 async def test_a_call_that_was_about_to_run_is_asked_about(here: House, redis: Redis) -> None:
@@ -101,7 +104,8 @@ async def test_a_call_that_was_about_to_run_is_asked_about(here: House, redis: R
         back = await here.once(session_id, lambda s: s.call("2.1").phase == "unknown")
         assert here.runs(session_id) == 0
         assert back.restored_at
-        await here.parts.supervisor.decide_outcome(session_id, "2.1", "run_again", ADA)
+        seen = Seen.of(back.call("2.1"))
+        await here.parts.supervisor.decide_outcome(session_id, "2.1", "run_again", ADA, seen=seen)
         await here.once(session_id, lambda s: s.call("2.1").phase == "finished")
         assert here.runs(session_id) == 1
 
@@ -120,6 +124,15 @@ async def test_it_comes_back_once_however_often_it_is_restored_at_once(here: Hou
     assert sorted(type(one).__name__ for one in found) == ["Session", *["SessionExists"] * 7]
     events = await here.parts.sessions.events("ab12-cd34")
     assert [e.type for e in events[:4]] == [*(e.type for e in log[:3]), "SessionRestored"]
+
+
+async def test_without_a_key_nothing_comes_back(here: House) -> None:
+    story, parts = STORIES["copy"](), here.parts
+    restorer = Restorer(parts.sessions, parts.log, parts.personas, [], now, hints_of)
+    for keys, why in (([], "is not signed"), ([KEY], "no key to check its signature")):
+        document = written(story.persona, story.events, keys=keys).encode()
+        with pytest.raises(VerificationError, match=why):
+            await restorer.restore(document, ADA)
 
 
 async def test_only_what_verifies_comes_back(here: House) -> None:

@@ -59,6 +59,16 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self.session.close()
 
+    async def decide(self, path: str, body: Json, call_id: str = "1.1") -> Reply:
+        """Read the session at `path` and send a decision on the call, with what was read of it."""
+        return await self.post(f"{path}/calls/{call_id}/decision", {**await self.seen(path, call_id), **body})
+
+    async def seen(self, path: str, call_id: str = "1.1") -> Json:
+        """What the session at `path` shows of a call; nothing of one that it does not show."""
+        shown = (await self.get(path)).body.get("calls", [])
+        found: Json = next((call for call in shown if call["call_id"] == call_id), {})
+        return {name: found[name] for name in ("digest", "request") if name in found}
+
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Reply:
         if body is not None:
             more["json"] = body

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bot.api.parameters import OfCall, OfChild, OfReminder, OfSession
 from bot.api.routing import Answer, Call, Returns, Routes
-from supervisor.contract.models import PauseResult, ReminderView, SessionView, ToldResult
+from supervisor.contract.models import DecisionsResult, PauseResult, ReminderView, SessionView, ToldResult
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
     ChildRequest,
     ContextRequest,
     DecisionRequest,
+    DecisionsRequest,
     OutcomeRequest,
     PauseRequest,
     ReminderRequest,
@@ -70,10 +71,13 @@ async def answer_question(call: Call, path: OfSession, body: AnswerRequest) -> A
     "/v1/sessions/{id}/calls/{call_id}/decision",
     scope="approve",
     returns=CHANGED,
-    problems={404, 409},
+    problems={404, 409, 428},
 )
 async def decide_call(call: Call, path: OfCall, body: DecisionRequest) -> Answer:
-    """Approve or deny a tool call, under the same policy as a click in Slack.
+    """Approve or deny a tool call as it was shown, under the same policy as a click in Slack.
+
+    `digest` is that of the call in the view that was read: without it the decision is refused (428), and so it is where
+    the call has another one by now (409).
 
     With `arguments` it is approved with these in place of what was proposed; where they are for others to approve, it
     is changed and waits for them.
@@ -83,13 +87,25 @@ async def decide_call(call: Call, path: OfCall, body: DecisionRequest) -> Answer
 
 @routes(
     "POST",
+    "/v1/sessions/{id}/decisions",
+    scope="approve",
+    returns={200: Returns("What happened to each call.", DecisionsResult)},
+    problems={404},
+)
+async def decide_calls(call: Call, path: OfSession, body: DecisionsRequest) -> Answer:
+    """Approve or deny several tool calls, each as it was shown. One that is refused does not stop the others."""
+    return Answer(await call.sessions.decide_each(path.id, body))
+
+
+@routes(
+    "POST",
     "/v1/sessions/{id}/calls/{call_id}/outcome",
     scope="approve",
     returns=CHANGED,
-    problems={404, 409},
+    problems={404, 409, 428},
 )
 async def decide_outcome(call: Call, path: OfCall, body: OutcomeRequest) -> Answer:
-    """Say what became of a call that was cut off."""
+    """Say what became of a call that was cut off; `digest` and `request` of the view say which attempt is meant."""
     return Answer(await call.sessions.decide_outcome(path.id, path.call_id, body))
 
 

@@ -27,13 +27,13 @@ def pause(
             "--until",
             "-u",
             help='What resumes it: `webhook: redis_ready`, `event: deploy.finished where env == "prod"`, '
-            "`at: 09:00`, `in: 2h`, `cron: 0 9 * * MON-FRI`. May be given several times.",
+            "`at: 09:00`, `in: 2h`, `cron: 0 9 * * MON-FRI`, `approval`. May be given several times.",
         ),
     ] = None,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for people.")] = "",
     json: Json = False,
 ) -> None:
-    """Stop at the next step; prints a token that resumes it, once."""
+    """Stop at the next step; prints a token that resumes it, once, unless it waits for an approval."""
 
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, clock, done, hint, is_terminal, local_zone, show
@@ -43,6 +43,10 @@ def pause(
         paused = await remote.pause(session_id, request)
         if json:
             as_json(paused)
+            return
+        if paused.resume_token is None:
+            done(f"{session_id} is paused until it is approved.")
+            hint(f"  flagman approve {session_id}   or   flagman deny {session_id} --reason …")
             return
         if not is_terminal():
             show(paused.resume_token)

@@ -12,6 +12,7 @@ from bot.cli.client import REFUSED, USAGE, Json, SessionId, reach, refuse
 if TYPE_CHECKING:
     from bot.cli.pending import PendingCall
     from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import DecisionsResult, SessionView
 
 app = typer.Typer()
 PANEL = "Decisions"
@@ -23,7 +24,7 @@ Calls = Annotated[
         help="Such as 1.1; all that wait when none is named, those of its sub-agents too.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Show the calls, and do not ask.")]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -89,7 +90,6 @@ def settle(
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
         from bot.sdk import Session
-        from supervisor.contract.requests import OutcomeRequest
 
         if verdict in CHILD_VERDICTS:
             session = await Session.load(session_id, backend=remote)
@@ -97,8 +97,9 @@ def settle(
             await session.decide_child(what, chosen)
             found: Any = session.state
         else:
-            request = OutcomeRequest.of(verdict=verdict.replace("-", "_"), result=result)
-            found = await remote.decide_outcome(session_id, what, request)
+            found = await _settle_call(
+                remote, session_id, what, verdict.replace("-", "_"), result, quiet=json
+            )
         if json:
             as_json(found)
         else:
@@ -106,6 +107,23 @@ def settle(
             done(f"{kind} {what} of {session_id}: {verdict}.")
 
     reach(work)
+
+
+async def _settle_call(
+    remote: HttpBackend, session_id: str, call_id: str, verdict: str, result: str, *, quiet: bool
+) -> SessionView:
+    """Read the call, show it, and send the decision on the attempt that was shown."""
+    from bot.cli.output import call
+    from supervisor.contract.requests import OutcomeRequest
+    from supervisor.contract.views import calls_seen
+
+    state = await remote.get(session_id)
+    (seen,) = calls_seen(state, [call_id])
+    for one in state.calls:
+        if one.call_id == call_id:
+            call(one, err=quiet)
+    request = OutcomeRequest.of(verdict=verdict, result=result, digest=seen.digest, request=seen.request)
+    return await remote.decide_outcome(session_id, call_id, request)
 
 
 def _decide(
@@ -118,53 +136,55 @@ def _decide(
 ) -> None:
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.pending import pending_calls
-        from bot.cli.terminal import as_json, done
-        from supervisor.contract.requests import DecisionRequest
-
-        def request(digest: str | None) -> DecisionRequest:
-            return DecisionRequest.of(verdict=verdict, reason=reason, digest=digest)
+        from bot.cli.terminal import as_json
+        from supervisor.contract.requests import DecisionsRequest
+        from supervisor.contract.views import calls_seen
 
         state = await remote.get(session_id)
         found = await pending_calls(remote, state, calls)
-        if not yes and found and not _confirm(session_id, found, verdict):
+        if found and not _shown(session_id, found, verdict, yes=yes, quiet=json):
             return REFUSED
-        # Only the calls that were shown are decided, even if others were proposed in the meantime.
-        shown = {one.call.call_id: one.call.digest for one in found}
-        for call_id in calls:
-            state = await remote.decide(session_id, call_id, request(shown.get(call_id)))
-        if not calls:
-            for one in found:
-                await remote.decide(one.session.id, one.call.call_id, request(one.call.digest))
-            state = await remote.get(session_id)
+        # Only the calls that were shown are decided, even if they were changed or others proposed in the meantime.
+        owners = {one.session.id: one.session for one in found} or {session_id: state}
+        complete = True
+        for owner in owners.values():
+            named = calls or [one.call.call_id for one in found if one.session.id == owner.id]
+            request = DecisionsRequest.of(verdict=verdict, reason=reason, calls=calls_seen(owner, named))
+            done = await remote.decide_each(owner.id, request)
+            complete = _told(verdict, done, quiet=json) and complete
         if json:
-            as_json(state)
-        else:
-            _told(verdict, session_id, calls, found, done)
-        return 0
+            as_json(await remote.get(session_id))
+        return 0 if complete else REFUSED
 
     reach(work)
 
 
-def _told(verdict: str, session_id: str, calls: list[str], found: list[PendingCall], done: Any) -> None:
+def _told(verdict: str, done: DecisionsResult, *, quiet: bool) -> bool:
+    """Say what happened to each call, with `quiet` only to those that were refused; returns whether all are decided."""
+    from bot.cli.terminal import done as say
+    from bot.cli.terminal import show, text
+
     past = "Approved" if verdict == "approve" else "Denied"
-    if calls:
-        done(f"{past} {', '.join(calls)} of {session_id}.")
-        return
-    for owner in dict.fromkeys(one.session.id for one in found):
-        named = ", ".join(one.call.call_id for one in found if one.session.id == owner)
-        done(f"{past} {named} of {owner}.")
+    decided = ", ".join(result.call_id for result in done.results if result.decided)
+    if decided and not quiet:
+        say(f"{past} {decided} of {done.session.id}.")
+    refused = [result for result in done.results if not result.decided]
+    for result in refused:
+        show(text((f"{result.call_id} of {done.session.id}: {result.detail}", "red")), err=True)
+    return not refused
 
 
-def _confirm(session_id: str, found: list[PendingCall], verdict: str) -> bool:
+def _shown(session_id: str, found: list[PendingCall], verdict: str, *, yes: bool, quiet: bool) -> bool:
+    """Show the calls, and ask unless `yes`; `quiet` leaves standard output to JSON. Returns whether to decide."""
     from bot.cli.pending import show_pending
     from bot.cli.terminal import show
 
-    if not sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
         refuse(f"Say --yes to {verdict} without being asked; `flagman show {session_id}` shows the calls.")
-    show_pending(found)
-    show()
+    show_pending(found, err=quiet)
+    show(err=quiet)
     many = "this call" if len(found) == 1 else f"these {len(found)} calls"
-    return typer.confirm(f"{verdict.capitalize()} {many}?", default=False)
+    return yes or typer.confirm(f"{verdict.capitalize()} {many}?", default=False)
 
 
 def _change(session_id: str, calls: list[str], given: str | None, yes: bool, json: bool) -> None:
@@ -182,16 +202,15 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
         (one,) = found
         if not yes and not sys.stdin.isatty():
             refuse("Say --yes to approve without being asked.")
-        if not yes:
-            show_pending(found)
+        show_pending(found, err=json)
         arguments = edit(one.call) if wanted is None else wanted
         if arguments is None:
             return REFUSED
-        if not yes:
-            show_difference(one.call, arguments)
-            if not typer.confirm("Approve it like this?", default=False):
-                return REFUSED
-        request = DecisionRequest.of(verdict="approve", digest=one.call.digest, arguments=arguments)
+        show_difference(one.call, arguments, err=json)
+        if not yes and not typer.confirm("Approve it like this?", default=False):
+            return REFUSED
+        shown = {"digest": one.call.digest, "request": one.call.request}
+        request = DecisionRequest.of(verdict="approve", arguments=arguments, **shown)
         state = await remote.decide(one.session.id, one.call.call_id, request)
         if json:
             as_json(state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.client import REFUSED, Json, carry_out, reach
+from bot.cli.client import REFUSED, UNVERIFIED, Json, carry_out, reach
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
@@ -19,25 +19,34 @@ Paths = Annotated[list[Path], typer.Argument(metavar="FILE...", help="SESSION_LO
 
 
 @app.command(rich_help_panel=PANEL)
-def verify(files: Paths, json: Json = False) -> None:
-    """Check that nothing in a SESSION_LOG was changed since it was written; needs no running Flagman.
+def verify(
+    files: Paths,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="The file with the key; otherwise FLAGMAN_SECRET_KEY, or the key in FLAGMAN_DATA."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check that Flagman wrote a SESSION_LOG and nothing in it was changed since; needs no running Flagman.
 
-    The signature is checked with FLAGMAN_SECRET_KEY, or with the key under FLAGMAN_DATA. The exit code is 1 where
-    any of the files is not as it was written.
+    The exit code is 1 where any of the files was changed, and 6 where one could not be verified, as it carries no
+    signature or there is no key to check it with.
     """
 
     async def work() -> int | None:
         from bot.cli.terminal import as_json
         from bot.secret_key import keys_at_hand
 
-        keys = keys_at_hand()
+        keys = keys_at_hand(key_file)
         rows = [_verify_file(path, keys) for path in files]
         if json:
             as_json(rows)
         else:
             for row in rows:
-                _say(row, _good(row) if row["intact"] else "")
-        return None if all(row["intact"] for row in rows) else REFUSED
+                _say_verified(row)
+        if not all(row["intact"] for row in rows):
+            return REFUSED
+        return None if all(row["signed"] for row in rows) else UNVERIFIED
 
     carry_out(work)
 
@@ -55,7 +64,22 @@ def _verify_file(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     except OSError as error:
         return {**row, "kind": "unreadable", "line": 0, "problem": f"It cannot be read ({error.strerror})."}
     about = {"session": found.session_id, "events": len(found.events), "chain": found.chain}
-    return {**row, "intact": True, **about, "signed": found.signed, "whole": found.whole}
+    signature = {"signed": found.signed, "signature": found.signature}
+    return {**row, "intact": True, **about, **signature, "whole": found.whole}
+
+
+def _say_verified(row: dict[str, Any]) -> None:
+    from bot.cli.terminal import show, text
+
+    if not row["intact"] or row["signed"]:
+        _say(row, _good(row) if row["intact"] else "")
+        return
+    why = (
+        "it carries no signature, so anybody may have written it"
+        if row["signature"] == "unsigned"
+        else "there is no key to check its signature with; set FLAGMAN_SECRET_KEY or give --key-file"
+    )
+    show(text(("?", "yellow"), f" {row['file']}: ", (f"not verified: {why}.", "yellow")), err=True)
 
 
 def _good(row: dict[str, Any]) -> str:
@@ -64,12 +88,8 @@ def _good(row: dict[str, Any]) -> str:
         if row["whole"]
         else "; an earlier version wrote it in another format, and its text was not compared"
     )
-    signed = (
-        "the signature is good"
-        if row["signed"]
-        else "its signature was not checked, since no key is at hand (FLAGMAN_SECRET_KEY)"
-    )
-    return f"session {row['session']}, {row['events']} events, all as they were written; {signed}{whole}."
+    about = f"session {row['session']}, {row['events']} events, all as they were written"
+    return f"{about}; the signature is good{whole}."
 
 
 @app.command(rich_help_panel=PANEL)

@@ -20,8 +20,8 @@ from handlers.middleware import Router
 
 def register(app: Router) -> None:
     """Register the routes of all buttons. Buttons whose id ends in a number occur several times in one message."""
-    for approve in (Action.APPROVE, Action.APPROVE_ALL):
-        app.action(approve, approval.approve)
+    app.action(Action.APPROVE, approval.approve)
+    app.action(Action.APPROVE_ALL, approval.approve_all)
     app.action(Action.DENY, approval.open_denial)
     app.action(Action.EDIT, edit_call.open_edit)
     app.action(Action.VIEW, full_call.open_full_call)

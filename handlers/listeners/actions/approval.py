@@ -8,29 +8,60 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Target
+from handlers.blocks.text import escape
 from handlers.context import ListenerContext
+from handlers.middleware import message_of
 from handlers.modals.deny import deny_modal
+from handlers.private_answers import answer_privately
 from handlers.users import actor_of
-from supervisor.contract.requests import DecisionRequest
+from supervisor.contract.models import DecisionsResult
+from supervisor.contract.requests import DecisionRequest, DecisionsRequest
+from supervisor.core.errors import rebuild_error
+from supervisor.core.state import Session
+from supervisor.core.text.format import count
+from supervisor.core.text.visible import one_line
 
 Body = dict[str, Any]
 
 
 async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    """Approve one call or all of a message, with the digests that the person was shown."""
+    """Approve a call as the button showed it."""
     target = Target.of_click(body)
-    await flagman.sessions(actor_of(body)).decide_all(
-        target.session_id,
-        target.call_ids,
-        DecisionRequest.of(verdict="approve"),
-        expected_digests=target.expected_digests,
-    )
+    (call_id, seen), *_ = target.seen.items()
+    request = DecisionRequest.of(verdict="approve", digest=seen.digest, request=seen.request)
+    await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
     await ack()
 
 
-async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Open the form for a reason. Raises NotAllowed for a person who may not decide on the call."""
+async def approve_all(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Approve all calls of a message, and tell the person which of them were refused, and why."""
     target = Target.of_click(body)
-    session, call = await flagman.call_to_decide(target, actor_of(body), "deny")
+    calls = [
+        {"call_id": call_id, "digest": seen.digest, "request": seen.request}
+        for call_id, seen in target.seen.items()
+    ]
+    request = DecisionsRequest.of(verdict="approve", calls=calls)
+    done = await flagman.sessions(actor_of(body)).decide_each(target.session_id, request)
+    await ack()
+    if not all(result.decided for result in done.results):
+        session = await flagman.supervisor.get(target.session_id)
+        await answer_privately(body, client, _each(flagman, session, done))
+
+
+def _each(flagman: ListenerContext, session: Session, done: DecisionsResult) -> str:
+    """What happened to each call, one a line."""
+    approved = sum(result.decided for result in done.results)
+    lines = [f":information_source: {approved} of {count(len(done.results), 'call')} approved."]
+    for result in done.results:
+        tool = escape(one_line(session.call(result.call_id).call.tool, 80))
+        error = rebuild_error(result.code, result.detail, result.fields)
+        why = message_of(error, flagman.command, flagman.mask).removeprefix(":information_source: ")
+        lines.append(f"• `{result.call_id}` {tool}: {'Approved.' if result.decided else why}")
+    return "\n".join(lines)
+
+
+async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
+    session, call = await flagman.decision_on(body, "deny")
     await client.views_open(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
     await ack()

@@ -7,13 +7,9 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.edit_call import EditForm, edit_form
-from handlers.users import actor_of
-from supervisor.core.commands.approvals import expect_digest
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
 from supervisor.tools.contract import Tool
 
@@ -21,22 +17,11 @@ Body = dict[str, Any]
 
 
 async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Open the form. Raises NotAllowed for a person who may not decide on the call."""
-    target = Target.of_click(body)
-    session, call = await expected_call(flagman, target, actor_of(body))
+    """Open the form, if the person may decide on the call. Raises as `decision_on`."""
+    session, call = await flagman.decision_on(body, "edit")
     view = (await form_of(flagman, session, call)).view(session)
     await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
-
-
-async def expected_call(flagman: ListenerContext, target: Target, actor: Actor) -> tuple[Session, Call]:
-    """The session and the call that the person was shown, and may decide on.
-
-    Raises IllegalEvent where the call has changed since.
-    """
-    session, call = await flagman.call_to_decide(target, actor, "edit")
-    expect_digest(call, target.expected_digests.get(call.call_id, ""))
-    return session, call
 
 
 def tool_of(flagman: ListenerContext, call: Call) -> Tool:

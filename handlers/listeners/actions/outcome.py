@@ -12,20 +12,27 @@ from handlers.context import ListenerContext
 from handlers.modals.outcome import outcome_modal
 from handlers.users import actor_of
 from supervisor.contract.requests import OutcomeRequest
+from supervisor.core.commands.approvals import expect_seen
 
 Body = dict[str, Any]
 
 
 async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     target = Target.of_click(body)
-    request = OutcomeRequest.of(verdict="run_again")
-    await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, target.call_ids[0], request)
+    (call_id, seen), *_ = target.seen.items()
+    request = OutcomeRequest.of(verdict="run_again", digest=seen.digest, request=seen.request)
+    await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, call_id, request)
     await ack()
 
 
 async def open_outcome(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Open the form for the result of the call, for "It was done" and "It failed"."""
-    session, call = await flagman.call_of(Target.of_click(body), actor_of(body))
+    """Open the form for the result of the call, for "It was done" and "It failed".
+
+    Raises CallChanged for a button of an earlier attempt.
+    """
+    target = Target.of_click(body)
+    session, call = await flagman.call_of(target, actor_of(body))
+    expect_seen(call, target.seen[call.call_id])
     verdict = "done" if body["actions"][0]["action_id"] == Action.MARK_DONE else "failed"
     await client.views_open(trigger_id=body["trigger_id"], view=outcome_modal(session, call, verdict))
     await ack()

@@ -24,6 +24,8 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     paused = await flagman.sessions(actor).pause(
         command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
     )
+    if any(condition.type == "approval" for condition in until.conditions):
+        return f":raised_hand: `{paused.session_id}` is paused until it is approved or denied in its thread."
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "

@@ -17,10 +17,9 @@ Body = dict[str, Any]
 
 async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     target = Target.of_form(view)
-    await flagman.sessions(actor_of(body)).decide_all(
-        target.session_id,
-        target.call_ids,
-        DecisionRequest.of(verdict="deny", reason=value_of(view, "reason")),
-        expected_digests=target.expected_digests,
+    (call_id, seen), *_ = target.seen.items()
+    request = DecisionRequest.of(
+        verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )
+    await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
     await ack()

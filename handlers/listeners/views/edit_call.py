@@ -8,9 +8,10 @@ from slack_bolt.async_app import AsyncAck
 
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
-from handlers.listeners.actions.edit_call import expected_call, form_of, tool_of
+from handlers.listeners.actions.edit_call import form_of, tool_of
 from handlers.modals.edit_call import EditForm, Mistakes, saved_modal
 from handlers.users import actor_of
+from supervisor.core.commands.approvals import expect_seen
 from supervisor.core.errors import IllegalEvent, InvalidArguments, InvalidInput
 from supervisor.core.messages import Json
 from supervisor.core.state import Call, Session
@@ -25,7 +26,9 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
     """Change the call, with the person's approval where they may give it; errors are shown beside their inputs."""
     target = Target.of_form(view)
     actor = actor_of(body)
-    session, call = await expected_call(flagman, target, actor)
+    session, call = await flagman.call_of(target, actor)
+    seen = target.seen[call.call_id]
+    expect_seen(call, seen)
     form = await form_of(flagman, session, call)
     if form.marks != target.extra:
         raise IllegalEvent("The tool itself has changed meanwhile; please open this window again.")
@@ -36,8 +39,7 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         errors = {block: visible(text)[:MOST_IN_AN_ERROR] for block, text in mistakes.wrong.items()}
         await ack(response_action="errors", errors=errors)
         return
-    expected = target.expected_digests.get(call.call_id, "")
-    after = await flagman.sessions(actor).edit(session.id, call.call_id, arguments, expected_digest=expected)
+    after = await flagman.sessions(actor).edit(session.id, call.call_id, arguments, seen=seen)
     if after.call(call.call_id).decisions:
         await ack()
     else:

@@ -21,6 +21,9 @@ async def record(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     target = Target.of_form(view)
     if target.extra not in ("done", "failed"):
         raise InvalidInput("That form is not one of Flagman's; please use the newest message.")
-    request = OutcomeRequest.of(verdict=target.extra, result=value_of(view, "result"))
-    await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, target.call_ids[0], request)
+    call_id, seen = next(iter(target.seen.items()))
+    request = OutcomeRequest.of(
+        verdict=target.extra, result=value_of(view, "result"), digest=seen.digest, request=seen.request
+    )
+    await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, call_id, request)
     await ack()

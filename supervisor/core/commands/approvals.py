@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from supervisor.core.commands.base import check_text, stamp
-from supervisor.core.errors import AlreadyDecided, IllegalEvent, NotAllowed
+from supervisor.core.errors import (
+    AlreadyDecided,
+    CallChanged,
+    DigestRequired,
+    FlagmanError,
+    IllegalEvent,
+    NotAllowed,
+)
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
@@ -15,12 +22,27 @@ from supervisor.core.events import (
     ChildDecided,
     Event,
     OutcomeDecided,
+    Resumed,
     ToolCall,
 )
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.reducer import apply
 from supervisor.core.state import Call, Session
+from supervisor.core.triggers import resumption
+
+# Characters of a digest below which it says nothing.
+SHORTEST_DIGEST = 20
+_NOT_SHOWN = (
+    "The decision does not say what was shown: read the call, and send its `digest` with the decision."
+)
+_ATTEMPT_NOT_SHOWN = (
+    "The decision does not say what was shown: read the call, and send its `digest` and `request`."
+)
+_CHANGED = (
+    "This call was changed, or asked about again, since it was shown; look at it as it is now, then decide."
+)
 
 Verdict = Literal["approve", "deny"]
 OutcomeVerdict = Literal["run_again", "done", "failed"]
@@ -35,26 +57,59 @@ _CHILD_VERDICTS: Mapping[str, str] = {
 }
 
 
+class Seen(NamedTuple):
+    """What a person was shown of a call: its digest, or at least `SHORTEST_DIGEST` characters of its beginning.
+
+    `request` is the number of the request that was shown; None where that was not said.
+    """
+
+    digest: str = ""
+    request: int | None = None
+
+    @classmethod
+    def of(cls, call: Call) -> Seen:
+        """What the present view of the call shows."""
+        return cls(call.call.digest, call.request)
+
+
 def decide(
     session: Session,
-    call_ids: Sequence[str],
+    call_id: str,
+    verdict: Verdict,
+    actor: Actor,
+    at: datetime,
+    *,
+    seen: Seen,
+    reason: str = "",
+) -> list[Event]:
+    """Approve or deny a call as it was `seen`.
+
+    Raises NotAllowed, AlreadyDecided or AlreadyEnded, and as `expect_seen`.
+    """
+    reason = check_text(reason, "The reason", optional=True)
+    call = session.call(call_id)
+    decided = _decision(session, call, verdict, actor, at, reason, seen=seen)
+    return [decided, *_resumed(session, decided)] if call.call.tool == APPROVAL else [decided]
+
+
+def decide_each(
+    session: Session,
+    seen: Mapping[str, Seen],
     verdict: Verdict,
     actor: Actor,
     at: datetime,
     *,
     reason: str = "",
-    expected_digests: Mapping[str, str] | None = None,
-) -> list[Event]:
-    """Approve or deny calls, all or none.
-
-    `expected_digests` holds, by call, the digest (or its beginning) that the person saw. Raises IllegalEvent where it
-    differs, and NotAllowed, AlreadyDecided or AlreadyEnded.
-    """
-    reason = check_text(reason, "The reason", optional=True)
-    calls = [session.call(call_id) for call_id in call_ids]
-    for call in calls:
-        expect_digest(call, (expected_digests or {}).get(call.call_id, ""))
-    return [_decision(session, call, verdict, actor, at, reason) for call in calls]
+) -> tuple[list[Event], dict[str, FlagmanError]]:
+    """As `decide`, for several calls by their ids: the events, and the error of each call that was refused."""
+    events: list[Event] = []
+    refused: dict[str, FlagmanError] = {}
+    for call_id, shown in seen.items():
+        try:
+            events += decide(session, call_id, verdict, actor, at, seen=shown, reason=reason)
+        except FlagmanError as error:
+            refused[call_id] = error
+    return events, refused
 
 
 def edit(
@@ -65,7 +120,7 @@ def edit(
     at: datetime,
     *,
     rejudge: Rejudge,
-    expected_digest: str = "",
+    seen: Seen,
 ) -> list[Event]:
     """Approve a call with other arguments than the model proposed.
 
@@ -74,30 +129,45 @@ def edit(
     InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
     call = session.call(call_id)
-    expect_digest(call, expected_digest)
-    via = right_to_decide(session, call, actor)
+    if call.call.tool == APPROVAL:
+        raise IllegalEvent("A pause that waits for an approval can be approved or denied, not changed.")
+    via = check_decision(session, call, actor, seen)
     new = rejudge(call.call, arguments)
     if new.digest == call.call.digest:
-        return [_decision(session, call, "approve", actor, at)]
+        return [_decision(session, call, "approve", actor, at, seen=seen)]
     edited = CallEdited(
         **stamp(actor, at), call_id=call_id, before=call.call.digest, call=new, via=via, is_requester=True
     )
     after = apply(session.id, session, edited)
     try:
-        return [edited, _decision(after, after.call(call_id), "approve", actor, at)]
+        # Who wrote the new arguments has seen them.
+        return [edited, _decision(after, after.call(call_id), "approve", actor, at, seen=Seen(new.digest))]
     except NotAllowed:
         return [edited]
 
 
 def decide_outcome(
-    session: Session, call_id: str, verdict: OutcomeVerdict, actor: Actor, at: datetime, *, result: str = ""
+    session: Session,
+    call_id: str,
+    verdict: OutcomeVerdict,
+    actor: Actor,
+    at: datetime,
+    *,
+    seen: Seen,
+    result: str = "",
 ) -> list[Event]:
-    """Record what became of a call whose outcome is unknown. To run it again takes the right to approve it."""
+    """Record what became of a call whose outcome is unknown. To run it again takes the right to approve it.
+
+    `seen` names the request, too, since each attempt has one of its own. Raises as `decide`.
+    """
     result = check_text(result, "The result", optional=True)
     call = session.call(call_id)
     if call.phase != "unknown":
         raise IllegalEvent("That call no longer needs a decision.")
     via = permission(session, call, actor) if verdict == "run_again" else "anyone"
+    if seen.request is None:
+        raise DigestRequired(_ATTEMPT_NOT_SHOWN)
+    expect_seen(call, seen)
     return [OutcomeDecided(**stamp(actor, at), call_id=call_id, verdict=verdict, result=result, via=via)]
 
 
@@ -114,14 +184,47 @@ def decide_child(
     return [ChildDecided(**stamp(actor, at), child_id=child_id, verdict=verdict)]
 
 
-def expect_digest(call: Call, digest: str) -> None:
-    """Raises IllegalEvent where the digest that was shown is not that of the call now; empty: not checked."""
-    if not call.call.digest.startswith(digest):
-        raise IllegalEvent("That message shows another call; please use the newest one.")
+def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
+    """The resume of a pause on which enough people have decided; the agent reads who they are and what they said."""
+    after = apply(session.id, session, decided)
+    call = after.call(decided.call_id)
+    if call.phase == "awaiting":
+        return []
+    last = call.decisions[-1]
+    who = ", ".join(f"{d.by_name} ({d.by})" if d.by_name else d.by for d in call.decisions)
+    told = f"The approval that this session waited for was given by {who}."
+    if last.verdict == "deny":
+        denied = f"{last.by_name} ({last.by})" if last.by_name else last.by
+        told = f"The approval that this session waited for was denied by {denied}."
+    told += f" Reason: {last.reason}" if last.reason else ""
+    stamped = {"at": decided.at, "by": decided.by, "by_name": decided.by_name}
+    return resumption(after, Resumed(**stamped, trigger=APPROVAL, condition=APPROVAL, context=told))
+
+
+def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> str:
+    """The right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
+    via = right_to_decide(session, call, actor)
+    expect_seen(call, seen)
+    return via
+
+
+def expect_seen(call: Call, seen: Seen) -> None:
+    """Raises DigestRequired where nothing was shown, and CallChanged where the call, or the request, is another now."""
+    if len(seen.digest) < SHORTEST_DIGEST:
+        raise DigestRequired(_NOT_SHOWN)
+    if not call.call.digest.startswith(seen.digest) or seen.request not in (None, call.request):
+        raise CallChanged(_CHANGED)
 
 
 def _decision(
-    session: Session, call: Call, verdict: Verdict, actor: Actor, at: datetime, reason: str = ""
+    session: Session,
+    call: Call,
+    verdict: Verdict,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    *,
+    seen: Seen,
 ) -> ApprovalDecided:
     return ApprovalDecided(
         **stamp(actor, at),
@@ -129,5 +232,5 @@ def _decision(
         digest=call.call.digest,
         verdict=verdict,
         reason=reason,
-        via=right_to_decide(session, call, actor),
+        via=check_decision(session, call, actor, seen),
     )

@@ -10,9 +10,10 @@ from supervisor.core.budgets import raise_limits
 from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.conditions import Condition
 from supervisor.core.control import compactable
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, MissingScope, NotAllowed
 from supervisor.core.events import (
     Actor,
+    ApprovalDecided,
     BudgetRaised,
     Cancelled,
     ContextAdded,
@@ -22,7 +23,9 @@ from supervisor.core.events import (
     Resumed,
     Trigger,
 )
-from supervisor.core.state import Session
+from supervisor.core.persona import Approvers
+from supervisor.core.policy import right_to_decide
+from supervisor.core.state import Decision, Session
 from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.core.triggers import Kind, Signal, matching_condition, reason_for, resumption
 
@@ -45,15 +48,27 @@ def pause(
     conditions: Sequence[Condition] = (),
     reason: PauseReason | None = None,
     detail: str = "",
+    approvers: Sequence[Approvers] = (),
 ) -> list[Event]:
-    """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent."""
+    """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent.
+
+    `approvers` are the rules about who ends it where one of the conditions is an approval.
+    """
     detail = check_text(detail, "The reason", optional=True)
     if len(conditions) > MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
     if session.pause:
         raise IllegalEvent("This session is already paused.")
     why = reason or reason_for(conditions)
-    return [Paused(**stamp(actor, at), reason=why, detail=detail, conditions=tuple(conditions))]
+    paused = Paused(
+        **stamp(actor, at),
+        reason=why,
+        detail=detail,
+        conditions=tuple(conditions),
+        approvers=next(iter(approvers), None),
+        also=tuple(approvers[1:]),
+    )
+    return [paused]
 
 
 def resume(
@@ -66,19 +81,45 @@ def resume(
     context: str = "",
     compact: bool = False,
     pause_number: int | None = None,
+    may_decide: bool = True,
 ) -> list[Event]:
     """Resume out of any pause; used-up limits are raised by what they were at the start.
 
     `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
-    `pause_number`: only if it is still in this pause, as a resume token says. Raises IllegalEvent.
+    `pause_number`: only if it is still in this pause, as a resume token says. Where the pause waits for an approval,
+    resuming is one, and takes the right to decide; `may_decide` is False for a key without that scope. Raises
+    IllegalEvent, NotAllowed, or MissingScope.
     """
     context = check_text(context, "The context", optional=True)
     if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
         raise IllegalEvent(_not_paused(session))
     if compact and not compactable(session):
         raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
+    approved = _approve(session, actor, at, trigger=trigger, may_decide=may_decide)
     resumed = Resumed(**stamp(actor, at), trigger=trigger, data=clean(data), context=context, compact=compact)
-    return [*_raise_budgets(session, session.pause, actor, at, compact), *resumption(session, resumed)]
+    raised = _raise_budgets(session, session.pause, actor, at, compact)
+    return [*approved, *raised, *resumption(session, resumed)]
+
+
+def _approve(
+    session: Session, actor: Actor, at: datetime, *, trigger: Trigger = "manual", may_decide: bool
+) -> list[Event]:
+    """The approval that it is to resume by hand what waits for one; otherwise none."""
+    call = session.approval
+    if call is None:
+        return []
+    if trigger == "token":
+        raise NotAllowed("This session waits for an approval, which a resume token does not give.")
+    if not may_decide:
+        raise MissingScope("approve")
+    via = right_to_decide(session, call, actor)
+    decision = Decision(**stamp(actor, at), verdict="approve", via=via)
+    if not call.model_copy(update={"decisions": (*call.decisions, decision)}).approved_enough:
+        raise NotAllowed("This session waits for more than one approval; approve it instead of resuming it.")
+    decided = ApprovalDecided(
+        **stamp(actor, at), call_id=call.call_id, digest=call.call.digest, verdict="approve", via=via
+    )
+    return [decided]
 
 
 def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
@@ -92,17 +133,28 @@ def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, 
 
 
 def add_condition(
-    session: Session, condition: Condition, actor: Actor, at: datetime, *, context: str = ""
+    session: Session,
+    condition: Condition,
+    actor: Actor,
+    at: datetime,
+    *,
+    context: str = "",
+    may_decide: bool = True,
 ) -> list[Event]:
     """Add a condition that resumes a paused session; the agent reads `context` when it goes on.
 
-    Raises IllegalEvent.
+    Where the pause waits for an approval, that takes the right to decide, as to `resume` does. Raises as that.
     """
     context = check_text(context, "The message", optional=True)
     if not session.pause:
         raise IllegalEvent(_not_paused(session))
     if len(session.waits) >= MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
+    if condition.type == "approval":
+        raise IllegalEvent(
+            "A pause waits for an approval from its beginning; resume it, and pause it until that."
+        )
+    _approve(session, actor, at, may_decide=may_decide)
     paused = session.pause
     more = Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))
     told = [ContextAdded(**stamp(actor, at), text=context, kind="command")] if context else []

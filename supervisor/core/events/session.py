@@ -12,7 +12,7 @@ from supervisor.core.conditions import Condition
 from supervisor.core.events.base import Fact, PauseReason, ToolCall, Trigger
 from supervisor.core.events.subagents import Inherited, Lineage
 from supervisor.core.messages import Json, Usage
-from supervisor.core.persona import Budgets
+from supervisor.core.persona import Approvers, Budgets
 
 
 class SessionLaunched(Fact):
@@ -60,13 +60,19 @@ class ModelResponded(Fact):
 
 
 class Paused(Fact):
-    """Any of `conditions` resumes it, and a person always may."""
+    """Any of `conditions` resumes it, and a person always may, with the right to decide where one is `approval`.
+
+    `approvers` are those of that approval, and `also` further rules, each to be satisfied; None in logs from before it
+    was a request of its own.
+    """
 
     type: Literal["Paused"] = "Paused"
     doing: ClassVar[str] = "Pausing"
     reason: PauseReason
     detail: str = ""
     conditions: tuple[Condition, ...] = ()
+    approvers: Approvers | None = None
+    also: tuple[Approvers, ...] = ()
 
 
 class Resumed(Fact):
@@ -78,7 +84,7 @@ class Resumed(Fact):
 
     type: Literal["Resumed"] = "Resumed"
     doing: ClassVar[str] = "Resuming"
-    trigger: Trigger = "manual"
+    trigger: Trigger | Literal["approval"] = "manual"
     condition: str = ""
     data: Any = None
     context: str = ""

@@ -25,6 +25,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.persona import Approvers
 from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Call, CallPhase, Decision, Session
@@ -59,12 +60,28 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
         if before.phase not in CALL_MOVES[event.type]:
             raise IllegalEvent(not_in_call(event.doing, call_id, before.phase))
         after = before.model_copy(update=change_call(event, session, before))
+        if before.call.tool == APPROVAL:
+            return _on_pause(session, event, after)
         index = int(call_id.partition(".")[0]) - 1
         calls = tuple(after if c.call_id == call_id else c for c in steps[index].calls)
         steps[index] = steps[index].model_copy(update={"calls": calls})
         if isinstance(event, ToolFinished):
             errors = 0 if event.ok else errors + 1
     return {"steps": tuple(steps), "errors_in_a_row": errors}
+
+
+def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
+    """The changed fields after a decision on a pause, which is never changed and never runs. Raises IllegalEvent."""
+    if not isinstance(event, ApprovalDecided) or session.approval is None:
+        raise IllegalEvent("A pause that waits for an approval can be approved or denied, nothing else.")
+    return {
+        "halts": tuple(
+            h.model_copy(update={"approval": after})
+            if h.approval and h.approval.call_id == after.call_id
+            else h
+            for h in session.halts
+        )
+    }
 
 
 @reduce.register
@@ -105,6 +122,7 @@ def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[s
         "phase": "awaiting",
         "request_id": event.request_id,
         "requested_at": event.at,
+        "request": call.request + 1,
         "requesters": frozenset(event.requesters),
     }
 
@@ -131,7 +149,7 @@ def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, A
 @change_call.register
 def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "unknown"}
+    return {"phase": "unknown", "request": call.request + 1}
 
 
 @change_call.register
@@ -237,6 +255,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "proposed": None if new.digest == first.digest else first,
         "decisions": (),
         "editors": call.editors | (event.people if event.is_requester else frozenset()),
+        "request": call.request + 1,
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }

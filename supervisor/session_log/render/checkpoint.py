@@ -71,6 +71,11 @@ def waits(session: Session) -> str:
     """The conditions and decisions that the session waits for, in the form in which people write them."""
     words = [code(str(condition)) for _, condition in session.waits]
     awaiting, asking = session.calls_in("awaiting"), session.calls_in("asking")
+    approval = session.approval
+    # Earlier logs name no approvers; the text of their documents stays as it was.
+    if approval and approval.call.approvers is not None:
+        words[words.index(code(approval.call.tool))] += f" {by_whom(approval.call, _given(approval))}"
+        return " or ".join(dict.fromkeys(words))
     if session.pause:
         return " or ".join([*dict.fromkeys(words), "anybody, by hand"])
     words += [f"{code('approval')} of {_call_name(c)} {by_whom(c.call, _given(c))}" for c in awaiting[:8]]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from supervisor.core.commands.approvals import decide
+from supervisor.core.commands.approvals import Seen, decide
 from supervisor.core.commands.reminders import MAX_REMINDERS, drop_timer, fire_timer, remind, snooze
 from supervisor.core.errors import IllegalEvent, InvalidInput
 from supervisor.core.events import Cancelled, Event, TimerDropped, TimerFired, TimerSet
@@ -72,7 +72,7 @@ def test_what_is_not_set_does_not_fire() -> None:
 def test_one_about_a_request_fires_while_it_is_asked_and_is_dropped_afterwards() -> None:
     session = reminded("r2", awaiting())
     assert fire_timer(session, "t1", PIPELINE, DUE) == [TimerFired(**by(PIPELINE, DUE), timer_id="t1")]
-    decided = after(session, decide(session, ["1.1"], "deny", BOB, AT))
+    decided = after(session, decide(session, "1.1", "deny", BOB, AT, seen=Seen.of(session.call("1.1"))))
     assert fire_timer(decided, "t1", PIPELINE, DUE) == [TimerDropped(**by(PIPELINE, DUE), timer_id="t1")]
     other = reminded("r9", awaiting())
     assert fire_timer(other, "t1", PIPELINE, DUE) == [TimerDropped(**by(PIPELINE, DUE), timer_id="t1")]

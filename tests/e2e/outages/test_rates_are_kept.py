@@ -13,6 +13,7 @@ from supervisor.core.events import Actor
 from supervisor.runtime import job
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
+from tests.support.seen import seen_now
 from tests.support.slack import ADA, OPS, Slack, buttons, texts, wait_for
 
 ASKS = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -106,5 +107,6 @@ async def test_sessions_that_never_wait_leave_room_for_others(
     asking = await launch(scene, "ask me")
     await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required", asking)
     ada = Actor(id=f"slack:{ADA}", name="ada")
-    await scene.flagman.core.supervisor.decide(asking, ["1.1"], "approve", ada)
+    seen = await seen_now(scene.flagman.core.supervisor, asking)
+    await scene.flagman.core.supervisor.decide(asking, "1.1", "approve", ada, seen=seen)
     await scene.flagman.session(lambda s: s.ended, asking)

@@ -8,6 +8,7 @@ import pytest
 
 import handlers.projection.refusals
 from handlers.projection.slack_client import SlackSender
+from supervisor.core.commands.approvals import Seen
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
@@ -166,7 +167,8 @@ async def test_a_thread_without_its_root_goes_on(scenario: Director) -> None:
     session = await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required")
     await scene.slack.message(OPS, lambda m: APPROVE in buttons(m), parent["ts"])
     await scene.slack.send("delete", {"user": ADA, "channel": OPS, "ts": parent["ts"]})
-    await scene.flagman.core.supervisor.decide(session.id, ["1.1"], "approve", actor=_actor(ADA))
+    seen = Seen.of(session.call("1.1"))
+    await scene.flagman.core.supervisor.decide(session.id, "1.1", "approve", _actor(ADA), seen=seen)
     await scene.ended(session)
     await scene.slack.message(OPS, lambda m: "All done." in texts(m), parent["ts"])
 
