@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# All mailboxes share one hash tag, since they share a limit.
+_MAIL = f"{_PREFIX}:{{mail}}"
 # The key that is written to learn whether the store takes writes.
 WRITE_PROBE = f"{_PREFIX}:probe"
 # Workers of earlier versions listen to the first of these channels.
@@ -150,12 +152,22 @@ def changed_pattern() -> str:
 
 def mailbox(signal: str) -> str:
     """The items of the signal `webhook:<name>` or `event:<type>` that no session waited for."""
-    return f"{_PREFIX}:{{mail:{signal}}}"
+    return f"{_MAIL}:box:{signal}"
 
 
-def mailbox_seen(signal: str, delivery_id: str) -> str:
+def mailbox_seen(mark: str) -> str:
     """The mark of a delivery that has come."""
-    return f"{mailbox(signal)}:seen:{delivery_id}"
+    return f"{_MAIL}:seen:{mark}"
+
+
+def mailbox_rows() -> str:
+    """A sorted set with a row for each item of all mailboxes, by the time at which it expires, in ms since 1970."""
+    return f"{_MAIL}:rows"
+
+
+def mailbox_use() -> str:
+    """A hash: how many items and bytes all mailboxes have, those of each signal, and those of each sender."""
+    return f"{_MAIL}:use"
 
 
 def schedules() -> str:

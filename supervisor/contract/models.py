@@ -208,9 +208,13 @@ class ToldResult(ResponseModel):
 
 
 class DeliveryResult(ResponseModel):
-    """The sessions that it resumed; where none waits for it, it is kept for a while."""
+    """The sessions that it resumed; where none waits for it, it is kept for a while.
+
+    `repeated`: the same delivery of the same sender came before, so that nothing was done.
+    """
 
     resumed: list[str]
+    repeated: bool = False
 
 
 class ScheduleView(ResponseModel):

@@ -174,8 +174,8 @@ class SessionService(SessionReader):
 
     async def deliver(self, name: str, delivery: str, data: object) -> DeliveryResult:
         """As `emit`, with a delivery id of the caller; the same id again does nothing."""
-        resumed = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
-        return DeliveryResult(resumed=resumed)
+        done = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
+        return DeliveryResult(resumed=done.resumed, repeated=done.repeated)
 
     # Deciding
 

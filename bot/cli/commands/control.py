@@ -185,6 +185,8 @@ def event(
             as_json(found)
         elif found.resumed:
             done(f"It resumed {', '.join(found.resumed)}.")
+        elif found.repeated:
+            done("This event came before, so nothing was done.")
         else:
             done("Nobody waits for it yet; it is kept for a while.")
 
