@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.api.errors import ApiError, BodyTooLarge
 from bot.api.parameters import HookHeaders, OfHook
-from bot.api.rate_limit import HOOK_BYTES, decompress
+from bot.api.rate_limit import HOOK_BYTES, decompress, read_chunks
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
 from bot.api.signatures import SignatureCheck
@@ -73,10 +73,10 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Ans
 async def _genuine(request: web.Request, check: SignatureCheck) -> tuple[str, bytes | None]:
     """The id of a genuine delivery and its body; None for one of more than HOOK_BYTES, which is not kept.
 
-    Raises ApiError: 401 forged, 413 longer than what is checked.
+    Raises ApiError: 401 forged, 408 too slow, 413 longer than what is checked.
     """
     size, kept = 0, bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
+    async for chunk in read_chunks(request):
         size += len(chunk)
         if size > CHECKED_BYTES:
             raise BodyTooLarge(HOOK_BYTES)
