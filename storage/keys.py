@@ -121,6 +121,11 @@ def claim(partition: int, name: str) -> str:
     return f"{_tag(partition)}:idem:{name}"
 
 
+def claims_of(partition: int, sender: str) -> str:
+    """A sorted set: the idempotency keys of one sender, by the time at which they expire, in ms since 1970."""
+    return f"{_tag(partition)}:idem-of:{sender}"
+
+
 def timers(partition: int) -> str:
     return f"{_tag(partition)}:timers"
 

@@ -191,13 +191,17 @@ class EventPage(ResponseModel):
 
 
 class PauseResult(ResponseModel):
-    """`resume_token` resumes just this pause, once, without any other right."""
+    """`resume_token` resumes just this pause, once, without any other right.
+
+    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up.
+    """
 
     status: Literal["paused"]
     session_id: str
     resume_token: str
     expires_at: datetime
     conditions: list[str]
+    problems: list[str] = []
 
 
 class ToldResult(ResponseModel):

@@ -35,7 +35,7 @@ from supervisor.contract.views import (
     reminder_view,
 )
 from supervisor.core.commands.conversation import Kind
-from supervisor.core.conditions import Condition, parse_condition
+from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput
@@ -125,12 +125,14 @@ class SessionService(SessionReader):
 
     def _pause_result(self, session: Session) -> PauseResult:
         token, expires_at = self._parts.tokens.give(session)
+        hooks = [condition.name for _, condition in session.waits if isinstance(condition, Webhook)]
         return PauseResult(
             status="paused",
             session_id=session.id,
             resume_token=token,
             expires_at=expires_at,
             conditions=conditions_of(session),
+            problems=[problem for hook in hooks if (problem := self._parts.hook_problem(hook))],
         )
 
     async def resume(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.api.conftest import ASKS, Build, House
+from tests.api.conftest import ASKS, LAUNCH, Build, House
 from tests.support.scripted import told
 from tests.support.slack import OPS, texts
 
@@ -217,6 +217,38 @@ async def test_schedules_are_added_paused_run_and_deleted(house: House) -> None:
     for wrong in ({"cron": "every day"}, {"cron": "0 9 * * MON tail"}, {"zone": "Mars/Base"}):
         (await house.api.post("/v1/schedules", {**body, **wrong})).problem(422, "invalid_condition")
     (await house.api.post("/v1/schedules", {**body, "persona": "x"})).problem(404, "persona_not_found")
+
+
+async def test_schedules_are_limited_for_each_and_for_all(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.schedules.MOST_OF_ONE", 2)
+    monkeypatch.setattr("supervisor.schedules.MOST", 3)
+    weekly = {"cron": "0 9 * * MON", "persona": "ops", "task": "report"}
+    other = await house.as_(LAUNCH)
+    for _ in range(2):
+        added = await house.api.post("/v1/schedules", weekly)
+        assert added.status == 201
+    refused = await house.api.post("/v1/schedules", weekly)
+    assert refused.problem(429, "limit_reached")["detail"].startswith("You have 2 schedules already")
+    assert (await other.post("/v1/schedules", weekly)).status == 201
+    refused = await other.post("/v1/schedules", weekly)
+    assert refused.problem(429, "limit_reached")["detail"].startswith("There are 3 schedules already")
+    assert (await house.api.delete(f"/v1/schedules/{added['id']}")).status == 204
+    assert (await house.api.post("/v1/schedules", weekly)).status == 201
+
+
+async def test_idempotency_keys_are_limited(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.log.MOST_CLAIMS", 1)
+    launch, other = {"persona": "ops", "task": "look"}, await house.as_(LAUNCH)
+    first = await house.api.post("/v1/sessions", launch, headers={"Idempotency-Key": "1"})
+    assert first.status == 201
+    refused = await house.api.post("/v1/sessions", launch, headers={"Idempotency-Key": "2"})
+    refused.problem(429, "limit_reached")
+    again = await house.api.post("/v1/sessions", launch, headers={"Idempotency-Key": "1"})
+    assert again["id"] == first["id"]
+    assert (await house.api.post("/v1/sessions", launch)).status == 201
+    assert (await other.post("/v1/sessions", launch, headers={"Idempotency-Key": "2"})).status == 201
 
 
 async def test_personas_and_metrics_are_shown(house: House) -> None:

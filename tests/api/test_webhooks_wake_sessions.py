@@ -311,6 +311,17 @@ async def test_without_a_secret_it_is_said_what_to_set(build: Build) -> None:
     assert "FLAGMAN_WEBHOOK_SECRET" in problem["detail"]
 
 
+async def test_who_waits_for_what_cannot_come_is_told_at_once(build: Build) -> None:
+    house = await build(webhook_secret=SecretStr("ci=a-secret-of-one-hook"))
+    _, paused = await house.paused("webhook: redis_ready", "in: 2h")
+    assert paused["problems"] == [
+        "No webhook `redis_ready` can come: set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
+    ]
+    for conditions in (["webhook: ci"], ["event: deploy.finished"], []):
+        _, paused = await house.paused(*conditions)
+        assert paused["problems"] == []
+
+
 async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:
     house = await build(webhook_secret=SecretStr("a plain text & more!"))
     session_id, _ = await house.paused("webhook: github")

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from bot.compose import Core, core
 from storage import keys
-from storage.errors import IdempotencyKeyKnown
+from storage.errors import IdempotencyKeyKnown, TooManyClaims
 from storage.log import CLAIM_TTL, Claim, Effects, LogStore
 from storage.mailbox import Delivery, Mailbox
 from storage.projections import ProjectionStore
@@ -107,6 +107,29 @@ async def test_an_idempotency_key_is_free_again_after_its_time(redis: Redis) -> 
     await store.append(SID, 1, [b"2"], Effects(claim=Claim("k", b"second", ttl=HOUR)))
     assert await store.claim_of(3, "k") == b"second"
     assert await store.read(SID) == [b"1", b"2"]
+
+
+async def test_of_one_sender_only_so_many_idempotency_keys_are_kept(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.log.MOST_CLAIMS", 2)
+    store = LogStore(redis)
+
+    async def append(key: str, sender: str, ttl: timedelta = HOUR) -> None:
+        claim = Claim(key, b"value", ttl=ttl, sender=sender)
+        await store.append(SID, await store.length(SID), [b"1"], Effects(claim=claim))
+
+    await append("k1", "api:ci", SECOND)
+    await append("k2", "api:ci")
+    with pytest.raises(TooManyClaims):
+        await append("k3", "api:ci")
+    # One that is kept still answers, and other senders have room of their own.
+    with pytest.raises(IdempotencyKeyKnown):
+        await append("k2", "api:ci")
+    await append("k3", "api:another")
+    assert await store.length(SID) == 3
+    await gone(redis, keys.claim(3, "k1"))
+    await append("k4", "api:ci")
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ def pause(
         if json:
             as_json(paused)
             return
+        for problem in paused.problems:
+            typer.echo(problem, err=True)
         if not is_terminal():
             show(paused.resume_token)
             return
