@@ -65,6 +65,10 @@ class QueueKeys:
     troubles: str
 
 
+# The types of the keys of a queue, in the order of the fields of `QueueKeys` after the channel.
+QUEUE_TYPES = ("stream", "hash", "zset", "hash", "hash")
+
+
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
@@ -84,6 +88,11 @@ def busy(stream: str, session_id: str) -> str:
 def partitions() -> str:
     """A sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"
+
+
+def damaged(key: str) -> str:
+    """Where a key is set aside whose value has a wrong type."""
+    return f"{key}:damaged"
 
 
 def placement(claim: str) -> str:

@@ -15,7 +15,12 @@ from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
-from supervisor.core.errors import AlreadyEnded, FlagmanError, IdempotencyConflict, LimitReached
+from supervisor.core.errors import (
+    AlreadyEnded,
+    FlagmanError,
+    IdempotencyConflict,
+    LimitReached,
+)
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona

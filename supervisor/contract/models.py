@@ -126,11 +126,19 @@ class SessionView(ResponseModel):
         return self.status in TERMINAL
 
 
+class UnreadableView(ResponseModel):
+    """A session whose log cannot be read; `problem` says why."""
+
+    id: str
+    problem: str
+
+
 class SessionPage(ResponseModel):
-    """`next` is the cursor of the next page; null on the last one."""
+    """`next` is the cursor of the next page; null on the last one. `unreadable` ones come besides, in any page."""
 
     sessions: list[SessionView]
     next: str | None
+    unreadable: list[UnreadableView] = []
 
 
 class ArtifactView(ResponseModel):
