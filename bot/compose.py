@@ -140,6 +140,7 @@ class Core:
             channels=SlackChannels(),
             directory=self.directory,
             clock=now,
+            hook_problem=self.settings.hook_problem,
         )
 
     def recorder(self) -> Recorder:

@@ -49,7 +49,7 @@ PATIENCE = timedelta(seconds=3)
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
     """Run all checks and yield their findings; `unpark` queues jobs again that could not be done."""
-    for finding in (*_folders(settings), _personas(settings), _sandbox(settings)):
+    for finding in (*_folders(settings), _personas(settings), _sandbox(settings), _webhooks(settings)):
         yield finding
     async for finding in _store(settings, unpark):
         yield finding
@@ -107,6 +107,22 @@ def _sandbox(settings: Settings) -> Finding:
     if found.sandbox is None:
         return Finding("Sandbox", "note", found.said, mend)
     return Finding("Sandbox", "ok", found.said)
+
+
+def _webhooks(settings: Settings) -> Finding:
+    hooks = settings.hooks
+    if not hooks:
+        said = "none are taken, so a session that waits for one is resumed by hand only"
+        return Finding(
+            "Webhooks", "note", said, "set FLAGMAN_WEBHOOK_SECRET to the secret that senders sign with"
+        )
+    own = sorted(hook for hook in hooks if hook)
+    rest = "all others share one secret" if "" in hooks else "no others are taken"
+    return Finding(
+        "Webhooks",
+        "ok",
+        f"{', '.join(own)} with secrets of their own; {rest}" if own else "all share one secret",
+    )
 
 
 async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:

@@ -186,6 +186,17 @@ class Settings(ClientSettings):
         return own or [secret for hook, secret in entries if not hook]
 
     @property
+    def hooks(self) -> set[str]:
+        """The hooks that have a secret of their own; the empty name stands for all others."""
+        return {hook for hook, _ in _named(self.webhook_secret)}
+
+    def hook_problem(self, name: str) -> str:
+        """Why no webhook of this name can come, in one sentence; empty where it can."""
+        if self.webhook_secrets(name):
+            return ""
+        return f"No webhook `{name}` can come: set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
+
+    @property
     def secrets(self) -> list[str]:
         """The values of the settings that are masked in all output."""
         values = (

@@ -78,6 +78,14 @@ class IdempotencyKeyKnown(StorageError):
         self.value = value
 
 
+class TooManyClaims(StorageError):
+    """As many idempotency keys of one sender are stored as may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most:,} idempotency keys of the last day.")
+        self.most = most
+
+
 def note_outage(log: logging.Logger, error: StorageError) -> None:
     """Write one line a second at most: while the store is away, every request says the same."""
     global _noted

@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# All mailboxes share one hash tag, since they share a limit.
+_MAIL = f"{_PREFIX}:{{mail}}"
 # The key that is written to learn whether the store takes writes.
 WRITE_PROBE = f"{_PREFIX}:probe"
 # Workers of earlier versions listen to the first of these channels.
@@ -63,6 +65,10 @@ class QueueKeys:
     troubles: str
 
 
+# The types of the keys of a queue, in the order of the fields of `QueueKeys` after the channel.
+QUEUE_TYPES = ("stream", "hash", "zset", "hash", "hash")
+
+
 @cache
 def queue(partition: int, name: QueueName) -> QueueKeys:
     stream = f"{_tag(partition)}:{name}"
@@ -82,6 +88,11 @@ def busy(stream: str, session_id: str) -> str:
 def partitions() -> str:
     """A sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"
+
+
+def damaged(key: str) -> str:
+    """Where a key is set aside whose value has a wrong type."""
+    return f"{key}:damaged"
 
 
 def placement(claim: str) -> str:
@@ -119,6 +130,11 @@ def claim(partition: int, name: str) -> str:
     return f"{_tag(partition)}:idem:{name}"
 
 
+def claims_of(partition: int, sender: str) -> str:
+    """A sorted set: the idempotency keys of one sender, by the time at which they expire, in ms since 1970."""
+    return f"{_tag(partition)}:idem-of:{sender}"
+
+
 def timers(partition: int) -> str:
     return f"{_tag(partition)}:timers"
 
@@ -150,12 +166,22 @@ def changed_pattern() -> str:
 
 def mailbox(signal: str) -> str:
     """The items of the signal `webhook:<name>` or `event:<type>` that no session waited for."""
-    return f"{_PREFIX}:{{mail:{signal}}}"
+    return f"{_MAIL}:box:{signal}"
 
 
-def mailbox_seen(signal: str, delivery_id: str) -> str:
+def mailbox_seen(mark: str) -> str:
     """The mark of a delivery that has come."""
-    return f"{mailbox(signal)}:seen:{delivery_id}"
+    return f"{_MAIL}:seen:{mark}"
+
+
+def mailbox_rows() -> str:
+    """A sorted set with a row for each item of all mailboxes, by the time at which it expires, in ms since 1970."""
+    return f"{_MAIL}:rows"
+
+
+def mailbox_use() -> str:
+    """A hash: how many items and bytes all mailboxes have, those of each signal, and those of each sender."""
+    return f"{_MAIL}:use"
 
 
 def schedules() -> str:

@@ -12,11 +12,11 @@ from redis.asyncio.client import Pipeline
 
 from storage import keys
 from storage.connection import reaching_store
-from storage.errors import IdempotencyKeyKnown, LeaseLost, VersionConflict
+from storage.errors import IdempotencyKeyKnown, LeaseLost, TooManyClaims, VersionConflict
 from storage.keys import TimerKey
 from storage.partitions import Partitions
 from storage.scripts import jobs, records
-from storage.scripts.append import Operations, append
+from storage.scripts.append import ClaimRow, Operations, append
 
 # Keys that one step of a scan looks at.
 SCANNED = 1000
@@ -25,15 +25,20 @@ Row = tuple[str, float]
 
 
 CLAIM_TTL = timedelta(days=1)
+MOST_CLAIMS = 20_000
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An idempotency key with the value to store under it; an append with a known key is refused."""
+    """An idempotency key with the value to store under it; an append with a known key is refused.
+
+    `sender` is whose key it is, of which a partition stores at most `MOST_CLAIMS`.
+    """
 
     key: str
     value: bytes
     ttl: timedelta = CLAIM_TTL
+    sender: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,8 @@ class LogStore:
     ) -> AppendResult:
         """Append at version `expected` with all effects, or change nothing.
 
-        Raises VersionConflict, also where a session id of `new_logs` is in use; LeaseLost; or IdempotencyKeyKnown with
-        the value stored under the key.
+        Raises VersionConflict, also where a session id of `new_logs` is in use; LeaseLost; IdempotencyKeyKnown with
+        the value stored under the key; or TooManyClaims.
         """
         operations = Operations(keys.partition_of(session_id))
         _add_effects(operations, effects)
@@ -120,7 +125,7 @@ class LogStore:
                 expected=expected,
                 events=events,
                 token=lease.token if lease else "",
-                claim=(claim.key, claim.value, claim.ttl) if claim else None,
+                claim=ClaimRow(**vars(claim), most=MOST_CLAIMS) if claim else None,
                 new_logs=[new.session_id for new in effects.new_logs],
                 operations=operations,
             )
@@ -130,6 +135,9 @@ class LogStore:
             raise VersionConflict(expected, found)
         if outcome == "lost":
             raise LeaseLost
+        if outcome == "full":
+            await self.partitions.forget(claim.key if claim else "")
+            raise TooManyClaims(MOST_CLAIMS)
         return AppendResult(version=found, released=released)
 
     async def confirm(self, lease: Lease) -> bool:

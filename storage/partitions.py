@@ -74,3 +74,8 @@ class Partitions:
         with reaching_store():
             *_, decided = await pipe.execute()
         return int(decided)
+
+    async def forget(self, claim: str) -> None:
+        """Forget where a request with this idempotency key would go that was refused."""
+        with reaching_store():
+            await self._redis.delete(keys.placement(claim))

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from storage import keys
 from storage.connection import reaching_store
+from storage.damage import set_aside
 from storage.scripts import rates, records
 
 
@@ -20,8 +22,15 @@ class ProjectionStore:
         self._redis = redis
 
     async def rows(self, session_id: str) -> dict[str, bytes]:
-        with reaching_store():
-            rows: Any = await self._redis.hgetall(keys.projection(session_id))
+        """All rows of a session; none where the key holds no rows, which is then set aside."""
+        key = keys.projection(session_id)
+        try:
+            with reaching_store():
+                rows: Any = await self._redis.hgetall(key)
+        except ResponseError:
+            if not await set_aside(self._redis, {key: "hash"}):
+                raise
+            return {}
         return {key.decode(): row for key, row in rows.items()}
 
     async def column(self, session_ids: Sequence[str], key: str) -> dict[str, bytes]:

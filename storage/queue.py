@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from storage import keys
 from storage.connection import reaching_store, subscribe
+from storage.damage import set_aside
 from storage.errors import StoreUnavailable
 from storage.keys import QueueKeys
 from storage.log import Lease, StoredLog
@@ -57,7 +58,7 @@ class SessionQueue:
         return self.keys_in(keys.partition_of(session_id))
 
     async def open(self) -> None:
-        """Create the consumer groups of the partitions that have none."""
+        """Create the consumer groups of the partitions that have none; keys of a wrong type are set aside."""
         self._opened.clear()
         await self._partitions.all()
         await self._open_known()
@@ -65,9 +66,10 @@ class SessionQueue:
     async def _open_known(self) -> None:
         """Create the consumer groups of the known partitions that were not opened yet."""
         for partition in set(self._partitions.known) - self._opened:
+            _, stream, *others = vars(self.keys_in(partition)).values()
+            await set_aside(self._redis, dict(zip([stream, *others], keys.QUEUE_TYPES, strict=True)))
             try:
                 with reaching_store():
-                    stream = self.keys_in(partition).stream
                     await self._redis.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):

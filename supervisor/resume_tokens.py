@@ -75,6 +75,8 @@ class ResumeTokens:
                     session_id, actor, trigger="token", data=data, context=context, pause_number=newest
                 )
             except IllegalEvent:
+                if (await supervisor.get(session_id)).version == session.version:
+                    raise
                 # Another writer changed it in between: the pause has ended, or another one was added.
                 continue
         raise FlagmanError("The session is changing too quickly; please try again.")

@@ -11,7 +11,13 @@ from storage.keys import TimerKey
 from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.core.commands.base import check_text
-from supervisor.core.errors import FlagmanError, InvalidCondition, InvalidInput, ScheduleNotFound
+from supervisor.core.errors import (
+    FlagmanError,
+    InvalidCondition,
+    InvalidInput,
+    LimitReached,
+    ScheduleNotFound,
+)
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.state import Session
@@ -19,7 +25,8 @@ from supervisor.core.times import next_cron, zone_named
 from supervisor.service import Supervisor
 
 OWNER = "schedule"
-MOST = 200
+# The most schedules, of one actor and in all.
+MOST_OF_ONE, MOST = 100, 200
 SHOWN_TIMES = 3
 _log = logging.getLogger("flagman.schedules")
 
@@ -80,8 +87,11 @@ class Schedules:
     ) -> Schedule:
         """Store a new schedule. Raises InvalidCondition, PersonaNotFound or InvalidInput."""
         self._supervisor.personas.get(persona)
-        if len(await self._rows.all()) >= MOST:
-            raise InvalidInput(f"There are {MOST} schedules already; delete one first.")
+        schedules = await self.list()
+        if len(schedules) >= MOST:
+            raise LimitReached(f"There are {MOST} schedules already; delete one first.")
+        if sum(schedule.by == actor.id for schedule in schedules) >= MOST_OF_ONE:
+            raise LimitReached(f"You have {MOST_OF_ONE} schedules already; delete one first.")
         now = self._clock()
         due = next_cron(cron, zone_named(zone), now)
         if due is None:

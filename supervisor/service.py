@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from storage.errors import IdempotencyKeyKnown, VersionConflict
+from storage.errors import IdempotencyKeyKnown, TooManyClaims, VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
@@ -15,7 +15,12 @@ from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
-from supervisor.core.errors import AlreadyEnded, FlagmanError, IdempotencyConflict
+from supervisor.core.errors import (
+    AlreadyEnded,
+    FlagmanError,
+    IdempotencyConflict,
+    LimitReached,
+)
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
@@ -308,7 +313,7 @@ class Supervisor:
 
         The same `delivery` again changes nothing and raises IdempotencyKeyKnown.
         """
-        claim = Claim(delivery, session_id.encode()) if delivery else None
+        claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
         change = await self._change(
             session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind, answers=answers), claim
         )
@@ -379,6 +384,8 @@ class Supervisor:
                 await self.sessions.append(before, after, events, claim=claim)
             except VersionConflict:
                 continue
+            except TooManyClaims as full:
+                raise _too_many(full) from full
             return Change(after, events)
         raise FlagmanError("The session is changing too quickly; please try again.")
 
@@ -395,11 +402,14 @@ class Supervisor:
         for _ in range(TRIES):
             try:
                 session_id = await self.sessions.new_id(like=like, idempotency_key=key)
-                claim = Claim(key, f"{session_id} {request}".encode()) if key else None
+                sender = events[-1].by
+                claim = Claim(key, f"{session_id} {request}".encode(), sender=sender) if key else None
                 session = fold(session_id, events)
                 await self.sessions.append(None, session, events, blobs=blobs, claim=claim)
             except VersionConflict:
                 continue
+            except TooManyClaims as full:
+                raise _too_many(full) from full
             except IdempotencyKeyKnown as known:
                 origin = fold("", events).origin
                 return await self._launched_before(key or "", known.value.decode(), request, origin)
@@ -424,3 +434,9 @@ class Supervisor:
 
     def _roster(self, persona: Persona) -> list[str]:
         return [other.name for other in self.personas.roster(persona)]
+
+
+def _too_many(full: TooManyClaims) -> LimitReached:
+    return LimitReached(
+        f"You sent {full.most:,} requests that are kept for a day; send this one again later."
+    )

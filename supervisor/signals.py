@@ -6,33 +6,37 @@ A webhook or event that no session waits for is kept for a while.
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from storage.keys import TimerKey
-from storage.log import LogStore
-from storage.mailbox import Mailbox
+from storage.log import LogStore, Row
+from storage.mailbox import Delivery, Mailbox
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.digest import digest
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, LimitReached
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
-from supervisor.core.triggers import Signal
+from supervisor.core.triggers import Delivered, Signal
 from supervisor.service import Supervisor
 
 SEEN_FOR = timedelta(days=1)
-MOST_WAITING = 1000
+# Sessions of an index that are read at once.
+PAGE = 1000
+SignalKind = Literal["webhook", "event"]
 _log = logging.getLogger("flagman.signals")
 
 
 class StoredSignal(BaseModel):
-    """A signal in the mailbox; `id` distinguishes signals with equal data."""
+    """A signal in the mailbox; `id` distinguishes signals of one sender with equal data."""
 
     id: str
     data: Any = None
+    sender: Actor
 
 
 class SignalRouter:
@@ -50,28 +54,49 @@ class SignalRouter:
         self._mailbox, self._keep = mailbox, keep
 
     async def deliver(
-        self, kind: Literal["webhook", "event"], name: str, delivery_id: str, data: Any, actor: Actor
-    ) -> list[str]:
-        """Deliver a webhook or event and return the ids of the sessions that it resumed.
+        self,
+        kind: SignalKind,
+        name: str,
+        delivery_id: str,
+        data: Any,
+        actor: Actor,
+        *,
+        seen_for: timedelta = SEEN_FOR,
+    ) -> Delivered:
+        """Deliver a webhook or event.
 
         It is stored before the waiting sessions are looked up, so that a crash does not lose it and a session that
-        begins to wait later finds it. The same `delivery_id` again does nothing.
+        begins to wait later finds it. The same `delivery_id` of the same sender again does nothing for `seen_for`.
+        Raises LimitReached where no session takes it and too much is kept already.
         """
-        signal, data = f"{kind}:{name}", clean(data)
-        item = StoredSignal(id=delivery_id, data=data)
-        kept = item.model_dump_json().encode()
-        first = await self._mailbox.keep(signal, delivery_id, kept, ttl=self._keep, seen_for=SEEN_FOR)
-        if not first and kept not in await self._mailbox.items(signal):
-            return []
+        delivery = Delivery(f"{kind}:{name}", actor.id, delivery_id)
+        item = StoredSignal(id=delivery_id, data=clean(data), sender=actor)
+        kept = item.model_dump_json(exclude_defaults=True).encode()
+        outcome = await self._mailbox.keep(delivery, kept, ttl=self._keep, seen_for=seen_for)
+        if outcome == "seen" and kept not in await self._mailbox.items(delivery.signal):
+            return Delivered([], repeated=True)
         resumed = await self._resume_all(_signal(kind, name, item), actor)
-        if resumed:
-            await self._mailbox.remove(signal, kept)
-        return resumed
+        if outcome == "full":
+            if not resumed:
+                raise LimitReached(
+                    f"Too much is kept for sessions that do not wait yet, so this {kind} is not; send it again later."
+                )
+            await self._mailbox.mark(delivery, seen_for)
+        elif resumed:
+            await self._mailbox.remove(delivery, kept)
+        return Delivered(resumed, repeated=outcome == "seen")
+
+    async def ignore(
+        self, kind: SignalKind, name: str, delivery_id: str, actor: Actor, *, seen_for: timedelta = SEEN_FOR
+    ) -> Delivered:
+        """Take a delivery that resumes no session, now or when it is repeated."""
+        first = await self._mailbox.mark(Delivery(f"{kind}:{name}", actor.id, delivery_id), seen_for)
+        return Delivered([], repeated=not first)
 
     async def _resume_all(self, signal: Signal, actor: Actor) -> list[str]:
-        resumed: list[str] = []
         index = f"{signal.kind}:{signal.name}"
-        for session_id, _ in await self._log.index(index, limit=MOST_WAITING):
+        resumed: list[str] = []
+        async for session_id in self._waiting(index):
             try:
                 if await self._supervisor.wake(session_id, signal, actor):
                     resumed.append(session_id)
@@ -79,13 +104,21 @@ class SignalRouter:
                 _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
         return resumed
 
-    async def tell_refused(self, kind: Literal["webhook", "event"], name: str, most_bytes: int) -> None:
+    async def _waiting(self, index: str) -> AsyncIterator[str]:
+        """The sessions that wait for a signal, all of them."""
+        last: Row | None = None
+        while rows := await self._log.index(index, after=last, limit=PAGE):
+            last = rows[-1]
+            for session_id, _ in rows:
+                yield session_id
+
+    async def tell_refused(self, kind: SignalKind, name: str, most_bytes: int) -> None:
         """Tell every session that waits for it that one came and was refused, as it has more than `most_bytes`.
 
         Only for what is known to be from who may send it. A session is told once in ten minutes.
         """
         actor = Actor(id=f"{kind}:{name}")
-        for session_id, _ in await self._log.index(f"{kind}:{name}", limit=MOST_WAITING):
+        async for session_id in self._waiting(f"{kind}:{name}"):
             try:
                 await self._supervisor.note_refusal(session_id, Signal(kind, name), most_bytes, actor)
             except FlagmanError as error:
@@ -94,7 +127,7 @@ class SignalRouter:
     async def catch_up(self, session: Session) -> bool:
         """Resume a session that has just begun to wait by a signal that came before. Returns whether there was one."""
         for _, condition in session.waits:
-            kind: Literal["webhook", "event"]
+            kind: SignalKind
             if isinstance(condition, Webhook):
                 kind, name = "webhook", condition.name
             elif isinstance(condition, OnEvent):
@@ -104,8 +137,8 @@ class SignalRouter:
             for item in await self._mailbox.items(f"{kind}:{name}"):
                 kept = StoredSignal.model_validate_json(item)
                 signal = _signal(kind, name, kept)
-                if await self._supervisor.wake(session.id, signal, Actor(id=f"{kind}:{name}")):
-                    await self._mailbox.remove(f"{kind}:{name}", item)
+                if await self._supervisor.wake(session.id, signal, kept.sender):
+                    await self._mailbox.remove(Delivery(f"{kind}:{name}", kept.sender.id, kept.id), item)
                     return True
         return False
 
@@ -117,5 +150,5 @@ class SignalRouter:
         return await self._supervisor.fire_timer(timer.owner, timer.name, clock)
 
 
-def _signal(kind: Literal["webhook", "event"], name: str, kept: StoredSignal) -> Signal:
-    return Signal(kind, name, kept.data, delivery=digest([kind, name, kept.id])[:20])
+def _signal(kind: SignalKind, name: str, kept: StoredSignal) -> Signal:
+    return Signal(kind, name, kept.data, delivery=digest([kind, name, kept.sender.id, kept.id])[:20])

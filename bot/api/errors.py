@@ -17,7 +17,8 @@ from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused, Store
 
 MEDIA = "application/problem+json"
 PREFIXES = ("/v1", "/hooks", "/metrics")
-RETRY_SECONDS = 1
+# When to try again after an outage, and when something that is kept may have expired.
+RETRY_SECONDS, LIMIT_SECONDS = 1, 60
 ADDRESS_BYTES = 8190
 _FAULT = "Something went wrong inside Flagman; the details are in its log."
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -49,6 +50,7 @@ STATUS: Mapping[str, int] = {
     "token_used": 409,
     "token_expired": 410,
     "artifact_too_large": 413,
+    "limit_reached": 429,
     "invalid_input": 422,
     "invalid_condition": 422,
     "invalid_request": 422,
@@ -113,7 +115,8 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
             }
         case FlagmanError():
             status = STATUS.get(error.code, 500)
-            headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+            seconds = {429: LIMIT_SECONDS, 503: RETRY_SECONDS}.get(status)
+            headers = {"Retry-After": str(seconds)} if seconds else {}
             return _problem(status, error.code, str(error), fields=error.fields), headers
         case StorageError():
             return problem_of(StoreAway())

@@ -21,6 +21,7 @@ _PROBLEMS = {
     401: "No key, an unknown one, or no genuine signature.",
     403: "Known, but not allowed.",
     404: "There is none.",
+    408: "The body came too slowly.",
     409: "Not as things stand.",
     410: "Expired.",
     413: "The body, or the file, is too large.",

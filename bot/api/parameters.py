@@ -116,4 +116,3 @@ class HookHeaders(Parameters):
         None, alias="webhook-signature", description="`v1,<base64>`, several separated by spaces."
     )
     hub_signature: str | None = Field(None, alias="X-Hub-Signature-256", description="`sha256=<hex>`.")
-    github_delivery: str | None = Field(None, alias="X-GitHub-Delivery")

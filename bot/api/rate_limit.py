@@ -1,10 +1,11 @@
-"""Limits the bytes of a body and the requests of a key."""
+"""Limits the bytes and the time of a body, and the requests of a key."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -12,12 +13,32 @@ from bot.api.errors import ApiError, BodyTooLarge
 
 BODY_BYTES = 1024 * 1024
 HOOK_BYTES = 256 * 1024
+# A body may take so many seconds, and more for each so many bytes that have come.
+PATIENCE_SECONDS, SLOWEST_BYTES = 20.0, 16 * 1024
+
+
+async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises ApiError (408) where it comes too slowly, and closes the connection."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + PATIENCE_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(until - clock()):
+                chunk = await request.content.readany()
+        except TimeoutError:
+            raise ApiError(
+                408, "body_slow", "The body came too slowly; send it again at once.", {"Connection": "close"}
+            ) from None
+        if not chunk:
+            return
+        until += len(chunk) / SLOWEST_BYTES
+        yield chunk
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """Raises BodyTooLarge as soon as there is more than `limit`."""
+    """Raises BodyTooLarge as soon as there is more than `limit`, or ApiError as `read_chunks`."""
     body = bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
+    async for chunk in read_chunks(request):
         body += chunk
         if len(body) > limit:
             raise BodyTooLarge(limit, bytes(body))

@@ -257,5 +257,5 @@ def _usual(auth: Auth, inputs: Mapping[str, Any], bodies: Mapping[str, Any]) -> 
     if inputs:
         found |= {422}
     if bodies:
-        found |= {400, 413, 415}
+        found |= {400, 408, 413, 415}
     return frozenset(found)

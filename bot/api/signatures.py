@@ -9,26 +9,32 @@ import hmac
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from bot.api.errors import ApiError
 
 _PREFIX = "whsec_"
 _PATIENCE_SECONDS = 5 * 60
+# How long a delivery that came is remembered. One without a signed time would be genuine for ever.
+TIMED_SEEN_FOR, UNTIMED_SEEN_FOR = timedelta(days=1), timedelta(days=30)
 
 
 class SignatureCheck:
     """Takes the bytes of one delivery with `update`, and says with `delivery` whether it was genuine.
 
-    Raises ApiError: 401 unsigned, 400 signed too early or too late.
+    `seen_for` is how long the delivery has to be remembered. Raises ApiError: 401 unsigned, 400 signed too early or
+    too late.
     """
 
     def __init__(self, secrets: Sequence[str], headers: Mapping[str, str]) -> None:
         if "webhook-signature" in headers:
             self._header, self._id, begin = _standard(headers)
+            self.seen_for = TIMED_SEEN_FOR
             self._given = [part[3:] for part in headers[self._header].split(" ") if part.startswith("v1,")]
             keys = [_key(secret) for secret in secrets]
         elif "X-Hub-Signature-256" in headers:
-            self._header, self._id = "X-Hub-Signature-256", headers.get("X-GitHub-Delivery", "")
+            # X-GitHub-Delivery is not signed, so the body itself is what makes two deliveries the same.
+            self._header, self._id, self.seen_for = "X-Hub-Signature-256", "", UNTIMED_SEEN_FOR
             self._given = [headers[self._header]]
             keys, begin = [secret.encode() for secret in secrets], b""
         else:

@@ -18,6 +18,7 @@ from bot.api.rate_limit import read_body
 
 # Slack's largest payload, that of a view with a hundred blocks, is far smaller.
 BODY_BYTES = 1024 * 1024
+LONGEST_ADDRESS = 2_000
 _log = logging.getLogger("flagman.slack")
 _HOSTS = (".slack.com", ".slack-gov.com")
 _TIME = re.compile(r"\d{1,12}", re.ASCII)
@@ -65,6 +66,9 @@ def mount(
 
 def _is_slacks(address: str, api_url: str) -> bool:
     """Whether an address is one of Slack's own hosts, or of the host of the Web API that is configured."""
+    # The time to parse a name with other than ASCII letters grows with the square of its length.
+    if len(address) > LONGEST_ADDRESS:
+        return False
     try:
         found = URL(address)
         if found.origin() == URL(api_url).origin():

@@ -18,6 +18,10 @@ from supervisor.core.errors import InvalidInput
 BODY_BYTES = 64 * 1024 * 1024
 # For longer lines aiohttp itself answers 400 in plain text; the API has a lower limit and answers with a problem.
 LINE_BYTES = 64 * 1024
+# A connection without a whole request is closed after so long: longer than what proxies keep connections for (60 s).
+IDLE_SECONDS = 75.0
+# How long the rest of a body is awaited that a handler did not read.
+LINGER_SECONDS = 5.0
 
 
 def application(parts: Core) -> web.Application:
@@ -50,7 +54,13 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[None
     """Serve on FLAGMAN_HOST and PORT. Raises InvalidInput where the port is taken or the host is not usable."""
     # Signatures are made over the bytes as sent, so handlers decompress bodies themselves.
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=5, max_line_size=LINE_BYTES, auto_decompress=False
+        app,
+        access_log=None,
+        shutdown_timeout=5,
+        max_line_size=LINE_BYTES,
+        auto_decompress=False,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=LINGER_SECONDS,
     )
     await runner.setup()
     try:

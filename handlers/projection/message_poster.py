@@ -116,28 +116,37 @@ class MessagePoster:
         is_new = not (session.restored_at and not row.shows and session.changed_at == session.restored_at)
         await self._sender.reserve_update(session.id, message.key, urgent=message.urgent and is_new)
         await self._sender.update(session.id, row, shown)
-        self._seen(row)
+        self._seen(row.channel, row.ts)
         row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
         await self._bind(session, message, row)
         await self._record(session, message.key, row)
         return row
 
     async def _verify(self, row: Row) -> None:
-        """Look from time to time whether a request still stands. Raises MessageDeleted or ChannelUnavailable."""
-        seen = self._verified.get((row.channel, row.ts))
-        if seen is not None and time.monotonic() - seen < VERIFY_SECONDS:
-            return
-        try:
-            await self._sender.verify(row.channel, row.ts)
-        except ChannelUnavailable:
-            raise
-        except (RetryLater, SlackRejected) as problem:
-            _log.info("a request in %s is not looked for: %s", row.channel, problem)
-        self._seen(row)
+        """Look from time to time whether a request still stands, and whether the bot is still heard there.
 
-    def _seen(self, row: Row) -> None:
-        self._verified[row.channel, row.ts] = time.monotonic()
-        self._verified.move_to_end((row.channel, row.ts))
+        Raises MessageDeleted or ChannelUnavailable.
+        """
+        looks = (
+            ("", lambda: self._sender.check_channel(row.channel)),
+            (row.ts, lambda: self._sender.verify(row.channel, row.ts)),
+        )
+        for ts, look in looks:
+            seen = self._verified.get((row.channel, ts))
+            if seen is not None and time.monotonic() - seen < VERIFY_SECONDS:
+                continue
+            try:
+                await look()
+            except ChannelUnavailable:
+                raise
+            except (RetryLater, SlackRejected) as problem:
+                _log.info("a request in %s is not looked for: %s", row.channel, problem)
+            self._seen(row.channel, ts)
+
+    def _seen(self, channel: str, ts: str) -> None:
+        """Remember that a request stood there; the empty ts is for the channel itself."""
+        self._verified[channel, ts] = time.monotonic()
+        self._verified.move_to_end((channel, ts))
         while len(self._verified) > VERIFIED:
             self._verified.popitem(last=False)
 
@@ -217,7 +226,7 @@ class MessagePoster:
             found["look_at"] = self._heard_by()
         posted = intent.model_copy(update=found)
         await self._bind(session, message, posted)
-        self._seen(posted)
+        self._seen(posted.channel, posted.ts)
         try:
             return await self._swap(session, message, intent, posted)
         except RetryLater:

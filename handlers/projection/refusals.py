@@ -37,7 +37,7 @@ _FORM = {
     "no_text",
 }
 _BUSY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-READS = {"conversations.history", "conversations.replies", "chat.getPermalink"}
+READS = {"conversations.history", "conversations.info", "conversations.replies", "chat.getPermalink"}
 UPLOAD = "files.upload"
 # What fails in these is not tried again: it is done without.
 _OPTIONAL = {*READS, UPLOAD, "chat.delete", "files.delete"}

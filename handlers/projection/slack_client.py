@@ -22,6 +22,7 @@ from handlers.projection.message_rows import Row
 from handlers.projection.refusals import (
     READS,
     UPLOAD,
+    ChannelUnavailable,
     FormRejected,
     MessageDeleted,
     RetryLater,
@@ -177,6 +178,18 @@ class SlackSender:
         answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
         found = str(answer.get("permalink") or "")
         return found if _ADDRESS.fullmatch(found) else ""
+
+    async def check_channel(self, channel: str) -> None:
+        """Whether the bot is still heard there: links to messages outlast its removal and the channel's archiving.
+
+        Raises RetryLater, ChannelUnavailable or SlackRejected.
+        """
+        answer = await self._call("conversations.info", channel, channel=channel)
+        found = answer.get("channel") or {}
+        if found.get("is_archived"):
+            raise ChannelUnavailable("is_archived")
+        if found.get("is_member") is False and not found.get("is_im"):
+            raise ChannelUnavailable("not_in_channel")
 
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float

@@ -11,9 +11,20 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.keys import QueueKeys, TimerKey
-from storage.scripts.lua import ENQUEUE, Script
+from storage.scripts.lua import ENQUEUE, NOW, Script
 
-Outcome = Literal["ok", "known", "lost", "conflict"]
+Outcome = Literal["ok", "known", "full", "lost", "conflict"]
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """An idempotency key of a sender, its value and lifetime, and the most that are stored of the sender."""
+
+    key: str
+    value: bytes
+    ttl: timedelta
+    sender: str
+    most: int
 
 
 @dataclass
@@ -62,7 +73,8 @@ class Operations:
 # Atomic because the version is checked once for all changes: events, indexes, timers, queues and the logs of launched
 # sessions are changed together or not at all.
 _APPEND = Script(
-    ENQUEUE
+    NOW
+    + ENQUEUE
     + """
 local key_at, argument_at = 0, 0
 local function key() key_at = key_at + 1; return KEYS[key_at] end
@@ -71,13 +83,16 @@ local function argument() argument_at = argument_at + 1; return ARGV[argument_at
 local log, ready_state = key(), key()
 local sid, expected, token = argument(), tonumber(argument()), argument()
 local changed, timer = argument(), argument()
-local claim_value, claim_ttl, claim = argument(), tonumber(argument()), nil
+local claim_value, claim_ttl, most_claims = argument(), tonumber(argument()), tonumber(argument())
+local claim, claims = nil, nil
+local version = redis.call('LLEN', log)
 if claim_ttl > 0 then
-  claim = key()
+  claim, claims = key(), key()
   local known = redis.call('GET', claim)
   if known then return {'known', known, 0} end
+  redis.call('ZREMRANGEBYSCORE', claims, '-inf', now())
+  if redis.call('ZCARD', claims) >= most_claims then return {'full', version, 0} end
 end
-local version = redis.call('LLEN', log)
 if token ~= '' and string.sub(redis.call('HGET', ready_state, sid) or '', 3) ~= token then
   return {'lost', version, 0}
 end
@@ -85,7 +100,11 @@ if version ~= expected then return {'conflict', version, 0} end
 for _ = 1, tonumber(argument()) do
   if redis.call('EXISTS', key()) == 1 then return {'conflict', version, 0} end
 end
-if claim then redis.call('SET', claim, claim_value, 'EX', claim_ttl) end
+if claim then
+  redis.call('SET', claim, claim_value, 'EX', claim_ttl)
+  redis.call('ZADD', claims, now() + claim_ttl * 1000, claim)
+  redis.call('EXPIRE', claims, claim_ttl)
+end
 for _ = 1, tonumber(argument()) do version = redis.call('RPUSH', log, argument()) end
 redis.call('PUBLISH', changed, sid)
 
@@ -142,24 +161,25 @@ async def append(
     expected: int,
     events: Sequence[bytes],
     token: str,
-    claim: tuple[str, bytes, timedelta] | None,
+    claim: ClaimRow | None,
     new_logs: Sequence[str],
     operations: Operations,
 ) -> tuple[Outcome, int | bytes, bool]:
     """Append `events` at version `expected` and carry out `operations`, or change nothing.
 
-    `token` is that of the writer's own lease, or empty; `claim` is an idempotency key, its value and its lifetime;
+    `token` is that of the writer's own lease, or empty; `claim` is the idempotency key of the request, if it has one;
     `new_logs` are the ids of sessions that must not exist. Returns the outcome; the version, or the value of the claim
     where the outcome is `known`; and whether the lease was released.
     """
     partition = operations.partition
-    name, value, ttl = claim or ("", b"", timedelta())
     names = [keys.log(session_id), keys.queue(partition, "ready").state]
-    names += [keys.claim(partition, name)] if claim else []
+    claimed: tuple[Any, ...] = (b"", 0, 0)
+    if claim:
+        names += [keys.claim(partition, claim.key), keys.claims_of(partition, claim.sender)]
+        claimed = claim.value, int(claim.ttl.total_seconds()), claim.most
     names += [keys.log(other) for other in new_logs]
     channels = keys.changed_channel(partition), keys.timer_channel()
-    seconds = int(ttl.total_seconds())
-    arguments = [session_id, expected, token, *channels, value, seconds, len(new_logs), len(events), *events]
+    arguments = [session_id, expected, token, *channels, *claimed, len(new_logs), len(events), *events]
     outcome, found, released = await _APPEND(
         redis, names + operations.names, arguments + operations.arguments
     )

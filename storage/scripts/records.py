@@ -56,27 +56,3 @@ async def claim_timers(
     """The rows of a partition that are due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))
-
-
-# Atomic so that no id is stored without its item.
-# After a crash between the two, a repeated delivery would be lost.
-_KEEP = Script("""
-local box, seen = unpack(KEYS)
-local item, ttl, seen_for, most = unpack(ARGV)
-if not redis.call('SET', seen, '1', 'NX', 'EX', seen_for) then return 0 end
-redis.call('RPUSH', box, item)
-redis.call('LTRIM', box, -tonumber(most), -1)
-redis.call('EXPIRE', box, ttl)
-return 1
-""")
-
-
-async def keep(
-    redis: Redis, signal: str, delivery_id: str, *, item: bytes, ttl: int, seen_for: int, most: int
-) -> bool:
-    """Keep an item in a mailbox for `ttl` seconds, unless its id came in the last `seen_for` seconds.
-
-    The mailbox holds the `most` newest items. Returns whether the item was kept.
-    """
-    names = [keys.mailbox(signal), keys.mailbox_seen(signal, delivery_id)]
-    return bool(await _KEEP(redis, names, [item, ttl, seen_for, most]))

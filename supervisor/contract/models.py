@@ -129,11 +129,19 @@ class SessionView(ResponseModel):
         return self.status in TERMINAL
 
 
+class UnreadableView(ResponseModel):
+    """A session whose log cannot be read; `problem` says why."""
+
+    id: str
+    problem: str
+
+
 class SessionPage(ResponseModel):
-    """`next` is the cursor of the next page; null on the last one."""
+    """`next` is the cursor of the next page; null on the last one. `unreadable` ones come besides, in any page."""
 
     sessions: list[SessionView]
     next: str | None
+    unreadable: list[UnreadableView] = []
 
 
 class ArtifactView(ResponseModel):
@@ -194,13 +202,17 @@ class EventPage(ResponseModel):
 
 
 class PauseResult(ResponseModel):
-    """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval."""
+    """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval.
+
+    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up.
+    """
 
     status: Literal["paused"]
     session_id: str
     resume_token: str | None
     expires_at: datetime | None
     conditions: list[str]
+    problems: list[str] = []
 
 
 class ToldResult(ResponseModel):
@@ -228,9 +240,13 @@ class DecisionsResult(ResponseModel):
 
 
 class DeliveryResult(ResponseModel):
-    """The sessions that it resumed; where none waits for it, it is kept for a while."""
+    """The sessions that it resumed; where none waits for it, it is kept for a while.
+
+    `repeated`: the same delivery of the same sender came before, so that nothing was done.
+    """
 
     resumed: list[str]
+    repeated: bool = False
 
 
 class ScheduleView(ResponseModel):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from storage.log import LogStore, Row
 from supervisor.contract.models import Status
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
 
@@ -27,6 +27,14 @@ _INDEX: dict[Status | None, Literal["all", "running", "paused", "ended"]] = {
 }
 
 
+class Page(NamedTuple):
+    """The sessions, the cursor of the next page, and those in between that cannot be read."""
+
+    sessions: list[Session]
+    following: str | None
+    unreadable: list[LogUnreadable]
+
+
 async def page(
     log: LogStore,
     sessions: Sessions,
@@ -37,12 +45,10 @@ async def page(
     parent: str | None,
     cursor: str | None,
     limit: int,
-) -> tuple[list[Session], str | None]:
-    """The sessions of a page that the actor `sees`, and the cursor of the next one. Unreadable ones are logged only.
-
-    Raises SessionNotFound where `parent` is none.
-    """
+) -> Page:
+    """A page of the sessions that the actor `sees`. Raises SessionNotFound where `parent` is none."""
     found: list[Session] = []
+    unreadable: list[LogUnreadable] = []
     last = _parse(cursor) if cursor else None
     children = None if parent is None else _children(await sessions.load(parent))
     looked = 0
@@ -53,14 +59,16 @@ async def page(
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         loaded = await asyncio.gather(*(_load(sessions, session_id) for session_id, _ in rows))
         for row, session in zip(rows, loaded, strict=True):
-            if session and _fits(session, status, persona) and await sees(session):
+            if isinstance(session, LogUnreadable):
+                unreadable.append(session)
+            elif session and _fits(session, status, persona) and await sees(session):
                 if len(found) == limit:
-                    return found, _cursor(last)
+                    return Page(found, _cursor(last), unreadable)
                 found.append(session)
             last, looked = row, looked + 1
         if len(rows) < _CHUNK:
-            return found, None
-    return found, _cursor(last)
+            return Page(found, None, unreadable)
+    return Page(found, _cursor(last), unreadable)
 
 
 def _after(row: Row, last: Row) -> bool:
@@ -73,9 +81,13 @@ def _children(session: Session) -> list[Row]:
     return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
 
 
-async def _load(sessions: Sessions, session_id: str) -> Session | None:
+async def _load(sessions: Sessions, session_id: str) -> Session | LogUnreadable | None:
+    """The session, or why it cannot be read; None where there is none any more."""
     try:
         return await sessions.load(session_id)
+    except LogUnreadable as error:
+        _log.error("%s", error)
+        return error
     except FlagmanError as error:
         _log.error("%s", error)
         return None

@@ -21,7 +21,10 @@ from supervisor.signals import SignalRouter
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """The shared objects, made once in a process. `clock` returns the time in UTC."""
+    """The shared objects, made once in a process. `clock` returns the time in UTC.
+
+    `hook_problem` says why no webhook of a name can come; empty where it can.
+    """
 
     supervisor: Supervisor
     log: LogStore
@@ -35,3 +38,4 @@ class ServiceParts:
     channels: Channels
     directory: Directory
     clock: Callable[[], datetime]
+    hook_problem: Callable[[str], str] = lambda _: ""

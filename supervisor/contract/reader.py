@@ -10,10 +10,18 @@ from typing import Literal
 
 from supervisor.contract import pagination
 from supervisor.contract.access import Access
-from supervisor.contract.models import ArtifactView, EventPage, EventView, SessionPage, SessionView, Status
+from supervisor.contract.models import (
+    ArtifactView,
+    EventPage,
+    EventView,
+    SessionPage,
+    SessionView,
+    Status,
+    UnreadableView,
+)
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.views import event_view, session_view
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.state import Session
 from supervisor.core.subagents import Until, is_reached, needs_of
@@ -39,16 +47,25 @@ class SessionReader:
         return (await self.access.reader(session_id)).session
 
     async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
-        """The newest sessions of an index that the actor sees; one that cannot be read is left out and logged."""
-        found: list[Session] = []
+        """The newest sessions of an index that the actor sees and that can be read."""
+        return [found for found in await self.listed(index, limit=limit) if isinstance(found, Session)]
+
+    async def listed(self, index: Index = "all", *, limit: int = 20) -> list[Session | LogUnreadable]:
+        """As `recent`, with the reason in place of a session that cannot be read.
+
+        Everyone is told of such a session, by its id alone, since nobody knows any more who sees it.
+        """
+        found: list[Session | LogUnreadable] = []
         for session_id, _ in await self._parts.log.index(index, limit=limit * LOOKED_AT):
             try:
                 session = await self._supervisor.get(session_id)
+            except LogUnreadable as error:
+                _log.error("%s", error)
+                found.append(error)
             except FlagmanError as error:
                 _log.error("%s", error)
-                continue
-            if await self.access.sees(session):
-                found.append(session)
+            else:
+                found += [session] if await self.access.sees(session) else []
             if len(found) == limit:
                 break
         return found
@@ -68,7 +85,7 @@ class SessionReader:
         """A page of sessions, the newest first, filtered as given. Raises SessionNotFound for an unknown `parent`."""
         if parent is not None:
             await self.load(parent)
-        found, following = await pagination.page(
+        found = await pagination.page(
             self._parts.log,
             self._supervisor.sessions,
             self.access.sees,
@@ -78,8 +95,9 @@ class SessionReader:
             cursor=cursor,
             limit=limit,
         )
-        views = await asyncio.gather(*(self.view(session) for session in found))
-        return SessionPage(sessions=views, next=following)
+        views = await asyncio.gather(*(self.view(session) for session in found.sessions))
+        lost = [UnreadableView(id=error.session_id, problem=str(error)) for error in found.unreadable]
+        return SessionPage(sessions=views, next=found.following, unreadable=lost)
 
     async def view(self, session: Session) -> SessionView:
         """The present view of the session with its sub-agents."""

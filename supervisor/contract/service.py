@@ -39,7 +39,7 @@ from supervisor.contract.views import (
 )
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.conversation import Kind
-from supervisor.core.conditions import Condition, parse_condition
+from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, NotAllowed
@@ -129,12 +129,14 @@ class SessionService(SessionReader):
 
     def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
         text, expires_at = self._parts.tokens.give(session) if token else (None, None)
+        hooks = [condition.name for _, condition in session.waits if isinstance(condition, Webhook)]
         return PauseResult(
             status="paused",
             session_id=session.id,
             resume_token=text,
             expires_at=expires_at,
             conditions=conditions_of(session),
+            problems=[problem for hook in hooks if (problem := self._parts.hook_problem(hook))],
         )
 
     async def resume(
@@ -181,8 +183,8 @@ class SessionService(SessionReader):
 
     async def deliver(self, name: str, delivery: str, data: object) -> DeliveryResult:
         """As `emit`, with a delivery id of the caller; the same id again does nothing."""
-        resumed = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
-        return DeliveryResult(resumed=resumed)
+        done = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
+        return DeliveryResult(resumed=done.resumed, repeated=done.repeated)
 
     # Deciding
 

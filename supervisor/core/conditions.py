@@ -28,8 +28,11 @@ Operator = Literal["==", "!=", ">=", "<=", ">", "<", "in", "contains"]
 # Characters of a condition's text.
 LONGEST = 2_000
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
-_CLAUSE = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+?)\s*$", re.DOTALL)
-_AND = re.compile(r"""\s+and\s+(?=(?:[^"']|"[^"]*"|'[^']*')*$)""", re.IGNORECASE)
+_CLAUSE = re.compile(r"([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+)", re.DOTALL)
+# Each begins at the first of several blanks only, so that the time for blanks stays linear.
+_WHERE = re.compile(r"(?<!\s)\s+where\s+", re.IGNORECASE)
+# A text in quotes, perhaps without its end; or `and`; or what is between them.
+_PIECE = re.compile(r"""(?s:"(?:[^"\\]|\\.)*+"?)|'[^']*+'?|(?P<and>\s+and\s+)|\s+|[^"'\s]+""", re.IGNORECASE)
 
 
 class Clause(Frozen):
@@ -148,15 +151,25 @@ def _name(text: str, what: str) -> str:
 
 
 def _event(text: str) -> OnEvent:
-    parts = re.split(r"\s+where\s+", text, maxsplit=1, flags=re.IGNORECASE)
+    parts = _WHERE.split(text, maxsplit=1)
     name = _name(parts[0].strip(), "event")
     if len(parts) == 1:
         return OnEvent(type="event", event=name)
-    return OnEvent(type="event", event=name, where=tuple(_clause(part) for part in _AND.split(parts[1])))
+    return OnEvent(type="event", event=name, where=tuple(map(_clause, _split_at_and(parts[1]))))
+
+
+def _split_at_and(text: str) -> list[str]:
+    """The texts between the words `and` that are not in quotes."""
+    parts, begin = [], 0
+    for found in _PIECE.finditer(text):
+        if found["and"]:
+            parts.append(text[begin : found.start()])
+            begin = found.end()
+    return [*parts, text[begin:]]
 
 
 def _clause(text: str) -> Clause:
-    found = _CLAUSE.match(text)
+    found = _CLAUSE.fullmatch(text.strip())
     if not found:
         raise InvalidCondition(f'“{text[:60]}” is no comparison; write like env == "prod" and count > 3.')
     return Clause(field=found[1], operator=found[2], value=_literal(found[3]))

@@ -153,7 +153,7 @@ def delegate(session: Session, call: Call) -> Delegate:
         return Delegate(call, stops=stops, skips=skips, joined=not (stops or skips))
     given_up = {s.subtask.id: s.state for s in stands if _given_up(s, policy)}
     skips = tuple(_blocked(open_, given_up))
-    room = max(session.budgets.max_children - len(session.children), 0)
+    room = max(session.budgets.max_children - session.launched_below, 0)
     ready = [s.subtask for s in open_ if s.state == "ready"]
     starts, over = tuple(ready[:room]), ready[room:]
     if _too_deep(session) and ready:
@@ -164,9 +164,12 @@ def delegate(session: Session, call: Call) -> Delegate:
     return Delegate(call, skips=skips, starts=starts, joined=not left and not undecided(session, call))
 
 
+def _depth(session: Session) -> int:
+    return session.lineage.depth if session.lineage else 0
+
+
 def _too_deep(session: Session) -> bool:
-    depth = session.lineage.depth if session.lineage else 0
-    return depth >= session.budgets.max_depth
+    return _depth(session) >= session.budgets.max_depth
 
 
 def _given_up(standing: SubtaskStatus, policy: Policy) -> bool:
@@ -242,10 +245,11 @@ def _result(standing: SubtaskStatus, folder: str) -> str:
     return text + (files if child.artifacts else "")
 
 
-def share(session: Session, starting: Budgets, now: datetime) -> Budgets:
+def share(session: Session, starting: Budgets, now: datetime, *, launches: bool = True) -> Budgets:
     """The budgets of a sub-agent that is launched now: its persona's, within its share of what is left here.
 
     What is left is divided by all that have yet to begin, so that together they cannot use more than there is.
+    `launches`: whether its persona may launch others.
     """
     plans = (subtask_statuses(session, call) for call in session.open_calls if call.call.tool in DELEGATING)
     waiting = sum(s.state in ("waiting", "ready") for plan in plans for s in plan) or 1
@@ -265,12 +269,17 @@ def share(session: Session, starting: Budgets, now: datetime) -> Budgets:
     if limits.max_minutes is not None:
         rest = max(limits.max_minutes - (now - session.began_at).total_seconds() / 60, 0.1)
         minutes = min(minutes or rest, rest)
+    depth = min(starting.max_depth, limits.max_depth)
+    children = 0
+    if launches and _depth(session) + 1 < depth:
+        # Each of those that have yet to begin counts itself, too.
+        children = max(limits.max_children - session.launched_below - waiting, 0) // waiting
     return starting.model_copy(
         update={
             "max_cost_usd": cost,
             "max_tokens": tokens,
             "max_minutes": minutes,
-            "max_depth": min(starting.max_depth, limits.max_depth),
-            "max_children": min(starting.max_children, limits.max_children),
+            "max_depth": depth,
+            "max_children": min(starting.max_children, children),
         }
     )

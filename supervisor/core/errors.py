@@ -161,6 +161,12 @@ class IllegalEvent(FlagmanError):
     code = "illegal_event"
 
 
+class LimitReached(FlagmanError):
+    """As much is stored as may be; what was taken before stays."""
+
+    code = "limit_reached"
+
+
 class NotAllowed(FlagmanError):
     """The actor may not do `what`; `users` and `groups` are those who may, where the error is about that."""
 
@@ -357,6 +363,7 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
         ArtifactTooLarge,
         ScheduleNotFound,
         IllegalEvent,
+        LimitReached,
         NotAllowed,
         AlreadyDecided,
         DigestRequired,

@@ -71,8 +71,8 @@ class ApprovalRule(Frozen):
 class Budgets(Frozen):
     """What a session, with its sub-agents, may spend before it asks. None means no limit.
 
-    `max_children` sub-agents in all, at most `max_depth` levels below the session that a person launched. At
-    `max_context_tokens` it asks, or sums up its earlier steps by itself (`when_full: compact`).
+    `max_children` sub-agents in all, those of its sub-agents too, at most `max_depth` levels below the session that a
+    person launched. At `max_context_tokens` it asks, or sums up its earlier steps by itself (`when_full: compact`).
     """
 
     max_steps: Annotated[int, Field(ge=1)] = 50

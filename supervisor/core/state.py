@@ -152,7 +152,10 @@ class Timer(Frozen):
 
 
 class Child(Frozen):
-    """A sub-agent in the state of the session that launched it; its usage includes its own sub-agents."""
+    """A sub-agent in the state of the session that launched it; its usage includes its own sub-agents.
+
+    `below` are the sub-agents that it may launch with those below it, or has launched once it has ended.
+    """
 
     id: str
     call_id: str
@@ -161,6 +164,7 @@ class Child(Frozen):
     task: str
     at: datetime
     budgets: Budgets
+    below: int = 0
     state: Literal["running", "completed", "failed", "cancelled"] = "running"
     verdict: Literal["", "retry", "skip", "stop"] = ""
     decided_by: str = ""
@@ -290,6 +294,11 @@ class Session(Frozen):
     @property
     def running_children(self) -> tuple[Child, ...]:
         return tuple(c for c in self.children if c.state == "running")
+
+    @property
+    def launched_below(self) -> int:
+        """The sub-agents that it has launched, with what is set aside for them to launch, or was launched by them."""
+        return sum(1 + child.below for child in self.children)
 
     def child(self, child_id: str) -> Child:
         """Raises IllegalEvent when there is none."""

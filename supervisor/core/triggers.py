@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Webhook
 from supervisor.core.events import Event, PauseReason, Resumed, WaitEnded
@@ -25,6 +25,13 @@ class Signal:
     name: str = ""
     data: Any = None
     delivery: str = ""
+
+
+class Delivered(NamedTuple):
+    """The sessions that a webhook or event resumed; `repeated`: it came from the same sender before."""
+
+    resumed: list[str]
+    repeated: bool = False
 
 
 def _webhook(_: str, condition: Condition, signal: Signal) -> bool:

@@ -69,6 +69,8 @@ def _parse(text: str) -> tuple[MappingNode, dict[Any, Any]]:
         return node, loader.construct_document(node)
     except ValueError as error:
         raise _problem(f"a value cannot be read: {error}", 1) from error
+    except RecursionError:
+        raise _problem("it is nested too deeply", 1) from None
     finally:
         loader.dispose()
 
@@ -87,16 +89,21 @@ def _child(node: Node, part: int | str) -> tuple[int, Node] | None:
 
 def _no_key_twice(node: Node) -> None:
     """Raise for a key that is given twice, of which YAML would silently keep the last."""
-    if isinstance(node, SequenceNode):
-        for item in node.value:
-            _no_key_twice(item)
-    if isinstance(node, MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, ScalarNode) and key.value in seen:
-                raise _problem(f"the key `{key.value}` is given twice", key.start_mark.line)
-            seen.add(str(key.value))
-            _no_key_twice(value)
+    left, known = [node], {id(node)}
+    while left:
+        node = left.pop()
+        inner: list[Node] = list(node.value) if isinstance(node, SequenceNode) else []
+        if isinstance(node, MappingNode):
+            keys = [(key, key.value) for key, _ in node.value if isinstance(key, ScalarNode)]
+            seen: set[str] = set()
+            for key, name in keys:
+                if name in seen:
+                    raise _problem(f"the key `{name}` is given twice", key.start_mark.line)
+                seen.add(name)
+            inner = [value for _, value in node.value]
+        # An alias stands for a node that was seen; many of many would take for ever.
+        left += [one for one in inner if id(one) not in known]
+        known |= {id(one) for one in inner}
 
 
 def _problem(text: str, line: int) -> yaml.MarkedYAMLError:

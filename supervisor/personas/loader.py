@@ -15,6 +15,7 @@ from supervisor.core.persona import ApprovalRule, Persona
 from supervisor.personas.frontmatter import FrontMatter, Location
 
 SHIPPED = Path(__file__).parent
+MOST_BYTES = 256 * 1024
 
 
 def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Persona]:
@@ -44,6 +45,8 @@ def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Perso
 
 
 def _load(path: Path, known_tools: Collection[str]) -> tuple[Persona, FrontMatter]:
+    if path.stat().st_size > MOST_BYTES:
+        raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
     try:
         front = FrontMatter.split(path.read_text(encoding="utf-8-sig"))
         persona = Persona.model_validate({**front.values, "instructions": front.body})

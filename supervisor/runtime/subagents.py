@@ -83,6 +83,7 @@ class Coordinator:
             return
         session = unit.session
         call = session.call(call_id)
+        budgets = share(session, chosen.budgets, self._clock(), launches=bool(chosen.agents))
         begins = ChildLaunched(
             **unit.now(),
             call_id=call_id,
@@ -90,7 +91,8 @@ class Coordinator:
             name=subtask.id,
             persona=chosen.name,
             task=subtask.task,
-            budgets=share(session, chosen.budgets, self._clock()),
+            budgets=budgets,
+            below=budgets.max_children,
         )
         child = SessionLaunched(
             at=begins.at,
@@ -131,4 +133,5 @@ def _end_of(child: Session) -> dict[str, object]:
         "cost_usd": child.total_cost_usd,
         "unpriced": child.unpriced or any(c.unpriced for c in child.children),
         "artifacts": child.artifacts,
+        "below": child.launched_below,
     }

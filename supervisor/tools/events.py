@@ -14,10 +14,11 @@ from pydantic import AfterValidator, Field
 from storage.errors import StoreUnavailable
 from supervisor.core.conditions import OnEvent, parse_condition
 from supervisor.core.digest import canonical_json
-from supervisor.core.errors import FlagmanError, ToolError
+from supervisor.core.errors import FlagmanError, LimitReached, ToolError
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.text.sanitize import clean
+from supervisor.core.triggers import Delivered
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed_tool import tool
 
@@ -25,7 +26,7 @@ from supervisor.tools.typed_tool import tool
 MOST_BYTES = 256 * 1024
 _log = logging.getLogger("flagman.tools")
 
-Deliver = Callable[[Literal["event"], str, str, Any, Actor], Awaitable[list[str]]]
+Deliver = Callable[[Literal["event"], str, str, Any, Actor], Awaitable[Delivered]]
 
 
 def event_name(text: str) -> str:
@@ -67,7 +68,9 @@ class Emitter:
         delivery_id = f"{self._key}:{next(self._positions)}"
         while True:
             try:
-                return await self._deliver("event", name, delivery_id, data, self._actor)
+                return (await self._deliver("event", name, delivery_id, data, self._actor)).resumed
+            except LimitReached as error:
+                raise ToolError(str(error)) from error
             except StoreUnavailable as error:
                 # The event may have been delivered or not, so it is repeated; the id prevents a second delivery.
                 _log.warning("event %s: %s; trying again", name, error)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from storage.mailbox import Mailbox
-from tests.api.conftest import SECRET, House
+from storage.mailbox import Delivery, Mailbox
+from tests.api.conftest import LAUNCH, SECRET, House
 from tests.api.test_webhooks_wake_sessions import send, signed
 from tests.support.scripted import told
 
@@ -66,6 +66,34 @@ async def test_an_early_event_is_kept(house: House) -> None:
     await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
 
 
+async def test_an_id_is_one_for_each_sender(house: House) -> None:
+    """Two pipelines number their events on their own; one cannot use up an id of the other."""
+    other = await house.as_(LAUNCH)
+    first, _ = await house.paused(WAITS)
+    assert (await house.api.post("/v1/events", EVENT))["resumed"] == [first]
+    second, _ = await house.paused(WAITS)
+    assert (await house.api.post("/v1/events", EVENT)).body == {"resumed": [], "repeated": True}
+    assert (await other.post("/v1/events", EVENT)).body == {"resumed": [second], "repeated": False}
+    third, _ = await house.paused(WAITS)
+    assert (await other.post("/v1/events", EVENT)).body == {"resumed": [], "repeated": True}
+    assert (await house.api.get(f"/v1/sessions/{third}"))["pause"]
+
+
+async def test_the_same_from_two_senders_wakes_one_session_twice(house: House) -> None:
+    session_id, _ = await house.paused(WAITS)
+    assert (await house.api.post("/v1/events", EVENT))["resumed"] == [session_id]
+    await house.api.post(f"/v1/sessions/{session_id}/pause", {"resume_conditions": [WAITS]})
+    other = await house.as_(LAUNCH)
+    assert (await other.post("/v1/events", EVENT))["resumed"] == [session_id]
+
+
+async def test_an_early_event_keeps_its_sender(house: House) -> None:
+    await (await house.as_(LAUNCH)).post("/v1/events", EVENT)
+    session_id, _ = await house.paused(WAITS)
+    found = await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
+    assert (found.halts[0].resumed_by, found.halts[0].resumed_by_name) == ("api:ci", "ci")
+
+
 async def test_one_that_is_still_kept_after_a_crash_does_not_wake_the_same_session_twice(
     house: House,
 ) -> None:
@@ -75,7 +103,8 @@ async def test_one_that_is_still_kept_after_a_crash_does_not_wake_the_same_sessi
     session_id, _ = await house.paused(WAITS)
     await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
     # As a process leaves it that dies before it takes the event out of the mailbox.
-    assert await mailbox.keep("event:deploy.finished", "as-left", item, ttl=hour, seen_for=hour)
+    left = Delivery("event:deploy.finished", "api:boss", "as-left")
+    assert await mailbox.keep(left, item, ttl=hour, seen_for=hour) == "kept"
     paused = await house.api.post(f"/v1/sessions/{session_id}/pause", {"resume_conditions": [WAITS]})
     assert paused.status == 200, paused
     await house.looked_after(session_id)

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.api.conftest import ASKS, Build, House
+from storage import keys
+from tests.api.conftest import ASKS, LAUNCH, Build, House
+from tests.support.api import Reply
 from tests.support.scripted import told
 from tests.support.slack import OPS, texts
 
@@ -134,6 +136,19 @@ async def test_a_list_is_paged_and_filtered_and_skips_none(house: House) -> None
         assert page["next"] is None
 
 
+async def test_a_session_that_cannot_be_read_is_listed_as_such(house: House) -> None:
+    good, bad = await house.launch(), await house.launch()
+    for session_id in (good, bad):
+        await house.resting(session_id)
+    await house.scene.flagman.core.redis.rpush(keys.log(bad), b"\x00 no event")
+    for query in ("", "?status=paused", "?persona=ops"):
+        page = await house.api.get(f"/v1/sessions{query}")
+        assert [row["id"] for row in page["sessions"]] == [good]
+        [row] = page["unreadable"]
+        assert row["id"] == bad
+        assert "cannot be read: event" in row["problem"]
+
+
 async def test_a_question_is_answered_and_context_is_heard(build: Build) -> None:
     house = await build(ASKS)
     session_id = await house.launch()
@@ -217,6 +232,44 @@ async def test_schedules_are_added_paused_run_and_deleted(house: House) -> None:
     for wrong in ({"cron": "every day"}, {"cron": "0 9 * * MON tail"}, {"zone": "Mars/Base"}):
         (await house.api.post("/v1/schedules", {**body, **wrong})).problem(422, "invalid_condition")
     (await house.api.post("/v1/schedules", {**body, "persona": "x"})).problem(404, "persona_not_found")
+
+
+async def test_schedules_are_limited_for_each_and_for_all(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.schedules.MOST_OF_ONE", 2)
+    monkeypatch.setattr("supervisor.schedules.MOST", 3)
+    weekly = {"cron": "0 9 * * MON", "persona": "ops", "task": "report"}
+    other = await house.as_(LAUNCH)
+    for _ in range(2):
+        added = await house.api.post("/v1/schedules", weekly)
+        assert added.status == 201
+    refused = await house.api.post("/v1/schedules", weekly)
+    assert refused.problem(429, "limit_reached")["detail"].startswith("You have 2 schedules already")
+    assert (await other.post("/v1/schedules", weekly)).status == 201
+    refused = await other.post("/v1/schedules", weekly)
+    assert refused.problem(429, "limit_reached")["detail"].startswith("There are 3 schedules already")
+    assert (await house.api.delete(f"/v1/schedules/{added['id']}")).status == 204
+    assert (await house.api.post("/v1/schedules", weekly)).status == 201
+
+
+async def test_idempotency_keys_are_limited(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of each sender in each partition of the store."""
+    monkeypatch.setattr("storage.log.MOST_CLAIMS", 1)
+    launch, other = {"persona": "ops", "task": "look"}, await house.as_(LAUNCH)
+
+    async def send(key: str) -> Reply:
+        return await house.api.post("/v1/sessions", launch, headers={"Idempotency-Key": key})
+
+    sent = {key: await send(key) for key in map(str, range(12))}
+    refused = {key: reply for key, reply in sent.items() if reply.status != 201}
+    assert len(refused) == 12 - len(await house.scene.flagman.core.partitions.all())
+    for reply in refused.values():
+        reply.problem(429, "limit_reached")
+    for key in sent.keys() - refused:
+        assert (await send(key))["id"] == sent[key]["id"]
+    assert (await house.api.post("/v1/sessions", launch)).status == 201
+    assert (await other.post("/v1/sessions", launch, headers={"Idempotency-Key": "0"})).status == 201
 
 
 async def test_personas_and_metrics_are_shown(house: House) -> None:

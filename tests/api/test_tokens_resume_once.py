@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from pydantic import SecretStr
 
 from tests.api.conftest import Build, House
@@ -129,3 +130,19 @@ async def test_pausing_has_its_own_refusals(house: House) -> None:
     (await house.api.post(f"{path}/resume", {})).problem(409, "illegal_event")
     (await house.api.post(f"{path}/token")).problem(409, "illegal_event")
     (await house.api.post("/v1/sessions/no-no/pause", {})).problem(404, "session_not_found")
+
+
+async def test_a_session_that_has_no_room_for_words_is_resumed_without(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.core.commands.base.MOST_UNREAD", 2)
+    session_id, pause = await house.paused()
+    path, anybody = f"/v1/sessions/{session_id}", await house.as_(None)
+    for _ in range(2):
+        assert (await house.api.post(f"{path}/context", {"text": "look"})).status == 200
+    refused = await house.api.post(f"{path}/context", {"text": "look"})
+    assert "has 2 messages to read first" in refused.problem(409, "illegal_event")["detail"]
+    token = f"/v1/resume/{pause['resume_token']}"
+    refused = await anybody.post(token, {"data": {"a": 1}})
+    assert "has 2 messages to read first" in refused.problem(409, "illegal_event")["detail"]
+    assert (await anybody.post(token)).status == 200

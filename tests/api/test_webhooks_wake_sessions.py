@@ -17,6 +17,9 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from bot.api.rate_limit import HOOK_BYTES
+from bot.api.signatures import UNTIMED_SEEN_FOR
+from storage import keys
+from storage.mailbox import Delivery, Limits
 from tests.api.conftest import OLD_SECRET, OWN_SECRET, SECRET, Build, House
 from tests.support.api import Client, Reply
 from tests.support.scripted import told
@@ -59,7 +62,7 @@ async def status(house: House, session_id: str) -> Any:
 async def test_a_signed_webhook_resumes_with_its_data(house: House) -> None:
     session_id, _ = await house.paused(READY)
     reply = await send(house, signed(BODY))
-    assert (reply.status, reply.body) == (202, {"resumed": [session_id]})
+    assert (reply.status, reply.body) == (202, {"resumed": [session_id], "repeated": False})
     await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "deny"})
     await house.until(session_id, lambda s: s.ended)
     heard = "\n".join(told(house.scene.model.requests[-1]))
@@ -74,10 +77,46 @@ async def test_github_signs_in_its_own_way(house: House) -> None:
     (await send(house, forged, name="github/push")).problem(401, "webhook_forged")
     reply = await send(house, by_github(BODY), name="github/push")
     assert (reply.status, reply["resumed"]) == (202, [session_id])
+    another = b'{"after":"8f1203b"}'
     again, _ = await house.paused("webhook: github/push")
-    assert (await send(house, by_github(BODY), name="github/push"))["resumed"] == []
+    assert (await send(house, by_github(another, id_="another"), another, name="github/push"))["resumed"] == [
+        again
+    ]
+
+
+async def test_a_body_that_is_sent_again_under_another_id_does_nothing(house: House) -> None:
+    """GitHub signs neither its id nor a time, so who has seen one delivery could send it again at any time."""
+    session_id, _ = await house.paused("webhook: github/push")
+    first = await send(house, by_github(BODY), name="github/push")
+    assert first.body == {"resumed": [session_id], "repeated": False}
+    again, _ = await house.paused("webhook: github/push")
+    replays = [
+        by_github(BODY, id_="another"),
+        {**by_github(BODY), "X-GitHub-Event": "release"},
+        {name: value for name, value in by_github(BODY).items() if name != "X-GitHub-Delivery"},
+    ]
+    for headers in replays:
+        reply = await send(house, headers, name="github/push")
+        assert (reply.status, reply.body) == (202, {"resumed": [], "repeated": True})
     assert await status(house, again)
-    assert (await send(house, by_github(BODY, id_="another"), name="github/push"))["resumed"] == [again]
+    # For another hook it is another delivery.
+    other, _ = await house.paused("webhook: github/release")
+    assert (await send(house, by_github(BODY), name="github/release"))["resumed"] == [other]
+
+
+async def test_a_ping_cannot_be_sent_again_as_another_event(house: House) -> None:
+    session_id, _ = await house.paused("webhook: github")
+    ping = {**by_github(BODY), "X-GitHub-Event": "ping"}
+    assert (await send(house, ping, name="github")).body == {"resumed": [], "repeated": False}
+    assert (await send(house, by_github(BODY), name="github")).body == {"resumed": [], "repeated": True}
+    assert await status(house, session_id)
+
+
+async def test_a_body_is_remembered_for_its_time(house: House) -> None:
+    delivery = Delivery("webhook:github", "webhook:github", by_github(BODY)["X-Hub-Signature-256"])
+    await send(house, by_github(BODY), name="github")
+    left = await house.scene.flagman.core.redis.ttl(keys.mailbox_seen(delivery.mark))
+    assert timedelta(days=29) < timedelta(seconds=left) <= UNTIMED_SEEN_FOR
 
 
 FORMS = {
@@ -182,13 +221,47 @@ async def test_one_that_comes_early_is_kept_until_somebody_waits(house: House) -
     assert (await send(house, signed(BODY)))["resumed"] == []
     session_id, _ = await house.paused(READY)
     await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
-    events = (await house.api.get(f"/v1/sessions/{session_id}/events"))["events"]
-    (resumed,) = [e for e in events if e["type"] == "Resumed"]
+    (resumed,) = await resumptions(house, session_id)
     assert resumed["data"]["data"] == {"redis_url": "redis://x"}
+    assert resumed["by"] == "webhook:redis_ready"
     # It was for one session only.
     other, _ = await house.paused(READY)
     await asyncio.sleep(0.3)
     assert await status(house, other)
+
+
+async def test_when_too_many_are_kept_the_sender_is_told_and_none_is_lost(house: House) -> None:
+    most = Limits().signal_items
+    bodies = [json.dumps({"n": n}).encode() for n in range(most + 2)]
+    for body in bodies[:most]:
+        assert (await send(house, by_github(body), body)).status == 202
+    refused = await send(house, by_github(bodies[most]), bodies[most])
+    assert refused.problem(429, "limit_reached")["detail"].endswith("send it again later.")
+    assert int(refused.headers["Retry-After"]) > 0
+    # Those that were taken are there, the first of them first, and then there is room for one more.
+    session_id, _ = await house.paused(READY)
+    await house.until(session_id, lambda s: s.halts and s.halts[0].resumed_at)
+    (resumed,) = await resumptions(house, session_id)
+    assert resumed["data"]["data"] == {"n": 0}
+    assert (await send(house, by_github(bodies[most]), bodies[most])).status == 202
+    (await send(house, by_github(bodies[-1]), bodies[-1])).problem(429, "limit_reached")
+
+
+async def test_a_full_mailbox_keeps_no_session_waiting(house: House) -> None:
+    waits = 'event: deploy.finished where env == "prod"'
+    session_id, _ = await house.paused(waits)
+    event = {"type": "deploy.finished", "data": {"env": "test"}}
+    for _ in range(Limits().signal_items):
+        assert (await house.api.post("/v1/events", event)).status == 200
+    (await house.api.post("/v1/events", event)).problem(429, "limit_reached")
+    wanted = {**event, "data": {"env": "prod"}, "id": "e1"}
+    assert (await house.api.post("/v1/events", wanted))["resumed"] == [session_id]
+    assert (await house.api.post("/v1/events", wanted)).body == {"resumed": [], "repeated": True}
+
+
+async def resumptions(house: House, session_id: str) -> list[Any]:
+    events = (await house.api.get(f"/v1/sessions/{session_id}/events"))["events"]
+    return [event for event in events if event["type"] == "Resumed"]
 
 
 async def test_a_body_may_not_be_too_large_nor_anything_but_json(house: House) -> None:
@@ -223,6 +296,10 @@ async def test_secrets_are_rotated_and_a_hook_may_have_its_own(house: House) -> 
     own, _ = await house.paused("webhook: own")
     (await send(house, signed(BODY), name="own")).problem(401, "webhook_forged")
     assert (await send(house, signed(BODY, secret=OWN_SECRET), name="own"))["resumed"] == [own]
+    waits, _ = await house.paused(READY)
+    for headers in (signed(BODY, secret=OWN_SECRET), by_github(BODY, secret=OWN_SECRET)):
+        (await send(house, headers)).problem(401, "webhook_forged")
+    assert await status(house, waits)
     both = signed(BODY, id_="both")
     both["webhook-signature"] = "v1,AAAA " + signed(BODY, id_="both", secret=OLD_SECRET)["webhook-signature"]
     assert (await send(house, both)).status == 202
@@ -232,6 +309,17 @@ async def test_without_a_secret_it_is_said_what_to_set(build: Build) -> None:
     house = await build(webhook_secret=None)
     problem = (await send(house, signed(BODY))).problem(403, "webhooks_off")
     assert "FLAGMAN_WEBHOOK_SECRET" in problem["detail"]
+
+
+async def test_who_waits_for_what_cannot_come_is_told_at_once(build: Build) -> None:
+    house = await build(webhook_secret=SecretStr("ci=a-secret-of-one-hook"))
+    _, paused = await house.paused("webhook: redis_ready", "in: 2h")
+    assert paused["problems"] == [
+        "No webhook `redis_ready` can come: set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
+    ]
+    for conditions in (["webhook: ci"], ["event: deploy.finished"], []):
+        _, paused = await house.paused(*conditions)
+        assert paused["problems"] == []
 
 
 async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:

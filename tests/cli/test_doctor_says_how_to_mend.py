@@ -43,6 +43,21 @@ def test_a_new_folder_is_well(tmp_path: Path) -> None:
     rows = findings(Cli(tmp_path))
     assert rows["Store"]["state"] == "ok"
     assert rows["Running Flagman"]["state"] == "note"
+    assert rows["Webhooks"]["state"] == "note"
+    assert "FLAGMAN_WEBHOOK_SECRET" in rows["Webhooks"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "found"),
+    [
+        ("0123456789abcdef", "all share one secret"),
+        ("ci=0123456789abcdef", "ci with secrets of their own; no others are taken"),
+        ("ci=0123456789abcdef,0123456789abcdef", "ci with secrets of their own; all others share one secret"),
+    ],
+)
+def test_hooks_with_secrets_of_their_own_are_told(tmp_path: Path, secret: str, found: str) -> None:
+    rows = findings(Cli(tmp_path), FLAGMAN_WEBHOOK_SECRET=secret)
+    assert (rows["Webhooks"]["state"], rows["Webhooks"]["found"]) == ("ok", found)
 
 
 async def test_slack_that_accepts_and_slack_that_refuses(tmp_path: Path) -> None:

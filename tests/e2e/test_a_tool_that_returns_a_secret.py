@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from storage import keys
 from supervisor.core.errors import ToolError
 from supervisor.core.text.masking import MASK, Masker
+from supervisor.core.triggers import Delivered
 from supervisor.runtime.tool_runner import ToolRunner
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.contract import ToolContext, Verdict
@@ -63,8 +64,8 @@ async def test_nor_in_what_a_tool_says_of_a_call_that_was_cut_off(tmp_path: Path
     async def verify(*_: Any) -> tuple[Verdict, str]:
         return "done", f"it took {SECRET}."
 
-    async def deliver(*_: Any) -> list[str]:
-        return []
+    async def deliver(*_: Any) -> Delivered:
+        return Delivered([])
 
     session, cut_off = awaiting(), replace(fake_tool("shell"), verify=verify)
     runner = ToolRunner(WorkDirs(tmp_path), deliver, Masker([SECRET]))

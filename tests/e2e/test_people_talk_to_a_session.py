@@ -35,6 +35,16 @@ async def test_a_reply_while_an_approval_is_open_is_context_for_the_model(scenar
     assert told(scene.model.requests[1])[-1] == "grace: mind the <b> & the gap"
 
 
+async def test_a_mention_alone_is_answered_with_help(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.post(GRACE, OPS, BOT_MENTION, ask["thread_ts"])
+    (heard,) = await scene.whispers(GRACE, thread_ts=ask["thread_ts"])
+    assert "In a session's thread, just reply" in texts(heard)
+    assert (await scene.flagman.core.supervisor.get(session.id)).inbox == ()
+
+
 async def test_the_same_event_twice_is_heard_once(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.launch()

@@ -18,6 +18,7 @@ from supervisor.core.digest import call_digest
 from supervisor.core.events import ApprovalRequested, Event
 from supervisor.core.messages import Json
 from supervisor.core.reducer import fold
+from supervisor.core.triggers import Delivered
 from supervisor.runtime.tool_runner import Result, ToolRunner
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.builtin import builtin_tools
@@ -56,8 +57,8 @@ async def at_once() -> bool:
 
 
 async def run(tool: Tool, arguments: Json, folder: Path) -> Result:
-    async def deliver(*_: Any) -> list[str]:
-        return []
+    async def deliver(*_: Any) -> Delivered:
+        return Delivered([])
 
     session = fold(SID, approved(SID, arguments))
     return await ToolRunner(WorkDirs(folder), deliver).run(tool, session, session.call("1.1"), at_once)

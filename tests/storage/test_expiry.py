@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from bot.compose import Core, core
 from storage import keys
-from storage.errors import IdempotencyKeyKnown
+from storage.errors import IdempotencyKeyKnown, TooManyClaims
 from storage.log import CLAIM_TTL, Claim, Effects, LogStore
-from storage.mailbox import MOST, Mailbox
+from storage.mailbox import Delivery, Mailbox
 from storage.projections import ProjectionStore
 from supervisor.core.events import Actor
 from tests.support.flagman import settings
@@ -44,53 +44,53 @@ async def gone(redis: Redis, key: str) -> None:
 # Mailboxes
 
 
+def sent(signal: str, ident: str = "d1", sender: str = "api:ci") -> Delivery:
+    return Delivery(signal, sender, ident)
+
+
 async def test_a_signal_that_no_session_took_is_gone_after_its_time(redis: Redis) -> None:
-    box = Mailbox(redis)
-    assert await box.keep("webhook:go", "d1", b"one", ttl=SECOND, seen_for=HOUR)
+    box, go = Mailbox(redis), sent("webhook:go")
+    assert await box.keep(go, b"one", ttl=SECOND, seen_for=HOUR) == "kept"
     assert await box.items("webhook:go") == [b"one"]
     await gone(redis, keys.mailbox("webhook:go"))
     assert await box.items("webhook:go") == []
-    # The id is known for longer: the sender's late repetition is not taken for a new signal.
-    assert not await box.keep("webhook:go", "d1", b"one", ttl=SECOND, seen_for=HOUR)
+    # The delivery is known for longer: the sender's late repetition is not taken for a new signal.
+    assert await box.keep(go, b"one", ttl=SECOND, seen_for=HOUR) == "seen"
     assert await box.items("webhook:go") == []
 
 
-async def test_an_id_is_known_for_its_time_only(redis: Redis) -> None:
-    box = Mailbox(redis)
-    assert await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=SECOND)
-    assert not await box.keep("event:built", "d1", b"again", ttl=HOUR, seen_for=SECOND)
-    await gone(redis, keys.mailbox_seen("event:built", "d1"))
-    assert await box.keep("event:built", "d1", b"again", ttl=HOUR, seen_for=SECOND)
+async def test_a_delivery_is_known_for_its_time_only(redis: Redis) -> None:
+    box, built = Mailbox(redis), sent("event:built")
+    assert await box.keep(built, b"one", ttl=HOUR, seen_for=SECOND) == "kept"
+    assert await box.keep(built, b"again", ttl=HOUR, seen_for=SECOND) == "seen"
+    await gone(redis, keys.mailbox_seen(built.mark))
+    assert await box.keep(built, b"again", ttl=HOUR, seen_for=SECOND) == "kept"
     assert await box.items("event:built") == [b"one", b"again"]
 
 
 async def test_a_repetition_does_not_lengthen_a_life_and_a_new_signal_does(redis: Redis) -> None:
-    box = Mailbox(redis)
-    await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=DAY)
+    box, first = Mailbox(redis), sent("event:built")
+    await box.keep(first, b"one", ttl=HOUR, seen_for=DAY)
     assert about(await left(redis, keys.mailbox("event:built")), HOUR)
-    assert about(await left(redis, keys.mailbox_seen("event:built", "d1")), DAY)
+    assert about(await left(redis, keys.mailbox_seen(first.mark)), DAY)
     await redis.expire(keys.mailbox("event:built"), 60)
-    await box.keep("event:built", "d1", b"one", ttl=HOUR, seen_for=DAY)
+    await box.keep(first, b"one", ttl=HOUR, seen_for=DAY)
     assert await left(redis, keys.mailbox("event:built")) <= timedelta(seconds=60)
-    await box.keep("event:built", "d2", b"two", ttl=HOUR, seen_for=DAY)
+    await box.keep(sent("event:built", "d2"), b"two", ttl=HOUR, seen_for=DAY)
     assert about(await left(redis, keys.mailbox("event:built")), HOUR)
 
 
-async def test_a_full_mailbox_lets_the_oldest_go(redis: Redis) -> None:
-    box = Mailbox(redis)
-    for n in range(MOST + 3):
-        await box.keep("event:built", f"d{n}", b"%d" % n, ttl=HOUR, seen_for=DAY)
-    assert await box.items("event:built") == [b"%d" % n for n in range(3, MOST + 3)]
-
-
-async def test_other_signals_are_not_touched(redis: Redis) -> None:
-    box = Mailbox(redis)
-    await box.keep("event:built", "d1", b"event", ttl=HOUR, seen_for=DAY)
-    assert await box.keep("webhook:built", "d1", b"webhook", ttl=SECOND, seen_for=SECOND)
+async def test_other_signals_and_other_senders_are_not_touched(redis: Redis) -> None:
+    box, event = Mailbox(redis), sent("event:built")
+    await box.keep(event, b"event", ttl=HOUR, seen_for=DAY)
+    assert await box.keep(sent("webhook:built"), b"webhook", ttl=SECOND, seen_for=SECOND) == "kept"
+    other = sent("event:built", sender="api:another")
+    assert await box.keep(other, b"other", ttl=HOUR, seen_for=DAY) == "kept"
     await gone(redis, keys.mailbox("webhook:built"))
-    assert await box.items("event:built") == [b"event"]
-    assert await box.remove("event:built", b"event")
-    assert not await box.remove("event:built", b"event")
+    assert await box.items("event:built") == [b"event", b"other"]
+    assert await box.remove(event, b"event")
+    assert not await box.remove(event, b"event")
+    assert await box.items("event:built") == [b"other"]
 
 
 # Idempotency keys
@@ -107,6 +107,29 @@ async def test_an_idempotency_key_is_free_again_after_its_time(redis: Redis) -> 
     await store.append(SID, 1, [b"2"], Effects(claim=Claim("k", b"second", ttl=HOUR)))
     assert await store.claim_of(3, "k") == b"second"
     assert await store.read(SID) == [b"1", b"2"]
+
+
+async def test_of_one_sender_only_so_many_idempotency_keys_are_kept(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.log.MOST_CLAIMS", 2)
+    store = LogStore(redis)
+
+    async def append(key: str, sender: str, ttl: timedelta = HOUR) -> None:
+        claim = Claim(key, b"value", ttl=ttl, sender=sender)
+        await store.append(SID, await store.length(SID), [b"1"], Effects(claim=claim))
+
+    await append("k1", "api:ci", SECOND)
+    await append("k2", "api:ci")
+    with pytest.raises(TooManyClaims):
+        await append("k3", "api:ci")
+    # One that is kept still answers, and other senders have room of their own.
+    with pytest.raises(IdempotencyKeyKnown):
+        await append("k2", "api:ci")
+    await append("k3", "api:another")
+    assert await store.length(SID) == 3
+    await gone(redis, keys.claim(3, "k1"))
+    await append("k4", "api:ci")
 
 
 @pytest.fixture
@@ -145,7 +168,11 @@ async def test_every_key_that_only_remembers_expires(redis: Redis, parts: Core) 
     await parts.supervisor.tell(session.id, "mind the cache", ADA, kind="reply", delivery="m1")
     await parts.deliveries.deliver("webhook", "go", "d1", {"a": 1}, Actor(id="webhook:go"))
     found = [key.decode() async for key in redis.scan_iter("*")]
-    remembered = [key for key in found if ":idem:" in key or ":placement:" in key or "{mail:" in key]
+    remembered = [
+        key
+        for key in found
+        if ":idem:" in key or ":placement:" in key or "{mail}:box" in key or "{mail}:seen" in key
+    ]
     assert len(remembered) == 5, found
     for key in remembered:
         assert await redis.ttl(key) > 0, key

@@ -19,7 +19,7 @@ from storage import keys
 from storage.connection import connect, wait_ready
 from storage.keys import TimerKey
 from storage.log import Claim, Effects, LogStore, NewLog
-from storage.mailbox import Mailbox
+from storage.mailbox import Delivery, Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import Job, SessionQueue
@@ -162,6 +162,8 @@ async def test_every_other_script(port: int) -> None:
         assert await rows.reserve(SID, "card", b"intent")
         assert await rows.record_first(SID, "card", b"intent", b"row") is None
         assert await rows.record_first(SID, "card", b"intent", b"late") == b"row"
-        assert await Mailbox(client).keep("webhook:go", "d1", b"x", ttl=SOON * 100, seen_for=SOON * 100)
+        box, delivery = Mailbox(client), Delivery("webhook:go", "webhook:go", "d1")
+        assert await box.keep(delivery, b"x", ttl=SOON * 100, seen_for=SOON * 100) == "kept"
+        assert await box.remove(delivery, b"x")
     finally:
         await client.aclose()

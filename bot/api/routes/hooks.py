@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.api.errors import ApiError, BodyTooLarge
 from bot.api.parameters import HookHeaders, OfHook
-from bot.api.rate_limit import HOOK_BYTES, decompress
+from bot.api.rate_limit import HOOK_BYTES, decompress, read_chunks
 from bot.api.routes.events import json_value
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, unsupported
 from bot.api.signatures import SignatureCheck
@@ -29,7 +29,7 @@ routes = Routes("Waking")
     "/hooks/{name}",
     auth="signature",
     returns={202: Returns("Taken and kept; which sessions it resumed.", DeliveryResult)},
-    problems={401, 403},
+    problems={401, 403, 429},
     bodies={JSON: None, FORM: None},
 )
 async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Answer:
@@ -37,9 +37,10 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Ans
 
     Signed by Standard Webhooks or GitHub's `X-Hub-Signature-256`, over the bytes as they are sent (they may be gzip).
     Of a form the field `payload` is the data, as GitHub sends it, or else all its fields. GitHub's `ping` is taken and
-    resumes none. The same delivery again does nothing. Where no session waits it is kept for a while, so that one
-    that comes early is not lost. A genuine one that is too large is refused, and the sessions that wait for it are
-    told so.
+    resumes none. The same delivery again does nothing and is answered `repeated`: the same webhook-id within a day, or,
+    as GitHub signs no time and no id, the same body within 30 days. Where no session waits it is kept for a while, so
+    that one that comes early is not lost. A genuine one that is too large is refused, and the sessions that wait for it
+    are told so.
     """
     hook = parse_condition(f"webhook:{path.name}", now=now())
     assert isinstance(hook, Webhook)
@@ -50,7 +51,8 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Ans
             "webhooks_off",
             "Webhooks are not taken here: set FLAGMAN_WEBHOOK_SECRET to the secret that the sender signs with.",
         )
-    delivery, content = await _genuine(call.request, SignatureCheck(secrets, call.request.headers))
+    check = SignatureCheck(secrets, call.request.headers)
+    delivery, content = await _genuine(call.request, check)
     try:
         if content is None:
             raise BodyTooLarge(HOOK_BYTES)
@@ -59,20 +61,22 @@ async def receive_webhook(call: Call, path: OfHook, headers: HookHeaders) -> Ans
         await call.core.deliveries.tell_refused("webhook", hook.name, HOOK_BYTES)
         raise
     data = _data(call.request.content_type, plain)
+    actor, deliveries = Actor(id=f"webhook:{hook.name}"), call.core.deliveries
     if call.request.headers.get("X-GitHub-Event") == "ping":
-        return Answer(DeliveryResult(resumed=[]), 202)
-    actor = Actor(id=f"webhook:{hook.name}")
-    resumed = await call.core.deliveries.deliver("webhook", hook.name, delivery, data, actor)
-    return Answer(DeliveryResult(resumed=resumed), 202)
+        # This header is not signed, so a ping must not be good for a second delivery as another event.
+        done = await deliveries.ignore("webhook", hook.name, delivery, actor, seen_for=check.seen_for)
+    else:
+        done = await deliveries.deliver("webhook", hook.name, delivery, data, actor, seen_for=check.seen_for)
+    return Answer(DeliveryResult(resumed=done.resumed, repeated=done.repeated), 202)
 
 
 async def _genuine(request: web.Request, check: SignatureCheck) -> tuple[str, bytes | None]:
     """The id of a genuine delivery and its body; None for one of more than HOOK_BYTES, which is not kept.
 
-    Raises ApiError: 401 forged, 413 longer than what is checked.
+    Raises ApiError: 401 forged, 408 too slow, 413 longer than what is checked.
     """
     size, kept = 0, bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
+    async for chunk in read_chunks(request):
         size += len(chunk)
         if size > CHECKED_BYTES:
             raise BodyTooLarge(HOOK_BYTES)

@@ -44,6 +44,8 @@ def pause(
         if json:
             as_json(paused)
             return
+        for problem in paused.problems:
+            typer.echo(problem, err=True)
         if paused.resume_token is None:
             done(f"{session_id} is paused until it is approved.")
             hint(f"  flagman approve {session_id}   or   flagman deny {session_id} --reason …")
@@ -189,6 +191,8 @@ def event(
             as_json(found)
         elif found.resumed:
             done(f"It resumed {', '.join(found.resumed)}.")
+        elif found.repeated:
+            done("This event came before, so nothing was done.")
         else:
             done("Nobody waits for it yet; it is kept for a while.")
 

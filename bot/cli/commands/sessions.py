@@ -11,7 +11,7 @@ from bot.cli.client import Json, SessionId, reach
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
-    from supervisor.contract.models import SessionView
+    from supervisor.contract.models import SessionView, UnreadableView
 
 app = typer.Typer()
 PANEL = "Sessions"
@@ -37,10 +37,13 @@ def list_(
         from bot.cli.labels import status_phrase
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
 
-        rows = await _newest(remote, status, persona, parent, limit)
+        rows, unreadable = await _newest(remote, status, persona, parent, limit)
         if json:
-            as_json([row.model_dump(mode="json") for row in rows])
+            lost = [{"id": row.id, "status": "unreadable", "problem": row.problem} for row in unreadable]
+            as_json([*(row.model_dump(mode="json") for row in rows), *lost])
             return
+        for row in unreadable:
+            typer.echo(row.problem, err=True)
         if not rows:
             hint('No sessions. Start one: flagman launch sre "check the disk"')
             return
@@ -64,18 +67,20 @@ def list_(
 
 async def _newest(
     remote: HttpBackend, status: str | None, persona: str | None, parent: str | None, limit: int
-) -> list[SessionView]:
+) -> tuple[list[SessionView], list[UnreadableView]]:
     found: list[SessionView] = []
+    unreadable: list[UnreadableView] = []
     cursor: str | None = None
     while len(found) < limit:
         page = await remote.page(
             status=status, persona=persona, parent=parent, cursor=cursor, limit=min(limit - len(found), 100)
         )
         found += page.sessions
+        unreadable += page.unreadable
         cursor = page.next
         if cursor is None:
             break
-    return found
+    return found, unreadable
 
 
 @app.command(rich_help_panel=PANEL)

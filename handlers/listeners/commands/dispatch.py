@@ -63,7 +63,7 @@ async def carry_out(
 async def _look(flagman: ListenerContext, command: Command, sessions: SessionService) -> Answer:
     match command.verb:
         case "list":
-            found = await sessions.recent(command.rest)  # type: ignore[arg-type]
+            found = await sessions.listed(command.rest)  # type: ignore[arg-type]
             return _blocks(
                 "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
             )

@@ -16,6 +16,8 @@ Verb = Literal[
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
+# Characters of a command; a message has at most 40,000.
+LONGEST = 40_000
 NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "fork"}
 TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
@@ -74,6 +76,8 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
 
     Raises InvalidInput with the expected form.
     """
+    if len(text) > LONGEST:
+        raise InvalidInput(f"That is too long: {len(text):,} characters, at most {LONGEST:,}.")
     word, rest = _word(text)
     if not word:
         return Command("form")

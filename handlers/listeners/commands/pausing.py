@@ -27,9 +27,10 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     if any(condition.type == "approval" for condition in until.conditions):
         return f":raised_hand: `{paused.session_id}` is paused until it is approved or denied in its thread."
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
+    problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
-        f"`{flagman.command} resume {paused.session_id}` goes on at any time."
+        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{problems}"
     )
 
 

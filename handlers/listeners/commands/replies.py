@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
+from supervisor.core.errors import LogUnreadable
 from supervisor.core.persona import Persona
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
@@ -36,7 +37,9 @@ def help_text(slash: str) -> str:
     )
 
 
-def session_list(sessions: Sequence[Session], which: str, mask: Masker, slash: str) -> list[Block]:
+def session_list(
+    sessions: Sequence[Session | LogUnreadable], which: str, mask: Masker, slash: str
+) -> list[Block]:
     if not sessions:
         kind = "" if which == "all" else f"{which} "
         return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
@@ -56,7 +59,9 @@ def _sections(lines: Sequence[str]) -> list[Block]:
     return [mrkdwn(group) for group in groups]
 
 
-def _entry(session: Session, mask: Masker) -> str:
+def _entry(session: Session | LogUnreadable, mask: Masker) -> str:
+    if isinstance(session, LogUnreadable):
+        return f"`{session.session_id}` :warning: {escape(one_line(str(session), 200))}"
     state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
     task = escape(one_line(mask(session.task), 60))
     when = moment(session.changed_at, date=True)

@@ -13,7 +13,8 @@ PLANS = (
     'Write `schedule "0 9 * * MON" launch sre "weekly report"`, '
     "or `schedule list`, `pause`, `resume`, `delete` or `run` with an id."
 )
-_ADD = re.compile(r"^(?P<cron>.+?)\s+launch\s+(?P<persona>\S+)\s+(?P<task>.+)$", re.IGNORECASE | re.DOTALL)
+# It begins at the first of several blanks only, so that the time stays linear.
+_LAUNCH = re.compile(r"(?<!\s)\s+launch\s+(?P<persona>\S+)\s+(?=\S)", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?P<verb>pause|resume|delete|run)\s+`?(?P<id>[0-9a-f]{6})`?$", re.IGNORECASE)
 
 
@@ -34,7 +35,8 @@ def parse_plan(text: str, slash: str) -> Plan:
     about = _ABOUT.match(text)
     if about:
         return Plan(about["verb"].lower(), schedule_id=about["id"].lower())  # type: ignore[arg-type]
-    add = _ADD.match(text)
+    add = _LAUNCH.search(text)
     if not add:
         raise InvalidInput(PLANS.replace("`schedule", f"`{slash} schedule", 2))
-    return Plan("add", cron=unquote(add["cron"]), persona=add["persona"].lower(), task=unquote(add["task"]))
+    cron, task = text[: add.start()], text[add.end() :]
+    return Plan("add", cron=unquote(cron), persona=add["persona"].lower(), task=unquote(task))

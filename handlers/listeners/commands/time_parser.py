@@ -10,8 +10,9 @@ from handlers.listeners.commands.parser import unquote
 from supervisor.core.conditions import At, Condition, parse_condition
 from supervisor.core.due import leading_due, parse_due
 
-_BECAUSE = re.compile(r"\s+because\s+", re.IGNORECASE)
-_OR = re.compile(r"""\s+or\s+(?=(?:webhook|event|at|in|cron|approval|manual)\b)""", re.IGNORECASE)
+# Each begins at the first of several blanks only, so that the time stays linear.
+_BECAUSE = re.compile(r"(?<!\s)\s+because\s+", re.IGNORECASE)
+_OR = re.compile(r"""(?<!\s)\s+or\s+(?=(?:webhook|event|at|in|cron|approval|manual)\b)""", re.IGNORECASE)
 _KIND = re.compile(r"^(?:(?:webhook|event|cron)\s*:|(?:approval|children|manual)$)", re.IGNORECASE)
 
 

@@ -91,7 +91,7 @@ async def _receive(
     text = f"{text}\n\n{unread}".strip() if unread else text
     if (mentioned or (session_id and text.strip())) and _is_old(event, flagman.clock()):
         answer = _say(_TOO_OLD)
-    elif mentioned and (not session_id or _is_command(flagman, text)):
+    elif mentioned and (not session_id or not text.strip() or _is_command(flagman, text)):
         answer = await _command(flagman, body, event, text, session_id or "")
     elif session_id and text.strip():
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)

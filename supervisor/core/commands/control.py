@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from supervisor.core.budgets import raise_limits
-from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.base import check_data, check_room, check_text, stamp
 from supervisor.core.conditions import Condition
 from supervisor.core.control import compactable
 from supervisor.core.errors import IllegalEvent, MissingScope, NotAllowed
@@ -59,6 +59,7 @@ def pause(
         raise IllegalEvent(_TOO_MANY)
     if session.pause:
         raise IllegalEvent("This session is already paused.")
+    check_room(session)
     why = reason or reason_for(conditions)
     paused = Paused(
         **stamp(actor, at),
@@ -93,10 +94,13 @@ def resume(
     context = check_text(context, "The context", optional=True)
     if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
         raise IllegalEvent(_not_paused(session))
+    data = check_data(data)
+    if context or data is not None:
+        check_room(session, context, data=data)
     if compact and not compactable(session):
         raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
     approved = _approve(session, actor, at, trigger=trigger, may_decide=may_decide)
-    resumed = Resumed(**stamp(actor, at), trigger=trigger, data=clean(data), context=context, compact=compact)
+    resumed = Resumed(**stamp(actor, at), trigger=trigger, data=data, context=context, compact=compact)
     raised = _raise_budgets(session, session.pause, actor, at, compact)
     return [*approved, *raised, *resumption(session, resumed)]
 
@@ -155,6 +159,7 @@ def add_condition(
             "A pause waits for an approval from its beginning; resume it, and pause it until that."
         )
     _approve(session, actor, at, may_decide=may_decide)
+    check_room(session, context)
     paused = session.pause
     more = Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))
     told = [ContextAdded(**stamp(actor, at), text=context, kind="command")] if context else []

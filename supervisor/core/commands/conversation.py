@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.base import MOST_UNREAD, check_room, check_text, stamp
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import ActionRefused, Actor, ContextAdded, Event, QuestionAnswered
 from supervisor.core.reducer.session import MOST_REFUSALS
@@ -35,6 +35,7 @@ def tell(
     asking = session.calls_in("asking")
     if answers and len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
+    check_room(session, text)
     return [ContextAdded(**stamp(actor, at), text=text, kind=kind)]
 
 
@@ -48,7 +49,8 @@ def note_refusal(
         f"A{'n' if signal.kind == 'event' else ''} {signal.kind} `{signal.name}` came and was refused, as it has more "
         f"than the {most_bytes:,} bytes that are taken. It did not resume this session."
     )
-    if any(note.text == text and at - note.at < REFUSALS_APART for note in session.inbox):
+    told = any(note.text == text and at - note.at < REFUSALS_APART for note in session.inbox)
+    if told or len(session.inbox) >= MOST_UNREAD:
         return []
     return [ContextAdded(**stamp(actor, at), text=text, kind="api")]
 

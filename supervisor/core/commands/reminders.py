@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.base import check_room, check_text, stamp
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Actor, Event, TimerDropped, TimerFired, TimerSet
 from supervisor.core.state import Session
@@ -19,6 +19,7 @@ def remind(
     text = check_text(text, "The reminder", optional=True)
     if sum(timer.state == "set" for timer in session.timers) >= MAX_REMINDERS:
         raise IllegalEvent(f"A session may have at most {MAX_REMINDERS} reminders at once.")
+    check_room(session)
     return [TimerSet(**stamp(actor, at), timer_id=_next_id(session), due=due, text=text, about=about)]
 
 
@@ -39,6 +40,7 @@ def drop_timer(session: Session, timer_id: str, actor: Actor, at: datetime) -> l
 
 def snooze(session: Session, timer_id: str, due: datetime, actor: Actor, at: datetime) -> list[Event]:
     """Remove a reminder and set the same for a later time. Raises IllegalEvent where there is none."""
+    check_room(session)
     old = session.timer(timer_id)
     again = TimerSet(**stamp(actor, at), timer_id=_next_id(session), due=due, text=old.text, about=old.about)
     return [TimerDropped(**stamp(actor, at), timer_id=timer_id), again]

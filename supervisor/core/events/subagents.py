@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from supervisor.core.events.base import Fact
 from supervisor.core.messages import Frozen, Usage
@@ -43,7 +45,10 @@ def child_folder(name: str, child_id: str) -> str:
 
 
 class ChildLaunched(Fact):
-    """A sub-agent whose log begins in the same append. `name` is its subtask in the plan of the call."""
+    """A sub-agent whose log begins in the same append. `name` is its subtask in the plan of the call.
+
+    `below` of the sub-agents that this session may launch are set aside for it to launch; 0 in earlier logs.
+    """
 
     type: Literal["ChildLaunched"] = "ChildLaunched"
     doing: ClassVar[str] = "Launching a sub-agent"
@@ -53,10 +58,14 @@ class ChildLaunched(Fact):
     persona: str
     task: str
     budgets: Budgets = Budgets()
+    below: Annotated[int, Field(ge=0)] = 0
 
 
 class ChildFinished(Fact):
-    """How a sub-agent ended, with what it and its own sub-agents used."""
+    """How a sub-agent ended, with what it and its own sub-agents used.
+
+    `below` were launched by it and those below it; None where that is not known.
+    """
 
     type: Literal["ChildFinished"] = "ChildFinished"
     doing: ClassVar[str] = "Recording the end of a sub-agent"
@@ -68,6 +77,7 @@ class ChildFinished(Fact):
     cost_usd: Decimal = Decimal(0)
     unpriced: bool = False
     artifacts: tuple[str, ...] = ()
+    below: Annotated[int, Field(ge=0)] | None = None
 
 
 class ChildSkipped(Fact):

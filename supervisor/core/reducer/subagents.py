@@ -33,6 +33,7 @@ def _launched(event: ChildLaunched, session: Session) -> dict[str, Any]:
         task=event.task,
         at=event.at,
         budgets=event.budgets,
+        below=event.below,
     )
     return {**changes, "children": (*session.children, child)}
 
@@ -58,6 +59,7 @@ def _finished(event: ChildFinished, session: Session) -> dict[str, Any]:
             "cost_usd": event.cost_usd,
             "unpriced": event.unpriced,
             "artifacts": event.artifacts,
+            "below": child.below if event.below is None else event.below,
             "finished_at": event.at,
         }
     )

@@ -34,6 +34,7 @@ from tests.core.build import (
 )
 from tests.core.plans import SRE, House, Planned
 
+LEADS = SRE.model_copy(update={"agents": ("*",)})
 PEOPLE = (ALICE, BOB, CAROL, DAN, PIPELINE)
 TOOLS = {t.name: t for t in (fake_tool("shell"), fake_tool("look", changes=False), fake_tool("plan_tasks"))}
 STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}
@@ -108,7 +109,7 @@ def test_its_roster_says_the_same() -> None:
 
 def test_a_child_is_launched_under_the_persona_of_its_parent() -> None:
     strict = persona("strict", tools=("plan_tasks",), agents=("*",))
-    plan = Planned(subtask("a"), persona=strict)
+    plan = Planned(subtask("a"), persona=strict, personas=[LEADS])
     child = plan.persona_of("a")
     assert (child.name, child.under) == ("sre", strict)
     below = plan.within("a", subtask("b")).persona_of("b")
@@ -264,7 +265,7 @@ def asked(session_id: str, first: Any, approvers: Approvers) -> Session:
 
 def two_levels() -> Planned:
     """The sub-agent of a sub-agent of a session that ALICE asked for; it launched one more."""
-    return Planned(subtask("a")).within("a", subtask("b"))
+    return Planned(subtask("a"), personas=[LEADS]).within("a", subtask("b"), personas=[LEADS])
 
 
 def test_who_asked_for_the_first_session_asked_for_all_below_it() -> None:

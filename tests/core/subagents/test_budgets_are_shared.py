@@ -31,8 +31,11 @@ def shares(plan: Planned) -> dict[str, Decimal]:
 
 
 def personas(**budgets: Any) -> list[Any]:
-    """`sre` with these limits, `writer` with none."""
-    return [SRE.model_copy(update={"budgets": Budgets(**budgets)}), WRITER]
+    """`sre` with these limits, `writer` with none; both may launch others."""
+    return [
+        SRE.model_copy(update={"budgets": Budgets(**budgets), "agents": ("*",)}),
+        WRITER.model_copy(update={"agents": ("*",)}),
+    ]
 
 
 def test_each_has_an_equal_share_of_what_is_left() -> None:
@@ -79,22 +82,22 @@ def test_nobody_has_more_than_its_own_persona_gives() -> None:
     own = {"max_cost_usd": Decimal("0.50"), "max_tokens": 70, "max_minutes": 5, "max_steps": 7}
     plan = Planned(
         subtask("a"), subtask("b", persona="writer"),
-        personas=personas(**own, max_children=3, max_depth=1),
-        budgets=Budgets(max_cost_usd=Decimal(3), max_tokens=1000, max_minutes=60, max_depth=2, max_children=9),
+        personas=personas(**own, max_children=3, max_depth=2),
+        budgets=Budgets(max_cost_usd=Decimal(3), max_tokens=1000, max_minutes=60, max_depth=3, max_children=9),
     )  # fmt: skip
     first, second = (c.budgets for c in plan.session.children)
     assert first.model_dump(include={*own, "max_children", "max_depth"}) == {
-        **own, "max_children": 3, "max_depth": 1
+        **own, "max_children": 3, "max_depth": 2
     }  # fmt: skip
     assert (second.max_cost_usd, second.max_tokens) == (Decimal("2.5"), 930)
-    assert (second.max_depth, second.max_children) == (2, 9)
+    assert (second.max_depth, second.max_children) == (3, 9 - (1 + 3) - 1)
 
 
 def test_a_session_without_limits_passes_on_those_of_the_persona() -> None:
     plan = Planned(subtask("a"), subtask("b", persona="writer"), personas=personas(max_cost_usd=CENT))
     first, second = (c.budgets for c in plan.session.children)
     assert (first.max_cost_usd, first.max_tokens, first.max_minutes) == (CENT, None, None)
-    assert second == Budgets()
+    assert second.model_dump(exclude={"max_children"}) == Budgets().model_dump(exclude={"max_children"})
 
 
 def test_time_is_the_same_for_all() -> None:

@@ -147,8 +147,8 @@ async def test_webhooks_timers_and_tokens_find_it_again(scenario: Director, redi
     assert await core.deliveries.fire(due[0])
     assert not await core.deliveries.fire(due[0])
     assert (await core.supervisor.get(timed.id)).timers[0].state == "fired"
-    resumed = await core.deliveries.deliver("webhook", "go", "d1", {"all": "well"}, Actor(id="webhook:go"))
-    assert sorted(resumed) == sorted([hooked.id, timed.id])
+    sent = await core.deliveries.deliver("webhook", "go", "d1", {"all": "well"}, Actor(id="webhook:go"))
+    assert sorted(sent.resumed) == sorted([hooked.id, timed.id])
     for session in (hooked, timed):
         await scene.ended(session)
         await once_each(scene, session, "card", "halt", *(["timer"] if session is timed else []), "end")

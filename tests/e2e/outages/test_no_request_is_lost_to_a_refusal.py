@@ -11,6 +11,7 @@ import handlers.projection.message_poster
 import handlers.projection.projector
 import handlers.projection.refusals
 from bot.compose import now
+from bot.playground import seed
 from handlers.projection.deletions import Deletions
 from handlers.projection.marks import mark_of
 from storage import keys
@@ -179,6 +180,27 @@ async def test_a_sweep_finds_a_request_that_is_gone_unseen(
         OPS, lambda m: APPROVE in buttons(m) and m["ts"] != ask["ts"], ask["thread_ts"]
     )
     assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+
+
+@pytest.mark.parametrize("how", ["the channel is archived", "the bot is removed"])
+async def test_a_sweep_finds_a_request_where_the_bot_is_heard_no_longer(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "VERIFY_SECONDS", 0.0)
+    scene = await scenario(ONE)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    if how == "the bot is removed":
+        scene.slack.playground.workspace.store.leave(OPS, seed.BOT_USER)
+    else:
+        await scene.slack.channel(id=OPS, is_archived=True)
+    # As for a real one, a link to the message is still given.
+    assert (await scene.slack.api("chat.getPermalink", channel=OPS, message_ts=ask["ts"]))["ok"]
+    parts = scene.flagman.core
+    await Sweeper(parts.sessions, parts.log, *parts.queues()).sweep(now())
+    moved = await scene.slack.message(ADA_DM, lambda m: APPROVE in buttons(m))
+    assert (await scene.slack.click(ADA, ADA_DM, moved["ts"], APPROVE))["ok"]
     await scene.ended(session)
 
 

@@ -101,7 +101,7 @@ async def test_timers_and_indexes_are_made_again_from_the_logs(
     async with Clock(scene.flagman.core):
         await wait_for(back)
         signals, by = scene.flagman.core.deliveries, Actor(id="webhook:deploy")
-        assert await signals.deliver("webhook", "deploy", "d1", {}, by) == [session_id]
+        assert (await signals.deliver("webhook", "deploy", "d1", {}, by)).resumed == [session_id]
 
 
 async def test_a_schedule_without_its_timer_gets_it_again(scenario: Director, redis: Redis) -> None:
