@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,14 +37,14 @@ def find_sandbox(settings: Settings) -> Found:
     bwrap = shutil.which("bwrap") or _of_wheel()
     hidden = tuple(dict.fromkeys(path.resolve() for path in (settings.data, settings.workspace_folder)))
     sandbox = Sandbox(bwrap, hidden)
-    problem = _problem(sandbox) if bwrap else "bubblewrap is not installed (apt install bubblewrap)"
+    problem = _problem(bwrap) if bwrap else "bubblewrap is not installed (apt install bubblewrap)"
     if problem and settings.sandbox == "require":
         raise InvalidInput(f"FLAGMAN_SANDBOX: it is required, but {problem}.")
     if problem:
         return Found(None, f"{OFF}, since {problem}")
     # As root it would change its user, who cannot write into the session's folder.
     own = replace(sandbox, pasta=shutil.which("pasta") or "" if os.geteuid() else "")
-    if own.pasta and not _problem(own, network=True):
+    if own.pasta and not _problem(bwrap, own.pasta):
         return Found(own, f"{bwrap}; {OWN}")
     return Found(sandbox, f"{bwrap}; {SHARED}")
 
@@ -61,13 +62,17 @@ def _of_wheel() -> str:
     return str(path) if path and os.access(path, os.X_OK) else ""
 
 
-def _problem(sandbox: Sandbox, *, network: bool = False) -> str:
-    """Why a command cannot write into its folder in this sandbox; empty where it can."""
+@cache
+def _problem(bwrap: str, pasta: str = "") -> str:
+    """Why a command cannot write into its folder with these programs; empty where it can. They are tried once.
+
+    With `pasta`, a command with a network of its own is tried.
+    """
     with tempfile.TemporaryDirectory(prefix="flagman-") as name:
         folder = Path(name).resolve()
-        # The folders of the settings are made later.
-        trial = replace(sandbox, hidden=())
-        line = bwrap_command(trial, ("/bin/sh", "-c", "echo > written"), folder=folder, network=network)
+        # The folders of the settings, which are hidden, are made later.
+        trial = Sandbox(bwrap, (), pasta)
+        line = bwrap_command(trial, ("/bin/sh", "-c", "echo > written"), folder=folder, network=bool(pasta))
         try:
             ran = subprocess.run(  # noqa: S603  the program and the arguments are Flagman's
                 line, capture_output=True, timeout=PATIENCE, env={}, stdin=subprocess.DEVNULL

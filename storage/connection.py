@@ -82,6 +82,8 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         "client_name": CLIENT_NAME,
         "retry": _retry(),
         "protocol": 3,
+        # Otherwise each connection looks redis-py's version up and tells the server, in two more commands.
+        "driver_info": None,
         # Otherwise redis-py asks every server for it, and only Redis Enterprise supports it.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from pathlib import Path
 from queue import Queue
 
@@ -15,6 +16,8 @@ from redis.asyncio import Redis
 from handlers.projection import slack_client
 from storage.connection import connect
 from storage.embedded_server import embedded_server
+from supervisor.personas.frontmatter import FrontMatter
+from supervisor.tools import builtin
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,16 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield url
     end.set()
     thread.join()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _made_once() -> Iterator[None]:
+    """Each persona file is parsed once, and each tool is made once, for all tests of the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrontMatter, "split", lru_cache(FrontMatter.split))
+        for make in ("http_tool", "shell_tool"):
+            patch.setattr(builtin, make, lru_cache(getattr(builtin, make)))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cache
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -24,6 +27,7 @@ from bot.api.routes import (
 from bot.api.routes.personas import VERSION
 from bot.api.routing import Deps, Operation
 from bot.compose import Core
+from supervisor.core.messages import Json
 
 ROUTERS = (
     sessions,
@@ -53,13 +57,18 @@ def mount(app: web.Application, core: Core) -> None:
     app.middlewares.append(problems(core.mask))
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.resource, _bound(operation, deps))
-    described = document(OPERATIONS, VERSION)
-
-    async def openapi(_: web.Request) -> web.Response:
-        return web.json_response(described)
-
-    app.router.add_route("GET", "/v1/openapi.json", openapi)
+    app.router.add_route("GET", "/v1/openapi.json", _openapi)
     app.on_shutdown.append(services.followers.close)
+
+
+@cache
+def _described() -> Json:
+    """The OpenAPI document, which takes a good part of a second to make and is the same for all applications."""
+    return document(OPERATIONS, VERSION)
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return web.json_response(await asyncio.to_thread(_described))
 
 
 def _bound(operation: Operation, deps: Deps) -> Handler:

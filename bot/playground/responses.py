@@ -69,9 +69,13 @@ class ResponseUrls:
         self._apply(response, body)
         response.uses += 1
 
-    def say(self, channel: seed.Channel, user: str, body: Json, thread_ts: str | None = None) -> None:
-        """A new message: to the one person, or to all with `response_type: in_channel`."""
-        parts = {**_content(body), "thread_ts": body.get("thread_ts") or thread_ts}
+    def say(self, channel: seed.Channel, user: str, body: Json) -> None:
+        """Post a new message: to the one person, or to all with `response_type: in_channel`.
+
+        It goes to the channel even after a click in a thread, unless the body has a `thread_ts`, as in
+        https://github.com/slackapi/node-slack-sdk/issues/674.
+        """
+        parts = {**_content(body), "thread_ts": body.get("thread_ts")}
         message = self._workspace.bot_message(self._workspace.next_ts(), parts.items())
         if body.get("response_type") == "in_channel":
             self._timeline.post(channel, message)
@@ -84,7 +88,7 @@ class ResponseUrls:
         elif response.origin and _truth(body.get("replace_original", True)):
             self._replace(response, _content(body))
         else:
-            self.say(response.channel, response.user, body, response.thread_ts)
+            self.say(response.channel, response.user, body)
 
     def _delete(self, response: _Response) -> None:
         original = self._original(response)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from typing import Any
 
 from aiohttp.test_utils import unused_port
 
+from tests.support.process_pool import process_pool
+
 SCRIPT = str(Path(sys.executable).with_name("flagman"))
-START_SECONDS = 40.0
+START_SECONDS = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -27,7 +30,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cli:
-    """`flagman …` as a process; `environment` is all that it knows."""
+    """`flagman …` as a process of its own; `environment` is all that it knows."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=environment)
@@ -35,16 +38,17 @@ class Cli:
     def __call__(
         self, *words: str, given: str | None = None, code: int | None = 0, **more: str
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [SCRIPT, *words],
-            cwd=self.folder,
-            env={**self.environment, **more},
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        with tempfile.TemporaryDirectory() as place:
+            said, errors, asked = (Path(place) / name for name in ("output", "errors", "given"))
+            asked.write_text(given or "")
+            knows = {**self.environment, **more}
+            process = process_pool().start(words, knows, said, errors=errors, given=asked, folder=self.folder)
+            try:
+                until(lambda: process.code is not None, 60)
+            finally:
+                process.kill()
+            assert process.code is not None
+            done = subprocess.CompletedProcess(words, process.code, said.read_text(), errors.read_text())
         if code is not None:
             assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done
@@ -110,9 +114,9 @@ def served(folder: Path, **more: str) -> Iterator[Served]:
         process.wait(30)
 
 
-def until(holds: Callable[[], Any], seconds: float = 15.0) -> None:
+def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
+        time.sleep(0.01)

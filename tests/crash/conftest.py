@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from tests.crash.house import House, Houses
-from tests.support.process_pool import ProcessPool
+from tests.support.process_pool import ProcessPool, process_pool
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,11 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.crash)
 
 
-@pytest.fixture(scope="session")
-def process_pool() -> Iterator[ProcessPool]:
-    made = ProcessPool()
-    yield made
-    made.stop()
+@pytest.fixture(name="process_pool")
+def _process_pool() -> ProcessPool:
+    return process_pool()
 
 
 @pytest.fixture

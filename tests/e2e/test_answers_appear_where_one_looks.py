@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import bot.playground.responses
+from supervisor.core.messages import ModelReply, ModelRequest
 from tests.support.scenario import APPROVE, DENY, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, buttons, texts
@@ -30,13 +33,26 @@ async def test_a_refusal_in_a_thread_appears_in_the_thread(scenario: Director) -
     assert (await scene.slack.click(GRACE, OPS, ask["ts"], DENY))["ok"]
 
 
-async def test_the_log_of_a_card_appears_in_the_channel(scenario: Director) -> None:
-    scene = await scenario(ONE)
+@pytest.mark.parametrize("replies", [False, True])
+async def test_the_log_of_a_card_appears_in_the_channel(scenario: Director, replies: bool) -> None:
+    proposed = asyncio.Event()
+
+    async def behave(request: ModelRequest) -> ModelReply:
+        await proposed.wait()
+        reply = ONE(request)
+        assert isinstance(reply, ModelReply)
+        return reply
+
+    scene = await scenario(behave)
     session = await scene.launch()
     card = await scene.card(session)
+    if replies:
+        proposed.set()
+        await scene.asked(session)
     assert (await scene.slack.click(ADA, OPS, card["ts"], LOG))["ok"]
     found = await ephemeral(scene, "ship it", None)
     assert not found.get("thread_ts")
+    proposed.set()
 
 
 @pytest.mark.parametrize("where", ["thread", "card"])

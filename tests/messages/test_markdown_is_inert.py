@@ -248,9 +248,9 @@ HUGE = {
 @pytest.mark.parametrize("limit", [6000, 1_000_000])
 @pytest.mark.parametrize("name", HUGE)
 def test_huge_inputs_take_little_time(name: str, limit: int) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert shown(HUGE[name], limit=limit)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 SIGNS = (

@@ -102,6 +102,18 @@ async def test_a_response_url_is_good_for_five_answers(slack: Slack) -> None:
     assert (status, json.loads(body)["error"]) == (404, "used_url")
 
 
+@pytest.mark.parametrize("place", ["parent", "reply"])
+async def test_a_response_in_a_thread_appears_in_the_channel(slack: Slack, place: str) -> None:
+    ts = await post(slack)
+    reply = await slack.api("chat.postMessage", channel=OPS, text="y", blocks=ROW, thread_ts=ts)
+    url = await clicked_url(slack, ts if place == "parent" else str(reply["ts"]))
+    await respond(slack, url, text="here", replace_original=False)
+    await respond(slack, url, text="there", replace_original=False, thread_ts=ts)
+    here = await slack.message(OPS, lambda row: row.get("ephemeral"), user=GRACE)
+    there = await slack.message(OPS, lambda row: row.get("ephemeral"), ts, user=GRACE)
+    assert (here["text"], there["text"]) == ("here", "there")
+
+
 async def test_a_response_url_grows_old(slack: Slack) -> None:
     slack.playground.responses.seconds = 0.0
     status, body = await respond(slack, await clicked_url(slack, await post(slack)), text="late")

@@ -6,6 +6,7 @@ it says (`{"pid": …}`, `{"ended": pid, "code": …}`) goes to its output. `Pro
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import queue
@@ -14,6 +15,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,11 +41,18 @@ class ProcessPool:
         self._codes: dict[int, int] = {}
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, command: str, environment: dict[str, str], output: Path) -> Process:
-        """`flagman command` with exactly this environment; what it says goes to the file."""
+    def start(
+        self, command: str | Sequence[str], environment: dict[str, str], output: Path, **more: str | Path
+    ) -> Process:
+        """`flagman command` with exactly this environment; what it says goes to the file.
+
+        `errors` and `given` are files for the other two streams, and `folder` is where it works.
+        """
         assert self._parent.stdin
         output.touch()
-        order = {"command": command, "environment": environment, "output": str(output)}
+        words = [command] if isinstance(command, str) else list(command)
+        files = {name: str(path) for name, path in {"output": output, **more}.items()}
+        order = {"words": words, "environment": environment, **files}
         self._parent.stdin.write(json.dumps(order) + "\n")
         self._parent.stdin.flush()
         pid = self._born.get(timeout=60)
@@ -65,8 +76,20 @@ class ProcessPool:
                 self._codes[said["ended"]] = said["code"]
 
 
+@cache
+def process_pool() -> ProcessPool:
+    """The one of this process, which ends with it."""
+    made = ProcessPool()
+    atexit.register(made.stop)
+    return made
+
+
 def _say(**said: Any) -> None:
     os.write(1, (json.dumps(said) + "\n").encode())
+
+
+def _open_output(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def _child(order: dict[str, Any]) -> NoReturn:
@@ -74,14 +97,17 @@ def _child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code: Any = 70
     try:
-        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for target, source in ((0, nothing), (1, output), (2, output)):
+        output = _open_output(order["output"])
+        errors = _open_output(order["errors"]) if "errors" in order else output
+        given = os.open(order.get("given", os.devnull), os.O_RDONLY)
+        for target, source in ((0, given), (1, output), (2, errors)):
             os.dup2(source, target)
         os.closerange(3, 256)
         os.environ.clear()
         os.environ.update(order["environment"])
-        sys.argv = ["flagman", order["command"]]
+        time.tzset()
+        os.chdir(order.get("folder", "."))
+        sys.argv = ["flagman", *order["words"]]
         from bot.cli import main
 
         main()
@@ -99,8 +125,10 @@ def _child(order: dict[str, Any]) -> NoReturn:
 
 
 def _parent() -> None:
-
-    import bot.processes.serve  # noqa: F401
+    import bot.cli.client
+    import bot.doctor
+    import bot.processes.serve
+    import bot.sdk.http_backend  # noqa: F401
     from supervisor.models.client import make_connection
 
     # The first of its kind imports for half a second.

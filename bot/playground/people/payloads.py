@@ -163,7 +163,7 @@ def shortcut(
     }
     if channel is None or message is None:
         return {**_frame("shortcut", person), **ids}
-    path = playground.responses.new(channel, person.id, thread_ts=message.get("thread_ts"))
+    path = playground.responses.new(channel, person.id)
     return {
         **_frame("message_action", person),
         **ids,
