@@ -14,12 +14,19 @@ from pathlib import Path
 from bot.settings import Settings
 from supervisor.core.errors import InvalidInput
 from supervisor.tools.executor import Executor
+from supervisor.tools.path_guard import open_folder
 from supervisor.tools.sandbox import Sandbox, bwrap_command
 
-PATIENCE = 10.0
+# Seconds; a machine that starts many things at once can be slow.
+PATIENCE = 60.0
+# What a bubblewrap before 0.10 does not know.
+TOO_OLD = "--bind-fd"
 OFF = "no sandbox: commands run with all rights of this process's user"
 SHARED = "commands with the network share that of this host, Flagman's ports included"
-OWN = "commands with the network have one of their own"
+NO_NETWORK = (
+    "the persona's commands may use the network, and with it the local playground, which lets everyone approve; "
+    "connect Flagman to Slack first"
+)
 
 
 @dataclass(frozen=True)
@@ -34,25 +41,26 @@ def find_sandbox(settings: Settings) -> Found:
     """Try bubblewrap out as FLAGMAN_SANDBOX says. Blocks for a moment. Raises InvalidInput for `require` without it."""
     if settings.sandbox == "off":
         return Found(None, f"{OFF} (FLAGMAN_SANDBOX=off)")
-    bwrap = shutil.which("bwrap") or _of_wheel()
     hidden = tuple(dict.fromkeys(path.resolve() for path in (settings.data, settings.workspace_folder)))
-    sandbox = Sandbox(bwrap, hidden)
-    problem = _problem(bwrap) if bwrap else "bubblewrap is not installed (apt install bubblewrap)"
+    sandbox = Sandbox(shutil.which("bwrap") or _of_wheel(), hidden)
+    problem = (
+        _problem(sandbox.bwrap) if sandbox.bwrap else "bubblewrap is not installed (apt install bubblewrap)"
+    )
+    if TOO_OLD in problem and _of_wheel():
+        sandbox = replace(sandbox, bwrap=_of_wheel())
+        problem = _problem(sandbox.bwrap)
     if problem and settings.sandbox == "require":
         raise InvalidInput(f"FLAGMAN_SANDBOX: it is required, but {problem}.")
     if problem:
         return Found(None, f"{OFF}, since {problem}")
-    # As root it would change its user, who cannot write into the session's folder.
-    own = replace(sandbox, pasta=shutil.which("pasta") or "" if os.geteuid() else "")
-    if own.pasta and not _problem(bwrap, own.pasta):
-        return Found(own, f"{bwrap}; {OWN}")
-    return Found(sandbox, f"{bwrap}; {SHARED}")
+    return Found(sandbox, f"{sandbox.bwrap}; {NO_NETWORK if settings.playground else SHARED}")
 
 
 def make_executor(settings: Settings, sandbox: Sandbox | None) -> Executor:
     """The executor; personas can grant the variables of this environment apart from those of Flagman itself."""
-    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    return Executor(sandbox, {name: value for name, value in os.environ.items() if name not in own})
+    own = {str(field.validation_alias).upper() for field in Settings.model_fields.values()}
+    environment = {name: value for name, value in os.environ.items() if name.upper() not in own}
+    return Executor(sandbox, environment, no_network=NO_NETWORK if settings.playground else "")
 
 
 def _of_wheel() -> str:
@@ -63,23 +71,35 @@ def _of_wheel() -> str:
 
 
 @cache
-def _problem(bwrap: str, pasta: str = "") -> str:
-    """Why a command cannot write into its folder with these programs; empty where it can. They are tried once.
-
-    With `pasta`, a command with a network of its own is tried.
-    """
+def _problem(bwrap: str) -> str:
+    """Why a command cannot write into its folder by this program; empty where it can. Each is tried once."""
     with tempfile.TemporaryDirectory(prefix="flagman-") as name:
-        folder = Path(name).resolve()
-        # The folders of the settings, which are hidden, are made later.
-        trial = Sandbox(bwrap, (), pasta)
-        line = bwrap_command(trial, ("/bin/sh", "-c", "echo > written"), folder=folder, network=bool(pasta))
-        try:
-            ran = subprocess.run(  # noqa: S603  the program and the arguments are Flagman's
-                line, capture_output=True, timeout=PATIENCE, env={}, stdin=subprocess.DEVNULL
+        folder = open_folder(Path(name))
+        # The folders of the settings are made later.
+        trial = Sandbox(bwrap, ())
+        with tempfile.TemporaryFile() as status:
+            needed = folder.descriptor, status.fileno()
+            line = bwrap_command(
+                trial,
+                ("/bin/sh", "-c", "echo > written"),
+                folder=folder.path,
+                descriptor=needed[0],
+                status=needed[1],
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"bubblewrap does not run ({error})"
-        if ran.returncode == 0 and (folder / "written").exists():
+            try:
+                ran = subprocess.run(  # noqa: S603  the program and the arguments are Flagman's
+                    line,
+                    capture_output=True,
+                    timeout=PATIENCE,
+                    env={},
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=needed,
+                )
+            except OSError as error:
+                return f"bubblewrap does not run ({error.strerror})"
+            except subprocess.TimeoutExpired:
+                return f"bubblewrap did not end within {PATIENCE:g} s"
+        if ran.returncode == 0 and (folder.path / "written").exists():
             return ""
         said = ran.stderr.decode(errors="replace").strip().splitlines()
-        return f"bubblewrap cannot work here ({said[-1][:200] if said else f'exit code {ran.returncode}'})"
+        return f"bubblewrap cannot work here ({said[-1][:120] if said else f'exit code {ran.returncode}'})"

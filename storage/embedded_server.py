@@ -181,6 +181,7 @@ class EmbeddedServer:
             str(int(signal.SIGTERM)),
             watched,
             "inf",
+            "-1",
         ]
         with log.open("ab") as output, self._secret_configuration() as secret:
             process = subprocess.Popen(  # noqa: S603  the binary and the arguments are Flagman's

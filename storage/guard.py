@@ -1,8 +1,8 @@
 """A script that runs the given program and ends it when the process that started the script ends.
 
-    python -I -S guard.py prctl SIGNAL PARENT_PID inf PROGRAM ARGUMENTS…
-    python -I -S guard.py pipe SIGNAL DESCRIPTOR DEADLINE PROGRAM ARGUMENTS…
-    python -I -S guard.py reap SIGNAL DESCRIPTOR DEADLINE LIMITS PROGRAM ARGUMENTS…
+    python -I -S guard.py prctl SIGNAL PARENT_PID inf -1 PROGRAM ARGUMENTS…
+    python -I -S guard.py pipe SIGNAL DESCRIPTOR DEADLINE FOLDER PROGRAM ARGUMENTS…
+    python -I -S guard.py reap SIGNAL DESCRIPTOR DEADLINE FOLDER LIMITS PROGRAM ARGUMENTS…
 
 `prctl` (Linux): the kernel sends the signal when the starting *thread* ends, which has to live as long as needed.
 `pipe` (all systems): a small process waits for the end of the pipe DESCRIPTOR, whose other end the starter has,
@@ -14,6 +14,7 @@ to them, but not to those that make a namespace of processes for the others. LIM
 prctl(2), PR_SET_CHILD_SUBREAPER.
 After DEADLINE, in seconds of the monotonic clock, the program is not started. Where there is a deadline, DESCRIPTOR is
 one end of a pair of sockets, and a byte is sent to the other end right before the program starts.
+FOLDER is the descriptor of the folder in which the program starts; -1: the current one.
 `prctl` and `pipe` replace this process by the program. The script uses the standard library only.
 """
 
@@ -27,6 +28,7 @@ import select
 import signal
 import sys
 import time
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -83,7 +85,7 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
         os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_DATA, (limits["memory"], limits["memory"]))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_size"], limits["file_size"]))
-        os.execv(program[0], program)  # noqa: S606  no shell is wanted
+        execute(program)
     output = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -201,6 +203,18 @@ def descendants() -> set[int]:
     return found
 
 
+def execute(program: list[str]) -> NoReturn:
+    """Replace this process by the program; exit with a sentence where it cannot be started."""
+    # Python ignores them, and what is ignored stays so in the program: `yes | head` would end with an error.
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
+    try:
+        os.execv(program[0], program)  # noqa: S606  no shell is wanted
+    except OSError as error:
+        os.write(2, f"{program[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+
+
 def begin(descriptor: int, deadline: float) -> None:
     """Say that the program starts now; exit where it is too late for that."""
     if time.monotonic() > deadline:
@@ -209,14 +223,17 @@ def begin(descriptor: int, deadline: float) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    mode, number, subject, deadline, *program = arguments
+    mode, number, subject, deadline, folder, *program = arguments
     if float(deadline) != math.inf:
         begin(int(subject), float(deadline))
+    if int(folder) >= 0:
+        os.fchdir(int(folder))
+        os.close(int(folder))
     if mode == "reap":
         run_and_reap(int(number), int(subject), json.loads(program[0]), program[1:])
     watch = watch_by_kernel if mode == "prctl" else watch_by_pipe
     watch(int(number), int(subject))
-    os.execv(program[0], program)  # noqa: S606  no shell is wanted
+    execute(program)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from supervisor.core.errors import ArtifactNotFound, ArtifactTooLarge, ToolError
 from supervisor.core.state import Session
-from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
+from supervisor.tools.path_guard import (
+    Folder,
+    kind,
+    open_folder,
+    open_regular,
+    parent_of,
+    relative_path,
+)
 
 MOST_BYTES = 10 * 1024 * 1024
 
@@ -59,12 +66,9 @@ class Artifacts:
         except (OSError, ToolError):
             return None
 
-    def _folder(self, session: Session) -> Path:
-        folder = self._workspace.resolve() / session.folder
-        # A tool may have replaced the folder itself by a link.
-        if folder.resolve() != folder:
-            raise ToolError("The session's folder leads elsewhere.")
-        return folder
+    def _folder(self, session: Session) -> Folder:
+        # A tool may have replaced the folder itself by a link, which is not followed.
+        return open_folder(self._workspace, session.folder)
 
 
 def _path_in_log(session: Session, path: str) -> str:

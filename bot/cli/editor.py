@@ -17,7 +17,7 @@ import typer
 from bot.cli.client import refuse
 from bot.cli.terminal import DIM, show, text
 from supervisor.contract.models import CallView
-from supervisor.core.text.masking import MASK
+from supervisor.core.text.masking import MASK, Masker, as_written
 from supervisor.core.text.visible import call_json, call_name, call_text, json_text
 
 _STYLES = {"-": "red", "+": "green"}
@@ -35,7 +35,8 @@ def edit(call: CallView) -> dict[str, Any] | None:
             return None
         found = parse(saved)
         if not isinstance(found, str):
-            return found
+            changed: dict[str, Any] = as_written(found)
+            return changed
         show(text((found, "red")), err=True)
         if not typer.confirm("Edit it again?", default=True):
             return None
@@ -71,7 +72,7 @@ def parse(written: str) -> dict[str, Any] | str:
 
 def show_difference(call: CallView, arguments: dict[str, Any], *, err: bool = False) -> None:
     """Print the difference between the proposed and the changed arguments, line by line."""
-    before, after = _lines(call.arguments), _lines(arguments)
+    before, after = _lines(call.arguments), _lines(Masker().arguments(arguments))
     show(err=err)
     if before == after:
         show(text(("Nothing is changed.", DIM)), err=err)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from handlers.blocks.json_schema import Argument
 from handlers.blocks.text import Block
-from supervisor.core.text.masking import Masker
+from supervisor.core.text.masking import Masker, as_written
 from supervisor.core.text.visible import json_text, one_line, visible
 
 MOST_CHARACTERS = 3000
@@ -155,8 +155,9 @@ def make_field(block_id: str, argument: Argument, value: Any, mask: Masker) -> F
     kind, shown, choices = _kind(argument, value)
     seen = _label(value) if kind == "choice" and value is not ABSENT else shown
     hidden = value if value is ABSENT else mask.arguments(value)
-    masked = shown if hidden == value else hidden if isinstance(hidden, str) else _as_json(hidden)
-    why = "it holds a secret" if hidden != value else why_kept(seen)
+    secret = value is not ABSENT and as_written(hidden) != value
+    masked = shown if not secret else hidden if isinstance(hidden, str) else _as_json(hidden)
+    why = "it holds a secret" if secret else why_kept(seen)
     return Field(block_id, argument, value, kind, shown, masked, choices, mask, why)
 
 

@@ -369,19 +369,17 @@ class _Advance:
         return None
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
-        event: ToolFinished | ToolNotBegun = ToolFinished(
-            **self._unit.now(),
-            call_id=call_id,
-            attempt=attempt,
-            ok=result.ok,
-            content=result.content,
-            artifacts=result.artifacts,
-            duration_ms=result.duration_ms,
-        )
-        if not result.begun:
-            event = ToolNotBegun(**self._unit.now(), call_id=call_id, attempt=attempt)
+        about = {**self._unit.now(), "call_id": call_id, "attempt": attempt}
+        event: ToolFinished | ToolNotBegun = ToolNotBegun(**about)
+        if result.begun:
+            result_of = {"ok": result.ok, "content": result.content, "artifacts": result.artifacts}
+            event = ToolFinished(**about, **result_of, duration_ms=result.duration_ms)
         try:
             self._unit.add(event)
+            if not result.begun and result.content and not (self._session.pause or self._session.ended):
+                # The call runs when a person resumes the session: its approval still counts.
+                detail = result.content
+                self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=detail))
         except IllegalEvent as error:
             # Another worker took this call over and recorded its end first.
             _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from storage.errors import StoreUnavailable
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.core.persona import Grants
@@ -30,7 +31,11 @@ async def no_grants(session: Session) -> Grants:
 
 @dataclass(frozen=True)
 class Result:
-    """The end of a call; the model reads `content`. `begun` is False where the tool did not run."""
+    """The end of a call; the model reads `content`.
+
+    `begun` is False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried
+    again at once.
+    """
 
     ok: bool
     content: str
@@ -63,10 +68,10 @@ class ToolRunner:
         monotonic clock, or None where it may not.
         """
         begun = time.monotonic()
-        outcome = await self._outcome(tool, session, call, may_begin)
-        if outcome is None:
-            return Result(False, "", begun=False)
-        ok, content, artifacts = outcome
+        try:
+            ok, content, artifacts = await self._outcome(tool, session, call, may_begin)
+        except NotBegun as reason:
+            return Result(False, self._mask(str(reason)), begun=False)
         return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
@@ -82,28 +87,40 @@ class ToolRunner:
         return verdict, self._mask(text)
 
     async def _context(self, session: Session, call: Call) -> ToolContext:
-        folder = await self._folders.of(session)
+        root = await self._folders.of(session)
         key = idempotency_key(session.id, call)
         emit = Emitter(self._deliver, session.id, key)
         grants = await self._grants(session)
-        return ToolContext(session.id, call.call_id, key, call.attempt, folder, emit, self._executor, grants)
+        return ToolContext(
+            session.id, call.call_id, key, call.attempt, root.path, emit, self._executor, grants, root=root
+        )
+
+    async def _prepared(self, session: Session, call: Call) -> ToolContext:
+        """The context of a call that is to run. Raises ToolError, and NotBegun where that says nothing of the call."""
+        try:
+            return await self._context(session, call)
+        except StoreUnavailable as error:
+            _log.warning("session %s: %s; %s is tried again", session.id, error, call.call.tool)
+            raise NotBegun from error
+        except OSError as error:
+            raise NotBegun(f"The session's folder cannot be used ({error.strerror or error}).") from error
 
     async def _outcome(
         self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin
-    ) -> tuple[bool, str, tuple[str, ...]] | None:
+    ) -> tuple[bool, str, tuple[str, ...]]:
         if tool is None:
             return False, f"The tool {call.call.tool} is no longer there.", ()
         try:
             arguments = tool.validate(call.call.arguments)
             if call_digest(tool.name, arguments) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
-            context = await self._context(session, call)
+            context = await self._prepared(session, call)
             if (until := await may_begin()) is None:
-                return None
+                raise NotBegun
             async with asyncio.timeout(tool.timeout.total_seconds()):
                 output = await tool.run(arguments, replace(context, begin_by=until))
         except NotBegun:
-            return None
+            raise
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()
         except TimeoutError:

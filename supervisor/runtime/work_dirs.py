@@ -11,7 +11,7 @@ from pathlib import Path
 from supervisor.core.errors import ToolError
 from supervisor.core.events.subagents import Inherited
 from supervisor.core.state import Session
-from supervisor.tools.path_guard import open_regular, parent_of
+from supervisor.tools.path_guard import Folder, open_folder, open_regular, parent_of
 
 # The folder with an empty file for each session whose files are copied; no session id begins with a dot.
 _MARKS = ".begun"
@@ -24,31 +24,25 @@ class WorkDirs:
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
 
-    async def of(self, session: Session) -> Path:
-        """The folder of the session, which is created and filled with the inherited files at the first call.
+    async def of(self, session: Session) -> Folder:
+        """The folder of the session, open, which is created and filled with the inherited files at the first call.
 
-        Raises ToolError where a link in the path leads out of it.
+        A sub-agent's folder is inside one in which others write, so no link on the way to it is followed. Raises
+        ToolError where there is one, OSError.
         """
-        folder = self._made(session.folder)
+        folder = open_folder(self._workspace, session.folder, create=True)
         if session.inherited:
             mark = self._workspace / _MARKS / session.id
             if not mark.exists():
                 await asyncio.to_thread(self._inherit, session.inherited, folder, mark)
         return folder
 
-    def _made(self, name: str) -> Path:
-        folder = self._workspace / name
-        if os.path.realpath(folder) != os.path.join(os.path.realpath(self._workspace), name):
-            raise ToolError("The session's folder cannot be used: a link leads out of it.")
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _inherit(self, inherited: tuple[Inherited, ...], folder: Path, mark: Path) -> None:
+    def _inherit(self, inherited: tuple[Inherited, ...], folder: Folder, mark: Path) -> None:
         for given in inherited:
             for path in given.paths:
                 try:
-                    _copy(self._workspace / given.folder, path, folder, f"{given.into}/{path}")
-                except (ToolError, OSError) as error:
+                    _copy(open_folder(self._workspace, given.folder), path, folder, f"{given.into}/{path}")
+                except (ToolError, OSError, ValueError) as error:
                     # The file was removed, or is on another machine; the agent notices that it is missing.
                     _log.warning("%s of %s could not be taken along: %s", path, given.folder, error)
         # The mark comes last, so that interrupted copying is repeated.
@@ -56,7 +50,7 @@ class WorkDirs:
         mark.touch()
 
 
-def _copy(source: Path, path: str, target: Path, to: str) -> None:
+def _copy(source: Folder, path: str, target: Folder, to: str) -> None:
     """Copy one regular file, replacing the target whole."""
     with parent_of(source, path) as (parent, name), parent_of(target, to, create=True) as (into, new):
         with os.fdopen(open_regular(parent, name), "rb") as found:

@@ -13,6 +13,7 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolSpec
 from supervisor.core.persona import Grants
 from supervisor.tools.executor import Executor
+from supervisor.tools.path_guard import Folder, open_folder
 
 
 class Emit(Protocol):
@@ -28,8 +29,9 @@ async def emit_nowhere(type: str, data: Any = None) -> list[str]:
 
 @dataclass(frozen=True)
 class ToolContext:
-    """The context of a running tool. `folder` is the session's own folder, which exists.
+    """The context of a running tool. `folder` is the path of the session's own folder, which exists.
 
+    Others may write above that folder (the launcher of a sub-agent): a tool that works in it uses `held()`.
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
     `executor` runs commands, with what the persona `grants` them. After `begin_by`, in seconds of the monotonic clock,
     another worker may have the call: a tool that has something to prepare raises NotBegun where its effect would begin
@@ -45,6 +47,11 @@ class ToolContext:
     executor: Executor = field(default_factory=Executor)
     grants: Grants = field(default_factory=Grants)
     begin_by: float = math.inf
+    root: Folder | None = None
+
+    def held(self) -> Folder:
+        """The session's folder, open: as it was found at the start of the call, whatever is at its path now."""
+        return self.root or open_folder(self.folder)
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,24 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from storage import guard
+from supervisor.core.errors import ToolError
 from supervisor.core.persona import Grants
+from supervisor.tools.path_guard import Folder
 from supervisor.tools.process_guard import hide_process
-from supervisor.tools.sandbox import Sandbox, bwrap_command
+from supervisor.tools.sandbox import Sandbox, bwrap_command, has_begun
 
 KEPT_BYTES = 64 * 1024
 # Seconds that a command may run after SIGTERM, and that its output may go on after its end.
 GRACE = 2.0
 DRAIN = 1.0
+# How often, `GRACE` seconds apart, a guard that does not end is woken before it is killed.
+WAKES = 15
 # On other systems a process that leaves the process group outlives the call, and there are no limits.
 REAPS = sys.platform == "linux"
 
@@ -42,7 +46,7 @@ class Limits:
 
 
 class NotBegun(Exception):
-    """The effect of a call was to begin later than it may, and nothing was done."""
+    """Nothing of a call was done: it was to begin later than it may or, where there is a text, for that reason."""
 
 
 @dataclass(frozen=True)
@@ -57,58 +61,78 @@ class Ended:
 class Executor:
     """Runs commands; without a `sandbox` they have all rights of this process's user.
 
-    `environment` has the variables of which a persona may grant some to its commands.
+    `environment` has the variables of which a persona may grant some to its commands. `no_network` says why none of
+    them may use the network although its persona grants it; empty where they may.
     """
 
     sandbox: Sandbox | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
+    no_network: str = ""
 
     async def run(
         self,
         program: Sequence[str],
         seconds: float,
         *,
-        folder: Path,
+        folder: Folder,
         environment: Mapping[str, str],
         grants: Grants = Grants(),  # noqa: B008  it is frozen
         begin_by: float = math.inf,
     ) -> Ended:
         """Run the program in the folder, with this environment and what the persona grants.
 
-        Raises OSError, and NotBegun where it could only begin after `begin_by` of the monotonic clock.
+        Raises ToolError where the network is not to be had, and NotBegun where the sandbox did not start, or the
+        program could only begin after `begin_by` of the monotonic clock.
         """
+        if self.sandbox and grants.network and self.no_network:
+            raise ToolError(f"not run: {self.no_network}")
         granted = {name: self.environment[name] for name in grants.env if name in self.environment}
         output = _HeadAndTail()
-        line = self._sandboxed(program, folder, grants)
         variables = {**granted, **environment}
-        async with self._group(line, folder, variables, output, begin_by) as (process, leash):
-            try:
-                async with asyncio.timeout(seconds):
-                    code: int | None = await process.wait()
-            except TimeoutError:
-                await _terminate(process)
-                code = None
-            if begin_by != math.inf and not _has_begun(leash):
-                raise NotBegun
-        # Bubblewrap tells the end by a signal as a shell does.
-        if self.sandbox and code is not None and 128 < code <= 128 + signal.NSIG:
-            code = 128 - code
+        with _status(self.sandbox) as status:
+            line, kept = self._sandboxed(program, folder, grants, status)
+            async with self._group(line, kept, folder, variables, output, begin_by) as (process, leash):
+                try:
+                    async with asyncio.timeout(seconds):
+                        code: int | None = await process.wait()
+                except TimeoutError:
+                    await _terminate(process)
+                    code = None
+                if begin_by != math.inf and not _has_begun(leash):
+                    raise NotBegun
+            if code and code > 0 and self.sandbox and not has_begun(os.pread(status, KEPT_BYTES, 0)):
+                said = output.text().splitlines()
+                raise NotBegun(
+                    f"The sandbox did not start ({said[-1][:200] if said else f'exit code {code}'})."
+                )
         return Ended(code, output.text())
 
-    def _sandboxed(self, program: Sequence[str], folder: Path, grants: Grants) -> Sequence[str]:
+    def _sandboxed(
+        self, program: Sequence[str], folder: Folder, grants: Grants, status: int
+    ) -> tuple[Sequence[str], tuple[int, ...]]:
+        """The command line, and the descriptors that it needs."""
         if self.sandbox is None:
-            return program
-        read = [Path(path).resolve() for path in grants.read]
-        return bwrap_command(
-            self.sandbox, program, folder=folder.resolve(), read=read, network=grants.network
+            return program, ()
+        # A link in what is granted could lead to more than that.
+        read = [Path(path) for path in grants.read if os.path.realpath(path) == path]
+        line = bwrap_command(
+            self.sandbox,
+            program,
+            folder=folder.path,
+            descriptor=folder.descriptor,
+            status=status,
+            read=read,
+            network=grants.network,
         )
+        return line, (folder.descriptor, status)
 
     @asynccontextmanager
     async def _group(
         self,
         line: Sequence[str],
-        folder: Path,
+        kept: tuple[int, ...],
+        folder: Folder,
         environment: Mapping[str, str],
         output: _HeadAndTail,
         begin_by: float,
@@ -125,7 +149,11 @@ class Executor:
                 transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                     lambda: output, os.fdopen(reading, "rb", buffering=0)
                 )
-                process = await self._spawn(line, folder, environment, guarded.fileno(), writing, begin_by)
+                process = await self._spawn(
+                    line, kept, folder, environment, guarded.fileno(), writing, begin_by
+                )
+            except OSError as error:
+                raise NotBegun(f"The command could not be started ({error.strerror or error}).") from error
             finally:
                 guarded.close()
                 os.close(writing)
@@ -139,7 +167,8 @@ class Executor:
     async def _spawn(
         self,
         line: Sequence[str],
-        folder: Path,
+        kept: tuple[int, ...],
+        folder: Folder,
         environment: Mapping[str, str],
         guarded: int,
         writing: int,
@@ -147,19 +176,34 @@ class Executor:
     ) -> asyncio.subprocess.Process:
         hide_process()
         mode = ["reap" if REAPS else "pipe", str(int(signal.SIGKILL)), str(guarded), repr(begin_by)]
+        # Bubblewrap goes into the folder by itself.
+        mode.append("-1" if kept else str(folder.descriptor))
         if REAPS:
             mode.append(json.dumps(asdict(self.limits)))
         # With asyncio's own pipe for the output, wait() would wait for all processes that hold it open.
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", guard.__file__, *mode, *line),
-            cwd=folder,
+            cwd="/",
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=writing,
-            pass_fds=(guarded,),
+            pass_fds=(guarded, *(kept or (folder.descriptor,))),
             start_new_session=True,
         )
+
+
+@contextmanager
+def _status(sandbox: Sandbox | None) -> Iterator[int]:
+    """A file in memory to which the sandbox writes how it went; -1 where there is no sandbox."""
+    if sandbox is None:
+        yield -1
+        return
+    descriptor = os.memfd_create("status")
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _has_begun(leash: socket.socket) -> bool:
@@ -174,7 +218,9 @@ def _has_begun(leash: socket.socket) -> bool:
 async def _terminate(process: asyncio.subprocess.Process) -> None:
     """Send SIGTERM to the command's processes and wait for at most `GRACE` seconds."""
     if REAPS:
+        # The command may have stopped its guard.
         with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
             process.terminate()
     else:
         _signal(process, signal.SIGTERM)
@@ -184,6 +230,16 @@ async def _terminate(process: asyncio.subprocess.Process) -> None:
 
 
 async def _wait_for_end(process: asyncio.subprocess.Process, output: _HeadAndTail) -> None:
+    for _ in range(WAKES):
+        # Without a sandbox, a command can stop its guard, which then does not see that it is to end.
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await process.wait()
+                break
+    else:
+        _signal(process, signal.SIGKILL)
     if await process.wait() == -signal.SIGKILL:
         # The guard itself may have been killed.
         _signal(process, signal.SIGKILL)

@@ -58,7 +58,7 @@ async def _verify_written(arguments: Json, ctx: ToolContext) -> tuple[Verdict, s
     path, content = str(arguments["path"]), str(arguments["content"]).encode()
 
     def compare() -> tuple[Verdict, str]:
-        with _friendly(path), parent_of(ctx.folder, path) as (parent, name):
+        with _friendly(path), parent_of(ctx.held(), path) as (parent, name):
             if kind(parent, name) != "file":
                 return "not_done", f"`{path}` is not there."
             with os.fdopen(open_regular(parent, name), "rb") as file:
@@ -81,7 +81,7 @@ async def write_file(path: Inner, content: Content, ctx: ToolContext) -> ToolOut
 
 
 def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
-    with _friendly(path), parent_of(ctx.folder, path) as (parent, name):
+    with _friendly(path), parent_of(ctx.held(), path) as (parent, name):
         what = kind(parent, name)
         if what == "folder":
             return _list_folder(parent, name, path)
@@ -142,7 +142,7 @@ def _list_folder(parent: int, name: str, path: str) -> str:
 
 
 def _write(ctx: ToolContext, path: str, content: bytes) -> str:
-    with _friendly(path), parent_of(ctx.folder, path, create=True) as (parent, name):
+    with _friendly(path), parent_of(ctx.held(), path, create=True) as (parent, name):
         what = kind(parent, name)
         if what not in ("file", "absent"):
             raise ToolError(f"`{path}` is a {what} and cannot be written as a file.")

@@ -30,6 +30,7 @@ ETC = (
     "pki",
     "profile",
     "protocols",
+    "resolv.conf",
     "services",
     "ssl/certs",
     "ssl/openssl.cnf",
@@ -39,24 +40,12 @@ ETC = (
 SCRATCH = 256 * 2**20
 
 
-# A network of its own, from which neither this host's addresses nor its gateway lead back to this host.
-PASTA = ("--config-net", "--no-map-gw", "--quiet", *(word for way in "tuTU" for word in (f"-{way}", "none")))
-# The address at which pasta answers in place of this host's name server, and a file that names it.
-NAME_SERVER = "169.254.1.1"
-RESOLV_CONF = Path(__file__).with_name("resolv.conf")
-
-
 @dataclass(frozen=True)
 class Sandbox:
-    """`bwrap` is the program; `hidden` are folders that no command sees, whatever its persona may read.
-
-    `pasta` is the program that makes a network of its own for commands that may use the network; where it is empty,
-    these share the network of this host.
-    """
+    """`bwrap` is the program; `hidden` are folders that no command sees, whatever its persona may read."""
 
     bwrap: str
     hidden: tuple[Path, ...] = ()
-    pasta: str = ""
 
 
 def bwrap_command(
@@ -64,29 +53,39 @@ def bwrap_command(
     program: Sequence[str],
     *,
     folder: Path,
+    descriptor: int,
+    status: int,
     read: Sequence[Path] = (),
     network: bool = False,
 ) -> list[str]:
-    """The command line that runs `program` in the sandbox, with `folder` to write in. All paths are resolved ones."""
+    """The command line that runs `program` in the sandbox, with the open folder `descriptor` at `folder` to write in.
+
+    Bubblewrap closes the descriptor, and writes to the descriptor `status` how it went; see `has_begun`. All paths are
+    resolved ones. A command with the network shares that of this host.
+    """
     hidden = [str(path) for path in sandbox.hidden]
-    own_network = network and sandbox.pasta
     return [
-        *((sandbox.pasta, *PASTA, "--dns-forward", NAME_SERVER, "--") if own_network else ()),
         sandbox.bwrap,
+        *("--json-status-fd", str(status)),
         *("--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
         "--unshare-cgroup-try",
         *(() if network else ("--unshare-net",)),
         *("--die-with-parent", "--cap-drop", "ALL"),
         *(word for path in SYSTEM for word in ("--ro-bind-try", path, path)),
         *(word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")),
-        *("--ro-bind-try", str(RESOLV_CONF) if own_network else "/etc/resolv.conf", "/etc/resolv.conf"),
         *("--proc", "/proc", "--dev", "/dev"),
         *(word for path in ("/dev/shm", "/tmp") for word in ("--size", str(SCRATCH), "--tmpfs", path)),  # noqa: S108
         *(word for path in read for word in ("--ro-bind-try", str(path), str(path))),
         # After all that may contain them, and before the session's folder, which they may contain.
         *(word for path in hidden for word in ("--tmpfs", path)),
-        *("--bind", str(folder), str(folder)),
+        # The path may lead elsewhere by now, since it can be inside the folder of another session.
+        *("--bind-fd", str(descriptor), str(folder)),
         # A process of root could otherwise write the kernel's settings, some of which name programs to run.
         *(word for path in (*hidden, "/dev", "/proc", "/") for word in ("--remount-ro", path)),
         *("--chdir", str(folder), "--", *program),
     ]
+
+
+def has_begun(status: bytes) -> bool:
+    """Whether bubblewrap came as far as starting the program, by what it wrote when it ended."""
+    return b'"exit-code"' in status

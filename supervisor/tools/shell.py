@@ -58,7 +58,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
     ended = await ctx.executor.run(
         (_shell(), "-c", command),
         seconds,
-        folder=ctx.folder,
+        folder=ctx.held(),
         environment=_environment(ctx, path),
         grants=ctx.grants,
         begin_by=ctx.begin_by,
@@ -69,7 +69,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
     if code < 0:
         raise ToolError(f"ended by signal {_signal_name(-code)}\n{shown}")
     if code > 0:
-        raise ToolError(f"exit code {code}\n{shown}")
+        raise ToolError(f"exit code {code}{_meaning(code)}\n{shown}")
     return f"exit code 0\n{shown}"
 
 
@@ -88,6 +88,13 @@ def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
         "FLAGMAN_CALL": ctx.call_id,
         "FLAGMAN_IDEMPOTENCY_KEY": ctx.idempotency_key,
     }
+
+
+def _meaning(code: int) -> str:
+    """A note where the code can be that of a shell or a sandbox whose command a signal has ended."""
+    if not 128 < code < 128 + signal.NSIG:
+        return ""
+    return f" (a command that {_signal_name(code - 128)} ends gives this one, too)"
 
 
 def _signal_name(number: int) -> str:

@@ -20,6 +20,7 @@ from supervisor.core.state import Session
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import ToolContext, ToolOutput
+from supervisor.tools.path_guard import Folder
 from tests.core.build import BOB, fake_tool
 from tests.support.flagman import settings
 from tests.support.scenario import write_persona
@@ -43,7 +44,7 @@ class Gate:
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     found, gate = WorkDirs.of, Gate(asyncio.Event(), asyncio.Event())
 
-    async def hold(folders: WorkDirs, session: Session) -> Path:
+    async def hold(folders: WorkDirs, session: Session) -> Folder:
         if not gate.held.is_set():
             gate.held.set()
             await gate.open.wait()

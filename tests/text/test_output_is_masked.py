@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
+import re
+import shlex
 import textwrap
 import time
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -172,6 +176,85 @@ def test_a_known_secret_over_several_lines(secret: str, gap: str) -> None:
         assert Masker([secret])(f"a {secret[:at]}{gap}{secret[at:]} b") == f"a {MASK} b"
 
 
+def _php(secret: str) -> str:
+    return json.dumps(secret).replace("/", "\\/")
+
+
+def _colours(secret: str) -> str:
+    return f"{secret[:4]}\x1b[01;31m\x1b[K{secret[4:8]}\x1b[m\x1b[K{secret[8:]}"
+
+
+def _dump(secret: str, show: Callable[[bytes], str], place: str, *, characters: bool = True) -> str:
+    """As xxd and hexdump print it, after other bytes and before others."""
+    data, lines = b"\x00PASS=" + secret.encode() + b"\n and more\n", []
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{place.format(at)}{show(row):<40}" + (f"  {shown}" if characters else ""))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _pairs(row: bytes) -> str:
+    text = row.hex()
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _little(row: bytes) -> str:
+    padded = row + b"\0" * (len(row) % 2)
+    return _pairs(bytes(padded[at ^ 1] for at in range(len(padded))))
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "JSON of PHP": _php,
+    "JSON of Go": lambda s: (
+        json.dumps(s).replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    ),
+    "JSON of .NET": lambda s: "".join(c if c.isalnum() and c.isascii() else rf"\u{ord(c):04X}" for c in s),
+    "numbers in HTML": lambda s: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in s),
+    "hexadecimal in HTML": lambda s: "".join(c if c.isalnum() else f"&#x{ord(c):X};" for c in s),
+    "names in HTML": lambda s: html.escape(s).replace("/", "&#x2F;").replace("&quot;", "&#34;"),
+    "encodeURIComponent": lambda s: quote(s, safe="-_.!~*'()"),
+    "encodeURI": lambda s: quote(s, safe=";,/?:@&=+$-_.!~*'()#"),
+    "a URL in a URL": lambda s: quote(quote(s, safe=""), safe=""),
+    "quoted-printable": lambda s: quopri.encodestring(s.encode(), quotetabs=True).decode(),
+    "printf %q": lambda s: re.sub(r"([^A-Za-z0-9_-])", r"\\\1", s),
+    "shlex": shlex.quote,
+    "repr": repr,
+    "colours": _colours,
+    "bold": lambda s: "".join(f"{c}\b{c}" for c in s),
+    r"\x": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
+    r"\X": lambda s: "".join(f"\\x{byte:02X}" for byte in s.encode()),
+    "octal": lambda s: "".join(f"\\{byte:03o}" for byte in s.encode()),
+    "hexadecimal": lambda s: s.encode().hex(" ", -2).upper(),
+    "hexadecimal with commas": lambda s: ", ".join(f"0x{byte:02x}" for byte in s.encode()),
+    "hexadecimal in lines": lambda s: "\n".join(textwrap.wrap(s.encode().hex(" "), 30)),
+    "xxd": lambda s: _dump(s, _pairs, "{:08x}: "),
+    "hexdump -C": lambda s: _dump(s, lambda row: f"{row[:8].hex(' ')}  {row[8:].hex(' ')}", "{:08x}  "),
+    "od -tx1": lambda s: _dump(s, lambda row: row.hex(" "), "{:07o} ", characters=False),
+    "od -An -tx1": lambda s: _dump(s, lambda row: row.hex(" "), " ", characters=False),
+    "hexdump": lambda s: _dump(s, _little, "{:07x} ", characters=False),
+}
+
+
+@pytest.mark.parametrize(
+    "secret", [*KNOWN, "Kd02LqPz9Xw1mNbT7rYu", "abcdef/ghij+klmn=123", "p@ss/w+rd&K=9x\"y'z$Q<1>"]
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_known_secret_however_it_is_written(way: str, secret: str) -> None:
+    written = WAYS[way](secret)
+    found = Masker([secret])(f"before it\n{written}\nafter it")
+    assert re.fullmatch(r"before it\n([\s\S]{0,120})\nafter it", found), found
+    # No five characters of it are left, in whatever form they were.
+    left = found.replace(MASK, "")
+    assert not [at for at in range(len(secret) - 4) if secret[at : at + 5] in left], found
+    assert secret.encode().hex()[4:16] not in re.sub(r"\s", "", left).lower()
+
+
+def test_what_only_looks_like_a_dump_or_an_escape_stays() -> None:
+    text = "a \\x41 %41 &#65; =41 \x1b[31mred\x1b[m 00000000: 4142 4344  ABCD\n0000000 4142\n"
+    assert mask(text) == text
+
+
 @given(st.text(alphabet='ab:/@=?&-._ \n\\"{}[]BEGINPRIVATEKYsecretpasswordtoken0123456789', max_size=300))
 def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
@@ -220,6 +303,21 @@ REPEATED = [
         "cookie: ",
     ),
     *('"auth" : ', "authorization: basic ", KNOWN[0][:-1] + "\n", "c\n", "SG.", "ghp_", "xox", "$6$", "AKIA"),
+    *(
+        "\\x41",
+        "\x1b[3",
+        "\x1b[31m",
+        "a\b",
+        "%41",
+        "&#65;",
+        "&#x",
+        "=\n",
+        "41 ",
+        "4142 ",
+        "\n00000000: 41",
+        "  |",
+    ),
+    *(KNOWN[0].encode().hex()[:-1], KNOWN[0].encode().hex(" "), "'\"'", "  a", "  \\\n  "),
 ]
 
 

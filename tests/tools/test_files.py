@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.files import MOST_BYTES, MOST_ENTRIES, read_file, write_file
-from supervisor.tools.path_guard import parent_of
+from supervisor.tools.path_guard import open_folder, parent_of
 
 
 async def read(ctx: ToolContext, path: str, **more: int) -> str:
@@ -162,7 +162,7 @@ def test_no_path_is_opened_outside(names: list[str], absolute: bool) -> None:
         (folder / "link").symlink_to(outside)
         (folder / "a" / "up").symlink_to("../..")
         try:
-            with parent_of(folder, "/" * absolute + "/".join(names), create=True) as (parent, _):
+            with parent_of(open_folder(folder), "/" * absolute + "/".join(names), create=True) as (parent, _):
                 opened = Path(os.readlink(f"/proc/self/fd/{parent}"))
                 assert opened.is_relative_to(folder.resolve())
         except (ToolError, OSError, UnicodeError):

@@ -47,7 +47,7 @@ def copy(*paths: str) -> Session:
 
 
 async def test_a_sub_agent_reads_what_the_others_wrote_and_nothing_else(workspace: Path) -> None:
-    folder = await WorkDirs(workspace).of(child("found.md", "deep/more.md"))
+    folder = (await WorkDirs(workspace).of(child("found.md", "deep/more.md"))).path
     assert folder == workspace / "root/agents/tell-2"
     assert (folder / "inputs/look/found.md").read_text() == "found"
     assert (folder / "inputs/look/deep/more.md").read_text() == "more"
@@ -55,16 +55,16 @@ async def test_a_sub_agent_reads_what_the_others_wrote_and_nothing_else(workspac
 
 
 async def test_a_copy_has_its_own_files(workspace: Path) -> None:
-    folder = await WorkDirs(workspace).of(copy("found.md"))
+    folder = (await WorkDirs(workspace).of(copy("found.md"))).path
     assert folder == workspace / "p0-copy"
     (folder / "found.md").write_text("changed")
     assert (workspace / "root/agents/look-1/found.md").read_text() == "found"
 
 
 async def test_what_was_removed_afterwards_does_not_come_back(workspace: Path) -> None:
-    folder = await WorkDirs(workspace).of(copy("found.md"))
+    folder = (await WorkDirs(workspace).of(copy("found.md"))).path
     (folder / "found.md").unlink()
-    again = await WorkDirs(workspace).of(copy("found.md"))
+    again = (await WorkDirs(workspace).of(copy("found.md"))).path
     assert not (again / "found.md").exists()
 
 
@@ -86,7 +86,7 @@ async def test_no_link_leads_out_of_the_folder(workspace: Path, tmp_path: Path) 
     session = copy(
         "link.md", "out/secret", "pipe", "../../../../secret", "/etc/passwd", "gone.md", "found.md"
     )
-    folder = await WorkDirs(workspace).of(session)
+    folder = (await WorkDirs(workspace).of(session)).path
     assert [str(p.relative_to(folder)) for p in folder.rglob("*")] == ["found.md"]
 
 

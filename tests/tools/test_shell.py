@@ -67,6 +67,20 @@ async def test_failure_is_a_tool_error_with_the_output(ctx: ToolContext) -> None
         await run(ctx, "echo last words; kill -40 $$")
 
 
+async def test_a_code_is_told_as_it_is(ctx: ToolContext) -> None:
+    for code in (127, 128, 130, 137, 193, 255):
+        with pytest.raises(ToolError, match=rf"^exit code {code}\b"):
+            await run(ctx, f"exit {code}")
+    with pytest.raises(ToolError, match=r"^exit code 137 .*SIGKILL"):
+        await run(ctx, "sh -c 'kill -9 $$'; exit $?")
+
+
+async def test_no_signal_is_ignored(ctx: ToolContext) -> None:
+    assert await run(ctx, "yes | head -1; echo ${PIPESTATUS[0]}") == "exit code 0\ny\n141"
+    if sys.platform == "linux":
+        assert "SigIgn:\t0000000000000000" in await run(ctx, "cat /proc/self/status")
+
+
 async def test_secrets_of_our_environment_do_not_leak(
     ctx: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +145,13 @@ async def test_command_that_ignores_the_request_is_killed(ctx: ToolContext) -> N
         await run(ctx, "trap '' TERM; echo $$ > pid; while true; do sleep 0.1; done", timeout_s=1)
     pid = await pid_in(ctx.folder / "pid")
     await wait_until(lambda: not alive(pid), seconds=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the guard is not the parent")
+async def test_a_guard_that_the_command_stopped_keeps_the_time(ctx: ToolContext) -> None:
+    with pytest.raises(ToolError, match="time limit"):
+        await run(ctx, "echo $$ > pid; kill -STOP $PPID; sleep 600", timeout_s=1)
+    assert not alive(await pid_in(ctx.folder / "pid"))
 
 
 async def test_cancellation_kills_the_whole_group(ctx: ToolContext) -> None:

@@ -22,7 +22,6 @@ from supervisor.core.errors import ToolError
 from supervisor.core.persona import Grants
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.executor import Executor, Limits
-from supervisor.tools.sandbox import Sandbox
 from supervisor.tools.shell import shell_tool
 from tests.storage.processes import alive, wait_until
 
@@ -69,8 +68,12 @@ async def test_it_works_in_its_folder(house: House) -> None:
     assert (house.ctx.folder / "file").read_text() == "kept\n"
     with pytest.raises(ToolError, match=r"^exit code 3\nbroken$"):
         await house.run("echo broken; exit 3")
-    with pytest.raises(ToolError, match=r"^ended by signal SIGSEGV"):
+    # Bubblewrap gives the code of a shell for a signal, so this one is told as it is.
+    with pytest.raises(ToolError, match=r"^exit code 139 .*SIGSEGV"):
         await house.run("kill -SEGV $$")
+    for code in (128, 130, 137, 193, 255):
+        with pytest.raises(ToolError, match=rf"^exit code {code}\b"):
+            await house.run(f"exit {code}")
     assert "python" in await house.run("ls /usr/lib /usr/local/lib; df -h . && du -sh .")
 
 
@@ -174,21 +177,7 @@ async def test_the_network_is_off_unless_granted(house: House) -> None:
     with server:
         attempt = f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo REACHED; true"
         assert "REACHED" not in await house.run(attempt)
-        shared = Executor(replace(house.ctx.executor.sandbox or Sandbox(""), pasta=""))
-        open_house = replace(house, ctx=replace(house.ctx, executor=shared))
-        assert "REACHED" in await open_house.run(attempt, grants=Grants(network=True))
-
-
-@pytest.mark.skipif(not (FOUND.sandbox and FOUND.sandbox.pasta), reason=FOUND.said)
-async def test_a_network_of_its_own_does_not_lead_back(house: House) -> None:
-    server, port = _listening()
-    with server:
-        text = await house.run(
-            f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo REACHED; cat /proc/net/dev; true",
-            grants=Grants(network=True),
-        )
-    assert "REACHED" not in text
-    assert len(text.split("Inter-|")[1].splitlines()) > 3, "there is no interface besides loopback"
+        assert "REACHED" in await house.run(attempt, grants=Grants(network=True))
 
 
 async def test_processes_outside_are_not_there(house: House) -> None:

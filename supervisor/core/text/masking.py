@@ -1,22 +1,29 @@
 """Replaces secrets by `MASK` in text that leaves Flagman.
 
-There are two masks. A person approves exactly what a call shows, so in the arguments of a call only what is known to be
-a secret is replaced. Everywhere else (output, errors, notes) the mask replaces all that looks like a secret.
+There are two masks. A person approves exactly what a call shows, so in the arguments of a call only values that are
+known to be secrets are replaced, whatever else looks like one. Everywhere else (output, errors, notes) the mask
+replaces all that looks like a secret.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from supervisor.core.text.secret_shapes import mask_shapes, mask_tokens
+from supervisor.core.text.readings import Needles
+from supervisor.core.text.secret_shapes import mask_shapes
 from supervisor.core.text.spellings import spellings
 
 MASK = "[masked]"
 _SHORTEST = 8
-# A secret below this length that is one plain word or number can also be part of a command.
-_NO_WORD = 16
+# A secret below this length can also be a name that a command means, where it has only characters of names.
+_NO_NAME = 16
+_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_OF_WORDS = re.compile(r"[A-Za-z0-9_-]")
+# The text `MASK` itself in a call, which shows with one more backslash.
+_LITERAL, _WRITTEN = re.compile(r"\[(\\*)masked\]"), re.compile(r"\[\\(\\*)masked\]")
 # A line break inside a secret: with the blanks around it, or escaped in JSON.
 _BREAK = r"(?:[ \t]{0,4}\\?[\r\n]\s{0,64}|(?:\\r\\n|\\[rn])[ \t]{0,64})"
 _BREAKS = re.compile(_BREAK)
@@ -33,27 +40,39 @@ class Masker:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({s for s in secrets if len(s) >= _SHORTEST}, key=len, reverse=True)
         self._spellings = [spelling for secret in known for spelling in spellings(secret)]
-        self._sure = [s.text for secret in known if not _is_word(secret) for s in spellings(secret)]
+        self._needles = Needles(known, _SHORTEST)
+        self._sure = [text for secret in known if not _is_name(secret) for text in _whole(secret)]
 
     def __call__(self, text: str) -> str:
         """Mask output, an error, a note or any other text that does not run.
 
-        Known secrets are found in all their spellings, also with line breaks inside them.
+        Known secrets are found in all their spellings, also with line breaks, colours and escapes inside them, and in
+        dumps of bytes.
         """
-        return text if len(text) < _SHORTEST else mask_shapes(self._without_known(text), MASK)
+        return text if len(text) < _SHORTEST else mask_shapes(self._unread(self._without_known(text)), MASK)
 
     def arguments(self, value: Value) -> Value:
         """Mask the arguments of a call, or a part of them (JSON), as they are shown to people and programs.
 
-        Only known secrets, and tokens of a fixed prefix, alphabet and length that are a word of their own, are
-        replaced: everything else shows, since it is what runs.
+        Only known secrets that are a word of their own are replaced; one of less than 16 characters also shows where
+        it can be a name (`production1`). Everything else shows, since it is what runs, the text `[masked]` as
+        `[\\masked]`; see `as_written`.
         """
         masked: Value = masked_json(value, self._in_call)
         return masked
 
     def _in_call(self, text: str) -> str:
-        found = [re.escape(spelling) for spelling in self._sure if spelling in text]
-        return mask_tokens(re.sub("|".join(found), MASK, text) if found else text, MASK)
+        text = _LITERAL.sub(r"[\\\1masked]", text)
+        found = [_alone(spelling) for spelling in self._sure if spelling in text]
+        return re.sub("|".join(found), MASK, text) if found else text
+
+    def _unread(self, text: str) -> str:
+        """The text without what is a known secret in one of its readings."""
+        parts, last = [], 0
+        for begin, end in self._needles.spans(text):
+            parts += [text[last:begin], MASK]
+            last = end
+        return "".join((*parts, text[last:]))
 
     def _without_known(self, text: str) -> str:
         # Looking for all literals first is far quicker than one regular expression for all of them.
@@ -91,5 +110,25 @@ def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
     return found
 
 
-def _is_word(secret: str) -> bool:
-    return len(secret) < _NO_WORD and (secret.isalpha() or secret.isdigit())
+def as_written(value: Any) -> Any:
+    """The arguments that a person made of those which a mask showed, of which none was a secret."""
+    return masked_json(value, lambda text: _WRITTEN.sub(r"[\1masked]", text))
+
+
+def _is_name(secret: str) -> bool:
+    return len(secret) < _NO_NAME and _NAME.fullmatch(secret) is not None
+
+
+def _whole(secret: str) -> Iterator[str]:
+    """The forms in which all of a secret, and nothing else, is one word."""
+    yield from (spelling.text for spelling in spellings(secret) if not spelling.part)
+    data = secret.encode("utf-8", "surrogatepass")
+    for encoded in (b64encode(data).decode(), urlsafe_b64encode(data).decode()):
+        yield from dict.fromkeys((encoded, encoded.rstrip("=")))
+
+
+def _alone(spelling: str) -> str:
+    """A pattern of it that is no part of a longer word."""
+    begin = r"(?<![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[0]) else ""
+    end = r"(?![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[-1]) else ""
+    return begin + re.escape(spelling) + end
