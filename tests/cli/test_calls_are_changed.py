@@ -19,7 +19,8 @@ def arguments_of(cli: Cli, session_id: str, call_id: str) -> dict[str, object]:
 def test_a_script_gives_other_arguments(cli: Cli) -> None:
     session_id = cli.launched("change by script")
     done = cli("approve", session_id, "2.2", "--yes", "--arguments", '{"command": "echo mine"}')
-    assert done.stdout == f"Approved 2.2 of {session_id} as changed.\n"
+    assert "2.2 shell  waiting for an approval" in done.stdout, "it is shown before it is approved"
+    assert done.stdout.endswith(f"Approved 2.2 of {session_id} as changed.\n")
     piped = cli(
         "approve", session_id, "--yes", "--arguments", "-", "--json", given='{"path": "a.md", "content": "x"}'
     )

@@ -187,7 +187,7 @@ async def test_no_approve_all_over_calls_of_different_approvers(scenario: Direct
     assert (await scene.waiting(session)).calls_in("awaiting")
 
 
-async def test_approve_all_on_an_old_picture_changes_nothing_that_was_decided(scenario: Director) -> None:
+async def test_approve_all_on_an_old_picture_decides_only_what_is_open(scenario: Director) -> None:
     scene = await scenario(TWO)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
@@ -195,9 +195,12 @@ async def test_approve_all_on_an_old_picture_changes_nothing_that_was_decided(sc
     assert (await scene.slack.submit(KEN, await scene.slack.view(KEN)))["ok"]
     assert (await scene.slack.click_stale(ADA, OPS, ask, ALL))["ok"]
     (told,) = await scene.whispers(ADA, thread_ts=ask["thread_ts"])
+    assert "1 of 2 calls approved" in told["text"]
     assert f"already denied by <@{KEN}>" in told["text"]
-    assert await recorded(scene, session.id) == [(f"slack:{KEN}", "deny", "anyone")]
-    assert scene.runs() == []
+    await scene.ended(session)
+    decided = [(f"slack:{KEN}", "deny", "anyone"), (f"slack:{ADA}", "approve", "anyone")]
+    assert await recorded(scene, session.id) == decided
+    assert len(scene.runs()) == 1
 
 
 async def test_a_denied_form_says_why_in_plain_words(scenario: Director) -> None:

@@ -55,7 +55,7 @@ async def test_a_change_that_is_for_others_waits_for_them(scenario: Director) ->
     for action in (APPROVE, EDIT):
         assert (await scene.slack.click_stale(GRACE, OPS, ask, action))["ok"]
     told = await scene.whispers(GRACE, 2, ask["thread_ts"])
-    assert all("That message shows another call" in row["text"] for row in told)
+    assert all("changed, or asked about again" in row["text"] for row in told)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     (late,) = await scene.whispers(ADA, 1, ask["thread_ts"])
     assert "You may not decide" in late["text"]
@@ -143,6 +143,7 @@ async def test_a_window_that_was_open_too_long_says_so(scenario: Director) -> No
     early, late = await window(scene, ask), await window(scene, ask, GRACE)
     assert (await save(scene, early, service="bank"))["ok"]
     wrong = await save(scene, late, GRACE, service="mint")
-    assert errors(late, wrong) == {"service": "That message shows another call; please use the newest one."}
+    (said,) = errors(late, wrong).values()
+    assert said.startswith("This call was changed, or asked about again, since it was shown")
     await scene.slack.command(ADA, OPS, f"cancel {session.id}")
     assert len(await recorded(scene, session, CallEdited)) == 1
