@@ -65,7 +65,7 @@ class QueueKeys:
     troubles: str
 
 
-# The types of the keys of a queue, in the order of the fields of `QueueKeys` after the channel.
+# The types of the keys of a queue, in the order of the fields of `QueueKeys` after `dirty`.
 QUEUE_TYPES = ("stream", "hash", "zset", "hash", "hash")
 
 
