@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from storage.errors import IdempotencyKeyKnown, TooManyClaims, VersionConflict
+from storage.errors import TooManyClaims, VersionConflict
 from storage.log import Claim, LogStore
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
@@ -18,19 +18,18 @@ from supervisor.core.digest import digest
 from supervisor.core.errors import (
     AlreadyEnded,
     FlagmanError,
-    IdempotencyConflict,
-    LimitReached,
 )
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Persona
 from supervisor.core.policy import approvers_of_pause
-from supervisor.core.reducer import apply, fold
+from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
+from supervisor.new_logs import begin, too_many
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
@@ -111,7 +110,7 @@ class Supervisor:
         )
         request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
-        return await self._begin(events, request, idempotency_key, blobs=blobs)
+        return await begin(self.sessions, events, request, idempotency_key, blobs=blobs)
 
     async def fork(
         self,
@@ -135,7 +134,7 @@ class Supervisor:
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
         blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
-        return await self._begin(events, request, idempotency_key, like=session_id, blobs=blobs)
+        return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
 
     async def _ruled_today(self, session: Session) -> Persona:
         """The persona the session is pinned to, below the one of today, so that the stricter of both rules.
@@ -347,11 +346,8 @@ class Supervisor:
 
     async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
         """Fire a due reminder. Returns whether it was still set."""
-        return bool(
-            (
-                await self._change(session_id, lambda s, at: reminders.fire_timer(s, timer_id, actor, at))
-            ).events
-        )
+        change = await self._change(session_id, lambda s, at: reminders.fire_timer(s, timer_id, actor, at))
+        return bool(change.events)
 
     async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
         return await self._session(session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at))
@@ -385,43 +381,9 @@ class Supervisor:
             except VersionConflict:
                 continue
             except TooManyClaims as full:
-                raise _too_many(full) from full
+                raise too_many(full) from full
             return Change(after, events)
         raise FlagmanError("The session is changing too quickly; please try again.")
-
-    async def _begin(
-        self,
-        events: Sequence[Event],
-        request: str,
-        key: str | None,
-        *,
-        like: str = "",
-        blobs: dict[str, bytes] | None = None,
-    ) -> Session:
-        """Begin a log with these events, or return the session that the key was used for with the same request."""
-        for _ in range(TRIES):
-            try:
-                session_id = await self.sessions.new_id(like=like, idempotency_key=key)
-                sender = events[-1].by
-                claim = Claim(key, f"{session_id} {request}".encode(), sender=sender) if key else None
-                session = fold(session_id, events)
-                await self.sessions.append(None, session, events, blobs=blobs, claim=claim)
-            except VersionConflict:
-                continue
-            except TooManyClaims as full:
-                raise _too_many(full) from full
-            except IdempotencyKeyKnown as known:
-                origin = fold("", events).origin
-                return await self._launched_before(key or "", known.value.decode(), request, origin)
-            return session
-        raise FlagmanError("No free session id could be found; please try again.")
-
-    async def _launched_before(self, key: str, remembered: str, request: str, origin: Json) -> Session:
-        session_id, _, first = remembered.partition(" ")
-        session = await self.sessions.load(session_id)
-        if first != request or session.origin != origin:
-            raise IdempotencyConflict(key)
-        return session
 
     async def _approvers_of_pause(self, session_id: str) -> tuple[Approvers, ...]:
         return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
@@ -434,9 +396,3 @@ class Supervisor:
 
     def _roster(self, persona: Persona) -> list[str]:
         return [other.name for other in self.personas.roster(persona)]
-
-
-def _too_many(full: TooManyClaims) -> LimitReached:
-    return LimitReached(
-        f"You sent {full.most:,} requests that are kept for a day; send this one again later."
-    )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from handlers.blocks.text import escape
 from supervisor.core.delegation import undecided
 from supervisor.core.events import PauseReason
-from supervisor.core.state import Child, Session
+from supervisor.core.records import Child
+from supervisor.core.state import Session
 from supervisor.core.text import labels
 from supervisor.core.text.labels import capital
 from supervisor.core.text.masking import Masker

@@ -15,7 +15,8 @@ from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.messages.subagents import Member, Subagents
 from supervisor.core.events import Paused
-from supervisor.core.state import Call, Child, Session
+from supervisor.core.records import Child
+from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 

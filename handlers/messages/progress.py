@@ -11,7 +11,8 @@ from handlers.blocks.text import Block
 from handlers.messages.headline import failures, state
 from handlers.messages.subagents import Subagents
 from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
-from supervisor.core.state import Call, Child, Session
+from supervisor.core.records import Child
+from supervisor.core.state import Call, Session
 from supervisor.core.text.format import span
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line

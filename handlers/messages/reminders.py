@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import Message
-from supervisor.core.state import Session, Timer
+from supervisor.core.records import Timer
+from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from supervisor.core.state import Child, Session
+from supervisor.core.records import Child
+from supervisor.core.state import Session
 
 
 @dataclass(frozen=True)

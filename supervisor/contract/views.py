@@ -25,7 +25,8 @@ from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.state import Call, Session, Timer
+from supervisor.core.records import Timer
+from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.schedules import Schedule
 

@@ -13,7 +13,8 @@ from pydantic import Field
 from supervisor.core.events.subagents import Inherited, child_folder
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Budgets
-from supervisor.core.state import Call, Child, Session
+from supervisor.core.records import Child
+from supervisor.core.state import Call, Session
 
 PLAN, LAUNCH = "plan_tasks", "launch_agent"
 DELEGATING = frozenset({PLAN, LAUNCH})

@@ -349,39 +349,13 @@ class InvalidArguments(ToolError):
 ERRORS: Mapping[str, type[FlagmanError]] = {
     kind.code: kind
     for kind in (
-        FlagmanError,
-        InvalidInput,
-        InvalidCondition,
-        SessionNotFound,
-        SessionExists,
-        PersonaNotFound,
-        PersonaInvalid,
-        PersonaLost,
-        LogUnreadable,
-        VerificationError,
-        ArtifactNotFound,
-        ArtifactTooLarge,
-        ScheduleNotFound,
-        IllegalEvent,
-        LimitReached,
-        NotAllowed,
-        AlreadyDecided,
-        DigestRequired,
-        CallChanged,
-        AlreadyEnded,
-        IdempotencyConflict,
-        TokenForged,
-        TokenExpired,
-        TokenUsed,
-        KeyRefused,
-        MissingScope,
-        KeyNotFound,
-        GatewayError,
-        Unavailable,
-        StoreAway,
-        UnknownRefusal,
+        FlagmanError, InvalidInput, InvalidCondition, SessionNotFound, SessionExists, PersonaNotFound,
+        PersonaInvalid, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound, ArtifactTooLarge,
+        ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired, CallChanged,
+        AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed, KeyRefused, MissingScope,
+        KeyNotFound, GatewayError, Unavailable, StoreAway, UnknownRefusal,
     )
-}
+}  # fmt: skip
 
 
 def rebuild_error(

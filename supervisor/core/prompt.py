@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from supervisor.core.digest import canonical_json
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
 from supervisor.core.persona import Persona
-from supervisor.core.state import Call, Note, Session, Step
+from supervisor.core.records import Note
+from supervisor.core.state import Call, Session, Step
 
 SUM_UP = (
     "Sum up everything above for yourself: from now on you will read only the task and this summary. Keep every fact, "

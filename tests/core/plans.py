@@ -27,8 +27,9 @@ from supervisor.core.events import (
 )
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets, Persona
+from supervisor.core.records import Child
 from supervisor.core.reducer import fold
-from supervisor.core.state import Child, Session
+from supervisor.core.state import Session
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 from supervisor.runtime.subagents import Coordinator

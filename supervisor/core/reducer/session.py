@@ -28,18 +28,8 @@ from supervisor.core.events import (
     TimerSet,
     ToolCall,
 )
-from supervisor.core.state import (
-    Call,
-    CallPhase,
-    Compaction,
-    Fork,
-    Lifecycle,
-    Note,
-    Refusal,
-    Session,
-    Step,
-    Timer,
-)
+from supervisor.core.records import Compaction, Fork, Note, Refusal, Timer
+from supervisor.core.state import Call, CallPhase, Lifecycle, Session, Step
 from supervisor.core.text.labels import not_in_session
 
 LOST_ARGUMENTS = (

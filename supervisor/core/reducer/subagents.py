@@ -7,9 +7,10 @@ from typing import Any
 from supervisor.core.delegation import subtask_statuses, undecided
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import ChildDecided, ChildFinished, ChildLaunched, ChildSkipped
+from supervisor.core.records import Child, Skip
 from supervisor.core.reducer.calls import on_calls
 from supervisor.core.reducer.session import reduce
-from supervisor.core.state import Child, Session, Skip
+from supervisor.core.state import Session
 
 
 def _stands(session: Session, event: ChildLaunched | ChildSkipped, *states: str) -> None:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from supervisor.core.delegation import DELEGATING, undecided
 from supervisor.core.events import SYSTEM, Event, PauseReason
+from supervisor.core.records import Child
 from supervisor.core.reducer import apply
-from supervisor.core.state import Child, Session
+from supervisor.core.state import Session
 
 # Events that the control loop appends together before it waits; the pause begins after the last of them.
 _SETTLING = ("ApprovalRequested", "QuestionAsked", "WaitBegun", "Paused", "ChildLaunched", "ChildSkipped")

@@ -9,9 +9,10 @@ import pytest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.persona import Budgets
+from supervisor.core.records import Child, Timer
 from supervisor.core.reducer import SESSION_MOVES, apply, fold
 from supervisor.core.reducer.calls import CALL_MOVES
-from supervisor.core.state import SETTLED, Call, CallPhase, Child, Lifecycle, Session, Step, Timer
+from supervisor.core.state import SETTLED, Call, CallPhase, Lifecycle, Session, Step
 from tests.core.build import (
     AT,
     BOB,

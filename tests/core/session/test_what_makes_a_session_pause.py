@@ -20,8 +20,9 @@ from supervisor.core.control import (
 from supervisor.core.events import Compacted, Event, Paused, PauseReason, Resumed
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
+from supervisor.core.records import Child
 from supervisor.core.reducer import apply, fold
-from supervisor.core.state import Child, Session
+from supervisor.core.state import Session
 from tests.core.build import AT, BOB, SID, awaiting, by, grown, one_of_each
 
 HOOK, GRAPH = (

@@ -14,7 +14,7 @@ from supervisor.core.control import Pause, Wait, next_action
 from supervisor.core.events import BudgetRaised, ChildFinished
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.state import Child
+from supervisor.core.records import Child
 from tests.core.build import BOB, by, plan_call, subtask
 from tests.core.plans import SRE, WRITER, Planned, launch_call
 

@@ -1,0 +1,64 @@
+"""Begins the log of a session that a person or program launches, once for each idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.errors import IdempotencyKeyKnown, TooManyClaims, VersionConflict
+from storage.log import Claim
+from supervisor.core.errors import FlagmanError, IdempotencyConflict, LimitReached
+from supervisor.core.events import Event
+from supervisor.core.messages import Json
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from supervisor.repository import Sessions
+
+TRIES = 50
+
+
+async def begin(
+    sessions: Sessions,
+    events: Sequence[Event],
+    request: str,
+    key: str | None,
+    *,
+    like: str = "",
+    blobs: dict[str, bytes] | None = None,
+) -> Session:
+    """Begin a log with these events, or return the session that the key was used for with the same request.
+
+    Raises IdempotencyConflict for another request, and LimitReached where the sender has used too many keys.
+    """
+    for _ in range(TRIES):
+        try:
+            session_id = await sessions.new_id(like=like, idempotency_key=key)
+            sender = events[-1].by
+            claim = Claim(key, f"{session_id} {request}".encode(), sender=sender) if key else None
+            session = fold(session_id, events)
+            await sessions.append(None, session, events, blobs=blobs, claim=claim)
+        except VersionConflict:
+            continue
+        except TooManyClaims as full:
+            raise too_many(full) from full
+        except IdempotencyKeyKnown as known:
+            origin = fold("", events).origin
+            return await _launched_before(sessions, key or "", known.value.decode(), request, origin)
+        return session
+    raise FlagmanError("No free session id could be found; please try again.")
+
+
+async def _launched_before(
+    sessions: Sessions, key: str, remembered: str, request: str, origin: Json
+) -> Session:
+    session_id, _, first = remembered.partition(" ")
+    session = await sessions.load(session_id)
+    if first != request or session.origin != origin:
+        raise IdempotencyConflict(key)
+    return session
+
+
+def too_many(full: TooManyClaims) -> LimitReached:
+    """The refusal of one more request that is to be remembered."""
+    return LimitReached(
+        f"You sent {full.most:,} requests that are kept for a day; send this one again later."
+    )
