@@ -28,8 +28,13 @@ def create(
     name: Annotated[str, typer.Argument(help="Who acts with it, such as deploy-pipeline.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", "-s", help="launch, approve, read or admin; may be given several times."),
+        typer.Option(
+            "--scope", "-s", help="launch, approve, read, read_all or admin; may be given several times."
+        ),
     ] = None,
+    owner: Annotated[
+        str, typer.Option(help="The person whose key it is (U0123ABCD): what it does counts as theirs.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """A new key; it is shown this once. Without --scope it may launch and read."""
@@ -38,7 +43,7 @@ def create(
         from bot.cli.terminal import as_json, done, hint, is_terminal, show
 
         async with _desk() as desk:
-            row = await desk.create(name, scope or ["launch", "read"])
+            row = await desk.create(name, scope or ["launch", "read"], owner)
         if json:
             as_json(row)
             return
@@ -106,7 +111,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 class Desk(Protocol):
     """The interface to the keys, in the store or through a running Flagman."""
 
-    async def create(self, name: str, scopes: Sequence[str]) -> Row: ...
+    async def create(self, name: str, scopes: Sequence[str], owner: str) -> Row: ...
     async def list(self) -> list[Row]: ...
     async def revoke(self, key_id: str) -> None: ...
 
@@ -117,8 +122,9 @@ class _RemoteKeys:
     def __init__(self, remote: HttpBackend) -> None:
         self._remote = remote
 
-    async def create(self, name: str, scopes: Sequence[str]) -> Row:
-        row: Row = await self._remote.call("POST", "/v1/keys", {"name": name, "scopes": list(scopes)})
+    async def create(self, name: str, scopes: Sequence[str], owner: str) -> Row:
+        wanted = {"name": name, "scopes": list(scopes), "owner": owner}
+        row: Row = await self._remote.call("POST", "/v1/keys", wanted)
         return row
 
     async def list(self) -> list[Row]:
@@ -135,10 +141,10 @@ class _StoredKeys:
     def __init__(self, keys: ApiKeys) -> None:
         self._keys = keys
 
-    async def create(self, name: str, scopes: Sequence[str]) -> Row:
+    async def create(self, name: str, scopes: Sequence[str], owner: str) -> Row:
         from bot.local_key import user_name
 
-        key, text = await self._keys.create(name, scopes, f"cli:{user_name()}")  # type: ignore[arg-type]
+        key, text = await self._keys.create(name, scopes, f"cli:{user_name()}", owner=owner)  # type: ignore[arg-type]
         return {**key.model_dump(mode="json", exclude={"hash"}), "last_used_at": None, "key": text}
 
     async def list(self) -> list[Row]:

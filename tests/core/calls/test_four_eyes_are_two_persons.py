@@ -1,0 +1,180 @@
+"""Who counts as a requester, whose keys count as whose, and how several rules are satisfied."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor.core.errors import IllegalEvent, NotAllowed
+from supervisor.core.events import (
+    Actor,
+    ApprovalRequested,
+    ContextAdded,
+    Event,
+    QuestionAnswered,
+    Resumed,
+    ToolCall,
+)
+from supervisor.core.persona import Approvers
+from supervisor.core.policy import right_to_decide
+from supervisor.core.reducer import apply, fold
+from supervisor.core.state import Session
+from tests.core.build import ALICE, BOB, CAROL, SID, by, decided, edited, launched, responded, tool_call
+
+FOUR = Approvers(exclude_requester=True)
+
+
+def key(name: str, owner: str = "") -> Actor:
+    return Actor(id=f"api:{name}", kind="program", owner=owner)
+
+
+def waiting(*rules: Approvers, told: tuple[str, ...] = (), first: Event | None = None) -> Session:
+    call = tool_call(approvers=rules[0], also=rules[1:])
+    asked = ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",), requesters=told)
+    return fold(SID, [first or launched(), responded(call), asked])
+
+
+def right(session: Session, actor: Actor) -> str:
+    return right_to_decide(session, session.call("1.1"), actor)
+
+
+def approve(session: Session, actor: Actor) -> Session:
+    decision = decided(session, actor, via=right(session, actor))
+    return apply(SID, session, decision.model_copy(update={"by_owner": actor.owner}))
+
+
+def test_a_person_does_not_approve_their_own_with_a_key() -> None:
+    session = waiting(FOUR)
+    with pytest.raises(NotAllowed, match="You asked for this session"):
+        right(session, key("gate", owner=ALICE.id))
+    assert right(session, key("gate", owner=BOB.id)) == "anyone"
+
+
+def test_what_a_key_launched_its_owner_does_not_approve() -> None:
+    session = waiting(FOUR, first=launched().model_copy(update={"by": "api:ci", "by_owner": BOB.id}))
+    for own in (BOB, key("ci"), key("other", owner=BOB.id)):
+        with pytest.raises(NotAllowed):
+            right(session, own)
+    with pytest.raises(IllegalEvent, match="Who asked"):
+        apply(SID, session, decided(session, BOB, via="anyone"))
+
+
+def test_a_key_that_belongs_to_nobody_is_no_second_person() -> None:
+    for rule in (FOUR, Approvers(quorum=2)):
+        with pytest.raises(NotAllowed, match="belongs to none"):
+            right(waiting(rule), key("gate"))
+    named = Approvers(users=("api:gate",), exclude_requester=True)
+    assert right(waiting(named), key("gate")) == "user"
+
+
+def test_two_keys_of_one_person_are_one() -> None:
+    once = approve(waiting(Approvers(quorum=2)), key("a", owner=BOB.id))
+    for again in (key("b", owner=BOB.id), BOB):
+        with pytest.raises(Exception, match="already approved by you"):
+            right(once, again)
+        forged = decided(once, again, via="anyone").model_copy(update={"by_owner": again.owner})
+        with pytest.raises(IllegalEvent, match="counts once"):
+            apply(SID, once, forged)
+    assert approve(once, CAROL).call("1.1").phase == "approved"
+
+
+def test_who_told_the_agent_what_to_do_is_a_requester_until_an_approval() -> None:
+    begin = fold(SID, [launched()])
+    words: list[Event] = [
+        ContextAdded(**by(BOB), text="do it the other way"),
+        Resumed(**by(BOB), context="go on with the second one"),
+    ]
+    for said in words:
+        start = begin.model_copy(update={"lifecycle": "running"})
+        assert apply(SID, start, said).steered_by == {BOB.id}
+    assert apply(SID, begin, Resumed(**by(BOB))).steered_by == frozenset()
+    agent = Actor(id="agent:p0-x")
+    assert apply(SID, begin, ContextAdded(**by(agent), text="it came")).steered_by == frozenset()
+    asked = waiting(FOUR, told=(BOB.id,))
+    with pytest.raises(NotAllowed, match="told the agent"):
+        right(asked, BOB)
+    with pytest.raises(IllegalEvent, match="Who asked"):
+        apply(SID, asked, decided(asked, BOB, via="anyone"))
+    steered = apply(SID, asked, ContextAdded(**by(CAROL), text="careful"))
+    assert steered.steered_by == {CAROL.id}
+    assert approve(steered, CAROL).steered_by == frozenset()
+
+
+def test_an_answer_steers_too() -> None:
+    asking = responded(tool_call().model_copy(update={"control": True, "mode": "allow"}))
+    session = fold(SID, [launched(), asking])
+    asked = session.model_copy(
+        update={
+            "steps": (
+                session.steps[0].model_copy(
+                    update={"calls": (session.call("1.1").model_copy(update={"phase": "asking"}),)}
+                ),
+            )
+        }
+    )
+    answered = apply(SID, asked, QuestionAnswered(**by(BOB), call_id="1.1", answer="the second"))
+    assert answered.steered_by == {BOB.id}
+
+
+def changed(session: Session, actor: Actor) -> Session:
+    call: ToolCall = session.call("1.1").call
+    change = edited(call, {"command": "pwd"}, actor).model_copy(update={"is_requester": True})
+    return apply(SID, session, change)
+
+
+def test_who_changed_a_call_does_not_approve_it_alone() -> None:
+    session = changed(waiting(FOUR), BOB)
+    with pytest.raises(NotAllowed, match="changed this call"):
+        right(session, BOB)
+    assert approve(session, CAROL).call("1.1").phase == "approved"
+    pair = changed(waiting(Approvers(quorum=2, exclude_requester=True)), BOB)
+    assert approve(approve(pair, BOB), CAROL).call("1.1").phase == "approved"
+
+
+def test_each_rule_needs_its_own_approvals() -> None:
+    session = waiting(Approvers(users=("U2",)), Approvers(groups=("S-OPS",), quorum=2))
+    once = approve(session, BOB)
+    assert once.call("1.1").phase == "awaiting"
+    ops = [Actor(id=f"slack:U{n}", groups=("S-OPS",)) for n in (7, 8)]
+    assert right(once, ops[0]) == "\ngroup:S-OPS"
+    twice = approve(once, ops[0])
+    assert twice.call("1.1").phase == "awaiting"
+    assert approve(twice, ops[1]).call("1.1").phase == "approved"
+
+
+@pytest.mark.parametrize("via", ["user", "user\nuser", "\n", "group:S-OPS\nuser", "user\n\n"])
+def test_a_forged_right_by_a_rule_is_refused_by_the_log(via: str) -> None:
+    session = waiting(Approvers(users=("U2",)), Approvers(groups=("S-OPS",)))
+    with pytest.raises(IllegalEvent):
+        apply(SID, session, decided(session, BOB, via=via))
+
+
+@pytest.mark.parametrize(
+    ("actor", "rule", "allowed"),
+    [
+        ({"kind": "guest"}, {}, False),
+        ({"kind": "guest"}, {"guests": True}, True),
+        ({"kind": "guest"}, {"users": ("U9",)}, True),
+        ({"kind": "guest", "groups": ("S-OPS",)}, {"groups": ("S-OPS",)}, False),
+        ({"kind": "external", "team": "T2"}, {}, False),
+        ({"kind": "external", "team": "T2"}, {"teams": ("T3",)}, False),
+        ({"kind": "external", "team": "T2"}, {"teams": ("T2",)}, True),
+        ({"kind": "external", "team": "T2"}, {"guests": True}, False),
+        ({"kind": "bot"}, {"guests": True}, False),
+        ({"kind": "deactivated"}, {"guests": True}, False),
+        ({"sees": False}, {}, False),
+        ({"sees": False}, {"users": ("U9",)}, True),
+        ({"admin": True}, {"users": ("U2",)}, False),
+        ({"admin": True, "overrides": True}, {"users": ("U2",)}, True),
+        ({"overrides": True}, {"users": ("U2",)}, False),
+    ],
+)
+def test_who_has_no_standing_may_only_where_a_rule_says_so(
+    actor: dict[str, object], rule: dict[str, object], allowed: bool
+) -> None:
+    session = waiting(Approvers.model_validate(rule))
+    who = Actor.model_validate({"id": "slack:U9", **actor})
+    if allowed:
+        assert approve(session, who).call("1.1").phase == "approved"
+    else:
+        with pytest.raises(NotAllowed):
+            right(session, who)
