@@ -95,12 +95,12 @@ class Scene:
             user=user,
         )
 
-    async def asked(self, session: Session, *, count: int = 1) -> list[Json]:
+    async def asked(self, session: Session, *, count: int = 1, channel: str = OPS) -> list[Json]:
         """The approval messages with live buttons in the session's thread, once there are so many."""
-        card = await self.card(session)
+        card = await self.card(session, channel)
 
         async def look() -> list[Json] | None:
-            rows = await self.slack.messages(OPS, card["ts"])
+            rows = await self.slack.messages(channel, card["ts"])
             found = [row for row in rows if APPROVE in buttons(row)]
             return found if len(found) >= count else None
 

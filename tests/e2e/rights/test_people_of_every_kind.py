@@ -1,0 +1,155 @@
+"""People of every kind click, write and read: each gets what the rules say, and the log has what was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from supervisor.core.events import ActionRefused
+from supervisor.core.state import Session
+from tests.support.scenario import APPROVE, Director, Scene
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, OTHER_TEAM, texts
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+KINDS: dict[str, dict[str, Any]] = {
+    "guest": {"name": "gus", "is_restricted": True},
+    "single-channel guest": {"name": "gia", "is_ultra_restricted": True},
+    "of another workspace": {"name": "vera", "team_id": OTHER_TEAM},
+}
+RULE = [{"tool": "deploy", "mode": "ask"}]
+
+
+async def refusals(scene: Scene, session: Session) -> list[ActionRefused]:
+    events = await scene.flagman.core.supervisor.sessions.events(session.id)
+    return [event for event in events if isinstance(event, ActionRefused)]
+
+
+async def newcomer(scene: Scene, kind: str) -> tuple[str, str]:
+    """A person of this kind, and a channel with them, ADA and the bot."""
+    about = KINDS[kind]
+    person = str((await scene.slack.person(**about))["id"])
+    teams = [about["team_id"]] if "team_id" in about else []
+    return person, await scene.slack.channel(
+        name=f"with-{about['name']}", members=[ADA, person, BOT], teams=teams
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_outsiders_see_the_message_and_may_nothing(scenario: Director, kind: str) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    person, channel = await newcomer(scene, kind)
+    session = await scene.waiting(await scene.launch(channel=channel))
+    (message,) = await scene.asked(session, channel=channel)
+    await scene.slack.click(person, channel, message["ts"], APPROVE)
+    await scene.slack.message(person, channel, "no rights here", message["ts"])
+    assert not scene.runs()
+    (refused,) = await refusals(scene, session)
+    assert (refused.by, refused.attempt, refused.about) == (f"slack:{person}", "approve", "1.1")
+    await scene.slack.post(person, channel, f"<@{BOT}> cancel", message["thread_ts"])
+    await scene.slack.wait_for(lambda: _attempts(scene, session, 2))
+    assert (await scene.flagman.core.supervisor.get(session.id)).status == "paused"
+    await scene.slack.click(ADA, channel, message["ts"], APPROVE)
+    await scene.ended(session)
+
+
+async def _attempts(scene: Scene, session: Session, count: int) -> bool:
+    return len(await refusals(scene, session)) >= count
+
+
+async def test_a_rule_that_names_guests_lets_them(scenario: Director) -> None:
+    rule = [{"tool": "deploy", "mode": "ask", "approvers": {"guests": True}}]
+    scene = await scenario(ONE, persona={"approvals": rule})
+    person, channel = await newcomer(scene, "guest")
+    session = await scene.waiting(await scene.launch(channel=channel))
+    (message,) = await scene.asked(session, channel=channel)
+    await scene.slack.click(person, channel, message["ts"], APPROVE)
+    assert (await scene.ended(session)).call("1.1").decisions[0].by == f"slack:{person}"
+
+
+async def test_admitted_teams_count_as_members(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE}, teams=OTHER_TEAM)
+    person, channel = await newcomer(scene, "of another workspace")
+    session = await scene.waiting(await scene.launch(channel=channel))
+    (message,) = await scene.asked(session, channel=channel)
+    await scene.slack.click(person, channel, message["ts"], APPROVE)
+    await scene.ended(session)
+
+
+async def test_a_guest_launches_nothing(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    person, channel = await newcomer(scene, "guest")
+    answer = await scene.slack.command(person, channel, "launch ops ship it")
+    assert "Guests have no rights here" in str(answer)
+    assert not await scene.flagman.core.supervisor.recent()
+
+
+async def test_a_private_channel_is_read_and_steered_by_its_members(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    private = await scene.slack.channel("private", name="secret-ops", members=[ADA, GRACE, BOT])
+    session = await scene.waiting(await scene.launch("the secret thing", channel=private))
+    for verb in ("status", "log", "files", "pause", "resume", "cancel", "fork", "remind"):
+        more = " in 5m look" if verb == "remind" else ""
+        answer = await scene.slack.command(KEN, OPS, f"{verb} {session.id}{more}")
+        assert "There is no session" in str(answer), (verb, answer)
+    assert "the secret thing" not in str(await scene.slack.command(KEN, OPS, "list"))
+    assert "the secret thing" not in str(await scene.slack.home(KEN))
+    assert "the secret thing" in str(await scene.slack.command(GRACE, OPS, "list"))
+    assert "the secret thing" in str(await scene.slack.command(GRACE, OPS, f"status {session.id}"))
+    assert "is cancelled" in str(await scene.slack.command(GRACE, OPS, f"cancel {session.id}"))
+
+
+async def test_only_operators_steer_where_the_persona_names_approvers(scenario: Director) -> None:
+    rule = [{"tool": "deploy", "mode": "ask", "approvers": {"groups": ["sre"]}}]
+    scene = await scenario(ONE, persona={"approvals": rule})
+    session = await scene.waiting(await scene.launch(user=LINUS))
+    answer = str(await scene.slack.command(KEN, OPS, f"cancel {session.id}"))
+    assert "You may not steer this session" in answer
+    assert "a member of sre" in answer
+    (refused,) = await refusals(scene, session)
+    assert (refused.by, refused.attempt) == (f"slack:{KEN}", "cancel")
+    assert session.id in str(await scene.slack.command(KEN, OPS, f"status {session.id}"))
+    assert "is cancelled" in str(await scene.slack.command(GRACE, OPS, f"cancel {session.id}"))
+
+
+async def test_who_left_the_group_has_lost_the_right_at_the_click(scenario: Director) -> None:
+    rule = [{"tool": "deploy", "mode": "ask", "approvers": {"groups": ["sre"]}}]
+    two = in_turn(calls(("deploy", {"service": "a"})), calls(("deploy", {"service": "b"})), says("Done."))
+    scene = await scenario(two, persona={"approvals": rule})
+    session = await scene.waiting(await scene.launch(user=LINUS))
+    (first,) = await scene.asked(session)
+    await scene.slack.click(GRACE, OPS, first["ts"], APPROVE)
+    session = await scene.flagman.session(lambda s: s.calls_in("awaiting") and len(s.steps) == 2, session.id)
+    (second,) = await scene.asked(session)
+    workspace = scene.slack.playground.workspace
+    group = next(g for g in workspace.groups.values() if g.handle == "sre")
+    workspace.groups[group.id] = type(group)(group.id, group.handle, group.name, (ADA,))
+    await scene.slack.click(GRACE, OPS, second["ts"], APPROVE)
+    await scene.slack.wait_for(lambda: _attempts(scene, session, 1))
+    assert len(scene.runs()) == 1
+    assert "deploy" in texts(second)
+
+
+async def test_an_admin_decides_only_where_nobody_else_can(scenario: Director) -> None:
+    alone = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [LINUS], "exclude_requester": True}}]
+    scene = await scenario(ONE, persona={"approvals": alone}, admins=KEN)
+    stuck = await scene.waiting(await scene.launch(user=LINUS))
+    (message,) = await scene.asked(stuck)
+    await scene.slack.click(KEN, OPS, message["ts"], APPROVE)
+    assert (await scene.ended(stuck)).call("1.1").decisions[0].via == "admin"
+    other = await scene.waiting(await scene.launch(user=ADA))
+    (message,) = await scene.asked(other)
+    await scene.slack.click(KEN, OPS, message["ts"], APPROVE)
+    await scene.slack.wait_for(lambda: _attempts(scene, other, 1))
+    assert len(scene.runs()) == 1
+
+
+async def test_a_copy_stays_where_its_session_is_and_obeys_the_persona_of_today(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    private = await scene.slack.channel("private", name="secret-ops", members=[ADA, GRACE, BOT])
+    session = await scene.waiting(await scene.launch(channel=private))
+    answer = str(await scene.slack.command(GRACE, OPS, f"fork {session.id} at 0 again"))
+    assert "Copied" in answer
+    copy = await scene.flagman.session(lambda s: s.forked is not None)
+    assert copy.origin["slack"]["channel"] == private
