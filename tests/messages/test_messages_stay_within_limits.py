@@ -37,7 +37,7 @@ MASK = Masker()
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
 DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 often = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
