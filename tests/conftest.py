@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
+from hypothesis import settings
 from redis.asyncio import Redis
 
 from handlers.projection import slack_client
@@ -18,6 +19,11 @@ from storage.connection import connect
 from storage.embedded_server import embedded_server
 from supervisor.personas.frontmatter import FrontMatter
 from supervisor.tools import builtin
+
+# The same examples in each run; `--hypothesis-profile search` draws others and remembers those that fail.
+settings.register_profile("search", deadline=None)
+settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

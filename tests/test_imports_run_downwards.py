@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,13 +104,21 @@ def files(folder: str, pattern: str = "*.py") -> list[Path]:
     return sorted((ROOT / folder).rglob(pattern))
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def imports(tree: ast.AST) -> list[tuple[int, str]]:
     """Every module that is imported, wherever in the file, with its line."""
+    found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, f"{'.' * node.level}{node.module or ''}"
+            found.append((node.lineno, f"{'.' * node.level}{node.module or ''}"))
+    return found
 
 
 def room_of(path: str) -> str:
@@ -130,6 +139,7 @@ def strangers(path: str, tree: ast.AST) -> list[str]:
     ]
 
 
+@cache
 def _rooms_of(name: str, tree: ast.AST, line: int) -> set[str]:
     """The rooms of what a line imports: of `from bot import settings` it is that of `bot/settings`."""
     path = name.replace(".", "/")
@@ -187,11 +197,7 @@ def _name(node: ast.expr) -> str:
 
 
 def offences(folder: str, check: Callable[[ast.AST], list[str]]) -> list[str]:
-    return [
-        f"{path.relative_to(ROOT)}:{found}"
-        for path in files(folder)
-        for found in check(ast.parse(path.read_text(encoding="utf-8"), str(path)))
-    ]
+    return [f"{path.relative_to(ROOT)}:{found}" for path in files(folder) for found in check(tree_of(path))]
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -215,10 +221,7 @@ def test_every_module_is_in_a_room_and_each_room_names_rooms_above_it() -> None:
 def test_a_room_imports_what_its_line_names(room: str) -> None:
     paths = [p for layer in LAYERS for p in files(layer) if room_of(_module(p)) == room]
     assert paths
-    found = {
-        str(path.relative_to(ROOT)): strangers(_module(path), ast.parse(path.read_text(encoding="utf-8")))
-        for path in paths
-    }
+    found = {str(path.relative_to(ROOT)): strangers(_module(path), tree_of(path)) for path in paths}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
@@ -227,7 +230,7 @@ def test_a_line_names_no_room_that_is_not_imported(room: str) -> None:
     paths = [p for layer in LAYERS for p in files(layer) if room_of(_module(p)) == room]
     imported: set[str] = set()
     for path in paths:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         for line, name in imports(tree):
             imported |= _rooms_of(name, tree, line) if _root(name) in LAYERS else set()
     assert set(ROOMS[room].split()) <= imported

@@ -68,20 +68,18 @@ async def test_the_same_idempotency_key_launches_once(house: House) -> None:
     assert len(listed["sessions"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "where"),
-    [
+async def test_a_wrong_launch_is_told_what_is_wrong(house: House) -> None:
+    wrong: list[tuple[dict[str, object], str]] = [
         ({"persona": "ops"}, "body.task"),
         ({"persona": "ops", "task": ""}, "body.task"),
         ({"persona": "ops", "task": "x" * 20_001}, "body.task"),
         ({"persona": "ops", "task": 7}, "body.task"),
         ({"persona": "ops", "task": "x", "chanel": OPS}, "body.chanel"),
         ({"persona": "ops", "task": "x", "channel": "#ops"}, "body.channel"),
-    ],
-)
-async def test_a_wrong_launch_is_told_what_is_wrong(house: House, body: dict[str, str], where: str) -> None:
-    problem = (await house.api.post("/v1/sessions", body)).problem(422, "invalid_request")
-    assert [row["where"] for row in problem["errors"]] == [where]
+    ]
+    for body, where in wrong:
+        problem = (await house.api.post("/v1/sessions", body)).problem(422, "invalid_request")
+        assert [row["where"] for row in problem["errors"]] == [where], body
 
 
 async def test_wrong_requests_are_problem_documents(house: House) -> None:

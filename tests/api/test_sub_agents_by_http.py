@@ -88,23 +88,23 @@ async def test_the_default_coordinator_is_the_shipped_one(team: Team) -> None:
     assert "project-coordinator" in reply.problem(404, "persona_not_found")["detail"]
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "said"),
-    [
-        ({"task": "x"}, "invalid_request", "body.persona"),
-        ({"task": "x", "coordinate": False}, "invalid_request", "body.persona"),
-        ({"persona": "ops", "task": "x", "coordinate": "yes"}, "invalid_request", "body.coordinate"),
-        ({"persona": "ops", "task": "x", "coordinate": {"subtasks": []}}, "invalid_request", "plan.subtasks"),
-        ({"persona": "ops", "task": "x", "coordinate": {"parts": []}}, "invalid_request", "plan.subtasks"),
-        ({"persona": "ops", "task": "x", "coordinate": plan(part("A b", "x"))}, "invalid_request", "0.id"),
-        ({"persona": "ops", "task": "x", "coordinate": plan(part("a", "x", "b"))}, "invalid_input", "`b`"),
-        ({"persona": "ops", "task": "x", "coordinate": plan(part("a", "x"), part("a", "y"))}, "invalid_input", "a"),
-        ({"persona": "helper", "task": "x", "coordinate": True}, "invalid_input", "cannot coordinate"),
-    ],
-)  # fmt: skip
-async def test_a_wrong_plan_is_told_what_is_wrong(team: Team, body: Any, code: str, said: str) -> None:
+WRONG: list[tuple[Any, str, str]] = [
+    ({"task": "x"}, "invalid_request", "body.persona"),
+    ({"task": "x", "coordinate": False}, "invalid_request", "body.persona"),
+    ({"persona": "ops", "task": "x", "coordinate": "yes"}, "invalid_request", "body.coordinate"),
+    ({"persona": "ops", "task": "x", "coordinate": {"subtasks": []}}, "invalid_request", "plan.subtasks"),
+    ({"persona": "ops", "task": "x", "coordinate": {"parts": []}}, "invalid_request", "plan.subtasks"),
+    ({"persona": "ops", "task": "x", "coordinate": plan(part("A b", "x"))}, "invalid_request", "0.id"),
+    ({"persona": "ops", "task": "x", "coordinate": plan(part("a", "x", "b"))}, "invalid_input", "`b`"),
+    ({"persona": "ops", "task": "x", "coordinate": plan(part("a", "x"), part("a", "y"))}, "invalid_input", "a"),
+    ({"persona": "helper", "task": "x", "coordinate": True}, "invalid_input", "cannot coordinate"),
+]  # fmt: skip
+
+
+async def test_a_wrong_plan_is_told_what_is_wrong(team: Team) -> None:
     house = await team()
-    assert said in (await house.api.post("/v1/sessions", body)).problem(422, code)["detail"]
+    for body, code, said in WRONG:
+        assert said in (await house.api.post("/v1/sessions", body)).problem(422, code)["detail"]
     assert (await house.api.get("/v1/sessions"))["sessions"] == []
 
 

@@ -329,8 +329,8 @@ async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:
     assert reply["resumed"] == [session_id]
 
 
-@pytest.mark.parametrize("name", ["%20", "a%20b", "x" * 90, "-x", "%3Cscript%3E"])
-async def test_a_name_that_nobody_could_wait_for_is_refused(house: House, name: str) -> None:
-    reply = await send(house, signed(BODY), name=name)
-    assert reply.status == 422
-    assert reply["code"] in ("invalid_condition", "invalid_request")
+async def test_a_name_that_nobody_could_wait_for_is_refused(house: House) -> None:
+    for name in ("%20", "a%20b", "x" * 90, "-x", "%3Cscript%3E"):
+        reply = await send(house, signed(BODY), name=name)
+        assert reply.status == 422, name
+        assert reply["code"] in ("invalid_condition", "invalid_request")

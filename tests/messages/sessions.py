@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -45,6 +46,7 @@ PIECES = (
 FATES = ("held", "wait", "half", "approve", "deny", "start", "ok", "fail", "lost", "answer")
 
 
+@cache
 def texts(most: int) -> st.SearchStrategy[str]:
     """Short ones, long ones, empty ones, of whatever hurts."""
     pieces = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=6).map("".join)

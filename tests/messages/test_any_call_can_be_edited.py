@@ -106,8 +106,17 @@ def state_of(view: Json) -> Json:
 
 
 @often
-@given(edits())
-def test_slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, EditForm, Json]) -> None:
+@given(edits(), texts(3000), st.sampled_from([None, "0", "1", "none", "99", "x"]))
+def test_any_call_of_any_schema(
+    edit: tuple[Session, EditForm, Json], written: str, chosen: str | None
+) -> None:
+    slack_takes_the_window_and_nothing_in_it_is_alive(edit)
+    what_nobody_touches_stays_to_the_letter(edit)
+    every_argument_is_an_input_or_said_to_stay(edit)
+    whatever_is_written_is_taken_or_refused_beside_its_input(edit, written, chosen)
+
+
+def slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, EditForm, Json]) -> None:
     session, form, _ = edit
     view = check_view(form.view(session), "modal")
     assert len(view["private_metadata"]) <= 3000
@@ -120,9 +129,7 @@ def test_slack_takes_the_window_and_nothing_in_it_is_alive(edit: tuple[Session, 
     }
 
 
-@often
-@given(edits())
-def test_what_nobody_touches_stays_to_the_letter(edit: tuple[Session, EditForm, Json]) -> None:
+def what_nobody_touches_stays_to_the_letter(edit: tuple[Session, EditForm, Json]) -> None:
     session, form, arguments = edit
     state = state_of(form.view(session))
     assert form.read(state) == (arguments, {})
@@ -134,9 +141,7 @@ def test_what_nobody_touches_stays_to_the_letter(edit: tuple[Session, EditForm, 
     assert form.read(trimmed) == (arguments, {})
 
 
-@often
-@given(edits())
-def test_every_argument_is_an_input_or_said_to_stay(edit: tuple[Session, EditForm, Json]) -> None:
+def every_argument_is_an_input_or_said_to_stay(edit: tuple[Session, EditForm, Json]) -> None:
     session, form, arguments = edit
     fields = [*form.fields, *form.kept, *form.left]
     assert set(arguments) <= {field.argument.name for field in fields}
@@ -147,9 +152,7 @@ def test_every_argument_is_an_input_or_said_to_stay(edit: tuple[Session, EditFor
         assert field.why_kept in shown
 
 
-@often
-@given(edits(), texts(3000), st.sampled_from([None, "0", "1", "none", "99", "x"]))
-def test_whatever_is_written_is_taken_or_refused_beside_its_input(
+def whatever_is_written_is_taken_or_refused_beside_its_input(
     edit: tuple[Session, EditForm, Json], written: str, chosen: str | None
 ) -> None:
     session, form, _ = edit

@@ -37,7 +37,7 @@ MASK = Masker()
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
 DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 often = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
@@ -79,8 +79,16 @@ def rows_of(message: Message) -> dict[str, list[Any]]:
 
 
 @often
-@given(sessions())
-def test_slack_takes_every_message_and_nothing_in_it_is_alive(session: Session) -> None:
+@given(sessions(), st.sampled_from(("done", "failed")), texts(5_000))
+def test_whatever_a_session_holds(session: Session, verdict: str, words: str) -> None:
+    slack_takes_every_message_and_nothing_in_it_is_alive(session)
+    buttons_that_decide_stand_on_what_is_undecided_only(session)
+    every_character_of_a_call_is_shown_or_one_click_away(session)
+    slack_takes_every_window(session, verdict)
+    slack_takes_home_and_every_answer(session, words)
+
+
+def slack_takes_every_message_and_nothing_in_it_is_alive(session: Session) -> None:
     for message in thread(session, MASK):
         check_message_blocks(list(message.blocks))
         assert 0 < len(message.text) <= UPDATE_CHARACTERS
@@ -89,9 +97,7 @@ def test_slack_takes_every_message_and_nothing_in_it_is_alive(session: Session) 
         check_message_blocks([*message.blocks, hint])
 
 
-@often
-@given(sessions())
-def test_buttons_that_decide_stand_on_what_is_undecided_only(session: Session) -> None:
+def buttons_that_decide_stand_on_what_is_undecided_only(session: Session) -> None:
     open_ = set() if session.ended else {c.call_id for c in session.calls_in("awaiting")}
     live: set[str] = set()
     for message in thread(session, MASK):
@@ -103,9 +109,7 @@ def test_buttons_that_decide_stand_on_what_is_undecided_only(session: Session) -
     assert live == open_
 
 
-@often
-@given(sessions())
-def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) -> None:
+def every_character_of_a_call_is_shown_or_one_click_away(session: Session) -> None:
     messages = [m for m in thread(session, MASK) if m.key.startswith("ask:")]
     shown = {call_id: blocks for m in messages for call_id, blocks in rows_of(m).items()}
     asked = [c for step in session.steps for c in step.calls if c.request_id]
@@ -124,9 +128,7 @@ def test_every_character_of_a_call_is_shown_or_one_click_away(session: Session) 
             assert f"Changed by <@{BOB.id.removeprefix('slack:')}>" in str(row) or not call.proposed
 
 
-@often
-@given(sessions(), st.sampled_from(("done", "failed")))
-def test_slack_takes_every_window(session: Session, verdict: str) -> None:
+def slack_takes_every_window(session: Session, verdict: str) -> None:
     check_view(resume_modal(session), "modal")
     for step in session.steps:
         for call in step.calls[:5]:
@@ -141,9 +143,7 @@ def test_slack_takes_every_window(session: Session, verdict: str) -> None:
                 assert live_markup(window) <= PEOPLE
 
 
-@often
-@given(sessions(), texts(5_000))
-def test_slack_takes_home_and_every_answer(session: Session, words: str) -> None:
+def slack_takes_home_and_every_answer(session: Session, words: str) -> None:
     many = [session] * 20
     view = home(many, many, MASK, "/agent")
     check_view(view, "home")

@@ -5,20 +5,22 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from tests.support.slack import Slack
+from tests.support.slack import Slack, wait_for
 
 Answer = Callable[[int], Awaitable[web.Response]]
 
 
 @asynccontextmanager
 async def listening(slack: Slack, answer: Answer) -> AsyncIterator[list[tuple[dict[str, str], str]]]:
-    """An app of one handler; gives the headers and bodies that arrived."""
+    """An app of one handler; gives the headers and bodies of what happened since and arrived."""
     arrived: list[tuple[dict[str, str], str]] = []
 
     async def receive(request: web.Request) -> web.Response:
         arrived.append((dict(request.headers), await request.text()))
         return await answer(len(arrived))
 
+    # Events from before are given up first; otherwise they would still be delivered.
+    await wait_for(lambda: not slack.playground.delivery.telling)
     site = web.Application()
     site.router.add_post("/", receive)
     runner = web.AppRunner(site, access_log=None)

@@ -53,6 +53,11 @@ class Delivery:
             self._events.popitem(last=False)
         self._start(self._until_acknowledged(payload))
 
+    @property
+    def telling(self) -> int:
+        """How many events are being delivered, or will be tried again."""
+        return len(self._tasks)
+
     async def tell_again(self, event_id: str | None) -> Ack | None:
         """The same event once more, as after a lost acknowledgement; None if it is not known."""
         payload = self._events.get(event_id or next(reversed(self._events), ""))

@@ -111,6 +111,7 @@ async def test_stop_the_rest(scenario: Director, tmp_path: Path) -> None:
     session = await scene.launch()
     shown = await board(scene, session, "2 decisions wait")
     shop = await child(scene, session, "shop")
+    await scene.asked(shop)
     assert (await scene.slack.click(ADA, OPS, shown["ts"], CHILD_STOP))["ok"]
     assert (await scene.ended(shop)).lifecycle == "cancelled"
     assert (await scene.ended(session)).lifecycle == "completed"
@@ -155,6 +156,7 @@ async def test_a_cancelled_coordinator_leaves_no_live_button(
     session = await scene.launch()
     shown = await board(scene, session, "2 decisions wait")
     shop = await child(scene, session, "shop")
+    await scene.asked(shop)
     ways: dict[str, Callable[[], object]] = {
         "on the card": lambda: scene.slack.click(ADA, OPS, shown["thread_ts"], "session_cancel"),
         "by command": lambda: scene.slack.command(ADA, OPS, f"cancel {session.id}"),
