@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -183,7 +184,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
         passwords = [server.password] if server else []
-        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords])
+        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _granted(personas))
         yield Core(
             settings,
             redis,
@@ -209,6 +210,12 @@ def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
         if settings.personas is None:
             raise
         raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
+
+
+def _granted(personas: Mapping[str, Persona]) -> list[str]:
+    """The values of the variables that personas grant to their commands."""
+    names = {name for persona in personas.values() for name in persona.sandbox.env}
+    return [os.environ[name] for name in sorted(names) if name in os.environ]
 
 
 async def _start_server(server: EmbeddedServer) -> str:
