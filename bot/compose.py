@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.resume_hints import Hints, hints_of
-from bot.sandbox import find_sandbox, make_executor
+from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.origin import SlackChannels
@@ -248,6 +248,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     if found.sandbox is None:
         _log.warning("%s", found.said)
     executor = make_executor(parts.settings, found.sandbox)
+    for sentence in missing_grants(parts.personas.all(), executor) if found.sandbox else ():
+        _log.warning("%s", sentence)
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.personas.load_grants)
     runner = Runner(
         parts.sessions,
