@@ -177,7 +177,7 @@ async def test_the_network_is_refused_where_everyone_could_approve(house: House)
 
 
 async def test_flagmans_own_variables_are_not_granted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FLAGMAN_SECRET_KEY", "flagman_secret_key", "Slack_Bot_Token", "OF_OTHERS"):
+    for name in ("FLAGMAN_SECRET_KEY", "flagman_secret_key", "Slack_Signing_Secret", "OF_OTHERS"):
         monkeypatch.setenv(name, "x" * 40)
     environment = make_executor(Settings(), None).environment
     assert [name for name in environment if "secret" in name.lower() or "slack" in name.lower()] == []
