@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.resume_hints import Hints, hints_of
-from bot.sandbox import find_sandbox, make_executor
+from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.directory import SlackDirectory
@@ -187,7 +188,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
         passwords = [server.password] if server else []
-        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords])
+        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _granted(personas))
         yield Core(
             settings,
             redis,
@@ -214,6 +215,12 @@ def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
         if settings.personas is None:
             raise
         raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
+
+
+def _granted(personas: Mapping[str, Persona]) -> list[str]:
+    """The values of the variables that personas grant to their commands."""
+    names = {name for persona in personas.values() for name in persona.sandbox.env}
+    return [os.environ[name] for name in sorted(names) if name in os.environ]
 
 
 async def _start_server(server: EmbeddedServer) -> str:
@@ -246,6 +253,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     if found.sandbox is None:
         _log.warning("%s", found.said)
     executor = make_executor(parts.settings, found.sandbox)
+    for sentence in missing_grants(parts.personas.all(), executor) if found.sandbox else ():
+        _log.warning("%s", sentence)
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.personas.load_grants)
     runner = Runner(
         parts.sessions,

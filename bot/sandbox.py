@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from bot.settings import Settings
 from supervisor.core.errors import InvalidInput
+from supervisor.core.persona import Persona
 from supervisor.tools.executor import Executor
 from supervisor.tools.path_guard import open_folder
 from supervisor.tools.sandbox import Sandbox, bwrap_command
@@ -61,6 +63,23 @@ def make_executor(settings: Settings, sandbox: Sandbox | None) -> Executor:
     own = {str(field.validation_alias).upper() for field in Settings.model_fields.values()}
     environment = {name: value for name, value in os.environ.items() if name.upper() not in own}
     return Executor(sandbox, environment, no_network=NO_NETWORK if settings.playground else "")
+
+
+def missing_grants(personas: Iterable[Persona], executor: Executor) -> Iterator[str]:
+    """Sentences about what personas grant to their commands and these do not get."""
+    for persona in personas:
+        about = f"persona {persona.name}: sandbox"
+        for path in persona.sandbox.read:
+            real = os.path.realpath(path)
+            if real != path:
+                yield f"{about}.read: {path} is reached through a link and is left out; write {real}"
+            elif not os.path.exists(path):
+                yield f"{about}.read: there is no {path}"
+        for name in persona.sandbox.env:
+            if name not in executor.environment:
+                yield f"{about}.env: {name} is not set, or is Flagman's own"
+        if persona.sandbox.network and executor.no_network:
+            yield f"{about}.network: {executor.no_network}"
 
 
 def _of_wheel() -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storage.connection import password_of
 from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.errors import InvalidInput
 
 SHORTEST_SECRET = 16
+# The variables from which model providers read their keys.
+PROVIDER_KEY = re.compile(r"[A-Z0-9_]+_(?:KEY|TOKEN)")
 _HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
@@ -88,6 +92,8 @@ class Settings(ClientSettings):
     def _scheme(cls, url: SecretStr | None) -> SecretStr | None:
         if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        if url:
+            password_of(url.get_secret_value())
         return url
 
     @field_validator("api_keys")
@@ -208,6 +214,7 @@ class Settings(ClientSettings):
         own = [secret for _, secret in self.given_keys] + self.secret_keys
         own += [secret for _, secret in _named(self.webhook_secret)]
         own += _with_password(self.redis_url)
+        own += [value for name, value in os.environ.items() if PROVIDER_KEY.fullmatch(name.upper())]
         return [value.get_secret_value() for value in values if value] + own
 
 
@@ -219,8 +226,10 @@ def _parts(value: SecretStr | None) -> list[str]:
 def _with_password(url: SecretStr | None) -> list[str]:
     """The URL and the password in it; nothing where it has none, since such a URL is no secret."""
     text = url.get_secret_value() if url else ""
-    password = urlsplit(text).password
-    return [text, password, unquote(password)] if password else []
+    password = password_of(text) if text else ""
+    # In the URL some of its characters are encoded.
+    written = urlsplit(text).password or password
+    return [text, written, password] if password else []
 
 
 def _named(value: SecretStr | None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
@@ -97,6 +98,20 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
             url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits
         )
     return PipeliningRedis.from_pool(pool)
+
+
+def password_of(url: str) -> str:
+    """The password of the store in its URL, decoded; empty where it has none.
+
+    Raises ValueError, whose text has no part of the URL, where this is not one that `connect` takes.
+    """
+    try:
+        # Some values are not looked at before a connection is made of them.
+        connect(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        return str(parse_url(url).get("password") or "")
+    except (ValueError, TypeError, AttributeError, RedisError):
+        pass
+    raise ValueError("is no URL of a store, such as redis://:password@host:6379/0 (in a password, / is %2F)")
 
 
 def _retry() -> Retry:

@@ -127,7 +127,7 @@ class HttpBackend(HttpClient):
                 # Streams that repeatedly end at once count as failures.
                 lost = lost + 1 if loop.time() - opened < SHORT_SECONDS else 0
                 if lost > TRIES:
-                    raise Unavailable(f"{self.url} ends the stream of events at once.")
+                    raise Unavailable(f"{self.address} ends the stream of events at once.")
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 lost += 1
                 if lost > TRIES:

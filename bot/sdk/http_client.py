@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -31,6 +32,8 @@ class HttpClient:
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
+        # What errors name: without a user and a password.
+        self.address = re.sub(r"//[^/?#]*@", "//", self.url)
         self._headers = {"Authorization": _header("API key", f"Bearer {api_key}")} if api_key else {}
         self._kept: httpx.AsyncClient | None = None
 
@@ -120,7 +123,7 @@ class HttpClient:
                 return error_of(body)
         said = f"{answer.status_code} {answer.reason_phrase}".rstrip()
         return UnknownRefusal(
-            f"{self.url} answered {said}, which is no answer of Flagman; check the address (FLAGMAN_URL)."
+            f"{self.address} answered {said}, which is no answer of Flagman; check the address (FLAGMAN_URL)."
         )
 
     @asynccontextmanager
@@ -157,7 +160,7 @@ class HttpClient:
         """The error for an address that does not answer."""
         late = isinstance(error, httpx.TimeoutException)
         return Unavailable(
-            f"No Flagman answers at {self.url} ({'no answer in time' if late else _reason(error)})."
+            f"No Flagman answers at {self.address} ({'no answer in time' if late else _reason(error)})."
         )
 
 

@@ -91,9 +91,10 @@ class ToolRunner:
         key = idempotency_key(session.id, call)
         emit = Emitter(self._deliver, session.id, key)
         grants = await self._grants(session)
-        return ToolContext(
-            session.id, call.call_id, key, call.attempt, root.path, emit, self._executor, grants, root=root
+        begin = ToolContext(
+            session.id, call.call_id, key, call.attempt, root.path, emit, self._executor, grants
         )
+        return replace(begin, root=root, mask=self._mask)
 
     async def _prepared(self, session: Session, call: Call) -> ToolContext:
         """The context of a call that is to run. Raises ToolError, and NotBegun where that says nothing of the call."""

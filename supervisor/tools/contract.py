@@ -35,7 +35,7 @@ class ToolContext:
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
     `executor` runs commands, with what the persona `grants` them. After `begin_by`, in seconds of the monotonic clock,
     another worker may have the call: a tool that has something to prepare raises NotBegun where its effect would begin
-    later.
+    later. The output is masked after the call; a tool that cuts it uses `mask` before.
     """
 
     session_id: str
@@ -48,6 +48,7 @@ class ToolContext:
     grants: Grants = field(default_factory=Grants)
     begin_by: float = math.inf
     root: Folder | None = None
+    mask: Callable[[str], str] = str
 
     def held(self) -> Folder:
         """The session's folder, open: as it was found at the start of the call, whatever is at its path now."""

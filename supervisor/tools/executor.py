@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from supervisor.tools.process_guard import hide_process
 from supervisor.tools.sandbox import Sandbox, bwrap_command, has_begun
 
 KEPT_BYTES = 64 * 1024
+# Bytes beyond a cut in which the rest of a secret is looked for.
+BESIDE = 4 * 1024
 # Seconds that a command may run after SIGTERM, and that its output may go on after its end.
 GRACE = 2.0
 DRAIN = 1.0
@@ -79,8 +81,11 @@ class Executor:
         environment: Mapping[str, str],
         grants: Grants = Grants(),  # noqa: B008  it is frozen
         begin_by: float = math.inf,
+        mask: Callable[[str], str] = str,
     ) -> Ended:
         """Run the program in the folder, with this environment and what the persona grants.
+
+        A long output goes through `mask` before it is cut.
 
         Raises ToolError where the network is not to be had, and NotBegun where the sandbox did not start, or the
         program could only begin after `begin_by` of the monotonic clock.
@@ -88,7 +93,7 @@ class Executor:
         if self.sandbox and grants.network and self.no_network:
             raise ToolError(f"not run: {self.no_network}")
         granted = {name: self.environment[name] for name in grants.env if name in self.environment}
-        output = _HeadAndTail()
+        output = _HeadAndTail(mask)
         variables = {**granted, **environment}
         with _status(self.sandbox) as status:
             line, kept = self._sandboxed(program, folder, grants, status)
@@ -256,20 +261,21 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 
 
 class _HeadAndTail(asyncio.Protocol):
-    """Keeps the first and the last bytes of a stream."""
+    """Keeps the first and the last bytes of a stream, and some more, so that no secret is cut before it is masked."""
 
-    def __init__(self, kept: int = KEPT_BYTES) -> None:
+    def __init__(self, mask: Callable[[str], str], kept: int = KEPT_BYTES) -> None:
         self.closed = asyncio.Event()
+        self._mask = mask
         self._half = kept // 2
         self._head = bytearray()
         self._tail = bytearray()
         self._left_out = 0
 
     def data_received(self, data: bytes) -> None:
-        room = self._half - len(self._head)
+        room = self._half + BESIDE - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
-        surplus = len(self._tail) - self._half
+        surplus = len(self._tail) - self._half - BESIDE
         if surplus > 0:
             del self._tail[:surplus]
             self._left_out += surplus
@@ -280,5 +286,8 @@ class _HeadAndTail(asyncio.Protocol):
     def text(self) -> str:
         if not self._left_out:
             return (self._head + self._tail).decode(errors="replace").rstrip()
-        head, tail = (bytes(part).decode(errors="replace") for part in (self._head, self._tail))
-        return f"{head}\n[… {self._left_out:,} bytes are left out here …]\n{tail}".rstrip()
+        # Each is cut where it was to be cut, after the mask has seen what is beyond.
+        head, tail = (self._mask(bytes(part).decode(errors="replace")) for part in (self._head, self._tail))
+        left_out = self._left_out + 2 * BESIDE
+        head, tail = head[: self._half], tail[-self._half :]
+        return f"{head}\n[… {left_out:,} bytes are left out here …]\n{tail}".rstrip()

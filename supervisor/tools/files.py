@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -22,6 +23,8 @@ DEFAULT_BYTES = 64 * 1024
 MOST_ENTRIES = 500
 # The most bytes after the first of a character in UTF-8, through which a cut may go.
 CONTINUATION = 3
+# Bytes beyond a cut in which the rest of a secret is looked for.
+BESIDE = 4 * 1024
 
 
 def _not_too_long(content: str) -> str:
@@ -91,11 +94,24 @@ def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
             size = os.fstat(file.fileno()).st_size
             if offset and offset >= size:
                 raise ToolError(f"`{path}` has {size:,} bytes; offset={offset} is behind its end.")
-            file.seek(offset)
-            return _shown(path, file.read(limit), offset, size)
+            file.seek(max(0, offset - BESIDE))
+            before, data, after = (file.read(n) for n in (min(offset, BESIDE), limit, BESIDE))
+            return _shown(path, data, offset, size, partial(_mask_cuts, ctx.mask, before, after))
 
 
-def _shown(path: str, data: bytes, offset: int, size: int) -> str:
+def _mask_cuts(mask: Callable[[str], str], before: bytes, after: bytes, text: str) -> str:
+    """The text masked together with what is before and after it, since a part of a secret is not found."""
+    if not before and not after:
+        return text
+    left, right = (part.decode(errors="ignore") for part in (before, after))
+    whole, left_masked, right_masked = mask(left + text + right), mask(left), mask(right)
+    begin = len(os.path.commonprefix([whole, left_masked]))  # noqa: RUF071  by characters
+    rest = whole[begin:]
+    end = len(os.path.commonprefix([rest[::-1], right_masked[::-1]]))  # noqa: RUF071  by characters
+    return rest[: len(rest) - end]
+
+
+def _shown(path: str, data: bytes, offset: int, size: int, mask: Callable[[str], str]) -> str:
     """The part as text with a note on what follows it, or a description of a binary file."""
     start = offset
     if offset:
@@ -109,7 +125,7 @@ def _shown(path: str, data: bytes, offset: int, size: int) -> str:
         text = "\0"
     if "\0" in text:
         return f"`{path}` is not text but binary: {size:,} bytes; these begin with {data[:16].hex(' ')}."
-    end = start + len(data)
+    text, end = mask(text), start + len(data)
     if end >= size:
         return text
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -20,6 +21,8 @@ from supervisor.tools.typed_tool import tool
 SECONDS = 30
 MOST_REDIRECTS = 5
 MOST_BYTES = 256 * 1024
+# Bytes beyond the cut in which the rest of a secret is looked for.
+BESIDE = 4 * 1024
 MOST_BODY = 1024 * 1024
 ERROR_CHARACTERS = 4_000
 SHOWN_HEADERS = (
@@ -104,7 +107,9 @@ def http_tool(*, allow_private: bool = False) -> Tool:
             given["Content-Type"] = _content_type(body)
         try:
             async with asyncio.timeout(SECONDS):
-                return await _exchange(method, URL(url), given, body, allow_private=allow_private)
+                return await _exchange(
+                    method, URL(url), given, body, allow_private=allow_private, mask=ctx.mask
+                )
         except TimeoutError as error:
             doubt = "" if method in ("GET", "HEAD") else " It may have taken effect all the same."
             raise ToolError(f"{method} {url}: no complete answer within {SECONDS} s.{doubt}") from error
@@ -119,7 +124,13 @@ def http_tool(*, allow_private: bool = False) -> Tool:
 
 
 async def _exchange(
-    method: str, url: URL, headers: dict[str, str], body: str | None, *, allow_private: bool
+    method: str,
+    url: URL,
+    headers: dict[str, str],
+    body: str | None,
+    *,
+    allow_private: bool,
+    mask: Callable[[str], str],
 ) -> str:
     """Send the request and follow redirects. Given headers, which may hold secrets, are sent to the first host only."""
     first = url
@@ -137,7 +148,7 @@ async def _exchange(
             ) as response:
                 following = _redirect_target(method, url, response)
                 if following is None:
-                    return await _shown(response, redirected=url != first)
+                    return await _shown(response, mask, redirected=url != first)
             if following.origin() != url.origin():
                 headers, body = {}, None
             url = following
@@ -155,16 +166,20 @@ def _redirect_target(method: str, url: URL, response: aiohttp.ClientResponse) ->
         raise ToolError(f"{method} {url}: the redirect to {location!r} is refused: {error}.") from error
 
 
-async def _shown(response: aiohttp.ClientResponse, *, redirected: bool) -> str:
+async def _shown(response: aiohttp.ClientResponse, mask: Callable[[str], str], *, redirected: bool) -> str:
     data = b""
-    while len(data) <= MOST_BYTES and (more := await response.content.read(MOST_BYTES + 1 - len(data))):
+    most = MOST_BYTES + BESIDE
+    while len(data) < most and (more := await response.content.read(most - len(data))):
         data += more
-    cut, data = len(data) > MOST_BYTES, data[:MOST_BYTES]
+    cut = len(data) > MOST_BYTES
     lines = [f"HTTP {response.status} {response.reason or ''}".strip()]
     if redirected:
         lines.append(f"Redirected to: {response.url}")
     lines += [f"{name}: {response.headers[name]}" for name in SHOWN_HEADERS if name in response.headers]
     text = _text(data, response.charset)
+    if len(text) > ERROR_CHARACTERS:
+        # Before the cut: a part of a secret is not found any more.
+        text = mask(text)[:MOST_BYTES]
     if response.status >= 400:
         note = f"\n[Cut: the first {ERROR_CHARACTERS} characters.]" if len(text) > ERROR_CHARACTERS else ""
         raise ToolError("\n".join([*lines, "", text[:ERROR_CHARACTERS] + note]))

@@ -62,6 +62,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
         environment=_environment(ctx, path),
         grants=ctx.grants,
         begin_by=ctx.begin_by,
+        mask=ctx.mask,
     )
     shown, code = ended.output or "(no output)", ended.code
     if code is None:

@@ -105,7 +105,8 @@ async def test_policy_is_asked_about_the_other_arguments(build: Build) -> None:
 
 
 async def test_a_mask_never_takes_the_place_of_a_secret(build: Build) -> None:
-    secret = "ghp_0123456789012345678901234567890123"
+    # The key of the settings of tests.
+    secret = "a-key-for-tests-only-0123456789abcdef"
     house = await build(in_turn(calls(("deploy", {"service": "shop", "notes": secret})), says("Done.")))
     session_id = await waiting(house)
     seen = (await house.api.get(f"/v1/sessions/{session_id}"))["calls"][0]["arguments"]

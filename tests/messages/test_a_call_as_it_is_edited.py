@@ -29,7 +29,7 @@ from supervisor.tools.typed_tool import tool
 from tests.core.build import BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call
 
 GOLDEN = Path(__file__).parent / "golden"
-MASK = Masker()
+MASK = Masker(["known-0123-abcdefghij", "known-0123-klmnopqrst"])
 
 
 @tool
@@ -132,8 +132,8 @@ def difference(before: Json, after: Json) -> str:
             f"- command: …{'a' * 40}OLD{'b' * 40}…\n+ command: …{'a' * 40}NEW!{'b' * 40}…",
         ),
         (
-            {"a": "xoxb-1234567890-abcdefghij"},
-            {"a": "xoxb-1234567890-klmnopqrst"},
+            {"a": "known-0123-abcdefghij"},
+            {"a": "known-0123-klmnopqrst"},
             "  a: what changed is masked",
         ),
         ({"a\nb": "x\n+ c: y"}, {"a\nb": "x"}, "- a\\u000ab:\n-     x\n-     + c: y\n+ a\\u000ab: x"),

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import find_sandbox
+from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.settings import Settings
 from storage.embedded_server import SOCKET, embedded_server
 from supervisor.core.errors import ToolError
-from supervisor.core.persona import Grants
+from supervisor.core.persona import Grants, Persona
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.executor import Executor, Limits
 from supervisor.tools.shell import shell_tool
@@ -137,6 +137,51 @@ async def test_what_the_persona_may_read_is_there(house: House, tmp_path: Path) 
     assert "shown\n" in text
     assert "Read-only file system" in text
     assert "No such file" in await house.run(f"cat {granted}/file; true")
+
+
+async def test_a_link_in_what_is_granted_gives_no_more(house: House, tmp_path: Path) -> None:
+    granted, other = tmp_path / "granted", tmp_path / "other"
+    for folder in (granted, other):
+        folder.mkdir()
+    (other / "file").write_text("not granted")
+    (granted / "deep").symlink_to(other)
+    (tmp_path / "link").symlink_to(granted)
+    look = f"cat {granted}/deep/file {other}/file {tmp_path}/link/deep/file; true"
+    for path in (granted / "deep", granted, tmp_path / "link"):
+        assert "not granted" not in await house.run(look, grants=Grants(read=(str(path),)))
+
+
+async def test_what_is_granted_and_not_given_is_told(house: House, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(house.data)
+    sandbox = Grants(
+        network=True,
+        read=(str(tmp_path / "link"), str(tmp_path / "gone"), str(house.data)),
+        env=("REGION", "MISSING"),
+    )
+    persona = Persona(name="ops", description="x", instructions="x", sandbox=sandbox)
+    assert list(missing_grants([persona], replace(house.ctx.executor, no_network="no network here"))) == [
+        f"persona ops: sandbox.read: {tmp_path}/link is reached through a link and is left out; write {house.data}",
+        f"persona ops: sandbox.read: there is no {tmp_path}/gone",
+        "persona ops: sandbox.env: MISSING is not set, or is Flagman's own",
+        "persona ops: sandbox.network: no network here",
+    ]
+
+
+async def test_the_network_is_refused_where_everyone_could_approve(house: House) -> None:
+    executor = make_executor(Settings(FLAGMAN_SANDBOX="auto"), house.ctx.executor.sandbox)
+    local = replace(house, ctx=replace(house.ctx, executor=executor))
+    with pytest.raises(ToolError, match=r"^not run: .* the local playground"):
+        await local.run("touch ran", grants=Grants(network=True))
+    assert not (house.ctx.folder / "ran").exists()
+    assert await local.run("echo fine") == "exit code 0\nfine"
+
+
+async def test_flagmans_own_variables_are_not_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FLAGMAN_SECRET_KEY", "flagman_secret_key", "Slack_Signing_Secret", "OF_OTHERS"):
+        monkeypatch.setenv(name, "x" * 40)
+    environment = make_executor(Settings(), None).environment
+    assert [name for name in environment if "secret" in name.lower() or "slack" in name.lower()] == []
+    assert "OF_OTHERS" in environment
 
 
 async def test_only_granted_variables_are_there(house: House) -> None:

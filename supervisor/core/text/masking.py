@@ -34,14 +34,18 @@ Value = TypeVar("Value")
 class Masker:
     """Masks `secrets`, whose values are known, and tokens and other secrets of well-known shapes.
 
+    `granted` are values that can be secrets and are masked everywhere but in calls.
     The time of both masks grows linearly with the text.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({s for s in secrets if len(s) >= _SHORTEST}, key=len, reverse=True)
+    def __init__(self, secrets: Iterable[str] = (), granted: Iterable[str] = ()) -> None:
+        sure = {s for s in secrets if len(s) >= _SHORTEST}
+        known = sorted(sure | {s for s in granted if len(s) >= _SHORTEST}, key=len, reverse=True)
         self._spellings = [spelling for secret in known for spelling in spellings(secret)]
         self._needles = Needles(known, _SHORTEST)
-        self._sure = [text for secret in known if not _is_name(secret) for text in _whole(secret)]
+        self._sure = [
+            text for secret in known if secret in sure and not _is_name(secret) for text in _whole(secret)
+        ]
 
     def __call__(self, text: str) -> str:
         """Mask output, an error, a note or any other text that does not run.

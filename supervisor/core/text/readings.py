@@ -11,20 +11,28 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " "}
-# One escape or one thing that a terminal does not show; the groups have what it stands for.
+# One escape or one thing that a terminal does not show; the groups have what it stands for. It begins with one of few
+# characters, since a pattern that begins with a set of them is looked for quickly.
 _ESCAPE = re.compile(
-    r"\x1b\[[0-9;:?]{0,24}[A-Za-z]|.\x08"
-    # A line break with the blanks around it, also of quoted-printable, of a shell and as JSON writes it.
-    r"|[ \t]{0,4}[=\\]?(?:\r\n|[\r\n])[ \t]{0,64}|\\r\\n[ \t]{0,64}|\\[rn][ \t]{0,64}"
-    r"""|'(?P<quote>["\\])'"?'"""
-    r"|\\u(?P<unit>[0-9A-Fa-f]{4})|(?:\\x|%|=)(?P<hex>[0-9A-Fa-f]{2})|\\(?P<oct>[0-3][0-7]{2})|\\(?P<any>.)"
-    r"|&(?:\#[xX](?P<hexref>[0-9A-Fa-f]{1,5})|\#(?P<ref>[0-9]{1,6})|(?P<name>amp|lt|gt|quot|apos|nbsp));"
+    r"[\x08\x1b\r\n\\%=&'](?:(?<=\x1b)\[[0-9;:?]{0,24}[A-Za-z]|(?<=\x08)."
+    # A line break with the blanks behind it, also of quoted-printable, of a shell and as JSON writes it.
+    r"|(?<=[=\\])(?:\r\n|[\r\n])[ \t]{0,64}|(?<=\r)\n[ \t]{0,64}|(?<=[\r\n])[ \t]{0,64}"
+    r"|(?<=\\)(?:r\\n|[rn])[ \t]{0,64}"
+    r"""|(?<=')(?P<quote>["\\])'"?'"""
+    r"|(?<=\\)u(?P<unit>[0-9A-Fa-f]{4})|(?:(?<=\\)x|(?<=[%=]))(?P<hex>[0-9A-Fa-f]{2})"
+    r"|(?<=\\)(?P<oct>[0-3][0-7]{2})|(?<=\\)(?P<any>.)"
+    r"|(?<=&)(?:\#[xX](?P<hexref>[0-9A-Fa-f]{1,5})|\#(?P<ref>[0-9]{1,6})|(?P<name>amp|lt|gt|quot|apos|nbsp));)"
 )
 # In dumps: the place at the beginning of a line, the characters at its end, and what stands between the numbers.
 _BETWEEN = re.compile(
     r"(?m)^[ \t]{0,8}[0-9A-Fa-f]{6,16}:?[ \t]{1,4}(?=[0-9A-Fa-f]{2})| {2,64}(?:\|.{0,17}\||(?! ).{1,16})$|[\s:,]|\\x|0x"
 )
-_WORDS = re.compile(r"\b([0-9a-f]{2})([0-9a-f]{2})\b")
+_NO_DIGIT = bytes(set(range(256)) - set(b"0123456789abcdef"))
+# Hexadecimal digits of a secret that are on one line of a dump in any case.
+_WINDOW = 8
+# Two bytes as one number, the second one first.
+_WORDS_OF_TWO = re.compile(r"([0-9a-f]{2})([0-9a-f]{2})")
+_WORDS = re.compile(rf"\b{_WORDS_OF_TWO.pattern}\b")
 
 
 class Reading:
@@ -86,14 +94,20 @@ class Needles:
             for text in (flat, once, read_escapes(once).text):
                 plain |= {text, text.encode("utf-8", "surrogatepass").decode("latin-1")}
         self._plain = sorted((text for text in plain if len(text) >= shortest), key=len, reverse=True)
+        self._windows: set[bytes] = set()
         self._hex = [secret.encode("utf-8", "surrogatepass").hex() for secret in secrets]
+        for digits in self._hex:
+            for at in range(0, len(digits) - _WINDOW + 1, 2):
+                window = digits[at : at + _WINDOW]
+                self._windows |= {window.encode(), _WORDS_OF_TWO.sub(r"\2\1", window).encode()}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The ranges of the text that hold a secret in one of its readings, in order and apart."""
-        found = [*self._in_escapes(text), *self._in_dumps(text, text)]
-        swapped = _WORDS.sub(r"\2\1", text) if self._hex else text
-        if swapped != text:
-            found += self._in_dumps(text, swapped)
+        found = list(self._in_escapes(text))
+        digits = text.lower().replace("0x", "").encode("latin-1", "replace").translate(None, _NO_DIGIT)
+        if any(window in digits for window in self._windows):
+            found += self._in_dumps(text, text)
+            found += self._in_dumps(text, _WORDS.sub(r"\2\1", text))
         return _apart(found)
 
     def _in_escapes(self, text: str) -> Iterator[tuple[int, int]]:

@@ -43,7 +43,7 @@ async def test_outsiders_see_the_message_and_may_nothing(scenario: Director, kin
     session = await scene.waiting(await scene.launch(channel=channel))
     (message,) = await scene.asked(session, channel=channel)
     await scene.slack.click(person, channel, message["ts"], APPROVE)
-    await scene.slack.message(person, channel, "no rights here", message["ts"])
+    await scene.slack.message(channel, lambda m: "no rights here" in texts(m), message["thread_ts"], person)
     assert not scene.runs()
     (refused,) = await refusals(scene, session)
     assert (refused.by, refused.attempt, refused.about) == (f"slack:{person}", "approve", "1.1")
