@@ -29,7 +29,7 @@ from tests.session_log.story import Story, call
 from tests.session_log.written import KEY, written
 from tests.support.scripted import calls, in_turn, says
 
-SECRET = "xoxb-1234567890-abcdefghij"
+SECRET = "a-key-for-tests-only-0123456789abcdef"
 LONG = in_turn(
     calls(("note", {"words": "look"}), ("fail", {"times": 1}), text="I look."),
     calls(("deploy", {"service": "shop"}), ("deploy", {"service": "till"}), text="I deploy both."),
