@@ -178,7 +178,7 @@ async def test_a_call_whose_arguments_held_a_secret_does_not_run(here: House) ->
     for call_id in ("1.2", "1.3"):
         story.decided(ADA, call_id)
     story.started("1.2")
-    session = await here.restored(written(story.persona, story.events))
+    session = await here.restored(written(story.persona, story.events, mask=Masker([SECRET])))
     assert SECRET not in str(await here.parts.log.read(session.id))
     assert session.call("1.1").content == LOST_ARGUMENTS
     assert (session.call("1.2").phase, session.call("1.2").content) == ("finished", LOST_OUTCOME)
