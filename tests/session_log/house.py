@@ -67,7 +67,9 @@ class House:
                 await supervisor.answer(session_id, call.call_id, "this one", ADA)
             for call in session.calls_in("unknown"):
                 seen = Seen.of(call)
-                await supervisor.decide_outcome(session_id, call.call_id, "done", ADA, seen=seen)
+                await supervisor.decide_outcome(
+                    session_id, call.call_id, "done", ADA, seen=seen, result="I looked"
+                )
         return session
 
 
