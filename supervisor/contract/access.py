@@ -29,11 +29,15 @@ _log = logging.getLogger("flagman.access")
 
 @dataclass(frozen=True)
 class Found:
-    """A session with its persona (None where the store has lost it), and the actor with what is known of it."""
+    """A session with its persona (None where the store has lost it), and the actor with what is known of it.
+
+    `reads`: the actor may read the session. Who is in its place `sees` it, also without that right.
+    """
 
     session: Session
     persona: Persona | None
     actor: Actor
+    reads: bool = False
 
 
 class Access:
@@ -55,22 +59,28 @@ class Access:
 
     async def reader(self, session_id: str) -> Found:
         """The session, which the actor sees. Raises SessionNotFound also for one that the actor does not see."""
+        return await self._visible(session_id, "read")
+
+    async def _visible(self, session_id: str, attempt: str) -> Found:
         found = await self._look(session_id)
         if not found.actor.sees:
             raise SessionNotFound(session_id)
+        if not found.reads:
+            async with self.recorded(found, attempt):
+                rights.check_admitted(found.persona, found.actor)
         return found
 
     async def sees(self, session: Session) -> bool:
         """Whether the actor sees the session; an unanswered question to the directory counts as no."""
         try:
-            return (await self._about(session)).actor.sees
+            return (await self._about(session)).reads
         except FlagmanError as error:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
 
     async def operator(self, session_id: str, attempt: str) -> Found:
         """The session, which the actor may steer."""
-        found = await self.reader(session_id)
+        found = await self._visible(session_id, attempt)
         async with self.recorded(found, attempt):
             rights.check_operator(found.session.requesters, found.persona, found.actor)
         return found
@@ -97,7 +107,7 @@ class Access:
             raise SessionNotFound(session_id)
         if actor.admin and all([await self._is_stuck(session, call) for call in calls]):
             actor = actor.model_copy(update={"overrides": True})
-        return Found(session, found.persona, actor)
+        return Found(session, found.persona, actor, found.reads)
 
     @asynccontextmanager
     async def recorded(self, found: Found, attempt: str, call_id: str = "") -> AsyncIterator[None]:
@@ -160,8 +170,8 @@ class Access:
         groups = {group for call in calls for rule in call.call.rules for group in rule.groups}
         groups |= persona.groups if persona else frozenset()
         actor, shown = await self._known(groups, session.origin)
-        sees = rights.may_see(session.requesters, persona, actor, shown=shown)
-        return Found(session, persona, actor.model_copy(update={"sees": sees}))
+        reads = rights.may_see(session.requesters, persona, actor, shown=shown)
+        return Found(session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads)
 
     async def _known(self, groups: Collection[str], origin: Json) -> tuple[Actor, bool | None]:
         """The actor with those of the groups it is in, and whether it sees the place of the origin."""
