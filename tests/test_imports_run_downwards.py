@@ -95,7 +95,7 @@ _IO = (
 )
 IO_MODULES = frozenset(_IO.split())
 # Libraries that only calculate: from a cron expression to its next moment.
-CALCULATE = frozenset({"cronsim"})
+CALCULATE = frozenset({"cronsim", "urllib.parse"})
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 

@@ -57,6 +57,8 @@ def names(users: Collection[str], actor: str) -> bool:
 class ApprovalRule(Frozen):
     """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text.
 
+    For a tool with the argument `url`, the name `host` stands for the host in it, whatever its case.
+
     Globs are those of `fnmatch.fnmatchcase`, on strings as they are and on the canonical JSON of anything else.
     A glob knows no shell: `df *` also matches `df ; rm -rf x`, so never `allow` a command by its beginning.
     """

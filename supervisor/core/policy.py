@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
@@ -15,6 +16,8 @@ from supervisor.core.persona import Approvers, Persona
 from supervisor.core.rights import check_standing
 from supervisor.core.state import Call, Session
 
+# In a rule for a tool with the argument `url`, the name of its host.
+HOST = "host"
 VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
 
 
@@ -102,7 +105,27 @@ def _together(*rules: tuple[Approvers, ...]) -> tuple[Approvers, ...]:
 
 
 def _matches(when: dict[str, str], arguments: Json) -> bool:
-    return all(name in arguments and fnmatchcase(_text(arguments[name]), glob) for name, glob in when.items())
+    return all(
+        (value := _value(name, arguments)) is not None and fnmatchcase(value, glob)
+        for name, glob in _folded(when, arguments)
+    )
+
+
+def _folded(when: dict[str, str], arguments: Json) -> Iterator[tuple[str, str]]:
+    for name, glob in when.items():
+        yield name, glob.lower() if name == HOST and HOST not in arguments else glob
+
+
+def _value(name: str, arguments: Json) -> str | None:
+    """The text of an argument; for `host` that of the host in the argument `url`, in small letters."""
+    if name in arguments:
+        return _text(arguments[name])
+    if name != HOST or not isinstance(arguments.get("url"), str):
+        return None
+    try:
+        return (urlsplit(arguments["url"]).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 from pydantic import ValidationError
 
 from supervisor.core.errors import PersonaInvalid
 from supervisor.core.events.base import APPROVAL
+from supervisor.core.messages import ToolSpec
 from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.core.policy import HOST
 from supervisor.personas.frontmatter import FrontMatter, Location
 
 SHIPPED = Path(__file__).parent
+
+
+class KnownTool(Protocol):
+    """A tool, whose schema names its arguments."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+
+
 MOST_BYTES = 256 * 1024
 
 
-def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Persona]:
+def load_personas(folder: Path, known_tools: Mapping[str, KnownTool]) -> dict[str, Persona]:
     """Load the `*.md` files in `folder` and return the personas by name. Raises PersonaInvalid at the first mistake.
 
     `tools` and `approvals` may name `known_tools` only, since a rule with a misspelt name would protect nothing.
@@ -44,7 +56,7 @@ def load_personas(folder: Path, known_tools: Collection[str]) -> dict[str, Perso
     return personas
 
 
-def _load(path: Path, known_tools: Collection[str]) -> tuple[Persona, FrontMatter]:
+def _load(path: Path, known_tools: Mapping[str, KnownTool]) -> tuple[Persona, FrontMatter]:
     if path.stat().st_size > MOST_BYTES:
         raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
     try:
@@ -83,7 +95,7 @@ def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tupl
         yield front.line(location), problem
 
 
-def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[tuple[Location, str]]:
+def _sense_problems(persona: Persona, known_tools: Mapping[str, KnownTool]) -> Iterator[tuple[Location, str]]:
     """Problems of a valid persona: unknown names, and quorums that cannot be reached."""
     names = ", ".join(sorted(known_tools))
     for index, tool in enumerate(persona.tools):
@@ -101,8 +113,33 @@ def _sense_problems(persona: Persona, known_tools: Collection[str]) -> Iterator[
                 yield ("approvals", index, "tool"), problem
         elif not _matches(rule.tool, known_tools):
             yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
+        else:
+            yield from _rule_problems(persona.approvals, index, known_tools)
         if _never_enough(rule):
             yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
+
+
+def _rule_problems(
+    rules: Sequence[ApprovalRule], index: int, known_tools: Mapping[str, KnownTool]
+) -> Iterator[tuple[Location, str]]:
+    """Why a rule can never match: an argument that none of its tools has, or an earlier rule that takes its calls."""
+    rule = rules[index]
+    tools = {name for name in known_tools if fnmatchcase(name, rule.tool)}
+    arguments = {name for tool in tools for name in known_tools[tool].spec.schema_.get("properties", {})}
+    arguments |= {HOST} if "url" in arguments else set()
+    for name in rule.when:
+        if name not in arguments:
+            known = ", ".join(sorted(arguments)) or "none"
+            yield (
+                ("approvals", index, "when", name),
+                f"`{rule.tool}` has no argument `{name}`; there are {known}",
+            )
+    for number, earlier in enumerate(rules[:index], start=1):
+        if not earlier.when and all(fnmatchcase(name, earlier.tool) for name in tools):
+            yield (
+                ("approvals", index, "tool"),
+                f"this rule is never reached, since rule {number} takes its calls",
+            )
 
 
 def _matches(glob: str, known: Collection[str]) -> bool:

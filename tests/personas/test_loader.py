@@ -14,8 +14,13 @@ from supervisor.core.persona import Approvers
 from supervisor.core.policy import evaluate
 from supervisor.personas.loader import SHIPPED, load_personas
 from supervisor.tools.builtin import builtin_tools
+from tests.core.build import fake_tool
 
-TOOLS = ["shell", "read_file", "write_file", "github_list"]
+BUILTIN = builtin_tools()
+TOOLS = {
+    **{name: BUILTIN[name] for name in ("shell", "read_file", "write_file", "http_request")},
+    "github_list": fake_tool("github_list"),
+}
 
 GOOD = """\
 ---
@@ -75,7 +80,12 @@ def test_windows_line_ends_and_byte_order_mark_are_fine(tmp_path: Path) -> None:
         ("name: helper", "name: Not A Slug", 2, "`name`: String should match pattern"),
         ("description: Helps.\n", "", 2, "`description` is missing"),
         ("tools: [shell", "toolz: [shell", 4, "there is no key `toolz`"),
-        ("tools: [shell", "tools: [shel", 4, "there is no tool `shel`; there are github_list, read_file"),
+        (
+            "tools: [shell",
+            "tools: [shel",
+            4,
+            "there is no tool `shel`; there are github_list, http_request, read_file",
+        ),
         ('"github_*"', "\n  gitlab_*", 5, "there is no tool `gitlab_*`"),
         ("tools: [shell, ", "tools: shell #", 4, "`tools`: Input should be a valid tuple"),
         ("mode: allow", "mode: yes", 7, "`approvals.0.mode`: Input should be 'allow', 'ask' or 'deny'"),
@@ -179,3 +189,48 @@ def test_shipped_personas_load_and_allow_no_command_unasked() -> None:
             for name in ("shell", "http_request"):
                 assert evaluate(persona, name, call, changes=True).mode == "ask"
         assert evaluate(persona, "write_file", {"path": "/etc/x"}, changes=True).mode == "ask"
+
+
+def rules(*lines: str) -> str:
+    front = "\n".join(f"  {line}" for line in lines)
+    return f'---\nname: helper\ndescription: Helps.\ntools: ["*"]\napprovals:\n{front}\n---\nBe kind.\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "problem"),
+    [
+        (("- {tool: shell, when: {comand: rm*}, mode: deny}",), 6, "`shell` has no argument `comand`"),
+        (("- {tool: shell, mode: ask}", "- {tool: shell, mode: deny}"), 7, "never reached, since rule 1"),
+        (("- {tool: '*', mode: ask}", "- {tool: read_file, mode: allow}"), 7, "never reached, since rule 1"),
+        (("- {tool: read_file, when: {host: x}, mode: deny}",), 6, "`read_file` has no argument `host`"),
+    ],
+)
+def test_a_rule_that_can_never_match_is_refused(
+    tmp_path: Path, lines: tuple[str, ...], line: int, problem: str
+) -> None:
+    (tmp_path / "helper.md").write_text(rules(*lines))
+    with pytest.raises(PersonaInvalid) as error:
+        load_personas(tmp_path, TOOLS)
+    assert error.value.line == line
+    assert problem in error.value.problem
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("https://API.Example.com/x", "allow"),
+        ("https://api.example.com./x", "allow"),
+        ("https://api.example.com:8443/x", "allow"),
+        ("https://api.example.com@evil.net/x", "ask"),
+        ("https://evil.net/?api.example.com", "ask"),
+        ("https://evil.net#.example.com", "ask"),
+        ("https://[broken", "ask"),
+        ("", "ask"),
+    ],
+)
+def test_a_rule_on_the_host_looks_at_the_parsed_address(tmp_path: Path, url: str, mode: str) -> None:
+    (tmp_path / "helper.md").write_text(
+        rules("- {tool: http_request, when: {host: '*.Example.com'}, mode: allow}")
+    )
+    persona = load_personas(tmp_path, TOOLS)["helper"]
+    assert evaluate(persona, "http_request", {"method": "GET", "url": url}, changes=True).mode == mode

@@ -25,6 +25,7 @@ from supervisor.core.text.visible import call_text, visible
 from supervisor.personas.frontmatter import FrontMatter
 from supervisor.personas.loader import MOST_BYTES, load_personas
 from supervisor.session_log.verify import verify
+from tests.core.build import fake_tool
 
 NOW = datetime(2026, 11, 25, 3, tzinfo=UTC)
 SHORT, TIMES = 6_000, 4
@@ -102,7 +103,7 @@ def persona(front: str) -> str:
 def test_a_persona_that_would_take_for_ever_is_refused(tmp_path: Path, front: str, problem: str) -> None:
     (tmp_path / "helper.md").write_text(persona(front))
     with pytest.raises(PersonaInvalid, match=problem):
-        load_personas(tmp_path, ["shell"])
+        load_personas(tmp_path, {"shell": fake_tool("shell")})
 
 
 def test_what_is_repeated_does_not_change_what_is_read() -> None:
