@@ -68,6 +68,13 @@ class Target:
     def call_ids(self) -> tuple[str, ...]:
         return tuple(self.seen)
 
+    @property
+    def first(self) -> tuple[str, Seen]:
+        """The first call and how it was shown. Raises InvalidInput for a button that is about none."""
+        for call_id, seen in self.seen.items():
+            return call_id, seen
+        raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
+
     def encode(self) -> str:
         """The target as the value of a button, or the private metadata of a modal."""
         shown = [f"{seen.digest}:{seen.request}" for seen in self.seen.values()]

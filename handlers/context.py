@@ -48,7 +48,7 @@ class ListenerContext:
         Raises SessionNotFound or StorageError.
         """
         session = await self.sessions(actor).load(target.session_id)
-        return session, session.call(target.call_ids[0])
+        return session, session.call(target.first[0])
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
         """The session and the call of a button whose form is to decide on it; `attempt` is what a refusal is called.
@@ -57,8 +57,8 @@ class ListenerContext:
         """
         target = Target.of_click(body)
         access = self.sessions(actor_of(body)).access
-        found = await access.decider(target.session_id, target.call_ids)
-        session, call = found.session, found.session.call(target.call_ids[0])
-        async with access.recorded(found, attempt, call.call_id):
-            check_decision(session, call, found.actor, target.seen[call.call_id])
+        (call_id, seen), found = target.first, await access.decider(target.session_id, target.call_ids)
+        session, call = found.session, found.session.call(call_id)
+        async with access.recorded(found, attempt, call_id):
+            check_decision(session, call, found.actor, seen)
         return session, call

@@ -11,6 +11,7 @@ from supervisor.contract.parts import ServiceParts
 from supervisor.core import rights
 from supervisor.core.errors import (
     FlagmanError,
+    IllegalEvent,
     LogUnreadable,
     NotAllowed,
     PersonaNotFound,
@@ -102,10 +103,10 @@ class Access:
         """
         found = await self._look(session_id)
         session, actor = found.session, found.actor
-        calls = [session.call(call_id) for call_id in call_ids]
+        calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
         if not actor.sees and not any(may_decide(session, call, actor) for call in calls):
             raise SessionNotFound(session_id)
-        if actor.admin and all([await self._is_stuck(session, call) for call in calls]):
+        if actor.admin and calls and all([await self._is_stuck(session, call) for call in calls]):
             actor = actor.model_copy(update={"overrides": True})
         return Found(session, found.persona, actor, found.reads)
 
@@ -179,3 +180,11 @@ class Access:
         if groups:
             actor = await self._directory.in_groups(actor, groups)
         return actor, await self._directory.sees(actor, origin)
+
+
+def _call_of(session: Session, call_id: str) -> Call | None:
+    """The call with this id; None where there is none, which the command tells."""
+    try:
+        return session.call(call_id)
+    except IllegalEvent:
+        return None

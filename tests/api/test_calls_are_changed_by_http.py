@@ -48,7 +48,7 @@ async def test_the_same_arguments_are_a_plain_approval(house: House) -> None:
 
 async def test_what_was_not_seen_is_not_changed(house: House) -> None:
     session_id = await waiting(house)
-    (await change(house.api, session_id, digest="0" * 64)).problem(409, "illegal_event")
+    (await change(house.api, session_id, digest="0" * 64)).problem(409, "call_changed")
     assert (await house.api.get(f"/v1/sessions/{session_id}"))["calls"][0]["arguments"]["notes"] == ""
 
 

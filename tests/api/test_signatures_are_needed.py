@@ -42,7 +42,7 @@ def hashed(secret: bytes, content: bytes) -> str:
 def test_the_genuine_ones_are_taken_by_their_id() -> None:
     for secret in BOTH:
         assert verify_delivery(BOTH, CIMultiDict(signed(BODY, secret=secret)), BODY) == "msg_1"
-        assert verify_delivery(BOTH, CIMultiDict(by_github(BODY, secret=secret)), BODY) == "72d3162e"
+        assert verify_delivery(BOTH, CIMultiDict(by_github(BODY, secret=secret)), BODY).startswith("sha256=")
 
 
 @pytest.mark.parametrize("empty", ["", " ", "v1", "v1,", ",", "v1, ", "v1,=", "v1,===="])

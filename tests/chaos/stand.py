@@ -99,7 +99,7 @@ class Stand:
         await self._stack.aclose()
 
     def _slot(self, name: str, **more: str) -> Slot:
-        keys = ",".join(f"{who}:launch+approve+read:{secret}" for who, secret in KEYS.items())
+        keys = ",".join(f"{who}:launch+approve+read_all:{secret}" for who, secret in KEYS.items())
         environment = {"FLAGMAN_API_KEYS": keys, "FLAGMAN_API_RATE": "1000/4000", **more}
         return Slot(self.house, name, environment)
 

@@ -48,7 +48,7 @@ async def emitted(house: House, mark: str, when: When) -> None:
 
 
 async def test_each_who_waits_is_woken_once(houses: Houses) -> None:
-    steps = {"kept": '"version":3}}', "resumed": '"Resumed"', "taken out": "LREM"}
+    steps = {"kept": '"version":3}', "resumed": '"Resumed"', "taken out": "LREM"}
     await houses.each(
         {
             f"{when} it is {step}": partial(emitted, mark=mark, when=when)

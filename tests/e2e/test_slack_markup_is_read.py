@@ -61,6 +61,8 @@ async def test_without_an_answer_of_slack_an_id_stays_an_id(scenario: Director) 
     scene = await scenario(in_turn(calls(("deploy", {"service": "shop"})), says("Done.")))
     session = await scene.launch()
     (ask,) = await scene.asked(session)
+    # Who ADA is and what the channel is has to be known, or nothing is taken from her.
+    assert session.id in str(await scene.slack.command(ADA, OPS, f"status {session.id}"))
     for method in ("users.info", "conversations.info", "usergroups.list"):
         await scene.slack.fault(method, error="internal_error", times=9)
     await scene.slack.post(ADA, OPS, f"ask <@{GRACE}> <#{RANDOM}> <!subteam^{SRE}>", ask["thread_ts"])

@@ -33,7 +33,8 @@ from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.messages.sessions import sessions, texts
 from tests.support.scenario import live_markup
 
-MASK = Masker()
+KNOWN = "known-0123-abcdefghij"
+MASK = Masker([KNOWN])
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
 DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 often = settings(
@@ -179,7 +180,7 @@ def test_nothing_but_the_longest_escapes(character: str) -> None:
 
 
 def test_a_secret_is_masked_wherever_it_stands() -> None:
-    secret = "xoxb-1234567890-abcdefghij"
+    secret = KNOWN
     begun = launched(task=f"use {secret}")
     call = tool_call(arguments={"token": secret, "list": [secret]})
     asked = ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",))

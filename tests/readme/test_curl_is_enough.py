@@ -33,8 +33,9 @@ def test_the_line_that_launches_does_so_once(flagman: Served, key: str) -> None:
 
 
 def test_the_line_that_follows_shows_all_until_the_end(flagman: Served, key: str) -> None:
+    (launch,) = [line for line in LINES if SESSION not in line]
     (line,) = [line for line in LINES if SESSION in line]
-    session_id = flagman.cli.launched()
+    session_id = json.loads(output(filled_in(launch, flagman), flagman, key))["id"]
     flagman.cli("cancel", session_id)
     said = output(filled_in(line, flagman, session_id), flagman, key)
     events = [row.removeprefix("event: ") for row in said.splitlines() if row.startswith("event: ")]

@@ -24,7 +24,7 @@ from supervisor.tools.builtin import builtin_tools
 from tests.cli.served import Served, environment, served, until
 from tests.readme import examples
 from tests.readme.examples import ROOT
-from tests.readme.people import entered
+from tests.readme.people import entered, launched
 from tests.readme.shell import filled_in, output, typed
 from tests.support.api import Client
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, Slack
@@ -257,7 +257,7 @@ def test_what_is_named_of_python_is_there(name: str) -> None:
 async def test_a_condition_is_understood_everywhere(text: str, flagman: Served, api: Client) -> None:
     known = parse_condition(text, now=datetime.now(UTC))
     assert builtin_tools()["wait_for"].validate({"condition": text})["condition"] == text
-    session_id = await asyncio.to_thread(flagman.cli.launched)
+    session_id = await launched(api)
 
     async def understood() -> None:
         (shown,) = (await api.get(f"/v1/sessions/{session_id}"))["pause"]["conditions"]

@@ -90,7 +90,7 @@ async def decide_call(call: Call, path: OfCall, body: DecisionRequest) -> Answer
     "/v1/sessions/{id}/decisions",
     scope="approve",
     returns={200: Returns("What happened to each call.", DecisionsResult)},
-    problems={404},
+    problems={404, 409},
 )
 async def decide_calls(call: Call, path: OfSession, body: DecisionsRequest) -> Answer:
     """Approve or deny several tool calls, each as it was shown. One that is refused does not stop the others."""

@@ -27,7 +27,7 @@ Body = dict[str, Any]
 async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     """Approve a call as the button showed it."""
     target = Target.of_click(body)
-    (call_id, seen), *_ = target.seen.items()
+    call_id, seen = target.first
     request = DecisionRequest.of(verdict="approve", digest=seen.digest, request=seen.request)
     await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
     await ack()

@@ -19,7 +19,7 @@ Body = dict[str, Any]
 
 async def run_again(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     target = Target.of_click(body)
-    (call_id, seen), *_ = target.seen.items()
+    call_id, seen = target.first
     request = OutcomeRequest.of(verdict="run_again", digest=seen.digest, request=seen.request)
     await flagman.sessions(actor_of(body)).decide_outcome(target.session_id, call_id, request)
     await ack()

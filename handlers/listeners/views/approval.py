@@ -17,7 +17,7 @@ Body = dict[str, Any]
 
 async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     target = Target.of_form(view)
-    (call_id, seen), *_ = target.seen.items()
+    call_id, seen = target.first
     request = DecisionRequest.of(
         verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )

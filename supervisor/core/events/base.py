@@ -84,12 +84,23 @@ class Deed(Frozen):
         return frozenset({self.by, self.by_owner} - {""})
 
 
-class Fact(Deed):
-    """The fields of every event: time and actor. `doing` names the attempt in a refusal, such as “Pausing”."""
+class Fact(Frozen):
+    """The fields of every event: time and actor, as `Deed`, in the order in which they are stored.
+
+    `doing` names the attempt in a refusal, such as “Pausing”.
+    """
 
     doing: ClassVar[str] = ""
     v: Annotated[int, Field(ge=1, le=SCHEMA)] = SCHEMA
     at: AwareDatetime
+    by: str
+    by_name: str = ""
+    by_owner: str = ""
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted: the actor, and the person whose key it was."""
+        return frozenset({self.by, self.by_owner} - {""})
 
 
 class ToolCall(Frozen):

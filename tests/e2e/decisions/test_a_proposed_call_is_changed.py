@@ -11,7 +11,7 @@ from supervisor.tools.typed_tool import tool
 from tests.support.editing import EDIT, begun, block_of, errors, recorded, save, window
 from tests.support.scenario import APPROVE, VIEW, Director, live_markup
 from tests.support.scripted import calls, in_turn, results, says
-from tests.support.slack import ADA, GRACE, LINUS, OPS, Json, texts, wait_for
+from tests.support.slack import ADA, GRACE, LINUS, OPS, SIGNING_SECRET, Json, texts, wait_for
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c` <https://evil.example|x>"
 
@@ -151,7 +151,7 @@ async def test_an_ended_session_and_a_decided_call_cannot_be_changed(scenario: D
 
 
 async def test_what_is_too_long_or_secret_stays_as_it_is(scenario: Director) -> None:
-    token = "xoxb-1234567890-abcdefghij"
+    token = SIGNING_SECRET
     given = {"service": "shop " + token, "notes": "x" * 3001}
     scene, session, ask = await begun(scenario, in_turn(calls(("deploy", given)), says("Done.")))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], EDIT))["ok"]

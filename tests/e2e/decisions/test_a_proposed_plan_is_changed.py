@@ -14,7 +14,7 @@ from supervisor.core.state import Session
 from tests.support.editing import begun, block_of, recorded, save, window
 from tests.support.scenario import VIEW, Director, Scene, live_markup, write_persona
 from tests.support.scripted import calls, in_turn, says, told
-from tests.support.slack import ADA, OPS, Json, texts
+from tests.support.slack import ADA, OPS, SIGNING_SECRET, Json, texts
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c`"
 PLAN: dict[str, Any] = {
@@ -121,7 +121,7 @@ async def test_who_may_not_be_launched_is_no_option(scenario: Director) -> None:
 
 
 async def test_a_long_or_secret_task_stays_and_the_rest_can_be_changed(scenario: Director) -> None:
-    token = "xoxb-1234567890-abcdefghij"
+    token = SIGNING_SECRET
     subtasks = [
         {"id": "long", "persona": "ops", "task": "x" * 3001},
         {"id": "secret", "persona": "ops", "task": f"Use {token}."},

@@ -62,7 +62,7 @@ async def test_approve_all_says_what_happened_to_each_call(scenario: Director) -
 async def paused_until_approval(scene: Scene) -> tuple[str, Json]:
     session = await scene.launch()
     await scene.waiting(session)
-    said = await scene.slack.command(GRACE, OPS, f"pause {session.id} until approval because of the move")
+    said = await scene.slack.command(ADA, OPS, f"pause {session.id} until approval because of the move")
     assert "until it is approved or denied" in str(said["response"]["text"])
     card = await scene.card(session)
 
@@ -87,9 +87,9 @@ async def test_a_pause_until_approval_is_decided_by_its_approvers_alone(scenario
         refused = (await scene.whispers(GRACE, number, ask["thread_ts"]))[-1]
         assert "You may not decide" in texts(refused)
     said = await scene.slack.command(GRACE, OPS, f"resume {session_id}")
-    assert "You may not decide" in str(said)
+    assert "You may not steer" in str(said)
     said = await scene.slack.command(GRACE, OPS, f"resume {session_id} in 1s")
-    assert "You may not decide" in str(said)
+    assert "You may not steer" in str(said)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], DENY))["ok"]
     assert (await scene.slack.submit(ADA, await scene.slack.view(ADA), {"value": "not now"}))["ok"]
     session = await scene.flagman.session(lambda s: s.pause is None, session_id)
