@@ -15,6 +15,7 @@ from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.service import SessionService
 from supervisor.core.commands.approvals import check_decision
+from supervisor.core.errors import SessionNotFound
 from supervisor.core.events import Actor
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
@@ -43,11 +44,15 @@ class ListenerContext:
         return SessionService(self.services, actor)
 
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
-        """The session and the first call that a button or form is about, which the actor sees.
+        """The session and the first call that a button or form is about.
 
-        Raises SessionNotFound or StorageError.
+        Who may decide on the call sees it also where the session is not visible. Raises SessionNotFound.
         """
-        session = await self.sessions(actor).load(target.session_id)
+        sessions = self.sessions(actor)
+        try:
+            session = await sessions.load(target.session_id)
+        except SessionNotFound:
+            session = (await sessions.access.decider(target.session_id, target.call_ids)).session
         return session, session.call(target.first[0])
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:

@@ -13,12 +13,13 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.origin import channel_of
-from handlers.users import GROUP_SECONDS, People, user_of
-from supervisor.core.errors import FlagmanError
+from handlers.users import GROUP_SECONDS, GroupUnknown, People, user_of
+from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.events.base import ActorKind
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
+from supervisor.core.rights import check_standing
 
 # What was read of a person or a channel counts for a minute, and for an hour where Slack cannot be asked again.
 FRESH_SECONDS, STALE_SECONDS = 60.0, 3600.0
@@ -83,8 +84,10 @@ class SlackDirectory:
         kind, team = self._kind(found), str(found.get("team_id") or "")
         if actor.kind == "program" and kind == "member":
             kind = "program"
-        # A key never has more than its owner: the scope `admin` of a key is for the installation and its owner's.
-        admin = is_admin or (actor.admin and not self._admins and kind == "program")
+        if actor.id != actor.person:
+            # A key has the rights of an admin by its scope, and never more than its owner.
+            is_admin = actor.admin and (is_admin or not self._admins)
+        admin = is_admin and kind in ("member", "program")
         return actor.model_copy(update={"kind": kind, "team": team, "admin": admin})
 
     def _kind(self, user: Mapping[str, Any]) -> ActorKind:
@@ -126,11 +129,38 @@ class SlackDirectory:
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""
-        named = {user.removeprefix("slack:") for user in rule.users}
+        gone = {who.removeprefix("slack:") for who in without}
+        named = {user.removeprefix("slack:") for user in rule.users} - gone
+        members: set[str] = set()
         for group in rule.groups if self._people else ():
             assert self._people
-            named |= await self._people.members_of(group)
-        return len(named - {who.removeprefix("slack:") for who in without})
+            try:
+                members |= await self._people.members_of(group)
+            except GroupUnknown as unknown:
+                if not unknown.lasting:
+                    raise
+        able = 0
+        for who in sorted(named | (members - gone)):
+            able += await self._is_able(who, rule, named=who in named)
+            if able >= rule.quorum:
+                break
+        return able
+
+    async def _is_able(self, who: str, rule: Approvers, *, named: bool) -> bool:
+        """Whether a person or key could approve; one that cannot be read may be able."""
+        if who.startswith("api:"):
+            return True
+        try:
+            actor = await self.identify(Actor(id=f"slack:{who}"))
+        except ActorUnknown:
+            return True
+        if named and actor.kind != "deactivated":
+            return True
+        try:
+            check_standing(actor, guests=rule.guests, teams=rule.teams)
+        except NotAllowed:
+            return False
+        return True
 
     async def sees(self, actor: Actor, origin: Json) -> bool | None:
         """Whether the person sees the channel of the origin; None for a direct conversation or none.
@@ -140,7 +170,8 @@ class SlackDirectory:
         channel, user = channel_of(origin), user_of(actor)
         if channel[:1] not in ("C", "G"):
             return None
-        if not user or self._client is None:
+        if not user or actor.id != actor.person or self._client is None:
+            # A key sees by its scopes what its owner does not ask for.
             return False
         about = await self._channel(channel)
         if about.get("is_im"):

@@ -32,7 +32,9 @@ class GroupUnknown(FlagmanError):
 
     code = "group_unknown"
 
-    def __init__(self, group: str, *, plan: bool = False) -> None:
+    def __init__(self, group: str, *, plan: bool = False, lasting: bool = False) -> None:
+        """`lasting`: it does not pass by itself, since there is no such group, or the plan has none."""
+        self.lasting = plan or lasting
         why = (
             f"This workspace's plan has no user groups, so nobody counts as a member of {group}. "
             "Name users in the persona's approvals instead."
@@ -180,7 +182,8 @@ class People:
                 answer: Any = await self._client.usergroups_users_list(usergroup=ident)
         except (SlackApiError, *_UNREACHABLE) as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
-            raise GroupUnknown(group, plan=_code(error) in _NO_GROUPS) from error
+            code = _code(error)
+            raise GroupUnknown(group, plan=code in _NO_GROUPS, lasting=code == "no_such_subteam") from error
         return frozenset(answer.get("users") or [])
 
     async def _group_ids(self) -> dict[str, str]:

@@ -35,6 +35,8 @@ STATUS: Mapping[str, int] = {
     "unauthorized": 401,
     "missing_scope": 403,
     "not_allowed": 403,
+    "actor_unknown": 503,
+    "group_unknown": 503,
     "token_invalid": 403,
     "session_not_found": 404,
     "persona_not_found": 404,

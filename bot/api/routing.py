@@ -19,7 +19,9 @@ from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
+from supervisor.core.errors import MissingScope
 from supervisor.core.events import SYSTEM, Actor
+from supervisor.core.rights import check_standing
 from supervisor.core.text.masking import Masker
 
 JSON = "application/json"
@@ -125,6 +127,7 @@ class Operation:
         key: ApiKey | None = None
         if self.auth == "key":
             key = await authenticate(request, deps.keys, deps.buckets, self.scope)
+            await _check_owner(deps, key, self.scope)
         given: dict[str, Any] = {}
         for where, model in self.inputs.items():
             if where == "content":
@@ -143,6 +146,17 @@ class Operation:
         if content and request.content_type not in self.bodies:
             raise unsupported(*self.bodies)
         return content
+
+
+async def _check_owner(deps: Deps, key: ApiKey, scope: Scope | None) -> None:
+    """Raises NotAllowed for the key of a deactivated person, and MissingScope where its owner is no admin."""
+    if not key.owner:
+        return
+    actor = await deps.core.directory.identify(key.actor)
+    if actor.kind == "deactivated":
+        check_standing(actor, guests=False, teams=())
+    if scope == "admin" and not actor.admin:
+        raise MissingScope(scope)
 
 
 def unsupported(*media: str) -> ApiError:

@@ -48,14 +48,17 @@ end
 
 
 class Script:
-    """A script, which is run by calling it. GROUP in the text is replaced by the name of the consumer group."""
+    """A script, which is run by calling it; `sha` is its name in the store.
+
+    GROUP in the text is replaced by the name of the consumer group.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("GROUP", f"'{keys.GROUP}'")
-        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self.sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, names: Sequence[str], arguments: Iterable[Any] = ()) -> Any:
-        call: Sequence[Any] = (self._sha, len(names), *names, *arguments)
+        call: Sequence[Any] = (self.sha, len(names), *names, *arguments)
         try:
             return await redis.evalsha(*call)
         except NoScriptError:

@@ -83,7 +83,7 @@ async def keep(
 
 
 # Atomic so that an item that is removed is counted out once.
-_REMOVE = Script(
+REMOVE = Script(
     _COUNT
     + """
 local box, rows, use = unpack(KEYS)
@@ -98,4 +98,4 @@ return 1
 async def remove(redis: Redis, signal: str, *, item: bytes, row: str) -> bool:
     """Remove an item. Returns False where it was removed before."""
     names = [keys.mailbox(signal), keys.mailbox_rows(), keys.mailbox_use()]
-    return bool(await _REMOVE(redis, names, [item, row]))
+    return bool(await REMOVE(redis, names, [item, row]))

@@ -32,13 +32,15 @@ _log = logging.getLogger("flagman.access")
 class Found:
     """A session with its persona (None where the store has lost it), and the actor with what is known of it.
 
-    `reads`: the actor may read the session. Who is in its place `sees` it, also without that right.
+    `reads`: the actor may read the session. Who is in its place `sees` it, also without that right. `problem` is why it
+    is not known in which groups the actor is, which matters where nothing else gives the right.
     """
 
     session: Session
     persona: Persona | None
     actor: Actor
     reads: bool = False
+    problem: FlagmanError | None = None
 
 
 class Access:
@@ -50,7 +52,7 @@ class Access:
 
     async def launcher(self, persona: Persona) -> Actor:
         """The actor, who may launch sessions of the persona."""
-        actor = await self._directory.identify(self._actor)
+        actor = await self._identified()
         try:
             rights.check_admitted(persona, actor)
         except NotAllowed as refused:
@@ -106,9 +108,9 @@ class Access:
         calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
         if not actor.sees and not any(may_decide(session, call, actor) for call in calls):
             raise SessionNotFound(session_id)
-        if actor.admin and calls and all([await self._is_stuck(session, call) for call in calls]):
-            actor = actor.model_copy(update={"overrides": True})
-        return Found(session, found.persona, actor, found.reads)
+        if actor.admin and len(calls) == 1:
+            actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})
+        return Found(session, found.persona, actor, found.reads, found.problem)
 
     @asynccontextmanager
     async def recorded(self, found: Found, attempt: str, call_id: str = "") -> AsyncIterator[None]:
@@ -116,6 +118,8 @@ class Access:
         try:
             yield
         except NotAllowed as refused:
+            if found.problem:
+                raise found.problem from refused
             await self.note(found, attempt, str(refused), call_id)
             raise
 
@@ -147,17 +151,18 @@ class Access:
             persona = self._supervisor.personas.get(schedule.persona)
         except PersonaNotFound:
             persona = None
-        actor, shown = await self._known(persona.groups if persona else (), schedule.origin)
+        actor, shown, _ = await self._known(persona.groups if persona else (), schedule.origin)
         return actor, rights.may_see(schedule.people, persona, actor, shown=shown), persona
 
-    async def _is_stuck(self, session: Session, call: Call) -> bool:
-        """Whether fewer people could approve the call than one of its rules takes."""
-        for rule in call.call.rules:
+    async def _stuck_rules(self, session: Session, call: Call) -> tuple[int, ...]:
+        """The positions of the call's rules that fewer people could satisfy than it takes."""
+        stuck = []
+        for position, rule in enumerate(call.call.rules):
             excluded = session.requesters | call.excluded(rule)
             without = excluded if rule.exclude_requester else frozenset[str]()
             if rule.named and await self._directory.reach(rule, without) < rule.quorum:
-                return True
-        return False
+                stuck.append(position)
+        return tuple(stuck)
 
     async def _look(self, session_id: str) -> Found:
         return await self._about(await self._supervisor.get(session_id))
@@ -170,16 +175,29 @@ class Access:
         calls = [*session.calls_in("awaiting", "unknown"), *([session.approval] if session.approval else [])]
         groups = {group for call in calls for rule in call.call.rules for group in rule.groups}
         groups |= persona.groups if persona else frozenset()
-        actor, shown = await self._known(groups, session.origin)
+        actor, shown, problem = await self._known(groups, session.origin)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
-        return Found(session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads)
+        return Found(
+            session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads, problem
+        )
 
-    async def _known(self, groups: Collection[str], origin: Json) -> tuple[Actor, bool | None]:
-        """The actor with those of the groups it is in, and whether it sees the place of the origin."""
+    async def _known(
+        self, groups: Collection[str], origin: Json
+    ) -> tuple[Actor, bool | None, FlagmanError | None]:
+        """The actor with those of the groups it is in, whether it sees the place, and why groups are not known."""
+        actor, problem = await self._identified(), None
+        try:
+            actor = await self._directory.in_groups(actor, groups) if groups else actor
+        except FlagmanError as error:
+            problem = error
+        return actor, await self._directory.sees(actor, origin), problem
+
+    async def _identified(self) -> Actor:
+        """The actor with what the directory knows. A deactivated person has no right left, also not by a key."""
         actor = await self._directory.identify(self._actor)
-        if groups:
-            actor = await self._directory.in_groups(actor, groups)
-        return actor, await self._directory.sees(actor, origin)
+        if actor.kind == "deactivated":
+            rights.check_standing(actor, guests=False, teams=())
+        return actor
 
 
 def _call_of(session: Session, call_id: str) -> Call | None:

@@ -153,12 +153,16 @@ def permission(session: Session, call: Call, actor: Actor) -> str:
     rules = call.call.rules
     problems: list[NotAllowed] = []
     rights: list[str] = []
-    for rule in rules:
+    for position, rule in enumerate(rules):
         try:
             rights.append(_right(session, call, rule, actor))
         except NotAllowed as problem:
-            problems.append(problem)
-            rights.append("")
+            overrides = (
+                actor.admin and position in actor.overrides and not _is_requester(session, call, rule, actor)
+            )
+            if not overrides:
+                problems.append(problem)
+            rights.append("admin" if overrides else "")
     if len(problems) == len(rules):
         raise problems[0]
     return "\n".join(rights)
@@ -173,10 +177,10 @@ def may_decide(session: Session, call: Call, actor: Actor) -> bool:
 
 
 def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:
-    if actor.admin and actor.overrides:
-        return "admin"
-    if rule.exclude_requester and actor.ids & (session.requesters | call.excluded(rule)):
+    if _is_requester(session, call, rule, actor):
         raise NotAllowed(_REQUESTER)
+    if actor.kind == "deactivated":
+        check_standing(actor, guests=False, teams=())
     if any(rule.names(who) for who in actor.ids):
         return "user"
     check_standing(actor, guests=rule.guests, teams=rule.teams)
@@ -191,6 +195,10 @@ def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:
         return "anyone"
     message = f"You may not decide on this call. Ask {_whom(rule)}."
     raise NotAllowed(message, users=rule.users, groups=rule.groups)
+
+
+def _is_requester(session: Session, call: Call, rule: Approvers, actor: Actor) -> bool:
+    return rule.exclude_requester and bool(actor.ids & (session.requesters | call.excluded(rule)))
 
 
 _REQUESTER = (

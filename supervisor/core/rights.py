@@ -69,6 +69,8 @@ def check_operator(requesters: Collection[str], persona: Persona | None, actor: 
         return
     if actor.ids & set(requesters):
         return
+    if persona is None:
+        raise _not_operator((), ())
     _check_approver(persona, actor)
 
 

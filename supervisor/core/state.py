@@ -38,7 +38,7 @@ class Call(Frozen):
     """A tool call and its phase; `proposed` is the call of the model where a person changed it.
 
     `requesters` are those who told the agent what to do before it was requested: they count as requesters of this call,
-    besides those of the session. `editors` changed it: where another person has to approve, they do not count alone.
+    besides those of the session. `editors` changed it last, and do not count alone where another person has to approve.
     `request` counts how often people were asked about it: for an approval, again after each change, and for its
     outcome. A decision is bound to one of these requests.
     """

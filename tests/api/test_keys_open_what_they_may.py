@@ -13,8 +13,9 @@ from bot.settings import read_settings
 from storage import keys
 from supervisor.core.errors import InvalidInput
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
+from tests.support.api import Client
 from tests.support.redis_proxy import RedisProxy
-from tests.support.slack import wait_for
+from tests.support.slack import ADA, GRACE, wait_for
 
 SCOPE_OF = [
     ("POST", "/v1/sessions", "launch"),
@@ -190,3 +191,50 @@ async def test_a_key_in_the_environment_with_an_old_name_is_the_same_identity(bu
     house = await build(api_keys=SecretStr(f"ci:read:{READ},ci:admin:{ALL}"))
     for key in (READ, ALL):
         assert (await (await house.as_(key)).get("/v1/me"))["id"] == "api:ci"
+
+
+# Keys of people
+
+OWNED = "owned-key-0123456789abcdef"
+OTHER = "other-key-0123456789abcdef"
+PEOPLES_KEYS = f"boss:admin:{ALL},dev@{GRACE}:admin:{OWNED},ada@{ADA}:launch+read+approve:{OTHER}"
+
+
+async def house_with(build: Build, **config: object) -> tuple[House, Client, Client]:
+    """A house, the key of GRACE with the scope admin, and one of ADA; both are asked where Slack is known."""
+    house = await build(api_keys=SecretStr(PEOPLES_KEYS), **config)
+    web = house.scene.flagman.cores[0]
+    for core in house.scene.flagman.cores[1:]:
+        core.directory.__dict__.update(web.directory.__dict__)
+    return house, await house.as_(OWNED), await house.as_(OTHER)
+
+
+async def test_the_scope_admin_is_nothing_to_a_person_who_is_none(build: Build) -> None:
+    _, owned, _ = await house_with(build, admins=ADA)
+    (await owned.post("/v1/keys", {"name": "more", "scopes": ["approve"]})).problem(403, "missing_scope")
+    (await owned.get("/v1/keys")).problem(403, "missing_scope")
+
+
+async def test_a_person_makes_keys_of_their_own_only(build: Build) -> None:
+    _, owned, _ = await house_with(build, admins=GRACE)
+    wanted = {"name": "more", "scopes": ["approve"]}
+    (await owned.post("/v1/keys", {**wanted, "owner": ADA})).problem(403, "not_allowed")
+    assert (await owned.post("/v1/keys", wanted))["owner"] == GRACE
+
+
+async def test_a_deactivated_person_has_no_key(build: Build) -> None:
+    house, owned, _ = await house_with(build, admins=GRACE)
+    await house.scene.slack.person(id=GRACE, deleted=True)
+    for path in ("/v1/sessions", "/v1/keys", "/v1/personas"):
+        (await owned.get(path)).problem(403, "not_allowed")
+
+
+async def test_a_key_sees_what_it_or_its_owner_launched(build: Build) -> None:
+    house, _, other = await house_with(build)
+    mine = await house.scene.launch("mine", user=ADA)
+    foreign = await house.scene.launch("foreign", user=GRACE)
+    assert (await other.get(f"/v1/sessions/{mine.id}")).status == 200
+    for path in ("", "/events", "/log", "/wait", "/artifacts"):
+        (await other.get(f"/v1/sessions/{foreign.id}{path}")).problem(404, "session_not_found")
+    listed = [row["id"] for row in (await other.get("/v1/sessions"))["sessions"]]
+    assert listed == [mine.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from storage.scripts import mail
 from tests.crash.house import House, Houses
 from tests.support.openai_server import Recorded, Step, calls, text
 from tests.support.redis_proxy import When
@@ -48,7 +49,7 @@ async def emitted(house: House, mark: str, when: When) -> None:
 
 
 async def test_each_who_waits_is_woken_once(houses: Houses) -> None:
-    steps = {"kept": '"version":3}', "resumed": '"Resumed"', "taken out": "LREM"}
+    steps = {"kept": '"version":3}', "resumed": '"Resumed"', "taken out": mail.REMOVE.sha}
     await houses.each(
         {
             f"{when} it is {step}": partial(emitted, mark=mark, when=when)

@@ -10,6 +10,7 @@ from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.views import key_view
 from supervisor.contract.models import PersonaList
 from supervisor.contract.views import persona_view
+from supervisor.core.errors import NotAllowed
 
 routes = Routes("Directory")
 VERSION = version("flagman")
@@ -50,7 +51,10 @@ async def list_keys(call: Call) -> Answer:
 )
 async def create_key(call: Call, body: CreateKey) -> Answer:
     """Make an API key."""
-    key, text = await call.deps.keys.create(body.name, body.scopes, call.actor.id, owner=body.owner)
+    own = call.key.owner if call.key else ""
+    if own and body.owner not in ("", own):
+        raise NotAllowed("A person's key makes keys of this person only.", what="make this key")
+    key, text = await call.deps.keys.create(body.name, body.scopes, call.actor.id, owner=body.owner or own)
     view = NewKey(**key_view(key).model_dump(), key=text)
     return Answer(view, 201, shown=frozenset({"key"}))
 

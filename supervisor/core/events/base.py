@@ -42,8 +42,8 @@ class Actor(Frozen):
 
     `groups` are those of a policy that the person is a member of. `owner` is the person whose key it is: what the key
     does counts as done by that person. `sees` tells whether the session acted upon is visible to the actor; `reads_all`
-    gives that for every session, and `admin` also the right to steer it. An admin `overrides` the rules of a call that
-    nobody else can satisfy.
+    gives that for every session, and `admin` also the right to steer it. An admin `overrides` the rules of a call, by
+    their positions, that nobody else can satisfy.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Actor(Frozen):
     admin: bool = False
     reads_all: bool = False
     sees: bool = True
-    overrides: bool = False
+    overrides: tuple[int, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:

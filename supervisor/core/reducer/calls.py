@@ -254,7 +254,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "call": new,
         "proposed": None if new.digest == first.digest else first,
         "decisions": (),
-        "editors": call.editors | (event.people if event.is_requester else frozenset()),
+        "editors": event.people if event.is_requester else frozenset(),
         "request": call.request + 1,
         "edited_by": event.by,
         "edited_by_name": event.by_name,

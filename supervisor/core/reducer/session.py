@@ -115,9 +115,15 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
 
 
 def _steered_by(session: Session, event: Event) -> frozenset[str]:
-    """Who has told the agent what to do since the last approval, after this event."""
+    """Who has told the agent what to do since the last approval, after this event.
+
+    An approval does not end it for words that the agent has not read yet, nor for one's own.
+    """
     if isinstance(event, ApprovalDecided) and event.verdict == "approve":
-        return frozenset()
+        if event.people & session.steered_by:
+            return session.steered_by
+        unread = {note.by for note in session.inbox} & session.steered_by
+        return (session.steered_by - session.call(event.call_id).requesters) | unread
     told = isinstance(event, ContextAdded | QuestionAnswered) or (
         isinstance(event, Resumed) and event.context
     )

@@ -18,7 +18,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from tests.core.build import ALICE, BOB, CAROL, SID, by, decided, edited, launched, responded, tool_call
+from tests.core.build import ALICE, BOB, CAROL, DAN, SID, by, decided, edited, launched, responded, tool_call
 
 FOUR = Approvers(exclude_requester=True)
 
@@ -96,7 +96,9 @@ def test_who_told_the_agent_what_to_do_is_a_requester_until_an_approval() -> Non
         apply(SID, asked, decided(asked, BOB, via="anyone"))
     steered = apply(SID, asked, ContextAdded(**by(CAROL), text="careful"))
     assert steered.steered_by == {CAROL.id}
-    assert approve(steered, CAROL).steered_by == frozenset()
+    assert approve(steered, CAROL).steered_by == {CAROL.id}, "nobody's own approval ends it"
+    assert approve(steered, DAN).steered_by == {CAROL.id}, "the agent has not read the words yet"
+    assert approve(asked, DAN).steered_by == frozenset()
 
 
 def test_an_answer_steers_too() -> None:
@@ -164,8 +166,10 @@ def test_a_forged_right_by_a_rule_is_refused_by_the_log(via: str) -> None:
         ({"sees": False}, {}, False),
         ({"sees": False}, {"users": ("U9",)}, True),
         ({"admin": True}, {"users": ("U2",)}, False),
-        ({"admin": True, "overrides": True}, {"users": ("U2",)}, True),
-        ({"overrides": True}, {"users": ("U2",)}, False),
+        ({"admin": True, "overrides": (0,)}, {"users": ("U2",)}, True),
+        ({"admin": True, "overrides": (1,)}, {"users": ("U2",)}, False),
+        ({"overrides": (0,)}, {"users": ("U2",)}, False),
+        ({"kind": "deactivated"}, {"users": ("U9",)}, False),
     ],
 )
 def test_who_has_no_standing_may_only_where_a_rule_says_so(
@@ -178,3 +182,28 @@ def test_who_has_no_standing_may_only_where_a_rule_says_so(
     else:
         with pytest.raises(NotAllowed):
             right(session, who)
+
+
+def test_an_admin_overrides_only_the_rule_that_nobody_can_satisfy() -> None:
+    session = waiting(Approvers(users=("U9",)), Approvers(users=("U2",)))
+    admin = Actor(id="slack:U4", admin=True, overrides=(0,))
+    assert right(session, admin) == "admin\n"
+    once = approve(session, admin)
+    assert once.call("1.1").phase == "awaiting"
+    assert approve(once, BOB).call("1.1").phase == "approved"
+
+
+def test_an_admin_who_asked_for_it_needs_another_person() -> None:
+    session = waiting(Approvers(users=("U9",), exclude_requester=True))
+    with pytest.raises(NotAllowed, match="You asked"):
+        right(session, ALICE.model_copy(update={"admin": True, "overrides": (0,)}))
+
+
+def test_of_two_who_changed_a_call_the_first_may_approve_what_the_second_made() -> None:
+    session = changed(waiting(FOUR), BOB)
+    call = session.call("1.1").call
+    again = edited(call, {"command": "ls -l"}, CAROL).model_copy(update={"is_requester": True})
+    session = apply(SID, session, again)
+    with pytest.raises(NotAllowed):
+        right(session, CAROL)
+    assert approve(session, BOB).call("1.1").phase == "approved"
