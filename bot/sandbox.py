@@ -24,6 +24,7 @@ PATIENCE = 60.0
 # What a bubblewrap before 0.10 does not know.
 TOO_OLD = "--bind-fd"
 OFF = "no sandbox: commands run with all rights of this process's user"
+REFUSED = "commands with the network do not run while the local playground does"
 SHARED = "commands with the network share that of this host, Flagman's ports included"
 NO_NETWORK = (
     "the persona's commands may use the network, and with it the local playground, which lets everyone approve; "
@@ -55,7 +56,7 @@ def find_sandbox(settings: Settings) -> Found:
         raise InvalidInput(f"FLAGMAN_SANDBOX: it is required, but {problem}.")
     if problem:
         return Found(None, f"{OFF}, since {problem}")
-    return Found(sandbox, f"{sandbox.bwrap}; {NO_NETWORK if settings.playground else SHARED}")
+    return Found(sandbox, f"{sandbox.bwrap}; {REFUSED if settings.playground else SHARED}")
 
 
 def make_executor(settings: Settings, sandbox: Sandbox | None) -> Executor:

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.origin import channel_of
-from handlers.users import GROUP_SECONDS, GroupUnknown, People, user_of
+from handlers.users import GROUP_SECONDS, GroupUnknown, People, code_of, user_of
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.events.base import ActorKind
@@ -177,9 +177,9 @@ class SlackDirectory:
         if about.get("is_im"):
             return None
         is_open = not about.get("is_private") and not about.get("is_mpim")
-        if is_open and actor.kind in ("member", "program"):
+        if not about or (is_open and actor.kind == "member"):
             return bool(about)
-        return user in await self._members(channel) if about else False
+        return user in await self._members(channel)
 
     async def _channel(self, channel: str) -> Mapping[str, Any]:
         """The channel as Slack describes it; empty for one that the bot does not see."""
@@ -192,7 +192,7 @@ class SlackDirectory:
                 answer: Any = await self._client.conversations_info(channel=channel)
             found = answer["channel"]
         except _UNREACHABLE as error:
-            if _code(error) not in (
+            if code_of(error) not in (
                 "channel_not_found",
                 "missing_scope",
                 "method_not_supported_for_channel_type",
@@ -230,8 +230,3 @@ class SlackDirectory:
             _log.error("channel %s cannot be read: %r", key, error)
             raise ActorUnknown("who is in this channel") from error
         return known
-
-
-def _code(error: Exception) -> str:
-    data = getattr(getattr(error, "response", None), "data", None)
-    return str(data.get("error", "")) if isinstance(data, dict) else ""

@@ -182,7 +182,7 @@ class People:
                 answer: Any = await self._client.usergroups_users_list(usergroup=ident)
         except (SlackApiError, *_UNREACHABLE) as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
-            code = _code(error)
+            code = code_of(error)
             raise GroupUnknown(group, plan=code in _NO_GROUPS, lasting=code == "no_such_subteam") from error
         return frozenset(answer.get("users") or [])
 
@@ -195,7 +195,8 @@ class People:
         return handles
 
 
-def _code(error: Exception) -> str:
+def code_of(error: Exception) -> str:
+    """Slack's code in an error of its client; empty where it is another error."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", None)
     return str(data.get("error", "")) if isinstance(data, dict) else ""

@@ -21,7 +21,7 @@ from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
 from supervisor.core.errors import MissingScope
 from supervisor.core.events import SYSTEM, Actor
-from supervisor.core.rights import check_standing
+from supervisor.core.rights import check_active
 from supervisor.core.text.masking import Masker
 
 JSON = "application/json"
@@ -153,8 +153,7 @@ async def _check_owner(deps: Deps, key: ApiKey, scope: Scope | None) -> None:
     if not key.owner:
         return
     actor = await deps.core.directory.identify(key.actor)
-    if actor.kind == "deactivated":
-        check_standing(actor, guests=False, teams=())
+    check_active(actor)
     if scope == "admin" and not actor.admin:
         raise MissingScope(scope)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supervisor.contract.parts import ServiceParts
 from supervisor.core import rights
@@ -49,6 +49,8 @@ class Access:
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._parts, self._actor = parts, actor
         self._supervisor, self._directory = parts.supervisor, parts.directory
+        # Groups that were asked for, each once: whether the actor is in it, or why that is unknown.
+        self._groups: dict[str, bool | FlagmanError] = {}
 
     async def launcher(self, persona: Persona) -> Actor:
         """The actor, who may launch sessions of the persona."""
@@ -110,7 +112,7 @@ class Access:
             raise SessionNotFound(session_id)
         if actor.admin and len(calls) == 1:
             actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})
-        return Found(session, found.persona, actor, found.reads, found.problem)
+        return replace(found, actor=actor)
 
     @asynccontextmanager
     async def recorded(self, found: Found, attempt: str, call_id: str = "") -> AsyncIterator[None]:
@@ -185,18 +187,23 @@ class Access:
         self, groups: Collection[str], origin: Json
     ) -> tuple[Actor, bool | None, FlagmanError | None]:
         """The actor with those of the groups it is in, whether it sees the place, and why groups are not known."""
-        actor, problem = await self._identified(), None
+        actor = await self._identified()
+        unread = set(groups) - self._groups.keys()
         try:
-            actor = await self._directory.in_groups(actor, groups) if groups else actor
+            found = (await self._directory.in_groups(actor, unread)).groups if unread else ()
+            self._groups |= {group: group in found for group in unread}
         except FlagmanError as error:
-            problem = error
+            self._groups |= dict.fromkeys(unread, error)
+        known = {group: self._groups[group] for group in sorted(groups)}
+        problem = next((state for state in known.values() if isinstance(state, FlagmanError)), None)
+        member = tuple(group for group, state in known.items() if state is True)
+        actor = actor.model_copy(update={"groups": member})
         return actor, await self._directory.sees(actor, origin), problem
 
     async def _identified(self) -> Actor:
         """The actor with what the directory knows. A deactivated person has no right left, also not by a key."""
         actor = await self._directory.identify(self._actor)
-        if actor.kind == "deactivated":
-            rights.check_standing(actor, guests=False, teams=())
+        rights.check_active(actor)
         return actor
 
 

@@ -13,7 +13,7 @@ from supervisor.core.events import Actor
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers, Persona
-from supervisor.core.rights import check_standing
+from supervisor.core.rights import check_active, check_standing
 from supervisor.core.state import Call, Session
 
 # In a rule for a tool with the argument `url`, the name of its host.
@@ -179,8 +179,7 @@ def may_decide(session: Session, call: Call, actor: Actor) -> bool:
 def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:
     if _is_requester(session, call, rule, actor):
         raise NotAllowed(_REQUESTER)
-    if actor.kind == "deactivated":
-        check_standing(actor, guests=False, teams=())
+    check_active(actor)
     if any(rule.names(who) for who in actor.ids):
         return "user"
     check_standing(actor, guests=rule.guests, teams=rule.teams)

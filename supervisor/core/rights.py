@@ -24,6 +24,12 @@ def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> Non
         raise NotAllowed(_OUTSIDE[actor.kind])
 
 
+def check_active(actor: Actor) -> None:
+    """Raises NotAllowed for a deactivated person, whom no rule can admit."""
+    if actor.kind == "deactivated":
+        raise NotAllowed(_OUTSIDE[actor.kind])
+
+
 def check_admitted(persona: Persona | None, actor: Actor) -> None:
     """Raises NotAllowed for an actor who may neither launch nor steer sessions of the persona, whatever they are."""
     *_, top = persona.chain if persona else (None,)

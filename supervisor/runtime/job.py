@@ -243,6 +243,7 @@ class _Advance:
             conditions=(condition,),
             approvers=approvers[0] if approvers else None,
             also=approvers[1:],
+            requesters=tuple(sorted(self._session.steered_by)) if approvers else (),
         )
         self._unit.add(event)
 

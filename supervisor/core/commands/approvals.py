@@ -197,7 +197,7 @@ def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
         denied = f"{last.by_name} ({last.by})" if last.by_name else last.by
         told = f"The approval that this session waited for was denied by {denied}."
     told += f" Reason: {last.reason}" if last.reason else ""
-    stamped = {"at": decided.at, "by": decided.by, "by_name": decided.by_name}
+    stamped = {field: getattr(decided, field) for field in ("at", "by", "by_name", "by_owner")}
     return resumption(after, Resumed(**stamped, trigger=APPROVAL, condition=APPROVAL, context=told))
 
 

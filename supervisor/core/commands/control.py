@@ -68,6 +68,7 @@ def pause(
         conditions=tuple(conditions),
         approvers=next(iter(approvers), None),
         also=tuple(approvers[1:]),
+        requesters=tuple(sorted(session.steered_by | actor.ids)) if approvers else (),
     )
     return [paused]
 

@@ -63,7 +63,7 @@ class Paused(Fact):
     """Any of `conditions` resumes it, and a person always may, with the right to decide where one is `approval`.
 
     `approvers` are those of that approval, and `also` further rules, each to be satisfied; None in logs from before it
-    was a request of its own.
+    was a request of its own. `requesters` are who paused it so, and who told the agent what to do.
     """
 
     type: Literal["Paused"] = "Paused"
@@ -73,6 +73,7 @@ class Paused(Fact):
     conditions: tuple[Condition, ...] = ()
     approvers: Approvers | None = None
     also: tuple[Approvers, ...] = ()
+    requesters: tuple[str, ...] = ()
 
 
 class Resumed(Fact):

@@ -44,7 +44,9 @@ def _pause_request(event: Paused, number: int) -> Call | None:
         approvers=event.approvers,
         also=event.also,
     )
-    return Call(call=call, phase="awaiting", request=1, requested_at=event.at)
+    return Call(
+        call=call, phase="awaiting", request=1, requested_at=event.at, requesters=frozenset(event.requesters)
+    )
 
 
 @reduce.register

@@ -28,6 +28,7 @@ from supervisor.core.events import (
     TimerSet,
     ToolCall,
 )
+from supervisor.core.events.base import APPROVAL
 from supervisor.core.records import Compaction, Fork, Note, Refusal, Timer
 from supervisor.core.state import Call, CallPhase, Lifecycle, Session, Step
 from supervisor.core.text.labels import not_in_session
@@ -125,7 +126,7 @@ def _steered_by(session: Session, event: Event) -> frozenset[str]:
         unread = {note.by for note in session.inbox} & session.steered_by
         return (session.steered_by - session.call(event.call_id).requesters) | unread
     told = isinstance(event, ContextAdded | QuestionAnswered) or (
-        isinstance(event, Resumed) and event.context
+        isinstance(event, Resumed) and event.context and event.trigger != APPROVAL
     )
     person = told and event.by.partition(":")[0] in _PERSONS
     return session.steered_by | event.people if person else session.steered_by

@@ -17,7 +17,17 @@ from supervisor.core.errors import (
     MissingScope,
     NotAllowed,
 )
-from supervisor.core.events import Event, Paused, Resumed, ToolStarted, WaitBegun, WaitEnded, decode, encode
+from supervisor.core.events import (
+    ContextAdded,
+    Event,
+    Paused,
+    Resumed,
+    ToolStarted,
+    WaitBegun,
+    WaitEnded,
+    decode,
+    encode,
+)
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.policy import approvers_of_pause
 from supervisor.core.reducer import fold
@@ -177,3 +187,14 @@ def test_its_approvers_are_those_of_the_rule_else_all_that_are_named() -> None:
     assert approvers_of_pause(persona(free)) == (Approvers(),)
     below = approvers_of_pause(persona(named, under=persona(shell, other)))
     assert below == (Approvers(users=("U7",)), everyone)
+
+
+def test_who_paused_it_or_told_the_agent_what_to_do_does_not_approve_it() -> None:
+    told = after(START, [ContextAdded(**by(CAROL), text="the other way")])
+    session = paused(Approvers(exclude_requester=True), session=told)
+    for who in (ALICE, BOB, CAROL):
+        with pytest.raises(NotAllowed):
+            decide(session, "p1", "approve", who, AT, seen=seen(session))
+    done = after(session, decide(session, "p1", "approve", DAN, AT, seen=seen(session)))
+    assert done.pause is None
+    assert DAN.id not in done.steered_by, "who approves a pause has told the agent nothing"

@@ -183,3 +183,13 @@ async def test_an_approver_who_was_deactivated_is_no_dead_end(scenario: Director
     await scene.slack.person(id=GRACE, deleted=True)
     await scene.slack.click(KEN, OPS, message["ts"], APPROVE)
     assert (await scene.ended(session)).call("1.1").decisions[0].via == "admin"
+
+
+async def test_a_list_asks_for_each_group_once(scenario: Director) -> None:
+    rule = [{"tool": "deploy", "mode": "ask", "approvers": {"groups": ["sre"]}}]
+    scene = await scenario(ONE, persona={"approvals": rule})
+    for _ in range(4):
+        await scene.launch()
+    before = len(await scene.slack.calls("usergroups.users.list"))
+    assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
+    assert len(await scene.slack.calls("usergroups.users.list")) == before + 1
