@@ -7,13 +7,13 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
-from aiohttp.test_utils import unused_port
 
 from bot.api.routes import event_stream as stream
 from bot.processes.web import application, listen
 from supervisor.contract import followers as live
 from tests.api.conftest import READ, Build, House
 from tests.support.api import Frame
+from tests.support.ports import free_port
 from tests.support.redis_proxy import RedisProxy
 from tests.support.slack import wait_for
 
@@ -120,7 +120,7 @@ async def test_a_stream_and_a_wait_end_with_their_process(house: House) -> None:
     await house.resting(session_id)
     parts = house.scene.flagman.core
     app = application(parts)
-    config = parts.settings.model_copy(update={"port": unused_port()})
+    config = parts.settings.model_copy(update={"port": free_port()})
     path = f"http://{config.host}:{config.port}/v1/sessions/{session_id}"
     async with AsyncExitStack() as process:
         await process.enter_async_context(listen(app, config))

@@ -14,14 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp.test_utils import unused_port
-
 from bot.compose import Core, core
 from handlers.origin import Place
 from storage.connection import connect
 from tests.benchmarks.bot import APPROVING, RUNNING, configured
 from tests.benchmarks.report import Figure, percentile
 from tests.benchmarks.stand import PERSON, TOOLS
+from tests.support.ports import free_port
 from tests.support.slack import ADA, OPS, Slack, wait_for
 
 SESSIONS, CLICKED, ROUNDS, BARE = 200, 20, 10, 100
@@ -117,7 +116,7 @@ async def _scene(
     what: str, url: str, folder: Path, *, http: bool
 ) -> AsyncIterator[tuple[Slack, list[float]]]:
     """A playground whose app is in a process of its own; the list grows by each click's acknowledgement."""
-    port = unused_port()
+    port = free_port()
     events_url = f"http://127.0.0.1:{port}/slack/events" if http else None
     # Sessions of another playground must not be looked for in this one.
     redis = connect(url)

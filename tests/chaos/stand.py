@@ -9,11 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from aiohttp.test_utils import unused_port
-
 from storage.embedded_server import EmbeddedServer
 from tests.chaos.agent import PERSONA
 from tests.crash.house import House
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.process_pool import ProcessPool
 from tests.support.store_proxy import StoreProxy
@@ -71,7 +70,7 @@ class Stand:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stack = AsyncExitStack()
-        self._port = unused_port()
+        self._port = free_port()
         self._server = EmbeddedServer(folder / "store", password="")
 
     async def __aenter__(self) -> Self:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiohttp.test_utils import unused_port
-
+from tests.support.ports import free_port
 from tests.support.process_pool import process_pool
 
 SCRIPT = str(Path(sys.executable).with_name("flagman"))
@@ -94,7 +93,7 @@ class Served:
 
 @contextmanager
 def served(folder: Path, **more: str) -> Iterator[Served]:
-    port = unused_port()
+    port = free_port()
     output = folder / "serve.log"
     with output.open("wb") as file:
         process = subprocess.Popen(

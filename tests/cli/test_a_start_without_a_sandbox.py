@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import unused_port
 
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
@@ -15,6 +14,7 @@ from supervisor.core.errors import InvalidInput
 from supervisor.core.reducer import fold
 from tests.cli.served import Cli, environment, served
 from tests.core.build import SID, launched
+from tests.support.ports import free_port
 
 REFUSAL = "bwrap: No permissions to create new namespace"
 
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> str:
 
 
 def test_require_refuses_the_start_with_one_sentence(tmp_path: Path, path: str) -> None:
-    refused = Cli(tmp_path, environment(PATH=path, FLAGMAN_SANDBOX="require", PORT=str(unused_port())))(
+    refused = Cli(tmp_path, environment(PATH=path, FLAGMAN_SANDBOX="require", PORT=str(free_port())))(
         "serve", code=None
     )
     [sentence] = refused.stderr.splitlines()

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from aiohttp.test_utils import unused_port
 from redis.asyncio import Redis
 
 from handlers.messages.thread import thread
@@ -22,6 +21,7 @@ from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
 from tests.support.openai_server import OpenAIServer, calls, text
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.process_pool import ProcessPool
 from tests.support.redis_proxy import RedisProxy
@@ -79,7 +79,7 @@ class House:
             "SLACK_APP_TOKEN": APP_TOKEN,
             "SLACK_API_URL": self.slack.api_url,
             "REDIS_URL": self._store_url,
-            "PORT": str(unused_port()),
+            "PORT": str(free_port()),
             "FLAGMAN_DATA": str(self.folder / "data"),
             "FLAGMAN_WORKSPACE": str(self.folder / "workspace"),
             "FLAGMAN_PERSONAS": str(self.folder / "personas"),

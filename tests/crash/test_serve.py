@@ -9,8 +9,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import unused_port
 
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.slack import ADA, OPS, Json, buttons, wait_for
 
@@ -19,7 +19,7 @@ class Serve:
     """One data folder and port, served by whatever process is started."""
 
     def __init__(self, folder: Path, http: aiohttp.ClientSession) -> None:
-        self.folder, self._http, self.port = folder, http, unused_port()
+        self.folder, self._http, self.port = folder, http, free_port()
         self._runs: list[Process] = []
 
     def start(self, **more: str) -> Process:
@@ -110,7 +110,7 @@ async def test_killed_with_an_open_approval_and_started_again_the_old_button_wor
 
 async def test_a_second_one_on_the_same_folder_or_port_says_why_it_cannot_start(house: Serve) -> None:
     first = await house.ready()
-    same_folder = house.start(PORT=str(unused_port()))
+    same_folder = house.start(PORT=str(free_port()))
     same_port = house.start(FLAGMAN_DATA=str(house.folder / "other"))
     assert await same_folder.ended(15) == 2
     assert "is in use by another Flagman" in same_folder.output
@@ -135,7 +135,7 @@ async def test_told_to_stop_while_it_starts_it_stops(house: Serve) -> None:
     process = house.start(
         SLACK_BOT_TOKEN="xoxb-1",
         SLACK_APP_TOKEN="xapp-1",
-        SLACK_API_URL=f"http://127.0.0.1:{unused_port()}/api/",
+        SLACK_API_URL=f"http://127.0.0.1:{free_port()}/api/",
     )
     await process.says("Slack cannot be reached yet")
     process.terminate()

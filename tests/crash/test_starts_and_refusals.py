@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import unused_port
 
 from tests.crash.house import House
+from tests.support.ports import free_port
 from tests.support.slack import Slack
 
 REFUSED = [
@@ -31,7 +31,7 @@ REFUSED = [
     ("SLACK_BOT_TOKEN", {"SLACK_BOT_TOKEN": ""}),
     ("SLACK_BOT_TOKEN", {"SLACK_BOT_TOKEN": "xoxb-of-somebody-else"}),
     ("REDIS_URL", {"REDIS_URL": "localhost:6379"}),
-    ("REDIS_URL", {"REDIS_URL": f"redis://127.0.0.1:{unused_port()}/0"}),
+    ("REDIS_URL", {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}),
 ]
 
 
@@ -56,7 +56,7 @@ async def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_it(house
 async def test_while_slack_is_down_processes_wait_and_then_connect(
     house: House, tmp_path: Path, how: str
 ) -> None:
-    port = unused_port()
+    port = free_port()
     if how == "nobody listens":
         environment = {"SLACK_API_URL": f"http://127.0.0.1:{port}/api/"}
     else:

