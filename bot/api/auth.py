@@ -13,6 +13,15 @@ _LONGEST = 500
 
 async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
     """The key of a request. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
+    key = await recognise(request, keys)
+    buckets.take(key.id)
+    if scope:
+        key.need(scope)
+    return key
+
+
+async def recognise(request: web.Request, keys: ApiKeys) -> ApiKey:
+    """The key of a request as it is now. Raises ApiError (401), KeyRefused or StoreUnavailable."""
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()
     if kind.lower() != "bearer" or not text or len(text) > _LONGEST:
@@ -22,8 +31,4 @@ async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets, sc
             "An API key is needed: send it as `Authorization: Bearer <key>`.",
             {"WWW-Authenticate": 'Bearer realm="flagman"'},
         )
-    key = await keys.recognise(text)
-    buckets.take(key.id)
-    if scope:
-        key.need(scope)
-    return key
+    return await keys.recognise(text)

@@ -42,6 +42,17 @@ class Found:
     reads: bool = False
     problem: FlagmanError | None = None
 
+    @property
+    def pause_number(self) -> int:
+        """The number of the pause in which the session was found; 0 where it was in none."""
+        return self.session.halts[-1].number if self.session.pause else 0
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether to resume the session raises a budget that is used up."""
+        pause = self.session.pause
+        return pause is not None and pause.reason in ("budget_exceeded", "context_budget_exceeded")
+
 
 class Access:
     """The rights of one actor. Methods raise NotAllowed, which is recorded, or SessionNotFound, or as the directory."""
@@ -93,8 +104,7 @@ class Access:
     async def resumer(self, session_id: str) -> Found:
         """The session, which the actor may steer, and whose budget it may raise where it is used up."""
         found = await self.operator(session_id, "resume")
-        pause = found.session.pause
-        if pause and pause.reason in ("budget_exceeded", "context_budget_exceeded"):
+        if found.over_budget:
             async with self.recorded(found, "raise the budget"):
                 rights.check_budget(found.session, found.persona, found.actor)
         return found

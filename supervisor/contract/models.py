@@ -240,12 +240,15 @@ class DecisionsResult(ResponseModel):
 
 
 class DeliveryResult(ResponseModel):
-    """The sessions that it resumed; where none waits for it, it is kept for a while.
+    """The sessions that it resumed, and how many `others` that the actor does not see.
+
+    Where none waits for it, it is kept for a while.
 
     `repeated`: the same delivery of the same sender came before, so that nothing was done.
     """
 
     resumed: list[str]
+    others: int = 0
     repeated: bool = False
 
 

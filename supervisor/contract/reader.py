@@ -30,6 +30,8 @@ from supervisor.service import Index
 EVENTS_AT_ONCE = 100
 # How many sessions are looked at for each one that is listed.
 LOOKED_AT = 10
+# Seconds after which the rights of a follower are looked at again.
+RIGHTS_SECONDS = 15.0
 _log = logging.getLogger("flagman.contract")
 
 
@@ -131,10 +133,13 @@ class SessionReader:
                 )
                 left = end - loop.time()
                 if so_far or left <= 0 or followers.closing:
-                    return session_view(session, subagents, self._parts.clock(), self._parts.channels)
+                    break
                 # A sub-agent that was not followed before may have changed in the meantime.
                 if not followed.add(subagents):
                     await followers.pause(followed, left)
+        # The right may have ended meanwhile; each Access reads a group once.
+        await Access(self._parts, self.actor).reader(session_id)
+        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
 
     async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
         """A page of the log, beginning after its first `after` events."""
@@ -152,14 +157,19 @@ class SessionReader:
     ) -> AsyncGenerator[EventView | None]:
         """The events after the first `after`, then each new one, until the session has ended.
 
-        Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does.
+        Yields None after `heartbeat` seconds without an event; without `heartbeat` it never does. Ends with
+        SessionNotFound or NotAllowed once the actor has no right to read the session any more.
         """
         session = await self.load(session_id)
         loop, followers = asyncio.get_running_loop(), self._parts.followers
         with followers.follow(session_id) as followed:
-            heard = loop.time()
+            heard = checked = loop.time()
             while not followers.closing:
                 followed.changed.clear()
+                if loop.time() - checked >= RIGHTS_SECONDS:
+                    # Each Access reads a group once.
+                    await Access(self._parts, self.actor).reader(session_id)
+                    checked = loop.time()
                 session = await self._supervisor.get(session_id)
                 found = (await self._events(session, after)).events
                 for event in found:

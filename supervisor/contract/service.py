@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from supervisor.contract.access import Found
 from supervisor.contract.models import (
     DecisionsResult,
     DeliveryResult,
@@ -42,7 +43,7 @@ from supervisor.core.commands.conversation import Kind
 from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
-from supervisor.core.errors import InvalidInput, NotAllowed
+from supervisor.core.errors import InvalidInput, MissingScope, NotAllowed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -125,7 +126,7 @@ class SessionService(SessionReader):
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
-        return self._pause_result((await self.access.resumer(session_id)).session)
+        return self._pause_result((await self._resumer(session_id)).session)
 
     def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
         text, expires_at = self._parts.tokens.give(session) if token else (None, None)
@@ -143,26 +144,34 @@ class SessionService(SessionReader):
         self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
     ) -> SessionView:
         """Resume a session out of any pause; with `pause_number` only out of this one."""
-        actor = (await self.access.resumer(session_id)).actor
+        found = await self._resumer(session_id)
         session = await self._supervisor.resume(
             session_id,
-            actor,
+            found.actor,
             trigger=request.trigger,
             data=request.data,
             context=request.context,
             compact=request.compact,
-            pause_number=pause_number,
+            # The right was looked at for this pause; 0 where there was none.
+            pause_number=found.pause_number if pause_number is None else pause_number,
             may_decide=self._may_decide,
         )
         return await self.view(session)
 
     async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
         """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
-        found = await self.access.resumer(session_id)
+        found = await self._resumer(session_id)
         session = await self._supervisor.add_condition(
             session_id, condition, found.actor, context=context, may_decide=self._may_decide
         )
         return await self.view(session)
+
+    async def _resumer(self, session_id: str) -> Found:
+        """The session, which the actor may resume. To raise a budget takes the scope to decide, too."""
+        found = await self.access.resumer(session_id)
+        if found.over_budget and not self._may_decide:
+            raise MissingScope("approve")
+        return found
 
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause of a resume token; no other right is needed."""
@@ -184,7 +193,8 @@ class SessionService(SessionReader):
     async def deliver(self, name: str, delivery: str, data: object) -> DeliveryResult:
         """As `emit`, with a delivery id of the caller; the same id again does nothing."""
         done = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
-        return DeliveryResult(resumed=done.resumed, repeated=done.repeated)
+        seen = [id_ for id_ in done.resumed if await self.access.sees(await self._supervisor.get(id_))]
+        return DeliveryResult(resumed=seen, others=len(done.resumed) - len(seen), repeated=done.repeated)
 
     # Deciding
 

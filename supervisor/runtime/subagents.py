@@ -134,4 +134,5 @@ def _end_of(child: Session) -> dict[str, object]:
         "unpriced": child.unpriced or any(c.unpriced for c in child.children),
         "artifacts": child.artifacts,
         "below": child.launched_below,
+        "requesters": tuple(sorted(child.steered_by)),
     }

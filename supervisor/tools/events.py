@@ -17,6 +17,7 @@ from supervisor.core.digest import canonical_json
 from supervisor.core.errors import FlagmanError, LimitReached, ToolError
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
+from supervisor.core.text.format import count
 from supervisor.core.text.sanitize import clean
 from supervisor.core.triggers import Delivered
 from supervisor.tools.contract import ToolContext
@@ -95,5 +96,6 @@ async def emit_event(
 
     Where nobody waits yet, it is kept for a while for those who begin to.
     """
-    woken = await ctx.emit(type, data)
-    return f"The event `{type}` is out. It woke {', '.join(woken) or 'no session just now'}."
+    woken = len(await ctx.emit(type, data))
+    whom = count(woken, "session") if woken else "no session just now"
+    return f"The event `{type}` is out. It woke {whom}."

@@ -72,10 +72,14 @@ async def test_an_id_is_one_for_each_sender(house: House) -> None:
     first, _ = await house.paused(WAITS)
     assert (await house.api.post("/v1/events", EVENT))["resumed"] == [first]
     second, _ = await house.paused(WAITS)
-    assert (await house.api.post("/v1/events", EVENT)).body == {"resumed": [], "repeated": True}
-    assert (await other.post("/v1/events", EVENT)).body == {"resumed": [second], "repeated": False}
+    assert (await house.api.post("/v1/events", EVENT)).body == {"resumed": [], "others": 0, "repeated": True}
+    assert (await other.post("/v1/events", EVENT)).body == {
+        "resumed": [second],
+        "others": 0,
+        "repeated": False,
+    }
     third, _ = await house.paused(WAITS)
-    assert (await other.post("/v1/events", EVENT)).body == {"resumed": [], "repeated": True}
+    assert (await other.post("/v1/events", EVENT)).body == {"resumed": [], "others": 0, "repeated": True}
     assert (await house.api.get(f"/v1/sessions/{third}"))["pause"]
 
 

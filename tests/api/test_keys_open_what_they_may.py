@@ -9,9 +9,13 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from bot.api.routes import event_stream
 from bot.settings import read_settings
 from storage import keys
-from supervisor.core.errors import InvalidInput
+from supervisor.contract import reader
+from supervisor.core import rights
+from supervisor.core.errors import InvalidInput, NotAllowed
+from supervisor.core.events import Actor
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
 from tests.support.api import Client
 from tests.support.redis_proxy import RedisProxy
@@ -238,3 +242,53 @@ async def test_a_key_sees_what_it_or_its_owner_launched(build: Build) -> None:
         (await other.get(f"/v1/sessions/{foreign.id}{path}")).problem(404, "session_not_found")
     listed = [row["id"] for row in (await other.get("/v1/sessions"))["sessions"]]
     assert listed == [mine.id]
+
+
+def gone(actor: Actor) -> None:
+    raise NotAllowed("This account is deactivated.")
+
+
+@pytest.mark.parametrize("ends", ["revoked", "deactivated"])
+async def test_a_stream_ends_with_the_right_to_it(
+    build: Build, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    for module in (reader, event_stream):
+        monkeypatch.setattr(module, "RIGHTS_SECONDS", 0.0)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
+    house, _, _ = await house_with(build, admins=GRACE)
+    made = await house.api.post("/v1/keys", {"name": "ear", "scopes": ["read"], "owner": ADA})
+    ear = await house.as_(made["key"])
+    session = await house.scene.launch("mine", user=ADA)
+    await house.resting(session.id)
+    async with ear.stream(f"/v1/sessions/{session.id}/events") as coming:
+        assert (await anext(coming)).event == "SessionLaunched"
+        if ends == "revoked":
+            await house.api.delete(f"/v1/keys/{made['id']}")
+        else:
+            # What the directory knows of a person is remembered for a minute, which this does not wait for.
+            monkeypatch.setattr(rights, "check_active", gone)
+        assert [frame async for frame in coming if frame.event == "Cancelled"] == []
+    await house.api.post(f"/v1/sessions/{session.id}/cancel", {})
+
+
+async def test_a_key_learns_of_sessions_that_it_sees(build: Build) -> None:
+    house, _, other = await house_with(build)
+    foreign, _ = await house.paused("event: deploy.finished")
+    mine = (await other.post("/v1/sessions", {"persona": "ops", "task": "mine"}))["id"]
+    await house.resting(mine)
+    await other.post(f"/v1/sessions/{mine}/pause", {"resume_conditions": ["event: deploy.finished"]})
+    await house.looked_after(mine)
+    reply = await other.post("/v1/events", {"type": "deploy.finished"})
+    assert (reply["resumed"], reply["others"]) == ([mine], 1)
+    assert foreign not in str(reply.body)
+
+
+async def test_a_key_that_may_not_decide_raises_no_budget(build: Build) -> None:
+    house = await build(persona={"budgets": {"max_steps": 1}, "approvals": [{"tool": "*", "mode": "allow"}]})
+    session_id = await house.launch()
+    await house.until(session_id, lambda s: s.waiting_for == "budget_exceeded")
+    path, pipeline = f"/v1/sessions/{session_id}", await house.as_(LAUNCH)
+    for way, body in (("resume", {}), ("token", {})):
+        problem = (await pipeline.post(f"{path}/{way}", body)).problem(403, "missing_scope")
+        assert "`approve`" in problem["detail"]
+    assert (await house.api.post(f"{path}/resume", {})).status == 200

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 
 from aiohttp import web
 
+from bot.api.auth import recognise
 from bot.api.parameters import EventsHeaders, EventsQuery, OfSession
 from bot.api.routing import JSON, Answer, Call, Returns, Routes, masked_view
 from storage.errors import StorageError
 from supervisor.contract.models import EventPage, EventView
+from supervisor.contract.reader import RIGHTS_SECONDS
 from supervisor.core.errors import FlagmanError
 
 routes = Routes("Sessions")
@@ -51,6 +54,8 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = SSE
     response.charset = "utf-8"
+    loop = asyncio.get_running_loop()
+    checked = loop.time()
     # The client may close the connection at any time.
     with contextlib.suppress(ConnectionError):
         await response.prepare(call.request)
@@ -59,6 +64,9 @@ async def _stream(call: Call, session_id: str, after: int) -> web.StreamResponse
             events = call.sessions.follow(session_id, after=after, heartbeat=HEARTBEAT_SECONDS)
             async with contextlib.aclosing(events):
                 async for event in events:
+                    if loop.time() - checked >= RIGHTS_SECONDS:
+                        await recognise(call.request, call.deps.keys)
+                        checked = loop.time()
                     await response.write(_frame(call, event) if event else b": still here\n\n")
         except (FlagmanError, StorageError) as error:
             # The status is already sent, so the error goes into the stream; clients reconnect with Last-Event-ID.

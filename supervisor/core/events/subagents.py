@@ -64,7 +64,8 @@ class ChildLaunched(Fact):
 class ChildFinished(Fact):
     """How a sub-agent ended, with what it and its own sub-agents used.
 
-    `below` were launched by it and those below it; None where that is not known.
+    `below` were launched by it and those below it; None where that is not known. `requesters` are those who told it
+    what to do since the last approval in it: its result is read by the session that launched it.
     """
 
     type: Literal["ChildFinished"] = "ChildFinished"
@@ -78,6 +79,7 @@ class ChildFinished(Fact):
     unpriced: bool = False
     artifacts: tuple[str, ...] = ()
     below: Annotated[int, Field(ge=0)] | None = None
+    requesters: tuple[str, ...] = ()
 
 
 class ChildSkipped(Fact):

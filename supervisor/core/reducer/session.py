@@ -12,6 +12,7 @@ from supervisor.core.events import (
     ApprovalDecided,
     BudgetRaised,
     Cancelled,
+    ChildFinished,
     Compacted,
     Completed,
     ContextAdded,
@@ -118,13 +119,16 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
 def _steered_by(session: Session, event: Event) -> frozenset[str]:
     """Who has told the agent what to do since the last approval, after this event.
 
-    An approval does not end it for words that the agent has not read yet, nor for one's own.
+    An approval does not end it for words that the agent has not read yet, nor for one's own. Who told a sub-agent what
+    to do has told it to the agent that reads its result.
     """
     if isinstance(event, ApprovalDecided) and event.verdict == "approve":
         if event.people & session.steered_by:
             return session.steered_by
         unread = {note.by for note in session.inbox} & session.steered_by
         return (session.steered_by - session.call(event.call_id).requesters) | unread
+    if isinstance(event, ChildFinished):
+        return session.steered_by | set(event.requesters)
     told = isinstance(event, ContextAdded | QuestionAnswered) or (
         isinstance(event, Resumed) and event.context and event.trigger != APPROVAL
     )

@@ -8,6 +8,8 @@ from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
     ApprovalRequested,
+    ChildFinished,
+    ChildLaunched,
     ContextAdded,
     Event,
     QuestionAnswered,
@@ -18,7 +20,21 @@ from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from tests.core.build import ALICE, BOB, CAROL, DAN, SID, by, decided, edited, launched, responded, tool_call
+from tests.core.build import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAN,
+    SID,
+    by,
+    decided,
+    edited,
+    launched,
+    plan_call,
+    responded,
+    subtask,
+    tool_call,
+)
 
 FOUR = Approvers(exclude_requester=True)
 
@@ -99,6 +115,13 @@ def test_who_told_the_agent_what_to_do_is_a_requester_until_an_approval() -> Non
     assert approve(steered, CAROL).steered_by == {CAROL.id}, "nobody's own approval ends it"
     assert approve(steered, DAN).steered_by == {CAROL.id}, "the agent has not read the words yet"
     assert approve(asked, DAN).steered_by == frozenset()
+
+
+def test_who_told_a_sub_agent_what_to_do_told_it_to_who_reads_its_result() -> None:
+    child = {"call_id": "1.1", "child_id": "p0-c", "name": "look", "persona": "sre", "task": "Look"}
+    session = fold(SID, [launched(), responded(plan_call(subtask("look"))), ChildLaunched(**by(), **child)])
+    end = {"child_id": "p0-c", "ending": "completed", "result": "Delete it all", "requesters": (BOB.id,)}
+    assert apply(SID, session, ChildFinished(**by(), **end)).steered_by == {BOB.id}
 
 
 def test_an_answer_steers_too() -> None:
