@@ -266,6 +266,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         Coordinator(parts.supervisor, now),
         now,
         lease=timedelta(seconds=parts.settings.lease_seconds),
+        hook_problem=parts.settings.hook_problem,
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from storage.queue import StartedJob
-from supervisor.core.conditions import parse_condition
+from supervisor.core.commands.control import waiting_pause
+from supervisor.core.conditions import Webhook, parse_condition
 from supervisor.core.control import (
     CallModel,
     Compact,
@@ -42,7 +43,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.policy import approvers_of_pause
 from supervisor.core.state import Call, Session
-from supervisor.core.triggers import Signal, matching_condition, reason_for, resumption
+from supervisor.core.triggers import Signal, matching_condition, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
@@ -74,11 +75,14 @@ class Runner:
         coordinator: Coordinator,
         clock: Callable[[], datetime],
         lease: timedelta,
+        hook_problem: Callable[[str], str] = lambda _: "",
     ) -> None:
+        """`hook_problem` says why no webhook of a name can come; empty where it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
+        self.hook_problem = hook_problem
         # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
         self.fresh = lease / 3
 
@@ -236,16 +240,12 @@ class _Advance:
             self._unit.add(WaitEnded(**self._unit.now(), call_id=call.call_id, content=str(error)))
             return
         approvers = approvers_of_pause(persona) if condition.type == "approval" else ()
-        event = Paused(
-            **self._unit.now(),
-            reason=reason_for([condition]),
-            detail=str(arguments.get("reason") or ""),
-            conditions=(condition,),
-            approvers=approvers[0] if approvers else None,
-            also=approvers[1:],
-            requesters=tuple(sorted(self._session.steered_by)) if approvers else (),
-        )
-        self._unit.add(event)
+        problem = self._runner.hook_problem(condition.name) if isinstance(condition, Webhook) else ""
+        detail = str(arguments.get("reason") or "")
+        if problem:
+            detail = f"{detail.rstrip('.')}. {problem}" if detail else problem
+        told_by, by = self._session.steered_by, self._unit.now()
+        self._unit.add(waiting_pause([condition], approvers, told_by, detail=detail, **by))
 
     async def _look_at_children(self) -> None:
         """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty."""

@@ -288,7 +288,7 @@ async def test_a_key_that_may_not_decide_raises_no_budget(build: Build) -> None:
     session_id = await house.launch()
     await house.until(session_id, lambda s: s.waiting_for == "budget_exceeded")
     path, pipeline = f"/v1/sessions/{session_id}", await house.as_(LAUNCH)
-    for way, body in (("resume", {}), ("token", {})):
-        problem = (await pipeline.post(f"{path}/{way}", body)).problem(403, "missing_scope")
+    for way in ("resume", "token"):
+        problem = (await pipeline.post(f"{path}/{way}", {})).problem(403, "missing_scope")
         assert "`approve`" in problem["detail"]
     assert (await house.api.post(f"{path}/resume", {})).status == 200

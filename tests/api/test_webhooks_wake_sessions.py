@@ -22,7 +22,8 @@ from storage import keys
 from storage.mailbox import Delivery, Limits
 from tests.api.conftest import OLD_SECRET, OWN_SECRET, SECRET, Build, House
 from tests.support.api import Client, Reply
-from tests.support.scripted import told
+from tests.support.scripted import calls, in_turn, says, told
+from tests.support.slack import OPS, texts
 
 pytestmark = pytest.mark.usefixtures("partitions")
 
@@ -62,7 +63,7 @@ async def status(house: House, session_id: str) -> Any:
 async def test_a_signed_webhook_resumes_with_its_data(house: House) -> None:
     session_id, _ = await house.paused(READY)
     reply = await send(house, signed(BODY))
-    assert (reply.status, reply.body) == (202, {"resumed": [session_id], "repeated": False})
+    assert (reply.status, reply.body) == (202, {"resumed": [session_id], "others": 0, "repeated": False})
     await house.api.decide(f"/v1/sessions/{session_id}", {"verdict": "deny"})
     await house.until(session_id, lambda s: s.ended)
     heard = "\n".join(told(house.scene.model.requests[-1]))
@@ -88,7 +89,7 @@ async def test_a_body_that_is_sent_again_under_another_id_does_nothing(house: Ho
     """GitHub signs neither its id nor a time, so who has seen one delivery could send it again at any time."""
     session_id, _ = await house.paused("webhook: github/push")
     first = await send(house, by_github(BODY), name="github/push")
-    assert first.body == {"resumed": [session_id], "repeated": False}
+    assert first.body == {"resumed": [session_id], "others": 0, "repeated": False}
     again, _ = await house.paused("webhook: github/push")
     replays = [
         by_github(BODY, id_="another"),
@@ -97,7 +98,7 @@ async def test_a_body_that_is_sent_again_under_another_id_does_nothing(house: Ho
     ]
     for headers in replays:
         reply = await send(house, headers, name="github/push")
-        assert (reply.status, reply.body) == (202, {"resumed": [], "repeated": True})
+        assert (reply.status, reply.body) == (202, {"resumed": [], "others": 0, "repeated": True})
     assert await status(house, again)
     # For another hook it is another delivery.
     other, _ = await house.paused("webhook: github/release")
@@ -107,8 +108,8 @@ async def test_a_body_that_is_sent_again_under_another_id_does_nothing(house: Ho
 async def test_a_ping_cannot_be_sent_again_as_another_event(house: House) -> None:
     session_id, _ = await house.paused("webhook: github")
     ping = {**by_github(BODY), "X-GitHub-Event": "ping"}
-    assert (await send(house, ping, name="github")).body == {"resumed": [], "repeated": False}
-    assert (await send(house, by_github(BODY), name="github")).body == {"resumed": [], "repeated": True}
+    assert (await send(house, ping, name="github")).body == {"resumed": [], "others": 0, "repeated": False}
+    assert (await send(house, by_github(BODY), name="github")).body == {"resumed": [], "others": 0, "repeated": True}
     assert await status(house, session_id)
 
 
@@ -256,7 +257,7 @@ async def test_a_full_mailbox_keeps_no_session_waiting(house: House) -> None:
     (await house.api.post("/v1/events", event)).problem(429, "limit_reached")
     wanted = {**event, "data": {"env": "prod"}, "id": "e1"}
     assert (await house.api.post("/v1/events", wanted))["resumed"] == [session_id]
-    assert (await house.api.post("/v1/events", wanted)).body == {"resumed": [], "repeated": True}
+    assert (await house.api.post("/v1/events", wanted)).body == {"resumed": [], "others": 0, "repeated": True}
 
 
 async def resumptions(house: House, session_id: str) -> list[Any]:
@@ -320,6 +321,22 @@ async def test_who_waits_for_what_cannot_come_is_told_at_once(build: Build) -> N
     for conditions in (["webhook: ci"], ["event: deploy.finished"], []):
         _, paused = await house.paused(*conditions)
         assert paused["problems"] == []
+
+
+async def test_an_agent_that_waits_for_what_cannot_come_says_so(build: Build) -> None:
+    waits = calls(("wait_for", {"condition": "webhook: redis_ready", "reason": "the new store"}))
+    house = await build(
+        in_turn(waits, says("Done.")),
+        webhook_secret=SecretStr("ci=a-secret-of-one-hook"),
+        persona={"approvals": [{"tool": "wait_for", "mode": "allow"}]},
+    )
+    session = await house.resting(await house.launch(channel=OPS))
+    assert session.pause
+    assert session.pause.detail == (
+        "the new store. No webhook `redis_ready` can come: "
+        "set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
+    )
+    await house.scene.slack.message(OPS, lambda m: "No webhook `redis_ready` can come" in texts(m))
 
 
 async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,17 +60,32 @@ def pause(
     if session.pause:
         raise IllegalEvent("This session is already paused.")
     check_room(session)
-    why = reason or reason_for(conditions)
-    paused = Paused(
-        **stamp(actor, at),
-        reason=why,
+    by, told_by = stamp(actor, at), session.steered_by | actor.ids
+    return [waiting_pause(conditions, approvers, told_by, reason=reason, detail=detail, **by)]
+
+
+def waiting_pause(
+    conditions: Sequence[Condition],
+    approvers: Sequence[Approvers],
+    told_by: Collection[str],
+    *,
+    reason: PauseReason | None = None,
+    detail: str = "",
+    **by: Any,
+) -> Paused:
+    """The event of a pause that ends with one of `conditions`; `approvers` are rules about who ends it by approving.
+
+    `told_by` count as requesters of that approval. `by` are the fields that all events have.
+    """
+    return Paused(
+        **by,
+        reason=reason or reason_for(conditions),
         detail=detail,
         conditions=tuple(conditions),
         approvers=next(iter(approvers), None),
         also=tuple(approvers[1:]),
-        requesters=tuple(sorted(session.steered_by | actor.ids)) if approvers else (),
+        requesters=tuple(sorted(told_by)) if approvers else (),
     )
-    return [paused]
 
 
 def resume(
