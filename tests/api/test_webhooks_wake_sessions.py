@@ -336,7 +336,7 @@ async def test_an_agent_that_waits_for_what_cannot_come_says_so(build: Build) ->
         "the new store. No webhook `redis_ready` can come: "
         "set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
     )
-    await house.scene.slack.message(OPS, lambda m: "No webhook `redis_ready` can come" in texts(m))
+    await house.scene.slack.message(OPS, lambda m: "set a secret for it in FLAGMAN_WEBHOOK_SECRET" in texts(m))
 
 
 async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:
