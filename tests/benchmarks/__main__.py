@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [cycles] [steps] [holding] [clicks]`: all of them by default."""
+"""`python -m tests.benchmarks [cycles] [steps] [holding] [clicks] [requests]`: all of them by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, steps
+from tests.benchmarks import clicks, cycles, holding, requests, steps
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
@@ -17,6 +17,7 @@ CHOICES = {
     "steps": steps.measure,
     "holding": holding.measure,
     "clicks": clicks.measure,
+    "requests": requests.measure,
 }
 
 

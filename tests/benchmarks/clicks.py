@@ -21,7 +21,7 @@ from tests.benchmarks.bot import APPROVING, RUNNING, configured
 from tests.benchmarks.report import Figure, percentile
 from tests.benchmarks.stand import PERSON, TOOLS
 from tests.support.ports import free_port
-from tests.support.slack import ADA, OPS, Slack, wait_for
+from tests.support.slack import ADA, OPS, RATE_SCALE, Slack, wait_for
 
 SESSIONS, CLICKED, ROUNDS, BARE = 200, 20, 10, 100
 PAUSE = 0.05
@@ -49,7 +49,7 @@ def _ms(seconds: list[float], share: float) -> float:
 
 
 async def _bare(url: str, folder: Path, *, http: bool) -> list[float]:
-    async with _scene("bare", url, folder, http=http) as (slack, times):
+    async with scene("bare", url, folder, http=http) as (slack, times):
         button = {
             "type": "button",
             "text": {"type": "plain_text", "text": "Approve"},
@@ -68,7 +68,7 @@ async def _bare(url: str, folder: Path, *, http: bool) -> list[float]:
 async def _busy(url: str, folder: Path, *, http: bool) -> tuple[list[float], float]:
     """Acknowledgement times, and how many steps a second the running sessions made meanwhile."""
     async with (
-        _scene("busy", url, folder, http=http) as (slack, times),
+        scene("busy", url, folder, http=http) as (slack, times),
         core(configured(folder, url, slack.api_url, 1, http=http), tools=TOOLS) as parts,
     ):
         origin = Place(OPS, user=ADA).origin()
@@ -112,8 +112,8 @@ async def _click(slack: Slack, parts: Core, session_id: str) -> None:
 
 
 @asynccontextmanager
-async def _scene(
-    what: str, url: str, folder: Path, *, http: bool
+async def scene(
+    what: str, url: str, folder: Path, *, http: bool, rate_scale: float = RATE_SCALE
 ) -> AsyncIterator[tuple[Slack, list[float]]]:
     """A playground whose app is in a process of its own; the list grows by each click's acknowledgement."""
     port = free_port()
@@ -122,7 +122,7 @@ async def _scene(
     redis = connect(url)
     await redis.flushall()
     await redis.aclose()
-    async with Slack(events_url=events_url) as slack:
+    async with Slack(events_url=events_url, rate_scale=rate_scale) as slack:
         times = _timed(slack)
         arguments = [what, str(folder), url, slack.api_url, str(port), *(["--http"] if http else [])]
         process = await asyncio.create_subprocess_exec(
