@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from handlers.origin import Place
 from handlers.projection.message_rows import Row
-from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
+from handlers.projection.refusals import ChannelUnavailable, MessageDeleted, RetryLater, SlackRejected
 from handlers.projection.slack_client import SlackSender
 from storage.projections import ProjectionStore
 from supervisor.core.errors import LogUnreadable
@@ -54,8 +54,7 @@ class LogUploads:
         row = row or await self._intend(session, thread)
         file = ""
         try:
-            file = await self._once(session, row, maybe_there=maybe_there)
-            shows = DONE
+            file, shows = await self._once(session, row, thread.user, maybe_there=maybe_there), DONE
         except (MessageDeleted, SlackRejected) as refused:
             shows = REFUSED
             self._tell(session, str(refused))
@@ -76,12 +75,26 @@ class LogUploads:
         # The clock of that worker may be ahead.
         return left if timedelta(0) < left <= SHARED else timedelta(0)
 
-    async def _once(self, session: Session, row: Row, *, maybe_there: bool) -> str:
-        """The id of the file that was uploaded; empty where it is there already."""
-        name = f"SESSION_LOG-{session.id}.md"
-        if maybe_there and await self._sender.files(row.channel, row.thread_ts, name, since=row.intended_at):
+    async def _once(self, session: Session, row: Row, user: str, *, maybe_there: bool) -> str:
+        """The id of the file that was uploaded; empty where it is there already.
+
+        Where the channel takes none any more, it goes to `user`, the person whose session it is.
+        """
+        name, document = f"SESSION_LOG-{session.id}.md", await self._document(session.id)
+        try:
+            if maybe_there and await self._sender.files(
+                row.channel, row.thread_ts, name, since=row.intended_at
+            ):
+                return ""
+            return await self._sender.upload(row.channel, row.thread_ts, name, document)
+        except ChannelUnavailable:
+            if not user:
+                raise
+        direct = await self._sender.direct(user)
+        if maybe_there and await self._sender.files(direct, "", name, since=row.intended_at):
             return ""
-        return await self._sender.upload(row.channel, row.thread_ts, name, await self._document(session.id))
+        comment = "The channel of this session takes no files now, so its SESSION_LOG is here."
+        return await self._sender.upload(direct, "", name, document, comment=comment)
 
     async def _intend(self, session: Session, thread: Place) -> Row:
         since = session.began_at if session.restored_at else self._clock()

@@ -109,7 +109,11 @@ async def test_a_ping_cannot_be_sent_again_as_another_event(house: House) -> Non
     session_id, _ = await house.paused("webhook: github")
     ping = {**by_github(BODY), "X-GitHub-Event": "ping"}
     assert (await send(house, ping, name="github")).body == {"resumed": [], "others": 0, "repeated": False}
-    assert (await send(house, by_github(BODY), name="github")).body == {"resumed": [], "others": 0, "repeated": True}
+    assert (await send(house, by_github(BODY), name="github")).body == {
+        "resumed": [],
+        "others": 0,
+        "repeated": True,
+    }
     assert await status(house, session_id)
 
 
@@ -336,7 +340,9 @@ async def test_an_agent_that_waits_for_what_cannot_come_says_so(build: Build) ->
         "the new store. No webhook `redis_ready` can come: "
         "set a secret for it in FLAGMAN_WEBHOOK_SECRET and start again."
     )
-    await house.scene.slack.message(OPS, lambda m: "set a secret for it in FLAGMAN_WEBHOOK_SECRET" in texts(m))
+    await house.scene.slack.message(
+        OPS, lambda m: "set a secret for it in FLAGMAN_WEBHOOK_SECRET" in texts(m)
+    )
 
 
 async def test_a_secret_that_is_plain_text_works_too(build: Build) -> None:

@@ -73,7 +73,9 @@ async def _seconds(parts: Core, session_id: str) -> float:
 
     async def shown_at() -> float:
         rows = await parts.rows.rows(session_id)
-        return next((float(json.loads(row).get("ts") or 0) for key, row in rows.items() if key != "card"), 0.0)
+        return next(
+            (float(json.loads(row).get("ts") or 0) for key, row in rows.items() if key != "card"), 0.0
+        )
 
     began = await wait_for(asked_at, timeout=60, pause=0.05)
     return float(await wait_for(shown_at, timeout=60, pause=0.05)) - float(began)

@@ -17,7 +17,7 @@ from supervisor.core.state import Session
 from supervisor.session_log.verify import verify
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
-from tests.support.slack import ADA, OPS, Json, wait_for
+from tests.support.slack import ADA, ADA_DM, OPS, Json, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("All done."))
 SIGNING = "a-key-for-tests-only-0123456789abcdef"
@@ -137,3 +137,17 @@ async def test_a_session_that_still_runs_has_none(scenario: Director) -> None:
     await scene.slack.command(ADA, OPS, f"cancel {session.id}")
     await settled(scene, session)
     assert len(await files(scene, session)) == 1
+
+
+@pytest.mark.parametrize("error", ["is_archived", "not_in_channel", "channel_not_found"])
+async def test_where_the_channel_takes_it_no_more_the_requester_has_it(
+    scenario: Director, error: str
+) -> None:
+    scene = await scenario(ONE)
+    await scene.slack.fault(COMPLETE, error=error)
+    session = await ended(scene)
+    await settled(scene, session)
+    assert await files(scene, session) == []
+    name = f"SESSION_LOG-{session.id}.md"
+    shared = [f for row in await scene.slack.messages(ADA_DM) for f in row.get("files") or ()]
+    assert [f["name"] for f in shared] == [name]
