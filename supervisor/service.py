@@ -14,6 +14,7 @@ from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rej
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
+from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
 from supervisor.core.errors import (
     AlreadyEnded,
@@ -23,7 +24,7 @@ from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Persona
-from supervisor.core.policy import approvers_of_pause
+from supervisor.core.policy import approvers_of_pause, ask_first
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -87,15 +88,16 @@ class Supervisor:
         *,
         origin: Json | None = None,
         coordinate: bool = False,
-        plan: Json | None = None,
+        plan: Json | Literal["propose"] | None = None,
         idempotency_key: str | None = None,
         asked_by: Collection[str] = (),
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
-        Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
+        With "propose" its plans always need an approval. Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
         """
         chosen, task = self.personas.get(persona), check_text(task, "The task")
+        chosen = ask_first(chosen, PLAN) if plan == "propose" else chosen
         events = launch.launch(
             chosen,
             task,
@@ -105,7 +107,7 @@ class Supervisor:
             roster=self._roster(chosen),
             origin=origin,
             coordinate=coordinate,
-            plan=plan,
+            plan=plan if isinstance(plan, dict) else None,
             asked_by=asked_by,
         )
         request = digest([persona, task, actor.id, *([] if plan is None else [plan])])

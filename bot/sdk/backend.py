@@ -11,7 +11,9 @@ from supervisor.contract.models import (
     DecisionsResult,
     EventView,
     PauseResult,
+    SessionPage,
     SessionView,
+    Status,
     ToldResult,
 )
 from supervisor.contract.requests import (
@@ -38,6 +40,14 @@ class Backend(Protocol):
     ) -> SessionView: ...
     async def restore(self, document: bytes) -> SessionView: ...
     async def get(self, session_id: str) -> SessionView: ...
+    async def page(
+        self,
+        *,
+        status: Status | None = None,
+        persona: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> SessionPage: ...
     async def wait(self, session_id: str, until: Until, *, patience: timedelta) -> SessionView: ...
     def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
         """The events after the first `after`, then each new one, until the session has ended."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bot.local_key import address, read_local_key, user_name
 from bot.sdk.backend import Backend
@@ -21,42 +22,66 @@ if TYPE_CHECKING:
     from bot.settings import Settings
     from supervisor.models.gateway import Gateway
 
+Opened = TypeVar("Opened", bound=Backend)
 _current: ContextVar[Backend | None] = ContextVar("flagman_backend", default=None)
 
 
-@asynccontextmanager
-async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIterator[HttpBackend]:
+class Connection(Generic[Opened]):
+    """A block in which agents and sessions use one backend: for `with` in a script, for `async with` in a coroutine."""
+
+    def __init__(self, opened: AbstractAsyncContextManager[Opened]) -> None:
+        self._opened = opened
+        self._token: Token[Backend | None] | None = None
+
+    async def __aenter__(self) -> Opened:
+        return self._use(await self._opened.__aenter__())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        await self._opened.__aexit__(kind, error, trace)
+
+    def __enter__(self) -> Opened:
+        return self._use(wait_for(self._enter()))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        wait_for(self._exit(kind, error, trace))
+
+    async def _enter(self) -> Opened:
+        return await self._opened.__aenter__()
+
+    async def _exit(self, *raised: Any) -> None:
+        await self._opened.__aexit__(*raised)
+
+    # The variable belongs to the context of the caller, which is not that of the loop of scripts.
+
+    def _use(self, backend: Opened) -> Opened:
+        self._token = _current.set(backend)
+        return backend
+
+    def _leave(self) -> None:
+        if self._token:
+            _current.reset(self._token)
+
+
+def connect(url: str | None = None, api_key: str | None = None) -> Connection[HttpBackend]:
     """Agents and sessions in the block use this Flagman, over connections that are kept open."""
-    async with remote(url, api_key) as backend, _around(backend):
-        yield backend
+    return Connection(remote(url, api_key))
 
 
-@asynccontextmanager
-async def in_process(
+def in_process(
     flagman: Settings | Core, *, gateway: Gateway | None = None, name: str = ""
-) -> AsyncIterator[Backend]:
+) -> Connection[Backend]:
     """Agents and sessions in the block run in this process, without Slack.
 
     With Settings, a whole Flagman is started, which advances sessions, calls the model and fires timers. A Core is that
     of a running one. `name` is the name of the actor (default: the user of this process).
     """
-    async with _open_backend(flagman, gateway, name) as backend, _around(backend):
-        yield backend
-
-
-@contextmanager
-def sync_in_process(
-    settings: Settings, *, gateway: Gateway | None = None, name: str = ""
-) -> Iterator[Backend]:
-    """As `in_process` with Settings, for SyncAgent and its sessions."""
-    opened = _open_backend(settings, gateway, name)
-    backend = wait_for(opened.__aenter__())
-    token = _current.set(backend)
-    try:
-        yield backend
-    finally:
-        _current.reset(token)
-        wait_for(opened.__aexit__(None, None, None))
+    return Connection(_open_backend(flagman, gateway, name))
 
 
 @asynccontextmanager
@@ -96,15 +121,6 @@ async def _run_core(settings: Settings, given: Gateway | None) -> AsyncIterator[
             worker.stop()
             await task
             await gateway.close()
-
-
-@asynccontextmanager
-async def _around(backend: Backend) -> AsyncIterator[None]:
-    token = _current.set(backend)
-    try:
-        yield
-    finally:
-        _current.reset(token)
 
 
 def find_backend(url: str | None, api_key: str | None) -> Backend:

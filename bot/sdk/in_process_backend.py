@@ -13,7 +13,9 @@ from supervisor.contract.models import (
     DecisionsResult,
     EventView,
     PauseResult,
+    SessionPage,
     SessionView,
+    Status,
     ToldResult,
 )
 from supervisor.contract.requests import (
@@ -54,6 +56,17 @@ class InProcessBackend:
 
     async def get(self, session_id: str) -> SessionView:
         return await _answer(self._service.get(session_id))
+
+    async def page(
+        self,
+        *,
+        status: Status | None = None,
+        persona: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> SessionPage:
+        found = self._service.page(status=status, persona=persona, cursor=cursor, limit=limit)
+        return await _answer(found)
 
     async def wait(self, session_id: str, until: Until, *, patience: timedelta) -> SessionView:
         return await _answer(self._service.wait(session_id, until, patience=patience))

@@ -1,17 +1,17 @@
-"""Makes the blocking client from the asynchronous one; it also works where an event loop is running.
+"""Makes the public classes from the asynchronous ones: one class for scripts and for coroutines.
 
-Each class is a proxy: its methods wait for the results, in which objects of the client are replaced by their proxies.
+Each is a proxy. Where no event loop runs, its methods wait for their results; where one does, as in a coroutine or a
+notebook, they return an awaitable. In the results, objects of the client are replaced by their proxies.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import inspect
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
@@ -44,19 +44,20 @@ def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
         raise
 
 
-def make_blocking(kind: type) -> Any:
-    """The blocking class for an asynchronous one, with the same methods, properties and docstrings."""
-    fields: Any = {"__doc__": kind.__doc__, "__module__": "bot.sdk"}
+def make_public(kind: type) -> Any:
+    """The public class for an asynchronous one, with the same methods, properties and docstrings."""
+    fields: Any = {"__doc__": kind.__doc__, "__module__": "flagman"}
     for name, member in inspect.getmembers_static(kind):
         if not name.startswith("_"):
-            fields[name] = _blocking_member(name, member)
-    proxy = type(f"Sync{kind.__name__}", (_Proxy,), {**fields, "_kind": kind})
+            fields[name] = _public_member(name, member)
+    base = next((_proxies[above] for above in kind.__mro__[1:] if above in _proxies), _Proxy)
+    proxy = type(kind.__name__, (base,), {**fields, "_kind": kind})
     _proxies[kind] = proxy
     return proxy
 
 
 class _Proxy:
-    """The base of blocking classes; `wrapped` is the asynchronous object."""
+    """The base of public classes; `wrapped` is the asynchronous object."""
 
     _kind: type
 
@@ -79,15 +80,17 @@ class _Proxy:
         return _wrap(getattr(self.wrapped, name))
 
 
-def _blocking_member(name: str, member: Any) -> Any:
+def _public_member(name: str, member: Any) -> Any:
     if isinstance(member, property):
-        return property(lambda self: _wrap(getattr(self.wrapped, name)), doc=member.__doc__)
+        return property(lambda self: _result(getattr(self.wrapped, name)), doc=member.__doc__)
     if isinstance(member, classmethod):
 
         @functools.wraps(member.__func__)
         def of_class(cls: type[_Proxy], *args: Any, **kwargs: Any) -> Any:
-            found = wait_for(_awaited(getattr(cls._kind, name)(*args, **kwargs)))
-            return _proxy_of(found, cls) if isinstance(found, cls._kind) else _wrap(found)
+            def wrap(found: Any) -> Any:
+                return _proxy_of(found, cls) if isinstance(found, cls._kind) else _wrap(found)
+
+            return _result(getattr(cls._kind, name)(*args, **kwargs), wrap)
 
         return classmethod(of_class)
     if not callable(member):
@@ -100,37 +103,53 @@ def _blocking_member(name: str, member: Any) -> Any:
     return method
 
 
-def _result(found: Any) -> Any:
+def _result(found: Any, wrap: Callable[[Any], Any] | None = None) -> Any:
+    wrap = wrap or _wrap
     if inspect.isawaitable(found):
-        return _wrap(wait_for(_awaited(found)))
-    return _iterate(found) if isinstance(found, AsyncIterator) else _wrap(found)
+        awaited = _wrapped(found, wrap)
+        return awaited if _in_loop() else wait_for(awaited)
+    return _Stream(found) if isinstance(found, AsyncIterator) else wrap(found)
 
 
-async def _awaited(found: Any) -> Any:
-    return await found
+async def _wrapped(found: Any, wrap: Callable[[Any], Any]) -> Any:
+    return wrap(await found)
 
 
-def _iterate(live: AsyncIterator[Answer]) -> Iterator[Answer]:
-    nothing: Any = object()
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
-    async def next_answer() -> Any:
-        return await anext(live, nothing)
 
-    while (item := wait_for(next_answer())) is not nothing:
-        yield item
+class _Stream:
+    """A stream for `for` in a script and for `async for` in a coroutine."""
+
+    def __init__(self, live: AsyncIterator[Any]) -> None:
+        self._live = live
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._live
+
+    def __iter__(self) -> Iterator[Any]:
+        nothing: Any = object()
+
+        async def next_answer() -> Any:
+            return await anext(self._live, nothing)
+
+        while (item := wait_for(next_answer())) is not nothing:
+            yield item
 
 
 def _wrap(found: Any) -> Any:
-    """The value with objects of the client replaced by their proxies, also in lists and dataclasses."""
-    for kind, proxy in _proxies.items():
-        if isinstance(found, kind):
-            return _proxy_of(found, proxy)
+    """The value with objects of the client replaced by their proxies, also in lists and dicts."""
+    if (proxy := _proxies.get(type(found))) is not None:
+        return _proxy_of(found, proxy)
     if isinstance(found, list):
         return [_wrap(item) for item in found]
-    if dataclasses.is_dataclass(found) and not isinstance(found, type):
-        fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
-        changed = {name: wrapped for name, value in fields.items() if (wrapped := _wrap(value)) is not value}
-        return dataclasses.replace(found, **changed) if _holds_proxy(changed) else found
+    if isinstance(found, dict):
+        return {key: _wrap(item) for key, item in found.items()}
     return found
 
 
@@ -138,7 +157,3 @@ def _proxy_of(found: Any, proxy: type) -> Any:
     made: Any = object.__new__(proxy)
     made.wrapped = found
     return made
-
-
-def _holds_proxy(changed: dict[str, Any]) -> bool:
-    return any(isinstance(value, _Proxy) for value in changed.values())

@@ -26,7 +26,7 @@ from supervisor.contract.requests import (
 )
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict
-from supervisor.core.errors import InvalidInput, SessionExists, Unavailable, rebuild_error
+from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.subagents import ChildStanding, Need, Until
@@ -170,14 +170,28 @@ class Session:
         return paused
 
     async def resume(
-        self, *, trigger: Trigger = "manual", data: Any = None, context: str = "", compact: bool = False
+        self,
+        *,
+        trigger: Trigger = "manual",
+        data: Any = None,
+        additional_context: str = "",
+        context: str = "",
+        compact: bool = False,
     ) -> None:
-        """Resume the session out of any pause. The agent reads `context` as a message and `data` as untrusted data.
+        """Resume the session out of any pause; `trigger` is what came, of what it waits for.
 
-        With `compact` its earlier steps are summed up first, where its context is full.
+        The agent reads `additional_context` (or `context`, which is the same) as a message, also where it was not
+        paused, and `data` as untrusted data. With `compact` its earlier steps are summed up first.
         """
-        request = ResumeRequest.of(trigger=trigger, data=data, context=context, compact=compact)
-        self.state = await self.backend.resume(self.id, request)
+        words = "\n\n".join(filter(None, (additional_context, context)))
+        request = ResumeRequest.of(trigger=trigger, data=data, context=words, compact=compact)
+        try:
+            self.state = await self.backend.resume(self.id, request)
+        except IllegalEvent:
+            only_words = words and request == ResumeRequest.of(context=words)
+            if not only_words or (await self.refresh()).ended or self.state.pause:
+                raise
+            await self.tell(words)
 
     async def cancel(self, reason: str = "") -> None:
         self.state = await self.backend.cancel(self.id, CancelRequest.of(reason=reason))

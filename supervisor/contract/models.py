@@ -27,6 +27,12 @@ class ResponseModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def __getitem__(self, name: str) -> Any:
+        """A field as in the JSON of the view: `paused["resume_token"]`. Raises KeyError."""
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
 
 class DecisionView(ResponseModel):
     verdict: Literal["approve", "deny"]

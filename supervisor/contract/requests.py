@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -93,12 +93,19 @@ def _sentence(error: ValidationError, what: str) -> str:
             return f"{where}: {first['msg']}."
 
 
+def _kind_of_plan(given: Any) -> str:
+    if isinstance(given, dict | Plan):
+        return "plan"
+    return "text" if isinstance(given, str) else "bool"
+
+
 Coordinate = Annotated[
-    Annotated[bool, Tag("bool")] | Annotated[Plan, Tag("plan")],
-    Discriminator(lambda given: "plan" if isinstance(given, dict | Plan) else "bool"),
+    Annotated[bool, Tag("bool")] | Annotated[Literal["propose"], Tag("text")] | Annotated[Plan, Tag("plan")],
+    Discriminator(_kind_of_plan),
     Field(
         description=f"`true`: the persona (`{COORDINATOR}` where none is named) splits the task over sub-agents; "
-        "or the plan that it carries out instead of making one."
+        "`propose`: so, and its plan needs an approval whatever its policy says; or the plan that it carries out "
+        "instead of making one."
     ),
 ]
 

@@ -68,7 +68,11 @@ class SessionService(SessionReader):
             actor,
             origin=self._origin(request.channel) if origin is None else origin,
             coordinate=plan is not False,
-            plan=plan.model_dump(mode="json") if isinstance(plan, Plan) else None,
+            plan=plan.model_dump(mode="json")
+            if isinstance(plan, Plan)
+            else plan
+            if plan == "propose"
+            else None,
             idempotency_key=self._own(idempotency_key),
         )
         return await self.view(session)

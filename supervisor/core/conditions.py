@@ -16,6 +16,7 @@ from supervisor.core.times import next_cron, zone_named
 
 FORMS = (
     "`webhook: redis_ready`",
+    '`webhook: approval where event == "approval_received"`',
     '`event: deploy.finished where env == "prod"`',
     "`at: 2026-12-01T09:00+01:00`",
     "`in: 2h`",
@@ -36,7 +37,7 @@ _PIECE = re.compile(r"""(?s:"(?:[^"\\]|\\.)*+"?)|'[^']*+'?|(?P<and>\s+and\s+)|\s
 
 
 class Clause(Frozen):
-    """One comparison on the data of an event; `field` is a dotted path."""
+    """One comparison on the data of an event or webhook; `field` is a dotted path."""
 
     field: str
     operator: Operator
@@ -59,9 +60,10 @@ class Webhook(Frozen):
 
     type: Literal["webhook"]
     name: str
+    where: tuple[Clause, ...] = ()
 
     def __str__(self) -> str:
-        return f"webhook: {self.name}"
+        return f"webhook: {self.name}{_where(self.where)}"
 
 
 class OnEvent(Frozen):
@@ -70,8 +72,7 @@ class OnEvent(Frozen):
     where: tuple[Clause, ...] = ()
 
     def __str__(self) -> str:
-        where = f" where {' and '.join(map(str, self.where))}" if self.where else ""
-        return f"event: {self.event}{where}"
+        return f"event: {self.event}{_where(self.where)}"
 
 
 class At(Frozen):
@@ -103,6 +104,10 @@ class Manual(Frozen):
         return self.type
 
 
+def _where(clauses: tuple[Clause, ...]) -> str:
+    return f" where {' and '.join(map(str, clauses))}" if clauses else ""
+
+
 Condition = Annotated[Webhook | OnEvent | At | Cron | Manual, Field(discriminator="type")]
 
 
@@ -122,9 +127,11 @@ def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition
     place: tzinfo = zone_named(zone)
     match kind:
         case "webhook":
-            return Webhook(type="webhook", name=_name(rest, "webhook"))
+            name, where = _name_and_clauses(rest, "webhook")
+            return Webhook(type="webhook", name=name, where=where)
         case "event":
-            return _event(rest)
+            name, where = _name_and_clauses(rest, "event")
+            return OnEvent(type="event", event=name, where=where)
         case "at":
             return At(type="at", due=parse_due(f"at {rest}", now, zone))
         case "in":
@@ -150,12 +157,10 @@ def _name(text: str, what: str) -> str:
     return text
 
 
-def _event(text: str) -> OnEvent:
+def _name_and_clauses(text: str, what: str) -> tuple[str, tuple[Clause, ...]]:
     parts = _WHERE.split(text, maxsplit=1)
-    name = _name(parts[0].strip(), "event")
-    if len(parts) == 1:
-        return OnEvent(type="event", event=name)
-    return OnEvent(type="event", event=name, where=tuple(map(_clause, _split_at_and(parts[1]))))
+    name = _name(parts[0].strip(), what)
+    return name, tuple(map(_clause, _split_at_and(parts[1]))) if len(parts) == 2 else ()
 
 
 def _split_at_and(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
-from supervisor.core.persona import Approvers, Persona
+from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.rights import check_active, check_standing
 from supervisor.core.state import Call, Session
 
@@ -57,6 +57,12 @@ def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> 
     if persona.under is None:
         return own
     return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
+
+
+def ask_first(persona: Persona, tool: str) -> Persona:
+    """The persona under one by which every call of the tool needs an approval: of two rules the stricter one holds."""
+    rules = (ApprovalRule(tool=tool, mode="ask"), *persona.approvals)
+    return persona.model_copy(update={"under": persona.model_copy(update={"approvals": rules})})
 
 
 def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:

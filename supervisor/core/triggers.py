@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Webhook
-from supervisor.core.events import Event, PauseReason, Resumed, WaitEnded
+from supervisor.core.events import Event, PauseReason, Resumed, Trigger, WaitEnded
 from supervisor.core.reducer import wake_text
 from supervisor.core.state import Session
 
@@ -35,7 +35,11 @@ class Delivered(NamedTuple):
 
 
 def _webhook(_: str, condition: Condition, signal: Signal) -> bool:
-    return isinstance(condition, Webhook) and condition.name == signal.name
+    return (
+        isinstance(condition, Webhook)
+        and condition.name == signal.name
+        and all(clause.holds(signal.data) for clause in condition.where)
+    )
 
 
 def _event(_: str, condition: Condition, signal: Signal) -> bool:
@@ -72,6 +76,15 @@ def matching_condition(session: Session, signal: Signal) -> Condition | None:
     decides = RESUME_TRIGGERS[signal.kind]
     for wait, condition in session.waits:
         if decides(wait, condition, signal):
+            return condition
+    return None
+
+
+def named_condition(session: Session, trigger: Trigger) -> Condition | None:
+    """The first condition of the kind that a person names as what came; None where the session waits for none."""
+    kinds = {"webhook": Webhook, "event": OnEvent, "clock": At | Cron}.get(trigger)
+    for _, condition in session.waits:
+        if (kinds and isinstance(condition, kinds)) or condition.type == trigger:
             return condition
     return None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import sdk
+import flagman as public
 from bot.sdk import Session, connect
 from bot.settings import Settings
 from supervisor.core.conditions import parse_condition
@@ -226,12 +226,17 @@ async def test_an_address_that_is_named_answers(path: str, api: Client) -> None:
 # Python
 
 
-async def test_the_python_block_runs(flagman: Served, api: Client) -> None:
+@pytest.mark.parametrize("awaited", [False, True], ids=["script", "coroutine"])
+async def test_the_python_block_runs(flagman: Served, api: Client, *, awaited: bool) -> None:
     (block,) = examples.blocks("python")
-    program = f"import asyncio\nasync def example():\n{textwrap.indent(block.text, '    ')}\n    print(session.id)\n"
+    program = f"{block.text}\nprint(session.id)\n"
+    if awaited:
+        called = re.sub(r"(?m)^(\w+ = |)((?:agent|session|Session)\.)", r"\1await \2", program)
+        body = textwrap.indent(called, "    ")
+        program = f"import asyncio\nasync def example():\n{body}\nasyncio.run(example())"
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", f"{program}asyncio.run(example())"],
+        [sys.executable, "-W", "error", "-c", program],
         cwd=flagman.folder, env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -239,11 +244,12 @@ async def test_the_python_block_runs(flagman: Served, api: Client) -> None:
     paused, resumed = [e["data"] for e in events if e["type"] in ("Paused", "Resumed")][:2]
     assert (paused["detail"], paused["conditions"]) == ("External dependency", ["webhook: redis_ready"])
     assert (resumed["trigger"], resumed["data"]) == ("webhook", {"redis_url": "redis://localhost"})
+    assert "User approved the deployment" in [e["data"].get("text") for e in events]
 
 
-@pytest.mark.parametrize("name", [s for s in examples.spans() if re.match(r"(session|Sync|MultiAgent)", s)])
+@pytest.mark.parametrize("name", [s for s in examples.spans() if re.match(r"(session\.|\w*AgentSup)", s)])
 def test_what_is_named_of_python_is_there(name: str) -> None:
-    found = {"session": sdk.Session}.get(name.split(".")[0]) or sdk
+    found = {"session": public.Session}.get(name.split(".")[0]) or public
     for part in re.findall(r"[A-Za-z_]\w+", name.partition("(")[0].removeprefix("session")):
         found = getattr(found, part)
     for part in re.findall(r"\)\.(\w+)\(", name):

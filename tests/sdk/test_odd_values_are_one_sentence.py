@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.sdk import Agent, Session, SyncAgent, SyncSession, connect
+import flagman as public
+from bot.sdk import Agent, Session, connect
 from bot.sdk.http_backend import HttpBackend
 from supervisor.core.errors import FlagmanError, InvalidInput, SessionNotFound, Unavailable, UnknownRefusal
 from tests.cli.served import Served
@@ -105,7 +106,7 @@ async def test_a_stream_that_ends_at_once_is_not_asked_for_ever() -> None:
 
 
 def test_a_forked_process_has_a_loop_of_its_own(flagman: Served) -> None:
-    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
     child = os.fork()
     if child == 0:
         code = 1
@@ -117,13 +118,13 @@ def test_a_forked_process_has_a_loop_of_its_own(flagman: Served) -> None:
 
 
 def test_a_proxy_is_what_it_says(flagman: Served) -> None:
-    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
     session.state = session.state
     session.cancel("enough")
     assert session.state.status == session.status == "cancelled"
-    assert pickle.loads(pickle.dumps(SyncSession)) is SyncSession
+    assert pickle.loads(pickle.dumps(public.Session)) is public.Session
 
-    class Mine(SyncSession):  # type: ignore[misc]
+    class Mine(public.Session):  # type: ignore[misc]
         pass
 
     made: Callable[..., Any] = Mine.load

@@ -15,7 +15,8 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from bot.sdk import Agent, Session, SyncAgent, connect, in_process
+import flagman as public
+from bot.sdk import Agent, Session, connect, in_process
 from bot.settings import Settings
 from supervisor.contract.models import SessionView
 from supervisor.core.errors import AlreadyDecided
@@ -69,7 +70,7 @@ async def by_client(flagman: Served, store: str, folder: Path) -> list[Any]:
 
 async def by_script(flagman: Served, store: str, folder: Path) -> list[Any]:
     def script() -> list[Any]:
-        session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start(TASK)
+        session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start(TASK)
         session.wait(timeout=60)
         waiting = dumped(session.state)
         session.approve()

@@ -9,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+import flagman as public
 from bot import sdk
-from bot.sdk import Agent, Session, SyncAgent, SyncMultiAgentSupervisor, Unavailable
+from bot.sdk import Agent, Session, Unavailable
 from bot.sdk.errors import error_of
 from bot.sdk.http_backend import HttpBackend
 from bot.settings import Settings
@@ -81,7 +82,7 @@ async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
 
 
 def test_scripts_without_async(flagman: Served) -> None:
-    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
     session.wait(timeout=60)
     assert [call.tool for call in session.pending_approvals] == ["write_file", "shell"]
     session.approve()
@@ -89,12 +90,12 @@ def test_scripts_without_async(flagman: Served) -> None:
     assert session.status == "completed"
     kinds = [event.type for event in session.events()]
     assert kinds[-1] == "Completed"
-    same = SyncAgent.load(session.id, url=flagman.url, api_key=flagman.key)
+    same = public.Session.load(session.id, url=flagman.url, api_key=flagman.key)
     assert same.result == session.result
 
 
 def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
-    supervisor = SyncMultiAgentSupervisor(url=flagman.url, api_key=flagman.key)
+    supervisor = public.MultiAgentSupervisor(url=flagman.url, api_key=flagman.key)
     parts = [{"id": "look", "persona": "sre", "task": "look at the disk"}]
     found = supervisor.execute_multi_agent_task("how is the disk", subtasks=parts, wait=False)
     session = found.session
@@ -116,8 +117,8 @@ def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
 
 def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
     settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
-    with sdk.sync_in_process(settings, gateway=DemoGateway(delay=timedelta()), name="ada"):
-        session = SyncAgent("sre").start("check the disk")
+    with public.in_process(settings, gateway=DemoGateway(delay=timedelta()), name="ada"):
+        session = public.Agent("sre").start("check the disk")
         session.wait(timeout=60)
         session.approve()
         session.wait(timeout=60)
@@ -125,10 +126,16 @@ def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_pat
         assert session.artifact("report.md").startswith(b"# Report")
 
 
-async def test_the_blocking_client_works_inside_a_running_loop(flagman: Served) -> None:
-    session = SyncAgent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
-    session.cancel("enough")
-    assert session.status == "cancelled"
+async def test_the_same_classes_serve_coroutines(flagman: Served) -> None:
+    async with public.connect(flagman.url, flagman.key):
+        session = await public.Agent("sre").start("check the disk")
+        await session.wait(timeout=60)
+        same = await public.Session.load(session.id)
+        assert [call.tool for call in same.pending_approvals] == ["write_file", "shell"]
+        supervisor = public.AgentSupervisor()
+        assert session.id in await supervisor.paused_sessions
+        await session.cancel("enough")
+        assert [event.type async for event in session.events()][-1] == "Cancelled"
 
 
 def test_a_bad_address_is_a_sentence() -> None:

@@ -27,7 +27,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Decision, Session
 from supervisor.core.text.sanitize import clean, clean_text
-from supervisor.core.triggers import Kind, Signal, matching_condition, reason_for, resumption
+from supervisor.core.triggers import Kind, Signal, matching_condition, named_condition, reason_for, resumption
 
 MAX_CONDITIONS = 10
 _TRIGGERS: Mapping[Kind, Trigger] = {
@@ -103,9 +103,9 @@ def resume(
     """Resume out of any pause; used-up limits are raised by what they were at the start.
 
     `compact`: its earlier steps are summed up first, which makes room without raising the limit of its context.
-    `pause_number`: only if it is still in this pause, as a resume token says. Where the pause waits for an approval,
-    resuming is one, and takes the right to decide; `may_decide` is False for a key without that scope. Raises
-    IllegalEvent, NotAllowed, or MissingScope.
+    `trigger` names what came, of what it waits for. `pause_number`: only if it is still in this pause, as a resume
+    token says. Where the pause waits for an approval, resuming is one, and takes the right to decide; `may_decide` is
+    False for a key without that scope. Raises IllegalEvent, NotAllowed, or MissingScope.
     """
     context = check_text(context, "The context", optional=True)
     if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
@@ -116,9 +116,28 @@ def resume(
     if compact and not compactable(session):
         raise IllegalEvent("There is nothing yet that could be summed up; resume it without.")
     approved = _approve(session, actor, at, trigger=trigger, may_decide=may_decide)
-    resumed = Resumed(**stamp(actor, at), trigger=trigger, data=data, context=context, compact=compact)
+    resumed = Resumed(
+        **stamp(actor, at),
+        trigger=trigger,
+        condition=_came(session, trigger),
+        data=data,
+        context=context,
+        compact=compact,
+    )
     raised = _raise_budgets(session, session.pause, actor, at, compact)
     return [*approved, *raised, *resumption(session, resumed)]
+
+
+def _came(session: Session, trigger: Trigger) -> str:
+    """The condition that a person says has come true; empty where none is named. Raises IllegalEvent."""
+    if trigger in ("manual", "token"):
+        return ""
+    if condition := named_condition(session, trigger):
+        return str(condition)
+    awaited = ", ".join(f"`{condition}`" for _, condition in session.waits) or "a person only"
+    raise IllegalEvent(
+        f"This session waits for no {trigger}, but for {awaited}; name what came, or resume it without a trigger."
+    )
 
 
 def _approve(

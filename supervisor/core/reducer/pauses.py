@@ -8,7 +8,7 @@ from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused, Resumed, ToolCall
 from supervisor.core.events.base import APPROVAL
-from supervisor.core.reducer.session import note_of, reduce
+from supervisor.core.reducer.session import PERSONS, note_of, reduce
 from supervisor.core.state import Call, PauseRecord, Session
 
 
@@ -93,6 +93,9 @@ def wake_text(event: Resumed) -> str:
     what = f" ({event.condition})" if event.condition else ""
     # The context of an approval says all of it.
     parts = [] if event.trigger in ("manual", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
+    if parts and event.condition and not event.delivery and event.by.partition(":")[0] in PERSONS:
+        # Nothing came: who resumed it says that it did.
+        parts = [f"Resumed by {event.by_name or event.by}, who says that this came: {event.condition}."]
     if event.context:
         parts.append(event.context)
     if event.data is not None:

@@ -42,7 +42,7 @@ LOST_OUTCOME = (
     "keep: look whether it took effect before you propose it again."
 )
 # The kinds of actors behind which there is a person, and how many refusals are remembered.
-_PERSONS = ("slack", "api", "cli")
+PERSONS = ("slack", "api", "cli")
 MOST_REFUSALS = 20
 # Which events each stage of the whole session accepts.
 _PEOPLE = {
@@ -132,7 +132,7 @@ def _steered_by(session: Session, event: Event) -> frozenset[str]:
     told = isinstance(event, ContextAdded | QuestionAnswered) or (
         isinstance(event, Resumed) and event.context and event.trigger != APPROVAL
     )
-    person = told and event.by.partition(":")[0] in _PERSONS
+    person = told and event.by.partition(":")[0] in PERSONS
     return session.steered_by | event.people if person else session.steered_by
 
 

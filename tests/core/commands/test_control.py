@@ -145,13 +145,6 @@ def test_conditions_are_added_up_to_ten_and_only_in_a_pause() -> None:
 # resume
 
 
-def test_a_resume_says_what_made_it() -> None:
-    events = resume(paused(), CAROL, LATER, trigger="event", data={"a": 1}, context=" go on ")
-    assert events == [Resumed(**by(CAROL, LATER), trigger="event", data={"a": 1}, context="go on")]
-    session = after(paused(), events)
-    assert (session.status, session.waits) == ("running", ())
-
-
 def test_one_resume_is_enough_and_a_token_is_for_its_pause() -> None:
     first = paused()
     resumed = after(first, resume(first, BOB, AT, pause_number=1))

@@ -1,0 +1,95 @@
+"""Launches, pauses, resumes and lists the sessions of agents, which are named by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.sdk.backend import Backend
+from bot.sdk.connection import find_backend
+from bot.sdk.session import Agent, Session
+from supervisor.contract.models import PauseResult, Status
+from supervisor.core.events import Trigger
+
+PAGE = 100
+
+
+class AgentSupervisor:
+    """`session = await AgentSupervisor().launch("sre", "check the disk")`.
+
+    `url` and `api_key` choose another Flagman than that of the enclosing block or of the environment.
+    """
+
+    def __init__(
+        self, *, url: str | None = None, api_key: str | None = None, backend: Backend | None = None
+    ) -> None:
+        self.backend = backend or find_backend(url, api_key)
+
+    async def launch(
+        self,
+        persona: str,
+        task: str,
+        *,
+        context: str = "",
+        channel: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """Launch a session of a persona; the same key and request return the same session."""
+        agent = Agent(persona, backend=self.backend)
+        return await agent.start(task, context=context, channel=channel, idempotency_key=idempotency_key)
+
+    async def load(self, session_id: str) -> Session:
+        """The session with this id. Raises SessionNotFound."""
+        return await Session.load(session_id, backend=self.backend)
+
+    async def pause(
+        self,
+        session_id: str,
+        reason: str = "",
+        resume_condition: str | Sequence[str] = (),
+        *,
+        zone: str = "UTC",
+    ) -> PauseResult:
+        """Pause a session; the result has its `status`, its `session_id` and a `resume_token`."""
+        return await (await self.load(session_id)).pause(reason, resume_condition, zone=zone)
+
+    async def resume(
+        self,
+        session_id: str,
+        trigger: Trigger = "manual",
+        *,
+        data: Any = None,
+        additional_context: str = "",
+        compact: bool = False,
+    ) -> Session:
+        """Resume a session out of its pause, as `Session.resume` does."""
+        session = await self.load(session_id)
+        await session.resume(
+            trigger=trigger, data=data, additional_context=additional_context, compact=compact
+        )
+        return session
+
+    async def list(
+        self, *, status: Status | None = None, persona: str | None = None, limit: int | None = None
+    ) -> list[Session]:
+        """The sessions of this status and persona, the newest first; without `limit` all of them."""
+        found: list[Session] = []
+        cursor: str | None = None
+        while limit is None or len(found) < limit:
+            most = PAGE if limit is None else min(PAGE, limit - len(found))
+            page = await self.backend.page(status=status, persona=persona, cursor=cursor, limit=most)
+            found += [Session(self.backend, state) for state in page.sessions]
+            cursor = page.next
+            if cursor is None:
+                break
+        return found
+
+    @property
+    async def active_sessions(self) -> dict[str, Session]:
+        """The sessions that run, by their ids."""
+        return {session.id: session for session in await self.list(status="running")}
+
+    @property
+    async def paused_sessions(self) -> dict[str, Session]:
+        """The sessions that are paused, by their ids."""
+        return {session.id: session for session in await self.list(status="paused")}

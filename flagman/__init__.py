@@ -1,0 +1,48 @@
+"""Flagman for Python programs: launch, pause and resume sessions of agents.
+
+    from flagman import Agent, Session
+
+    session = Agent(persona="backend-architect").start(task="Create auth endpoint")
+    session.pause(reason="External dependency", resume_condition="webhook: redis_ready")
+
+The same classes serve scripts and coroutines: where an event loop runs, as in a coroutine or a notebook, each method
+returns an awaitable (`session = await Agent(…).start(…)`), and else it waits for its result.
+
+They use a running Flagman: that of `url=` and `api_key=`, else that of the enclosing `with connect(…)` or
+`with in_process(…)` (in a coroutine `async with`), else that of the environment (`FLAGMAN_URL`, `FLAGMAN_API_KEY`),
+else the one which `flagman serve` runs on this machine with the same `FLAGMAN_DATA`.
+"""
+
+from bot import sdk
+from bot.sdk.connection import connect, in_process
+from bot.sdk.proxy import make_public
+from supervisor.contract.models import CallView, EventView, PauseResult, SessionView
+from supervisor.core.errors import FlagmanError, Unavailable
+from supervisor.core.subagents import ChildStanding
+
+Session = make_public(sdk.Session)
+Agent = make_public(sdk.Agent)
+AgentSupervisor = make_public(sdk.AgentSupervisor)
+MultiAgentResult = make_public(sdk.MultiAgentResult)
+ProposedPlan = make_public(sdk.ProposedPlan)
+MultiAgentSupervisor = make_public(sdk.MultiAgentSupervisor)
+# Scripts may load a session by either class.
+Agent.load, Agent.load_from_log = Session.load, Session.load_from_log
+
+__all__ = [
+    "Agent",
+    "AgentSupervisor",
+    "CallView",
+    "ChildStanding",
+    "EventView",
+    "FlagmanError",
+    "MultiAgentResult",
+    "MultiAgentSupervisor",
+    "PauseResult",
+    "ProposedPlan",
+    "Session",
+    "SessionView",
+    "Unavailable",
+    "connect",
+    "in_process",
+]
