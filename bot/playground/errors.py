@@ -14,7 +14,7 @@ class SlackError(Exception):
         self.more = more
 
     def answer(self) -> dict[str, Any]:
-        """Return the response body, with problems of the blocks in `errors` and `response_metadata` as in Slack."""
+        """Return the response body; like Slack's it repeats `errors` in `response_metadata`."""
         body: dict[str, Any] = {"ok": False, "error": self.code, **self.more}
         if self.problems:
             body["errors"] = list(self.problems)

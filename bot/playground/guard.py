@@ -1,4 +1,4 @@
-"""Protection against cross-site requests: pages of other web sites must not press buttons in the playground."""
+"""Protection against cross-site requests: other web sites must not press buttons in the playground."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable

@@ -30,7 +30,7 @@ class Hub:
     """The most recent events and the queues of all listeners."""
 
     def __init__(self) -> None:
-        # Numbers start at 1 in each run; the epoch keeps ids of an earlier run from being mistaken for new ones.
+        # Numbers start at 1 in each run, so the epoch tells the ids of different runs apart.
         self.epoch = secrets.token_hex(3)
         self._count = 0
         self._recent: deque[News] = deque(maxlen=KEPT)

@@ -1,9 +1,9 @@
 """Slack's rate limits: calls per minute of each method, and posts per second into each channel.
 
-The tier of each method is that of its page below https://docs.slack.dev/reference/methods; the sizes of the tiers
-and the limits for posts are those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the sizes
-minimums and tolerates bursts of unstated size; here a whole minute's calls may come at once, then none until 60
-seconds have passed.
+The tier of each method is that of its page below https://docs.slack.dev/reference/methods; the sizes of the
+tiers and the limits for posts are those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the
+sizes minimums and tolerates bursts of unstated size; here a whole minute's calls may come at once, then none
+until 60 seconds have passed.
 """
 
 import math

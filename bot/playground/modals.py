@@ -113,7 +113,7 @@ class Modals:
         return view
 
     def close(self, user: str, view_id: str) -> list[Json]:
-        """Close a modal view and those above it, or all if it has `clear_on_close`; return the closed views."""
+        """Close a view and those above it, or all if it has `clear_on_close`; return the closed views."""
         stack = self._stacks.get(user, [])
         at = next((index for index, view in enumerate(stack) if view["id"] == view_id), None)
         if at is None:

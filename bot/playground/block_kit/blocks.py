@@ -280,7 +280,7 @@ def _submit_for_inputs(view: Json) -> Complaints:
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """Return copies of the blocks in which missing `block_id`s and `action_id`s are generated, as Slack does."""
+    """Return copies of the blocks with generated `block_id`s and `action_id`s where they are missing."""
     return [_with_ids(block) for block in blocks]
 
 

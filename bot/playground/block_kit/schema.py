@@ -117,7 +117,7 @@ class Shape:
     also: tuple[Extra, ...] = field(default=())
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Yield complaints about the fields (null counts as absent), or else those of the checks in `also`."""
+        """Yield complaints about the fields, where null counts as absent, or else those of `also`."""
         if not isinstance(value, dict):
             yield at("must provide an object", pointer)
             return

@@ -24,7 +24,7 @@ NEW_PERSON = {
 
 
 class Arrangement:
-    """Routes of the workspace's administration; an `id` that is already known changes that person or channel."""
+    """Routes of the workspace's administration; a known `id` changes that person or channel."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground

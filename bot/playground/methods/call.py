@@ -71,8 +71,8 @@ class Call:
     def thread(self, channel: seed.Channel) -> str | None:
         """Return the `ts` of the thread to post in, or None; a reply's `ts` stands for its thread.
 
-        If the message does not exist, Slack answers ok and posts to the channel itself, visible only by the missing
-        `thread_ts` in the response: https://github.com/slack-go/slack/issues/1571
+        If that message does not exist, Slack answers ok and posts to the channel itself; only the missing
+        `thread_ts` in the response tells: https://github.com/slack-go/slack/issues/1571
         """
         asked = self.text("thread_ts")
         if not asked:

@@ -1,4 +1,4 @@
-"""The methods `users.*`, `usergroups.*`, `auth.test`, `bots.info`, `team.info` and `apps.connections.open`."""
+"""The methods `users.*`, `usergroups.*`, `bots.*`, `team.*`, `auth.test` and `apps.connections.open`."""
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
@@ -71,7 +71,7 @@ def _group(group: seed.Group, *, with_users: bool) -> Json:
 
 
 def _need_groups(call: Call) -> None:
-    """Raise SlackError if the settings ask for it; Slack sends `plan_upgrade_required` or `paid_teams_only`."""
+    """Raise the SlackError in the settings; Slack uses `plan_upgrade_required` and `paid_teams_only`."""
     if call.playground.settings.usergroups_error:
         raise SlackError(call.playground.settings.usergroups_error)
 
