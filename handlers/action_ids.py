@@ -76,13 +76,13 @@ class Target:
         raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
 
     def encode(self) -> str:
-        """The target as the value of a button, or the private metadata of a modal."""
+        """Return the target as the value of a button, or the private metadata of a modal."""
         shown = [f"{seen.digest}:{seen.request}" for seen in self.seen.values()]
         return "|".join([self.session_id, ",".join(self.seen), ",".join(shown), self.extra])
 
     @classmethod
     def decode(cls, value: str) -> Target:
-        """The target in a value. Raises InvalidInput for a value that `encode` did not make."""
+        """Return the target in a value. Raises InvalidInput for a value that `encode` did not make."""
         parts = value.split("|", 3)
         if len(parts) != 4 or not parts[0]:
             raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
@@ -91,12 +91,12 @@ class Target:
 
     @classmethod
     def of_click(cls, body: Mapping[str, Any]) -> Target:
-        """The target of the button that was clicked. Raises InvalidInput."""
+        """Return the target of the button that was clicked. Raises InvalidInput."""
         return cls.decode(str(body["actions"][0].get("value") or ""))
 
     @classmethod
     def of_form(cls, view: Mapping[str, Any]) -> Target:
-        """The target of a submitted modal. Raises InvalidInput."""
+        """Return the target of a submitted modal. Raises InvalidInput."""
         return cls.decode(view["private_metadata"])
 
     @classmethod
@@ -107,7 +107,7 @@ class Target:
 
     @classmethod
     def of_pause(cls, session: Session) -> Target:
-        """The target of the present pause by its number, so that an old button does not end a later pause."""
+        """Return the target of the present pause by its number, so that an old button does not end a later pause."""
         return cls(session.id, extra=str(session.halts[-1].number) if session.halts else "")
 
     @property

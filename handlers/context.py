@@ -40,11 +40,11 @@ class ListenerContext:
     deletions: Deletions
 
     def sessions(self, actor: Actor) -> SessionService:
-        """The service for sessions, which acts for one person."""
+        """Return the service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
-        """The session and the first call that a button or form is about.
+        """Return the session and the first call that a button or form is about.
 
         Who may decide on the call sees it also where the session is not visible. Raises SessionNotFound.
         """

@@ -54,7 +54,7 @@ class ZoneUnknown(FlagmanError):
 
 
 def actor_of(body: dict[str, Any]) -> Actor:
-    """The person who sent a command, click, view or event."""
+    """Return the person who sent a command, click, view or event."""
     user = body.get("user")
     if isinstance(user, dict):
         return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
@@ -65,7 +65,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 def user_of(actor: Actor) -> str:
-    """The id in Slack of the person who acts, or whose key acts; empty for a program."""
+    """Return the id in Slack of the person who acts, or whose key acts; empty for a program."""
     kind, _, user = actor.person.partition(":")
     return user if kind == "slack" else ""
 
@@ -82,7 +82,7 @@ class People:
         self._zones: dict[str, tuple[float, str]] = {}
 
     async def zone(self, actor: Actor) -> str:
-        """The IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
+        """Return the IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
         user = actor.id.partition(":")[2]
         at, zone = self._zones.get(user, (0.0, ""))
         if zone and time.monotonic() - at < FRESH_SECONDS:
@@ -98,19 +98,19 @@ class People:
         return zone
 
     async def named(self, actor: Actor) -> Actor:
-        """The actor with the display name in Slack; unchanged where it cannot be read."""
+        """Return the actor with the display name in Slack; unchanged where it cannot be read."""
         if actor.name:
             return actor
         return actor.model_copy(update={"name": await self._label(f"@{actor.id.partition(':')[2]}")})
 
     async def readable(self, text: str) -> str:
-        """What the person saw in their message; what Slack does not name stays an id."""
+        """Return what the person saw in their message; what Slack does not name stays an id."""
         marks = unnamed(text)[:MOST_NAMES]
         labels = await asyncio.gather(*map(self._label, marks))
         return readable(text, dict(zip(marks, labels, strict=True)))
 
     async def _label(self, mark: str) -> str:
-        """How Slack shows `@U1`, `#C1` or `!subteam^S1`; empty where it does not say."""
+        """Return how Slack shows `@U1`, `#C1` or `!subteam^S1`; empty where it does not say."""
         try:
             async with asyncio.timeout(NAME_SECONDS):
                 match mark[0]:
@@ -165,7 +165,7 @@ class People:
         return problems
 
     async def members_of(self, group: str) -> frozenset[str]:
-        """The ids of the people in a group at this moment; requests at the same time share one reading.
+        """Return the ids of the people in a group at this moment; requests at the same time share one reading.
 
         Raises GroupUnknown.
         """
@@ -196,7 +196,7 @@ class People:
 
 
 def code_of(error: Exception) -> str:
-    """Slack's code in an error of its client; empty where it is another error."""
+    """Return Slack's code in an error of its client; empty where it is another error."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", None)
     return str(data.get("error", "")) if isinstance(data, dict) else ""

@@ -71,7 +71,7 @@ _CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
+    """Return a client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
 
     `blocking=True` is for XREADGROUP … BLOCK: it waits up to 40 s for an answer and opens a connection for each reader.
     Close the client with `aclose()`. Raises ValueError for a URL of another form.
@@ -101,7 +101,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 
 
 def password_of(url: str) -> str:
-    """The password of the store in its URL, decoded; empty where it has none.
+    """Return the password of the store in its URL, decoded; empty where it has none.
 
     Raises ValueError, whose text has no part of the URL, where this is not one that `connect` takes.
     """
@@ -115,7 +115,7 @@ def password_of(url: str) -> str:
 
 
 def _retry() -> Retry:
-    """The policy that retries making a connection, but no command.
+    """Return the policy that retries making a connection, but no command.
 
     A refused or missing socket raises Python's own errors. After a lost answer, which raises a RedisError, the command
     may have run, and only the caller knows whether it may be repeated. A time-out is not retried, since people wait.
@@ -172,7 +172,7 @@ async def wait_ready(client: Redis, timeout: timedelta) -> None:
 async def subscribe(
     blocking: Redis, pattern: str, *, pause: float = 0
 ) -> AsyncIterator[AsyncIterator[list[bytes]]]:
-    """Batches of the messages published from now on to the channels that match `pattern`; no batch is empty.
+    """Yield batches of the messages published from now on to the channels that match `pattern`; no batch is empty.
 
     Messages that come within `pause` seconds after the first are in its batch, which makes many messages far cheaper.
     Messages published while there is no connection are lost. Raises StoreUnavailable.

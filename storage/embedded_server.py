@@ -242,7 +242,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 async def _ping(socket: Path, password: str) -> bytes:
-    """The first line of the answer to PING; empty where no server listens."""
+    """Return the first line of the answer to PING; empty where no server listens."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))

@@ -129,7 +129,7 @@ def innermost(pids: set[int]) -> set[int]:
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """The fields of /proc/PID/status; none where the process has ended."""
+    """Return the fields of /proc/PID/status; none where the process has ended."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
             return dict(line.split(":", 1) for line in file if ":" in line)
@@ -184,7 +184,7 @@ def send(number: int, pids: set[int]) -> None:
 
 
 def descendants() -> set[int]:
-    """The ids of all descendants of this process in /proc."""
+    """Return the ids of all descendants of this process in /proc."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():

@@ -50,7 +50,7 @@ async def check_writes(redis: Redis) -> None:
 
 
 async def eviction(redis: Redis) -> str | None:
-    """The policy by which the store evicts keys when its memory is full. Raises StoreUnavailable.
+    """Return the policy by which the store evicts keys when its memory is full. Raises StoreUnavailable.
 
     Returns None where it evicts none, has no memory limit, or does not tell its settings.
     """
@@ -59,7 +59,7 @@ async def eviction(redis: Redis) -> str | None:
 
 
 async def _setting(redis: Redis, name: str) -> str | None:
-    """A setting of the server; None where it is unknown or not readable, as on many hosted servers."""
+    """Return a setting of the server; None where it is unknown or not readable, as on many hosted servers."""
     try:
         with reaching_store():
             found: Any = await redis.config_get(name)

@@ -33,7 +33,7 @@ class Partitions:
         return range(self._count)
 
     async def all(self) -> range:
-        """The present partitions, read from the store."""
+        """Return the present partitions, read from the store."""
         await self.ask(lambda _pipe, _partition: None)
         return self.known
 
@@ -58,7 +58,7 @@ class Partitions:
         self._count = max(self._count, partition + 1)
 
     async def place(self, claim: str = "", *, here: int | None = None, ttl: timedelta = timedelta()) -> int:
-        """The partition for a new session: a random one, or the one for its idempotency key `claim`.
+        """Return the partition for a new session: a random one, or the one for its idempotency key `claim`.
 
         All requests with a key within `ttl` of the last one get the same partition, even if there are more partitions
         by then. The first of these requests determines it and may ask for the partition `here`.

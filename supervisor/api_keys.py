@@ -131,7 +131,7 @@ class ApiKeys:
         return key, f"fm_{key_id}_{secret}"
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
-        """All keys with the time of their last use, to the minute; those of the environment come first."""
+        """Return all keys with the time of their last use, to the minute; those of the environment come first."""
         used = await self._store.last_used()
         stored = [_read(row) for row in (await self._store.all()).values()]
         ordered = sorted((k for k in stored if k), key=lambda k: (k.name, k.created_at or self._clock()))
@@ -145,7 +145,7 @@ class ApiKeys:
             raise KeyNotFound(key_id)
 
     async def recognise(self, text: str) -> ApiKey:
-        """The key with this text. Raises KeyRefused."""
+        """Return the key with this text. Raises KeyRefused."""
         key = self._known(text) or await self._find_stored(text)
         if key is None:
             raise KeyRefused("This API key is not known here, or was revoked.")
@@ -177,7 +177,7 @@ def _hash(secret: str) -> str:
 
 
 def _read(row: bytes) -> ApiKey | None:
-    """The key in a stored row; None for a row of another shape, which is not a valid key."""
+    """Return the key in a stored row; None for a row of another shape, which is not a valid key."""
     try:
         return ApiKey.model_validate_json(row)
     except ValidationError:

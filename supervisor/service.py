@@ -68,7 +68,7 @@ class Supervisor:
         return await self.sessions.load(session_id)
 
     async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
-        """The newest sessions of an index; one that cannot be read is left out and logged."""
+        """Return the newest sessions of an index; one that cannot be read is left out and logged."""
         found: list[Session] = []
         for session_id, _ in await self._log.index(index, limit=limit):
             try:
@@ -137,7 +137,7 @@ class Supervisor:
         return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
 
     async def _ruled_today(self, session: Session) -> Persona:
-        """The persona the session is pinned to, below the one of today, so that the stricter of both rules.
+        """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
         Raises PersonaNotFound where there is none of its name any more.
         """
@@ -188,7 +188,7 @@ class Supervisor:
         return await self._session(session_id, command)
 
     async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
-        """The call as `edit` would leave it, with its approvers. Raises InvalidInput."""
+        """Return the call as `edit` would leave it, with its approvers. Raises InvalidInput."""
         rejudge = await self._rejudge(session_id)
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
@@ -389,7 +389,7 @@ class Supervisor:
         return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
-        """The function that evaluates a call of this session with other arguments."""
+        """Return the function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)

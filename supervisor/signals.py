@@ -105,7 +105,7 @@ class SignalRouter:
         return resumed
 
     async def _waiting(self, index: str) -> AsyncIterator[str]:
-        """The sessions that wait for a signal, all of them."""
+        """Yield the sessions that wait for a signal, all of them."""
         last: Row | None = None
         while rows := await self._log.index(index, after=last, limit=PAGE):
             last = rows[-1]

@@ -27,7 +27,7 @@ WIDEST = 400
 
 
 async def subagents_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
-    """The sessions of all sub-agents at any depth, by id."""
+    """Return the sessions of all sub-agents at any depth, by id."""
     found: dict[str, SessionView] = {}
     level = [session]
     while level:
@@ -84,7 +84,7 @@ def _needs_person(child: ChildStanding) -> bool:
 
 
 def phrase(child: ChildStanding, parts: Sequence[ChildStanding]) -> str:
-    """The state of one subtask in a few words."""
+    """Return the state of one subtask in a few words."""
     if child.undecided:
         return f"{child.status}: retry, skip or stop?"
     if child.status == "waiting":

@@ -67,7 +67,7 @@ class _Parser(MarkdownIt):
 
 
 def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A rule of the parser that keeps content nested too deeply as plain text."""
+    """Return a rule of the parser that keeps content nested too deeply as plain text."""
     if silent or state.level < NESTED:
         return False
     line = start + 1
@@ -83,7 +83,7 @@ def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _small_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """The rule for tables, limited in size: the parser fills short rows up, to tens of thousands of cells."""
+    """Return the rule for tables, limited in size: the parser fills short rows up, to tens of thousands of cells."""
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start])
     return columns * (end - start) <= MOST_CELLS and table(state, start, end, silent)
 
@@ -218,7 +218,7 @@ class _Walk:
 
 
 def _inline(tokens: Iterable[Token], style: Style) -> Runs:
-    """The text with its styles; the address of a link follows its label in brackets."""
+    """Return the text with its styles; the address of a link follows its label in brackets."""
     runs = Runs()
     styles = [style]
     links: list[tuple[str, int]] = []
@@ -275,7 +275,7 @@ def _pad(text: str, width: int, align: str) -> str:
 
 
 def _width(text: str) -> int:
-    """The width of a text in columns of a fixed-width font."""
+    """Return the width of a text in columns of a fixed-width font."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

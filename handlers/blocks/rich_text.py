@@ -95,7 +95,7 @@ def _few(pieces: list[Piece]) -> list[Piece]:
 
 
 def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
-    """The pieces within the limit, and the number of characters beyond it."""
+    """Return the pieces within the limit, and the number of characters beyond it."""
     shown: list[Piece] = []
     room = limit
     for piece in pieces:

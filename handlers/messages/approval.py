@@ -46,7 +46,7 @@ def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
 
 
 def room(call: Call) -> int:
-    """The approximate number of characters in the row of a call."""
+    """Return the approximate number of characters in the row of a call."""
     return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
@@ -86,7 +86,7 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
 
 
 def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
-    """The blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
+    """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = proposal(call, mask)
     rows = [mrkdwn(title), *body]
     if left:

@@ -44,7 +44,7 @@ def card(
     *,
     sandboxed: bool = True,
 ) -> Message:
-    """The card of a session; `waiting` are the items that its sub-agents ask people to decide."""
+    """Return the card of a session; `waiting` are the items that its sub-agents ask people to decide."""
     parted = session.waiting_for == "children_running"
     title = (
         f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)

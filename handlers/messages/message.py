@@ -68,7 +68,7 @@ def shortest_form(message: Message, *, in_file: bool = False) -> tuple[Block, ..
 
 
 def full_text(message: Message) -> str:
-    """Every word of a message, without its buttons."""
+    """Return every word of a message, without its buttons."""
     return "\n".join(line for b in message.blocks if b["type"] != "actions" for line in _strings(b))
 
 
@@ -78,7 +78,7 @@ def _without_approval(block: Block) -> Block:
 
 
 def _strings(block: object) -> Iterator[str]:
-    """The lines of a block in reading order; texts of several styles in one line stay one line."""
+    """Yield the lines of a block in reading order; texts of several styles in one line stay one line."""
     if isinstance(block, list | tuple):
         for part in block:
             yield from _strings(part)

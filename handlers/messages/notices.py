@@ -48,7 +48,7 @@ def questions(session: Session, mask: Masker) -> Iterator[Message]:
 
 
 def choices(session: Session, call: Call, mask: Masker) -> Block:
-    """The buttons of a question: its options, and one that opens a form for any other answer."""
+    """Return the buttons of a question: its options, and one that opens a form for any other answer."""
     elements = [
         button(
             one_line(mask(option), 75) or "–",
@@ -127,7 +127,7 @@ def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
 
 
 def _waits(session: Session) -> list[Block]:
-    """The conditions that resume the session besides a person."""
+    """Return the conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
@@ -145,7 +145,7 @@ def _pause_line(halt: PauseRecord) -> str:
 
 
 def end_notices(session: Session, mask: Masker) -> Iterator[Message]:
-    """The message with the result, once the session has ended."""
+    """Yield the message with the result, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("Finished without output.")]
         blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]

@@ -40,7 +40,7 @@ def _as_now(call: Call) -> str:
 
 
 def _pieces(heading: str, call: Call, mask: Masker) -> list[tuple[str, str]]:
-    """The full text in pieces that each fit into a block, with the heading."""
+    """Return the full text in pieces that each fit into a block, with the heading."""
     text = full_text(call, mask)
     return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 

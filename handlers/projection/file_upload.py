@@ -66,7 +66,7 @@ class FileUploads:
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
-        """The files that the session wrote, the oldest first."""
+        """Return the files that the session wrote, the oldest first."""
         return await asyncio.to_thread(self._artifacts.list, session)
 
     async def post(self, session: Session, path: str, actor: Actor, asked_in: Place) -> tuple[Place, bool]:
@@ -97,7 +97,7 @@ class FileUploads:
         return place, False
 
     def _presentable(self, path: str, content: bytes) -> tuple[bytes, bool]:
-        """The content without secrets, and whether there were any. Raises InvalidInput."""
+        """Return the content without secrets, and whether there were any. Raises InvalidInput."""
         if not content:
             raise InvalidInput(f"`{visible(path)}` is empty, so there is nothing to post.")
         text = _text(content)

@@ -76,7 +76,7 @@ class LogUploads:
         return left if timedelta(0) < left <= SHARED else timedelta(0)
 
     async def _once(self, session: Session, row: Row, user: str, *, maybe_there: bool) -> str:
-        """The id of the file that was uploaded; empty where it is there already.
+        """Return the id of the file that was uploaded; empty where it is there already.
 
         Where the channel takes none any more, it goes to `user`, the person whose session it is.
         """

@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"flagman:([^:]+):(.+)")
 
 
 def metadata(session_id: str, key: str) -> dict[str, Any]:
-    """The metadata of a message."""
+    """Return the metadata of a message."""
     return {"event_type": _EVENT_TYPE, "event_payload": {"session": session_id, "key": key}}
 
 
@@ -23,7 +23,7 @@ def named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
 
 
 def mark_of(message: dict[str, Any]) -> tuple[str, str] | None:
-    """The session and the key of a message; None for one that is not marked."""
+    """Return the session and the key of a message; None for one that is not marked."""
     payload = (message.get("metadata") or {}).get("event_payload") or {}
     if isinstance(payload.get("session"), str) and isinstance(payload.get("key"), str):
         return payload["session"], payload["key"]

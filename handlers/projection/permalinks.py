@@ -23,7 +23,7 @@ class Permalinks:
         self._asking = asyncio.Lock()
 
     async def of(self, row: Row) -> str:
-        """The address of the message of a row; empty where Slack does not give one."""
+        """Return the address of the message of a row; empty where Slack does not give one."""
         place = (row.channel, row.ts)
         async with self._asking:
             asked_at, address = self._known.get(place, (0.0, ""))

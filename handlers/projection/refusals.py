@@ -76,7 +76,7 @@ class ChannelUnavailable(SlackRejected):
 
 
 def problem_of(method: str, status: int, code: str) -> Exception:
-    """The error that a refusal is raised as; `code` is Slack's word for it, empty where it gave none."""
+    """Return the error that a refusal is raised as; `code` is Slack's word for it, empty where it gave none."""
     if status >= 500 or code in _BUSY:
         return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")
     if code in _GONE:

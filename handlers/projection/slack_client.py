@@ -112,7 +112,7 @@ class SlackSender:
         return await self._in_some_form(session_id, row, message, send)
 
     async def direct(self, user: str) -> str:
-        """The direct conversation with a person. Raises RetryLater or SlackRejected."""
+        """Return the direct conversation with a person. Raises RetryLater or SlackRejected."""
         opened = await self._call("conversations.open", user, users=user)
         return str(opened["channel"]["id"])
 
@@ -166,7 +166,7 @@ class SlackSender:
             await self._call("chat.delete", channel, channel=channel, ts=ts)
 
     async def permalink(self, channel: str, ts: str) -> str:
-        """The address of a message; empty where Slack does not say."""
+        """Return the address of a message; empty where Slack does not say."""
         try:
             return await self.verify(channel, ts)
         except (RetryLater, MessageDeleted, SlackRejected) as problem:
@@ -194,7 +194,7 @@ class SlackSender:
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
-        """The ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
+        """Return the ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
         try:
             bot = await self._own_id()
             found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
@@ -208,7 +208,7 @@ class SlackSender:
             return []
 
     async def _own_id(self) -> str:
-        """The bot's own id. Another app could mark its messages as the bot does."""
+        """Return the bot's own id. Another app could mark its messages as the bot does."""
         if not self._bot_id:
             self._bot_id = str((await self._call("auth.test", ""))["bot_id"])
         return self._bot_id

@@ -30,7 +30,7 @@ class SubagentReader:
         self._sessions, self._rows, self._permalinks, self._enqueue = sessions, rows, permalinks, enqueue
 
     async def of(self, session: Session) -> Subagents:
-        """All sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
+        """Return all sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
 
         An append tells the root and the parent of its session, and none in between.
         """

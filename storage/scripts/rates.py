@@ -36,6 +36,6 @@ return turn - time
 async def take_slot(
     redis: Redis, scope: str, member: str, *, interval_ms: int, burst: int, urgent: bool
 ) -> int:
-    """0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
+    """Return 0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
     names = [keys.slots(scope), keys.slot_queue(scope, urgent=urgent)]
     return int(await _TAKE_SLOT(redis, names, [member, interval_ms, burst]))

@@ -43,7 +43,7 @@ class Spending(Frozen):
 
 
 def spending_of(session: Session, now: datetime) -> Spending:
-    """The use of all budgets at `now`, or at the end of the session if it has ended."""
+    """Return the use of all budgets at `now`, or at the end of the session if it has ended."""
     limits, usage = session.budgets, session.total_usage
     until = session.changed_at if session.ended else now
     minutes = max((until - session.began_at).total_seconds() / 60, 0)

@@ -43,7 +43,7 @@ class Clause(Frozen):
     value: Any
 
     def holds(self, data: Any) -> bool:
-        """Whether the comparison is true for `data`; it is false for a missing field or another type."""
+        """Return whether the comparison is true for `data`; it is false for a missing field or another type."""
         for part in self.field.split("."):
             if not isinstance(data, dict) or part not in data:
                 return False
@@ -159,7 +159,7 @@ def _event(text: str) -> OnEvent:
 
 
 def _split_at_and(text: str) -> list[str]:
-    """The texts between the words `and` that are not in quotes."""
+    """Return the texts between the words `and` that are not in quotes."""
     parts, begin = [], 0
     for found in _PIECE.finditer(text):
         if found["and"]:

@@ -37,14 +37,14 @@ def check_admitted(persona: Persona | None, actor: Actor) -> None:
 
 
 def is_approver(persona: Persona | None, actor: Actor) -> bool:
-    """Whether a rule of the persona, or of one above it, names the actor as an approver."""
+    """Return whether a rule of the persona, or of one above it, names the actor as an approver."""
     return any(_among(rule, actor) for rule in (persona.approvers if persona else ()))
 
 
 def may_see(
     requesters: Collection[str], persona: Persona | None, actor: Actor, *, shown: bool | None
 ) -> bool:
-    """Whether the actor sees a session of these requesters.
+    """Return whether the actor sees a session of these requesters.
 
     `shown` tells whether the actor sees the place where it lives; None for a direct conversation or no place at all,
     where the approvers see it, too.

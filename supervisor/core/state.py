@@ -75,7 +75,7 @@ class Call(Frozen):
         return self.phase in SETTLED
 
     def approvals(self, rule: int) -> tuple[Decision, ...]:
-        """The approvals that count for the rule at this position of the call."""
+        """Return the approvals that count for the rule at this position of the call."""
         return tuple(
             d
             for d in self.decisions
@@ -278,14 +278,14 @@ class Session(Frozen):
         raise IllegalEvent("That tool call is not part of this session.")
 
     def timer(self, timer_id: str) -> Timer:
-        """The reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
+        """Return the reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
         for timer in self.timers:
             if timer.id == timer_id and timer.state != "dropped":
                 return timer
         raise IllegalEvent("That reminder was already put away.")
 
     def asks(self, request_id: str) -> bool:
-        """Whether a call of an approval request still waits."""
+        """Return whether a call of an approval request still waits."""
         return not self.ended and any(c.request_id == request_id for c in self.calls_in("awaiting"))
 
     @property

@@ -64,7 +64,7 @@ def record_reply(
     roster: Collection[str] = (),
     at: datetime,
 ) -> ModelResponded:
-    """The event of a reply. A call that cannot run has the reason in it, which the model reads as its result.
+    """Return the event of a reply. A call that cannot run has the reason in it, which the model reads as its result.
 
     `roster` names the personas that may be launched.
     """

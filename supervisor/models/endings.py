@@ -27,7 +27,7 @@ _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 
 
 def judge(response: ModelResponse) -> Verdict:
-    """Whether to use the answer, have the model continue it, ask again, or refuse it.
+    """Return whether to use the answer, have the model continue it, ask again, or refuse it.
 
     Raises TypeError where its text is none.
     """
@@ -43,7 +43,7 @@ def judge(response: ModelResponse) -> Verdict:
 
 
 def refusal(response: ModelResponse, model: str) -> GatewayError:
-    """The error for an answer that is not used, with the provider's own name of the stop reason."""
+    """Return the error for an answer that is not used, with the provider's own name of the stop reason."""
     if stop_reason(response) == _FULL:
         full = f"`{model}` had no room left for its answer; compact the session first (stop reason: {_FULL})."
         return GatewayError("context_overflow", full)

@@ -71,7 +71,7 @@ def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
 
 
 def to_parameters(tools: Iterable[ToolSpec]) -> ModelRequestParameters:
-    """The tools on offer, as functions that the model may call."""
+    """Return the tools on offer, as functions that the model may call."""
     return ModelRequestParameters(
         function_tools=[
             ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=tool.schema_)
@@ -124,7 +124,7 @@ def _restore(native: str) -> list[ai.ModelMessage]:
 
 
 def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
-    """The response as an answer, with call ids that are unique in the whole conversation `turns`."""
+    """Return the response as an answer, with call ids that are unique in the whole conversation `turns`."""
     for part in response.tool_calls:
         straighten(part)
     tools = [part.tool_name for part in response.tool_calls]
@@ -163,7 +163,7 @@ def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
 
 
 def _tool_name(name: str) -> str:
-    """The name in a form that all providers accept, also where the model invented it."""
+    """Return the name in a form that all providers accept, also where the model invented it."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unknown"
 
 

@@ -130,7 +130,7 @@ class ModelStep:
         self._unit.add(event)
 
     async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
-        """The model's answer; None if the session was cancelled or this worker stops first."""
+        """Return the model's answer; None if the session was cancelled or this worker stops first."""
         while not task.done():
             if self._signals.stopping.is_set():
                 return None

@@ -133,5 +133,5 @@ class ToolRunner:
 
 
 def idempotency_key(session_id: str, call: Call) -> str:
-    """A key that is the same for all attempts of one call."""
+    """Return a key that is the same for all attempts of one call."""
     return f"{session_id}:{call.call_id}"

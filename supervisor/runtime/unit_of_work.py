@@ -73,7 +73,7 @@ class UnitOfWork:
         return any(isinstance(event, _FACTS) for event in self._pending)
 
     def now(self) -> dict[str, Any]:
-        """The fields `at` and `by` of an event of the system."""
+        """Return the fields `at` and `by` of an event of the system."""
         return {"at": self._clock(), "by": SYSTEM.id}
 
     def add(self, event: Event) -> None:
@@ -185,7 +185,7 @@ class UnitOfWork:
         return released
 
     async def _was_appended(self, until: float) -> bool:
-        """Whether the append that had no answer took place, with retries as `_append`."""
+        """Return whether the append that had no answer took place, with retries as `_append`."""
         while True:
             try:
                 return await self._sessions.holds(self._stored, self.session, self._pending)

@@ -61,7 +61,7 @@ class Documents:
         return Document(text, len(stored))
 
     async def text(self, session_id: str) -> str:
-        """The text of a document; otherwise as `of`."""
+        """Return the text of a document; otherwise as `of`."""
         return (await self.of(session_id)).text
 
     def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:

@@ -126,7 +126,7 @@ class Recorder:
             return []
 
     async def _find_lagging(self, session_ids: list[str]) -> list[str]:
-        """The sessions whose file has fewer events than their log."""
+        """Return the sessions whose file has fewer events than their log."""
         stored = await self._log.lengths(session_ids)
         written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])
         return [s for s, has, needs in zip(session_ids, written, stored, strict=True) if has < needs]
@@ -153,7 +153,7 @@ class Recorder:
                 await asyncio.sleep(RETRY)
 
     async def _next(self) -> str | None:
-        """The session to write now: the first that changed and is due, else one that is behind, else None."""
+        """Return the session to write now: the first that changed and is due, else one that is behind, else None."""
         recent = time.monotonic() - EVERY
         self._written = {s: at for s, at in self._written.items() if at > recent}
         for session_id in self._changed:

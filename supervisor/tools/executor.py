@@ -116,7 +116,7 @@ class Executor:
     def _sandboxed(
         self, program: Sequence[str], folder: Folder, grants: Grants, status: int
     ) -> tuple[Sequence[str], tuple[int, ...]]:
-        """The command line, and the descriptors that it needs."""
+        """Return the command line, and the descriptors that it needs."""
         if self.sandbox is None:
             return program, ()
         # A link in what is granted could lead to more than that.
@@ -200,7 +200,7 @@ class Executor:
 
 @contextmanager
 def _status(sandbox: Sandbox | None) -> Iterator[int]:
-    """A file in memory to which the sandbox writes how it went; -1 where there is no sandbox."""
+    """Yield a file in memory to which the sandbox writes how it went; -1 where there is no sandbox."""
     if sandbox is None:
         yield -1
         return
@@ -212,7 +212,7 @@ def _status(sandbox: Sandbox | None) -> Iterator[int]:
 
 
 def _has_begun(leash: socket.socket) -> bool:
-    """Whether the guard has started the command."""
+    """Return whether the guard has started the command."""
     leash.setblocking(False)
     try:
         return bool(leash.recv(1))

@@ -189,7 +189,7 @@ async def _shown(response: aiohttp.ClientResponse, mask: Callable[[str], str], *
 
 
 def _text(data: bytes, charset: str | None) -> str:
-    """The body as text, or a description of a binary one."""
+    """Return the body as text, or a description of a binary one."""
     try:
         # Only the last character may be incomplete, where the body was cut.
         text = data.decode(charset or "utf-8", "replace")

@@ -64,7 +64,7 @@ def open_folder(root: Path, name: str = ".", *, create: bool = False) -> Folder:
 
 @contextmanager
 def parent_of(folder: Folder, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
+    """Yield a descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
 
     Links inside `folder` are followed as long as they stay in it; each step is opened without following links, so that
     a link created in between is refused. `create` makes missing folders on the way. Raises ToolError for a path that
@@ -136,7 +136,7 @@ def _step(current: int, name: str, *, create: bool) -> int:
 
 
 def kind(parent: int, name: str) -> str:
-    """The kind of an entry: `file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket)."""
+    """Return the kind of an entry: `file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket)."""
     try:
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:

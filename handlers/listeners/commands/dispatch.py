@@ -81,7 +81,7 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
 
 
 async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Answer:
-    """The answer with the end of a session's log, which the actor sees."""
+    """Return the answer with the end of a session's log, which the actor sees."""
     session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(

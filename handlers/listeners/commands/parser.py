@@ -47,7 +47,7 @@ _ALIASES = {
 
 
 def verb_of(word: str) -> str:
-    """The verb that a word stands for; the word itself where it stands for none."""
+    """Return the verb that a word stands for; the word itself where it stands for none."""
     return _ALIASES.get(word.lower(), word.lower())
 
 
@@ -142,7 +142,7 @@ def _word(text: str) -> tuple[str, str]:
 
 
 def unquote(text: str) -> str:
-    """The text without one pair of quotes around all of it, straight or typographic."""
+    """Return the text without one pair of quotes around all of it, straight or typographic."""
     text = text.strip()
     if len(text) >= 2 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(text[1:-1]):
         return text[1:-1].strip()
@@ -150,7 +150,7 @@ def unquote(text: str) -> str:
 
 
 def is_thread_command(text: str, personas: Collection[str]) -> bool:
-    """Whether a mention in a session's thread is a command: a verb followed only by what it takes."""
+    """Return whether a mention in a session's thread is a command: a verb followed only by what it takes."""
     word, rest = _word(text)
     if not is_verb(word):
         return False

@@ -28,7 +28,7 @@ class Plan:
 
 
 def parse_plan(text: str, slash: str) -> Plan:
-    """The plan in a text. Raises InvalidInput with the expected form."""
+    """Return the plan in a text. Raises InvalidInput with the expected form."""
     text = text.strip()
     if not text or text.lower() == "list":
         return Plan("list")

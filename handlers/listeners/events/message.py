@@ -125,7 +125,7 @@ def _is_command(flagman: ListenerContext, text: str) -> bool:
 
 
 def _is_old(event: Body, now: datetime) -> bool:
-    """Whether the message was written more than `OLDEST` ago, by its own time stamps."""
+    """Return whether the message was written more than `OLDEST` ago, by its own time stamps."""
     sent = float(str(event.get("event_ts") or event["ts"]))
     written = min(sent, float(str(event["ts"])))
     return now.timestamp() - written > OLDEST.total_seconds()
@@ -212,7 +212,7 @@ def _say(text: str) -> Answer:
 
 
 def _receipt(session: SessionView, heard: str) -> str:
-    """A sentence for the author of a message on how the session uses it."""
+    """Return a sentence for the author of a message on how the session uses it."""
     if heard == "answered":
         return ":speech_balloon: Passed on as the answer."
     if session.waiting_for == "human_approval_required":

@@ -47,7 +47,7 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
 
 
 def _written(form: EditForm, view: Body, tool: Tool) -> Json:
-    """All arguments in the canonical form of the tool. Raises Mistakes."""
+    """Return all arguments in the canonical form of the tool. Raises Mistakes."""
     values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
     arguments, wrong = form.read(values)
     try:

@@ -68,7 +68,7 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, call: Call) -> Seen:
-        """What the present view of the call shows."""
+        """Return what the present view of the call shows."""
         return cls(call.call.digest, call.request)
 
 
@@ -202,7 +202,7 @@ def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
 
 
 def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> str:
-    """The right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
+    """Return the right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
     via = right_to_decide(session, call, actor)
     expect_seen(call, seen)
     return via

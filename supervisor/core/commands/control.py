@@ -143,7 +143,7 @@ def _approve(
 
 
 def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
-    """The event with new limits, where the session was stopped by its budgets; otherwise none."""
+    """Return the event with new limits, where the session was stopped by its budgets; otherwise none."""
     if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
         return []
     budgets = raise_limits(session, max(at, pause.at))
@@ -183,7 +183,7 @@ def add_condition(
 
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:
-    """The events that resume the session where it waits for this signal; otherwise none."""
+    """Return the events that resume the session where it waits for this signal; otherwise none."""
     condition = None if session.ended else matching_condition(session, signal)
     if condition is None:
         return []

@@ -23,7 +23,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(session_id: str, position: int, data: bytes) -> Event:
-    """The event at `position` (from 0) of a log. Raises LogUnreadable naming session and position."""
+    """Return the event at `position` (from 0) of a log. Raises LogUnreadable naming session and position."""
     try:
         return _ADAPTER.validate_json(data)
     except ValidationError as error:

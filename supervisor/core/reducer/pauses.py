@@ -29,7 +29,7 @@ def _paused(event: Paused, session: Session) -> dict[str, Any]:
 
 
 def _pause_request(event: Paused, number: int) -> Call | None:
-    """The request of a pause that waits for an approval."""
+    """Return the request of a pause that waits for an approval."""
     if not any(condition.type == APPROVAL for condition in event.conditions):
         return None
     arguments = {"reason": event.detail} if event.detail else {}
@@ -82,14 +82,14 @@ def _check_approved(session: Session, event: Resumed) -> None:
 
 
 def _closed(approval: Call | None) -> Call | None:
-    """The request of a pause that ends: what was not decided by then is not decided any more."""
+    """Return the request of a pause that ends: what was not decided by then is not decided any more."""
     if approval and approval.phase == "awaiting":
         return approval.model_copy(update={"phase": "finished"})
     return approval
 
 
 def wake_text(event: Resumed) -> str:
-    """The reason of a resume as text for the model, in which data from outside is marked."""
+    """Return the reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
     # The context of an approval says all of it.
     parts = [] if event.trigger in ("manual", APPROVAL) else [f"Resumed by {event.trigger}{what}."]

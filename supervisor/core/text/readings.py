@@ -102,7 +102,7 @@ class Needles:
                 self._windows |= {window.encode(), _WORDS_OF_TWO.sub(r"\2\1", window).encode()}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """The ranges of the text that hold a secret in one of its readings, in order and apart."""
+        """Return the ranges of the text that hold a secret in one of its readings, in order and apart."""
         found = list(self._in_escapes(text))
         digits = text.lower().replace("0x", "").encode("latin-1", "replace").translate(None, _NO_DIGIT)
         if any(window in digits for window in self._windows):

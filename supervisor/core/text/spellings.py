@@ -25,7 +25,7 @@ class Spelling(NamedTuple):
 
 
 def spellings(secret: str) -> list[Spelling]:
-    """All forms of a secret, each once."""
+    """Return all forms of a secret, each once."""
     return list(dict.fromkeys(_all(secret)))
 
 

@@ -68,7 +68,7 @@ def current_step(session: Session) -> str:
 
 
 def waits(session: Session) -> str:
-    """The conditions and decisions that the session waits for, in the form in which people write them."""
+    """Return the conditions and decisions that the session waits for, in the form in which people write them."""
     words = [code(str(condition)) for _, condition in session.waits]
     awaiting, asking = session.calls_in("awaiting"), session.calls_in("asking")
     approval = session.approval
@@ -97,7 +97,7 @@ def _given(call: Call) -> list[int]:
 
 
 def snapshot(session: Session) -> list[Way]:
-    """Task, progress, artifacts and decisions, for a person who takes over."""
+    """Return task, progress, artifacts and decisions, for a person who takes over."""
     return [
         ("Task", inline(session.task, 400)),
         ("Progress", _progress(session)),

@@ -21,7 +21,7 @@ HEADING = "## Timeline"
 
 
 def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: ResumeHints) -> Lines:
-    """The section, with a checkpoint for each pause."""
+    """Return the section, with a checkpoint for each pause."""
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
     day = ""
@@ -41,7 +41,7 @@ def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: Res
 
 
 def _at_once(event: Event, then: Event | None) -> bool:
-    """Whether `event` is the start of a call whose end follows at once, so that it needs no entry."""
+    """Return whether `event` is the start of a call whose end follows at once, so that it needs no entry."""
     if not isinstance(event, ToolStarted) or not isinstance(then, ToolFinished):
         return False
     return event.attempt == 1 and then.call_id == event.call_id
@@ -57,7 +57,7 @@ def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
 
 
 def _step(n: int, event: ModelResponded, number: int) -> Lines:
-    """The section of a step: the answer of the model, and the calls that it proposed."""
+    """Return the section of a step: the answer of the model, and the calls that it proposed."""
     if event.model == "given":
         how = f"{person(event.by, event.by_name)} gave the plan."
     else:
