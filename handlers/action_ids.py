@@ -117,6 +117,6 @@ class Target:
 
 
 def _seen(text: str) -> Seen:
-    """The digest and the request of a call. Values from before there were numbers stand for the first request."""
+    """Return the digest and the request of a call; values without a request number stand for the first one."""
     digest, _, request = text.partition(":")
     return Seen(digest, int(request) if request.isdecimal() else 1)

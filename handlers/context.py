@@ -56,7 +56,7 @@ class ListenerContext:
         return session, session.call(target.first[0])
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
-        """The session and the call of a button whose form is to decide on it; `attempt` is what a refusal is called.
+        """Return the session and the call that a form is to decide on; a refusal names the `attempt`.
 
         Raises NotAllowed, AlreadyDecided or AlreadyEnded, and CallChanged for a button of an earlier request.
         """

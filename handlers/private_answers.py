@@ -1,4 +1,4 @@
-"""Answers that only the person sees who clicked or wrote, where they are looking."""
+"""Answers that only the person who clicked or wrote sees, at the place of the click or message."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from supervisor.core.events import Actor
 FRESH_SECONDS = 60.0
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
-# As many people, channels and groups of one message are looked up; more stay ids.
+# The most people, channels and groups of one message that are looked up; others are shown by id.
 MOST_NAMES = 20
 # Slack's codes for a plan without user groups.
 _NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
@@ -33,7 +33,7 @@ class GroupUnknown(FlagmanError):
     code = "group_unknown"
 
     def __init__(self, group: str, *, plan: bool = False, lasting: bool = False) -> None:
-        """`lasting`: it does not pass by itself, since there is no such group, or the plan has none."""
+        """Create the error; it is `lasting` if there is no such group, or if the plan has no groups."""
         self.lasting = plan or lasting
         why = (
             f"This workspace's plan has no user groups, so nobody counts as a member of {group}. "
@@ -142,9 +142,9 @@ class People:
         return self._channels[channel]
 
     async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
-        """The actor with those of the groups of which the person is a member at this moment. Raises GroupUnknown.
+        """Return the actor with those of the groups that the person is a member of now. Raises GroupUnknown.
 
-        A membership is read anew each time, since who was removed from a group has lost the right.
+        Memberships are not cached, since a person who was removed from a group has lost the right.
         """
         ordered, user = sorted(asked), user_of(actor)
         members = await asyncio.gather(*map(self.members_of, ordered))
@@ -152,7 +152,7 @@ class People:
         return actor.model_copy(update={"groups": tuple(groups)})
 
     async def check_groups(self, named: Iterable[str]) -> list[str]:
-        """One sentence for each of the groups of which Slack knows no members."""
+        """Return one sentence for each of the groups of which Slack knows no members."""
         problems = []
         for group in sorted(named):
             try:

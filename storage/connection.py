@@ -106,7 +106,7 @@ def password_of(url: str) -> str:
     Raises ValueError, whose text has no part of the URL, where this is not one that `connect` takes.
     """
     try:
-        # Some values are not looked at before a connection is made of them.
+        # Some values of a URL are only checked when a connection is made.
         connect(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
         return str(parse_url(url).get("password") or "")
     except (ValueError, TypeError, AttributeError, RedisError):
@@ -203,6 +203,6 @@ async def _messages(pubsub: Any, pause: float) -> AsyncIterator[list[bytes]]:
 
 
 async def _next(pubsub: Any, *, timeout: float) -> list[bytes]:
-    """The next message as a list; empty where none came in time, and for the confirmation after a reconnection."""
+    """Return the next message as a list; empty if none came in time, or for the confirmation of a reconnection."""
     message = await pubsub.get_message(timeout=timeout)
     return [message["data"]] if message and message["type"] == "pmessage" else []

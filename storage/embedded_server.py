@@ -201,7 +201,7 @@ class EmbeddedServer:
 
     @contextmanager
     def _secret_configuration(self) -> Iterator[int]:
-        """The descriptor of a pipe with the line for the password, which arguments and files would show to others."""
+        """Yield the descriptor of a pipe with the password line, which arguments and files would show to others."""
         reading, writing = os.pipe()
         try:
             with os.fdopen(writing, "w") as file:

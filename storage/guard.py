@@ -109,7 +109,7 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
 
 
 def found_excess(limits: dict[str, int]) -> str:
-    """Which limit the descendants are over; empty where none is."""
+    """Return the limit that the descendants exceed, as text; empty if there is none."""
     tasks = memory = 0
     for status in map(status_of, descendants_now()):
         tasks += int(status.get("Threads", "0"))
@@ -123,7 +123,7 @@ def found_excess(limits: dict[str, int]) -> str:
 
 
 def innermost(pids: set[int]) -> set[int]:
-    """The processes that are in the most namespaces of processes: those in a sandbox, or all where there is none."""
+    """Return the processes in the most process namespaces: those in a sandbox, or all if there is none."""
     depth = {pid: len(status_of(pid).get("NSpid", "").split()) for pid in pids}
     return {pid for pid in pids if depth[pid] == max(depth.values())}
 
@@ -138,7 +138,7 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 def descendants_now() -> set[int]:
-    """As `descendants`, but without looking at other processes; one that is just being made may be missing."""
+    """Return the descendants without reading other processes; one that is just being made may be missing."""
     found: set[int] = set()
     left = [os.getpid()]
     while left:

@@ -17,7 +17,7 @@ from storage.errors import StoreRefused
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """`ahead` is the store's clock minus that of this machine; a setting is None where the store does not tell it."""
+    """State of the store; `ahead` is its clock minus that of this machine, an unknown setting is None."""
 
     server: str
     ahead: timedelta
@@ -27,7 +27,7 @@ class StoreHealth:
 
 
 async def health(redis: Redis) -> StoreHealth:
-    """Ask the store. Raises StoreUnavailable."""
+    """Read the state of the store. Raises StoreUnavailable."""
     with reaching_store():
         began = time.monotonic()
         seconds, micros = await redis.time()

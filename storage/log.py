@@ -197,7 +197,7 @@ class LogStore:
             return cast(bytes | None, await self._redis.hget(keys.blobs(partition), digest))
 
     async def index(self, name: str, *, after: Row | None = None, limit: int = 20) -> list[Row]:
-        """The sessions of an index with their scores; the highest scores come first, of equal scores the highest ids.
+        """Return the sessions of an index with their scores, by descending score and then descending id.
 
         `after` is the last row of the page before. No row is skipped or repeated as long as the scores do not change.
         """
@@ -211,7 +211,7 @@ class LogStore:
             wanted *= 2
 
     async def unlisted(self, cursor: int) -> tuple[int, list[str]]:
-        """Sessions that have a log and are not in the index `all`, of those that a scan finds from `cursor` on.
+        """Return sessions with a log that are not in the index `all`, of those found by a scan from `cursor` on.
 
         Returns also the cursor for the next ones, 0 at the end.
         """
@@ -240,7 +240,7 @@ class LogStore:
         return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
-        """Of the index rows and timers in `wanted` those that are missing; only sessions that miss one are returned."""
+        """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id, effects in wanted.items():
             partition = keys.partition_of(session_id)

@@ -38,7 +38,7 @@ class Partitions:
         return self.known
 
     async def ask(self, command: Callable[[Pipeline, int], Any]) -> list[Any]:
-        """The answers of all partitions in order, in one round trip; `command` adds the command for one partition."""
+        """Return the answers of all partitions in order, in one round trip; `command` adds that of one partition."""
         while True:
             asked = self._count
             pipe = self._redis.pipeline(transaction=False)
@@ -76,6 +76,6 @@ class Partitions:
         return int(decided)
 
     async def forget(self, claim: str) -> None:
-        """Forget where a request with this idempotency key would go that was refused."""
+        """Forget the partition for a request with this idempotency key, which was refused."""
         with reaching_store():
             await self._redis.delete(keys.placement(claim))

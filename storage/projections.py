@@ -78,7 +78,7 @@ class ProjectionStore:
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
     async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
-        """Nothing is sent to `scope` for so long."""
+        """Store that nothing is sent to `scope` for the time `wait`."""
         with reaching_store():
             await self._redis.set(keys.rate_limit(scope), b"1", px=int(wait.total_seconds() * 1000))
 

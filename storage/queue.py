@@ -241,7 +241,7 @@ class SessionQueue:
             return bool(await self._redis.hexists(self._of(session_id).state, session_id))
 
     async def absent(self, session_ids: Sequence[str]) -> list[str]:
-        """Of these sessions those that are neither queued nor busy nor delayed."""
+        """Return those of these sessions that are neither queued nor busy nor delayed."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id in session_ids:
             pipe.hexists(self._of(session_id).state, session_id)

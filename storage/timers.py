@@ -52,7 +52,7 @@ class TimerStore:
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
 
     async def missing(self, timers: Sequence[TimerKey]) -> list[TimerKey]:
-        """Of these timers those that are not set."""
+        """Return those of these timers that are not set."""
         pipe = self._redis.pipeline(transaction=False)
         for timer in timers:
             pipe.zscore(keys.timers(timer.partition), timer.encode())

@@ -63,13 +63,13 @@ class ApiKey(Frozen):
         return scope in self.scopes or implied or "admin" in self.scopes
 
     def need(self, scope: Scope) -> None:
-        """Raises MissingScope."""
+        """Raise MissingScope unless the key has the scope."""
         if not self.may(scope):
             raise MissingScope(scope)
 
 
 def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
-    """The keys of `FLAGMAN_API_KEYS`, each with its secret. Raises ValueError, whose message contains no secret."""
+    """Return the keys of `FLAGMAN_API_KEYS` with their secrets. Raises ValueError without a secret in its message."""
     found: list[tuple[ApiKey, str]] = []
     for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
         if not entry:

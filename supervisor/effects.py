@@ -89,7 +89,7 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
 
 
 def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
-    """The other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
+    """Return the other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
     lineage = after.lineage
     if lineage is None:
         return []

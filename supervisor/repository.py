@@ -26,7 +26,7 @@ _log = logging.getLogger("flagman.sessions")
 
 
 def new_session_id(partition: int = 0) -> str:
-    """A new id: 40 random bits as `xxxx-xxxx`, and the partition unless it is 0. An append refuses an id in use."""
+    """Return a new id: 40 random bits as `xxxx-xxxx`, and the partition unless it is 0. An append refuses one in use."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 
@@ -40,7 +40,7 @@ class Sessions:
         self._snapshots: dict[str, int] = {}
 
     def known_version(self, session_id: str) -> int:
-        """The version of the session in the cache: the number of events that need not be read; 0 where it is absent."""
+        """Return the version up to which events need not be read, since the session is in the cache; otherwise 0."""
         fold = self._folds.get(session_id)
         return fold.version if fold else 0
 
@@ -89,7 +89,7 @@ class Sessions:
         return await self.absorb(session_id, StoredLog(0, None, events, len(events)))
 
     async def _base_state(self, session_id: str, stored: StoredLog) -> Session | None:
-        """The session that the read events continue, from the cache or a snapshot; None where neither is usable."""
+        """Return the session that the read events continue, from the cache or a snapshot; None if neither is usable."""
         cached = self._folds.get(session_id)
         if cached and stored.start <= cached.version:
             return cached
@@ -164,7 +164,7 @@ class Sessions:
         return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
 
     async def active_subagents(self, session: Session) -> ActiveSubagents:
-        """By id all sub-agents, at any depth, that are not recorded as ended; unreadable ones are left out."""
+        """Return all sub-agents by id, at any depth, that are not recorded as ended; unreadable ones are left out."""
         found: dict[str, Session] = {}
         level = [session]
         while level:

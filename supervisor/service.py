@@ -358,7 +358,7 @@ class Supervisor:
     # How a verb changes a session
 
     async def _session(self, session_id: str, command: Command) -> Session:
-        """As `_change`, but returns only the session."""
+        """Do as `_change`, but return only the session."""
         return (await self._change(session_id, command)).session
 
     async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:

@@ -34,7 +34,7 @@ class Size:
 
 
 def screen(title: str, frames: Sequence[Frame], at: int, asked: str | None, size: Size) -> list[Text]:
-    """The lines of the screen, at most `size.height`; `asked` is the typed part of the number to go to, if any."""
+    """Return the lines of the screen, at most `size.height`; `asked` is the typed part of a number to go to."""
     frame = frames[at]
     after = list(state_lines(frame))
     room = max(size.height - len(after) - 4, 4)

@@ -47,7 +47,7 @@ async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
 
 
 def plans(session: SessionView, subagents: SubagentViews) -> Iterator[tuple[str, list[Any]]]:
-    """For each plan a text with its progress, and the lines of its tree."""
+    """Yield for each plan a text with its progress, and the lines of its tree."""
     for _, children in groupby(session.children, key=lambda child: child.call_id):
         parts = list(children)
         done = sum(child.status == "completed" for child in parts)

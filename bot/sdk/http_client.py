@@ -32,7 +32,7 @@ class HttpClient:
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
-        # What errors name: without a user and a password.
+        # The address for error messages, without user and password.
         self.address = re.sub(r"//[^/?#]*@", "//", self.url)
         self._headers = {"Authorization": _header("API key", f"Bearer {api_key}")} if api_key else {}
         self._kept: httpx.AsyncClient | None = None

@@ -228,7 +228,7 @@ class Session:
         return await self._of(self._child_id(child))
 
     async def in_need(self) -> list[Self]:
-        """Of this session and its sub-agents those that wait for a person."""
+        """Return those of this session and its sub-agents that wait for a person."""
         await self.refresh()
         return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
 

@@ -76,7 +76,7 @@ def card(
 
 
 def _whose(session: Session, subagents: Subagents) -> list[Block]:
-    """For a sub-agent, a line with a link to its parent's card; for a copy, a line with its source."""
+    """Return a line with a link to the parent's card for a sub-agent, or with the source for a copy."""
     if session.forked:
         fork = session.forked
         where = f"at step {fork.step}" if fork.step else "at its beginning"

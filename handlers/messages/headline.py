@@ -70,7 +70,7 @@ def _activity(session: Session) -> str:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Failed sub-agents for which a person has to decide what follows."""
+    """Return the failed sub-agents for which a person has to decide what follows."""
     if session.ended:
         return ()
     return tuple(child for call in session.calls_in("delegating") for child in undecided(session, call))

@@ -90,7 +90,7 @@ def _heading(stands: Collection[SubtaskStatus]) -> Block:
 
 
 def _lines(session: Session, mask: Masker, subagents: Subagents, depth: int) -> Iterator[_Line]:
-    """The lines of the subtasks, each before those of its own sub-agents and with the most urgent rank of these."""
+    """Yield the lines of the subtasks, each before those of its sub-agents and with the most urgent of their ranks."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
         done = {standing.subtask.id for standing in stands if standing.state == "completed"}

@@ -51,7 +51,7 @@ def _full_text(call: Call) -> str:
 
 
 def parts(call: Call, mask: Masker | None) -> dict[str, str]:
-    """The full text in parts, by the name of the argument or subtask; `mask` is None to compare, not to show."""
+    """Return the full text in parts, by argument or subtask; `mask` is None for a comparison."""
     plan = _plan(call)
     arguments = call.call.arguments
     shown: Callable[[Any], Any] = mask.arguments if mask else lambda value: value
@@ -63,7 +63,7 @@ def parts(call: Call, mask: Masker | None) -> dict[str, str]:
 
 
 def _part(name: str, value: Any) -> str:
-    """The text of an argument; a list has one item a line, without commas, so that adding one changes one line."""
+    """Return the text of an argument; a list has one item a line, so that adding an item changes one line."""
     if not isinstance(value, list) or not value:
         return argument_text({name: value})
     items = "".join(f"\n    {call_json(item, indent=None)}" for item in value)

@@ -14,7 +14,7 @@ from supervisor.core.text.visible import one_line
 
 
 def reminders(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each reminder that has fired."""
+    """Yield one message for each reminder that has fired."""
     for timer in session.timers:
         if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):
             continue

@@ -22,7 +22,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Subagents:
-    """`below` has the sessions of sub-agents by id; `cards` has the addresses of cards by session id."""
+    """The sub-agents of a session: `below` has sessions by id, `cards` the addresses of cards by session id."""
 
     below: Mapping[str, Session] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Subagents:
         return tokens
 
     def cost(self, session: Session) -> Decimal | None:
-        """As `tokens`, in USD; None where a price is not known."""
+        """Return the cost of a session and its sub-agents in USD; None if a price is not known."""
         parts = [None if session.unpriced else session.cost_usd]
         for child in session.children:
             found = self.below.get(child.id)

@@ -17,7 +17,7 @@ BLOCKS_A_PAGE = 10
 
 
 def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Block:
-    """One page of the full text of a call; a changed call is followed by its proposed form."""
+    """Return one page of the full text of a call; a changed call is followed by its proposed form."""
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)

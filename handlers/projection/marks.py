@@ -1,4 +1,4 @@
-"""The mark by which a message in Slack is known as one of a session, however often it was changed."""
+"""The mark by which a message in Slack is recognised as one of a session, however often it was changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def metadata(session_id: str, key: str) -> dict[str, Any]:
 
 
 def named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
-    """The first block carries the mark too, for a reader that keeps no metadata."""
+    """Return the blocks with the mark in the id of the first one, for readers that do not keep metadata."""
     first, *rest = blocks
     return [{"block_id": f"flagman:{session_id}:{key}", **first}, *rest]
 

@@ -1,4 +1,4 @@
-"""Addresses of cards, asked of Slack once each and remembered."""
+"""Permalinks of cards, requested from Slack once each and cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handlers.projection.message_rows import Row
 from handlers.projection.slack_client import SlackSender
 
 KEPT = 4096
-# After Slack did not give an address.
+# Seconds before the next request for a permalink that Slack did not give.
 RETRY_SECONDS = 60.0
 
 

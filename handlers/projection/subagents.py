@@ -1,4 +1,4 @@
-"""Reads what the messages of a coordinator and of its sub-agents show of each other."""
+"""Reader of what the messages of a coordinator and of its sub-agents show of each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SubagentReader:
     async def of(self, session: Session) -> Subagents:
         """Return all sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
 
-        An append tells the root and the parent of its session, and none in between.
+        An append queues the root and the parent of its session, and no session between these.
         """
         generation = [session]
         below: dict[str, Session] = {}

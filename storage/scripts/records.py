@@ -53,6 +53,6 @@ return due
 async def claim_timers(
     redis: Redis, partition: int, *, now_ms: int, hidden_until_ms: int, limit: int
 ) -> list[bytes]:
-    """The rows of a partition that are due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
+    """Return the rows of a partition due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))

@@ -25,13 +25,13 @@ FORMS = (
     "`manual`",
 )
 Operator = Literal["==", "!=", ">=", "<=", ">", "<", "in", "contains"]
-# Characters of a condition's text.
+# The most characters of a condition's text.
 LONGEST = 2_000
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _CLAUSE = re.compile(r"([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+)", re.DOTALL)
-# Each begins at the first of several blanks only, so that the time for blanks stays linear.
+# Each expression matches at the first of several blanks only, so that its time stays linear.
 _WHERE = re.compile(r"(?<!\s)\s+where\s+", re.IGNORECASE)
-# A text in quotes, perhaps without its end; or `and`; or what is between them.
+# A text in quotes, which may lack the closing one; the word `and`; or any other text.
 _PIECE = re.compile(r"""(?s:"(?:[^"\\]|\\.)*+"?)|'[^']*+'?|(?P<and>\s+and\s+)|\s+|[^"'\s]+""", re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ class Clause(Frozen):
 
 
 class Webhook(Frozen):
-    """The type is always written out: stored events leave out what is at its default."""
+    """A webhook by its name. The type has no default, since stored events leave out values at their default."""
 
     type: Literal["webhook"]
     name: str
@@ -85,7 +85,7 @@ class At(Frozen):
 
 
 class Cron(Frozen):
-    """`due` is the next time, in UTC."""
+    """The next time of a cron expression, `due`, in UTC."""
 
     type: Literal["cron"]
     expression: str

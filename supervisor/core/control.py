@@ -185,7 +185,7 @@ PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
 
 
 def context_tokens(session: Session) -> int:
-    """Tokens of the last prompt with its answer, which the next prompt contains."""
+    """Return the tokens of the last prompt with its answer, which the next prompt contains."""
     steps = len(session.steps)
     # After a compaction the number is not known before the next answer.
     if not steps or (session.compactions and session.compactions[-1].at_step == steps):

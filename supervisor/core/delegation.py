@@ -133,7 +133,7 @@ def _status_of(
 
 
 def undecided(session: Session, call: Call) -> tuple[Child, ...]:
-    """Failed sub-agents on which a person has to decide."""
+    """Return the failed sub-agents on which a person has to decide."""
     if plan_of(call).on_failure != "ask" or call.phase != "delegating":
         return ()
     stands = (s.child for s in subtask_statuses(session, call) if s.state in ("failed", "cancelled"))
@@ -181,7 +181,7 @@ def _given_up(standing: SubtaskStatus, policy: Policy) -> bool:
 
 
 def _blocked(open_: list[SubtaskStatus], given_up: dict[str, State]) -> Iterator[tuple[str, str]]:
-    """Subtasks that depend on one which was given up, each with the reason."""
+    """Yield the subtasks that depend on one that was given up, each with the reason."""
     for standing in open_:
         for name in standing.subtask.depends_on:
             if name in given_up:

@@ -101,7 +101,7 @@ class Grants(Frozen):
     env: tuple[Annotated[str, Field(pattern=_VARIABLE)], ...] = ()
 
     def within(self, other: Grants) -> Grants:
-        """Those of these grants that the other ones contain."""
+        """Return those of these grants that the other ones contain."""
         return Grants(
             network=self.network and other.network,
             read=tuple(path for path in self.read if any(_inside(path, above) for above in other.read)),

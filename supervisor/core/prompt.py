@@ -55,7 +55,7 @@ def opening_turns(session: Session) -> list[Turn]:
 
 
 def steps_told(session: Session, after: int, through: int | None = None) -> list[Turn]:
-    """The turns of the steps after the first `after`, with the messages before each. Later steps change none."""
+    """Return the turns of the steps after the first `after`, with the messages before each; later steps change none."""
     turns: list[Turn] = []
     notes: dict[int, list[Turn]] = {}
     for note in reversed(session.notes):

@@ -18,20 +18,20 @@ _OUTSIDE = {
 
 
 def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> None:
-    """Raises NotAllowed for a guest without `guests`, a person of a workspace not in `teams`, a bot, and the like."""
+    """Raise NotAllowed for a guest without `guests`, a person of a workspace not in `teams`, a bot, and the like."""
     admitted = (actor.kind == "guest" and guests) or (actor.kind == "external" and actor.team in teams)
     if actor.kind in _OUTSIDE and not admitted:
         raise NotAllowed(_OUTSIDE[actor.kind])
 
 
 def check_active(actor: Actor) -> None:
-    """Raises NotAllowed for a deactivated person, whom no rule can admit."""
+    """Raise NotAllowed for a deactivated person, whom no rule can admit."""
     if actor.kind == "deactivated":
         raise NotAllowed(_OUTSIDE[actor.kind])
 
 
 def check_admitted(persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may neither launch nor steer sessions of the persona, whatever they are."""
+    """Raise NotAllowed for an actor who may neither launch nor steer any session of the persona."""
     *_, top = persona.chain if persona else (None,)
     check_standing(actor, guests=bool(top and top.guests), teams=top.teams if top else ())
 
@@ -46,7 +46,7 @@ def may_see(
 ) -> bool:
     """Return whether the actor sees a session of these requesters.
 
-    `shown` tells whether the actor sees the place where it lives; None for a direct conversation or no place at all,
+    `shown` tells whether the actor sees its place; None for a direct conversation or no place at all,
     where the approvers see it, too.
     """
     if actor.admin or actor.reads_all or actor.ids & set(requesters):
@@ -61,7 +61,7 @@ def may_see(
 
 
 def check_operator(requesters: Collection[str], persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may not steer a session of these requesters, which the actor sees.
+    """Raise NotAllowed for an actor who may not steer a session of these requesters, which the actor sees.
 
     By default its requesters and the approvers that the persona names may, or everyone who sees it where it names none.
     """
@@ -81,7 +81,7 @@ def check_operator(requesters: Collection[str], persona: Persona | None, actor: 
 
 
 def check_budget(session: Session, persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may not raise a used-up budget: that takes who may approve its cost."""
+    """Raise NotAllowed for an actor who may not raise a used-up budget, which takes the right to approve its cost."""
     if actor.admin or not (persona and persona.approvers):
         return
     _check_approver(persona, actor)

@@ -141,7 +141,7 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
 
 
 def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
-    """Whether a session has reached `until`: its end; or a need for a person; or any wait but for its sub-agents."""
+    """Return whether a session has reached `until`: its end, a need for a person, or any wait but for sub-agents."""
     if session.ended or until == "ended":
         return session.ended
     rests = until == "paused" and session.waiting_for not in (None, "children_running")

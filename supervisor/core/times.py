@@ -182,7 +182,7 @@ def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None
 
 
 def _refused_cron(text: str, fields: list[str], why: str) -> InvalidCondition:
-    """Says of a day that none of its months has that it never comes."""
+    """Return the error for a cron expression, with a sentence of its own if its day is in none of its months."""
     if why == "bad day-of-month":
         try:
             CronSim(" ".join([*fields[:3], "*", fields[4]]), datetime(2000, 1, 1, tzinfo=UTC))

@@ -102,7 +102,7 @@ def resumption(session: Session, event: Resumed) -> list[Event]:
 
 
 def reason_for(conditions: Sequence[Condition]) -> PauseReason:
-    """The reason of a pause with these conditions: an approval, since a person has to act, else that of the first."""
+    """Return the reason of a pause with these conditions: an approval if there is one, else that of the first."""
     if any(condition.type == "approval" for condition in conditions):
         return "human_approval_required"
     for condition in conditions:

@@ -58,6 +58,6 @@ def refusal(response: ModelResponse, model: str) -> GatewayError:
 
 
 def stop_reason(response: ModelResponse) -> str:
-    """The provider's own name of it, else that of the model layer; at most 60 characters."""
+    """Return the provider's own stop reason, else that of the model layer; at most 60 characters."""
     details = response.provider_details or {}
     return str(details.get("finish_reason") or response.finish_reason or response.state)[:60]

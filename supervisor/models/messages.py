@@ -56,7 +56,7 @@ class Answer:
 
 
 def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
-    """The conversation: each model turn as a response, and everything said between two of them as one request."""
+    """Return the conversation: each model turn as a response, all between two of them as one request."""
     messages: list[ai.ModelMessage] = []
     asked: tuple[ProposedCall, ...] = ()
     said: list[UserTurn | ToolTurn] = []

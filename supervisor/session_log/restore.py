@@ -89,7 +89,7 @@ class Restorer:
         return replace(effects, enqueue_others=here, enqueue=sorted(queues))
 
     async def _persona(self, found: VerifiedLog) -> Persona:
-        """The persona of the launch; where a secret in it was masked, the loaded persona with the same digest."""
+        """Return the persona of the launch, or the loaded one with its digest if a secret in it was masked."""
         session = found.session
         if MASK not in canonical_json(found.persona):
             try:

@@ -119,7 +119,7 @@ class Recorder:
                 await asyncio.sleep(CATCH_UP_PAUSE)
 
     async def _page(self, last: Row | None) -> list[Row]:
-        """A page of all sessions; empty at an error of the store, which ends the feed and so restarts `_listen`."""
+        """Return a page of all sessions; empty after an error of the store, which also restarts `_listen`."""
         try:
             return await self._log.index("all", after=last, limit=PAGE)
         except StorageError:
@@ -201,7 +201,7 @@ class Recorder:
         await asyncio.sleep(max(-self._credit / SHARE, 0))
 
     async def _flush(self) -> None:
-        """At the end, write changed sessions for `FLUSH` seconds at most; others are written after the next start."""
+        """Write changed sessions at the end, for at most `FLUSH` seconds; others are written after the next start."""
         until = time.monotonic() + FLUSH
         try:
             while self._changed and time.monotonic() < until:

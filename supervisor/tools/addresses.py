@@ -94,7 +94,7 @@ def _contained(address: Address) -> list[ipaddress.IPv4Address]:
 
 
 def socket_factory(*, allow_private: bool) -> Callable[[AddressInfo], socket.socket]:
-    """The socket factory for an aiohttp connector; it raises OSError (EACCES) with the reason for a refused address."""
+    """Return the socket factory for an aiohttp connector; it raises OSError (EACCES) for a refused address."""
 
     def create(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info

@@ -48,7 +48,7 @@ class Limits:
 
 
 class NotBegun(Exception):
-    """Nothing of a call was done: it was to begin later than it may or, where there is a text, for that reason."""
+    """A call of which nothing was done, since it would begin too late or, if there is a text, for that reason."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Executor:
     ) -> AsyncIterator[tuple[asyncio.subprocess.Process, socket.socket]]:
         """Run it in its own process group, which is killed at the end, also if this process is killed.
 
-        Gives the process and the socket on which its guard says that it has begun.
+        Yields the process and the socket on which its guard says that it has begun.
         """
         leash, guarded = socket.socketpair()
         reading, writing = os.pipe()
@@ -286,7 +286,7 @@ class _HeadAndTail(asyncio.Protocol):
     def text(self) -> str:
         if not self._left_out:
             return (self._head + self._tail).decode(errors="replace").rstrip()
-        # Each is cut where it was to be cut, after the mask has seen what is beyond.
+        # Each part is cut at its limit only after the mask has seen what is beyond it.
         head, tail = (self._mask(bytes(part).decode(errors="replace")) for part in (self._head, self._tail))
         left_out = self._left_out + 2 * BESIDE
         head, tail = head[: self._half], tail[-self._half :]

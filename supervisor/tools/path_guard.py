@@ -17,7 +17,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def relative_path(text: str) -> str:
-    """The path in its normal form (`./a//b` is `a/b`). Raises ValueError unless it is relative and without `..`."""
+    """Return the path in its normal form (`./a//b` is `a/b`). Raises ValueError if it is absolute or has `..`."""
     if "\0" in text:
         raise ValueError("a path has no NUL character")
     if not text.strip():
@@ -31,7 +31,7 @@ def relative_path(text: str) -> str:
 
 
 class Folder:
-    """An open folder. `path` is its name for people and commands; what is at that path meanwhile does not matter.
+    """An open folder. `path` is its name for people and commands, even if another folder is there by now.
 
     The descriptor is closed with the last reference to the object, also where that is in some function at work.
     """
@@ -115,7 +115,7 @@ def _walk(root: Path, way: list[int], inner: str, path: str, *, create: bool) ->
 
 
 def _target(folder: int, name: str) -> PurePosixPath | None:
-    """Where a link leads; None where the entry is no link or is not there."""
+    """Return where a link leads; None if the entry is no link or is not there."""
     try:
         return PurePosixPath(os.readlink(name, dir_fd=folder))
     except OSError as error:

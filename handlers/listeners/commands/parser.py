@@ -52,14 +52,14 @@ def verb_of(word: str) -> str:
 
 
 def is_verb(word: str) -> bool:
-    """Whether a mention that begins with this word may be a command; `run` and `start` may begin any sentence."""
+    """Return whether a mention that begins with this word may be a command; `run` and `start` are too common."""
     word = word.lower()
     return word in VERBS or _ALIASES.get(word) in NEEDS_SESSION
 
 
 @dataclass(frozen=True)
 class Command:
-    """`session_id` is for verbs about one session, `persona` for launch, `step` for fork.
+    """A parsed command; `session_id` is for verbs about one session, `persona` for launch, `step` for fork.
 
     `rest` is a task, reason, message or path.
     """

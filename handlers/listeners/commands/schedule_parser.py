@@ -13,7 +13,7 @@ PLANS = (
     'Write `schedule "0 9 * * MON" launch sre "weekly report"`, '
     "or `schedule list`, `pause`, `resume`, `delete` or `run` with an id."
 )
-# It begins at the first of several blanks only, so that the time stays linear.
+# The expression matches at the first of several blanks only, so that its time stays linear.
 _LAUNCH = re.compile(r"(?<!\s)\s+launch\s+(?P<persona>\S+)\s+(?=\S)", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?P<verb>pause|resume|delete|run)\s+`?(?P<id>[0-9a-f]{6})`?$", re.IGNORECASE)
 

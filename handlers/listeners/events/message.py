@@ -106,7 +106,7 @@ async def _receive(
 
 
 def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
-    """The receipt of a message that begins like a command; to end the session is one more click, and a question."""
+    """Return the receipt of a message that begins like a command; for `cancel` with a button that cancels."""
     text = f"{answer.text} {_NO_COMMAND.format(word=word.lower())}"
     if verb_of(word) != "cancel":
         return _say(text)
@@ -139,7 +139,7 @@ def _unread_files(event: Body) -> str:
 
 
 def _is_deletion(event: Body) -> bool:
-    """A message with replies leaves a tombstone."""
+    """Return whether the message was deleted; one with replies is replaced by a tombstone."""
     return event["subtype"] == "message_deleted" or (event.get("message") or {}).get("subtype") == "tombstone"
 
 

@@ -62,7 +62,7 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
 async def _check(
     flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json
 ) -> None:
-    """Raises Mistakes where policy does not take the call with these arguments."""
+    """Raise Mistakes if policy does not accept the call with these arguments."""
     try:
         await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:

@@ -73,7 +73,7 @@ def waiting_pause(
     detail: str = "",
     **by: Any,
 ) -> Paused:
-    """The event of a pause that ends with one of `conditions`; `approvers` are rules about who ends it by approving.
+    """Return the event of a pause that ends with one of `conditions`; `approvers` rule who may approve its end.
 
     `told_by` count as requesters of that approval. `by` are the fields that all events have.
     """
@@ -124,7 +124,7 @@ def resume(
 def _approve(
     session: Session, actor: Actor, at: datetime, *, trigger: Trigger = "manual", may_decide: bool
 ) -> list[Event]:
-    """The approval that it is to resume by hand what waits for one; otherwise none."""
+    """Return the approval that resuming by hand implies, if the pause waits for one; otherwise nothing."""
     call = session.approval
     if call is None:
         return []

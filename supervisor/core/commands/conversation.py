@@ -58,7 +58,7 @@ def note_refusal(
 def refused(
     session: Session, attempt: str, problem: str, call_id: str, actor: Actor, at: datetime
 ) -> list[Event]:
-    """A note that the actor was refused; once in ten minutes for one kind of attempt, and of so many at most."""
+    """Return a note that the actor was refused, once in ten minutes for each kind of attempt, up to a limit."""
     if session.ended or (
         len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART
     ):

@@ -71,7 +71,7 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
 
 
 def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
-    """The changed fields after a decision on a pause, which is never changed and never runs. Raises IllegalEvent."""
+    """Return the changed fields after a decision on a pause, which never changes or runs. Raises IllegalEvent."""
     if not isinstance(event, ApprovalDecided) or session.approval is None:
         raise IllegalEvent("A pause that waits for an approval can be approved or denied, nothing else.")
     return {

@@ -72,9 +72,9 @@ def _resumed(event: Resumed, session: Session) -> dict[str, Any]:
 
 
 def _check_approved(session: Session, event: Resumed) -> None:
-    """Raises IllegalEvent where a person or a token resumes what waits for an approval that was not given."""
+    """Raise IllegalEvent if a person or a token resumes what waits for an approval that was not given."""
     call = session.approval
-    # Logs from before there were requests name no approvers: there a person resumed it without.
+    # Logs from before there were requests name no approvers; in these, a person resumed without an approval.
     if call is None or call.call.approvers is None:
         return
     if call.phase == "awaiting" and event.trigger in ("manual", "token", "approval"):
@@ -91,7 +91,7 @@ def _closed(approval: Call | None) -> Call | None:
 def wake_text(event: Resumed) -> str:
     """Return the reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
-    # The context of an approval says all of it.
+    # The context of an approval already says this.
     parts = [] if event.trigger in ("manual", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
     if event.context:
         parts.append(event.context)

@@ -102,7 +102,7 @@ def fold(session_id: str, events: Iterable[Event], start: Session | None = None)
 
 
 def apply(session_id: str, session: Session | None, event: Event) -> Session:
-    """The session after one more event. Raises IllegalEvent where the tables of this package do not allow it."""
+    """Return the session after one more event. Raises IllegalEvent if the tables of this package forbid it."""
     if session is None:
         return _launch(session_id, event)
     if event.type not in SESSION_MOVES[session.lifecycle]:
@@ -117,10 +117,10 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
 
 
 def _steered_by(session: Session, event: Event) -> frozenset[str]:
-    """Who has told the agent what to do since the last approval, after this event.
+    """Return who has told the agent what to do since the last approval, after this event.
 
-    An approval does not end it for words that the agent has not read yet, nor for one's own. Who told a sub-agent what
-    to do has told it to the agent that reads its result.
+    An approval keeps those whose words the agent has not read yet, and changes nothing if the approver is one of
+    them. The people who told a sub-agent what to do are added when its result is read.
     """
     if isinstance(event, ApprovalDecided) and event.verdict == "approve":
         if event.people & session.steered_by:

@@ -63,7 +63,7 @@ def clock(at: datetime, now: datetime) -> str:
 
 
 def money(cost: Decimal, *, unpriced: bool = False) -> str:
-    """An amount in USD with two to six decimals: `$2.50`; `unpriced` says that a part of it has no known price."""
+    """Return an amount in USD with two to six decimals, `$2.50`; `unpriced` says that a part has no known price."""
     if unpriced and not cost:
         return "not known"
     known = f"{cost:,.6f}".rstrip("0")

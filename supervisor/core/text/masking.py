@@ -132,7 +132,7 @@ def _whole(secret: str) -> Iterator[str]:
 
 
 def _alone(spelling: str) -> str:
-    """A pattern of it that is no part of a longer word."""
+    """Return a pattern that matches the spelling where it is not part of a longer word."""
     begin = r"(?<![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[0]) else ""
     end = r"(?![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[-1]) else ""
     return begin + re.escape(spelling) + end

@@ -53,7 +53,7 @@ def _percent(data: bytes, safe: bytes) -> str:
 
 
 def _base64(data: bytes, offset: int) -> Iterator[Spelling]:
-    """The characters of base64 that are those of `data` alone, beginning `offset` bytes after a group of three."""
+    """Yield the base64 characters that encode `data` alone, beginning `offset` bytes after a group of three."""
     encoded = b64encode(b"\0" * offset + data).decode()
     sure = encoded[(0, 2, 3)[offset] : (offset + len(data)) * 8 // 6]
     for text in (sure, sure.replace("+", "-").replace("/", "_")):

@@ -74,12 +74,12 @@ def call_text(text: str) -> str:
 
 
 def call_name(name: str) -> str:
-    """As `call_text`, on one line: line breaks and tabs become markers, too."""
+    """Return a text of a call on one line, as `call_text`, with markers for line breaks and tabs, too."""
     return call_text(name).replace("\n", marker("\n")).replace("\t", marker("\t"))
 
 
 def call_json(value: Any, indent: int | None = 2) -> str:
-    """As `call_text`, for a JSON value; the markers are JSON's own escapes."""
+    """Return a JSON value of a call, as `call_text`; the markers are JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _CALL_JSON.sub(_piece(_json_escape), text)
 
@@ -136,7 +136,7 @@ def _piece(escape: Escape) -> Callable[[re.Match[str]], str]:
 
 
 def _marks(found: re.Match[str], escape: Escape) -> str:
-    """A letter keeps its first `MOST_MARKS` marks; marks without a letter are all escaped."""
+    """Return a letter with its first `MOST_MARKS` marks; further marks, and those without a letter, are escaped."""
     before = found.string[max(found.start() - 1, 0) : found.start()]
     alone = not before or before.isspace() or _ONE.match(before)
     kept = 0 if alone else MOST_MARKS
@@ -144,7 +144,7 @@ def _marks(found: re.Match[str], escape: Escape) -> str:
 
 
 def _run(run: str) -> str:
-    """Blanks and line breaks with those above the limits replaced by their count; the last line break stays."""
+    """Return a run of blanks and line breaks, with a count in place of those above the limits; the last break stays."""
     head, _, tail = run.rpartition("\n")
     if run.count("\n") > MOST_BREAKS:
         return f"⟨{_counted(f'{head}{chr(10)}')}⟩\n{_blanks(tail)}"

@@ -34,7 +34,7 @@ def arguments(given: Any, n: int) -> list[str]:
 
 
 def argument_text(given: Any) -> str:
-    """The arguments as text; values of several lines are indented, so that they cannot look like another argument."""
+    """Return the arguments as text; values of several lines are indented, so that none looks like an argument."""
     if not isinstance(given, dict):
         return visible(str(given))
     return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in given.items()) or "(no arguments)"

@@ -35,7 +35,7 @@ def render(
     hints: ResumeHints,
     version: int = FORMAT,
 ) -> str:
-    """The document in a format of COMPARABLE. `sign` makes the signature of the chain, `hints` say how to resume.
+    """Return the document in a format of COMPARABLE. `sign` signs the chain, `hints` say how to resume.
 
     Raises IllegalEvent where the events contradict each other.
     """

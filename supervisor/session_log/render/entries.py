@@ -69,7 +69,7 @@ def entry(moment: Moment) -> Entry:
 
 @singledispatch
 def _entry(event: Event, moment: Moment, who: str) -> Entry:
-    """One function for each event; an event without one has the line of the transcript."""
+    """Return the entry of an event, by one function for each event; by default it has the line of the transcript."""
     line = next(iter(lines([event])))
     return Entry(f"{who} {inline(line.text, 600)}")
 

@@ -90,7 +90,7 @@ def _reason(session: Session) -> PauseReason | None:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Failed sub-agents that a person has to decide on."""
+    """Return the failed sub-agents that a person has to decide on."""
     plans = (c for c in session.calls_in("delegating") if c.call.tool in DELEGATING)
     return tuple(child for call in plans for child in undecided(session, call))
 

@@ -33,7 +33,7 @@ class Shown:
 
 
 def visible(text: str) -> str:
-    """The text with invisible and bidirectional characters as escapes such as `\\u202e`; line feed and tab stay."""
+    """Return the text with invisible and bidirectional characters escaped, as `\\u202e`; line feed and tab stay."""
     return HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
 
 
@@ -74,7 +74,7 @@ def fence(text: str, kind: str = "text") -> list[str]:
 
 
 def quote(text: str) -> list[str]:
-    """The lines of a quotation: lists and emphasis stay, headings, links, images and HTML become plain text."""
+    """Return the lines of a quotation: lists and emphasis stay, other markup becomes plain text."""
     shown = visible(text).strip("\n")
     if "```" in shown or "~~~" in shown:
         # Nothing can be escaped inside a block of code, so the whole text becomes one.

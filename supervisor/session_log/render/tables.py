@@ -160,7 +160,7 @@ def _child(call: Call, stand: SubtaskStatus) -> Row:
 
 
 def costs(moments: Sequence[Moment]) -> Lines:
-    """The section with time, tokens and cost of each step, summary and sub-agent; empty where there were none."""
+    """Return the section with time, tokens and cost of each step, summary and sub-agent; empty if there is none."""
     session = moments[-1].after
     rows = list(_costs(session, moments))
     if not rows:

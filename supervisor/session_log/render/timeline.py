@@ -48,7 +48,7 @@ def _at_once(event: Event, then: Event | None) -> bool:
 
 
 def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
-    """The checkpoint of a pause, or one line for a brief one; one that has not ended is at the end of the timeline."""
+    """Return the checkpoint of a pause, one line for a brief one, or a reference to the checkpoint at the end."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
     if rest.ended is None and not last:
@@ -77,7 +77,7 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
 
 
 def _entry(moment: Moment, day: str) -> Lines:
-    """One list item with its blocks; `day` is empty where the item before has the same date."""
+    """Return one list item with its blocks; `day` is empty if the item before has the same date."""
     said = entry(moment)
     clock = stamp(moment.event.at) if day else f"{moment.event.at.astimezone(UTC):%H:%M:%S}"
     written = [f"- `{clock}` {said.words}"]
