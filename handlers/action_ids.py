@@ -54,7 +54,7 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a button or form is about: a session, and some of its calls as they were shown.
+    """The subject of a button or form: a session, and some of its calls as they were shown.
 
     `seen` has the beginning of each call's digest, and the number of its request, by call id; the action defines the
     meaning of `extra`.

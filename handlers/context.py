@@ -46,7 +46,7 @@ class ListenerContext:
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
         """Return the session and the first call that a button or form is about.
 
-        Who may decide on the call sees it also where the session is not visible. Raises SessionNotFound.
+        A person who may decide on the call sees it even if the session is not visible. Raises SessionNotFound.
         """
         sessions = self.sessions(actor)
         try:

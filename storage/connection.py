@@ -66,7 +66,7 @@ _FAULTS = {
     "EXECABORT",
     "NOPROTO",
 }
-# The first word of an answer; that of a command in a pipeline stands in a sentence of the client's.
+# The first word of an answer; for a command in a pipeline, the client puts the answer into a sentence.
 _CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
 
 
@@ -83,7 +83,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         "client_name": CLIENT_NAME,
         "retry": _retry(),
         "protocol": 3,
-        # Otherwise each connection looks redis-py's version up and tells the server, in two more commands.
+        # Otherwise each connection sends the version of redis-py to the server, in two more commands.
         "driver_info": None,
         # Otherwise redis-py asks every server for it, and only Redis Enterprise supports it.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),

@@ -43,7 +43,7 @@ CONFIGURATION = (
     ("appendfsync", "always"),
     ("save", ""),
     ("maxmemory-policy", "noeviction"),
-    # Keeps the rows of projections packed, which saves a third of the memory for a paused session's messages.
+    # This keeps the rows of projections packed, which saves a third of the memory for a paused session's messages.
     ("hash-max-listpack-value", "512"),
     ("unixsocketperm", "700"),
 )

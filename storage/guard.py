@@ -175,7 +175,7 @@ def end_descendants(number: int, child: int) -> int:
 
 def send(number: int, pids: set[int]) -> None:
     """Send a signal to processes, of which some may have ended."""
-    # Mostly parents first, so that they do not tell of the ends of their children.
+    # Mostly parents first, so that they do not report the ends of their children.
     for pid in sorted(pids):
         try:
             os.kill(pid, number)
@@ -216,7 +216,7 @@ def execute(program: list[str]) -> NoReturn:
 
 
 def begin(descriptor: int, deadline: float) -> None:
-    """Say that the program starts now; exit where it is too late for that."""
+    """Report that the program starts now; exit if it is too late for that."""
     if time.monotonic() > deadline:
         sys.exit("it is too late to start")
     os.write(descriptor, b"1")

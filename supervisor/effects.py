@@ -1,4 +1,4 @@
-"""What the store changes together with an append: indexes, timers, blobs and queues. Pure functions."""
+"""The changes of the store together with an append: indexes, timers, blobs and queues. Pure functions."""
 
 from __future__ import annotations
 

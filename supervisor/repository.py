@@ -26,7 +26,7 @@ _log = logging.getLogger("flagman.sessions")
 
 
 def new_session_id(partition: int = 0) -> str:
-    """Return a new id: 40 random bits as `xxxx-xxxx`, and the partition unless it is 0. An append refuses one in use."""
+    """Return a new id: 40 random bits as `xxxx-xxxx`, and the partition unless 0. An append refuses one in use."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 

@@ -50,7 +50,7 @@ class Schedule(Frozen):
 
     @property
     def people(self) -> frozenset[str]:
-        """The ids of who made it."""
+        """The ids of the maker: the actor and, for a key, its owner."""
         return frozenset({self.by, self.by_owner} - {""})
 
     def next_times(self) -> list[datetime]:

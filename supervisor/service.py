@@ -364,7 +364,7 @@ class Supervisor:
     async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
         """Read the session, call the command and append its events; after a conflict do so again.
 
-        An error of the command comes before AlreadyEnded, since it says more: who decided what.
+        An error of the command comes before AlreadyEnded, since it says more, such as who decided what.
         """
         for _ in range(TRIES):
             before = await self.sessions.load(session_id)

@@ -20,7 +20,7 @@ Kind = Literal["public", "private", "mpim", "im"]
 
 @dataclass(frozen=True)
 class Person:
-    """A member, a guest, a bot, or a person of another workspace, which `team_id` tells."""
+    """A member, a guest, a bot, or a person of another workspace, whose `team_id` is not `TEAM_ID`."""
 
     id: str
     name: str
@@ -197,7 +197,7 @@ SCOPES = frozenset(
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the app declares to Slack; `scopes` of None grants all scopes."""
+    """The app's manifest; `scopes` of None grants all scopes."""
 
     scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)

@@ -28,7 +28,7 @@ NO_REPLIES: Json = {
 
 
 def is_tombstone(message: Json) -> bool:
-    """Return whether the message is the placeholder of a deleted one whose thread goes on."""
+    """Return whether the message is the placeholder of a deleted one that has replies."""
     return message.get("subtype") == "tombstone"
 
 

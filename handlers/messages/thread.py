@@ -26,7 +26,7 @@ def thread(
     `sandboxed`: whether commands run in a sandbox; where they do not, the card says so.
     """
     subagents = subagents or Subagents()
-    # What sub-agents ask is only shown on the board of their root session.
+    # Requests of sub-agents are only shown on the board of their root session.
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
     return [

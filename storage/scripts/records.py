@@ -42,7 +42,7 @@ async def record_first(redis: Redis, session_id: str, *, key: str, intent: bytes
 
 
 # Atomic so that only one of two clocks gets a due row.
-# Its due time is moved and the row kept, so that it is due again if its clock dies.
+# The due time is moved and the row kept, so that the row is due again if that clock dies.
 _CLAIM_TIMERS = Script("""
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end

@@ -180,7 +180,7 @@ def _literal(text: str) -> Any:
         return text[1:-1]
     try:
         value = json.loads(text)
-        # What the log cannot hold: numbers without end, and characters that are none.
+        # Values that the log cannot hold: infinite numbers, and lone surrogates.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         return value
     except (ValueError, RecursionError):

@@ -162,7 +162,7 @@ class IllegalEvent(FlagmanError):
 
 
 class LimitReached(FlagmanError):
-    """As much is stored as may be; what was taken before stays."""
+    """A limit of stored items is reached; items that were accepted before are kept."""
 
     code = "limit_reached"
 

@@ -51,7 +51,7 @@ def to_arguments(value: Any) -> str:
 
 
 def _mend(call: dict[str, Any]) -> None:
-    # Some write the name and the arguments beside the id, or call a tool a custom one.
+    # Some servers put the name and the arguments beside the id, or the whole call under `custom`.
     custom = _object(call.pop("custom", None))
     function = _object(call.get("function")) or {
         "name": custom.get("name", call.get("name")),

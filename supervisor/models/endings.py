@@ -21,7 +21,7 @@ _REFUSED = {
 }
 # Anthropic counts this as a length, but it is the conversation that is too long.
 _FULL = "model_context_window_exceeded"
-# Their answers come as streams, and one without a stop reason was cut by the connection.
+# Providers whose answers are streams; a stream without a stop reason was cut by the connection.
 _ALWAYS_SAYS = {"anthropic"}
 _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 

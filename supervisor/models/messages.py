@@ -42,7 +42,7 @@ NO_RESULT = "No result of this call was recorded."
 
 @dataclass(frozen=True)
 class Answer:
-    """One response of a provider; `native` is it as JSON where text and calls do not hold all of it."""
+    """One response of a provider; `native` is the response as JSON if text and calls do not hold all of it."""
 
     text: str
     calls: tuple[ProposedCall, ...]

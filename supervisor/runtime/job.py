@@ -56,7 +56,7 @@ from supervisor.runtime.worker import Done, Later, Signals
 from supervisor.signals import SignalRouter
 from supervisor.tools.contract import Tool
 
-# How long a job goes on while others may wait for its slot, and before a turn that failed is tried again.
+# Seconds that a job keeps its slot while others may wait, and seconds before a failed turn is tried again.
 SLICE_SECONDS, RETRY_SECONDS = 1.0, 0.5
 _log = logging.getLogger("flagman.runner")
 
@@ -109,7 +109,7 @@ class Runner:
 
 
 class _Advance:
-    """One job: advances one session."""
+    """One job, which advances one session."""
 
     def __init__(self, runner: Runner, started: StartedJob, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals

@@ -36,7 +36,7 @@ REAPS = sys.platform == "linux"
 
 @dataclass(frozen=True)
 class Limits:
-    """What the processes of one command may use: together `memory` in bytes and `tasks`; each file, `file_size` bytes.
+    """Limits of the processes of one command: together `memory` in bytes and `tasks`; each file, `file_size` bytes.
 
     A task is a process or a thread. A single process cannot have more than `memory`; the sums are looked at ten times
     a second.
@@ -200,7 +200,7 @@ class Executor:
 
 @contextmanager
 def _status(sandbox: Sandbox | None) -> Iterator[int]:
-    """Yield a file in memory to which the sandbox writes how it went; -1 where there is no sandbox."""
+    """Yield the descriptor of a file in memory for the status of the sandbox; -1 where there is no sandbox."""
     if sandbox is None:
         yield -1
         return

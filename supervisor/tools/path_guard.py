@@ -33,7 +33,7 @@ def relative_path(text: str) -> str:
 class Folder:
     """An open folder. `path` is its name for people and commands, even if another folder is there by now.
 
-    The descriptor is closed with the last reference to the object, also where that is in some function at work.
+    The descriptor is closed with the last reference to the object, which a running function may hold.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:

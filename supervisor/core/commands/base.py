@@ -1,4 +1,4 @@
-"""What all commands share: the stamp of an event, and the check of a person's text."""
+"""Common parts of commands: the stamp of an event, and the checks of texts and data."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.triggers import Signal, awaited_signals
 
-# How often a session is told that what it waits for was refused.
+# The shortest time between two notes in a session that what it waits for was refused.
 REFUSALS_APART = timedelta(minutes=10)
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted"]

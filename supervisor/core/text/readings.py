@@ -23,7 +23,7 @@ _ESCAPE = re.compile(
     r"|(?<=\\)(?P<oct>[0-3][0-7]{2})|(?<=\\)(?P<any>.)"
     r"|(?<=&)(?:\#[xX](?P<hexref>[0-9A-Fa-f]{1,5})|\#(?P<ref>[0-9]{1,6})|(?P<name>amp|lt|gt|quot|apos|nbsp));)"
 )
-# In dumps: the place at the beginning of a line, the characters at its end, and what stands between the numbers.
+# In dumps: the offset at the beginning of a line, the characters at its end, and separators between the numbers.
 _BETWEEN = re.compile(
     r"(?m)^[ \t]{0,8}[0-9A-Fa-f]{6,16}:?[ \t]{1,4}(?=[0-9A-Fa-f]{2})| {2,64}(?:\|.{0,17}\||(?! ).{1,16})$|[\s:,]|\\x|0x"
 )

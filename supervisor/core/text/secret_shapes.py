@@ -1,4 +1,4 @@
-"""What secrets look like: tokens of providers, keys, headers, URLs with passwords.
+"""The shapes of secrets: tokens of providers, keys, headers, URLs with passwords.
 
 The rules follow those of detect-secrets (https://github.com/Yelp/detect-secrets, `plugins/`), of gitleaks
 (https://github.com/gitleaks/gitleaks, `config/gitleaks.toml`) and the documentation of the providers. All repetitions

@@ -1,4 +1,4 @@
-"""The forms in which a known secret can stand in a text: as it is, in JSON, in a URL, in hexadecimal and in base64."""
+"""The forms in which a known secret can occur in a text: as it is, in JSON, in a URL, in hexadecimal and in base64."""
 
 from __future__ import annotations
 

@@ -55,5 +55,5 @@ def summary(request: ModelRequest) -> str:
 
 
 def _agents(request: ModelRequest) -> list[str]:
-    """Return the personas that the instructions say it may launch."""
+    """Return the personas that the agent may launch by its instructions."""
     return _OFFERED.findall(request.instructions)

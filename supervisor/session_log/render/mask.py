@@ -27,7 +27,7 @@ def masked_persona(persona: Persona, mask: Masker) -> Json:
 def _model(model: Made, mask: Masker) -> Made:
     changes = {name: _value(getattr(model, name), mask) for name in _free(type(model))}
     if isinstance(model, ToolCall):
-        # What runs, or ran, shows; only known secrets in it are masked.
+        # Arguments that run, or ran, are shown; only known secrets in them are masked.
         changes["arguments"] = mask.arguments(model.arguments)
     changed = {name: value for name, value in changes.items() if value is not getattr(model, name)}
     return model.model_copy(update=changed) if changed else model

@@ -20,7 +20,7 @@ _PIPE = re.compile(r"(\\*)\|")
 _HEADING = re.compile(r"(?<![^\s>])(?=#{1,6}(?:\s|$))")
 _RULE = re.compile(r"[\s>]*(?:=+|(?:-\s*)+|(?:\*\s*)+|(?:_\s*)+)\s*")
 _WIDEST = 400
-# Stands for an empty line of a content, which is kept, unlike repeated empty lines between parts of the document.
+# A placeholder for an empty line of a content, which is kept, unlike repeated ones between parts of the document.
 BLANK = "\0"
 
 
