@@ -26,7 +26,7 @@ _current: ContextVar[Backend | None] = ContextVar("flagman_backend", default=Non
 
 @asynccontextmanager
 async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIterator[HttpBackend]:
-    """Make agents and sessions in the block use this Flagman, over connections that are kept open."""
+    """Agents and sessions in the block use this Flagman, over connections that are kept open."""
     async with remote(url, api_key) as backend, _around(backend):
         yield backend
 
@@ -35,7 +35,7 @@ async def connect(url: str | None = None, api_key: str | None = None) -> AsyncIt
 async def in_process(
     flagman: Settings | Core, *, gateway: Gateway | None = None, name: str = ""
 ) -> AsyncIterator[Backend]:
-    """Run agents and sessions of the block in this process, without Slack.
+    """Agents and sessions in the block run in this process, without Slack.
 
     With Settings, a whole Flagman is started, which advances sessions, calls the model and fires timers. A Core is that
     of a running one. `name` is the name of the actor (default: the user of this process).
@@ -48,7 +48,7 @@ async def in_process(
 def sync_in_process(
     settings: Settings, *, gateway: Gateway | None = None, name: str = ""
 ) -> Iterator[Backend]:
-    """Run agents and sessions of a block in this process, as `in_process`, for SyncAgent."""
+    """As `in_process` with Settings, for SyncAgent and its sessions."""
     opened = _open_backend(settings, gateway, name)
     backend = wait_for(opened.__aenter__())
     token = _current.set(backend)
@@ -70,7 +70,7 @@ async def _open_backend(
     async with AsyncExitStack() as stack:
         if not isinstance(flagman, Core):
             flagman = await stack.enter_async_context(_run_core(flagman, gateway))
-        # The program has access to the whole store, and so has all rights.
+        # Who runs Flagman in its own process has the store, and so all rights.
         own = name or user_name()
         actor = Actor(id=f"api:{own}", name=own, kind="program", admin=True)
         services = flagman.services()
@@ -113,7 +113,7 @@ def find_backend(url: str | None, api_key: str | None) -> Backend:
 
 
 def remote(url: str | None = None, api_key: str | None = None) -> HttpBackend:
-    """Return the backend for this URL and key, or those of the environment or machine. Raises InvalidInput."""
+    """The backend for this URL and key, or for those of the environment, or of this machine. Raises InvalidInput."""
     known = read_client_settings()
     local = read_local_key(known.data)
     chosen = url or known.url or (local.url if local else address(known.host, known.port))

@@ -21,7 +21,7 @@ _proxies: dict[type, type] = {}
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the event loop for all calls, in a daemon thread."""
+    """The event loop for all calls, in a daemon thread."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="flagman", daemon=True).start()
     return loop
@@ -45,7 +45,7 @@ def wait_for(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def make_blocking(kind: type) -> Any:
-    """Return the blocking class for an asynchronous one, with the same methods, properties and docstrings."""
+    """The blocking class for an asynchronous one, with the same methods, properties and docstrings."""
     fields: Any = {"__doc__": kind.__doc__, "__module__": "bot.sdk"}
     for name, member in inspect.getmembers_static(kind):
         if not name.startswith("_"):
@@ -121,7 +121,7 @@ def _iterate(live: AsyncIterator[Answer]) -> Iterator[Answer]:
 
 
 def _wrap(found: Any) -> Any:
-    """Return the value with objects of the client replaced by their proxies, also in lists and dataclasses."""
+    """The value with objects of the client replaced by their proxies, also in lists and dataclasses."""
     for kind, proxy in _proxies.items():
         if isinstance(found, kind):
             return _proxy_of(found, proxy)
