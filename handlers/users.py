@@ -152,7 +152,7 @@ class People:
         return actor.model_copy(update={"groups": tuple(groups)})
 
     async def check_groups(self, named: Iterable[str]) -> list[str]:
-        """Return one sentence for each of the groups of which Slack knows no members."""
+        """One sentence for each of the groups of which Slack knows no members."""
         problems = []
         for group in sorted(named):
             try:
@@ -196,7 +196,7 @@ class People:
 
 
 def code_of(error: Exception) -> str:
-    """Return Slack's code in an error of its client; empty where it is another error."""
+    """Slack's code in an error of its client; empty where it is another error."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", None)
     return str(data.get("error", "")) if isinstance(data, dict) else ""

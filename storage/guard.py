@@ -109,7 +109,7 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
 
 
 def found_excess(limits: dict[str, int]) -> str:
-    """Return the limit that the descendants exceed, as text; empty if there is none."""
+    """Which limit the descendants are over; empty where none is."""
     tasks = memory = 0
     for status in map(status_of, descendants_now()):
         tasks += int(status.get("Threads", "0"))

@@ -103,7 +103,7 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
 
 
 def policy(call: Call) -> list[Block]:
-    """Return blocks on who may decide on a call, and who has so far."""
+    """Who may decide on a call, and who has so far."""
     words: list[str] = []
     for position, rule in enumerate(call.call.rules):
         if rule.named:

@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 
 class Row(BaseModel):
-    """The row of one message; without `ts` the message was only intended, or posted and not recorded.
+    """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
 
-    `thread_ts` is the thread that the message replies to; `gone` says that it was deleted in Slack; `moves`
-    counts the places that refused it; at `look_at` (0: never) Slack is searched for a second post of it.
+    `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack; `moves` counts the places
+    that did not take it; at `look_at` (0: never) Slack is asked once more whether it stands there a second time.
     """
 
     channel: str

@@ -177,5 +177,5 @@ class Projector:
 
 
 def _below(card: Row, place: Place) -> Place:
-    """Return the thread of the card."""
+    """The thread of the card."""
     return Place(card.channel, place.user, card.thread_ts or card.ts)

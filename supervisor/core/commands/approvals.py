@@ -124,7 +124,7 @@ def edit(
 ) -> list[Event]:
     """Approve a call with other arguments than the model proposed.
 
-    The editor counts as a requester: where policy wants another person, or names other approvers for the new
+    Who changed it counts as its requester: where policy wants another person, or names other approvers for the new
     arguments, the call is changed and waits for them. Raises
     InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """

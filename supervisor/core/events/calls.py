@@ -8,7 +8,7 @@ from supervisor.core.events.base import Fact, ToolCall
 
 
 class ApprovalRequested(Fact):
-    """A request for approval; `requesters` are those who told the agent what to do since the last one."""
+    """`requesters` are those who told the agent what to do since the last approval."""
 
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
     doing: ClassVar[str] = "Asking for approval"
@@ -35,8 +35,8 @@ class ApprovalDecided(Fact):
 class CallEdited(Fact):
     """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
 
-    `before` is the digest of the earlier call; `call` has the new arguments, validated and evaluated again.
-    `is_requester`: where another person than the requester has to approve, this person does not count alone.
+    `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew. `is_requester`:
+    where another person than the requester has to approve, this person does not count alone.
     """
 
     type: Literal["CallEdited"] = "CallEdited"
