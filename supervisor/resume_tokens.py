@@ -30,7 +30,7 @@ class ResumeTokens:
         )
 
     def give(self, session: Session) -> tuple[str, datetime]:
-        """Return a token for the present pause of the session, and its expiry in UTC.
+        """A token for the present pause of the session, and its expiry in UTC.
 
         Raises IllegalEvent without a pause, and for one that waits for an approval, which no token gives.
         """
@@ -43,7 +43,7 @@ class ResumeTokens:
         return str(token), expires
 
     def read(self, token: str) -> tuple[str, int]:
-        """Return the id of the session and the number of the pause. Raises TokenForged or TokenExpired."""
+        """The id of the session and the number of the pause. Raises TokenForged or TokenExpired."""
         if len(token) > LONGEST_TOKEN:
             raise TokenForged
         try:

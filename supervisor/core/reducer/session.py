@@ -117,10 +117,10 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
 
 
 def _steered_by(session: Session, event: Event) -> frozenset[str]:
-    """Return who has told the agent what to do since the last approval, after this event.
+    """Who has told the agent what to do since the last approval, after this event.
 
-    An approval keeps those whose words the agent has not read yet, and changes nothing if the approver is one of
-    them. The people who told a sub-agent what to do are added when its result is read.
+    An approval does not end it for words that the agent has not read yet, nor for one's own. Who told a sub-agent what
+    to do has told it to the agent that reads its result.
     """
     if isinstance(event, ApprovalDecided) and event.verdict == "approve":
         if event.people & session.steered_by:
