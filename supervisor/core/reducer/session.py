@@ -176,7 +176,7 @@ def _action_refused(event: ActionRefused, session: Session) -> dict[str, Any]:
 
 
 def note_of(event: Event, text: str) -> Note:
-    """Return the note of what an event tells the session."""
+    """The note of what an event tells the session."""
     return Note(text=text, by=event.by, by_name=event.by_name, at=event.at)
 
 
