@@ -140,17 +140,17 @@ def timers(partition: int) -> str:
 
 
 def timer_channel() -> str:
-    """Return the channel on which the due time of each timer is published when it is set."""
+    """Return the name under which the due time of each timer is published when it is set."""
     return f"{_PREFIX}:timer"
 
 
 def dirty_channel(partition: int, name: QueueName) -> str:
-    """Return the channel on which the id of a busy session is published when it is queued again."""
+    """Return the name under which the id of a busy session is published when it is queued again."""
     return f"{_tag(partition)}:{_DIRTY[name]}"
 
 
 def changed_channel(partition: int) -> str:
-    """Return the channel on which each append publishes the id of its session."""
+    """Return the name under which each append publishes the id of its session."""
     return f"{_tag(partition)}:changed"
 
 
