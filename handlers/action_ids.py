@@ -54,7 +54,7 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a button or form is about: a session, and some of its calls as they were shown.
+    """The subject of a button or form: a session, and some of its calls as they were shown.
 
     `seen` has the beginning of each call's digest, and the number of its request, by call id; the action defines the
     meaning of `extra`.
@@ -76,13 +76,13 @@ class Target:
         raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
 
     def encode(self) -> str:
-        """The target as the value of a button, or the private metadata of a modal."""
+        """Return the target as the value of a button, or the private metadata of a modal."""
         shown = [f"{seen.digest}:{seen.request}" for seen in self.seen.values()]
         return "|".join([self.session_id, ",".join(self.seen), ",".join(shown), self.extra])
 
     @classmethod
     def decode(cls, value: str) -> Target:
-        """The target in a value. Raises InvalidInput for a value that `encode` did not make."""
+        """Return the target in a value. Raises InvalidInput for a value that `encode` did not make."""
         parts = value.split("|", 3)
         if len(parts) != 4 or not parts[0]:
             raise InvalidInput("That button is not one of Flagman's; please use the newest message.")
@@ -91,12 +91,12 @@ class Target:
 
     @classmethod
     def of_click(cls, body: Mapping[str, Any]) -> Target:
-        """The target of the button that was clicked. Raises InvalidInput."""
+        """Return the target of the button that was clicked. Raises InvalidInput."""
         return cls.decode(str(body["actions"][0].get("value") or ""))
 
     @classmethod
     def of_form(cls, view: Mapping[str, Any]) -> Target:
-        """The target of a submitted modal. Raises InvalidInput."""
+        """Return the target of a submitted modal. Raises InvalidInput."""
         return cls.decode(view["private_metadata"])
 
     @classmethod
@@ -107,7 +107,7 @@ class Target:
 
     @classmethod
     def of_pause(cls, session: Session) -> Target:
-        """The target of the present pause by its number, so that an old button does not end a later pause."""
+        """Return the target of the present pause by its number, so that an old button does not end a later pause."""
         return cls(session.id, extra=str(session.halts[-1].number) if session.halts else "")
 
     @property
@@ -117,6 +117,6 @@ class Target:
 
 
 def _seen(text: str) -> Seen:
-    """The digest and the request of a call. Values from before there were numbers stand for the first request."""
+    """Return the digest and the request of a call; values without a request number stand for the first one."""
     digest, _, request = text.partition(":")
     return Seen(digest, int(request) if request.isdecimal() else 1)

@@ -40,13 +40,13 @@ class ListenerContext:
     deletions: Deletions
 
     def sessions(self, actor: Actor) -> SessionService:
-        """The service for sessions, which acts for one person."""
+        """Return the service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
-        """The session and the first call that a button or form is about.
+        """Return the session and the first call that a button or form is about.
 
-        Who may decide on the call sees it also where the session is not visible. Raises SessionNotFound.
+        A person who may decide on the call sees it even if the session is not visible. Raises SessionNotFound.
         """
         sessions = self.sessions(actor)
         try:
@@ -56,7 +56,7 @@ class ListenerContext:
         return session, session.call(target.first[0])
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
-        """The session and the call of a button whose form is to decide on it; `attempt` is what a refusal is called.
+        """Return the session and the call that a form is to decide on; a refusal names the `attempt`.
 
         Raises NotAllowed, AlreadyDecided or AlreadyEnded, and CallChanged for a button of an earlier request.
         """

@@ -10,14 +10,14 @@ _IDS = re.compile(r"[@#][A-Z0-9]+|!subteam\^[A-Z0-9]+")
 
 
 def readable(text: str, names: Mapping[str, str] | None = None) -> str:
-    """Slack's markup and escapes undone. `names` has the labels of marks that came without one; see `unnamed`."""
+    """Return the text with Slack's markup and escapes undone; `names` has labels for the marks in `unnamed`."""
     known = names or {}
     shown = _MARK.sub(lambda mark: _shown(mark["what"], mark["label"] or known.get(mark["what"], "")), text)
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def unnamed(text: str) -> list[str]:
-    """The people, channels and groups that a text names by their ids only (`@U1`, `#C1`, `!subteam^S1`), each once."""
+    """Return the people, channels and groups named by id only (`@U1`, `#C1`, `!subteam^S1`), each once."""
     bare = [mark["what"] for mark in _MARK.finditer(text) if not mark["label"]]
     return list(dict.fromkeys(what for what in bare if _IDS.fullmatch(what)))
 
@@ -28,5 +28,5 @@ def _shown(what: str, label: str) -> str:
     if what.startswith("!"):
         return label or f"@{what[1:].partition('^')[0]}"
     address = what.removeprefix("mailto:").removeprefix("tel:")
-    # What a link shows may differ from where it leads; the agent is told both.
+    # The label of a link may differ from its address, so the agent is told both.
     return address if label in ("", address, address.partition("://")[2]) else f"{label} ({address})"

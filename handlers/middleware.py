@@ -100,7 +100,7 @@ def register(app: AsyncApp, command: str, mask: Masker) -> None:
 
 
 def message_of(error: Exception, command: str, mask: Masker) -> str:
-    """The message about an error, in mrkdwn; details of internal errors are only logged."""
+    """Return the message about an error, in mrkdwn; details of internal errors are only logged."""
     match error:
         case AlreadyDecided():
             by = person(error.by, error.name)
@@ -118,12 +118,12 @@ def message_of(error: Exception, command: str, mask: Masker) -> str:
 
 
 def refusal(sentence: str) -> str:
-    """A refusal in mrkdwn, with mentions and links in the sentence made inactive."""
+    """Return a refusal in mrkdwn, with mentions and links in the sentence made inactive."""
     return f":information_source: {_inert(sentence)}"
 
 
 def plain_text_of(error: Exception, command: str, mask: Masker) -> str:
-    """The message about an error as plain text, for the inputs of forms."""
+    """Return the message about an error as plain text, for the inputs of forms."""
     match error:
         case SessionNotFound():
             return f"{visible(mask(str(error)))} `{command} list` shows the ones there are."
@@ -166,5 +166,5 @@ def _code(error: SlackApiError) -> str:
 
 
 def _inert(text: str) -> str:
-    """The text with Slack's control characters escaped, so that it has no mentions and links."""
+    """Return the text with Slack's control characters escaped, so that it has no mentions and links."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -29,7 +29,7 @@ class Place:
 
     @classmethod
     def of(cls, session: Session) -> Place | None:
-        """The place of a session; None where it is not shown in Slack."""
+        """Return the place of a session; None where it is not shown in Slack."""
         channel = channel_of(session.origin)
         if not channel:
             return None
@@ -41,12 +41,12 @@ class Place:
 
 
 def in_slack(session: Session) -> bool:
-    """Whether the session was launched to be seen in Slack."""
+    """Return whether the session was launched to be seen in Slack."""
     return KEY in session.origin
 
 
 def channel_of(origin: Json) -> str:
-    """The id of the channel in an origin; empty where the session or schedule is not shown in Slack."""
+    """Return the id of the channel in an origin; empty where the session or schedule is not shown in Slack."""
     slack = origin.get(KEY)
     return str(slack.get("channel") or "") if isinstance(slack, dict) else ""
 

@@ -1,4 +1,4 @@
-"""Answers that only the person sees who clicked or wrote, where they are looking."""
+"""Answers that only the person who clicked or wrote sees, at the place of the click or message."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _ways(channel: str, thread_ts: str, user: str, *, responds: bool) -> Iterato
 
 
 def _place_of(body: dict[str, Any]) -> tuple[str, str, str]:
-    """Channel, thread and person of a payload; empty where it has none."""
+    """Return channel, thread and person of a payload; empty where it has none."""
     if event := body.get("event"):
         return (
             str(event.get("channel") or ""),

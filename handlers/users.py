@@ -19,7 +19,7 @@ from supervisor.core.events import Actor
 FRESH_SECONDS = 60.0
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
-# As many people, channels and groups of one message are looked up; more stay ids.
+# The most people, channels and groups of one message that are looked up; others are shown by id.
 MOST_NAMES = 20
 # Slack's codes for a plan without user groups.
 _NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
@@ -33,7 +33,7 @@ class GroupUnknown(FlagmanError):
     code = "group_unknown"
 
     def __init__(self, group: str, *, plan: bool = False, lasting: bool = False) -> None:
-        """`lasting`: it does not pass by itself, since there is no such group, or the plan has none."""
+        """Create the error; it is `lasting` if there is no such group, or if the plan has no groups."""
         self.lasting = plan or lasting
         why = (
             f"This workspace's plan has no user groups, so nobody counts as a member of {group}. "
@@ -54,7 +54,7 @@ class ZoneUnknown(FlagmanError):
 
 
 def actor_of(body: dict[str, Any]) -> Actor:
-    """The person who sent a command, click, view or event."""
+    """Return the person who sent a command, click, view or event."""
     user = body.get("user")
     if isinstance(user, dict):
         return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
@@ -65,7 +65,7 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 def user_of(actor: Actor) -> str:
-    """The id in Slack of the person who acts, or whose key acts; empty for a program."""
+    """Return the id in Slack of the person who acts, or whose key acts; empty for a program."""
     kind, _, user = actor.person.partition(":")
     return user if kind == "slack" else ""
 
@@ -82,7 +82,7 @@ class People:
         self._zones: dict[str, tuple[float, str]] = {}
 
     async def zone(self, actor: Actor) -> str:
-        """The IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
+        """Return the IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
         user = actor.id.partition(":")[2]
         at, zone = self._zones.get(user, (0.0, ""))
         if zone and time.monotonic() - at < FRESH_SECONDS:
@@ -98,19 +98,19 @@ class People:
         return zone
 
     async def named(self, actor: Actor) -> Actor:
-        """The actor with the display name in Slack; unchanged where it cannot be read."""
+        """Return the actor with the display name in Slack; unchanged where it cannot be read."""
         if actor.name:
             return actor
         return actor.model_copy(update={"name": await self._label(f"@{actor.id.partition(':')[2]}")})
 
     async def readable(self, text: str) -> str:
-        """What the person saw in their message; what Slack does not name stays an id."""
+        """Return what the person saw in their message; what Slack does not name stays an id."""
         marks = unnamed(text)[:MOST_NAMES]
         labels = await asyncio.gather(*map(self._label, marks))
         return readable(text, dict(zip(marks, labels, strict=True)))
 
     async def _label(self, mark: str) -> str:
-        """How Slack shows `@U1`, `#C1` or `!subteam^S1`; empty where it does not say."""
+        """Return how Slack shows `@U1`, `#C1` or `!subteam^S1`; empty where it does not say."""
         try:
             async with asyncio.timeout(NAME_SECONDS):
                 match mark[0]:
@@ -142,9 +142,9 @@ class People:
         return self._channels[channel]
 
     async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
-        """The actor with those of the groups of which the person is a member at this moment. Raises GroupUnknown.
+        """Return the actor with those of the groups that the person is a member of now. Raises GroupUnknown.
 
-        A membership is read anew each time, since who was removed from a group has lost the right.
+        Memberships are not cached, since a person who was removed from a group has lost the right.
         """
         ordered, user = sorted(asked), user_of(actor)
         members = await asyncio.gather(*map(self.members_of, ordered))
@@ -165,7 +165,7 @@ class People:
         return problems
 
     async def members_of(self, group: str) -> frozenset[str]:
-        """The ids of the people in a group at this moment; requests at the same time share one reading.
+        """Return the ids of the people in a group at this moment; requests at the same time share one reading.
 
         Raises GroupUnknown.
         """

@@ -19,6 +19,6 @@ class ChangeFeed:
 
     @asynccontextmanager
     async def subscribe(self, *, pause: float = 0) -> AsyncIterator[AsyncIterator[set[str]]]:
-        """Sets of ids of changed sessions from now on, collected for `pause` seconds each. Raises StoreUnavailable."""
+        """Yield sets of ids of sessions that change, collected for `pause` seconds each. Raises StoreUnavailable."""
         async with subscribe(self._blocking, keys.changed_pattern(), pause=pause) as messages:
             yield ({session_id.decode() for session_id in found} async for found in messages)

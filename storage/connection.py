@@ -66,12 +66,12 @@ _FAULTS = {
     "EXECABORT",
     "NOPROTO",
 }
-# The first word of an answer; that of a command in a pipeline stands in a sentence of the client's.
+# The first word of an answer; for a command in a pipeline, the client puts the answer into a sentence.
 _CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
+    """Return a client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
 
     `blocking=True` is for XREADGROUP … BLOCK: it waits up to 40 s for an answer and opens a connection for each reader.
     Close the client with `aclose()`. Raises ValueError for a URL of another form.
@@ -83,7 +83,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         "client_name": CLIENT_NAME,
         "retry": _retry(),
         "protocol": 3,
-        # Otherwise each connection looks redis-py's version up and tells the server, in two more commands.
+        # Otherwise each connection sends the version of redis-py to the server, in two more commands.
         "driver_info": None,
         # Otherwise redis-py asks every server for it, and only Redis Enterprise supports it.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
@@ -101,12 +101,12 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 
 
 def password_of(url: str) -> str:
-    """The password of the store in its URL, decoded; empty where it has none.
+    """Return the password of the store in its URL, decoded; empty where it has none.
 
     Raises ValueError, whose text has no part of the URL, where this is not one that `connect` takes.
     """
     try:
-        # Some values are not looked at before a connection is made of them.
+        # Some values of a URL are only checked when a connection is made.
         connect(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
         return str(parse_url(url).get("password") or "")
     except (ValueError, TypeError, AttributeError, RedisError):
@@ -115,7 +115,7 @@ def password_of(url: str) -> str:
 
 
 def _retry() -> Retry:
-    """The policy that retries making a connection, but no command.
+    """Return the policy that retries making a connection, but no command.
 
     A refused or missing socket raises Python's own errors. After a lost answer, which raises a RedisError, the command
     may have run, and only the caller knows whether it may be repeated. A time-out is not retried, since people wait.
@@ -172,7 +172,7 @@ async def wait_ready(client: Redis, timeout: timedelta) -> None:
 async def subscribe(
     blocking: Redis, pattern: str, *, pause: float = 0
 ) -> AsyncIterator[AsyncIterator[list[bytes]]]:
-    """Batches of the messages published from now on to the channels that match `pattern`; no batch is empty.
+    """Yield batches of the messages published from now on to the channels that match `pattern`; no batch is empty.
 
     Messages that come within `pause` seconds after the first are in its batch, which makes many messages far cheaper.
     Messages published while there is no connection are lost. Raises StoreUnavailable.
@@ -203,6 +203,6 @@ async def _messages(pubsub: Any, pause: float) -> AsyncIterator[list[bytes]]:
 
 
 async def _next(pubsub: Any, *, timeout: float) -> list[bytes]:
-    """The next message as a list; empty where none came in time, and for the confirmation after a reconnection."""
+    """Return the next message as a list; empty if none came in time, or for the confirmation of a reconnection."""
     message = await pubsub.get_message(timeout=timeout)
     return [message["data"]] if message and message["type"] == "pmessage" else []

@@ -43,7 +43,7 @@ CONFIGURATION = (
     ("appendfsync", "always"),
     ("save", ""),
     ("maxmemory-policy", "noeviction"),
-    # Keeps the rows of projections packed, which saves a third of the memory for a paused session's messages.
+    # This keeps the rows of projections packed, which saves a third of the memory for a paused session's messages.
     ("hash-max-listpack-value", "512"),
     ("unixsocketperm", "700"),
 )
@@ -201,7 +201,7 @@ class EmbeddedServer:
 
     @contextmanager
     def _secret_configuration(self) -> Iterator[int]:
-        """The descriptor of a pipe with the line for the password, which arguments and files would show to others."""
+        """Yield the descriptor of a pipe with the password line, which arguments and files would show to others."""
         reading, writing = os.pipe()
         try:
             with os.fdopen(writing, "w") as file:
@@ -242,7 +242,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 async def _ping(socket: Path, password: str) -> bytes:
-    """The first line of the answer to PING; empty where no server listens."""
+    """Return the first line of the answer to PING; empty where no server listens."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))

@@ -79,7 +79,7 @@ class IdempotencyKeyKnown(StorageError):
 
 
 class TooManyClaims(StorageError):
-    """As many idempotency keys of one sender are stored as may be."""
+    """A sender has stored as many idempotency keys as it may."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"There are {most:,} idempotency keys of the last day.")
@@ -87,7 +87,7 @@ class TooManyClaims(StorageError):
 
 
 def note_outage(log: logging.Logger, error: StorageError) -> None:
-    """Write one line a second at most: while the store is away, every request says the same."""
+    """Log an outage at most once a second, since every request reports it."""
     global _noted
     if time.monotonic() - _noted >= 1:
         _noted = time.monotonic()

@@ -123,13 +123,13 @@ def found_excess(limits: dict[str, int]) -> str:
 
 
 def innermost(pids: set[int]) -> set[int]:
-    """The processes that are in the most namespaces of processes: those in a sandbox, or all where there is none."""
+    """Return the processes in the most process namespaces: those in a sandbox, or all if there is none."""
     depth = {pid: len(status_of(pid).get("NSpid", "").split()) for pid in pids}
     return {pid for pid in pids if depth[pid] == max(depth.values())}
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """The fields of /proc/PID/status; none where the process has ended."""
+    """Return the fields of /proc/PID/status; none where the process has ended."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
             return dict(line.split(":", 1) for line in file if ":" in line)
@@ -138,7 +138,7 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 def descendants_now() -> set[int]:
-    """As `descendants`, but without looking at other processes; one that is just being made may be missing."""
+    """Return the descendants without reading other processes; one that is just being made may be missing."""
     found: set[int] = set()
     left = [os.getpid()]
     while left:
@@ -175,7 +175,7 @@ def end_descendants(number: int, child: int) -> int:
 
 def send(number: int, pids: set[int]) -> None:
     """Send a signal to processes, of which some may have ended."""
-    # Mostly parents first, so that they do not tell of the ends of their children.
+    # Mostly parents first, so that they do not report the ends of their children.
     for pid in sorted(pids):
         try:
             os.kill(pid, number)
@@ -184,7 +184,7 @@ def send(number: int, pids: set[int]) -> None:
 
 
 def descendants() -> set[int]:
-    """The ids of all descendants of this process in /proc."""
+    """Return the ids of all descendants of this process in /proc."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -216,7 +216,7 @@ def execute(program: list[str]) -> NoReturn:
 
 
 def begin(descriptor: int, deadline: float) -> None:
-    """Say that the program starts now; exit where it is too late for that."""
+    """Report that the program starts now; exit if it is too late for that."""
     if time.monotonic() > deadline:
         sys.exit("it is too late to start")
     os.write(descriptor, b"1")

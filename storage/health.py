@@ -17,7 +17,7 @@ from storage.errors import StoreRefused
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """`ahead` is the store's clock minus that of this machine; a setting is None where the store does not tell it."""
+    """State of the store; `ahead` is its clock minus that of this machine, an unknown setting is None."""
 
     server: str
     ahead: timedelta
@@ -27,7 +27,7 @@ class StoreHealth:
 
 
 async def health(redis: Redis) -> StoreHealth:
-    """Ask the store. Raises StoreUnavailable."""
+    """Read the state of the store. Raises StoreUnavailable."""
     with reaching_store():
         began = time.monotonic()
         seconds, micros = await redis.time()
@@ -50,7 +50,7 @@ async def check_writes(redis: Redis) -> None:
 
 
 async def eviction(redis: Redis) -> str | None:
-    """The policy by which the store evicts keys when its memory is full. Raises StoreUnavailable.
+    """Return the policy by which the store evicts keys when its memory is full. Raises StoreUnavailable.
 
     Returns None where it evicts none, has no memory limit, or does not tell its settings.
     """
@@ -59,7 +59,7 @@ async def eviction(redis: Redis) -> str | None:
 
 
 async def _setting(redis: Redis, name: str) -> str | None:
-    """A setting of the server; None where it is unknown or not readable, as on many hosted servers."""
+    """Return a setting of the server; None where it is unknown or not readable, as on many hosted servers."""
     try:
         with reaching_store():
             found: Any = await redis.config_get(name)

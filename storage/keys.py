@@ -21,7 +21,7 @@ _SESSION_ID = re.compile(r"[^-]+-[^-]+(?:-([1-9][0-9]{0,2}))?")
 
 
 def partition_of(session_id: str) -> int:
-    """The partition of a session: 0 for `ab12-cd34`, 7 for `ab12-cd34-7`. Raises ValueError for other forms."""
+    """Return the partition of a session: 0 for `ab12-cd34`, 7 for `ab12-cd34-7`. Raises ValueError otherwise."""
     found = _SESSION_ID.fullmatch(session_id)
     if found is None or int(found[1] or 0) >= MOST_PARTITIONS:
         raise ValueError(session_id)
@@ -40,7 +40,7 @@ class TimerKey:
 
     @classmethod
     def parse(cls, row: str) -> TimerKey:
-        """The timer of a stored row."""
+        """Return the timer of a stored row."""
         owner, _, name = row.partition("|")
         return cls(owner, name)
 
@@ -81,22 +81,22 @@ def queue(partition: int, name: QueueName) -> QueueKeys:
 
 
 def busy(stream: str, session_id: str) -> str:
-    """Set while a worker is at a job whose entry in the stream is lost."""
+    """Return the key that is set while a worker is at a job whose entry in the stream is lost."""
     return f"{stream}:busy:{session_id}"
 
 
 def partitions() -> str:
-    """A sorted set with one member, whose score is the number of partitions."""
+    """Return the key of a sorted set with one member, whose score is the number of partitions."""
     return f"{_PREFIX}:partitions"
 
 
 def damaged(key: str) -> str:
-    """Where a key is set aside whose value has a wrong type."""
+    """Return the name under which a key is set aside whose value has a wrong type."""
     return f"{key}:damaged"
 
 
 def placement(claim: str) -> str:
-    """The partition in which the request with this idempotency key is carried out."""
+    """Return the key of the partition in which the request with this idempotency key is carried out."""
     return f"{_PREFIX}:placement:{claim}"
 
 
@@ -105,7 +105,7 @@ def log(session_id: str) -> str:
 
 
 def logs() -> str:
-    """A pattern of the logs of all sessions."""
+    """Return a pattern that matches the logs of all sessions."""
     return f"{_PREFIX}:{{p*}}:log:*"
 
 
@@ -126,12 +126,12 @@ def blobs(partition: int) -> str:
 
 
 def claim(partition: int, name: str) -> str:
-    """The value stored under an idempotency key."""
+    """Return the key of the value stored under an idempotency key."""
     return f"{_tag(partition)}:idem:{name}"
 
 
 def claims_of(partition: int, sender: str) -> str:
-    """A sorted set: the idempotency keys of one sender, by the time at which they expire, in ms since 1970."""
+    """Return the key of a sorted set: the idempotency keys of a sender, by their expiry in ms since 1970."""
     return f"{_tag(partition)}:idem-of:{sender}"
 
 
@@ -140,47 +140,47 @@ def timers(partition: int) -> str:
 
 
 def timer_channel() -> str:
-    """The name under which the due time of each timer is published when it is set."""
+    """Return the name under which the due time of each timer is published when it is set."""
     return f"{_PREFIX}:timer"
 
 
 def dirty_channel(partition: int, name: QueueName) -> str:
-    """The name under which the id of a busy session is published when it is queued again."""
+    """Return the name under which the id of a busy session is published when it is queued again."""
     return f"{_tag(partition)}:{_DIRTY[name]}"
 
 
 def changed_channel(partition: int) -> str:
-    """The name under which each append publishes the id of its session."""
+    """Return the name under which each append publishes the id of its session."""
     return f"{_tag(partition)}:changed"
 
 
 def dirty_pattern(name: QueueName) -> str:
-    """Matches the channels of all partitions."""
+    """Return a pattern that matches the channels of all partitions."""
     return f"{_PREFIX}:{{p*}}:{_DIRTY[name]}"
 
 
 def changed_pattern() -> str:
-    """Matches the channels of all partitions."""
+    """Return a pattern that matches the channels of all partitions."""
     return f"{_PREFIX}:{{p*}}:changed"
 
 
 def mailbox(signal: str) -> str:
-    """The items of the signal `webhook:<name>` or `event:<type>` that no session waited for."""
+    """Return the key of the items of the signal `webhook:<name>` or `event:<type>` that no session waited for."""
     return f"{_MAIL}:box:{signal}"
 
 
 def mailbox_seen(mark: str) -> str:
-    """The mark of a delivery that has come."""
+    """Return the key of the mark of a delivery that has come."""
     return f"{_MAIL}:seen:{mark}"
 
 
 def mailbox_rows() -> str:
-    """A sorted set with a row for each item of all mailboxes, by the time at which it expires, in ms since 1970."""
+    """Return the key of a sorted set: a row for each item of all mailboxes, by its expiry in ms since 1970."""
     return f"{_MAIL}:rows"
 
 
 def mailbox_use() -> str:
-    """A hash: how many items and bytes all mailboxes have, those of each signal, and those of each sender."""
+    """Return the key of a hash: the numbers of items and bytes of all mailboxes, each signal and each sender."""
     return f"{_MAIL}:use"
 
 
@@ -197,7 +197,7 @@ def api_keys_used() -> str:
 
 
 def place(place: str) -> str:
-    """The session that is shown at a place. Stores of earlier versions have this name of the key."""
+    """Return the key of the session that is shown at a place; stores of earlier versions have this name."""
     return f"{_PREFIX}:thread:{place}"
 
 
@@ -206,21 +206,21 @@ def delivery(delivery_id: str) -> str:
 
 
 def rate_limit(scope: str) -> str:
-    """Set as long as nothing is sent to `scope`."""
+    """Return the key that is set as long as nothing is sent to `scope`."""
     return f"{_PREFIX}:notbefore:{scope}"
 
 
 def slots(scope: str) -> str:
-    """Until when the slots of a rate are used, in milliseconds since the epoch."""
+    """Return the key of the time until which the slots of a rate are used, in milliseconds since the epoch."""
     return f"{_PREFIX}:{{{scope}}}:used"
 
 
 def slot_queue(scope: str, *, urgent: bool) -> str:
-    """A sorted set: who waits for a slot of a rate, by the time of their turn."""
+    """Return the key of a sorted set of the members that wait for a slot of a rate, by the time of their turn."""
     return f"{_PREFIX}:{{{scope}}}:{'urgent' if urgent else 'waiting'}"
 
 
 @cache
 def _tag(partition: int) -> str:
-    """The prefix of all keys of a partition, which puts them into one slot of a cluster."""
+    """Return the prefix of all keys of a partition, which puts them into one slot of a cluster."""
     return f"{_PREFIX}:{{p{partition}}}"

@@ -141,34 +141,34 @@ class LogStore:
         return AppendResult(version=found, released=released)
 
     async def confirm(self, lease: Lease) -> bool:
-        """Whether a lease of the ready queue still belongs to its holder; if so, it is renewed."""
+        """Return whether a lease of the ready queue still belongs to its holder; if so, it is renewed."""
         queue = keys.queue(keys.partition_of(lease.session_id), "ready")
         with reaching_store():
             return await jobs.confirm(self._redis, queue, **vars(lease))
 
     async def claim_of(self, partition: int, key: str) -> bytes | None:
-        """The value stored under an idempotency key in this partition; None where the key was not used."""
+        """Return the value stored under an idempotency key in this partition; None where the key was not used."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
     async def load(self, session_id: str, known: int = 0) -> StoredLog:
-        """The events after the first `known`, or after the snapshot when `known` is 0."""
+        """Return the events after the first `known`, or after the snapshot when `known` is 0."""
         with reaching_store():
             version, state, events, length = await records.load(self._redis, session_id, known=known)
         return StoredLog(int(version or known), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
-        """The stored events from position `start` (from 0) to `stop` inclusive."""
+        """Return the stored events from position `start` (from 0) to `stop` inclusive."""
         with reaching_store():
             return cast(list[bytes], await self._redis.lrange(keys.log(session_id), start, stop))
 
     async def length(self, session_id: str) -> int:
-        """The number of events of a session; 0 where there is no such session."""
+        """Return the number of events of a session; 0 where there is no such session."""
         with reaching_store():
             return int(await self._redis.llen(keys.log(session_id)))
 
     async def lengths(self, session_ids: Sequence[str]) -> list[int]:
-        """The numbers of events of the sessions, in order."""
+        """Return the numbers of events of the sessions, in order."""
         with reaching_store():
             pipe = self._redis.pipeline(transaction=False)
             for session_id in session_ids:
@@ -176,7 +176,7 @@ class LogStore:
             return await pipe.execute()
 
     async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
-        """The last events of the sessions, in order; empty bytes where there is none."""
+        """Return the last events of the sessions, in order; empty bytes where there is none."""
         with reaching_store():
             pipe = self._redis.pipeline(transaction=False)
             for session_id in session_ids:
@@ -197,7 +197,7 @@ class LogStore:
             return cast(bytes | None, await self._redis.hget(keys.blobs(partition), digest))
 
     async def index(self, name: str, *, after: Row | None = None, limit: int = 20) -> list[Row]:
-        """The sessions of an index with their scores; the highest scores come first, of equal scores the highest ids.
+        """Return the sessions of an index with their scores, by descending score and then descending id.
 
         `after` is the last row of the page before. No row is skipped or repeated as long as the scores do not change.
         """
@@ -211,7 +211,7 @@ class LogStore:
             wanted *= 2
 
     async def unlisted(self, cursor: int) -> tuple[int, list[str]]:
-        """Sessions that have a log and are not in the index `all`, of those that a scan finds from `cursor` on.
+        """Return sessions with a log that are not in the index `all`, of those found by a scan from `cursor` on.
 
         Returns also the cursor for the next ones, 0 at the end.
         """
@@ -225,7 +225,7 @@ class LogStore:
         return int(found[0]), [sid for sid, score in zip(ids, scores, strict=True) if score is None]
 
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
-        """The highest rows with a score of at most `top`, merged from all partitions."""
+        """Return the highest rows with a score of at most `top`, merged from all partitions."""
 
         def command(pipe: Pipeline, partition: int) -> None:
             key = keys.index(partition, name)
@@ -236,11 +236,11 @@ class LogStore:
         return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
 
     async def count(self, name: str) -> int:
-        """The number of sessions in an index."""
+        """Return the number of sessions in an index."""
         return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
-        """Of the index rows and timers in `wanted` those that are missing; only sessions that miss one are returned."""
+        """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id, effects in wanted.items():
             partition = keys.partition_of(session_id)

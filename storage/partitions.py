@@ -33,12 +33,12 @@ class Partitions:
         return range(self._count)
 
     async def all(self) -> range:
-        """The present partitions, read from the store."""
+        """Return the present partitions, read from the store."""
         await self.ask(lambda _pipe, _partition: None)
         return self.known
 
     async def ask(self, command: Callable[[Pipeline, int], Any]) -> list[Any]:
-        """The answers of all partitions in order, in one round trip; `command` adds the command for one partition."""
+        """Return the answers of all partitions in order, in one round trip; `command` adds that of one partition."""
         while True:
             asked = self._count
             pipe = self._redis.pipeline(transaction=False)
@@ -58,7 +58,7 @@ class Partitions:
         self._count = max(self._count, partition + 1)
 
     async def place(self, claim: str = "", *, here: int | None = None, ttl: timedelta = timedelta()) -> int:
-        """The partition for a new session: a random one, or the one for its idempotency key `claim`.
+        """Return the partition for a new session: a random one, or the one for its idempotency key `claim`.
 
         All requests with a key within `ttl` of the last one get the same partition, even if there are more partitions
         by then. The first of these requests determines it and may ask for the partition `here`.
@@ -76,6 +76,6 @@ class Partitions:
         return int(decided)
 
     async def forget(self, claim: str) -> None:
-        """Forget where a request with this idempotency key would go that was refused."""
+        """Forget the partition for a request with this idempotency key, which was refused."""
         with reaching_store():
             await self._redis.delete(keys.placement(claim))

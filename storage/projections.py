@@ -22,7 +22,7 @@ class ProjectionStore:
         self._redis = redis
 
     async def rows(self, session_id: str) -> dict[str, bytes]:
-        """All rows of a session; none where the key holds no rows, which is then set aside."""
+        """Return all rows of a session; none where the key holds no rows, which is then set aside."""
         key = keys.projection(session_id)
         try:
             with reaching_store():
@@ -34,7 +34,7 @@ class ProjectionStore:
         return {key.decode(): row for key, row in rows.items()}
 
     async def column(self, session_ids: Sequence[str], key: str) -> dict[str, bytes]:
-        """The rows under one key, of those sessions that have it."""
+        """Return the rows under one key, of those sessions that have it."""
         if not session_ids:
             return {}
         pipeline = self._redis.pipeline(transaction=False)
@@ -68,7 +68,7 @@ class ProjectionStore:
         return value.decode() if isinstance(value, bytes) else value
 
     async def delivered(self, delivery_id: str) -> bool:
-        """Whether `deliver` was called with this id."""
+        """Return whether `deliver` was called with this id."""
         with reaching_store():
             return bool(await self._redis.exists(keys.delivery(delivery_id)))
 
@@ -78,12 +78,12 @@ class ProjectionStore:
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
     async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
-        """Nothing is sent to `scope` for so long."""
+        """Store that nothing is sent to `scope` for the time `wait`."""
         with reaching_store():
             await self._redis.set(keys.rate_limit(scope), b"1", px=int(wait.total_seconds() * 1000))
 
     async def rate_limited_for(self, scope: str) -> timedelta | None:
-        """How long nothing is sent to `scope`; None where nothing limits it."""
+        """Return how long nothing is sent to `scope`; None where nothing limits it."""
         with reaching_store():
             left = await self._redis.pttl(keys.rate_limit(scope))
         return timedelta(milliseconds=left) if left > 0 else None

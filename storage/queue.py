@@ -78,7 +78,7 @@ class SessionQueue:
 
     @asynccontextmanager
     async def _group(self) -> AsyncIterator[list[str]]:
-        """The streams of all partitions. Where the store has lost a consumer group, all are created again.
+        """Yield the streams of all partitions. Where the store has lost a consumer group, all are created again.
 
         Raises StoreUnavailable then, too.
         """
@@ -159,7 +159,7 @@ class SessionQueue:
 
     @staticmethod
     def lease(job: Job) -> Lease:
-        """A new lease for a taken job, which `start` makes valid."""
+        """Return a new lease for a taken job, which `start` makes valid."""
         return Lease(job.session_id, job.entry, secrets.token_hex(6))
 
     async def start(self, lease: Lease, *, known: int = 0) -> StartedJob | None:
@@ -202,12 +202,12 @@ class SessionQueue:
         return sum(moved)
 
     async def troubles(self) -> dict[str, str]:
-        """The sessions whose job cannot be done yet, each with the reason; they are retried without end."""
+        """Return the sessions whose job cannot be done yet, each with the reason; they are retried without end."""
         found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).troubles))
         return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
     async def jobless(self) -> dict[str, str]:
-        """The sessions that have a state, no job, and no worker, each with its state."""
+        """Return the sessions that have a state, no job, and no worker, each with its state."""
         found: dict[str, str] = {}
         for partition in await self._partitions.all():
             names = self.keys_in(partition)
@@ -236,12 +236,12 @@ class SessionQueue:
         return repaired
 
     async def holds(self, session_id: str) -> bool:
-        """Whether the session is queued, busy or delayed."""
+        """Return whether the session is queued, busy or delayed."""
         with reaching_store():
             return bool(await self._redis.hexists(self._of(session_id).state, session_id))
 
     async def absent(self, session_ids: Sequence[str]) -> list[str]:
-        """Of these sessions those that are neither queued nor busy nor delayed."""
+        """Return those of these sessions that are neither queued nor busy nor delayed."""
         pipe = self._redis.pipeline(transaction=False)
         for session_id in session_ids:
             pipe.hexists(self._of(session_id).state, session_id)
@@ -259,7 +259,7 @@ class SessionQueue:
                         await self._redis.xgroup_delconsumer(stream, keys.GROUP, row["name"])
 
     async def depth(self) -> int:
-        """The number of jobs that are queued or busy."""
+        """Return the number of jobs that are queued or busy."""
         return sum(await self._partitions.ask(lambda pipe, p: pipe.xlen(self.keys_in(p).stream)))
 
     async def remove_consumer(self, consumer: str) -> None:
@@ -274,13 +274,13 @@ class SessionQueue:
 
     @asynccontextmanager
     async def dirty(self) -> AsyncIterator[AsyncIterator[str]]:
-        """The ids of busy sessions, each when another writer appends to it."""
+        """Yield the ids of busy sessions, each when another writer appends to it."""
         async with subscribe(self._blocking, keys.dirty_pattern(self.name)) as messages:
             yield (session_id.decode() async for found in messages for session_id in found)
 
 
 def _rotate(streams: list[str], turns: Iterator[int]) -> list[str]:
-    """All streams, each time beginning with the next one."""
+    """Return all streams, each time beginning with the next one."""
     first = next(turns) % len(streams)
     return streams[first:] + streams[:first]
 

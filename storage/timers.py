@@ -39,7 +39,7 @@ class TimerStore:
         return [TimerKey.parse(row.decode()) for rows in found for row in rows]
 
     async def next_due(self, until: datetime) -> datetime | None:
-        """The due time of the first timer if it is before `until`, else None."""
+        """Return the due time of the first timer if it is before `until`, else None."""
         found = await self._partitions.ask(lambda pipe, p: pipe.zrange(keys.timers(p), 0, 0, withscores=True))
         first = min((rows[0][1] for rows in found if rows), default=None)
         if first is None or first >= _ms(until):
@@ -52,7 +52,7 @@ class TimerStore:
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
 
     async def missing(self, timers: Sequence[TimerKey]) -> list[TimerKey]:
-        """Of these timers those that are not set."""
+        """Return those of these timers that are not set."""
         pipe = self._redis.pipeline(transaction=False)
         for timer in timers:
             pipe.zscore(keys.timers(timer.partition), timer.encode())
@@ -69,7 +69,7 @@ class TimerStore:
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[datetime]]:
-        """The due times of timers, each when the timer is set."""
+        """Yield the due times of timers, each when the timer is set."""
         async with subscribe(self._blocking, keys.timer_channel()) as messages:
             yield (_time(due) async for found in messages for due in found)
 

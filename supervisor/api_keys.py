@@ -63,13 +63,13 @@ class ApiKey(Frozen):
         return scope in self.scopes or implied or "admin" in self.scopes
 
     def need(self, scope: Scope) -> None:
-        """Raises MissingScope."""
+        """Raise MissingScope unless the key has the scope."""
         if not self.may(scope):
             raise MissingScope(scope)
 
 
 def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
-    """The keys of `FLAGMAN_API_KEYS`, each with its secret. Raises ValueError, whose message contains no secret."""
+    """Return the keys of `FLAGMAN_API_KEYS` with their secrets. Raises ValueError without a secret in its message."""
     found: list[tuple[ApiKey, str]] = []
     for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
         if not entry:
@@ -131,7 +131,7 @@ class ApiKeys:
         return key, f"fm_{key_id}_{secret}"
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
-        """All keys with the time of their last use, to the minute; those of the environment come first."""
+        """Return all keys with the time of their last use, to the minute; those of the environment come first."""
         used = await self._store.last_used()
         stored = [_read(row) for row in (await self._store.all()).values()]
         ordered = sorted((k for k in stored if k), key=lambda k: (k.name, k.created_at or self._clock()))
@@ -145,7 +145,7 @@ class ApiKeys:
             raise KeyNotFound(key_id)
 
     async def recognise(self, text: str) -> ApiKey:
-        """The key with this text. Raises KeyRefused."""
+        """Return the key with this text. Raises KeyRefused."""
         key = self._known(text) or await self._find_stored(text)
         if key is None:
             raise KeyRefused("This API key is not known here, or was revoked.")
@@ -177,7 +177,7 @@ def _hash(secret: str) -> str:
 
 
 def _read(row: bytes) -> ApiKey | None:
-    """The key in a stored row; None for a row of another shape, which is not a valid key."""
+    """Return the key in a stored row; None for a row of another shape, which is not a valid key."""
     try:
         return ApiKey.model_validate_json(row)
     except ValidationError:

@@ -36,11 +36,11 @@ class Artifacts:
         self._workspace = workspace
 
     def list(self, session: Session) -> list[Artifact]:
-        """The files of a session, in the order of their last writing."""
+        """Return the files of a session, in the order of their last writing."""
         return [Artifact(path, self._size(session, path)) for path in session.artifacts]
 
     async def read(self, session: Session, path: str) -> bytes:
-        """The content of a file, at most 10 MiB. Raises ArtifactNotFound or ArtifactTooLarge."""
+        """Return the content of a file, at most 10 MiB. Raises ArtifactNotFound or ArtifactTooLarge."""
         listed = _path_in_log(session, path)
         try:
             return await asyncio.to_thread(self._read, session, listed)
@@ -72,7 +72,7 @@ class Artifacts:
 
 
 def _path_in_log(session: Session, path: str) -> str:
-    """The path as the log names it. Raises ArtifactNotFound."""
+    """Return the path as the log names it. Raises ArtifactNotFound."""
     try:
         plain = relative_path(path.strip())
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the store changes together with an append: indexes, timers, blobs and queues. Pure functions."""
+"""The changes of the store together with an append: indexes, timers, blobs and queues. Pure functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def effects_of(
     lease: Lease | None = None,
     release: bool = False,
 ) -> Effects:
-    """The effects of the change from `before` to `after`; `before` is None at the launch."""
+    """Return the effects of the change from `before` to `after`; `before` is None at the launch."""
     return Effects(
         indexes=_indexes(before, after),
         timers=_changed(_timers(before), _timers(after)),
@@ -56,7 +56,7 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
 
 
 def _timers(session: Session | None) -> dict[TimerKey, float]:
-    """The timers of a session with their due times in ms since 1970."""
+    """Return the timers of a session with their due times in ms since 1970."""
     if session is None or session.ended:
         return {}
     rows = {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}
@@ -67,7 +67,7 @@ def _timers(session: Session | None) -> dict[TimerKey, float]:
 
 
 def _changed(before: dict[Name, float], after: dict[Name, float]) -> dict[Name, float | None]:
-    """The names to set with their scores, and the names to remove with None; unchanged names are left out."""
+    """Return the names to set with their scores, and the names to remove with None; unchanged names are left out."""
     gone: dict[Name, float | None] = {name: None for name in before if name not in after}
     return gone | {name: score for name, score in after.items() if name not in before}
 
@@ -89,7 +89,7 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
 
 
 def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
-    """The other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
+    """Return the other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
     lineage = after.lineage
     if lineage is None:
         return []
@@ -101,7 +101,7 @@ def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, Q
 
 
 def _over(session: Session) -> bool:
-    """Whether the session and all its sub-agents have ended."""
+    """Return whether the session and all its sub-agents have ended."""
     return session.ended and not session.running_children
 
 

@@ -58,7 +58,7 @@ async def _launched_before(
 
 
 def too_many(full: TooManyClaims) -> LimitReached:
-    """The refusal of one more request that is to be remembered."""
+    """Return the refusal of one more request that is to be remembered."""
     return LimitReached(
         f"You sent {full.most:,} requests that are kept for a day; send this one again later."
     )

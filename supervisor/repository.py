@@ -26,7 +26,7 @@ _log = logging.getLogger("flagman.sessions")
 
 
 def new_session_id(partition: int = 0) -> str:
-    """A new id: 40 random bits as `xxxx-xxxx`, and the partition unless it is 0. An append refuses an id in use."""
+    """Return a new id: 40 random bits as `xxxx-xxxx`, and the partition unless 0. An append refuses one in use."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 
@@ -40,7 +40,7 @@ class Sessions:
         self._snapshots: dict[str, int] = {}
 
     def known_version(self, session_id: str) -> int:
-        """The version of the session in the cache: the number of events that need not be read; 0 where it is absent."""
+        """Return the version up to which events need not be read, since the session is in the cache; otherwise 0."""
         fold = self._folds.get(session_id)
         return fold.version if fold else 0
 
@@ -50,7 +50,7 @@ class Sessions:
         self._snapshots.pop(session_id, None)
 
     async def load(self, session_id: str) -> Session:
-        """The session at its stored version. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        """Return the session at its stored version. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
         try:
             partition_of(session_id)
         except ValueError:
@@ -59,7 +59,7 @@ class Sessions:
         return await self.absorb(session_id, await self._log.load(session_id, known))
 
     async def absorb(self, session_id: str, stored: StoredLog) -> Session:
-        """The session after the events in `stored`. Raises as `load`."""
+        """Return the session after the events in `stored`. Raises as `load`."""
         if stored.length < stored.start:
             # The log is shorter than the cached session: it was lost, and perhaps restored from a document.
             return await self._anew(session_id)
@@ -82,14 +82,14 @@ class Sessions:
         return self._keep(session)
 
     async def _anew(self, session_id: str) -> Session:
-        """The session read again from its first event, without cache and snapshot."""
+        """Return the session read again from its first event, without cache and snapshot."""
         self.forget(session_id)
         await self._log.drop_snapshot(session_id)
         events = await self._log.read(session_id)
         return await self.absorb(session_id, StoredLog(0, None, events, len(events)))
 
     async def _base_state(self, session_id: str, stored: StoredLog) -> Session | None:
-        """The session that the read events continue, from the cache or a snapshot; None where neither is usable."""
+        """Return the session that the read events continue, from the cache or a snapshot; None if neither is usable."""
         cached = self._folds.get(session_id)
         if cached and stored.start <= cached.version:
             return cached
@@ -101,7 +101,7 @@ class Sessions:
         return restored
 
     async def new_id(self, *, like: str = "", idempotency_key: str | None = None) -> str:
-        """An id for a session that a person, a schedule or the API launches; it determines the partition.
+        """Return an id for a session that a person, a schedule or the API launches; it determines the partition.
 
         A fork is in the partition of `like`, the session that it is forked from. Raises IdempotencyKeyKnown where the
         key was used in another partition; in the same one, the append raises it. Raises StoreUnavailable.
@@ -143,16 +143,16 @@ class Sessions:
         return done.released
 
     async def confirm(self, lease: Lease) -> bool:
-        """Whether the worker still holds the lease, which is then renewed. Raises StoreUnavailable."""
+        """Return whether the worker still holds the lease, which is then renewed. Raises StoreUnavailable."""
         return await self._log.confirm(lease)
 
     @staticmethod
     def new_log(session: Session, events: Sequence[Event]) -> NewLog:
-        """The log of a new session, to be passed to `append` of the session that launches it."""
+        """Return the log of a new session, to be passed to `append` of the session that launches it."""
         return NewLog(session.id, [encode(e) for e in events], effects_of(None, session))
 
     async def holds(self, before: Session, after: Session, events: Sequence[Event]) -> bool:
-        """Whether an append without an answer took place: the log has exactly these events after `before`."""
+        """Return whether an append without an answer took place: the log has exactly these events after `before`."""
         stored = await self._log.read(after.id, before.version, before.version + len(events) - 1)
         if stored != [encode(event) for event in events]:
             return False
@@ -160,11 +160,11 @@ class Sessions:
         return True
 
     async def events(self, session_id: str) -> list[Event]:
-        """All events of the session. Raises LogUnreadable."""
+        """Return all events of the session. Raises LogUnreadable."""
         return [decode(session_id, n, data) for n, data in enumerate(await self._log.read(session_id))]
 
     async def active_subagents(self, session: Session) -> ActiveSubagents:
-        """By id all sub-agents, at any depth, that are not recorded as ended; unreadable ones are left out."""
+        """Return all sub-agents by id, at any depth, that are not recorded as ended; unreadable ones are left out."""
         found: dict[str, Session] = {}
         level = [session]
         while level:

@@ -83,7 +83,7 @@ class ResumeTokens:
 
 
 def _end_of(halt: PauseRecord | None, session: Session) -> str:
-    """By whom and when the pause was ended, as the end of a sentence."""
+    """Return by whom and when the pause was ended, as the end of a sentence."""
     if halt and halt.resumed_at:
         return f"by {halt.resumed_by_name or halt.resumed_by} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"
     return f"when the session was {session.lifecycle}"

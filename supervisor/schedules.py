@@ -50,11 +50,11 @@ class Schedule(Frozen):
 
     @property
     def people(self) -> frozenset[str]:
-        """The ids of who made it."""
+        """The ids of the maker: the actor and, for a key, its owner."""
         return frozenset({self.by, self.by_owner} - {""})
 
     def next_times(self) -> list[datetime]:
-        """The next three times in UTC, beginning with `due`; fewer where the expression has no more."""
+        """Return the next three times in UTC, beginning with `due`; fewer where the expression has no more."""
         times: list[datetime] = []
         due = self.due
         while due is not None and len(times) < SHOWN_TIMES:
@@ -113,7 +113,7 @@ class Schedules:
         return schedule
 
     async def list(self) -> list[Schedule]:
-        """All schedules, the next due first and paused ones last."""
+        """Return all schedules, the next due first and paused ones last."""
         found = [Schedule.model_validate_json(row) for row in (await self._rows.all()).values()]
         return sorted(found, key=lambda s: (s.due is None, s.due or s.created_at))
 

@@ -69,7 +69,7 @@ class Supervisor:
         return await self.sessions.load(session_id)
 
     async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
-        """The newest sessions of an index; one that cannot be read is left out and logged."""
+        """Return the newest sessions of an index; one that cannot be read is left out and logged."""
         found: list[Session] = []
         for session_id, _ in await self._log.index(index, limit=limit):
             try:
@@ -139,7 +139,7 @@ class Supervisor:
         return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
 
     async def _ruled_today(self, session: Session) -> Persona:
-        """The persona the session is pinned to, below the one of today, so that the stricter of both rules.
+        """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
         Raises PersonaNotFound where there is none of its name any more.
         """
@@ -190,7 +190,7 @@ class Supervisor:
         return await self._session(session_id, command)
 
     async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
-        """The call as `edit` would leave it, with its approvers. Raises InvalidInput."""
+        """Return the call as `edit` would leave it, with its approvers. Raises InvalidInput."""
         rejudge = await self._rejudge(session_id)
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
@@ -360,13 +360,13 @@ class Supervisor:
     # How a verb changes a session
 
     async def _session(self, session_id: str, command: Command) -> Session:
-        """As `_change`, but returns only the session."""
+        """Do as `_change`, but return only the session."""
         return (await self._change(session_id, command)).session
 
     async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
         """Read the session, call the command and append its events; after a conflict do so again.
 
-        An error of the command comes before AlreadyEnded, since it says more: who decided what.
+        An error of the command comes before AlreadyEnded, since it says more, such as who decided what.
         """
         for _ in range(TRIES):
             before = await self.sessions.load(session_id)
@@ -391,7 +391,7 @@ class Supervisor:
         return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
-        """The function that evaluates a call of this session with other arguments."""
+        """Return the function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)

@@ -105,7 +105,7 @@ class SignalRouter:
         return resumed
 
     async def _waiting(self, index: str) -> AsyncIterator[str]:
-        """The sessions that wait for a signal, all of them."""
+        """Yield the sessions that wait for a signal, all of them."""
         last: Row | None = None
         while rows := await self._log.index(index, after=last, limit=PAGE):
             last = rows[-1]
@@ -113,9 +113,9 @@ class SignalRouter:
                 yield session_id
 
     async def tell_refused(self, kind: SignalKind, name: str, most_bytes: int) -> None:
-        """Tell every session that waits for it that one came and was refused, as it has more than `most_bytes`.
+        """Tell the sessions that wait for a signal that one was refused, since it has more than `most_bytes`.
 
-        Only for what is known to be from who may send it. A session is told once in ten minutes.
+        Call it only for signals of authenticated senders. A session is told once in ten minutes.
         """
         actor = Actor(id=f"{kind}:{name}")
         async for session_id in self._waiting(f"{kind}:{name}"):

@@ -27,5 +27,5 @@ app.add_typer(running.app)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line; the entry point of the console script."""
     app()

@@ -65,7 +65,7 @@ def refuse(sentence: str, code: int = REFUSED) -> NoReturn:
 
 
 def _for_terminal(error: Exception) -> str:
-    """The message of an error, with the command that helps, if there is one."""
+    """Return the message of an error, with the command that helps, if there is one."""
     from supervisor.core.errors import KeyRefused, SessionNotFound, Unavailable
 
     sentence = str(error)

@@ -24,7 +24,7 @@ _STYLES = {"-": "red", "+": "green"}
 
 
 def edit(call: CallView) -> dict[str, Any] | None:
-    """The arguments as saved in the editor; None where nothing was changed or the person gave up."""
+    """Return the arguments as saved in the editor; None where nothing was changed or the person gave up."""
     proposed = written = _text(call.arguments)
     if MASK in proposed:
         refuse("These arguments hold a secret that is not shown; give all of them with --arguments.")
@@ -44,7 +44,7 @@ def edit(call: CallView) -> dict[str, Any] | None:
 
 
 def _from_editor(words: str) -> str:
-    """The text that the person saved in $VISUAL or $EDITOR; its folder is readable for this user only."""
+    """Return the text that the person saved in $VISUAL or $EDITOR; its folder is readable for this user only."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with TemporaryDirectory(prefix="flagman-") as folder:
         file = Path(folder) / "arguments.json"
@@ -62,7 +62,7 @@ def _from_editor(words: str) -> str:
 
 
 def parse(written: str) -> dict[str, Any] | str:
-    """The arguments, or a sentence that says why they cannot be read."""
+    """Return the arguments, or a sentence that says why they cannot be read."""
     try:
         found = json.loads(written)
     except (ValueError, RecursionError) as error:
@@ -82,7 +82,7 @@ def show_difference(call: CallView, arguments: dict[str, Any], *, err: bool = Fa
 
 
 def _lines(arguments: Any) -> list[str]:
-    """The arguments as lines; a text of several lines takes as many."""
+    """Return the arguments as lines; a text of several lines takes as many."""
     if not isinstance(arguments, dict):
         return call_text(str(arguments)).split("\n")
     found: list[str] = []
@@ -95,5 +95,5 @@ def _lines(arguments: Any) -> list[str]:
 
 
 def _text(arguments: Any) -> str:
-    """The arguments as JSON with hidden characters escaped."""
+    """Return the arguments as JSON with hidden characters escaped."""
     return json_text(arguments, indent=2) + "\n"

@@ -32,7 +32,7 @@ class Frame:
         return children_of(self.session, {}) if self.session else []
 
     def row(self) -> dict[str, Any]:
-        """The frame as JSON, for programs."""
+        """Return the frame as JSON, for programs."""
         session = self.session
         after = session and {
             "status": session.status,
@@ -49,7 +49,7 @@ class Frame:
 
 
 def frames(session_id: str, events: Iterable[EventView]) -> Iterator[Frame]:
-    """The frames of a log, one for each event."""
+    """Yield the frames of a log, one for each event."""
     session: Session | None = None
     begun = None
     for event in events:

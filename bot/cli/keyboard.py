@@ -36,7 +36,7 @@ def keyboard() -> Iterator[None]:
 
 
 def read_key(seconds: float) -> str | None:
-    """The name or the character of the next key; None where none was pressed within `seconds`. Raises EOFError."""
+    """Return the name or the character of the next key; None if there is none in `seconds`. Raises EOFError."""
     character = _read(seconds)
     if character == "\x1b":
         while (more := _read(_TOGETHER_SECONDS)) is not None:

@@ -12,7 +12,7 @@ from supervisor.core.text.labels import WAITING
 
 
 def status_phrase(state: SessionView) -> str:
-    """What the session does or waits for, as one phrase."""
+    """Return what the session does or waits for, as one phrase."""
     if state.waiting_for is None:
         return state.status
     failed = any(child.undecided for child in state.children)
@@ -28,7 +28,7 @@ def status_phrase(state: SessionView) -> str:
 
 
 def spent(state: SessionView) -> str:
-    """The usage of the session with its limits."""
+    """Return the usage of the session with its limits."""
     if state.budget is None:
         return f"{count(state.steps, 'step')}, {cost_of(state.cost_usd, unpriced=state.unpriced)}"
     steps, tokens, cost = state.budget.steps, state.budget.tokens, state.budget.cost_usd
@@ -45,12 +45,12 @@ def spent(state: SessionView) -> str:
 
 
 def cost_of(cost: Decimal, *, unpriced: bool) -> str:
-    """An amount in USD; `unpriced` says that a part of it has no known price."""
+    """Return an amount in USD; `unpriced` says that a part of it has no known price."""
     return "cost unknown" if unpriced and not cost else money(cost, unpriced=unpriced)
 
 
 def advice(state: SessionView) -> Iterator[str]:
-    """The commands that may follow, one a line."""
+    """Yield the commands that may follow, one a line."""
     phases = _phases(state)
     if state.pause and state.pause.reason == "context_budget_exceeded":
         yield f"flagman resume {state.id} --compact   sums up what was done so far"

@@ -115,7 +115,7 @@ def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:
 def log_lines(
     events: Iterable[EventView], *, short: bool = False, wrapped: bool = False, about: str = ""
 ) -> Iterator[Any]:
-    """The lines of the log with time, actor and text. `wrapped` is for a terminal, with further lines indented.
+    """Yield the lines of the log with time, actor and text. `wrapped` is for a terminal, with further lines indented.
 
     `short` cuts each event to one line; `about` names the sub-agent whose log it is.
     """
@@ -139,7 +139,7 @@ def log_lines(
 
 
 def said_of(event: EventView) -> Iterator[tuple[datetime, str, str]]:
-    """The lines of an event as time, actor and text."""
+    """Yield the lines of an event as time, actor and text."""
     try:
         found = list(lines([event.fact()]))
     except ValueError:

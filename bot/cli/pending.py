@@ -22,7 +22,7 @@ class PendingCall:
 
 
 async def pending_calls(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[PendingCall]:
-    """The calls to show: those named, or all. A named call that does not wait is left out; the server refuses it.
+    """Return the calls named, or all. A named call that does not wait is left out; the server refuses it.
 
     Raises InvalidInput where all are asked for and none waits.
     """

@@ -34,7 +34,7 @@ class Size:
 
 
 def screen(title: str, frames: Sequence[Frame], at: int, asked: str | None, size: Size) -> list[Text]:
-    """The lines of the screen, at most `size.height`; `asked` is the typed part of the number to go to, if any."""
+    """Return the lines of the screen, at most `size.height`; `asked` is the typed part of a number to go to."""
     frame = frames[at]
     after = list(state_lines(frame))
     room = max(size.height - len(after) - 4, 4)
@@ -56,7 +56,7 @@ def screen(title: str, frames: Sequence[Frame], at: int, asked: str | None, size
 
 
 def event_lines(frame: Frame, width: int) -> Iterator[Text]:
-    """The text of the event, in lines of at most `width` columns."""
+    """Yield the text of the event, in lines of at most `width` columns."""
     from rich.console import Console
 
     for _, who, words in said_of(frame.event):
@@ -67,7 +67,7 @@ def event_lines(frame: Frame, width: int) -> Iterator[Text]:
 
 
 def state_lines(frame: Frame) -> Iterator[Text]:
-    """The state after the event: status, steps, cost, calls and sub-agents."""
+    """Yield the state after the event: status, steps, cost, calls and sub-agents."""
     session = frame.session
     if session is None:
         yield text(("This Flagman is older than that event and does not know what it changed.", "yellow"))

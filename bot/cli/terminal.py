@@ -32,7 +32,7 @@ def is_terminal(stream: Any = None) -> bool:
 
 
 def console(*, err: bool = False) -> Console:
-    """A console of Rich, which uses no colours in a pipe and reads no text as markup."""
+    """Return a console of Rich, which uses no colours in a pipe and reads no text as markup."""
     from rich.console import Console
 
     return Console(stderr=err, highlight=False, markup=False, emoji=False)
@@ -45,7 +45,7 @@ def show(*parts: RenderableType, err: bool = False) -> None:
 
 
 def chop(line: str, room: int) -> list[str]:
-    """The line in pieces that leave `room` columns of the terminal free; in one piece in a pipe."""
+    """Return the line in pieces that leave `room` columns of the terminal free; in one piece in a pipe."""
     from rich.cells import chop_cells
 
     width = console().width - room
@@ -53,14 +53,14 @@ def chop(line: str, room: int) -> list[str]:
 
 
 def text(*parts: str | tuple[str, str]) -> Text:
-    """Text with styles; hidden and control characters are replaced by visible markers."""
+    """Return text with styles; hidden and control characters are replaced by visible markers."""
     from rich.text import Text
 
     return Text.assemble(*((visible(p), "") if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts))
 
 
 def beside(*cells: Text) -> RenderableType:
-    """A row of cells, of which the last one wraps within its own column."""
+    """Return a row of cells, of which the last one wraps within its own column."""
     from rich.table import Table
 
     made = Table.grid(padding=(0, 1, 0, 0))
@@ -128,7 +128,7 @@ def _cell(cell: str | tuple[str, str]) -> Text:
 
 
 def clock(at: datetime) -> str:
-    """A time in the reader's own zone, with the date where that is not today."""
+    """Return a time in the reader's own zone, with the date where that is not today."""
     return format.clock(at, datetime.now(UTC).astimezone())
 
 
@@ -137,7 +137,7 @@ def ago(at: datetime) -> str:
 
 
 def local_zone() -> str:
-    """The name of the reader's time zone: TZ, else that of this machine, else UTC."""
+    """Return the name of the reader's time zone: TZ, else that of this machine, else UTC."""
     from zoneinfo import ZoneInfo
 
     for name in (os.environ.get("TZ", "").lstrip(":"), _machine_zone()):

@@ -27,7 +27,7 @@ WIDEST = 400
 
 
 async def subagents_of(remote: HttpBackend, session: SessionView) -> dict[str, SessionView]:
-    """The sessions of all sub-agents at any depth, by id."""
+    """Return the sessions of all sub-agents at any depth, by id."""
     found: dict[str, SessionView] = {}
     level = [session]
     while level:
@@ -47,7 +47,7 @@ async def _children(remote: HttpBackend, parent: str) -> list[SessionView]:
 
 
 def plans(session: SessionView, subagents: SubagentViews) -> Iterator[tuple[str, list[Any]]]:
-    """For each plan a text with its progress, and the lines of its tree."""
+    """Yield for each plan a text with its progress, and the lines of its tree."""
     for _, children in groupby(session.children, key=lambda child: child.call_id):
         parts = list(children)
         done = sum(child.status == "completed" for child in parts)
@@ -84,7 +84,7 @@ def _needs_person(child: ChildStanding) -> bool:
 
 
 def phrase(child: ChildStanding, parts: Sequence[ChildStanding]) -> str:
-    """The state of one subtask in a few words."""
+    """Return the state of one subtask in a few words."""
     if child.undecided:
         return f"{child.status}: retry, skip or stop?"
     if child.status == "waiting":

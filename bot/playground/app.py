@@ -1,4 +1,4 @@
-"""Puts a playground on the network: the Web API, websockets, the control API and the page."""
+"""The web application of a playground: the Web API, websockets, the control API and the page."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from bot.playground.playground import Playground
 STATIC = Path(__file__).parent / "static"
 BODY_BYTES = 4 * 1024 * 1024
 PAGE_HEADERS = {
-    # Nobody may frame the page: a click on it is an approval.
+    # The page must not be framed, because a click on it can be an approval.
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def mount(app: web.Application, playground: Playground) -> None:
-    """Add all routes to an application, and end and close the playground with it."""
+    """Add all routes of the playground to `app`, and close the playground when `app` shuts down."""
 
     async def api(request: web.Request) -> web.StreamResponse:
         return await web_api.handle(playground, request)
@@ -66,7 +66,7 @@ def mount(app: web.Application, playground: Playground) -> None:
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
-    """The page and its files; a permalink opens the page, which finds the message."""
+    """Return the page or one of its files; a permalink returns the page, whose script opens the message."""
     name = request.match_info.get("name", "") if "/static/" in request.path else "index.html"
     file = (STATIC / name).resolve()
     if not file.is_relative_to(STATIC) or not file.is_file():
@@ -75,7 +75,10 @@ async def _page(request: web.Request) -> web.StreamResponse:
 
 
 async def start(playground: Playground, host: str = "127.0.0.1", port: int = 0) -> web.AppRunner:
-    """Serve it alone; port 0 takes a free one and corrects `playground.base_url`. End it by `cleanup()`."""
+    """Serve the playground on `host`; port 0 picks a free port and updates `playground.base_url`.
+
+    Stop it with `cleanup()` of the runner returned.
+    """
     app = web.Application(client_max_size=BODY_BYTES)
     mount(app, playground)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

@@ -1,11 +1,11 @@
-"""The ways in which Slack says no."""
+"""Errors that are answered by the Web API and by the control API."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 class SlackError(Exception):
-    """A Web API method refuses: becomes `{"ok": false, "error": code}`."""
+    """A rejection by a Web API method, answered as `{"ok": false, "error": code}`."""
 
     def __init__(self, code: str, problems: Sequence[str] = (), **more: Any) -> None:
         super().__init__(code)
@@ -14,7 +14,7 @@ class SlackError(Exception):
         self.more = more
 
     def answer(self) -> dict[str, Any]:
-        """The body as Slack writes it, with the problems of the blocks, if any, in both of its places."""
+        """Return the response body; like Slack's it repeats `errors` in `response_metadata`."""
         body: dict[str, Any] = {"ok": False, "error": self.code, **self.more}
         if self.problems:
             body["errors"] = list(self.problems)
@@ -23,7 +23,7 @@ class SlackError(Exception):
 
 
 class Refusal(Exception):
-    """A person's wish on the control API cannot be had: an HTTP status, a code and a sentence for them."""
+    """A rejection by the control API, with an HTTP status, an error code and a sentence for the person."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

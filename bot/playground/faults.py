@@ -1,4 +1,4 @@
-"""Failures on demand: a Web API method that is late, refuses, or answers with an error after it had its effect."""
+"""Planned failures of Web API methods: delays, errors, and errors after the method had its effect."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from bot.playground.store import Json
 
 
 class Fault(BaseModel):
-    """One planned failure; `left` counts down."""
+    """One planned failure; `left` is the number of calls it still applies to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,11 +24,11 @@ class Fault(BaseModel):
 
     @property
     def only_late(self) -> bool:
-        """Whether nothing fails, and it only takes longer."""
+        """Whether the call is only delayed, without an error."""
         return self.status is None and self.error is None
 
     def answer(self) -> tuple[int, Json, dict[str, str]]:
-        """Status, body and headers of the failure."""
+        """Return the status, body and headers of the failed response."""
         status = self.status or (429 if self.error == "ratelimited" else 200)
         default = {429: "ratelimited", 503: "service_unavailable"}.get(status, "internal_error")
         headers = {"Retry-After": str(self.retry_after or 1)} if status == 429 else {}
@@ -36,17 +36,17 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """Those planned, in the order in which they were."""
+    """The planned failures, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._planned: list[Fault] = []
 
     def plan(self, fault: Fault) -> None:
-        """Add one."""
+        """Add a failure, which applies to its next `times` matching calls."""
         self._planned.append(fault.model_copy(update={"left": fault.times}))
 
     def take(self, method: str, args: Json) -> Fault | None:
-        """The one that strikes this call, used up by one."""
+        """Return the first failure that matches this call and count it down, or None."""
         for fault in self._planned:
             if fault.method not in (method, "*"):
                 continue
@@ -59,9 +59,9 @@ class Faults:
         return None
 
     def listed(self) -> list[Json]:
-        """Those still to come."""
+        """Return the failures that still apply to coming calls."""
         return [fault.model_dump() for fault in self._planned]
 
     def clear(self) -> None:
-        """None any more."""
+        """Remove all planned failures."""
         self._planned.clear()

@@ -1,4 +1,4 @@
-"""Keeps other web sites out: a page elsewhere in the same browser must not press buttons here."""
+"""Protection against cross-site requests: other web sites must not press buttons in the playground."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def is_foreign(request: web.Request, base_url: str, *, linkable: bool = False) -> bool:
-    """Whether another site sent this, by `Origin`, `Sec-Fetch-Site` or a `Host` that is a name of its own.
+    """Return whether another site sent this request, judged by `Host`, `Origin` and `Sec-Fetch-Site`.
 
-    What is `linkable` may be opened from a link elsewhere.
+    A `linkable` address may be opened from a link on another site.
     """
     host = request.headers.get("Host", "")
     known = urlsplit(base_url).hostname
@@ -35,7 +35,7 @@ def is_foreign(request: web.Request, base_url: str, *, linkable: bool = False) -
 
 
 def against_foreign(base_url: Callable[[], str], inner: Handler, *, linkable: bool = False) -> Handler:
-    """The same handler, closed to other sites."""
+    """Wrap a handler so that it answers requests from other sites with status 403."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         if is_foreign(request, base_url(), linkable=linkable):

@@ -1,4 +1,4 @@
-"""Tells open pages what happened, each person only what they may see."""
+"""Publishing of events to open pages, limited to what each person may see."""
 
 import asyncio
 import secrets
@@ -14,7 +14,7 @@ KEPT = 2000
 
 @dataclass(frozen=True)
 class News:
-    """One happening; an audience of None is everybody."""
+    """One published event; an audience of None means all people."""
 
     number: int
     kind: str
@@ -22,22 +22,22 @@ class News:
     audience: frozenset[str] | None
 
     def concerns(self, user: str | None) -> bool:
-        """Whether that person may see it."""
+        """Return whether the user may see this event."""
         return self.audience is None or user in self.audience
 
 
 class Hub:
-    """A ring of recent news and the queues of those who listen."""
+    """The most recent events and the queues of all listeners."""
 
     def __init__(self) -> None:
-        # Another run counts from one again: its ids must not be mistaken for those of this one.
+        # Numbers start at 1 in each run, so the epoch tells the ids of different runs apart.
         self.epoch = secrets.token_hex(3)
         self._count = 0
         self._recent: deque[News] = deque(maxlen=KEPT)
         self._listeners: set[asyncio.Queue[News | None]] = set()
 
     def publish(self, kind: str, body: Json, audience: frozenset[str] | None = None) -> None:
-        """Tell everybody concerned."""
+        """Append an event and pass it to all listeners."""
         self._count += 1
         news = News(self._count, kind, body, audience)
         self._recent.append(news)
@@ -45,7 +45,7 @@ class Hub:
             queue.put_nowait(news)
 
     def since(self, last_id: str) -> list[News] | None:
-        """What came after an id, or None if too much was missed to tell."""
+        """Return the events after an id, or None if older ones are no longer kept."""
         epoch, _, number = last_id.partition("-")
         if epoch != self.epoch or not number.isdigit() or int(number) > self._count:
             return None
@@ -56,7 +56,7 @@ class Hub:
 
     @contextmanager
     def listen(self) -> Iterator["asyncio.Queue[News | None]"]:
-        """A queue of all news from now on; None is the end."""
+        """Yield a queue of all events from now on; None marks the end."""
         queue: asyncio.Queue[News | None] = asyncio.Queue()
         self._listeners.add(queue)
         try:
@@ -65,6 +65,6 @@ class Hub:
             self._listeners.discard(queue)
 
     def close(self) -> None:
-        """Send all listeners home."""
+        """Signal the end to all listeners."""
         for queue in self._listeners:
             queue.put_nowait(None)

@@ -1,8 +1,9 @@
-"""Slack's rate limits: so many calls of a method a minute in a workspace, one post a second into a channel.
+"""Slack's rate limits: calls per minute of each method, and posts per second into each channel.
 
-The tiers are those of the page of each method below https://docs.slack.dev/reference/methods, their sizes and
-what is special about posts those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the sizes a least
-and tolerates bursts, without a number; here a minute's calls may come at once, and then no more in those 60 seconds.
+The tier of each method is that of its page below https://docs.slack.dev/reference/methods; the sizes of the
+tiers and the limits for posts are those of https://docs.slack.dev/apis/web-api/rate-limits. Slack calls the
+sizes minimums and tolerates bursts of unstated size; here a whole minute's calls may come at once, then none
+until 60 seconds have passed.
 """
 
 import math
@@ -13,7 +14,7 @@ from bot.playground.settings import Settings
 
 WINDOW_SECONDS = 60.0
 TIER_2, TIER_3, TIER_4 = 20, 50, 100
-# "Hundreds of times a minute" in the words of their pages.
+# Slack documents these as "hundreds of times a minute".
 SPECIAL = 600
 
 PER_MINUTE = {
@@ -53,46 +54,46 @@ PER_MINUTE = {
     "views.update": TIER_4,
 }
 POST = "chat.postMessage"
-# One a second into a channel, a short burst tolerated, and "several hundred" a minute into all of them.
+# Slack documents one post a second per channel with bursts, and "several hundred" a minute in all.
 POSTS_A_SECOND, POST_BURST, POSTS_A_MINUTE = 1.0, 10, 300
 
 
 class _Window:
-    """At most so many calls in any 60 seconds."""
+    """Sliding window that counts the calls of the last 60 seconds."""
 
     def __init__(self) -> None:
         self._calls: deque[float] = deque()
 
     def wait(self, most: int, now: float) -> float:
-        """Seconds until there is room; 0 if there is."""
+        """Return the seconds until fewer than `most` calls are in the window; 0 if that is so now."""
         while self._calls and self._calls[0] <= now - WINDOW_SECONDS:
             self._calls.popleft()
         return 0.0 if len(self._calls) < most else self._calls[len(self._calls) - most] + WINDOW_SECONDS - now
 
     def take(self, now: float) -> None:
-        """Count a call."""
+        """Count a call at time `now`."""
         self._calls.append(now)
 
 
 class _Bucket:
-    """So many at once, refilled at a steady rate."""
+    """Token bucket that is refilled at a steady rate."""
 
     def __init__(self, size: float, now: float) -> None:
         self._level, self._since = size, now
 
     def wait(self, size: float, per_second: float, now: float) -> float:
-        """Seconds until there is one; 0 if there is."""
+        """Return the seconds until a token is available; 0 if one is available now."""
         self._level = min(size, self._level + (now - self._since) * per_second)
         self._since = now
         return max(0.0, (1 - self._level) / per_second)
 
     def take(self) -> None:
-        """Use one."""
+        """Take one token."""
         self._level -= 1
 
 
 class RateLimits:
-    """A window for each method, and for posts a bucket for each channel; a call that is refused is not counted."""
+    """A window for each method and a bucket for the posts of each channel; rejected calls are not counted."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -100,7 +101,7 @@ class RateLimits:
         self._buckets: dict[str, _Bucket] = {}
 
     def wait(self, method: str, channel: str) -> int:
-        """Whole seconds for Retry-After, or 0 if the call may go on."""
+        """Count the call and return 0, or return the whole seconds for `Retry-After` without counting it."""
         if not self._settings.rate_limits:
             return 0
         now, scale = time.monotonic(), self._settings.rate_scale

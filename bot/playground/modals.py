@@ -1,4 +1,4 @@
-"""Windows and home tabs: which person sees which view."""
+"""The open modals and the home tab of each person."""
 
 import secrets
 
@@ -12,7 +12,7 @@ STACK = 3
 
 
 def _stored_view(definition: Json, view_id: str, root: str | None, previous: str | None) -> Json:
-    """A view as Slack gives it back."""
+    """Return a view in the form in which Slack returns it."""
     modal = definition["type"] == "modal"
     return {
         "id": view_id,
@@ -39,7 +39,7 @@ def _stored_view(definition: Json, view_id: str, root: str | None, previous: str
 
 
 class Modals:
-    """A stack of at most three windows and one home tab for each person."""
+    """A stack of at most three modal views and one home tab for each person."""
 
     def __init__(self, store: Store, hub: Hub) -> None:
         self._store = store
@@ -48,18 +48,18 @@ class Modals:
         self.homes = store.homes()
 
     def stack(self, user: str) -> list[Json]:
-        """The open windows of a person, the top one last."""
+        """Return the open modal views of a user, the top one last."""
         return list(self._stacks.get(user, ()))
 
     def owner(self, view_id: str) -> str | None:
-        """Who has that window open, or whose home it is."""
+        """Return the user who has this modal view open or whose home tab it is, or None."""
         for user, stack in self._stacks.items():
             if any(view["id"] == view_id for view in stack):
                 return user
         return next((user for user, view in self.homes.items() if view["id"] == view_id), None)
 
     def find(self, view_id: str | None, external_id: str | None = None) -> tuple[str, Json]:
-        """A view and who sees it."""
+        """Return the user who sees a view, and the view. Raises SlackError `not_found`."""
         for user, stack in self._stacks.items():
             for view in stack:
                 if view["id"] == view_id or (external_id and view["external_id"] == external_id):
@@ -70,14 +70,14 @@ class Modals:
         raise SlackError("not_found")
 
     def open(self, user: str, definition: Json) -> Json:
-        """A first window; others that were open give way."""
+        """Open a modal in place of all that the user had open."""
         self._no_twin(definition)
         view = _stored_view(definition, new_id("V"), None, None)
         self._stacks[user] = [view]
         return self._told("open", user, view)
 
     def push(self, user: str, definition: Json) -> Json:
-        """One more window on top."""
+        """Push a view onto the user's stack. Raises SlackError if the stack is empty or full."""
         stack = self._stacks.get(user)
         if not stack:
             raise SlackError("not_found")
@@ -89,7 +89,7 @@ class Modals:
         return self._told("push", user, view)
 
     def update(self, user: str, view_id: str, definition: Json, known_hash: str | None = None) -> Json:
-        """Another content for an open window."""
+        """Replace an open modal view. Raises SlackError if it is not found or `known_hash` is outdated."""
         stack = self._stacks.get(user, [])
         for index, old in enumerate(stack):
             if old["id"] != view_id:
@@ -102,7 +102,7 @@ class Modals:
         raise SlackError("not_found")
 
     def publish(self, user: str, definition: Json, known_hash: str | None = None) -> Json:
-        """A person's home tab."""
+        """Replace the user's home tab. Raises SlackError if `known_hash` is outdated."""
         old = self.homes.get(user)
         if known_hash and old and known_hash != old["hash"]:
             raise SlackError("hash_conflict")
@@ -113,7 +113,7 @@ class Modals:
         return view
 
     def close(self, user: str, view_id: str) -> list[Json]:
-        """A window goes, and all above it; `clear_on_close` takes the whole stack along."""
+        """Close a view and those above it, or all if it has `clear_on_close`; return the closed views."""
         stack = self._stacks.get(user, [])
         at = next((index for index, view in enumerate(stack) if view["id"] == view_id), None)
         if at is None:
@@ -124,7 +124,7 @@ class Modals:
         return gone
 
     def clear(self, user: str) -> list[Json]:
-        """All windows of a person go."""
+        """Close all modal views of a user and return them."""
         gone = self._stacks.pop(user, [])
         self._told("clear", user, None, gone[-1]["id"] if gone else "")
         return gone

@@ -1,6 +1,7 @@
-"""Users and conversations as the Web API shows them to the bot.
+"""Users and conversations in the form in which the Web API returns them.
 
-https://docs.slack.dev/reference/objects/user-object and https://docs.slack.dev/reference/objects/conversation-object
+https://docs.slack.dev/reference/objects/user-object and
+https://docs.slack.dev/reference/objects/conversation-object
 """
 
 from bot.playground import seed
@@ -9,7 +10,7 @@ from bot.playground.workspace import JOINED, Workspace
 
 
 def user_object(workspace: Workspace, person: seed.Person) -> Json:
-    """A user as `users.info` shows it; of one who was deactivated little is left."""
+    """Return a user as in `users.info`; a deactivated user has only a few fields."""
     names = {
         "real_name": person.real_name,
         "real_name_normalized": person.real_name,
@@ -53,7 +54,7 @@ def user_object(workspace: Workspace, person: seed.Person) -> Json:
 
 
 def conversation_object(workspace: Workspace, channel: seed.Channel) -> Json:
-    """A conversation as `conversations.info` shows it; direct messages have few fields."""
+    """Return a conversation as in `conversations.info`; direct messages have only a few fields."""
     frame: Json = {
         "id": channel.id,
         "created": JOINED,
@@ -74,7 +75,7 @@ def conversation_object(workspace: Workspace, channel: seed.Channel) -> Json:
         "name": channel.name,
         "name_normalized": channel.name,
         "is_channel": channel.kind != "mpim",
-        # Only group messages, and private channels from before 2021, are groups.
+        # `is_group` is true only for group messages and for private channels created before 2021.
         "is_group": channel.kind == "mpim",
         "is_mpim": channel.kind == "mpim",
         "is_private": channel.is_private,

@@ -1,4 +1,4 @@
-"""The playground as a whole: a workspace, its pages and the way to the app."""
+"""The playground as a whole: the workspace, its open pages and the connection to the app."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ CALLS_KEPT = 20_000
 
 @dataclass(frozen=True)
 class RecordedCall:
-    """One call of the Web API, as tests want to see it."""
+    """A call of the Web API, recorded for tests."""
 
     method: str
     args: Json
@@ -38,7 +38,7 @@ class RecordedCall:
     fault: bool
 
     def shown(self) -> Json:
-        """As JSON."""
+        """Return the call as a JSON object."""
         return asdict(self)
 
 
@@ -82,12 +82,12 @@ class Playground:
 
     @property
     def api_url(self) -> str:
-        """The `base_url` for a Slack client of the app under trial."""
+        """The `base_url` for the app's Slack client."""
         return f"{self.base_url}/api/"
 
     @property
     def events_url(self) -> str | None:
-        """Where signed deliveries go while no websocket is open."""
+        """The URL that receives signed deliveries while no websocket is open."""
         return self._http.url
 
     @events_url.setter
@@ -95,17 +95,17 @@ class Playground:
         self._http.url = url
 
     def record(self, method: str, args: Json, status: int, body: Json, *, fault: bool) -> None:
-        """Keep a call for who asks."""
+        """Record a call of the Web API."""
         ok = bool(body.get("ok"))
         error = str(body.get("error", ""))
         self.calls.append(RecordedCall(method, args, time.time(), ok, error, status, fault))
 
     def toast(self, user: str, code: str, text: str) -> None:
-        """Tell a person what went wrong, as Slack's client does in red."""
+        """Show an error message to one person."""
         self.hub.publish("toast", {"code": code, "text": text}, frozenset({user}))
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Act in so many seconds, unless the playground is closed before; at once for none."""
+        """Call `act` after `seconds`, at once if that is 0; closing the playground cancels it."""
         if seconds <= 0:
             act()
             return
@@ -113,7 +113,7 @@ class Playground:
         self._pending[act] = timer
 
     def hurry(self) -> int:
-        """Do now what was to be done later; gives how much it was."""
+        """Make all delayed calls now and return their number."""
         pending = list(self._pending)
         for act in pending:
             self._act(act)
@@ -124,12 +124,12 @@ class Playground:
         act()
 
     async def disconnect(self) -> None:
-        """End all connections, the pages' and the app's."""
+        """Close all connections of the pages and of the app."""
         self.hub.close()
         await self.delivery.disconnect()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Cancel delayed calls, close all connections and close the store."""
         for timer in self._pending.values():
             timer.cancel()
         await self.disconnect()

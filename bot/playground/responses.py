@@ -1,4 +1,4 @@
-"""`response_url`s: five answers within half an hour to something that a person did."""
+"""`response_url`s, which accept five responses within half an hour of a person's action."""
 
 import json
 import secrets
@@ -30,7 +30,7 @@ class _Response:
 
 
 class ResponseUrls:
-    """Gives them out and does what is posted to them."""
+    """Creation of `response_url`s and processing of the bodies posted to them."""
 
     def __init__(self, workspace: Workspace, timeline: Timeline) -> None:
         self._workspace = workspace
@@ -47,14 +47,14 @@ class ResponseUrls:
         ephemeral: bool = False,
         thread_ts: str | None = None,
     ) -> str:
-        """The path of a fresh one; `origin` is the message that was clicked."""
+        """Return the path of a new URL; `origin` is the `ts` of the message that was clicked."""
         name = f"{seed.TEAM_ID}/{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
         until = time.monotonic() + self.seconds
         self._given[name] = _Response(channel, user, until, origin, ephemeral, thread_ts)
         return f"/response/{name}"
 
     def use(self, name: str, raw: str) -> None:
-        """Do what was posted, or say why not."""
+        """Process a posted body. Raises SlackError if the URL or the body is not valid."""
         response = self._given.get(name)
         if response is None or response.until < time.monotonic():
             raise SlackError("expired_url")
@@ -70,9 +70,9 @@ class ResponseUrls:
         response.uses += 1
 
     def say(self, channel: seed.Channel, user: str, body: Json) -> None:
-        """Post a new message: to the one person, or to all with `response_type: in_channel`.
+        """Post a new message, visible only to `user` unless the body has `response_type: in_channel`.
 
-        It goes to the channel even after a click in a thread, unless the body has a `thread_ts`, as in
+        After a click in a thread it is still posted to the channel, unless the body has a `thread_ts`:
         https://github.com/slackapi/node-slack-sdk/issues/674.
         """
         parts = {**_content(body), "thread_ts": body.get("thread_ts")}
@@ -119,7 +119,7 @@ class ResponseUrls:
 
 
 def _truth(value: Any) -> bool:
-    """Slack takes `true` and `"true"`."""
+    """Return whether a flag is set, as `true` or as `"true"`."""
     return value is True or str(value).lower() == "true"
 
 

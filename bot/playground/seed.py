@@ -1,4 +1,4 @@
-"""Who and what is in the workspace from the start; ids are stable, so that they can be written in tests."""
+"""Initial people, channels and groups of the workspace, with fixed ids that tests can rely on."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ Kind = Literal["public", "private", "mpim", "im"]
 
 @dataclass(frozen=True)
 class Person:
-    """A member of the workspace, a guest, somebody of another workspace (`team_id`), or a bot."""
+    """A member, a guest, a bot, or a person of another workspace, whose `team_id` is not `TEAM_ID`."""
 
     id: str
     name: str
@@ -38,18 +38,18 @@ class Person:
 
     @property
     def is_external(self) -> bool:
-        """Whether this is somebody of another workspace, met in a shared channel."""
+        """Whether the person belongs to another workspace and is here through a shared channel."""
         return self.team_id != TEAM_ID
 
     @property
     def sees_only_own(self) -> bool:
-        """Whether public channels, too, are seen by membership only."""
+        """Whether the person sees even public channels only as their member."""
         return self.is_external or self.is_restricted or self.is_ultra_restricted
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel or direct messages; `user` is the person whose direct messages with the bot these are.
+    """A channel or direct messages; for direct messages with the bot, `user` is the other person.
 
     `teams` are the other workspaces with which the channel is shared (Slack Connect).
     """
@@ -64,17 +64,17 @@ class Channel:
 
     @property
     def is_im(self) -> bool:
-        """Whether these are direct messages of two."""
+        """Whether these are direct messages between two people."""
         return self.kind == "im"
 
     @property
     def is_private(self) -> bool:
-        """Whether only members know of it."""
+        """Whether only members see it."""
         return self.kind != "public"
 
     @property
     def is_shared(self) -> bool:
-        """Whether people of another workspace are in it."""
+        """Whether it is shared with another workspace."""
         return bool(self.teams)
 
 
@@ -90,7 +90,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command of the app; `should_escape` turns `@ada` into `<@U…|ada>` as an app may ask for."""
+    """A slash command of the app; with `should_escape` Slack sends `@ada` as `<@U…|ada>`."""
 
     command: str
     usage_hint: str = ""
@@ -160,11 +160,11 @@ ON_CALL = ("U0ADA0001", "U0GRACE01")
 
 
 def flagman_command(name: str) -> Command:
-    """The slash command as Flagman declares it; `name` has its slash."""
+    """Return Flagman's slash command; `name` begins with a slash."""
     return Command(name, "launch <persona> <task>", "Launch and steer agents")
 
 
-# Both are those of docs/slack-app.yaml.
+# Events and scopes as in docs/slack-app.yaml.
 EVENTS = frozenset(
     {
         "app_home_opened",
@@ -197,7 +197,7 @@ SCOPES = frozenset(
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the app under trial has declared to Slack; no `scopes` at all are all of them."""
+    """The app's manifest; `scopes` of None grants all scopes."""
 
     scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)

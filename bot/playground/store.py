@@ -1,4 +1,4 @@
-"""What survives: messages, files, people, channels, memberships and home tabs, in one SQLite file."""
+"""Persistent state in one SQLite file: messages, files, people, channels, memberships and home tabs."""
 
 import json
 import sqlite3
@@ -26,30 +26,30 @@ TOP_LEVEL = "(thread_ts IS NULL OR thread_ts = ts OR broadcast = 1)"
 
 
 class Store:
-    """Each write is committed before it returns, so a killed process loses nothing that it answered for."""
+    """The database; each write is committed before its method returns."""
 
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "playground.db" if folder else ":memory:", isolation_level=None)
-        # A killed process loses nothing this way; only a power cut may lose the last moments.
+        # With these settings a power cut can lose the last commits, but a killed process cannot.
         self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         self._db.close()
 
     def mark(self, name: str) -> str | None:
-        """A remembered word, such as that the workspace was seeded."""
+        """Return the value of a marker, such as `seeded`, or None."""
         row = self._db.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
     def set_mark(self, name: str, value: str) -> None:
-        """Remember a word."""
+        """Set the value of a marker."""
         self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
     def put_message(self, channel: str, body: Json) -> None:
-        """Write a message, new or changed."""
+        """Insert a message or replace it."""
         row = (
             channel,
             body["ts"],
@@ -60,7 +60,7 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?)", row)
 
     def message(self, channel: str, ts: str) -> Json | None:
-        """One message as it is now."""
+        """Return a message, or None."""
         query = "SELECT body FROM messages WHERE channel = ? AND ts = ?"
         row = self._db.execute(query, (channel, ts)).fetchone()
         return json.loads(row[0]) if row else None
@@ -70,7 +70,7 @@ class Store:
         self._db.execute("DELETE FROM messages WHERE channel = ? AND ts = ?", (channel, ts))
 
     def history(self, channel: str, after: str, before: str, limit: int) -> list[Json]:
-        """Top-level messages between two times (both exclusive), newest first."""
+        """Return top-level messages between two times (both exclusive), newest first."""
         query = (
             f"SELECT body FROM messages WHERE channel = ? AND ts > ? AND ts < ? AND {TOP_LEVEL}"  # noqa: S608
             " ORDER BY ts DESC LIMIT ?"
@@ -78,7 +78,7 @@ class Store:
         return self._bodies(query, (channel, after, before, limit))
 
     def replies(self, channel: str, thread_ts: str, after: str, before: str, limit: int) -> list[Json]:
-        """Replies of a thread without its parent, oldest first."""
+        """Return the replies of a thread without its parent, oldest first."""
         query = (
             "SELECT body FROM messages WHERE channel = ? AND thread_ts = ? AND ts <> thread_ts"
             " AND ts > ? AND ts < ? ORDER BY ts LIMIT ?"
@@ -86,7 +86,7 @@ class Store:
         return self._bodies(query, (channel, thread_ts, after, before, limit))
 
     def repliers(self, channel: str, thread_ts: str) -> list[tuple[str, str]]:
-        """Time and author of each reply, oldest first."""
+        """Return the `ts` and the author of each reply, oldest first."""
         query = (
             "SELECT ts, json_extract(body, '$.user') FROM messages"
             " WHERE channel = ? AND thread_ts = ? AND ts <> thread_ts ORDER BY ts"
@@ -94,13 +94,13 @@ class Store:
         return [(str(ts), str(user)) for ts, user in self._db.execute(query, (channel, thread_ts))]
 
     def last_ts(self, channel: str | None = None) -> str | None:
-        """The time of the newest message, of a channel or of all."""
+        """Return the `ts` of the newest message in a channel, or in all channels."""
         where, values = ("WHERE channel = ?", (channel,)) if channel else ("", ())
         row = self._db.execute(f"SELECT max(ts) FROM messages {where}", values).fetchone()  # noqa: S608
         return str(row[0]) if row[0] else None
 
     def put_file(self, about: Json, content: bytes | None) -> None:
-        """Write a file; without content that of before stays."""
+        """Insert a file or replace its metadata; without `content` the stored bytes are kept."""
         self._db.execute(
             "INSERT INTO files VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET about = excluded.about,"
             " content = coalesce(excluded.content, content)",
@@ -108,26 +108,26 @@ class Store:
         )
 
     def delete_file(self, file_id: str) -> None:
-        """Forget a file and its bytes."""
+        """Delete a file and its bytes."""
         self._db.execute("DELETE FROM files WHERE id = ?", (file_id,))
 
     def file(self, file_id: str) -> Json | None:
-        """What is known about a file."""
+        """Return the metadata of a file, or None."""
         row = self._db.execute("SELECT about FROM files WHERE id = ?", (file_id,)).fetchone()
         return json.loads(row[0]) if row else None
 
     def content(self, file_id: str) -> bytes | None:
-        """The bytes of a file, once they were uploaded."""
+        """Return the bytes of a file, or None before they are uploaded."""
         row = self._db.execute("SELECT content FROM files WHERE id = ?", (file_id,)).fetchone()
         return bytes(row[0]) if row and row[0] is not None else None
 
     def members(self, channel: str) -> list[str]:
-        """Who is in a channel."""
+        """Return the ids of the members of a channel."""
         query = "SELECT user FROM members WHERE channel = ? ORDER BY rowid"
         return [str(user) for (user,) in self._db.execute(query, (channel,))]
 
     def join(self, channel: str, users: Iterable[str]) -> None:
-        """Put people into a channel."""
+        """Add users to a channel."""
         rows = [(channel, user) for user in users]
         self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
 
@@ -136,20 +136,20 @@ class Store:
         self._db.execute("DELETE FROM members WHERE channel = ? AND user = ?", (channel, user))
 
     def arrange(self, kind: str, ident: str, body: Json) -> None:
-        """Write a person or a channel that was not there from the start, or was changed since."""
+        """Store a person or a channel that was added or changed."""
         row = (kind, ident, json.dumps(body))
         self._db.execute("INSERT OR REPLACE INTO arranged VALUES (?, ?, ?)", row)
 
     def arranged(self, kind: str) -> list[Json]:
-        """All that were written so."""
+        """Return all stored objects of a kind."""
         return self._bodies("SELECT body FROM arranged WHERE kind = ? ORDER BY rowid", (kind,))
 
     def put_home(self, user: str, view: Json) -> None:
-        """Write the home tab of a person."""
+        """Store a person's home tab."""
         self._db.execute("INSERT OR REPLACE INTO homes VALUES (?, ?)", (user, json.dumps(view)))
 
     def homes(self) -> dict[str, Json]:
-        """All home tabs, by person."""
+        """Return all home tabs by user id."""
         return {user: json.loads(view) for user, view in self._db.execute("SELECT user, view FROM homes")}
 
     def _bodies(self, query: str, values: tuple[Any, ...]) -> list[Json]:

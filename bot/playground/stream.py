@@ -15,12 +15,12 @@ def _line(hub: Hub, news: News) -> bytes:
 
 
 async def serve(hub: Hub, request: web.Request) -> web.StreamResponse:
-    """News for one person until either side goes."""
+    """Stream events to one person's page until the page or the playground closes."""
     user = request.query.get("user")
     last_id = request.headers.get("Last-Event-ID") or request.query.get("last_id", "")
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
-    # Listen before the page is told that it is connected, and before looking back: nothing falls in between.
+    # Listening begins before the response and before the look at past events, so that none is missed.
     with hub.listen() as queue:
         await response.prepare(request)
         missed = hub.since(last_id) if last_id else []

@@ -1,4 +1,4 @@
-"""Posting, changing and deleting: stored, then shown on the pages, then told to the app."""
+"""Changes of messages: each is stored, shown on the pages, and then sent to the app as an event."""
 
 import asyncio
 
@@ -28,12 +28,12 @@ NO_REPLIES: Json = {
 
 
 def is_tombstone(message: Json) -> bool:
-    """Whether it stands for a deleted message whose thread goes on."""
+    """Return whether the message is the placeholder of a deleted one that has replies."""
     return message.get("subtype") == "tombstone"
 
 
 class Timeline:
-    """Every change of a message goes through here."""
+    """All changes of messages."""
 
     def __init__(self, workspace: Workspace, hub: Hub, events: Events) -> None:
         self._workspace = workspace
@@ -43,7 +43,7 @@ class Timeline:
         self._status_ends: dict[tuple[str, str], asyncio.TimerHandle] = {}
 
     def post(self, channel: seed.Channel, message: Json) -> Json:
-        """A new message; a reply changes its parent's counts too."""
+        """Post a message; a reply also changes the counts of its parent."""
         self._store.put_message(channel.id, message)
         self._publish("posted", channel, message)
         self._refresh_parent(channel, message)
@@ -51,7 +51,7 @@ class Timeline:
         return message
 
     def change(self, channel: seed.Channel, message: Json, *, told: bool = True) -> Json:
-        """A message with the same time and another content."""
+        """Replace a message of the same `ts`; with `told` the app receives an event."""
         before = self._store.message(channel.id, message["ts"])
         self._store.put_message(channel.id, message)
         self._publish("changed", channel, message)
@@ -60,12 +60,12 @@ class Timeline:
         return message
 
     def _tell_changed(self, channel: seed.Channel, message: Json, before: Json) -> None:
-        """Of a message with replies the app is told the counts of its thread, before and after."""
+        """Send the app a change event, with the counts of the thread before and after."""
         shown, was = (self._workspace.shown(channel.id, body) for body in (message, before))
         self._events.changed(channel, shown, was)
 
     def delete(self, channel: seed.Channel, message: Json) -> None:
-        """A message goes; while it has replies a tombstone stands in its place."""
+        """Delete a message; if it has replies, a tombstone takes its place."""
         if self._store.repliers(channel.id, message["ts"]):
             self._bury(channel, message)
             return
@@ -76,9 +76,10 @@ class Timeline:
         self._clear_tombstone(channel, message.get("thread_ts"))
 
     def _bury(self, channel: seed.Channel, message: Json) -> None:
-        """Slack tells the app of a change, not of a deletion.
+        """Replace a message by a tombstone, which Slack reports to the app as a change.
 
-        As in https://github.com/42wim/matterbridge/issues/600 and https://github.com/slack-edge/slack-edge/pull/10.
+        See https://github.com/42wim/matterbridge/issues/600 and
+        https://github.com/slack-edge/slack-edge/pull/10.
         """
         ts = message["ts"]
         stone = {**TOMBSTONE, "ts": ts, "thread_ts": ts}
@@ -87,7 +88,7 @@ class Timeline:
         self._tell_changed(channel, stone, message)
 
     def _clear_tombstone(self, channel: seed.Channel, thread_ts: str | None) -> None:
-        """A tombstone goes with the last reply."""
+        """Remove the tombstone of a thread whose last reply was deleted."""
         stone = self._store.message(channel.id, thread_ts) if thread_ts else None
         if stone is None or not is_tombstone(stone) or self._store.repliers(channel.id, stone["ts"]):
             return
@@ -96,12 +97,12 @@ class Timeline:
         self._events.deleted(channel, {**stone, **NO_REPLIES})
 
     def whisper(self, channel: seed.Channel, user: str, message: Json) -> None:
-        """An ephemeral message to one person."""
+        """Show an ephemeral message to one person."""
         self._workspace.whisper(user, channel.id, message)
         self._publish_ephemeral("posted", channel.id, user, {**message, "ephemeral": True})
 
     def change_whisper(self, user: str, message: Json) -> bool:
-        """Another content for an ephemeral message; False if it is gone."""
+        """Replace an ephemeral message; return False if it is gone."""
         found = self._workspace.unwhisper(user, message["ts"])
         if not found:
             return False
@@ -110,14 +111,14 @@ class Timeline:
         return True
 
     def end_whisper(self, user: str, ts: str) -> bool:
-        """An ephemeral message goes; False if it is gone already."""
+        """Remove an ephemeral message; return False if it is already gone."""
         found = self._workspace.unwhisper(user, ts)
         if found:
             self._publish_ephemeral("deleted", found[0], user, found[1])
         return found is not None
 
     def status(self, channel: seed.Channel, thread_ts: str, status: str) -> None:
-        """What the bot says that it is doing in a thread; empty for nothing."""
+        """Show the bot's status in a thread; an empty one clears it."""
         key = (channel.id, thread_ts)
         if self._workspace.statuses.get(key, "") == status:
             return
@@ -135,7 +136,7 @@ class Timeline:
             self._status_ends[channel.id, thread_ts] = end
 
     def react(self, channel: seed.Channel, message: Json, user: str, name: str, *, added: bool) -> bool:
-        """Add or remove a reaction; False if there is nothing to do."""
+        """Add or remove a reaction; return False if that changes nothing."""
         reactions: dict[str, list[str]] = {row["name"]: row["users"] for row in message.get("reactions", ())}
         users = reactions.setdefault(name, [])
         if (user in users) == added:

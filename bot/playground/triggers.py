@@ -1,4 +1,4 @@
-"""Trigger ids: proof that a person just did something, good for one window."""
+"""Trigger ids, which allow the app to open one view shortly after a person's action."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ REMEMBERED_SECONDS = 600.0
 
 @dataclass
 class Trigger:
-    """Whose act it was, and in which modal, if in one."""
+    """The person who acted, and the view in which they did, if any."""
 
     user: str
     view_id: str | None
@@ -20,14 +20,14 @@ class Trigger:
 
 
 class Triggers:
-    """Gives them out and takes each back once."""
+    """The trigger ids that were issued."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._given: dict[str, Trigger] = {}
 
     def new(self, user: str, view_id: str | None = None) -> str:
-        """A fresh one."""
+        """Return a new trigger id."""
         now = time.monotonic()
         old = [name for name, row in self._given.items() if row.until < now - REMEMBERED_SECONDS]
         for name in old:
@@ -37,7 +37,7 @@ class Triggers:
         return name
 
     def look(self, name: str) -> Trigger:
-        """What a trigger stands for, if it is still good."""
+        """Return the trigger of an id. Raises SlackError if it is unknown, used or expired."""
         trigger = self._given.get(name)
         if trigger is None:
             raise SlackError("invalid_trigger_id")

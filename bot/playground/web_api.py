@@ -1,4 +1,4 @@
-"""`/api/<method>`: parses, authenticates, fails on demand, calls the method and answers as Slack does."""
+"""The route `/api/<method>` of the Web API: authentication, planned failures, rate limits and methods."""
 
 import asyncio
 import json
@@ -28,12 +28,12 @@ WITHOUT_TOKEN = ("api.test",)
 
 
 async def _api_test(call: Call) -> Json:
-    """`api.test`: an echo."""
+    """Return the arguments (`api.test`)."""
     return {"args": call.args}
 
 
 async def arguments(request: web.Request) -> Json:
-    """From the query, a form or a JSON body, together."""
+    """Return the arguments from the query and from the form or JSON body. Raises SlackError."""
     args: Json = dict(request.query)
     if request.content_type == "application/json":
         raw = await request.text()
@@ -67,7 +67,7 @@ def _authenticate(playground: Playground, method: str, token: str) -> None:
 
 
 def _place(playground: Playground, args: Json) -> str:
-    """The id of the channel, however it is named."""
+    """Return the id of the channel in the arguments, which may give a name or a user id."""
     name = str(args.get("channel", ""))
     channel = playground.workspace.find_channel(name)
     return channel.id if channel else name
@@ -76,7 +76,7 @@ def _place(playground: Playground, args: Json) -> str:
 async def _answer(
     playground: Playground, method: str, token: str, args: Json
 ) -> tuple[int, Json, dict[str, str]]:
-    """Status, body and headers of a call that no fault strikes."""
+    """Return the status, body and headers that answer a call without a planned failure."""
     try:
         _authenticate(playground, method, token)
         function = METHODS.get(method)
@@ -92,7 +92,7 @@ async def _answer(
 
 
 async def handle(playground: Playground, request: web.Request) -> web.StreamResponse:
-    """One call."""
+    """Answer one call."""
     method = request.match_info["method"]
     try:
         args = await arguments(request)
@@ -110,7 +110,7 @@ async def handle(playground: Playground, request: web.Request) -> web.StreamResp
 async def _struck(
     playground: Playground, request: web.Request, fault: Fault, method: str, token: str, args: Json
 ) -> web.StreamResponse:
-    """A call with a planned failure: before or after its effect."""
+    """Answer a call with a planned failure, which comes before or after the method's effect."""
     before = fault.when == "before"
     if before:
         await asyncio.sleep(fault.delay_s)

@@ -1,4 +1,4 @@
-"""The workspace: people, channels, and messages as Slack shows them."""
+"""State of the workspace: people, channels, and messages in the form in which Slack shows them."""
 
 import secrets
 import time
@@ -16,23 +16,23 @@ JOINED = 1_732_500_000
 
 
 def new_id(prefix: str) -> str:
-    """An id such as Slack gives."""
+    """Return a new id in Slack's format."""
     return prefix + secrets.token_hex(5).upper()
 
 
 def microseconds(ts: str) -> int:
-    """A message time as a number."""
+    """Return a `ts` as a number of microseconds."""
     seconds, _, fraction = ts.partition(".")
     return int(seconds) * 1_000_000 + int(fraction or 0)
 
 
 def as_ts(moment: int) -> str:
-    """A message time as Slack writes it: ten digits, a point and six digits, so that text order is time order."""
+    """Return microseconds as a `ts`: ten digits, a point and six digits, which sorts by time as text."""
     return f"{moment // 1_000_000:010d}.{moment % 1_000_000:06d}"
 
 
 class Workspace:
-    """Reads and writes of the state; who is told about a change is not its matter."""
+    """Queries and changes of the state; notifying pages and the app is up to the callers."""
 
     def __init__(self, store: Store, manifest: seed.Manifest) -> None:
         self.store = store
@@ -60,16 +60,16 @@ class Workspace:
         self.store.set_mark("seeded", "1")
 
     def next_ts(self) -> str:
-        """A new message time: unique, and later than each before, even if the clock was set back."""
+        """Return a new `ts`, later than all before, even if the clock was set back."""
         self._last = max(self._last + 1, time.time_ns() // 1000)
         return as_ts(self._last)
 
     def is_member(self, channel: str, user: str) -> bool:
-        """Whether a user is a member of a channel."""
+        """Return whether a user is a member of a channel."""
         return user in self.store.members(channel)
 
     def put_person(self, person: seed.Person) -> None:
-        """Add a person or change them; whoever is deactivated leaves all channels."""
+        """Add or change a person; a deactivated person is removed from all channels."""
         self.people[person.id] = person
         self.store.arrange("person", person.id, asdict(person))
         if person.deleted:
@@ -78,7 +78,7 @@ class Workspace:
                     self.store.leave(channel.id, person.id)
 
     def put_channel(self, channel: seed.Channel, members: Collection[str] | None) -> None:
-        """Add a channel or change it, with these members; None leaves them as they are."""
+        """Add or change a channel; `members` of None keeps the present members."""
         self.channels[channel.id] = channel
         self.store.arrange("channel", channel.id, asdict(channel))
         if members is not None:
@@ -88,7 +88,7 @@ class Workspace:
             self.store.join(channel.id, members)
 
     def direct_channel(self, user: str) -> seed.Channel:
-        """The direct messages of a person with the bot, from now on if there were none."""
+        """Return the direct messages between a user and the bot; create them if needed."""
         found = next((channel for channel in self.channels.values() if channel.user == user), None)
         if found is None:
             found = seed.Channel(new_id("D"), "directmessage", user=user, kind="im")
@@ -96,7 +96,7 @@ class Workspace:
         return found
 
     def group_messages(self, users: Collection[str]) -> tuple[seed.Channel, bool]:
-        """The group messages of these people and the bot, and whether there were any before."""
+        """Return the group messages of these users and the bot, and whether they existed before."""
         everybody = [*users, seed.BOT_USER]
         for channel in self.channels.values():
             if channel.kind == "mpim" and set(self.store.members(channel.id)) == set(everybody):
@@ -107,29 +107,29 @@ class Workspace:
         return channel, False
 
     def has_scope(self, scope: str) -> bool:
-        """Whether the bot's token has a scope."""
+        """Return whether the bot's token has a scope."""
         return self.manifest.scopes is None or scope in self.manifest.scopes
 
     def sees(self, channel: seed.Channel, user: str) -> bool:
-        """Whether a user, or the bot, knows of a channel: a public one, or one of their own."""
+        """Return whether a user or the bot can see a channel, which is public or has them as a member."""
         person = self.people.get(user)
         everywhere = not channel.is_private and not (person and person.sees_only_own)
         return everywhere or self.is_member(channel.id, user)
 
     def audience(self, channel: seed.Channel) -> frozenset[str] | None:
-        """Who may see a channel; None is everybody."""
+        """Return the ids of all who can see a channel; None means all people."""
         guests = any(person.sees_only_own for person in self.people.values())
         if not channel.is_private and not guests:
             return None
         return frozenset(user for user in self.people if self.sees(channel, user))
 
     def is_stranger(self, person: seed.Person) -> bool:
-        """Whether somebody of another workspace is in no channel that the bot sees."""
+        """Return whether a person of another workspace shares no channel with the bot."""
         seen = (channel for channel in self.channels.values() if self.sees(channel, seed.BOT_USER))
         return person.is_external and not any(self.is_member(channel.id, person.id) for channel in seen)
 
     def shown(self, channel: str, body: Json, *, metadata: bool = True) -> Json:
-        """A message with what Slack derives: the counts of its thread."""
+        """Return a message with the fields that Slack derives from its thread."""
         message = body if metadata else {key: part for key, part in body.items() if key != "metadata"}
         if body.get("thread_ts") not in (None, body["ts"]):
             return message
@@ -149,7 +149,7 @@ class Workspace:
         }
 
     def view_of(self, channel: str, user: str, thread_ts: str | None, limit: int) -> list[Json]:
-        """What a person sees in a channel or a thread, oldest first, their ephemerals mixed in."""
+        """Return what a user sees in a channel or thread, oldest first, with their ephemeral messages."""
         if thread_ts:
             parent = self.store.message(channel, thread_ts)
             found = self.store.replies(channel, thread_ts, BEGINNING, FOREVER, 100_000)[-limit:]
@@ -165,7 +165,7 @@ class Workspace:
         return sorted(messages, key=lambda message: str(message["ts"]))
 
     def find_channel(self, name: str) -> seed.Channel | None:
-        """By id, by `#name`, or the direct messages of a user id."""
+        """Return a channel by its id, its `#name`, or the id of the user in direct messages."""
         if name in self.channels:
             return self.channels[name]
         if name in self.people:
@@ -173,27 +173,27 @@ class Workspace:
         return self.channel_named(name.removeprefix("#"))
 
     def channel_named(self, name: str) -> seed.Channel | None:
-        """A public or private channel by name."""
+        """Return the public or private channel of this name, or None."""
         named = (channel for channel in self.channels.values() if channel.kind in ("public", "private"))
         return next((channel for channel in named if channel.name == name), None)
 
     def find_person(self, handle: str) -> seed.Person | None:
-        """By name, in any case."""
+        """Return the person of this name, ignoring case, or None."""
         return next((person for person in self.people.values() if person.name == handle.lower()), None)
 
     def whisper(self, user: str, channel: str, body: Json) -> None:
-        """Keep an ephemeral message, in memory only, as Slack's clients do."""
+        """Keep an ephemeral message in memory; like Slack's clients, the playground does not store it."""
         self.ephemerals[user].append((channel, {**body, "ephemeral": True}))
 
     def unwhisper(self, user: str, ts: str) -> tuple[str, Json] | None:
-        """Forget an ephemeral message; gives what it was."""
+        """Remove an ephemeral message and return its channel id and body, or None."""
         found = next((row for row in self.ephemerals[user] if row[1]["ts"] == ts), None)
         if found:
             self.ephemerals[user].remove(found)
         return found
 
     def bot_message(self, ts: str, parts: Iterable[tuple[str, Any]]) -> Json:
-        """The frame of a message by the bot, with what is given and not None."""
+        """Return a message of the bot with those `parts` that are not None."""
         profile = {
             "id": seed.BOT_ID,
             "app_id": seed.APP_ID,

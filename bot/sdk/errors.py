@@ -9,7 +9,7 @@ _BY_STATUS: dict[int, type[FlagmanError]] = {422: InvalidInput, 503: Unavailable
 
 
 def error_of(problem: Json) -> FlagmanError:
-    """The error that a problem document describes, with its type, message, code and fields."""
+    """Return the error that a problem document describes, with its type, message, code and fields."""
     sentence = str(problem.get("detail") or problem.get("title") or "It was refused.")
     fields, status = problem.get("fields"), problem.get("status")
     otherwise = _BY_STATUS.get(status, UnknownRefusal) if isinstance(status, int) else UnknownRefusal

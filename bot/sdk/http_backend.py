@@ -108,7 +108,7 @@ class HttpBackend(HttpClient):
         return _read(EventPage, await self.call("GET", f"{path_of(session_id)}/events", query=query))
 
     async def events(self, session_id: str, after: int) -> AsyncIterator[EventView]:
-        """The events after the first `after`, then each new one; a lost connection is made again."""
+        """Yield the events after the first `after`, then each new one; a lost connection is made again."""
         lost, loop = 0, asyncio.get_running_loop()
         while True:
             opened = loop.time()
@@ -194,7 +194,7 @@ class HttpBackend(HttpClient):
 
 
 def _body(request: RequestModel) -> Any:
-    """The request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
+    """Return the request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
     return clean(request.model_dump(exclude_defaults=True))
 
 
@@ -208,7 +208,7 @@ def _event(data: str) -> EventView:
 
 
 def _read(model: type[Model], found: Any) -> Model:
-    """The answer as its model; unknown fields, as of a newer Flagman, are ignored. Raises UnknownRefusal."""
+    """Return the answer as its model; unknown fields, as of a newer Flagman, are ignored. Raises UnknownRefusal."""
     try:
         return model.model_validate(found, extra="ignore")
     except ValidationError as error:

@@ -32,7 +32,7 @@ class HttpClient:
 
     def __init__(self, url: str, api_key: str = "") -> None:
         self.url = url.rstrip("/")
-        # What errors name: without a user and a password.
+        # The address for error messages, without user and password.
         self.address = re.sub(r"//[^/?#]*@", "//", self.url)
         self._headers = {"Authorization": _header("API key", f"Bearer {api_key}")} if api_key else {}
         self._kept: httpx.AsyncClient | None = None
@@ -75,7 +75,7 @@ class HttpClient:
         return self._understood(answer)
 
     async def content(self, path: str, media: str = "*/*") -> bytes:
-        """The content of a document. Raises as `call`."""
+        """Return the content of a document. Raises as `call`."""
         answer = await self._request("GET", path, retryable=True, headers={"Accept": media})
         if answer.status_code == 200:
             return answer.content
@@ -128,7 +128,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def stream(self, path: str, after: int) -> AsyncIterator[httpx.Response | None]:
-        """The open response of a stream of events after version `after`; None where the session has ended."""
+        """Yield the open response of a stream of events after version `after`; None where the session has ended."""
         accept = {"Accept": EVENTS, "Last-Event-ID": str(after)}
         headers = httpx.Headers({**self._headers, **accept}, encoding="utf-8")
         async with (
@@ -157,7 +157,7 @@ class HttpClient:
         return httpx.AsyncClient(timeout=patience, trust_env=False)
 
     def unreachable(self, error: Exception) -> Unavailable:
-        """The error for an address that does not answer."""
+        """Return the error for an address that does not answer."""
         late = isinstance(error, httpx.TimeoutException)
         return Unavailable(
             f"No Flagman answers at {self.address} ({'no answer in time' if late else _reason(error)})."
@@ -169,20 +169,20 @@ def path_of(session_id: str) -> str:
 
 
 def segment(text: str) -> str:
-    """Any text as one segment of a path; `.` and `..` are escaped, since they would lead to another path."""
+    """Return any text as one segment of a path; `.` and `..` are escaped, since they would lead to another path."""
     quoted = quote(str(text), safe="", errors="replace")
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def _header(what: str, text: str) -> str:
-    """The value of a header unchanged. Raises InvalidInput where it cannot be sent."""
+    """Return the value of a header unchanged. Raises InvalidInput where it cannot be sent."""
     if not text.isprintable() or text != text.strip():
         raise InvalidInput(f"The {what} has a blank at its end or a character that cannot be sent.")
     return text
 
 
 def _reason(error: BaseException) -> str:
-    """The operating system's reason behind an error, where there is one."""
+    """Return the operating system's reason behind an error, where there is one."""
     if isinstance(error, httpx.InvalidURL):
         return "its address is not valid"
     cause: BaseException | None = error

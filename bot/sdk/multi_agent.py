@@ -53,7 +53,7 @@ class MultiAgentResult:
         return self.status == "completed" and all(child.status == "completed" for child in self.children)
 
     def child(self, name: str) -> ChildStanding:
-        """The subtask of this name. Raises KeyError."""
+        """Return the subtask of this name. Raises KeyError."""
         return {child.name: child for child in self.children}[name]
 
     async def refresh(self) -> Self:

@@ -81,7 +81,7 @@ class Session:
         api_key: str | None = None,
         backend: Backend | None = None,
     ) -> Self:
-        """The session with this id. Raises SessionNotFound."""
+        """Return the session with this id. Raises SessionNotFound."""
         chosen = backend or find_backend(url, api_key)
         return cls(chosen, await chosen.get(session_id))
 
@@ -94,7 +94,7 @@ class Session:
         api_key: str | None = None,
         backend: Backend | None = None,
     ) -> Self:
-        """The session of a SESSION_LOG, which is restored where it is not in the store.
+        """Return the session of a SESSION_LOG, which is restored where it is not in the store.
 
         Raises OSError, VerificationError where the file was changed, or PersonaLost.
         """
@@ -237,21 +237,21 @@ class Session:
         return type(self)(self.backend, state)
 
     async def child(self, child: str) -> Self:
-        """The session of a sub-agent, by its name or id."""
+        """Return the session of a sub-agent, by its name or id."""
         await self.refresh()
         return await self._of(self._child_id(child))
 
     async def in_need(self) -> list[Self]:
-        """Of this session and its sub-agents those that wait for a person."""
+        """Return those of this session and its sub-agents that wait for a person."""
         await self.refresh()
         return [await self._of(session_id) for session_id in dict.fromkeys(n.session_id for n in self.needs)]
 
     async def artifacts(self) -> list[ArtifactView]:
-        """The files that the session wrote."""
+        """Return the files that the session wrote."""
         return await self.backend.artifacts(self.id)
 
     async def artifact(self, path: str) -> bytes:
-        """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
+        """Return the content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
         return await self.backend.artifact(self.id, path)
 
     async def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionView:
@@ -268,7 +268,7 @@ class Session:
         return self.state
 
     async def _next(self, until: Until) -> SessionView:
-        """The session once it has reached the state `until`, or as it is after `LONG_POLL`."""
+        """Return the session once it has reached the state `until`, or as it is after `LONG_POLL`."""
         for _ in range(AWAY_TRIES):
             try:
                 return await self.backend.wait(self.id, until, patience=LONG_POLL)
@@ -286,7 +286,7 @@ class Session:
         return type(self)(self.backend, await self.backend.get(session_id))
 
     def _child_id(self, child: str) -> str:
-        """The id of a sub-agent by its id or name; of several with one name the last. Raises InvalidInput."""
+        """Return the id of a sub-agent by its id or name; of several with one name the last. Raises InvalidInput."""
         for one in reversed(self.children):
             if child in (one.id, one.name) and one.id:
                 return one.id
@@ -294,7 +294,7 @@ class Session:
         raise InvalidInput(f"Session {self.id} has no sub-agent `{child}`; it has {known}.")
 
     def events(self, after: int = 0) -> AsyncIterator[EventView]:
-        """The events after the first `after`, then each new one, until the session has ended."""
+        """Yield the events after the first `after`, then each new one, until the session has ended."""
         return self.backend.events(self.id, after)
 
     async def _decide(
@@ -333,7 +333,7 @@ class Session:
             raise rebuild_error(refused[0].code, each, refused[0].fields)
 
     def _elsewhere(self) -> str:
-        """A sentence that names the sub-agents with such calls, or empty."""
+        """Return a sentence that names the sub-agents with such calls, or empty."""
         found = [n for n in self.needs if n.waiting_for == "human_approval_required"]
         names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
         return f" But these sub-agents have: {names}." if names else ""

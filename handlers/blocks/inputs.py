@@ -58,7 +58,7 @@ class Field:
         return self.shown == ""
 
     def block(self) -> Block:
-        """The input block."""
+        """Return the input block."""
         block: Block = {
             "type": "input",
             "block_id": self.block_id,
@@ -112,7 +112,7 @@ class Field:
         return f"{' and '.join(said).capitalize()}." if self.kind == "number" and said else ""
 
     def read(self, state: Block) -> Any:
-        """The value that was written, or ABSENT where the input was emptied. Raises Unfit."""
+        """Return the value that was written, or ABSENT where the input was emptied. Raises Unfit."""
         if self.kind == "choice":
             chosen = str((state.get("selected_option") or {}).get("value") or NOT_SET)
             return self.value if chosen == self.shown else self._chosen(chosen)
@@ -151,7 +151,7 @@ class Field:
 
 
 def make_field(block_id: str, argument: Argument, value: Any, mask: Masker) -> Field:
-    """The field for an argument with this value, which may be ABSENT."""
+    """Return the field for an argument with this value, which may be ABSENT."""
     kind, shown, choices = _kind(argument, value)
     seen = _label(value) if kind == "choice" and value is not ABSENT else shown
     hidden = value if value is ABSENT else mask.arguments(value)
@@ -162,7 +162,7 @@ def make_field(block_id: str, argument: Argument, value: Any, mask: Masker) -> F
 
 
 def why_kept(shown: str) -> str:
-    """The reason why a text without secrets cannot be changed in an input; empty where it can."""
+    """Return the reason why a text without secrets cannot be changed in an input; empty where it can."""
     if wide(shown) > MOST_CHARACTERS:
         return f"its {len(shown):,} characters do not fit into a window"
     if visible(shown) != shown:
@@ -171,12 +171,12 @@ def why_kept(shown: str) -> str:
 
 
 def wide(text: str) -> int:
-    """The length in UTF-16 code units, by which Slack's clients count."""
+    """Return the length in UTF-16 code units, by which Slack's clients count."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _kind(argument: Argument, value: Any) -> tuple[Kind, str, tuple[Any, ...]]:
-    """The kind of input, the shown text and the choices for a value; JSON where it does not fit the schema."""
+    """Return the kind of input, the shown text and the choices for a value; JSON where it does not fit the schema."""
     empty = value is ABSENT or (value is None and argument.nullable)
     choices = argument.choices
     if choices is not None and len(choices) < MOST_OPTIONS:
@@ -237,7 +237,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _as_json(value: Any) -> str:
-    """The value as JSON with hidden characters escaped."""
+    """Return the value as JSON with hidden characters escaped."""
     return json_text(value, indent=2)
 
 
@@ -246,7 +246,7 @@ def _label(value: Any) -> str:
 
 
 def plain_text(text: str) -> Block:
-    """A `plain_text` object, in which Slack interprets nothing."""
+    """Return a `plain_text` object, in which Slack interprets nothing."""
     return {"type": "plain_text", "text": visible(text), "emoji": False}
 
 

@@ -48,7 +48,7 @@ class Argument:
 
 
 def arguments(schema: Json, given: Json) -> list[Argument]:
-    """The arguments in the schema, in its order, then other arguments in `given`."""
+    """Return the arguments in the schema, in its order, then other arguments in `given`."""
     properties, required, defs = (_dict(schema, "properties"), schema.get("required"), _dict(schema, "$defs"))
     names = [*properties, *(name for name in given if name not in properties)]
     must = required if isinstance(required, list) else []
@@ -84,6 +84,6 @@ def _argument(name: str, rule: Any, required: bool, defs: Json) -> Argument:
 
 
 def _merge(outer: Json, inner: Any, *hops: str) -> Json:
-    """The inner schema with the keys of the outer one that are beside the reference."""
+    """Return the inner schema with the keys of the outer one that are beside the reference."""
     beside = {key: value for key, value in outer.items() if key not in hops}
     return {**(inner if isinstance(inner, dict) else {}), **beside}

@@ -35,7 +35,7 @@ _PIPE = re.compile(r"(?<!\\)\|")
 
 
 def rich_text(markdown: str, *, limit: int = 6000) -> list[Block]:
-    """At most five `rich_text` blocks of about `limit` characters; none where there is no visible text."""
+    """Return at most five `rich_text` blocks of about `limit` characters; none if there is no visible text."""
     limit = min(max(limit, 0), MOST_CHARACTERS)
     source = markdown.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t\n")
     if blank := _BLANK_LINES.match(source):
@@ -51,7 +51,7 @@ class _Parser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("commonmark", {"maxNesting": PARSER_NESTED})
         self.enable(["table", "strikethrough"])
-        # Definitions of references would not be shown.
+        # Definitions of references would not be shown, so they are not parsed.
         self.disable("reference")
         self.block.ruler.before("table", "too_deep", _too_deep)
         self.block.ruler.at("table", _small_table, {"alt": ["paragraph"]})
@@ -67,7 +67,7 @@ class _Parser(MarkdownIt):
 
 
 def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A rule of the parser that keeps content nested too deeply as plain text."""
+    """Return a rule of the parser that keeps content nested too deeply as plain text."""
     if silent or state.level < NESTED:
         return False
     line = start + 1
@@ -83,7 +83,7 @@ def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _small_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """The rule for tables, limited in size: the parser fills short rows up, to tens of thousands of cells."""
+    """Return the rule for tables, limited in size: the parser fills short rows up, to tens of thousands of cells."""
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start])
     return columns * (end - start) <= MOST_CELLS and table(state, start, end, silent)
 
@@ -218,7 +218,7 @@ class _Walk:
 
 
 def _inline(tokens: Iterable[Token], style: Style) -> Runs:
-    """The text with its styles; the address of a link follows its label in brackets."""
+    """Return the text with its styles; the address of a link follows its label in brackets."""
     runs = Runs()
     styles = [style]
     links: list[tuple[str, int]] = []
@@ -255,7 +255,7 @@ def _after(label: str, address: str) -> str:
 
 
 def _table_text(grid: _Table) -> str:
-    """The table in columns; as written where a row has more cells than the heading, as the parser drops these."""
+    """Return the table in columns, or as written if a row has more cells than the heading, which would be lost."""
     if any(_cells(line) > len(grid.aligns) for line in grid.lines[2:]):
         return "\n".join(grid.lines)
     widths = [min(max(map(_width, column)), WIDEST_COLUMN) for column in zip(*grid.rows, strict=True)]
@@ -275,7 +275,7 @@ def _pad(text: str, width: int, align: str) -> str:
 
 
 def _width(text: str) -> int:
-    """The width of a text in columns of a fixed-width font."""
+    """Return the width of a text in columns of a fixed-width font."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

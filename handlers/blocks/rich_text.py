@@ -70,7 +70,7 @@ class Piece:
 
 
 def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
-    """The blocks with at most `limit` characters; a note at the end counts those cut here and `unread` ones."""
+    """Return the blocks with at most `limit` characters and a note that counts those cut and `unread` ones."""
     pieces, left = short(_few(pieces), limit)
     left += unread
     if not left and not any(piece.runs.text.strip() for piece in pieces):
@@ -85,7 +85,7 @@ def blocks(pieces: list[Piece], limit: int, unread: int) -> list[Block]:
 
 
 def _few(pieces: list[Piece]) -> list[Piece]:
-    """The pieces, with surplus ones joined to one plain text; one piece less than the limit is left for the count."""
+    """Return the pieces, with surplus ones joined to one of plain text; one more is left for the count."""
     most = MOST_PIECES - 2
     if len(pieces) <= most:
         return pieces
@@ -95,7 +95,7 @@ def _few(pieces: list[Piece]) -> list[Piece]:
 
 
 def short(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
-    """The pieces within the limit, and the number of characters beyond it."""
+    """Return the pieces within the limit, and the number of characters beyond it."""
     shown: list[Piece] = []
     room = limit
     for piece in pieces:

@@ -16,14 +16,14 @@ _OPENING = re.compile(r"(?<![A-Za-z0-9])[*_~`]")
 
 
 def escape(text: str) -> str:
-    """The text for mrkdwn, without effect of what Slack would read as a mention, a link or formatting."""
+    """Return the text for mrkdwn, without effect of what Slack would read as a mention, a link or formatting."""
     safe = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # A word joiner after a mark prevents formatting; inside a word a mark has no effect.
     return _OPENING.sub("\\g<0>\u2060", safe)
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text cut to `limit` characters, which then end with the number of all characters."""
+    """Return the text cut to `limit` characters, which then end with the number of all characters."""
     if len(text) <= limit:
         return text
     note = f" … {len(text):,} characters in all"
@@ -31,13 +31,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def plain(text: str, limit: int = 2900) -> Block:
-    """A section of plain text, cut to `limit` characters."""
+    """Return a section of plain text, cut to `limit` characters."""
     shown = shorten(visible(text), limit).strip() or "–"
     return {"type": "section", "text": {"type": "plain_text", "text": shown, "emoji": False}}
 
 
 def mrkdwn(text: str) -> Block:
-    """A section of mrkdwn; all texts from outside in it must have been escaped."""
+    """Return a section of mrkdwn; all texts from outside in it must have been escaped."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
@@ -47,7 +47,7 @@ def context(*texts: str) -> Block:
 
 
 def preformatted(text: str) -> Block:
-    """A block of preformatted text, in which Slack interprets nothing."""
+    """Return a block of preformatted text, in which Slack interprets nothing."""
     element = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": visible(text) or " "}]}
     return {"type": "rich_text", "elements": [element]}
 
@@ -78,7 +78,7 @@ def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
 
 
 def person(actor: str, name: str = "") -> str:
-    """A person in mrkdwn: a mention for a user of Slack, the name otherwise."""
+    """Return a person in mrkdwn: a mention for a user of Slack, the name otherwise."""
     kind, _, ident = actor.partition(":")
     if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"
@@ -86,18 +86,18 @@ def person(actor: str, name: str = "") -> str:
 
 
 def link(label: str, address: str) -> str:
-    """The label in mrkdwn, as a link to a message where its address is known."""
+    """Return the label in mrkdwn, as a link to a message where its address is known."""
     return f"<{address}|{escape(label)}>" if address else escape(label)
 
 
 def moment(at: datetime, *, date: bool = False) -> str:
-    """A time in mrkdwn, which Slack shows in the reader's own zone."""
+    """Return a time in mrkdwn, which Slack shows in the reader's own zone."""
     form = "{date_short_pretty} {time}" if date else "{time}"
     return f"<!date^{int(at.timestamp())}^{form}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
 def argument_text(arguments: Any) -> str:
-    """All arguments in full: one line each, and texts of several lines indented under their name.
+    """Return all arguments in full: one line each, and texts of several lines indented under their name.
 
     It is applied once, to the raw arguments, and gives different arguments different texts. The indent keeps a value
     from looking like another argument.
@@ -109,7 +109,7 @@ def argument_text(arguments: Any) -> str:
 
 
 def brief(arguments: Any, mask: Masker) -> str:
-    """The first argument on one line, cut to 90 characters; for lists."""
+    """Return the first argument on one line, cut to 90 characters; for lists."""
     first = next(iter(arguments.values()), "") if isinstance(arguments, dict) else arguments
     text = first if isinstance(first, str) else json.dumps(first, ensure_ascii=False)
     # Masked before it is cut, since a part of a secret matches no pattern.
@@ -124,7 +124,7 @@ def _value(value: Any) -> str:
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition in mrkdwn, with times in the reader's own zone."""
+    """Return a condition in mrkdwn, with times in the reader's own zone."""
     match condition:
         case At():
             return moment(condition.due, date=True)

@@ -24,7 +24,7 @@ OUTPUT_SHOWN = 600
 
 
 def approvals(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each request; a request with many or long calls has several."""
+    """Yield one message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
         for request_id, calls in groupby(asked, key=lambda c: c.request_id):
@@ -46,7 +46,7 @@ def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
 
 
 def room(call: Call) -> int:
-    """The approximate number of characters in the row of a call."""
+    """Return the approximate number of characters in the row of a call."""
     return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
@@ -86,7 +86,7 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
 
 
 def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
-    """The blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
+    """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = proposal(call, mask)
     rows = [mrkdwn(title), *body]
     if left:
@@ -137,7 +137,7 @@ def _view(session: Session, call: Call) -> Block:
 
 
 def _for_all(session: Session, calls: list[Call]) -> Block:
-    """The buttons that snooze the request, and `Approve all` where all calls have one rule with a quorum of 1."""
+    """Return the buttons that snooze the request, and `Approve all` if all calls have one rule with quorum 1."""
     elements = snooze_buttons(session, calls[0].request_id)
     rules = {c.call.rules for c in calls}
     if len(calls) > 1 and len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):

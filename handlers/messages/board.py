@@ -19,7 +19,7 @@ _VERDICTS = {"retry": "retried", "skip": "left out", "stop": "the rest stopped"}
 
 
 def board(session: Session, waiting: Sequence[PendingItem], subagents: Subagents) -> Iterator[Message]:
-    """The board of a root session; none where its sub-agents have not asked yet, and none for sub-agents."""
+    """Yield the board of a root session; none where its sub-agents have not asked yet, and none for sub-agents."""
     if session.lineage is not None:
         return
     decided = sorted(_decisions(session, subagents), key=lambda line: line[0], reverse=True)
@@ -58,7 +58,7 @@ def _fit(waiting: Sequence[PendingItem]) -> Sequence[PendingItem]:
 
 
 def _rest(left: Sequence[PendingItem], subagents: Subagents) -> str:
-    """A line with links to the sessions of the items that have no room on the board."""
+    """Return a line with links to the sessions of the items that have no room on the board."""
     cards = {item.session_id: link(one_line(item.path, 60), subagents.card(item.session_id)) for item in left}
     names = list(cards.values())
     more = f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else ""
@@ -66,7 +66,7 @@ def _rest(left: Sequence[PendingItem], subagents: Subagents) -> str:
 
 
 def _decisions(session: Session, subagents: Subagents) -> Iterator[tuple[datetime, str]]:
-    """The decisions so far as text, each with its time."""
+    """Yield the decisions so far as text, each with its time."""
     yield from _verdicts(session, subagents)
     for member in subagents.members(session):
         yield from _verdicts(member.session, subagents)

@@ -44,7 +44,7 @@ def card(
     *,
     sandboxed: bool = True,
 ) -> Message:
-    """The card of a session; `waiting` are the items that its sub-agents ask people to decide."""
+    """Return the card of a session; `waiting` are the items that its sub-agents ask people to decide."""
     parted = session.waiting_for == "children_running"
     title = (
         f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
@@ -76,7 +76,7 @@ def card(
 
 
 def _whose(session: Session, subagents: Subagents) -> list[Block]:
-    """For a sub-agent, a line with a link to its parent's card; for a copy, a line with its source."""
+    """Return a line with a link to the parent's card for a sub-agent, or with the source for a copy."""
     if session.forked:
         fork = session.forked
         where = f"at step {fork.step}" if fork.step else "at its beginning"

@@ -20,7 +20,7 @@ MOST_LINES = 400
 
 
 def change_blocks(call: Call, mask: Masker) -> list[Block]:
-    """The blocks with the difference; none where the call was not changed."""
+    """Return the blocks with the difference; none where the call was not changed."""
     if call.proposed is None:
         return []
     lines = "\n".join(_lines(call, mask))
@@ -51,7 +51,7 @@ def _split(text: str | None) -> list[str]:
 
 
 def _difference(was: list[str], now: list[str]) -> Iterator[str]:
-    """The removed and added lines, each group after the line before it."""
+    """Yield the removed and added lines, each group after the line before it."""
     start = _same(was, now)
     end = _same(was[start:][::-1], now[start:][::-1])
     old, new = was[start : len(was) - end], now[start : len(now) - end]
@@ -68,7 +68,7 @@ def _difference(was: list[str], now: list[str]) -> Iterator[str]:
 
 
 def _same(one: list[str], other: list[str]) -> int:
-    """The number of equal items at the beginning of both lists."""
+    """Return the number of equal items at the beginning of both lists."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -86,7 +86,7 @@ def _replacement_lines(old: list[str], new: list[str]) -> Iterator[str]:
 
 
 def _clip(was: str, now: str) -> tuple[str, str]:
-    """The differing parts of two long lines, with some context."""
+    """Return the differing parts of two long lines, with some context."""
     if max(len(was), len(now)) <= LONG_LINE:
         return was, now
     start = _same(list(was), list(now))
@@ -96,7 +96,7 @@ def _clip(was: str, now: str) -> tuple[str, str]:
 
 
 def _cut(line: str, start: int, end: int) -> str:
-    """The part of a line with some context, after the name of the argument where the line begins with one."""
+    """Return the part of a line with some context, after the name of the argument where the line begins with one."""
     first, last = max(start - AROUND, 0), min(end + AROUND, len(line))
     name, colon, _ = line[:first].partition(":")
     head = f"{name}: …" if colon and len(name) <= AROUND and not name.startswith(" ") else "…"

@@ -9,7 +9,7 @@ from supervisor.core.text.visible import one_line
 
 
 def files(session: Session, mask: Masker, *, most: int = 5) -> list[Block]:
-    """The line, with the newest file first and at most `most` files; the others are counted."""
+    """Return the line, with the newest file first and at most `most` files; the others are counted."""
     paths = session.artifacts[::-1]
     if not paths:
         return []

@@ -33,13 +33,13 @@ ENDED = {state: f":{_END_MARKS[state]}: {capital(words)}" for state, words in la
 
 
 def headline(session: Session, mask: Masker, *, limit: int = 200) -> str:
-    """The line in mrkdwn, beginning with an emoji; `limit` applies to the text from outside in it."""
+    """Return the line in mrkdwn, beginning with an emoji; `limit` applies to the text from outside in it."""
     mark, words = state(session, mask, limit=limit)
     return f":{mark}: {escape(words)}"
 
 
 def state(session: Session, mask: Masker, *, limit: int = 200) -> tuple[str, str]:
-    """The line as the name of an emoji and plain text."""
+    """Return the line as the name of an emoji and plain text."""
     if session.ended:
         return apart(ENDED[session.lifecycle])
     waiting = session.waiting_for
@@ -57,7 +57,7 @@ def state(session: Session, mask: Masker, *, limit: int = 200) -> tuple[str, str
 
 
 def apart(line: str) -> tuple[str, str]:
-    """The name of the emoji and the text of a line of `WAITING` or `ENDED`."""
+    """Return the name of the emoji and the text of a line of `WAITING` or `ENDED`."""
     _, mark, words = line.split(":", 2)
     return mark, words.strip()
 
@@ -70,14 +70,14 @@ def _activity(session: Session) -> str:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Failed sub-agents for which a person has to decide what follows."""
+    """Return the failed sub-agents for which a person has to decide what follows."""
     if session.ended:
         return ()
     return tuple(child for call in session.calls_in("delegating") for child in undecided(session, call))
 
 
 def names(children: Sequence[Child], limit: int) -> str:
-    """The names of sub-agents, separated by commas; those beyond `limit` characters are counted."""
+    """Return the names of sub-agents, separated by commas; those beyond `limit` characters are counted."""
     shown: list[str] = []
     for child in children:
         name = one_line(child.name, 40)

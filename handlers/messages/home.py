@@ -14,7 +14,7 @@ from supervisor.core.text.visible import one_line
 
 
 def home(waiting: Sequence[Session], running: Sequence[Session], mask: Masker, slash: str) -> Block:
-    """The view for `views.publish`."""
+    """Return the view for `views.publish`."""
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": "Flagman"}},
         mrkdwn("Run AI agents with human approval for every risky action."),

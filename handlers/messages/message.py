@@ -18,7 +18,7 @@ _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
 
 @dataclass(frozen=True)
 class Message:
-    """`key` is unique in the session; `text` is for notifications and screen readers.
+    """A message in Slack; `key` is unique in the session, `text` is for notifications and screen readers.
 
     `urgent` messages are brought up to date before others, which change at most once a second.
     """
@@ -47,7 +47,7 @@ class Message:
 
 
 def plain_form(message: Message) -> tuple[Block, ...]:
-    """The blocks with plain text in place of all layout, with the same buttons, for when Slack refuses the blocks."""
+    """Return the blocks as plain text with the same buttons, for when Slack refuses the blocks."""
     blocks: list[Block] = []
     for block in message.blocks:
         if block["type"] == "actions":
@@ -59,7 +59,7 @@ def plain_form(message: Message) -> tuple[Block, ...]:
 
 
 def shortest_form(message: Message, *, in_file: bool = False) -> tuple[Block, ...]:
-    """What is left where not even the plain text fits: nothing can be approved that cannot be read beside it."""
+    """Return a short form without those buttons that need the full content beside them to be approved."""
     where = "The file beside it has" if in_file else "Open the full call or the log to see"
     note = context(f"Slack refused the full form of this message. {where} everything.")
     actions = [block for block in message.blocks if block["type"] == "actions"]
@@ -68,7 +68,7 @@ def shortest_form(message: Message, *, in_file: bool = False) -> tuple[Block, ..
 
 
 def full_text(message: Message) -> str:
-    """Every word of a message, without its buttons."""
+    """Return every word of a message, without its buttons."""
     return "\n".join(line for b in message.blocks if b["type"] != "actions" for line in _strings(b))
 
 
@@ -78,7 +78,7 @@ def _without_approval(block: Block) -> Block:
 
 
 def _strings(block: object) -> Iterator[str]:
-    """The lines of a block in reading order; texts of several styles in one line stay one line."""
+    """Yield the lines of a block in reading order; texts of several styles in one line stay one line."""
     if isinstance(block, list | tuple):
         for part in block:
             yield from _strings(part)

@@ -32,7 +32,7 @@ from supervisor.core.text.visible import one_line
 
 
 def questions(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each question, with a button for each option; other answers are replies in the thread."""
+    """Yield one message for each question, with a button for each option; other answers are replies in the thread."""
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         if call.phase == "asking" and not session.ended:
@@ -48,7 +48,7 @@ def questions(session: Session, mask: Masker) -> Iterator[Message]:
 
 
 def choices(session: Session, call: Call, mask: Masker) -> Block:
-    """The buttons of a question: its options, and one that opens a form for any other answer."""
+    """Return the buttons of a question: its options, and one that opens a form for any other answer."""
     elements = [
         button(
             one_line(mask(option), 75) or "–",
@@ -62,7 +62,7 @@ def choices(session: Session, call: Call, mask: Masker) -> Block:
 
 
 def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each call that was running when its worker died, and whose outcome is unknown."""
+    """Yield one message for each call that was running when its worker died, and whose outcome is unknown."""
     for call in (
         c for step in session.steps for c in step.calls if c.phase == "unknown" and not session.ended
     ):
@@ -89,7 +89,7 @@ def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
 
 
 def pauses(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each pause; while it lasts, with the same buttons as the card."""
+    """Yield one message for each pause; while it lasts, with the same buttons as the card."""
     for halt in session.halts:
         open_ = session.pause is not None and halt is session.halts[-1]
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
@@ -111,7 +111,7 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
 
 
 def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
-    """Who ended a pause, and by which decision where it waited for an approval."""
+    """Yield who ended a pause, and by which decision if it waited for an approval."""
     decided = halt.approval.decisions[-1] if halt.approval and halt.approval.decisions else None
     who, at = person(halt.resumed_by, halt.resumed_by_name), moment(halt.resumed_at or halt.at)
     if decided is None or halt.trigger not in ("approval", "manual"):
@@ -127,13 +127,13 @@ def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
 
 
 def _waits(session: Session) -> list[Block]:
-    """The conditions that resume the session besides a person."""
+    """Return the conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
     return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
 
 
 def _refused(session: Session, mask: Masker) -> list[Block]:
-    """What came for it and was not taken; a paused session is told nothing else by a webhook or an event."""
+    """Return blocks on the webhooks and events that were refused during the present pause."""
     kinds = tuple(f"{kind}:" for kind in ("webhook", "event"))
     notes = [note for note in session.inbox if note.by.startswith(kinds) and note.at >= session.halts[-1].at]
     return [context(f":warning: {escape(one_line(mask(note.text), 300))}") for note in notes[-3:]]
@@ -145,7 +145,7 @@ def _pause_line(halt: PauseRecord) -> str:
 
 
 def end_notices(session: Session, mask: Masker) -> Iterator[Message]:
-    """The message with the result, once the session has ended."""
+    """Yield the message with the result, once the session has ended."""
     if session.lifecycle == "completed":
         body = rich_text(mask(session.ending)) or [plain("Finished without output.")]
         blocks = [mrkdwn(":white_check_mark: *Done*"), *body[:5], *files(session, mask, most=20)]

@@ -17,7 +17,7 @@ _SHORTER_HELPS = {"max_tokens", "max_cost_usd", "max_context_tokens"}
 
 
 def spent(session: Session) -> list[Block]:
-    """The usage of a session that its budgets have stopped, with limits, and in bold where one is used up."""
+    """Return the usage of a session that its budgets have stopped, with limits, and in bold where one is used up."""
     if not session.pause or session.pause.reason not in _BUDGETS:
         return []
     over = _used_up(session)
@@ -27,7 +27,7 @@ def spent(session: Session) -> list[Block]:
 
 
 def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
-    """The usage as text by the name of the limit; minutes and context only where they have a limit."""
+    """Return the usage as text by the name of the limit; minutes and context only where they have a limit."""
     cost, minutes, full = used.cost_usd, used.minutes, used.context_tokens
     of_cost = "" if cost.limit is None else f" of {money(cost.limit)}"
     spent_usd = (
@@ -46,7 +46,7 @@ def _figures(used: Spending, *, unpriced: bool) -> dict[str, str]:
 
 
 def _used_up(session: Session) -> dict[str, str]:
-    """The used-up limits by name, each with its value after raising it as text."""
+    """Return the used-up limits by name, each with its value after raising it as text."""
     if not session.pause:
         return {}
     limits, more = session.budgets, raise_limits(session, session.pause.at)
@@ -65,7 +65,7 @@ def _used_up(session: Session) -> dict[str, str]:
 
 
 def ways_on(session: Session) -> list[Block]:
-    """The buttons of a paused session: the most common one is first, and the last one cancels.
+    """Return the buttons of a paused session: the most common one is first, and the last one cancels.
 
     One that waits for an approval is approved or denied in the message of its request.
     """
@@ -93,7 +93,7 @@ def _go_on(more: dict[str, str], *, failing: bool) -> str:
 
 
 def _compact(more: dict[str, str]) -> str:
-    """The label of the button that sums up; `more` are the used-up limits that it raises, too."""
+    """Return the label of the button that sums up; `more` are the used-up limits that it raises, too."""
     short = "Compact and raise its limits"
     return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and go on")
 
@@ -105,7 +105,7 @@ def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume"
 
 
 def approval_buttons(session: Session, request: Call) -> list[Block]:
-    """The buttons that decide on a pause that waits for an approval."""
+    """Return the buttons that decide on a pause that waits for an approval."""
     value = Target.of(session, request).encode()
     return [
         button("Approve", Action.APPROVE, value, style="primary"),
@@ -122,6 +122,6 @@ def cancel(session: Session) -> Block:
 
 
 def raises(session: Session) -> str:
-    """A sentence with the limits that resuming raises; empty where it raises none."""
+    """Return a sentence with the limits that resuming raises; empty where it raises none."""
     more = _used_up(session) if session.pause and session.pause.reason in _BUDGETS else {}
     return f"It may then use up to {', '.join(more.values())}." if more else ""

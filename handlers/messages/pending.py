@@ -39,7 +39,7 @@ class PendingItem:
 
 
 def pending_items(session: Session, mask: Masker, subagents: Subagents) -> list[PendingItem]:
-    """All approvals, questions, stops and failures that people have to decide on, the oldest first."""
+    """Return all approvals, questions, stops and failures that people have to decide on, the oldest first."""
     rows = list(_failures(session, "", mask, subagents))
     for member in subagents.members(session):
         rows += _of_member(member, mask, subagents)

@@ -54,7 +54,7 @@ class _Line:
 
 
 def progress(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
-    """A heading with the number of completed subtasks, and a list; lines beyond `LINES_SHOWN` are counted."""
+    """Return a heading with the number of completed subtasks, and a list; lines beyond `LINES_SHOWN` are counted."""
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
@@ -76,7 +76,7 @@ def _count_left(left: Collection[_Line]) -> str:
 
 
 def delegations(session: Session) -> list[Call]:
-    """The calls that have launched sub-agents or are about to."""
+    """Return the calls that have launched sub-agents or are about to."""
     known = {child.call_id for child in session.children} | {skip.call_id for skip in session.skips}
     calls = (c for step in session.steps for c in step.calls if c.call.tool in DELEGATING)
     return [c for c in calls if c.phase in ("open", "delegating") or c.call_id in known]
@@ -90,7 +90,7 @@ def _heading(stands: Collection[SubtaskStatus]) -> Block:
 
 
 def _lines(session: Session, mask: Masker, subagents: Subagents, depth: int) -> Iterator[_Line]:
-    """The lines of the subtasks, each before those of its own sub-agents and with the most urgent rank of these."""
+    """Yield the lines of the subtasks, each before those of its sub-agents and with the most urgent of their ranks."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
         done = {standing.subtask.id for standing in stands if standing.state == "completed"}
@@ -159,7 +159,7 @@ def _took(child: Child) -> str:
 
 
 def _fit(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
-    """The lines to show, in their order, and the lines to count."""
+    """Return the lines to show, in their order, and the lines to count."""
     places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
     shown = set(places[:LINES_SHOWN])
     return [lines[place] for place in sorted(shown)], [lines[place] for place in places[LINES_SHOWN:]]

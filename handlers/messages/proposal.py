@@ -24,12 +24,12 @@ _BOLD = frozenset({"bold"})
 
 
 def full_text(call: Call, mask: Masker) -> str:
-    """The full text of a proposed call, with known secrets masked."""
+    """Return the full text of a proposed call, with known secrets masked."""
     return _full_text(masked(call, mask))
 
 
 def masked(call: Call, mask: Masker) -> Call:
-    """The call with its arguments, proposed and as they are now, as people may see them."""
+    """Return the call with its arguments, proposed and as they are now, as people may see them."""
     hidden = {
         name: one.model_copy(update={"arguments": mask.arguments(one.arguments)})
         for name, one in (("call", call.call), ("proposed", call.proposed))
@@ -51,7 +51,7 @@ def _full_text(call: Call) -> str:
 
 
 def parts(call: Call, mask: Masker | None) -> dict[str, str]:
-    """The full text in parts, by the name of the argument or subtask; `mask` is None to compare, not to show."""
+    """Return the full text in parts, by argument or subtask; `mask` is None for a comparison."""
     plan = _plan(call)
     arguments = call.call.arguments
     shown: Callable[[Any], Any] = mask.arguments if mask else lambda value: value
@@ -63,7 +63,7 @@ def parts(call: Call, mask: Masker | None) -> dict[str, str]:
 
 
 def _part(name: str, value: Any) -> str:
-    """The text of an argument; a list has one item a line, without commas, so that adding one changes one line."""
+    """Return the text of an argument; a list has one item a line, so that adding an item changes one line."""
     if not isinstance(value, list) or not value:
         return argument_text({name: value})
     items = "".join(f"\n    {call_json(item, indent=None)}" for item in value)
@@ -71,12 +71,12 @@ def _part(name: str, value: Any) -> str:
 
 
 def as_proposed(call: Call) -> Call:
-    """The call as the agent proposed it, before any change by a person."""
+    """Return the call as the agent proposed it, before any change by a person."""
     return call.model_copy(update={"call": call.proposed or call.call, "proposed": None})
 
 
 def proposal(call: Call, mask: Masker) -> tuple[list[Block], int]:
-    """The blocks for an approval message, and the number of characters left out."""
+    """Return the blocks for an approval message, and the number of characters left out."""
     call = masked(call, mask)
     plan = _plan(call)
     if plan is None:
@@ -89,19 +89,19 @@ def proposal(call: Call, mask: Masker) -> tuple[list[Block], int]:
 
 
 def in_short(call: Call, mask: Masker) -> str:
-    """The names of the subtasks of a plan on one line, for lists; empty for other calls."""
+    """Return the names of the subtasks of a plan on one line, for lists; empty for other calls."""
     plan = _plan(masked(call, mask))
     names = ", ".join(subtask.id for subtask in plan.subtasks) if plan else ""
     return one_line(names, 90)
 
 
 def length(call: Call) -> int:
-    """The approximate number of characters that `proposal` shows."""
+    """Return the approximate number of characters that `proposal` shows."""
     return min(len(_full_text(call)), SHOWN_A_PLAN if _plan(call) else SHOWN_A_CALL)
 
 
 def _plan(call: Call) -> Plan | None:
-    """The plan that a call proposes; None for other calls, and where a name in it cannot be shown in full."""
+    """Return the plan that a call proposes; None for other calls, and where a name in it cannot be shown in full."""
     if call.call.tool != PLAN:
         return None
     try:

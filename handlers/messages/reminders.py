@@ -14,7 +14,7 @@ from supervisor.core.text.visible import one_line
 
 
 def reminders(session: Session, mask: Masker) -> Iterator[Message]:
-    """One message for each reminder that has fired."""
+    """Yield one message for each reminder that has fired."""
     for timer in session.timers:
         if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):
             continue
@@ -51,7 +51,7 @@ def _buttons(session: Session, timer: Timer) -> Block:
 
 
 def snooze_notes(session: Session, request_id: str) -> list[Block]:
-    """A note on who snoozed a request, and until when."""
+    """Return a note on who snoozed a request, and until when."""
     for timer in session.timers:
         if timer.about == request_id and timer.state == "set":
             who = person(timer.by, timer.by_name)
@@ -60,7 +60,7 @@ def snooze_notes(session: Session, request_id: str) -> list[Block]:
 
 
 def snooze_buttons(session: Session, request_id: str) -> list[Block]:
-    """The buttons of an approval message that snooze the whole request."""
+    """Return the buttons of an approval message that snooze the whole request."""
     value = Target.of(session, extra=f"ask:{request_id}").encode()
     return [
         button("Snooze 1 h", Action.SNOOZE_HOUR, value),

@@ -22,17 +22,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Subagents:
-    """`below` has the sessions of sub-agents by id; `cards` has the addresses of cards by session id."""
+    """The sub-agents of a session: `below` has sessions by id, `cards` the addresses of cards by session id."""
 
     below: Mapping[str, Session] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
 
     def card(self, session_id: str) -> str:
-        """The address of a session's card; empty where it is not known."""
+        """Return the address of a session's card; empty where it is not known."""
         return self.cards.get(session_id, "")
 
     def members(self, session: Session, above: str = "") -> Iterator[Member]:
-        """All sub-agents of a session at any depth, each before its own sub-agents."""
+        """Yield all sub-agents of a session at any depth, each before its own sub-agents."""
         for child in session.children:
             found = self.below.get(child.id)
             if found:
@@ -41,7 +41,7 @@ class Subagents:
                 yield from self.members(found, path)
 
     def tokens(self, session: Session) -> int:
-        """The tokens used by a session and its sub-agents, including running ones."""
+        """Return the tokens used by a session and its sub-agents, including running ones."""
         tokens = session.usage.input_tokens + session.usage.output_tokens
         for child in session.children:
             found = self.below.get(child.id)
@@ -49,7 +49,7 @@ class Subagents:
         return tokens
 
     def cost(self, session: Session) -> Decimal | None:
-        """As `tokens`, in USD; None where a price is not known."""
+        """Return the cost of a session and its sub-agents in USD; None if a price is not known."""
         parts = [None if session.unpriced else session.cost_usd]
         for child in session.children:
             found = self.below.get(child.id)
@@ -59,6 +59,6 @@ class Subagents:
 
 
 def relatives(session: Session) -> tuple[str, ...]:
-    """The ids of the sessions whose messages have a link to the card of this session."""
+    """Return the ids of the sessions whose messages have a link to the card of this session."""
     above = (session.lineage.root, session.lineage.parent) if session.lineage else ()
     return tuple(dict.fromkeys((*above, *(child.id for child in session.children))))

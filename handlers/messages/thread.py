@@ -21,12 +21,12 @@ def thread(
     *,
     sandboxed: bool = True,
 ) -> list[Message]:
-    """The messages of a session: a pure function of its state and the states of its sub-agents.
+    """Return the messages of a session: a pure function of its state and the states of its sub-agents.
 
     `sandboxed`: whether commands run in a sandbox; where they do not, the card says so.
     """
     subagents = subagents or Subagents()
-    # What sub-agents ask is only shown on the board of their root session.
+    # Requests of sub-agents are only shown on the board of their root session.
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
     return [
@@ -42,7 +42,7 @@ def thread(
 
 
 def _new(session: Session) -> Session:
-    """A copied session without what was copied, which is shown in the thread of its source."""
+    """Return a copied session without what was copied, which is shown in the thread of its source."""
     fork = session.forked
     if fork is None:
         return session

@@ -50,7 +50,7 @@ class EditForm:
     plan: PlanFields | None
 
     def view(self, session: Session) -> Block:
-        """The modal; it has no submit button where nothing in it can be changed."""
+        """Return the modal; it has no submit button where nothing in it can be changed."""
         call = self.call
         blocks: list[Block] = [
             mrkdwn(f"*{escape(one_line(call.call.tool, 80))}* · what you save here is what runs")
@@ -65,7 +65,7 @@ class EditForm:
         return modal(View.EDIT, "Edit the call", blocks, private, "Save and approve" if changeable else None)
 
     def _elsewhere(self, session: Session) -> list[Block]:
-        """A note on how to change the arguments that cannot be changed here."""
+        """Return a note on how to change the arguments that cannot be changed here."""
         if not (self.kept or self.left or (self.plan and self.plan.left)):
             return []
         names = [escape(one_line(field.mask.arguments(field.argument.name), 40)) for field in self.left]
@@ -78,7 +78,7 @@ class EditForm:
         return [context(" ".join(sentences))]
 
     def read(self, state: State) -> tuple[Json, dict[str, str]]:
-        """All arguments after the change, and the errors by block.
+        """Return all arguments after the change, and the errors by block.
 
         Unchanged arguments are exactly the proposed ones, and so are those with errors, so that the others can be
         validated, too.
@@ -101,12 +101,12 @@ class EditForm:
         return now, wrong
 
     def beside(self, problems: Mapping[str, str]) -> dict[str, str]:
-        """The given problems by argument as messages by block, of the arguments that are shown."""
+        """Return the given problems by argument as messages by block, of the arguments that are shown."""
         blocks = {field.argument.name: field.block_id for field in self.fields}
         return {blocks[name]: _sentence(text) for name, text in problems.items() if name in blocks}
 
     def about(self, sentence: str, arguments: Json) -> dict[str, str]:
-        """The sentence by the block that it is probably about.
+        """Return the sentence by the block that it is probably about.
 
         In a plan this is the first subtask that it names; otherwise the first of the `arguments` that was changed.
         """
@@ -121,7 +121,7 @@ class EditForm:
 
 
 def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Masker) -> EditForm:
-    """The form for a call of a tool with this schema; `roster` names the personas that may be launched."""
+    """Return the form for a call of a tool with this schema; `roster` names the personas that may be launched."""
     given = call.call.arguments
     given = given if isinstance(given, dict) else {}
     plan = _plan(call, roster, mask)
@@ -150,7 +150,7 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Masker) -> 
 
 
 def saved_modal(call: Call) -> Block:
-    """The modal after a change that its author may not approve."""
+    """Return the modal after a change that its author may not approve."""
     tool = escape(one_line(call.call.tool, 80))
     text = f":white_check_mark: *{tool}* is changed. As it is now, others have to approve it; the thread says who."
     return modal(View.CALL, "Saved", [mrkdwn(text)], "")
@@ -166,7 +166,7 @@ def _plan(call: Call, roster: Sequence[str], mask: Masker) -> PlanFields | None:
 
 
 def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
-    """The schema with the names of the personas that the session may launch, which the tool does not know."""
+    """Return the schema with the names of the personas that the session may launch, which the tool does not know."""
     given = call.call.arguments
     if call.call.tool != LAUNCH or not isinstance(given, dict):
         return schema
@@ -177,7 +177,7 @@ def _narrow(call: Call, schema: Json, roster: Sequence[str]) -> Json:
 
 
 def _as_it_is(field: Field) -> list[Block]:
-    """An argument that cannot be changed here, with the beginning of its value."""
+    """Return an argument that cannot be changed here, with the beginning of its value."""
     name = escape(one_line(field.mask.arguments(field.argument.name), 80)) or "–"
     text = (call_text if field.kind == "text" else visible)(field.masked)
     return [mrkdwn(f"*{name}* stays as it is: {field.why_kept}."), preformatted(_preview(text))]

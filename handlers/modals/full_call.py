@@ -17,7 +17,7 @@ BLOCKS_A_PAGE = 10
 
 
 def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Block:
-    """One page of the full text of a call; a changed call is followed by its proposed form."""
+    """Return one page of the full text of a call; a changed call is followed by its proposed form."""
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
@@ -40,7 +40,7 @@ def _as_now(call: Call) -> str:
 
 
 def _pieces(heading: str, call: Call, mask: Masker) -> list[tuple[str, str]]:
-    """The full text in pieces that each fit into a block, with the heading."""
+    """Return the full text in pieces that each fit into a block, with the heading."""
     text = full_text(call, mask)
     return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 

@@ -15,7 +15,7 @@ from supervisor.core.text.visible import one_line
 
 
 def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
-    """The modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
+    """Return the modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
     options = [
         {
             "text": {"type": "plain_text", "text": one_line(p.name, 75)},
@@ -42,7 +42,7 @@ def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
 
 
 def place_of(view: dict[str, Any], actor: Actor) -> Place:
-    """The place of a session that a form launches; from the home tab, the person's direct messages."""
+    """Return the place of a session that a form launches; from the home tab, the person's direct messages."""
     channel, _, thread_ts = view["private_metadata"].partition("|")
     user = actor.id.partition(":")[2]
     return Place(channel or user, user, thread_ts)

@@ -9,7 +9,7 @@ from handlers.blocks.text import Block
 
 
 def modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
-    """A view for `views.open`, with a submit button where `submit` is its label."""
+    """Return a view for `views.open`, with a submit button where `submit` is its label."""
     view: Block = {
         "type": "modal",
         "callback_id": callback.value,
@@ -26,7 +26,7 @@ def modal(callback: View, title: str, blocks: list[Block], private: str, submit:
 def text_input(
     block_id: str, label: str, *, placeholder: str, optional: bool = False, hint: str = ""
 ) -> Block:
-    """An input of several lines."""
+    """Return an input of several lines."""
     block: Block = {
         "type": "input",
         "block_id": block_id,
@@ -47,7 +47,7 @@ def text_input(
 
 
 def value_of(view: dict[str, Any], block_id: str) -> str:
-    """The text or the selected value of an input in a submitted modal; empty where there is none."""
+    """Return the text or the selected value of an input in a submitted modal; empty where there is none."""
     element = view["state"]["values"][block_id]["value"]
     selected = element.get("selected_option") or {}
     return str(element.get("value") or selected.get("value") or "")

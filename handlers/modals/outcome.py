@@ -10,7 +10,7 @@ from supervisor.core.text.visible import one_line
 
 
 def outcome_modal(session: Session, call: Call, verdict: str) -> Block:
-    """The modal; `verdict` is `done` or `failed`, and is returned with the submitted form."""
+    """Return the modal; `verdict` is `done` or `failed`, and is returned with the submitted form."""
     what = "It was done" if verdict == "done" else "It failed"
     result = text_input(
         "result",

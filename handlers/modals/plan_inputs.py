@@ -107,7 +107,7 @@ class PlanFields:
         }
 
     def read(self, state: State, wrong: dict[str, str]) -> list[dict[str, Any]]:
-        """The subtasks after the change; errors are added to `wrong` by block."""
+        """Return the subtasks after the change; errors are added to `wrong` by block."""
         kept = [
             (n, subtask) for n, subtask in enumerate(self.plan.subtasks) if not self._is_removed(n, state)
         ]
@@ -145,7 +145,7 @@ class PlanFields:
         wrong[f"task:{at}"] = f"{name}, further down in the plan, begins after this; it has to stay."
 
     def block_of(self, names: Collection[str]) -> str:
-        """The last block of the first subtask with one of these names; empty where none is shown."""
+        """Return the last block of the first subtask with one of these names; empty where none is shown."""
         for n, row in enumerate(self.rows):
             if self.plan.subtasks[n].id in names:
                 return str(row[-1]["block_id"])

@@ -11,7 +11,7 @@ from storage.projections import ProjectionStore
 
 
 class Deletions:
-    """Has sessions shown again whose message was deleted; `enqueue` puts a session into the outbox queue."""
+    """Handler of deletions; `enqueue` puts a session into the outbox queue, which shows its message again."""
 
     def __init__(self, rows: ProjectionStore, enqueue: Callable[[str], Awaitable[None]]) -> None:
         self._rows, self._enqueue = rows, enqueue

@@ -23,7 +23,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line, visible
 
-# Seconds: the person is answered within Slack's three; a slower upload goes on behind that.
+# Seconds to wait for an upload, since Slack wants an answer within three; slower ones continue afterwards.
 PATIENCE = 1.2
 _log = logging.getLogger("flagman.files")
 _WHY = {
@@ -46,13 +46,13 @@ _WHY = {
 
 
 class UploadRefused(FlagmanError):
-    """Slack did not take a file; the message says why, as far as Slack says it."""
+    """A rejection of a file by Slack; the message has the reason, if Slack gives one."""
 
     code = "upload_refused"
 
 
 class FileUploads:
-    """Lists and posts files. An upload that outlasts the acknowledgement goes on in a task of its own."""
+    """Listing and posting of files; an upload that takes longer than the acknowledgement continues in a task."""
 
     def __init__(
         self,
@@ -66,15 +66,15 @@ class FileUploads:
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
-        """The files that the session wrote, the oldest first."""
+        """Return the files that the session wrote, the oldest first."""
         return await asyncio.to_thread(self._artifacts.list, session)
 
     async def post(self, session: Session, path: str, actor: Actor, asked_in: Place) -> tuple[Place, bool]:
-        """Post a file. Returns where it goes, and whether it is there by now.
+        """Post a file. Returns its place, and whether it is already there.
 
-        Otherwise it follows, or the person who asked for it is told why not.
+        If it is not, the upload continues, and the person who asked for it is told if it fails.
 
-        It goes into the session's thread, or where it was asked for if there is none. Raises ArtifactNotFound,
+        The file goes into the session's thread, or to `asked_in` if there is none. Raises ArtifactNotFound,
         ArtifactTooLarge, InvalidInput or UploadRefused.
         """
         found = await self._artifacts.read(session, path)
@@ -97,21 +97,21 @@ class FileUploads:
         return place, False
 
     def _presentable(self, path: str, content: bytes) -> tuple[bytes, bool]:
-        """The content without secrets, and whether there were any. Raises InvalidInput."""
+        """Return the content without secrets, and whether there were any. Raises InvalidInput."""
         if not content:
             raise InvalidInput(f"`{visible(path)}` is empty, so there is nothing to post.")
         text = _text(content)
         if text is not None:
             shown = self._mask(text)
             return shown.encode(), shown != text
-        # A mask would break it, so a secret in it keeps it here; in wide characters each has a zero beside it.
+        # Masking would break a binary file, so one with a secret is refused; wide characters have zeros in between.
         for seen in (content, content.replace(b"\0", b"")):
             if self._mask(seen.decode("latin-1")) != seen.decode("latin-1"):
                 raise InvalidInput(f"`{visible(path)}` is no text and holds a secret, so it is not posted.")
         return content, False
 
     async def _thread(self, session: Session) -> Place | None:
-        """Where its card is, or that of the session that a person launched."""
+        """Return the thread of the session's card, or of the card of its root session."""
         for session_id in dict.fromkeys((session.id, session.root)):
             found = (await self._rows.rows(session_id)).get("card")
             row = Row.model_validate_json(found) if found else None
@@ -120,7 +120,7 @@ class FileUploads:
         return None
 
     async def _upload(self, place: Place, path: str, content: bytes, comment: str) -> None:
-        """Raises UploadRefused."""
+        """Upload a file. Raises UploadRefused."""
         name = one_line(self._mask(PurePosixPath(path).name), 200)
         try:
             await self._sender.upload(place.channel, place.thread_ts, name, content, comment=comment)

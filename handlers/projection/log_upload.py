@@ -17,15 +17,15 @@ from supervisor.core.state import Session
 
 KEY = "session_log"
 DONE, REFUSED = "uploaded", "refused"
-# What still ran at the end has so long to be told in the file too.
+# Calls that still ran at the end have this long to be recorded before the file is made.
 LATE = timedelta(seconds=10)
-# So long after an upload began its file may still appear.
+# A file may still appear this long after its upload began.
 SHARED = timedelta(seconds=20)
 _log = logging.getLogger("flagman.projector")
 
 
 class LogUploads:
-    """The projector calls `share` for each session. `document` gives the text of a session's SESSION_LOG.
+    """Uploads of SESSION_LOGs; `document` returns the text of that of a session.
 
     The intent is recorded before the file is sent, as with messages.
     """
@@ -64,21 +64,21 @@ class LogUploads:
         done = row.model_copy(update={"shows": shows})
         standing = await self._rows.record_first(session.id, KEY, row.data, done.data)
         if standing is not None and file:
-            # The worker that took over has shared it meanwhile.
+            # The worker that took the job over has already shared the document.
             with suppress(SlackRejected):
                 await self._sender.delete_file(file)
         return None
 
     def _in_flight(self, row: Row) -> timedelta:
-        """How long the file of a worker that was stopped may still appear: Slack shows files after its answer."""
+        """Return how long the file of a stopped worker may still appear; Slack shows files after it has answered."""
         left = datetime.fromtimestamp(row.intended_at, self._clock().tzinfo) + SHARED - self._clock()
         # The clock of that worker may be ahead.
         return left if timedelta(0) < left <= SHARED else timedelta(0)
 
     async def _once(self, session: Session, row: Row, user: str, *, maybe_there: bool) -> str:
-        """The id of the file that was uploaded; empty where it is there already.
+        """Return the id of the uploaded file; empty if the file is there already.
 
-        Where the channel takes none any more, it goes to `user`, the person whose session it is.
+        If the channel takes no files any more, it goes to `user`, the person whose session it is.
         """
         name, document = f"SESSION_LOG-{session.id}.md", await self._document(session.id)
         try:
@@ -104,7 +104,7 @@ class LogUploads:
         return row
 
     def _tell(self, session: Session, why: str) -> None:
-        """Write one warning for all sessions: a missing scope is missing for each of them."""
+        """Log that Slack took no file, as a warning only once, since a missing scope affects all sessions."""
         level = logging.INFO if self._told else logging.WARNING
         hint = (
             "; give the app the scope files:write to have it in the thread" if why == "missing_scope" else ""

@@ -1,4 +1,4 @@
-"""The mark by which a message in Slack is known as one of a session, however often it was changed."""
+"""The mark by which a message in Slack is recognised as one of a session, however often it was changed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _BLOCK = re.compile(r"flagman:([^:]+):(.+)")
 
 
 def metadata(session_id: str, key: str) -> dict[str, Any]:
-    """The metadata of a message."""
+    """Return the metadata of a message."""
     return {"event_type": _EVENT_TYPE, "event_payload": {"session": session_id, "key": key}}
 
 
 def named(blocks: tuple[Block, ...], session_id: str, key: str) -> list[Block]:
-    """The first block carries the mark too, for a reader that keeps no metadata."""
+    """Return the blocks with the mark in the id of the first one, for readers that do not keep metadata."""
     first, *rest = blocks
     return [{"block_id": f"flagman:{session_id}:{key}", **first}, *rest]
 
 
 def mark_of(message: dict[str, Any]) -> tuple[str, str] | None:
-    """The session and the key of a message; None for one that is not marked."""
+    """Return the session and the key of a message; None for one that is not marked."""
     payload = (message.get("metadata") or {}).get("event_payload") or {}
     if isinstance(payload.get("session"), str) and isinstance(payload.get("key"), str):
         return payload["session"], payload["key"]

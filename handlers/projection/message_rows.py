@@ -1,4 +1,4 @@
-"""What is recorded of a message: where it stands and what it shows."""
+"""The stored row about a message: where it is and what it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of cards, asked of Slack once each and remembered."""
+"""Permalinks of cards, requested from Slack once each and cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handlers.projection.message_rows import Row
 from handlers.projection.slack_client import SlackSender
 
 KEPT = 4096
-# After Slack did not give an address.
+# Seconds before the next request for a permalink that Slack did not give.
 RETRY_SECONDS = 60.0
 
 
@@ -23,7 +23,7 @@ class Permalinks:
         self._asking = asyncio.Lock()
 
     async def of(self, row: Row) -> str:
-        """The address of the message of a row; empty where Slack does not give one."""
+        """Return the address of the message of a row; empty where Slack does not give one."""
         place = (row.channel, row.ts)
         async with self._asking:
             asked_at, address = self._known.get(place, (0.0, ""))

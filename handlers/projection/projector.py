@@ -1,6 +1,6 @@
 """Brings a session's messages in Slack to what its log says, whatever was interrupted before.
 
-Level-triggered: a job says that a session changed, not what to send.
+It is level-triggered: a job says that a session changed, not what to send.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
-# A session that is older and has no card was shown before.
+# An older session without a card must have been shown before.
 NEW = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=2)
 _log = logging.getLogger("flagman.projector")
@@ -35,7 +35,7 @@ _log = logging.getLogger("flagman.projector")
 
 @dataclass
 class _Waits:
-    """After how many seconds each message that could not be shown is due again, and what is to be mended."""
+    """The seconds after which messages that could not be shown are due again, and the refusals by Slack."""
 
     seconds: list[float] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class _Waits:
             self.troubles.append(f"Slack refuses {wait}")
 
     async def take(self, left: Awaitable[float]) -> None:
-        """Await what returns after how many seconds it is due again, 0 when it is done, or raises RetryLater."""
+        """Await the seconds until a message is due again, where 0 means done, or RetryLater."""
         try:
             seconds = await left
         except RetryLater as wait:
@@ -76,7 +76,7 @@ class Projector:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._clock, self._mask, self._subagents = clock, mask, subagents
         self._uploads, self._sandboxed = uploads, sandboxed
-        # By session how often in a row Slack refused something for a reason that may be mended.
+        # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
     async def project(self, started: StartedJob, signals: Signals) -> Done | Later:
@@ -100,7 +100,7 @@ class Projector:
         return self._outcome(session_id, waits)
 
     def _outcome(self, session_id: str, waits: _Waits) -> Done | Later:
-        """When to come again; what Slack refuses is tried again at growing distance."""
+        """Return when to run the job again; after refusals by Slack at growing intervals."""
         if not waits.seconds:
             self._refusals.pop(session_id, None)
             return Done()
@@ -121,9 +121,9 @@ class Projector:
         messages = thread(session, self._mask, await self._subagents.of(session), sandboxed=self._sandboxed)
         origin = place
         if (card := rows.get("card")) and card.ts:
-            # It may have to wait for its update; what a person waits for does not wait with it.
+            # The card may have to wait for its update, but messages that people wait for do not wait with it.
             place = _below(card, place)
-        # Where all rows are lost, the messages may stand all the same.
+        # If all rows are lost, the messages may still be in Slack.
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         for message in messages:
@@ -138,7 +138,7 @@ class Projector:
                 where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
                 row = await self._poster.show(session, where, message, row, urgent=urgent, lost=lost)
             except RetryLater as wait:
-                # Where the card is not posted, there is no thread for the others.
+                # Without a posted card there is no thread for the other messages.
                 if message.key == "card" and not before:
                     raise
                 waits.add(wait)
@@ -146,7 +146,7 @@ class Projector:
             rows[message.key] = row
             if message.key == "card":
                 place = _below(row, place)
-                # An earlier worker may have died before it told them.
+                # An earlier worker may have died before it queued the relatives.
                 if retried or row.ts != before:
                     await self._subagents.enqueue_relatives(session)
         await self._retire(session, rows, {m.key for m in messages}, waits)
@@ -155,7 +155,7 @@ class Projector:
         await self._look_again(session, rows, waits)
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
-        """After how many seconds a message that changes often may change again; 0 for now."""
+        """Return the seconds after which a message that changes often may change again; 0 for now."""
         if message.urgent or row is None or not row.ts or row.shows == message.fingerprint:
             return 0
         left = row.changed_at + CARD_EVERY.total_seconds() - self._clock().timestamp()

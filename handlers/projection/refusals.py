@@ -1,7 +1,8 @@
-"""The kinds of Slack's refusals.
+"""Errors for the refusals of Slack.
 
-A refusal is of form (the message is shown in a simpler one), of place (it goes elsewhere), because the message is gone,
-or any other, also of a code that is not known here: then the call is tried again, since it may be mended.
+A refusal concerns the form of a message (a simpler one is sent), its place (it goes elsewhere) or a deleted
+message. After any other refusal, also one of an unknown code, the call is tried again, since its cause may be
+mended.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _PLACE = {
     "user_not_found",
     "users_not_found",
 }
-# restricted_action_read_only_channel and others of its family.
+# The codes that begin with this, such as restricted_action_read_only_channel, are about the place.
 _PLACES = "restricted_action"
 _FORM = {
     "block_mismatch",
@@ -39,13 +40,13 @@ _FORM = {
 _BUSY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 READS = {"conversations.history", "conversations.info", "conversations.replies", "chat.getPermalink"}
 UPLOAD = "files.upload"
-# What fails in these is not tried again: it is done without.
+# Refusals of these methods are not tried again; the projection continues without them.
 _OPTIONAL = {*READS, UPLOAD, "chat.delete", "files.delete"}
 RETRY_SECONDS = 2.0
 
 
 class RetryLater(Exception):
-    """Slack does not take it now; try again after `seconds`. What was sent may have arrived.
+    """A call that Slack does not take now and that is due again after `seconds`; it may have had its effect.
 
     `refused` says that Slack gave a reason which only a person can mend, or which is not known here.
     """
@@ -56,27 +57,27 @@ class RetryLater(Exception):
 
 
 class TurnLater(RetryLater):
-    """A message waits for its turn at a rate that Slack allows."""
+    """A message that waits for its turn at a rate that Slack allows."""
 
 
 class MessageDeleted(Exception):
-    """The message is no longer there."""
+    """A message that no longer exists."""
 
 
 class SlackRejected(Exception):
-    """Slack does not take it, and it is one of the calls that are done without."""
+    """A refusal of a call that the projection can do without."""
 
 
 class FormRejected(SlackRejected):
-    """Slack does not take a message in this form."""
+    """A refusal of the form of a message."""
 
 
 class ChannelUnavailable(SlackRejected):
-    """The bot may not write, or read, in that channel."""
+    """A channel in which the bot may not write or read."""
 
 
 def problem_of(method: str, status: int, code: str) -> Exception:
-    """The error that a refusal is raised as; `code` is Slack's word for it, empty where it gave none."""
+    """Return the error that a refusal is raised as; `code` is Slack's word for it, empty where it gave none."""
     if status >= 500 or code in _BUSY:
         return RetryLater(RETRY_SECONDS, f"{method}: {code or status}")
     if code in _GONE:

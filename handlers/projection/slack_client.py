@@ -35,7 +35,7 @@ from storage.projections import ProjectionStore
 _Sent = TypeVar("_Sent")
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
-# Slack counts these for the whole workspace, others by channel.
+# Slack limits these methods by workspace, and others by channel.
 _BY_WORKSPACE = {"chat.update", "conversations.open", *READS}
 # How far apart the clocks of workers and of Slack may be, in seconds.
 SKEW_SECONDS = 2 * 3600.0
@@ -57,14 +57,14 @@ POSTS = Rate(timedelta(seconds=1), burst=5, others=3)
 
 
 class Posted(NamedTuple):
-    """Where a message stands; without `thread_ts` it is no reply, whatever was asked for."""
+    """The position of a message; without `thread_ts` it is no reply, even if a reply was requested."""
 
     ts: str
     thread_ts: str
 
 
 class SlackSender:
-    """Sends to one workspace; waits that Slack imposes are kept in the store, and every process keeps to them."""
+    """Sender for one workspace; rate limits that Slack imposes are stored, so that every process observes them."""
 
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
@@ -112,7 +112,7 @@ class SlackSender:
         return await self._in_some_form(session_id, row, message, send)
 
     async def direct(self, user: str) -> str:
-        """The direct conversation with a person. Raises RetryLater or SlackRejected."""
+        """Return the direct conversation with a person. Raises RetryLater or SlackRejected."""
         opened = await self._call("conversations.open", user, users=user)
         return str(opened["channel"]["id"])
 
@@ -139,7 +139,7 @@ class SlackSender:
         message: Message,
         send: Callable[[tuple[Block, ...]], Awaitable[_Sent]],
     ) -> _Sent:
-        """As it is, else in plain text, else in short beside a file with the whole text."""
+        """Send a message as it is, else in plain text, else in short beside a file with the whole text."""
         for blocks in (message.blocks, plain_form(message)):
             with _logged(message):
                 return await send(blocks)
@@ -166,7 +166,7 @@ class SlackSender:
             await self._call("chat.delete", channel, channel=channel, ts=ts)
 
     async def permalink(self, channel: str, ts: str) -> str:
-        """The address of a message; empty where Slack does not say."""
+        """Return the address of a message; empty where Slack does not say."""
         try:
             return await self.verify(channel, ts)
         except (RetryLater, MessageDeleted, SlackRejected) as problem:
@@ -174,13 +174,13 @@ class SlackSender:
             return ""
 
     async def verify(self, channel: str, ts: str) -> str:
-        """The address of a message, which stands. Raises RetryLater, MessageDeleted or SlackRejected."""
+        """Return the address of a message that exists. Raises RetryLater, MessageDeleted or SlackRejected."""
         answer = await self._call("chat.getPermalink", channel, channel=channel, message_ts=ts)
         found = str(answer.get("permalink") or "")
         return found if _ADDRESS.fullmatch(found) else ""
 
     async def check_channel(self, channel: str) -> None:
-        """Whether the bot is still heard there: links to messages outlast its removal and the channel's archiving.
+        """Check that the bot is in the channel; links to messages outlast its removal and the channel's archiving.
 
         Raises RetryLater, ChannelUnavailable or SlackRejected.
         """
@@ -194,27 +194,27 @@ class SlackSender:
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
-        """The ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
+        """Return the ts of every post of a message by the bot, in no order; empty where it cannot be looked up."""
         try:
             bot = await self._own_id()
             found = self._look(channel, thread_ts, since, lambda m: mark_of(m) == (session_id, key))
             return [str(message["ts"]) async for message in found if message.get("bot_id") == bot]
         except MessageDeleted:
-            # Its thread is gone, and what stood in it.
+            # The thread was deleted with all messages in it.
             return []
         except SlackRejected as refused:
-            # Better shown twice than never: a person waits for it.
+            # A second post of the message is accepted, since a person waits for it.
             _log.warning("%s: %s cannot be looked up: %s", session_id, key, refused)
             return []
 
     async def _own_id(self) -> str:
-        """The bot's own id. Another app could mark its messages as the bot does."""
+        """Return the bot's own id. Another app could mark its messages as the bot does."""
         if not self._bot_id:
             self._bot_id = str((await self._call("auth.test", ""))["bot_id"])
         return self._bot_id
 
     async def files(self, channel: str, thread_ts: str, name: str, *, since: float) -> list[str]:
-        """The ids of the files of that name in a thread (or the channel). Raises as `post`, or SlackRejected."""
+        """Return the ids of the files of a name in a thread or channel. Raises as `post`, or SlackRejected."""
 
         def named_so(message: dict[str, Any]) -> list[str]:
             return [str(f.get("id")) for f in message.get("files") or () if f.get("name") == name]
@@ -225,7 +225,7 @@ class SlackSender:
     async def upload(
         self, channel: str, thread_ts: str, name: str, content: str | bytes, *, comment: str = ""
     ) -> str:
-        """Share a file, in a thread if one is named; its id. Raises as `post`, or SlackRejected."""
+        """Share a file, in a thread if one is named, and return its id. Raises as `post`, or SlackRejected."""
         await self._respect_waits(UPLOAD, channel)
         try:
             answer: Any = await self._client.files_upload_v2(
@@ -249,9 +249,9 @@ class SlackSender:
     async def _look(
         self, channel: str, thread_ts: str, since: float, is_it: Callable[[dict[str, Any]], bool]
     ) -> AsyncIterator[dict[str, Any]]:
-        """Each message that is it: of a thread all, of a channel from some time before `since` on.
+        """Yield the messages for which `is_it` is true, of a thread, or of a channel from some time before `since`.
 
-        The time around `since` suffices where something is found there.
+        Once one is found in the time around `since`, later messages of the channel are not read.
         """
         common: dict[str, Any] = {"channel": channel, "limit": 200, "include_all_metadata": True}
         if thread_ts:
@@ -305,7 +305,7 @@ class SlackSender:
 
 @contextmanager
 def _logged(message: Message) -> Iterator[None]:
-    """Go on after a form that Slack does not take."""
+    """Log a FormRejected instead of raising it."""
     try:
         yield
     except FormRejected as refused:
@@ -313,7 +313,7 @@ def _logged(message: Message) -> Iterator[None]:
 
 
 def _windows(since: float) -> list[tuple[str, str | None]]:
-    """What was meant to be posted is near the time at which it was, and a channel may have said much since."""
+    """Return the time ranges to search: first the one around `since`, then the time after it."""
     oldest, near = since - SKEW_SECONDS, since + SKEW_SECONDS
     if near >= datetime.now(UTC).timestamp():
         return [(f"{oldest:.6f}", None)]

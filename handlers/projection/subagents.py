@@ -1,4 +1,4 @@
-"""Reads what the messages of a coordinator and of its sub-agents show of each other."""
+"""Reader of what the messages of a coordinator and of its sub-agents show of each other."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class SubagentReader:
         self._sessions, self._rows, self._permalinks, self._enqueue = sessions, rows, permalinks, enqueue
 
     async def of(self, session: Session) -> Subagents:
-        """All sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
+        """Return all sub-agents below a session that a person launched; of a sub-agent those that it launched itself.
 
-        An append tells the root and the parent of its session, and none in between.
+        An append queues the root and the parent of its session, and no session between these.
         """
         generation = [session]
         below: dict[str, Session] = {}

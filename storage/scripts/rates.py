@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from storage import keys
 from storage.scripts.lua import NOW, Script
 
-# Atomic because two that find the same slot free would both use it. Who has to wait keeps its turn in the store, so
-# that it does not ask in vain meanwhile; a turn that passed unused is dropped after a minute.
+# Atomic because two callers that find the same slot free would both use it. A caller that waits has its turn stored,
+# so that it need not ask before; a turn that passed unused is dropped after a minute.
 _TAKE_SLOT = Script(
     NOW
     + """
@@ -36,6 +36,6 @@ return turn - time
 async def take_slot(
     redis: Redis, scope: str, member: str, *, interval_ms: int, burst: int, urgent: bool
 ) -> int:
-    """0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
+    """Return 0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
     names = [keys.slots(scope), keys.slot_queue(scope, urgent=urgent)]
     return int(await _TAKE_SLOT(redis, names, [member, interval_ms, burst]))

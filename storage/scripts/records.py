@@ -42,7 +42,7 @@ async def record_first(redis: Redis, session_id: str, *, key: str, intent: bytes
 
 
 # Atomic so that only one of two clocks gets a due row.
-# Its due time is moved and the row kept, so that it is due again if its clock dies.
+# The due time is moved and the row kept, so that the row is due again if that clock dies.
 _CLAIM_TIMERS = Script("""
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, row in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], row) end
@@ -53,6 +53,6 @@ return due
 async def claim_timers(
     redis: Redis, partition: int, *, now_ms: int, hidden_until_ms: int, limit: int
 ) -> list[bytes]:
-    """The rows of a partition that are due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
+    """Return the rows of a partition due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))

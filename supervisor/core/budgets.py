@@ -43,7 +43,7 @@ class Spending(Frozen):
 
 
 def spending_of(session: Session, now: datetime) -> Spending:
-    """The use of all budgets at `now`, or at the end of the session if it has ended."""
+    """Return the use of all budgets at `now`, or at the end of the session if it has ended."""
     limits, usage = session.budgets, session.total_usage
     until = session.changed_at if session.ended else now
     minutes = max((until - session.began_at).total_seconds() / 60, 0)
@@ -57,7 +57,7 @@ def spending_of(session: Session, now: datetime) -> Spending:
 
 
 def raise_limits(session: Session, now: datetime) -> Budgets:
-    """The budgets with each limit that is used up at `now` raised above its use, in steps of its first value."""
+    """Return the budgets with each limit used up at `now` raised above its use, in steps of its first value."""
     spending, limits, first = spending_of(session, now), session.budgets, session.allowance
     changes: dict[str, Any] = {"max_steps": _above(spending.steps.used, limits.max_steps, first.max_steps)}
     if limits.max_tokens is not None:

@@ -26,13 +26,13 @@ FORMS = (
     "`manual`",
 )
 Operator = Literal["==", "!=", ">=", "<=", ">", "<", "in", "contains"]
-# Characters of a condition's text.
+# The most characters of a condition's text.
 LONGEST = 2_000
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _CLAUSE = re.compile(r"([A-Za-z_][\w.-]*)\s*(==|!=|>=|<=|>|<|\bin\b|\bcontains\b)\s*(.+)", re.DOTALL)
-# Each begins at the first of several blanks only, so that the time for blanks stays linear.
+# Each expression matches at the first of several blanks only, so that its time stays linear.
 _WHERE = re.compile(r"(?<!\s)\s+where\s+", re.IGNORECASE)
-# A text in quotes, perhaps without its end; or `and`; or what is between them.
+# A text in quotes, which may lack the closing one; the word `and`; or any other text.
 _PIECE = re.compile(r"""(?s:"(?:[^"\\]|\\.)*+"?)|'[^']*+'?|(?P<and>\s+and\s+)|\s+|[^"'\s]+""", re.IGNORECASE)
 
 
@@ -44,7 +44,7 @@ class Clause(Frozen):
     value: Any
 
     def holds(self, data: Any) -> bool:
-        """Whether the comparison is true for `data`; it is false for a missing field or another type."""
+        """Return whether the comparison is true for `data`; it is false for a missing field or another type."""
         for part in self.field.split("."):
             if not isinstance(data, dict) or part not in data:
                 return False
@@ -56,7 +56,7 @@ class Clause(Frozen):
 
 
 class Webhook(Frozen):
-    """The type is always written out: stored events leave out what is at its default."""
+    """A webhook by its name. The type has no default, since stored events leave out values at their default."""
 
     type: Literal["webhook"]
     name: str
@@ -86,7 +86,7 @@ class At(Frozen):
 
 
 class Cron(Frozen):
-    """`due` is the next time, in UTC."""
+    """The next time of a cron expression, `due`, in UTC."""
 
     type: Literal["cron"]
     expression: str
@@ -164,7 +164,7 @@ def _name_and_clauses(text: str, what: str) -> tuple[str, tuple[Clause, ...]]:
 
 
 def _split_at_and(text: str) -> list[str]:
-    """The texts between the words `and` that are not in quotes."""
+    """Return the texts between the words `and` that are not in quotes."""
     parts, begin = [], 0
     for found in _PIECE.finditer(text):
         if found["and"]:
@@ -185,7 +185,7 @@ def _literal(text: str) -> Any:
         return text[1:-1]
     try:
         value = json.loads(text)
-        # What the log cannot hold: numbers without end, and characters that are none.
+        # Values that the log cannot hold: infinite numbers, and lone surrogates.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         return value
     except (ValueError, RecursionError):

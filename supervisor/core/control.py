@@ -73,7 +73,7 @@ Action = CallModel | RunTools | Sleep | Delegate | Compact | Pause | Wait | Fini
 
 
 def next_action(session: Session, now: datetime) -> Action:
-    """The next action for this session at `now` (UTC); called by the control loop after each append."""
+    """Return the next action for this session at `now` (UTC); called by the control loop after each append."""
     if session.ended or session.pause:
         return Wait()
     if session.open_calls:
@@ -84,7 +84,7 @@ def next_action(session: Session, now: datetime) -> Action:
 
 
 def _delegation(session: Session, now: datetime) -> Delegate | Pause | None:
-    """What the sub-agents of an open call need; with a used-up budget none is launched."""
+    """Return what the sub-agents of an open call need; with a used-up budget none is launched."""
     for call in session.calls_in("open", "delegating"):
         if call.call.tool in DELEGATING and not (action := delegate(session, call)).nothing:
             spent = _budget(session, now) if action.starts else ""
@@ -124,14 +124,14 @@ def _compaction(session: Session, now: datetime) -> Compact | None:
 
 
 def compactable(session: Session) -> int:
-    """The step up to which a session can be summed up now, keeping the last one if it can; 0 if none."""
+    """Return the step up to which a session can be summed up now, keeping the last one if it can; 0 if none."""
     earlier = session.compactions[-1].through_step if session.compactions else 0
     steps = len(session.steps)
     return next((through for through in (steps - 1, steps) if through > earlier), 0)
 
 
 def check_pause_conditions(session: Session, now: datetime) -> Pause | None:
-    """The reason to pause the session at `now` with its detail; None where it may continue."""
+    """Return the reason to pause the session at `now` with its detail; None where it may continue."""
     for reason, check in PAUSE_CONDITIONS.items():
         if detail := check(session, now):
             return Pause(reason, detail)
@@ -185,7 +185,7 @@ PAUSE_CONDITIONS: Mapping[PauseReason, Callable[[Session, datetime], str]] = {
 
 
 def context_tokens(session: Session) -> int:
-    """Tokens of the last prompt with its answer, which the next prompt contains."""
+    """Return the tokens of the last prompt with its answer, which the next prompt contains."""
     steps = len(session.steps)
     # After a compaction the number is not known before the next answer.
     if not steps or (session.compactions and session.compactions[-1].at_step == steps):

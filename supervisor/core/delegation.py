@@ -68,7 +68,7 @@ class Delegate:
 
 
 def plan_of(call: Call) -> Plan:
-    """The plan that a call proposes; `launch_agent` is a plan of one."""
+    """Return the plan that a call proposes; `launch_agent` is a plan of one."""
     arguments: Json = call.call.arguments if isinstance(call.call.arguments, dict) else {}
     if call.call.tool == PLAN:
         return Plan.model_validate(arguments)
@@ -78,7 +78,7 @@ def plan_of(call: Call) -> Plan:
 
 
 def problem(tool: str, arguments: Json, roster: Collection[str]) -> str:
-    """Why a plan cannot be carried out; empty if it can. `roster` names the personas that may be launched."""
+    """Return why a plan cannot be carried out; empty if it can. `roster` names the personas that may be launched."""
     if tool == LAUNCH:
         return _unknown_persona(str(arguments.get("persona", "")), roster)
     plan = Plan.model_validate(arguments)
@@ -104,7 +104,7 @@ def _unknown_persona(name: str, roster: Collection[str]) -> str:
 
 
 def _circle(plan: Plan) -> list[str]:
-    """The subtasks of a circle of dependencies, which can never begin."""
+    """Return the subtasks of a circle of dependencies, which can never begin."""
     done: set[str] = set()
     left = list(plan.subtasks)
     while ready := [subtask for subtask in left if set(subtask.depends_on) <= done]:
@@ -114,7 +114,7 @@ def _circle(plan: Plan) -> list[str]:
 
 
 def subtask_statuses(session: Session, call: Call) -> tuple[SubtaskStatus, ...]:
-    """The states of all subtasks of a call, in the order of the plan."""
+    """Return the states of all subtasks of a call, in the order of the plan."""
     children = {child.name: child for child in session.children if child.call_id == call.call_id}
     skips = {skip.name: skip.reason for skip in session.skips if skip.call_id == call.call_id}
     done = {name for name, child in children.items() if child.state == "completed"}
@@ -133,7 +133,7 @@ def _status_of(
 
 
 def undecided(session: Session, call: Call) -> tuple[Child, ...]:
-    """Failed sub-agents on which a person has to decide."""
+    """Return the failed sub-agents on which a person has to decide."""
     if plan_of(call).on_failure != "ask" or call.phase != "delegating":
         return ()
     stands = (s.child for s in subtask_statuses(session, call) if s.state in ("failed", "cancelled"))
@@ -141,7 +141,7 @@ def undecided(session: Session, call: Call) -> tuple[Child, ...]:
 
 
 def delegate(session: Session, call: Call) -> Delegate:
-    """What to do now for a call that delegates; empty where it only has to wait."""
+    """Return what to do now for a call that delegates; empty where it only has to wait."""
     policy, stands = plan_of(call).on_failure, subtask_statuses(session, call)
     failed = [s.child for s in stands if s.child and s.state in ("failed", "cancelled")]
     open_ = [s for s in stands if s.state in ("waiting", "ready")]
@@ -181,7 +181,7 @@ def _given_up(standing: SubtaskStatus, policy: Policy) -> bool:
 
 
 def _blocked(open_: list[SubtaskStatus], given_up: dict[str, State]) -> Iterator[tuple[str, str]]:
-    """Subtasks that depend on one which was given up, each with the reason."""
+    """Yield the subtasks that depend on one that was given up, each with the reason."""
     for standing in open_:
         for name in standing.subtask.depends_on:
             if name in given_up:
@@ -195,14 +195,14 @@ def _needed(session: Session, call: Call, subtask: Subtask) -> list[SubtaskStatu
 
 
 def briefing(session: Session, call: Call, subtask: Subtask) -> str:
-    """The task of a sub-agent: the text of its subtask, and the results of those it depends on."""
+    """Return the task of a sub-agent: the text of its subtask, and the results of those it depends on."""
     needed = _needed(session, call, subtask)
     results = (f"Result of {s.subtask.id}:\n{_result(s, f'inputs/{s.subtask.id}')}" for s in needed)
     return "\n\n".join([subtask.task, *results])
 
 
 def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, ...]:
-    """The files written by the subtasks that this one depends on."""
+    """Return the files written by the subtasks that this one depends on."""
     return tuple(
         Inherited(
             into=f"inputs/{s.subtask.id}",
@@ -215,7 +215,7 @@ def inputs(session: Session, call: Call, subtask: Subtask) -> tuple[Inherited, .
 
 
 def consolidation(session: Session, call: Call) -> tuple[bool, str]:
-    """Whether all subtasks have completed, and the result of the call, which the agent reads."""
+    """Return whether all subtasks have completed, and the result of the call, which the agent reads."""
     stands = subtask_statuses(session, call)
     done = sum(s.state == "completed" for s in stands)
     if call.call.tool == LAUNCH:
@@ -235,7 +235,7 @@ def _folder_of(standing: SubtaskStatus) -> str:
 
 
 def _result(standing: SubtaskStatus, folder: str) -> str:
-    """The result of a subtask, with the paths of its files as its readers see them."""
+    """Return the result of a subtask, with the paths of its files as its readers see them."""
     child = standing.child
     if standing.state == "skipped" or child is None:
         return standing.note or "It did not run."
@@ -247,7 +247,7 @@ def _result(standing: SubtaskStatus, folder: str) -> str:
 
 
 def share(session: Session, starting: Budgets, now: datetime, *, launches: bool = True) -> Budgets:
-    """The budgets of a sub-agent that is launched now: its persona's, within its share of what is left here.
+    """Return the budgets of a sub-agent that is launched now: its persona's, within its share of what is left here.
 
     What is left is divided by all that have yet to begin, so that together they cannot use more than there is.
     `launches`: whether its persona may launch others.

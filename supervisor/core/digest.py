@@ -8,15 +8,15 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces and no NaN: equal values give equal text. Raises ValueError on NaN."""
+    """Return JSON with sorted keys, no spaces and no NaN: equal values give equal text. Raises ValueError on NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the canonical JSON, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def call_digest(tool: str, arguments: Any) -> str:
-    """The digest of a call, over its tool and its arguments; an approval is valid for this digest only."""
+    """Return the digest of a call, over its tool and its arguments; an approval is valid for this digest only."""
     return digest([tool, arguments])

@@ -56,7 +56,7 @@ _LOOKS = re.compile(
     r"|tonight\b|eod\b|(?:later|soon)[.!]?$)",
     re.I,
 )
-# A text that begins with one of the first and soon has one of the second means a time, in words that are not read.
+# A text that begins with the first pattern and soon matches the second means a time that is not understood.
 _BEGINS = re.compile(
     r"[~@]?\d.*|in|at|after|before|from|around|about|by|until|till|within|approximately|roughly|half"
     r"|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|quarter|several|couple|few|later|tomorrow|tmrw|tmr|tonight|today"
@@ -85,7 +85,7 @@ def _means_time(text: str) -> bool:
 
 
 def leading_due(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
-    """The time at the beginning of `text`, in UTC, and the text after it; None where it does not begin with one.
+    """Return the time at the beginning of `text`, in UTC, and the text after it, or None without a time.
 
     Raises InvalidCondition for an unknown zone, and for what looks like a time and cannot be read, or has passed.
     """

@@ -162,7 +162,7 @@ class IllegalEvent(FlagmanError):
 
 
 class LimitReached(FlagmanError):
-    """As much is stored as may be; what was taken before stays."""
+    """A limit of stored items is reached; items that were accepted before are kept."""
 
     code = "limit_reached"
 
@@ -361,7 +361,7 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
 def rebuild_error(
     code: str, sentence: str, fields: Mapping[str, Any], otherwise: type[FlagmanError] = UnknownRefusal
 ) -> FlagmanError:
-    """The error with this code, message and fields, as another process raised it.
+    """Return the error with this code, message and fields, as another process raised it.
 
     A field that is missing or has another shape is left out; an unknown code gives an error of type `otherwise`.
     """
@@ -378,5 +378,5 @@ def rebuild_error(
 
 
 def _field_types(kind: type[FlagmanError]) -> dict[str, Any]:
-    """The annotated fields of an error type; `code` and `fault` belong to the type itself."""
+    """Return the annotated fields of an error type; `code` and `fault` belong to the type itself."""
     return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault")}

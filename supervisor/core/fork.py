@@ -27,7 +27,7 @@ class Cut:
 
 
 def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words: bool) -> Cut:
-    """The cut at the end of `step` (0: the task alone), or of the last step that led to another.
+    """Return the cut at the end of `step` (0: the task alone), or of the last step that led to another.
 
     `words`: the copy gets a message, so it may continue a finished session. Raises InvalidInput.
     """
@@ -46,7 +46,7 @@ def cut_at(session_id: str, events: Sequence[Event], step: int | None, *, words:
 
 
 def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
-    """The best place to cut after each step."""
+    """Return the best place to cut after each step."""
     session: Session | None = None
     cuts: dict[int, Cut] = {}
     for version, event in enumerate(events, start=1):
@@ -66,7 +66,7 @@ def _cuts(session_id: str, events: Sequence[Event]) -> dict[int, Cut]:
 def copy_events(
     events: Sequence[Event], cut: Cut, *, origin: Json, persona: Persona | None = None
 ) -> list[Event]:
-    """The events of the copy, without reminders: it is a session of its own, shown where `origin` says."""
+    """Return the events of the copy, without reminders: it is a session of its own, shown where `origin` says."""
     dropped = TimerSet | TimerFired | TimerDropped | ActionRefused
     kept = [e for e in events[: cut.version] if not isinstance(e, dropped)]
     first = kept[0]

@@ -43,7 +43,7 @@ class UserTurn(Frozen):
 
 
 class ModelTurn(Frozen):
-    """What the model said. `native`: the provider's own message as JSON, where text and calls lose something."""
+    """A turn of the model. `native`: the provider's own message as JSON, where text and calls lose something."""
 
     type: Literal["model"] = "model"
     text: str = ""

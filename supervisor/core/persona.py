@@ -28,7 +28,7 @@ class Approvers(Frozen):
     teams: tuple[str, ...] = ()
 
     def names(self, actor: str) -> bool:
-        """Whether `users` has this actor; an id without a prefix there is that of a person."""
+        """Return whether `users` has this actor; an id without a prefix there is that of a person."""
         return names(self.users, actor)
 
     @property
@@ -50,7 +50,7 @@ class Operators(Frozen):
 
 
 def names(users: Collection[str], actor: str) -> bool:
-    """Whether `users` has this actor; an id without a prefix there is that of a person."""
+    """Return whether `users` has this actor; an id without a prefix there is that of a person."""
     return actor in users or actor.removeprefix("slack:") in users
 
 
@@ -101,7 +101,7 @@ class Grants(Frozen):
     env: tuple[Annotated[str, Field(pattern=_VARIABLE)], ...] = ()
 
     def within(self, other: Grants) -> Grants:
-        """Those of these grants that the other ones contain."""
+        """Return those of these grants that the other ones contain."""
         return Grants(
             network=self.network and other.network,
             read=tuple(path for path in self.read if any(_inside(path, above) for above in other.read)),

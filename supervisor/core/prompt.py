@@ -18,7 +18,7 @@ SUM_UP = (
 
 
 def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
-    """The system prompt; `roster` are the personas that the agent may launch."""
+    """Return the system prompt; `roster` are the personas that the agent may launch."""
     if not roster:
         return persona.instructions
     lines = [f"- `{other.name}`: {other.description}" for other in roster]
@@ -26,7 +26,7 @@ def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
 
 
 def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
-    """The turns up to now, with the first `context_seen` items of the inbox at the end."""
+    """Return the turns up to now, with the first `context_seen` items of the inbox at the end."""
     return (
         *opening_turns(session),
         *steps_told(session, summed_up(session)),
@@ -35,18 +35,18 @@ def conversation(session: Session, context_seen: int) -> tuple[Turn, ...]:
 
 
 def to_sum_up(session: Session, through_step: int) -> tuple[Turn, ...]:
-    """The turns up to a step, and the request to sum them up."""
+    """Return the turns up to a step, and the request to sum them up."""
     told = steps_told(session, summed_up(session), through_step)
     return (*opening_turns(session), *told, UserTurn(text=SUM_UP))
 
 
 def summed_up(session: Session) -> int:
-    """The number of first steps that are replaced by a summary."""
+    """Return the number of first steps that are replaced by a summary."""
     return session.compactions[-1].through_step if session.compactions else 0
 
 
 def opening_turns(session: Session) -> list[Turn]:
-    """The first turns: the task, and the summary in place of the steps that were summed up."""
+    """Return the first turns: the task, and the summary in place of the steps that were summed up."""
     turns: list[Turn] = [UserTurn(text=session.task)]
     if session.compactions:
         last = session.compactions[-1]
@@ -55,7 +55,7 @@ def opening_turns(session: Session) -> list[Turn]:
 
 
 def steps_told(session: Session, after: int, through: int | None = None) -> list[Turn]:
-    """The turns of the steps after the first `after`, with the messages before each. Later steps change none."""
+    """Return the turns of the steps after the first `after`, with the messages before each; later steps change none."""
     turns: list[Turn] = []
     notes: dict[int, list[Turn]] = {}
     for note in reversed(session.notes):
@@ -88,7 +88,7 @@ def _result(call: Call) -> ToolTurn:
 
 
 def result_text(call: Call) -> str:
-    """The result of a settled call, worded differently for each outcome."""
+    """Return the result of a settled call, worded differently for each outcome."""
     if call.phase == "denied":
         last = call.decisions[-1]
         why = f" Reason: {last.reason}" if last.reason else ""

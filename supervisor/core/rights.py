@@ -25,28 +25,28 @@ def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> Non
 
 
 def check_active(actor: Actor) -> None:
-    """Raises NotAllowed for a deactivated person, whom no rule can admit."""
+    """Raise NotAllowed for a deactivated person, whom no rule can admit."""
     if actor.kind == "deactivated":
         raise NotAllowed(_OUTSIDE[actor.kind])
 
 
 def check_admitted(persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may neither launch nor steer sessions of the persona, whatever they are."""
+    """Raise NotAllowed for an actor who may neither launch nor steer any session of the persona."""
     *_, top = persona.chain if persona else (None,)
     check_standing(actor, guests=bool(top and top.guests), teams=top.teams if top else ())
 
 
 def is_approver(persona: Persona | None, actor: Actor) -> bool:
-    """Whether a rule of the persona, or of one above it, names the actor as an approver."""
+    """Return whether a rule of the persona, or of one above it, names the actor as an approver."""
     return any(_among(rule, actor) for rule in (persona.approvers if persona else ()))
 
 
 def may_see(
     requesters: Collection[str], persona: Persona | None, actor: Actor, *, shown: bool | None
 ) -> bool:
-    """Whether the actor sees a session of these requesters.
+    """Return whether the actor sees a session of these requesters.
 
-    `shown` tells whether the actor sees the place where it lives; None for a direct conversation or no place at all,
+    `shown` tells whether the actor sees its place; None for a direct conversation or no place at all,
     where the approvers see it, too.
     """
     if actor.admin or actor.reads_all or actor.ids & set(requesters):
@@ -61,7 +61,7 @@ def may_see(
 
 
 def check_operator(requesters: Collection[str], persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may not steer a session of these requesters, which the actor sees.
+    """Raise NotAllowed for an actor who may not steer a session of these requesters, which the actor sees.
 
     By default its requesters and the approvers that the persona names may, or everyone who sees it where it names none.
     """
@@ -81,7 +81,7 @@ def check_operator(requesters: Collection[str], persona: Persona | None, actor: 
 
 
 def check_budget(session: Session, persona: Persona | None, actor: Actor) -> None:
-    """Raises NotAllowed for an actor who may not raise a used-up budget: that takes who may approve its cost."""
+    """Raise NotAllowed for an actor who may not raise a used-up budget, which takes the right to approve its cost."""
     if actor.admin or not (persona and persona.approvers):
         return
     _check_approver(persona, actor)

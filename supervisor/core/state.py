@@ -75,7 +75,7 @@ class Call(Frozen):
         return self.phase in SETTLED
 
     def approvals(self, rule: int) -> tuple[Decision, ...]:
-        """The approvals that count for the rule at this position of the call."""
+        """Return the approvals that count for the rule at this position of the call."""
         return tuple(
             d
             for d in self.decisions
@@ -83,7 +83,7 @@ class Call(Frozen):
         )
 
     def excluded(self, rule: Approvers) -> frozenset[str]:
-        """Those who may not approve by the rule, besides the requesters of the session, where it excludes them."""
+        """Return those who may not approve by the rule if it excludes requesters, besides those of the session."""
         return self.requesters | (self.editors if rule.quorum == 1 else frozenset())
 
     @property
@@ -214,7 +214,7 @@ class Session(Frozen):
         return sum(1 + child.below for child in self.children)
 
     def child(self, child_id: str) -> Child:
-        """Raises IllegalEvent when there is none."""
+        """Return the sub-agent with this id. Raises IllegalEvent if there is none."""
         for child in self.children:
             if child.id == child_id:
                 return child
@@ -266,7 +266,7 @@ class Session(Frozen):
         return tuple(c for c in self.open_calls if c.phase in phases)
 
     def call(self, call_id: str) -> Call:
-        """The call with this id, of any step, or the request of a pause. Raises IllegalEvent when there is none."""
+        """Return the call with this id, of any step, or the request of a pause. Raises IllegalEvent."""
         for halt in self.halts:
             if halt.approval and halt.approval.call_id == call_id:
                 return halt.approval
@@ -278,14 +278,14 @@ class Session(Frozen):
         raise IllegalEvent("That tool call is not part of this session.")
 
     def timer(self, timer_id: str) -> Timer:
-        """The reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
+        """Return the reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
         for timer in self.timers:
             if timer.id == timer_id and timer.state != "dropped":
                 return timer
         raise IllegalEvent("That reminder was already put away.")
 
     def asks(self, request_id: str) -> bool:
-        """Whether a call of an approval request still waits."""
+        """Return whether a call of an approval request still waits."""
         return not self.ended and any(c.request_id == request_id for c in self.calls_in("awaiting"))
 
     @property

@@ -57,7 +57,7 @@ class Need(Frozen):
 
 
 def children_of(session: Session, at_work: ActiveSubagents) -> list[ChildStanding]:
-    """All subtasks of the session's plans that have begun, in their order."""
+    """Return all subtasks of the session's plans that have begun, in their order."""
     found: list[ChildStanding] = []
     for step in session.steps:
         for call in step.calls:
@@ -113,13 +113,13 @@ def _child(
 
 
 def total_cost(session: Session, at_work: ActiveSubagents) -> Decimal:
-    """The cost of the session and all its sub-agents so far, in USD."""
+    """Return the cost of the session and all its sub-agents so far, in USD."""
     running = (at_work[child.id] for child in session.running_children if child.id in at_work)
     return sum((total_cost(child, at_work) for child in running), session.total_cost_usd)
 
 
 def needs_of(session: Session, at_work: ActiveSubagents) -> list[Need]:
-    """What waits for a person in a session and its sub-agents."""
+    """Return what waits for a person in a session and its sub-agents."""
     return list(_needs(session, at_work, ()))
 
 
@@ -141,7 +141,7 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
 
 
 def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:
-    """Whether a session has reached `until`: its end; or a need for a person; or any wait but for its sub-agents."""
+    """Return whether a session has reached `until`: its end, a need for a person, or any wait but for sub-agents."""
     if session.ended or until == "ended":
         return session.ended
     rests = until == "paused" and session.waiting_for not in (None, "children_running")

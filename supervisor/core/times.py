@@ -52,7 +52,7 @@ _NICKNAMES = {
 
 
 def zone_named(name: str) -> tzinfo:
-    """The IANA time zone of this name. Raises InvalidCondition."""
+    """Return the IANA time zone of this name. Raises InvalidCondition."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -156,7 +156,7 @@ def _iso(text: str, zone: tzinfo) -> datetime | None:
 
 
 def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None:
-    """The first time of the expression after `after`, in UTC; None if there is none within 50 years.
+    """Return the first time of the expression after `after`, in UTC; None if there is none within 50 years.
 
     The expression has five fields with the meaning of Debian's cron, in `zone`, or is `@daily` or the like. A fixed
     time that daylight saving skips is due right after the gap; of one that it repeats, the first is taken.
@@ -182,7 +182,7 @@ def next_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | None
 
 
 def _refused_cron(text: str, fields: list[str], why: str) -> InvalidCondition:
-    """Says of a day that none of its months has that it never comes."""
+    """Return the error for a cron expression, with a sentence of its own if its day is in none of its months."""
     if why == "bad day-of-month":
         try:
             CronSim(" ".join([*fields[:3], "*", fields[4]]), datetime(2000, 1, 1, tzinfo=UTC))

@@ -37,7 +37,7 @@ class ToolDeclaration(Protocol):
 
 
 class Validate(Protocol):
-    """Returns the canonical arguments or raises InvalidArguments."""
+    """The validation of arguments: returns them in canonical form or raises InvalidArguments."""
 
     def __call__(self, arguments: Any, /) -> Json: ...
 
@@ -46,7 +46,7 @@ KnownTool = TypeVar("KnownTool", bound=ToolDeclaration)
 
 
 def tools_of(persona: Persona, known: Mapping[str, KnownTool]) -> dict[str, KnownTool]:
-    """The tools that a persona may use: always `give_up`, and those that delegate only where it may launch others."""
+    """Return the tools of a persona: always `give_up`, and those that delegate only if it may launch others."""
     return {
         name: tool
         for name, tool in known.items()
@@ -64,7 +64,7 @@ def record_reply(
     roster: Collection[str] = (),
     at: datetime,
 ) -> ModelResponded:
-    """The event of a reply. A call that cannot run has the reason in it, which the model reads as its result.
+    """Return the event of a reply. A call that cannot run has the reason in it, which the model reads as its result.
 
     `roster` names the personas that may be launched.
     """
@@ -95,7 +95,7 @@ def edit_call(
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
 ) -> ToolCall:
-    """The call with other arguments, evaluated again; it always needs approval. Raises InvalidInput with the reason."""
+    """Return the call with other arguments, evaluated again; it always needs approval. Raises InvalidInput."""
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
     new = _judge(proposed, call.call_id, 1, persona, tools, roster)
     if new.mode == "refuse":

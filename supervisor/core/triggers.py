@@ -70,7 +70,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
 
 
 def matching_condition(session: Session, signal: Signal) -> Condition | None:
-    """The first condition of the session that the signal fulfils; None where there is none."""
+    """Return the first condition of the session that the signal fulfils; None where there is none."""
     if signal.delivery and any(halt.delivery == signal.delivery for halt in session.halts):
         return None
     decides = RESUME_TRIGGERS[signal.kind]
@@ -90,7 +90,7 @@ def named_condition(session: Session, trigger: Trigger) -> Condition | None:
 
 
 def awaited_signals(session: Session) -> list[str]:
-    """What finds the session while it waits: `webhook:<name>`, `event:<type>`, each once."""
+    """Return what finds the session while it waits: `webhook:<name>`, `event:<type>`, each once."""
     names = [
         f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
         for _, condition in session.waits
@@ -100,7 +100,7 @@ def awaited_signals(session: Session) -> list[str]:
 
 
 def resumption(session: Session, event: Resumed) -> list[Event]:
-    """The events of a resume: `event`, and one for the end of each wait that the agent began itself."""
+    """Return the events of a resume: `event`, and one for the end of each wait that the agent began itself."""
     ends: list[Event] = [
         WaitEnded(
             at=event.at,
@@ -115,7 +115,7 @@ def resumption(session: Session, event: Resumed) -> list[Event]:
 
 
 def reason_for(conditions: Sequence[Condition]) -> PauseReason:
-    """The reason of a pause with these conditions: an approval, since a person has to act, else that of the first."""
+    """Return the reason of a pause with these conditions: an approval if there is one, else that of the first."""
     if any(condition.type == "approval" for condition in conditions):
         return "human_approval_required"
     for condition in conditions:

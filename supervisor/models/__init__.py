@@ -11,5 +11,5 @@ __all__ = ["DemoGateway", "Gateway", "GatewayError", "GatewayErrorKind", "Provid
 
 
 def make_gateway(model: str | None) -> ProviderGateway | DemoGateway:
-    """The gateway for the model `provider:name`, or the scripted demo for None. Imports no provider's library."""
+    """Return the gateway for `provider:name`, or the scripted demo for None; imports no provider's library."""
     return ProviderGateway(model) if model else DemoGateway()

@@ -50,7 +50,7 @@ def limit_bodies(client: httpx2.AsyncClient) -> None:
 
 
 def is_too_large(error: BaseException | None) -> bool:
-    """Whether an error of the provider's library comes from the limit."""
+    """Return whether an error of the provider's library comes from the limit."""
     while error is not None:
         if isinstance(error, BodyTooLarge):
             return True

@@ -39,19 +39,19 @@ def straighten(part: ToolCallPart) -> None:
 
 
 def to_text(value: Any) -> str:
-    """A text, or a number as one; empty for anything else. An empty id is given a number of its own later on."""
+    """Return a text, or a number as text; empty for anything else. An empty id gets a number of its own later."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def to_arguments(value: Any) -> str:
-    """Arguments as text; JSON that is no text already is written as such."""
+    """Return arguments as text; a JSON value that is not a text is encoded."""
     if value is None:
         return "{}"
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _mend(call: dict[str, Any]) -> None:
-    # Some write the name and the arguments beside the id, or call a tool a custom one.
+    # Some servers put the name and the arguments beside the id, or the whole call under `custom`.
     custom = _object(call.pop("custom", None))
     function = _object(call.get("function")) or {
         "name": custom.get("name", call.get("name")),

@@ -111,7 +111,7 @@ def _settings(timeout: timedelta) -> ModelSettings:
 
 
 def make_connection(name: str) -> Connection:
-    """The connection for the model `provider:name`; makes no request. Raises GatewayError (misconfigured)."""
+    """Return the connection for the model `provider:name`; makes no request. Raises GatewayError (misconfigured)."""
     try:
         return Connection(name, infer_model(name))
     except (ai.UserError, ImportError, ValueError, OpenAIError) as error:

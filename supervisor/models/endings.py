@@ -21,13 +21,13 @@ _REFUSED = {
 }
 # Anthropic counts this as a length, but it is the conversation that is too long.
 _FULL = "model_context_window_exceeded"
-# Their answers come as streams, and one without a stop reason was cut by the connection.
+# Providers whose answers are streams; a stream without a stop reason was cut by the connection.
 _ALWAYS_SAYS = {"anthropic"}
 _REFUSED_STATES = {"incomplete": "ended its answer before it was complete"}
 
 
 def judge(response: ModelResponse) -> Verdict:
-    """Whether to use the answer, have the model continue it, ask again, or refuse it.
+    """Return whether to use the answer, have the model continue it, ask again, or refuse it.
 
     Raises TypeError where its text is none.
     """
@@ -43,7 +43,7 @@ def judge(response: ModelResponse) -> Verdict:
 
 
 def refusal(response: ModelResponse, model: str) -> GatewayError:
-    """The error for an answer that is not used, with the provider's own name of the stop reason."""
+    """Return the error for an answer that is not used, with the provider's own name of the stop reason."""
     if stop_reason(response) == _FULL:
         full = f"`{model}` had no room left for its answer; compact the session first (stop reason: {_FULL})."
         return GatewayError("context_overflow", full)
@@ -58,6 +58,6 @@ def refusal(response: ModelResponse, model: str) -> GatewayError:
 
 
 def stop_reason(response: ModelResponse) -> str:
-    """The provider's own name of it, else that of the model layer; at most 60 characters."""
+    """Return the provider's own stop reason, else that of the model layer; at most 60 characters."""
     details = response.provider_details or {}
     return str(details.get("finish_reason") or response.finish_reason or response.state)[:60]

@@ -26,7 +26,7 @@ _OVERFLOW = re.compile(
 
 
 def from_nonsense(model: str) -> GatewayError:
-    """The error for an answer that is not a model's reply, such as the page of a proxy."""
+    """Return the error for an answer that is not a model's reply, such as the page of a proxy."""
     return GatewayError(
         "unavailable",
         f"`{model}` answered with something that is not a model's reply; its base URL may be wrong.",
@@ -35,12 +35,12 @@ def from_nonsense(model: str) -> GatewayError:
 
 
 def is_unreadable(error: ai.ModelAPIError) -> bool:
-    """Whether an answer came that is no JSON, or none of the kind that was asked for."""
+    """Return whether an answer came that is no JSON, or none of the kind that was asked for."""
     return type(error) is ai.ModelAPIError and isinstance(error.__cause__, ValueError | None)
 
 
 def from_break(model: str) -> GatewayError:
-    """The refusal for an answer of which only the beginning came."""
+    """Return the refusal for an answer of which only the beginning came."""
     return GatewayError(
         "unavailable",
         f"The connection to `{model}` broke in the middle of an answer, so nothing of it was used.",
@@ -49,12 +49,12 @@ def from_break(model: str) -> GatewayError:
 
 
 def from_size(model: str) -> GatewayError:
-    """The error for an answer that is longer than the limit."""
+    """Return the error for an answer that is longer than the limit."""
     return GatewayError("refused", f"`{model}` answered with more data than any model's reply has.")
 
 
 def from_request(error: ai.ModelAPIError, model: str) -> GatewayError:
-    """The error for one failed attempt at `model` (`provider:name`)."""
+    """Return the error for one failed attempt at `model` (`provider:name`)."""
     match error:
         case ai.ModelRequestTimeout() | ai.ModelTimeoutError() | ai.ModelHTTPError(status_code=408):
             return GatewayError("timed_out", f"`{model}` did not answer in time.", retryable=True)
@@ -113,7 +113,7 @@ def _key_variable(model: str) -> str:
 
 
 def from_set_up(error: Exception, model: str) -> GatewayError:
-    """The error for a model that cannot be set up because of its name, its key or its library."""
+    """Return the error for a model that cannot be set up because of its name, its key or its library."""
     if isinstance(error, ImportError):
         provider = model.partition(":")[0]
         return GatewayError(
@@ -139,7 +139,7 @@ def _because(error: ai.ModelAPIError) -> str:
 
 
 def reason(error: ai.ModelAPIError) -> str:
-    """The provider's own message from the body of its error, shortened; empty where there is no usable one."""
+    """Return the provider's own message from the body of its error, shortened; empty where there is no usable one."""
     body = error.body
     while isinstance(body, dict):
         body = next((body[key] for key in ("error", "message", "detail") if body.get(key)), None)
@@ -148,6 +148,6 @@ def reason(error: ai.ModelAPIError) -> str:
 
 
 def shorten(text: str) -> str:
-    """The text as one line of at most 200 characters, with everything that looks like a key replaced."""
+    """Return the text as one line of at most 200 characters, with everything that looks like a key replaced."""
     line = _SECRET.sub("…", " ".join(text.split())).rstrip(".")
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"

@@ -42,7 +42,7 @@ NO_RESULT = "No result of this call was recorded."
 
 @dataclass(frozen=True)
 class Answer:
-    """One response of a provider; `native` is it as JSON where text and calls do not hold all of it."""
+    """One response of a provider; `native` is the response as JSON if text and calls do not hold all of it."""
 
     text: str
     calls: tuple[ProposedCall, ...]
@@ -56,7 +56,7 @@ class Answer:
 
 
 def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
-    """The conversation: each model turn as a response, and everything said between two of them as one request."""
+    """Return the conversation: each model turn as a response, all between two of them as one request."""
     messages: list[ai.ModelMessage] = []
     asked: tuple[ProposedCall, ...] = ()
     said: list[UserTurn | ToolTurn] = []
@@ -71,7 +71,7 @@ def to_messages(request: ModelRequest) -> list[ai.ModelMessage]:
 
 
 def to_parameters(tools: Iterable[ToolSpec]) -> ModelRequestParameters:
-    """The tools on offer, as functions that the model may call."""
+    """Return the tools on offer, as functions that the model may call."""
     return ModelRequestParameters(
         function_tools=[
             ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=tool.schema_)
@@ -124,7 +124,7 @@ def _restore(native: str) -> list[ai.ModelMessage]:
 
 
 def to_answer(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> Answer:
-    """The response as an answer, with call ids that are unique in the whole conversation `turns`."""
+    """Return the response as an answer, with call ids that are unique in the whole conversation `turns`."""
     for part in response.tool_calls:
         straighten(part)
     tools = [part.tool_name for part in response.tool_calls]
@@ -163,7 +163,7 @@ def _number_calls(response: ai.ModelResponse, turns: tuple[Turn, ...]) -> None:
 
 
 def _tool_name(name: str) -> str:
-    """The name in a form that all providers accept, also where the model invented it."""
+    """Return the name in a form that all providers accept, also where the model invented it."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unknown"
 
 

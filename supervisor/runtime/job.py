@@ -56,7 +56,7 @@ from supervisor.runtime.worker import Done, Later, Signals
 from supervisor.signals import SignalRouter
 from supervisor.tools.contract import Tool
 
-# How long a job goes on while others may wait for its slot, and before a turn that failed is tried again.
+# Seconds that a job keeps its slot while others may wait, and seconds before a failed turn is tried again.
 SLICE_SECONDS, RETRY_SECONDS = 1.0, 0.5
 _log = logging.getLogger("flagman.runner")
 
@@ -77,7 +77,7 @@ class Runner:
         lease: timedelta,
         hook_problem: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`hook_problem` says why no webhook of a name can come; empty where it can."""
+        """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
@@ -109,7 +109,7 @@ class Runner:
 
 
 class _Advance:
-    """One job: advances one session."""
+    """One job, which advances one session."""
 
     def __init__(self, runner: Runner, started: StartedJob, signals: Signals, session: Session) -> None:
         self._runner, self._signals = runner, signals
@@ -145,9 +145,9 @@ class _Advance:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _until_it_waits(self) -> Done | Later:
-        """Turn by turn, for `SLICE_SECONDS` at a time, so that other sessions get their turn, too.
+        """Take turns until the session waits, for `SLICE_SECONDS` at a time, so that other sessions get theirs.
 
-        A turn that fails is tried again for a while where tools are running or results are not recorded yet.
+        A turn that fails is tried again for a while if tools are running or results are not recorded yet.
         """
         begun = time.monotonic()
         until = math.inf
@@ -220,7 +220,7 @@ class _Advance:
         return condition is not None
 
     async def _late(self) -> Done | None:
-        """Another worker has the session: only record the results of the calls that still run here."""
+        """Only record the results of the calls that still run here, since another worker has the session."""
         if await self._unit.commit() is None:
             return None
         if not self._running:
@@ -386,7 +386,7 @@ class _Advance:
             _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
 
     async def _interrupt(self) -> None:
-        """After the end of the session, stop the tools that are interruptible; the others go on."""
+        """Stop the interruptible tools after the end of the session; the others continue."""
         for call_id, task in list(self._running.items()):
             tool = self._runner.tools.get(self._session.call(call_id).call.tool)
             if tool is None or not tool.interruptible or task.done():

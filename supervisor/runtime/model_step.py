@@ -101,7 +101,7 @@ class ModelStep:
     async def _ask(
         self, turns: tuple[Turn, ...], *, purpose: Literal["step", "summary"] = "step"
     ) -> ModelReply | Later | None:
-        """The model's answer; Later where this worker stops first, None where the session has ended or is paused."""
+        """Return the model's answer; Later if this worker stops first, None if the session has ended or is paused."""
         if self._signals.stopping.is_set():
             return Later(wait=None)
         request = await self._request(turns, purpose)
@@ -130,7 +130,7 @@ class ModelStep:
         self._unit.add(event)
 
     async def _reply(self, task: asyncio.Task[ModelReply]) -> ModelReply | None:
-        """The model's answer; None if the session was cancelled or this worker stops first."""
+        """Return the model's answer; None if the session was cancelled or this worker stops first."""
         while not task.done():
             if self._signals.stopping.is_set():
                 return None

@@ -27,7 +27,7 @@ class PromptCache:
         self._told: OrderedDict[str, _Told] = OrderedDict()
 
     def conversation(self, session: Session, context_seen: int) -> tuple[Turn, ...]:
-        """As `core.prompt.conversation`, for a session without open calls."""
+        """Return the turns as `core.prompt.conversation` does, for a session without open calls."""
         after, steps = summed_up(session), len(session.steps)
         told = self._told.get(session.id)
         if told is None or told.after != after or told.through > steps:

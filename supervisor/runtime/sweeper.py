@@ -14,12 +14,12 @@ from supervisor.effects import effects_of
 from supervisor.repository import Sessions
 
 QUIET = timedelta(minutes=1)
-# So long a job without an entry and without a sign of a worker is left to the worker that may be at it.
+# A job without an entry and without a sign of a worker is left this long to a worker that may be at it.
 BUSY = timedelta(minutes=1)
 PAGE = 500
-# Paused sessions that one sweep has shown again.
+# The number of paused sessions that one sweep queues to be shown again.
 ROTATION = 100
-# Parts of the store that one sweep searches for logs that are in no index.
+# The number of parts of the store that one sweep searches for logs that are in no index.
 SCANS = 10
 _BUCKETS = ("running", "paused")
 _log = logging.getLogger("flagman.sweep")
@@ -50,7 +50,7 @@ class Sweeper:
         return found
 
     async def _queue_waiting(self) -> None:
-        """Paused sessions in rotation, so that it is seen whether what they ask still stands where people see it."""
+        """Queue some paused sessions, in rotation, so that it is checked whether their requests are still visible."""
         rows = await self._log.index("paused", after=self._shown, limit=ROTATION)
         self._shown = rows[-1] if len(rows) == ROTATION else None
         for session_id, _ in rows:

@@ -25,7 +25,7 @@ _log = logging.getLogger("flagman.tools")
 
 
 async def no_grants(session: Session) -> Grants:
-    """The default of `ToolRunner`: nothing is granted."""
+    """Return empty grants; the default of `ToolRunner`."""
     return Grants()
 
 
@@ -97,7 +97,7 @@ class ToolRunner:
         return replace(begin, root=root, mask=self._mask)
 
     async def _prepared(self, session: Session, call: Call) -> ToolContext:
-        """The context of a call that is to run. Raises ToolError, and NotBegun where that says nothing of the call."""
+        """Return the context of a call to run. Raises ToolError, or NotBegun for causes outside of the call."""
         try:
             return await self._context(session, call)
         except StoreUnavailable as error:
@@ -133,5 +133,5 @@ class ToolRunner:
 
 
 def idempotency_key(session_id: str, call: Call) -> str:
-    """A key that is the same for all attempts of one call."""
+    """Return a key that is the same for all attempts of one call."""
     return f"{session_id}:{call.call_id}"

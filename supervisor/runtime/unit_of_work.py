@@ -27,13 +27,13 @@ from supervisor.repository import Sessions
 
 # The longest outage of the store, such as a restart or a failover, through which a job keeps its results.
 OUTAGE_SECONDS = 60.0
-# What happened outside, and is recorded whoever appends in between.
+# Events about what happened outside, which are recorded even if another writer appended first.
 _FACTS = (ModelResponded, ToolFinished, ToolNotBegun, Compacted)
 _log = logging.getLogger("flagman.runner")
 
 
 class UnitOfWork:
-    """`session` is the state after all events, including those that are not yet appended."""
+    """The pending events of one job; `session` is the state after all events, pending ones included."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class UnitOfWork:
         return any(isinstance(event, _FACTS) for event in self._pending)
 
     def now(self) -> dict[str, Any]:
-        """The fields `at` and `by` of an event of the system."""
+        """Return the fields `at` and `by` of an event of the system."""
         return {"at": self._clock(), "by": SYSTEM.id}
 
     def add(self, event: Event) -> None:
@@ -88,7 +88,7 @@ class UnitOfWork:
         self._blobs |= blobs
 
     async def on_lease_lost(self) -> None:
-        """Another worker has the session: keep only the pending results, and read what it appended."""
+        """Keep only the pending results and read what was appended, since another worker has the session."""
         _log.warning("session %s: another worker took it over", self.session.id)
         self._lease = None
         await self._rebase()
@@ -110,7 +110,7 @@ class UnitOfWork:
         return released
 
     async def may_begin(self, call_id: str, attempt: int) -> float | None:
-        """Until when an attempt whose start is recorded may run its tool, by the monotonic clock; None: it may not.
+        """Return the time of the monotonic clock until which a recorded attempt may run its tool; None: it may not.
 
         While this worker was cut off or frozen, another one may have taken the session over and run the call, or asked
         a person about it. So the store is asked whether the lease is still held, until it answers.
@@ -157,7 +157,7 @@ class UnitOfWork:
         await asyncio.sleep(0.2)
 
     async def _append(self, release: bool) -> bool:
-        """Append, with retries during a short outage; the expected version prevents appending twice."""
+        """Append the pending events, with retries during a short outage; the expected version prevents duplicates."""
         sent, unanswered = time.monotonic(), False
         while True:
             try:
@@ -185,7 +185,7 @@ class UnitOfWork:
         return released
 
     async def _was_appended(self, until: float) -> bool:
-        """Whether the append that had no answer took place, with retries as `_append`."""
+        """Return whether the append that had no answer took place, with retries as `_append`."""
         while True:
             try:
                 return await self._sessions.holds(self._stored, self.session, self._pending)
@@ -193,7 +193,7 @@ class UnitOfWork:
                 await self._outlast(error, until)
 
     async def _rebase(self) -> None:
-        """Another writer appended first: load the session again and keep only the pending results that still fit."""
+        """Load the session again after a conflict, and keep only the pending results that still fit."""
         facts = [event for event in self._pending if isinstance(event, _FACTS)]
         self._stored = self.session = await self._load()
         self._forget()

@@ -25,7 +25,7 @@ class WorkDirs:
         self._workspace = workspace
 
     async def of(self, session: Session) -> Folder:
-        """The folder of the session, open, which is created and filled with the inherited files at the first call.
+        """Return the open folder of the session, created and filled with the inherited files at the first call.
 
         A sub-agent's folder is inside one in which others write, so no link on the way to it is followed. Raises
         ToolError where there is one, OSError.

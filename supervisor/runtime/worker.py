@@ -243,7 +243,7 @@ class Worker:
                 await self._queue.done(lease)
 
     async def _after_failure(self, started: StartedJob, error: Exception) -> Done | Later:
-        """The job is put off after a failed try, or given up after too many."""
+        """Put the job off after a failed try, or give it up after too many; return the outcome."""
         tries = started.tries + 1
         why = f"it failed {tries} times, the last time with {type(error).__name__}"
         enough = tries >= MAX_TRIES

@@ -38,7 +38,7 @@ class LogFolder:
         self._lock.release()
 
     def events_in(self, session_id: str) -> int:
-        """The number of events in the file of a session; 0 where there is no such file, or no number in it."""
+        """Return the number of events in the file of a session; 0 where there is no such file, or no number in it."""
         try:
             with self._file(session_id).open("rb") as file:
                 found = _EVENTS.search(file.read(_HEAD_BYTES))

@@ -43,7 +43,7 @@ class Documents:
         self._mask, self._keys, self._hints = mask, keys, hints
 
     async def of(self, session_id: str) -> Document:
-        """The document of a session as stored now. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
+        """Return the document of a session as stored. Raises SessionNotFound, LogUnreadable or StoreUnavailable."""
         try:
             partition_of(session_id)
         except ValueError:
@@ -61,7 +61,7 @@ class Documents:
         return Document(text, len(stored))
 
     async def text(self, session_id: str) -> str:
-        """The text of a document; otherwise as `of`."""
+        """Return the text of a document; otherwise as `of`."""
         return (await self.of(session_id)).text
 
     def _written(self, session_id: str, persona: Persona, stored: Sequence[bytes]) -> str:

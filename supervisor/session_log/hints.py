@@ -24,10 +24,10 @@ class ResumeHints(Protocol):
         """The configuration that the texts depend on; empty for that of the first documents, which do not have it."""
 
     def ways(self, rest: PausePeriod) -> list[Way]:
-        """Each way to resume as a name and an instruction in Markdown."""
+        """Return each way to resume as a name and an instruction in Markdown."""
 
     def place(self, session: Session) -> str:
-        """Where people see the session, in Markdown; empty for a session that is shown nowhere."""
+        """Return where people see the session, in Markdown; empty for a session that is shown nowhere."""
 
 
 HintsOf = Callable[[Json], ResumeHints]

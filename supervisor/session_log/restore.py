@@ -81,7 +81,7 @@ class Restorer:
         return await self._sessions.load(before.id)
 
     async def _effects(self, session: Session, blobs: dict[str, bytes]) -> Effects:
-        """The effects of a launch; of the other sessions, only those in this store are queued."""
+        """Return the effects of a launch; of the other sessions, only those in this store are queued."""
         effects = effects_of(None, session, blobs=blobs)
         here = [other for other in effects.enqueue_others if await self._log.length(other[0])]
         # A job checks once for signals that came, and sub-agents that ended, in the meantime.
@@ -89,7 +89,7 @@ class Restorer:
         return replace(effects, enqueue_others=here, enqueue=sorted(queues))
 
     async def _persona(self, found: VerifiedLog) -> Persona:
-        """The persona of the launch; where a secret in it was masked, the loaded persona with the same digest."""
+        """Return the persona of the launch, or the loaded one with its digest if a secret in it was masked."""
         session = found.session
         if MASK not in canonical_json(found.persona):
             try:
@@ -103,7 +103,7 @@ class Restorer:
 
 
 def lost_calls(session: Session) -> tuple[str, ...]:
-    """The ids of open calls that cannot run any more because a secret in their arguments was masked."""
+    """Return the ids of open calls that cannot run any more because a secret in their arguments was masked."""
     return tuple(
         c.call_id
         for c in session.open_calls

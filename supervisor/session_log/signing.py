@@ -13,14 +13,14 @@ Checked = Literal["good", "wrong", "unsigned", "another key", "not checked"]
 
 
 def sign(chain: str, keys: Sequence[str]) -> str:
-    """The signature by the first key, with the key's fingerprint; `none` where there is no key."""
+    """Return the signature by the first key, with the key's fingerprint; `none` where there is no key."""
     if not keys:
         return UNSIGNED
     return f"{_KIND}:{_fingerprint(keys[0])}:{_mac(chain, keys[0])}"
 
 
 def check(signature: str, chain: str, keys: Sequence[str]) -> Checked:
-    """Whether one of `keys` made the signature of `chain`; `not checked` without keys."""
+    """Return whether one of `keys` made the signature of `chain`; `not checked` without keys."""
     if signature == UNSIGNED:
         return "unsigned"
     if not keys:
@@ -39,5 +39,5 @@ def _mac(chain: str, key: str) -> str:
 
 
 def _fingerprint(key: str) -> str:
-    """Eight hexadecimal digits that distinguish keys and do not reveal them."""
+    """Return eight hexadecimal digits that distinguish keys and do not reveal them."""
     return hmac.new(key.encode(), b"which key", hashlib.sha256).hexdigest()[:8]

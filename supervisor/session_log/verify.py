@@ -90,7 +90,7 @@ def _text(document: bytes) -> str:
 
 
 def _chain(lines: Sequence[str]) -> tuple[int, list[appendix.Link]]:
-    """The line of the first link, and all links."""
+    """Return the line of the first link, and all links."""
     if appendix.HEADING not in lines:
         raise VerificationError("truncated", len(lines), f"it ends before “{appendix.HEADING}”")
     heading = len(lines) - 1 - lines[::-1].index(appendix.HEADING)
@@ -194,13 +194,13 @@ def _compare(lines: Sequence[str], rendered: Sequence[str]) -> None:
 
 
 def _same(one: str, other: str) -> int:
-    """The length of the common beginning of two texts."""
+    """Return the length of the common beginning of two texts."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _around(line: str, place: int) -> str:
-    """The part of a line around `place`, for a message."""
+    """Return the part of a line around `place`, for a message."""
     start = max(place - _BEFORE, 0)
     shown = visible(one_line(line[start:], _SHOWN))
     return f"“{'…' if start else ''}{shown}”" if shown else "nothing"

@@ -119,14 +119,14 @@ class Recorder:
                 await asyncio.sleep(CATCH_UP_PAUSE)
 
     async def _page(self, last: Row | None) -> list[Row]:
-        """A page of all sessions; empty at an error of the store, which ends the feed and so restarts `_listen`."""
+        """Return a page of all sessions; empty after an error of the store, which also restarts `_listen`."""
         try:
             return await self._log.index("all", after=last, limit=PAGE)
         except StorageError:
             return []
 
     async def _find_lagging(self, session_ids: list[str]) -> list[str]:
-        """The sessions whose file has fewer events than their log."""
+        """Return the sessions whose file has fewer events than their log."""
         stored = await self._log.lengths(session_ids)
         written = await asyncio.to_thread(lambda: [self._folder.events_in(s) for s in session_ids])
         return [s for s, has, needs in zip(session_ids, written, stored, strict=True) if has < needs]
@@ -153,7 +153,7 @@ class Recorder:
                 await asyncio.sleep(RETRY)
 
     async def _next(self) -> str | None:
-        """The session to write now: the first that changed and is due, else one that is behind, else None."""
+        """Return the session to write now: the first that changed and is due, else one that is behind, else None."""
         recent = time.monotonic() - EVERY
         self._written = {s: at for s, at in self._written.items() if at > recent}
         for session_id in self._changed:
@@ -201,7 +201,7 @@ class Recorder:
         await asyncio.sleep(max(-self._credit / SHARE, 0))
 
     async def _flush(self) -> None:
-        """At the end, write changed sessions for `FLUSH` seconds at most; others are written after the next start."""
+        """Write changed sessions at the end, for at most `FLUSH` seconds; others are written after the next start."""
         until = time.monotonic() + FLUSH
         try:
             while self._changed and time.monotonic() < until:

@@ -46,7 +46,7 @@ _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 
 
 def refusal(text: str, *, allow_private: bool) -> str | None:
-    """The reason why the address may not be reached, or None where it may."""
+    """Return the reason why the address may not be reached, or None where it may."""
     address = ipaddress.ip_address(text.partition("%")[0])
     target = _target(address)
     if any(a.is_link_local or a in METADATA for a in (target, *_contained(address))):
@@ -67,7 +67,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _target(address: Address) -> Address:
-    """The IPv4 address to which packets for an IPv6 address are sent in the end, or the address itself."""
+    """Return the IPv4 address to which packets for an IPv6 address are sent in the end, or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _MAPPED or address in _NAT64:
@@ -78,7 +78,7 @@ def _target(address: Address) -> Address:
 
 
 def _contained(address: Address) -> list[ipaddress.IPv4Address]:
-    """All IPv4 addresses that an IPv6 address of the other kinds may contain."""
+    """Return all IPv4 addresses that an IPv6 address of the other kinds may contain."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     data = address.packed
@@ -94,7 +94,7 @@ def _contained(address: Address) -> list[ipaddress.IPv4Address]:
 
 
 def socket_factory(*, allow_private: bool) -> Callable[[AddressInfo], socket.socket]:
-    """The socket factory for an aiohttp connector; it raises OSError (EACCES) with the reason for a refused address."""
+    """Return the socket factory for an aiohttp connector; it raises OSError (EACCES) for a refused address."""
 
     def create(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info

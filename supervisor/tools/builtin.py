@@ -14,7 +14,7 @@ from supervisor.tools.waits import wait_for
 
 
 def builtin_tools(*, allow_private: bool = False, path: str = DEFAULT_PATH) -> Toolset:
-    """The built-in tools by name.
+    """Return the built-in tools by name.
 
     `allow_private` lets http_request reach loopback and private addresses; `path` is the PATH of shell commands.
     """

@@ -23,7 +23,7 @@ class Emit(Protocol):
 
 
 async def emit_nowhere(type: str, data: Any = None) -> list[str]:
-    """The default of `ToolContext.emit`, which raises ToolError."""
+    """Raise ToolError; the default of `ToolContext.emit`."""
     raise ToolError(f"The event `{type[:80]}` cannot be emitted: nothing here delivers events.")
 
 
@@ -51,13 +51,13 @@ class ToolContext:
     mask: Callable[[str], str] = str
 
     def held(self) -> Folder:
-        """The session's folder, open: as it was found at the start of the call, whatever is at its path now."""
+        """Return the session's folder as it was opened at the start of the call, whatever is at its path now."""
         return self.root or open_folder(self.folder)
 
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """The model and people read `content`; `artifacts` are the paths of written files, relative to the folder."""
+    """The output of a tool: the model and people read `content`, `artifacts` are paths of written files."""
 
     content: str
     artifacts: tuple[str, ...] = field(default=())

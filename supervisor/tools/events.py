@@ -31,7 +31,7 @@ Deliver = Callable[[Literal["event"], str, str, Any, Actor], Awaitable[Delivered
 
 
 def event_name(text: str) -> str:
-    """The name of an event in the form that conditions have. Raises ValueError."""
+    """Return the name of an event in the form that conditions have. Raises ValueError."""
     try:
         condition = parse_condition(f"event: {text}", now=datetime.now(UTC))
     except FlagmanError as error:
@@ -42,7 +42,7 @@ def event_name(text: str) -> str:
 
 
 def event_data(data: Any) -> Any:
-    """The data of an event, made storable. Raises ValueError."""
+    """Return the data of an event, made storable. Raises ValueError."""
     try:
         data = clean(data)
     except FlagmanError as error:

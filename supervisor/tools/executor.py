@@ -36,7 +36,7 @@ REAPS = sys.platform == "linux"
 
 @dataclass(frozen=True)
 class Limits:
-    """What the processes of one command may use: together `memory` in bytes and `tasks`; each file, `file_size` bytes.
+    """Limits of the processes of one command: together `memory` in bytes and `tasks`; each file, `file_size` bytes.
 
     A task is a process or a thread. A single process cannot have more than `memory`; the sums are looked at ten times
     a second.
@@ -48,7 +48,7 @@ class Limits:
 
 
 class NotBegun(Exception):
-    """Nothing of a call was done: it was to begin later than it may or, where there is a text, for that reason."""
+    """A call of which nothing was done, since it would begin too late or, if there is a text, for that reason."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Executor:
     def _sandboxed(
         self, program: Sequence[str], folder: Folder, grants: Grants, status: int
     ) -> tuple[Sequence[str], tuple[int, ...]]:
-        """The command line, and the descriptors that it needs."""
+        """Return the command line, and the descriptors that it needs."""
         if self.sandbox is None:
             return program, ()
         # A link in what is granted could lead to more than that.
@@ -144,7 +144,7 @@ class Executor:
     ) -> AsyncIterator[tuple[asyncio.subprocess.Process, socket.socket]]:
         """Run it in its own process group, which is killed at the end, also if this process is killed.
 
-        Gives the process and the socket on which its guard says that it has begun.
+        Yields the process and the socket on which its guard says that it has begun.
         """
         leash, guarded = socket.socketpair()
         reading, writing = os.pipe()
@@ -200,7 +200,7 @@ class Executor:
 
 @contextmanager
 def _status(sandbox: Sandbox | None) -> Iterator[int]:
-    """A file in memory to which the sandbox writes how it went; -1 where there is no sandbox."""
+    """Yield the descriptor of a file in memory for the status of the sandbox; -1 where there is no sandbox."""
     if sandbox is None:
         yield -1
         return
@@ -212,7 +212,7 @@ def _status(sandbox: Sandbox | None) -> Iterator[int]:
 
 
 def _has_begun(leash: socket.socket) -> bool:
-    """Whether the guard has started the command."""
+    """Return whether the guard has started the command."""
     leash.setblocking(False)
     try:
         return bool(leash.recv(1))
@@ -286,7 +286,7 @@ class _HeadAndTail(asyncio.Protocol):
     def text(self) -> str:
         if not self._left_out:
             return (self._head + self._tail).decode(errors="replace").rstrip()
-        # Each is cut where it was to be cut, after the mask has seen what is beyond.
+        # Each part is cut at its limit only after the mask has seen what is beyond it.
         head, tail = (self._mask(bytes(part).decode(errors="replace")) for part in (self._head, self._tail))
         left_out = self._left_out + 2 * BESIDE
         head, tail = head[: self._half], tail[-self._half :]

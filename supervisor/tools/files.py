@@ -57,7 +57,7 @@ async def read_file(
 
 
 async def _verify_written(arguments: Json, ctx: ToolContext) -> tuple[Verdict, str]:
-    """Whether the file has exactly the content that the call was to write."""
+    """Return whether the file has exactly the content that the call was to write."""
     path, content = str(arguments["path"]), str(arguments["content"]).encode()
 
     def compare() -> tuple[Verdict, str]:
@@ -100,7 +100,7 @@ def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
 
 
 def _mask_cuts(mask: Callable[[str], str], before: bytes, after: bytes, text: str) -> str:
-    """The text masked together with what is before and after it, since a part of a secret is not found."""
+    """Return the text masked together with what is before and after it, since a part of a secret is not found."""
     if not before and not after:
         return text
     left, right = (part.decode(errors="ignore") for part in (before, after))
@@ -112,7 +112,7 @@ def _mask_cuts(mask: Callable[[str], str], before: bytes, after: bytes, text: st
 
 
 def _shown(path: str, data: bytes, offset: int, size: int, mask: Callable[[str], str]) -> str:
-    """The part as text with a note on what follows it, or a description of a binary file."""
+    """Return the part as text with a note on what follows it, or a description of a binary file."""
     start = offset
     if offset:
         cut = next((i for i, byte in enumerate(data[: CONTINUATION + 1]) if byte & 0xC0 != 0x80), 0)
@@ -134,7 +134,7 @@ def _shown(path: str, data: bytes, offset: int, size: int, mask: Callable[[str],
 
 
 def _whole_characters(data: bytes) -> bytes:
-    """The data without an incomplete character at its end; never empty."""
+    """Return the data without an incomplete character at its end; never empty."""
     for back in range(1, min(CONTINUATION, len(data) - 1) + 1):
         byte = data[-back]
         if byte & 0xC0 == 0x80:

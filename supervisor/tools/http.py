@@ -89,7 +89,7 @@ Body = Annotated[
 
 
 def http_tool(*, allow_private: bool = False) -> Tool:
-    """The tool `http_request`; `allow_private` lets it reach loopback and private addresses, never metadata ones."""
+    """Return the tool `http_request`; `allow_private` permits loopback and private addresses, not metadata ones."""
 
     @tool(timeout=timedelta(seconds=SECONDS + 15))
     async def http_request(
@@ -156,7 +156,7 @@ async def _exchange(
 
 
 def _redirect_target(method: str, url: URL, response: aiohttp.ClientResponse) -> URL | None:
-    """The target of a redirect, or None. Only GET and HEAD are redirected: other requests have an approved target."""
+    """Return the target of a redirect, or None. Other methods than GET and HEAD have an approved target."""
     location = response.headers.get("Location")
     if method not in ("GET", "HEAD") or response.status not in (301, 302, 303, 307, 308) or not location:
         return None
@@ -189,7 +189,7 @@ async def _shown(response: aiohttp.ClientResponse, mask: Callable[[str], str], *
 
 
 def _text(data: bytes, charset: str | None) -> str:
-    """The body as text, or a description of a binary one."""
+    """Return the body as text, or a description of a binary one."""
     try:
         # Only the last character may be incomplete, where the body was cut.
         text = data.decode(charset or "utf-8", "replace")

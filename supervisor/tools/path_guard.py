@@ -17,7 +17,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def relative_path(text: str) -> str:
-    """The path in its normal form (`./a//b` is `a/b`). Raises ValueError unless it is relative and without `..`."""
+    """Return the path in its normal form (`./a//b` is `a/b`). Raises ValueError if it is absolute or has `..`."""
     if "\0" in text:
         raise ValueError("a path has no NUL character")
     if not text.strip():
@@ -31,9 +31,9 @@ def relative_path(text: str) -> str:
 
 
 class Folder:
-    """An open folder. `path` is its name for people and commands; what is at that path meanwhile does not matter.
+    """An open folder. `path` is its name for people and commands, even if another folder is there by now.
 
-    The descriptor is closed with the last reference to the object, also where that is in some function at work.
+    The descriptor is closed with the last reference to the object, which a running function may hold.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -64,7 +64,7 @@ def open_folder(root: Path, name: str = ".", *, create: bool = False) -> Folder:
 
 @contextmanager
 def parent_of(folder: Folder, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
+    """Yield a descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
 
     Links inside `folder` are followed as long as they stay in it; each step is opened without following links, so that
     a link created in between is refused. `create` makes missing folders on the way. Raises ToolError for a path that
@@ -115,7 +115,7 @@ def _walk(root: Path, way: list[int], inner: str, path: str, *, create: bool) ->
 
 
 def _target(folder: int, name: str) -> PurePosixPath | None:
-    """Where a link leads; None where the entry is no link or is not there."""
+    """Return where a link leads; None if the entry is no link or is not there."""
     try:
         return PurePosixPath(os.readlink(name, dir_fd=folder))
     except OSError as error:
@@ -136,7 +136,7 @@ def _step(current: int, name: str, *, create: bool) -> int:
 
 
 def kind(parent: int, name: str) -> str:
-    """The kind of an entry: `file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket)."""
+    """Return the kind of an entry: `file`, `folder`, `absent`, `link` or `special` (a device, pipe or socket)."""
     try:
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:

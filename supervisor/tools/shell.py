@@ -32,7 +32,7 @@ Command = Annotated[
 
 
 def shell_tool(*, path: str = DEFAULT_PATH) -> Tool:
-    """The tool `shell`; `path` is the PATH of its commands.
+    """Return the tool `shell`; `path` is the PATH of its commands.
 
     Its calls need an approval: without a sandbox a command has all rights of this process's user, and also in one it
     can do what the persona grants. Do not allow them by a glob, since `df *` also matches `df; rm -r x`.
@@ -79,7 +79,7 @@ def _shell() -> str:
 
 
 def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
-    """The whole environment of a command; that of this process holds secrets."""
+    """Return the whole environment of a command; that of this process holds secrets."""
     return {
         "PATH": path,
         "HOME": str(ctx.folder),
@@ -92,14 +92,14 @@ def _environment(ctx: ToolContext, path: str) -> dict[str, str]:
 
 
 def _meaning(code: int) -> str:
-    """A note where the code can be that of a shell or a sandbox whose command a signal has ended."""
+    """Return a note where the code can be that of a shell or a sandbox whose command a signal has ended."""
     if not 128 < code < 128 + signal.NSIG:
         return ""
     return f" (a command that {_signal_name(code - 128)} ends gives this one, too)"
 
 
 def _signal_name(number: int) -> str:
-    """The name of a signal; a real-time signal has none of its own and gets one such as `SIGRTMIN+1`."""
+    """Return the name of a signal; a real-time signal has none of its own and gets one such as `SIGRTMIN+1`."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -116,7 +116,7 @@ class _Signature:
         return cast(Json, _strip_titles(self.model.model_json_schema(by_alias=True)))
 
     def canonical(self, arguments: Any) -> Json:
-        """The arguments with their defaults, as JSON. Raises InvalidArguments."""
+        """Return the arguments with their defaults, as JSON. Raises InvalidArguments."""
         canonical = self._parse(arguments).model_dump(mode="json", by_alias=True)
         try:
             canonical_json(canonical).encode()
@@ -162,14 +162,14 @@ def _has_description(annotation: Any) -> bool:
 
 
 def _found(error: ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The path and the description of each problem, without the values, which may be secret or long."""
+    """Yield the path and the description of each problem, without the values, which may be secret or long."""
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         what = FRIENDLY.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
         yield tuple(str(part) for part in detail["loc"]), what
 
 
 def _by_argument(error: ValidationError) -> dict[str, str]:
-    """The first problem of each argument, by the name of the argument."""
+    """Return the first problem of each argument, by the name of the argument."""
     problems: dict[str, str] = {}
     for (name, *inside), what in ((where, what) for where, what in _found(error) if where):
         problems.setdefault(name, f"{'.'.join(inside)}: {what}" if inside else what)
@@ -177,7 +177,7 @@ def _by_argument(error: ValidationError) -> dict[str, str]:
 
 
 def _problems(name: str, error: ValidationError) -> str:
-    """The problems of all arguments as one message."""
+    """Return the problems of all arguments as one message."""
     problems = [f"`{'.'.join(where) or 'arguments'}`: {what}" for where, what in _found(error)]
     more = len(problems) - MOST_PROBLEMS
     tail = [f"and {more} more"] if more > 0 else []
@@ -185,7 +185,7 @@ def _problems(name: str, error: ValidationError) -> str:
 
 
 def _docstring(function: Function) -> tuple[str, dict[str, str]]:
-    """The description, and the text for each parameter from a Google-style `Args:` section."""
+    """Return the description, and the text for each parameter from a Google-style `Args:` section."""
     description, _, rest = (inspect.getdoc(function) or "").partition("\nArgs:\n")
     described: dict[str, str] = {}
     current = ""
@@ -202,7 +202,7 @@ def _docstring(function: Function) -> tuple[str, dict[str, str]]:
 
 
 def _strip_titles(schema: Any) -> Any:
-    """The schema without the titles that pydantic generates; values such as defaults stay unchanged."""
+    """Return the schema without the titles that pydantic generates; values such as defaults stay unchanged."""
     if isinstance(schema, list):
         return [_strip_titles(item) for item in schema]
     if not isinstance(schema, dict):

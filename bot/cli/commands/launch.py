@@ -153,7 +153,7 @@ def _print_session(state: SessionView, json: bool) -> bool:
 
 
 def _plan(path: str) -> Any:
-    """The plan in a file, as YAML or JSON; exits with an error where it cannot be read."""
+    """Return the plan in a file, as YAML or JSON; exit with an error if it cannot be read."""
     import yaml
 
     from supervisor.contract.requests import validate

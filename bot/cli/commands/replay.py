@@ -53,7 +53,7 @@ async def _events(remote: HttpBackend, session_id: str) -> list[EventView]:
 
 
 def _read_log(file: Path) -> tuple[str, str, list[EventView]]:
-    """Title, session id and events of a SESSION_LOG, whose chain and text are verified but not its signature."""
+    """Return title, session id and events of a SESSION_LOG, verified except for its signature."""
     from bot.resume_hints import hints_of
     from supervisor.contract.views import event_view
     from supervisor.core.errors import VerificationError
@@ -124,7 +124,7 @@ def _step_through(title: str, found: Sequence[Frame]) -> None:
 
 
 def move(at: int, asked: str | None, key: str, count: int) -> tuple[int | None, str | None]:
-    """The position after a key (None to quit) and the typed part of a number to go to, which is `asked` before it."""
+    """Return the position after a key (None to quit), and the typed part of a number; `asked` is that before it."""
     from bot.cli import keyboard
 
     if asked is not None:

@@ -131,7 +131,7 @@ async def _restore_file(remote: HttpBackend, path: Path) -> dict[str, Any]:
 
 
 def _order(files: Sequence[Path]) -> list[Path]:
-    """The files with the deepest sub-agents first; a file that is no SESSION_LOG counts as a root session."""
+    """Return the files with the deepest sub-agents first; one that is no SESSION_LOG counts as a root session."""
     from supervisor.core.errors import VerificationError
     from supervisor.session_log.render.front import front_of
 

@@ -1,1 +1,1 @@
-"""Block Kit: what a block may be."""
+"""Validation of Block Kit blocks and views."""

@@ -1,6 +1,6 @@
-"""Block Kit's rules: what Slack refuses is refused here, in the same words.
+"""Validation of messages and views against Block Kit, with Slack's own error texts.
 
-Anything that Slack would take but is not listed here is refused too: the table below says what is known.
+Block types and fields that are not in the tables below are rejected, even if Slack accepts them.
 """
 
 import json
@@ -48,7 +48,7 @@ MESSAGE_BYTES = 250_000
 
 
 def _unique_actions(block: Json, pointer: str) -> Complaints:
-    """Elements of one block must have different action ids."""
+    """Yield a complaint for each `action_id` that occurs twice in one block."""
     seen: set[str] = set()
     for index, element in enumerate(block.get("elements") or ()):
         action = element.get("action_id")
@@ -67,10 +67,10 @@ def _block(fields: Mapping[str, Rule], required: tuple[str, ...] = (), either: t
 
 
 class _Title:
-    """The title of a step: a string, or a plain text object."""
+    """Rule for the title of a step: a string or a plain text object."""
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Never empty."""
+        """Yield what is wrong with the title; an empty title is an error."""
         rule: Rule = plain(3000) if isinstance(value, dict) else Chars(3000)
         yield from rule.check(value, pointer)
 
@@ -200,7 +200,7 @@ def _unique_blocks(blocks: list[Json], pointer: str) -> Complaints:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """What a reader sees: texts, titles and raw cells; not values, ids or addresses."""
+    """Yield the strings that a reader sees: texts and titles, but not values, ids, URLs or menu options."""
     if isinstance(value, list):
         for item in value:
             yield from _strings(item)
@@ -213,12 +213,12 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def visible_characters(blocks: list[Json]) -> int:
-    """How much text the blocks show."""
+    """Return the number of characters that the blocks show."""
     return sum(map(len, _strings(blocks)))
 
 
 def check_message_blocks(blocks: Any) -> list[Json]:
-    """The blocks, ids filled in, or Slack's refusal."""
+    """Return the blocks with all ids filled in. Raises SlackError if Slack would reject them."""
     if isinstance(blocks, str):
         try:
             blocks = json.loads(blocks)
@@ -251,7 +251,7 @@ def _check_totals(blocks: list[Json]) -> None:
 
 
 def check_view(view: Any, kind: str) -> Json:
-    """A modal or home view, ids filled in, or Slack's refusal."""
+    """Return a view of type `kind` with all ids filled in. Raises SlackError if Slack would reject it."""
     if isinstance(view, str):
         try:
             view = json.loads(view)
@@ -280,7 +280,7 @@ def _submit_for_inputs(view: Json) -> Complaints:
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """Copies with a `block_id` and `action_id`s where the app gave none, as Slack makes them up."""
+    """Return copies of the blocks with generated `block_id`s and `action_id`s where they are missing."""
     return [_with_ids(block) for block in blocks]
 
 

@@ -1,4 +1,4 @@
-"""The limits of Block Kit's elements (buttons, menus, inputs), as a table."""
+"""Tables of the Block Kit elements (buttons, menus, inputs) with their fields and limits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from bot.playground.block_kit.schema import (
 
 
 def plain(most: int) -> TextObject:
-    """A text object that cannot be formatted."""
+    """Return the rule for a `plain_text` object of at most `most` characters."""
     return TextObject(most, formatted=False)
 
 
@@ -57,7 +57,7 @@ SLACK_FILE = Shape({"id": Chars(255), "url": URL}, either=("id", "url"))
 
 
 def options_of(element: dict[str, Any]) -> list[dict[str, Any]]:
-    """All options of a menu, those in groups too."""
+    """Return all options of a menu, including those in option groups."""
     grouped = [
         option for group in element.get("option_groups") or () for option in group.get("options") or ()
     ]
@@ -77,7 +77,7 @@ def _initial_is_an_option(element: dict[str, Any], pointer: str) -> Complaints:
 def _element(
     fields: Mapping[str, Rule], required: tuple[str, ...] = (), either: tuple[str, ...] = ()
 ) -> Shape:
-    """An element that people act on; each may have an id and ask for confirmation."""
+    """Return the shape of an interactive element: `fields` and those that all elements have."""
     return Shape(
         {"action_id": ID, "confirm": CONFIRM, "focus_on_load": Flag(), **fields},
         required=required,

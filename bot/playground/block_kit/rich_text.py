@@ -1,4 +1,4 @@
-"""The shape of `rich_text` blocks."""
+"""Shapes of the elements of `rich_text` blocks."""
 
 from bot.playground.block_kit.schema import Chars, Choice, Flag, Many, Rule, Shape, Tagged, Whole
 

@@ -1,4 +1,4 @@
-"""A small checker of JSON shapes that words its complaints as Slack does."""
+"""Rules that check JSON values and describe errors in Slack's words."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,27 +9,27 @@ Extra = Callable[[dict[str, Any], str], Complaints]
 
 
 def at(problem: str, pointer: str) -> str:
-    """A complaint with its place, in Slack's words."""
+    """Return a complaint with its JSON pointer appended, as Slack formats it."""
     return f"{problem} [json-pointer:{pointer}]"
 
 
 class Rule(Protocol):
-    """Something that a JSON value has to be."""
+    """A requirement on a JSON value."""
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Every way in which `value` is not that."""
+        """Yield one complaint for each way in which `value` breaks the rule."""
         ...
 
 
 @dataclass(frozen=True)
 class Chars:
-    """A string of so many characters."""
+    """Rule for a string of `least` to `most` characters."""
 
     most: int
     least: int = 1
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Length is counted in characters, as Slack counts."""
+        """Yield a complaint if `value` is no string or its number of characters is out of bounds."""
         if not isinstance(value, str):
             yield at("must be a string", pointer)
         elif len(value) < self.least:
@@ -40,23 +40,23 @@ class Chars:
 
 @dataclass(frozen=True)
 class Flag:
-    """True or false."""
+    """Rule for a boolean."""
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """No other value will do."""
+        """Yield a complaint if `value` is not True or False."""
         if not isinstance(value, bool):
             yield at("must be a boolean", pointer)
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number between two bounds."""
+    """Rule for an integer from `least` to `most`, both inclusive."""
 
     least: int = 0
     most: int = 2**53
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Bounds are inclusive."""
+        """Yield a complaint if `value` is no integer or out of bounds."""
         if not isinstance(value, int) or isinstance(value, bool):
             yield at("must be an integer", pointer)
         elif value < self.least:
@@ -67,26 +67,26 @@ class Whole:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some words."""
+    """Rule for one of a fixed set of words, case-sensitive."""
 
     words: tuple[str, ...]
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Case matters."""
+        """Yield a complaint if `value` is none of the words."""
         if value not in self.words:
             yield at(f"must be one of: {', '.join(self.words)}", pointer)
 
 
 @dataclass(frozen=True)
 class Many:
-    """A list of so many items."""
+    """Rule for a list of `least` to `most` items that all follow the rule `item`."""
 
     item: Rule
     most: int
     least: int = 1
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Too many items are not looked at one by one."""
+        """Yield a complaint about the length, or else the complaints of the items."""
         if not isinstance(value, list):
             yield at("must provide an array", pointer)
         elif len(value) < self.least:
@@ -100,16 +100,16 @@ class Many:
 
 @dataclass(frozen=True)
 class Anything:
-    """A value that is not looked into."""
+    """Rule that accepts every value."""
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Never complains."""
+        """Yield nothing."""
         yield from ()
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An object with these fields and no others; `type` is free."""
+    """Rule for an object with the given fields and no others; `type` is always allowed."""
 
     fields: Mapping[str, Rule]
     required: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Shape:
     also: tuple[Extra, ...] = field(default=())
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """A null field counts as absent; the extra checks may rely on the shape, so they come last."""
+        """Yield complaints about the fields, where null counts as absent, or else those of `also`."""
         if not isinstance(value, dict):
             yield at("must provide an object", pointer)
             return
@@ -146,12 +146,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Tagged:
-    """An object whose `type` says which shape it has to have."""
+    """Rule for an object whose `type` selects the rule that applies."""
 
     shapes: Mapping[str, Rule]
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """An unknown type is one complaint, at the type."""
+        """Yield the complaints of the selected rule, or a single one if the type is unknown."""
         if not isinstance(value, dict):
             yield at("must provide an object", pointer)
             return
@@ -168,13 +168,13 @@ class Tagged:
 
 @dataclass(frozen=True)
 class TextObject:
-    """A text object: `plain_text`, and where it may be formatted, `mrkdwn`."""
+    """Rule for a text object: `plain_text` or, if `formatted`, also `mrkdwn`."""
 
     most: int
     formatted: bool = True
 
     def check(self, value: Any, pointer: str) -> Complaints:
-        """Its own text decides about the length."""
+        """Yield what is wrong with the text object; `most` limits the length of its `text`."""
         if not isinstance(value, dict):
             yield at("must provide an object", pointer)
             return

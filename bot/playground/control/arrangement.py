@@ -1,4 +1,4 @@
-"""Arranges the workspace: people and channels of every kind, and how strict and slow it is."""
+"""Control routes that add or change people, channels and settings of the workspace."""
 
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
@@ -24,14 +24,14 @@ NEW_PERSON = {
 
 
 class Arrangement:
-    """What an administrator of the workspace does; what is named again is changed."""
+    """Routes of the workspace's administration; a known `id` changes that person or channel."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
         self._workspace = playground.workspace
 
     def routes(self) -> list[Route]:
-        """Method, path and handler of each."""
+        """Return the method, path and handler of each route."""
         return [
             ("POST", "/playground/people", as_json(self._person)),
             ("POST", "/playground/channels", as_json(self._channel)),
@@ -75,7 +75,7 @@ class Arrangement:
         return {"ok": True, "settings": self._playground.settings.model_dump()}
 
     def _tell(self) -> None:
-        """Pages read the whole state again."""
+        """Make all open pages read the whole state again."""
         self._playground.hub.publish("channel", {"channel": {}})
 
 
@@ -84,7 +84,7 @@ def _all_known(members: Any, people: dict[str, seed.Person]) -> bool:
 
 
 def _made(kind: type[Made], before: Json, body: Json) -> Made:
-    """The same with what was given. Raises Refusal."""
+    """Return an object of `kind` with the fields of `before` updated by `body`. Raises Refusal."""
     unknown = set(body) - {field.name for field in fields(kind)}
     try:
         if unknown:

@@ -1,4 +1,4 @@
-"""JSON in and out of the control API."""
+"""Reading of JSON requests and writing of JSON responses for the control API."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ Route = tuple[str, str, Handler]
 
 
 async def read_body(request: web.Request) -> Json:
-    """The JSON object that came. Raises Refusal."""
+    """Return the JSON object in the body; an empty body is `{}`. Raises Refusal."""
     try:
         body = json.loads(await request.text() or "{}")
     except ValueError as error:
@@ -24,7 +24,7 @@ async def read_body(request: web.Request) -> Json:
 
 
 def as_json(inner: Callable[[web.Request], Awaitable[Json]]) -> Handler:
-    """JSON out, refusals included."""
+    """Wrap a function into a handler that answers with JSON, also when the function raises Refusal."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         try:

@@ -1,4 +1,4 @@
-"""Reading the workspace and acting in it, over the control API."""
+"""Control routes that read the workspace and act in it as a person."""
 
 from collections.abc import Awaitable, Callable
 
@@ -33,7 +33,7 @@ Act = Callable[[seed.Person, Json], Awaitable[Json]]
 
 
 class Control:
-    """The routes under `/playground/`."""
+    """All routes under `/playground/`."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
@@ -42,7 +42,7 @@ class Control:
         self._clicks = Clicks(playground, self._people)
 
     def routes(self) -> list[Route]:
-        """Method, path and handler of each."""
+        """Return the method, path and handler of each route."""
         reads = {
             "state": self._state,
             "messages": self._messages,

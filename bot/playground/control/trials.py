@@ -1,4 +1,4 @@
-"""Trials: failures on demand, recorded calls, cut connections and repeated deliveries."""
+"""Control routes for tests: planned failures, recorded calls, cut connections and repeated deliveries."""
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -16,13 +16,13 @@ KINDS = ("events_api", "slash_commands", "interactive")
 
 
 class Trials:
-    """What a test does to the way between the app and Slack."""
+    """Routes that disturb or record the traffic between the app and the playground."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
 
     def routes(self) -> list[Route]:
-        """Method, path and handler of each."""
+        """Return the method, path and handler of each route."""
         trials = {
             ("GET", "calls"): self._calls,
             ("DELETE", "calls"): self._clear_calls,

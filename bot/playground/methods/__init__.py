@@ -1,1 +1,1 @@
-"""The methods of the Web API, a file for each group."""
+"""Methods of the Web API, one module for each group."""

@@ -1,4 +1,4 @@
-"""One call of the Web API: its arguments, however they came, and the playground they concern."""
+"""A call of a Web API method and the parsing of its arguments."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -15,30 +15,30 @@ TRUE = ("1", "true", "True")
 
 @dataclass(frozen=True)
 class Call:
-    """What a method gets."""
+    """The playground and the arguments of one call."""
 
     playground: Playground
     args: Json
 
     def text(self, name: str, default: str = "") -> str:
-        """An argument as a string."""
+        """Return an argument as a string."""
         value = self.args.get(name)
         return default if value is None else str(value)
 
     def need(self, name: str) -> str:
-        """An argument that must be there."""
+        """Return an argument that is required. Raises SlackError `invalid_arguments` if it is missing."""
         value = self.text(name)
         if not value:
             raise SlackError("invalid_arguments", [f"missing required field: {name}"])
         return value
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """A boolean, in any of the ways in which clients write it."""
+        """Return a boolean argument, given as JSON or in one of the spellings in `TRUE`."""
         value = self.args.get(name)
         return default if value is None else value is True or str(value) in TRUE
 
     def number(self, name: str, default: int, most: int) -> int:
-        """A positive number, cut off at the most that Slack gives."""
+        """Return a positive integer, limited to `most`. Raises SlackError for any other value."""
         text = self.text(name)
         if not text:
             return default
@@ -47,7 +47,7 @@ class Call:
         return min(int(text), most)
 
     def structure(self, name: str) -> Any:
-        """JSON, either already parsed or as a form carries it."""
+        """Return an argument as JSON, parsed if it came as a string. Raises SlackError."""
         value = self.args.get(name)
         if not isinstance(value, str):
             return value
@@ -61,18 +61,18 @@ class Call:
     def channel(
         self, name: str = "channel", *, member: bool = False, archived: str | None = None
     ) -> seed.Channel:
-        """The channel meant, in which the bot has to be if `member`.
+        """Return the channel that the argument names. Raises SlackError.
 
-        `archived` is the code with which an archived one is refused. That a private one exists, only its members
-        learn: to all others it is not there.
+        With `member` the bot has to be in it; `archived` is the error code for an archived channel. A private
+        channel is reported as not found to those who are not in it.
         """
         return visible_channel(self.playground, self.text(name), member=member, archived=archived)
 
     def thread(self, channel: seed.Channel) -> str | None:
-        """The thread to post in; a reply's own time leads to its thread.
+        """Return the `ts` of the thread to post in, or None; a reply's `ts` stands for its thread.
 
-        Where the message is gone altogether, Slack says ok and posts at the channel's top, and only the missing
-        `thread_ts` of its answer tells: https://github.com/slack-go/slack/issues/1571
+        If that message does not exist, Slack answers ok and posts to the channel itself; only the missing
+        `thread_ts` in the response tells: https://github.com/slack-go/slack/issues/1571
         """
         asked = self.text("thread_ts")
         if not asked:
@@ -85,7 +85,7 @@ class Call:
         return str(parent.get("thread_ts") or asked)
 
     def person(self, name: str = "user") -> seed.Person:
-        """The person meant."""
+        """Return the person that the argument names. Raises SlackError `user_not_found`."""
         person = self.playground.workspace.people.get(self.text(name))
         if person is None:
             raise SlackError("user_not_found")
@@ -95,7 +95,7 @@ class Call:
 def visible_channel(
     playground: Playground, name: str, *, member: bool = False, archived: str | None = None
 ) -> seed.Channel:
-    """A channel by id, name or person, as `Call.channel` has it."""
+    """Return a channel by its id, its name or a user id; see `Call.channel`. Raises SlackError."""
     workspace = playground.workspace
     channel = workspace.find_channel(name)
     if channel is None or not workspace.sees(channel, seed.BOT_USER):

@@ -1,4 +1,4 @@
-"""`chat.*`, `reactions.*` and `assistant.threads.*`: what the bot says."""
+"""The methods `chat.*`, `reactions.*` and `assistant.threads.*`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ METADATA_BYTES = 16_000
 
 
 def _content(call: Call, most: int = TEXT_CHARACTERS) -> Json:
-    """Text, blocks and attachments of a message, checked; only those that were given."""
+    """Return the text, blocks and attachments that were given. Raises SlackError if one is invalid."""
     text = call.text("text")
     blocks, attachments = call.args.get("blocks"), call.structure("attachments")
     if len(text) > most:
@@ -54,7 +54,7 @@ def _metadata(call: Call) -> Json | None:
 
 
 async def post_message(call: Call) -> Json:
-    """`chat.postMessage`."""
+    """Post a message (`chat.postMessage`)."""
     channel = call.channel(member=not call.playground.settings.chat_write_public, archived="is_archived")
     content = _content(call)
     _require_text(content)
@@ -89,7 +89,7 @@ def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
 
 
 async def update(call: Call) -> Json:
-    """`chat.update`: what is not given stays, `[]` takes blocks away."""
+    """Change a message (`chat.update`); omitted parts are kept, and `[]` removes the blocks."""
     channel = call.channel(member=True, archived="is_inactive")
     message = _own(call, channel, "cant_update_message")
     content = _content(call, UPDATE_CHARACTERS)
@@ -110,7 +110,7 @@ async def update(call: Call) -> Json:
 
 
 async def delete(call: Call) -> Json:
-    """`chat.delete`."""
+    """Delete a message of the bot (`chat.delete`)."""
     channel = call.channel(member=True)
     message = _own(call, channel, "cant_delete_message")
     call.playground.timeline.delete(channel, message)
@@ -118,7 +118,7 @@ async def delete(call: Call) -> Json:
 
 
 async def post_ephemeral(call: Call) -> Json:
-    """`chat.postEphemeral`."""
+    """Post a message that one user sees (`chat.postEphemeral`)."""
     channel = call.channel(member=True, archived="is_archived")
     content = _content(call)
     _require_text(content)
@@ -135,7 +135,7 @@ async def post_ephemeral(call: Call) -> Json:
 
 
 async def permalink(call: Call) -> Json:
-    """`chat.getPermalink`."""
+    """Return the permalink of a message (`chat.getPermalink`)."""
     channel = call.channel()
     message = call.playground.store.message(channel.id, call.need("message_ts"))
     if message is None:
@@ -158,17 +158,17 @@ async def _react(call: Call, *, added: bool) -> Json:
 
 
 async def add_reaction(call: Call) -> Json:
-    """`reactions.add`."""
+    """Add a reaction of the bot (`reactions.add`)."""
     return await _react(call, added=True)
 
 
 async def remove_reaction(call: Call) -> Json:
-    """`reactions.remove`."""
+    """Remove a reaction of the bot (`reactions.remove`)."""
     return await _react(call, added=False)
 
 
 async def set_status(call: Call) -> Json:
-    """`assistant.threads.setStatus`; a message by the bot in the thread ends it."""
+    """Set the status of a thread (`assistant.threads.setStatus`); a message of the bot there clears it."""
     channel = call.channel("channel_id")
     thread_ts = call.need("thread_ts")
     call.playground.timeline.status(channel, thread_ts, call.text("status"))
@@ -176,7 +176,7 @@ async def set_status(call: Call) -> Json:
 
 
 async def me_message(call: Call) -> Json:
-    """`chat.meMessage`."""
+    """Post a message in the third person (`chat.meMessage`)."""
     channel = call.channel(member=True, archived="is_archived")
     workspace = call.playground.workspace
     parts: dict[str, Any] = {"text": call.need("text"), "subtype": "me_message", "client_msg_id": new_id("m")}

@@ -1,4 +1,4 @@
-"""`conversations.*`: channels and what was said in them."""
+"""The methods `conversations.*` and `users.conversations`."""
 
 import base64
 import re
@@ -51,17 +51,17 @@ def _time(call: Call, name: str, default: str) -> str:
 
 
 def _window(call: Call) -> tuple[str, str]:
-    """Exclusive bounds; inclusive ones are one microsecond further out."""
+    """Return exclusive bounds of `ts`; with `inclusive` they are moved outwards by one microsecond."""
     after, before = _time(call, "oldest", BEGINNING), _time(call, "latest", FOREVER)
     if call.flag("inclusive"):
         after = as_ts(max(0, microseconds(after) - 1))
-        # Beyond "for ever" the text would be longer, and sort before everything.
+        # A `ts` after FOREVER has one digit more, and would sort before all others as text.
         before = before if before == FOREVER else as_ts(microseconds(before) + 1)
     return after, before
 
 
 def _page(messages: list[Json], limit: int, kind: str) -> Json:
-    """The page, and a cursor if there is more than it."""
+    """Return a page of at most `limit` messages, with a cursor if there are more."""
     more = len(messages) > limit
     page: Json = {"messages": messages[:limit], "has_more": more, "pin_count": 0}
     if more:
@@ -70,7 +70,7 @@ def _page(messages: list[Json], limit: int, kind: str) -> Json:
 
 
 async def history(call: Call) -> Json:
-    """`conversations.history`, newest first."""
+    """Return the messages of a channel, newest first (`conversations.history`)."""
     channel = call.channel(member=True)
     limit = call.number("limit", 100, HISTORY_MOST)
     after, before = _window(call)
@@ -83,7 +83,7 @@ async def history(call: Call) -> Json:
 
 
 async def replies(call: Call) -> Json:
-    """`conversations.replies`: the parent, then the replies, oldest first."""
+    """Return a parent and its replies, oldest first (`conversations.replies`)."""
     channel = call.channel(member=True)
     limit = call.number("limit", 1000, LIST_MOST)
     after, before = _window(call)
@@ -95,7 +95,7 @@ async def replies(call: Call) -> Json:
     thread_ts = str(asked.get("thread_ts") or asked["ts"])
     parent = workspace.store.message(channel.id, thread_ts)
     found = workspace.store.replies(channel.id, thread_ts, cursor or after, before, limit + 1)
-    # The parent leads the first page whatever the window is, as in Slack.
+    # As in Slack, the first page begins with the parent even if its `ts` is outside of the bounds.
     messages = [parent, *found] if parent and cursor is None else found
     with_metadata = call.flag("include_all_metadata")
     shown = [workspace.shown(channel.id, body, metadata=with_metadata) for body in messages]
@@ -111,7 +111,7 @@ def _slice(call: Call, items: list[Any], name: str) -> Json:
 
 
 def _by_types(call: Call, user: str) -> list[seed.Channel]:
-    """The conversations of the kinds asked for of which `user` knows and the bot, too."""
+    """Return the conversations of the requested types that both `user` and the bot can see."""
     types = {kind.strip() for kind in call.text("types", "public_channel").split(",")}
     if types - set(KINDS):
         raise SlackError("invalid_types")
@@ -129,7 +129,7 @@ def _by_types(call: Call, user: str) -> list[seed.Channel]:
 
 
 async def info(call: Call) -> Json:
-    """`conversations.info`."""
+    """Return a conversation (`conversations.info`)."""
     conversation = conversation_object(call.playground.workspace, call.channel())
     if not call.flag("include_num_members"):
         conversation.pop("num_members", None)
@@ -137,14 +137,14 @@ async def info(call: Call) -> Json:
 
 
 async def list_all(call: Call) -> Json:
-    """`conversations.list`."""
+    """Return the conversations that the bot can see (`conversations.list`)."""
     workspace = call.playground.workspace
     channels = _by_types(call, seed.BOT_USER)
     return _slice(call, [conversation_object(workspace, channel) for channel in channels], "channels")
 
 
 async def list_of_user(call: Call) -> Json:
-    """`users.conversations`: the conversations of a user, by default of the bot."""
+    """Return the conversations of a user, by default of the bot (`users.conversations`)."""
     workspace = call.playground.workspace
     user = call.person().id if call.text("user") else seed.BOT_USER
     channels = [channel for channel in _by_types(call, user) if workspace.is_member(channel.id, user)]
@@ -152,12 +152,12 @@ async def list_of_user(call: Call) -> Json:
 
 
 async def members(call: Call) -> Json:
-    """`conversations.members`."""
+    """Return the user ids of the members (`conversations.members`)."""
     return _slice(call, call.playground.store.members(call.channel().id), "members")
 
 
 async def open_direct(call: Call) -> Json:
-    """`conversations.open`: direct messages with one person, or group messages with up to eight."""
+    """Open direct messages with one person or a group of up to eight (`conversations.open`)."""
     if call.text("channel"):
         channel, before = call.channel(), True
         if channel.kind not in ("im", "mpim"):
@@ -170,7 +170,7 @@ async def open_direct(call: Call) -> Json:
 
 
 def _opened(call: Call) -> tuple[seed.Channel, bool]:
-    """The conversation with the people named, and whether there was one before."""
+    """Return the conversation with the users named, and whether it existed before."""
     workspace = call.playground.workspace
     users = list(dict.fromkeys(user for user in call.text("users").split(",") if user))
     if not users:
@@ -193,7 +193,7 @@ def _opened(call: Call) -> tuple[seed.Channel, bool]:
 
 
 async def join(call: Call) -> Json:
-    """`conversations.join`: the bot comes into a public channel; into a private one it has to be invited."""
+    """Add the bot to a public channel (`conversations.join`); it has to be invited to a private one."""
     channel = call.playground.workspace.find_channel(call.text("channel"))
     if channel is not None and channel.is_private:
         raise SlackError("method_not_supported_for_channel_type")

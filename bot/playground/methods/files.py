@@ -1,4 +1,4 @@
-"""`files.*`: announced, uploaded, then shared as a message."""
+"""The methods `files.*`, the upload of file contents, and the download."""
 
 import logging
 import mimetypes
@@ -55,7 +55,7 @@ def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
 
 
 async def get_upload_url(call: Call) -> Json:
-    """`files.getUploadURLExternal`."""
+    """Return the URL for one upload (`files.getUploadURLExternal`)."""
     name, length = call.need("filename"), call.need("length")
     if not length.isdigit() or int(length) == 0:
         raise SlackError("invalid_arguments", ["length must be a positive integer"])
@@ -70,7 +70,7 @@ async def get_upload_url(call: Call) -> Json:
 
 
 async def receive(playground: Playground, request: web.Request) -> web.Response:
-    """The upload itself: raw bytes, or a form with a file in it."""
+    """Store an uploaded file, sent as the raw body or in a multipart form."""
     file_id = playground.uploads.pop(request.match_info["token"], None)
     about = playground.store.file(file_id) if file_id else None
     if about is None:
@@ -85,7 +85,7 @@ async def receive(playground: Playground, request: web.Request) -> web.Response:
 
 
 async def _uploaded(request: web.Request) -> bytes:
-    """Read in pieces: the application around may allow only small bodies."""
+    """Read the body in chunks, because the application may limit the size of bodies that are read at once."""
     content = bytearray()
     async for piece in _pieces(request):
         content += piece
@@ -106,7 +106,7 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
 
 
 async def complete_upload(call: Call) -> Json:
-    """`files.completeUploadExternal`: answers at once, and shares in a channel, or in each of several, in its own time.
+    """Finish uploads (`files.completeUploadExternal`); the files are shared after `file_share_delay_s`.
 
     Until then `files.info` shows no `shares`: https://github.com/slackapi/bolt-js/issues/2115
     """
@@ -144,7 +144,7 @@ def _titled(call: Call, item: Json) -> Json:
 
 
 def _share(call: Call, channel_id: str, parts: Json) -> None:
-    """Post the message with the files; a channel that was closed in the meantime gets none, and nobody is told."""
+    """Post the message with the files; if the channel no longer accepts it, only log that."""
     workspace = call.playground.workspace
     try:
         channel = _place(call.playground, channel_id)
@@ -161,7 +161,7 @@ def _share(call: Call, channel_id: str, parts: Json) -> None:
 
 
 def _shared(file: Json, channel: seed.Channel, message: Json) -> Json:
-    """What is known about a file, with one more place where it was shared."""
+    """Return the metadata of a file with one more share added."""
     share: Json = {
         "ts": message["ts"],
         "channel_name": channel.name,
@@ -177,7 +177,7 @@ def _shared(file: Json, channel: seed.Channel, message: Json) -> Json:
 
 
 async def file_info(call: Call) -> Json:
-    """`files.info`."""
+    """Return the metadata of a file (`files.info`)."""
     about = call.playground.store.file(call.need("file"))
     if about is None:
         raise SlackError("file_not_found")
@@ -185,7 +185,7 @@ async def file_info(call: Call) -> Json:
 
 
 async def delete_file(call: Call) -> Json:
-    """`files.delete`: a message that had nothing but the file goes with it, another keeps a tombstone of it."""
+    """Delete a file (`files.delete`); messages without other content are deleted, others show a tombstone."""
     workspace = call.playground.workspace
     about = workspace.store.file(call.need("file"))
     if about is None:
@@ -209,7 +209,7 @@ async def delete_file(call: Call) -> Json:
 
 
 def download(playground: Playground, file_id: str, *, attachment: bool) -> web.Response:
-    """The bytes; never run by the browser as a page of this origin."""
+    """Return the contents of a file, with headers that keep the browser from running it."""
     about, content = playground.store.file(file_id), playground.store.content(file_id)
     if about is None or content is None:
         return web.json_response({"ok": False, "error": "file_not_found"}, status=404)

@@ -1,4 +1,4 @@
-"""The scopes that a method needs of the bot's token: https://docs.slack.dev/reference/scopes."""
+"""The OAuth scopes that each method requires: https://docs.slack.dev/reference/scopes."""
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
@@ -27,7 +27,7 @@ BY_METHOD = {
     "users.list": "users:read",
     "users.lookupByEmail": "users:read.email",
 }
-# These need one for each kind of conversation that they concern.
+# These methods require one scope for each kind of conversation in the call.
 BY_KIND = {
     "conversations.history": "history",
     "conversations.info": "read",
@@ -47,7 +47,7 @@ TYPES: dict[str, seed.Kind] = {
 
 
 def check(playground: Playground, method: str, args: Json) -> None:
-    """Raises SlackError `missing_scope` for what the manifest does not ask for."""
+    """Raise SlackError `missing_scope` if the manifest lacks a scope that the call requires."""
     provided = playground.workspace.manifest.scopes
     if provided is None:
         return
@@ -60,7 +60,7 @@ def check(playground: Playground, method: str, args: Json) -> None:
 
 
 def _kinds(playground: Playground, args: Json) -> list[seed.Kind]:
-    """The kinds of conversations that a call concerns; a channel that is not there has none."""
+    """Return the kinds of conversations that a call names; an unknown channel has none."""
     if args.get("channel"):
         channel = playground.workspace.find_channel(str(args["channel"]))
         return [channel.kind] if channel else []

@@ -1,4 +1,4 @@
-"""`users.*`, `usergroups.*` and what tells the app who it is."""
+"""The methods `users.*`, `usergroups.*`, `bots.*`, `team.*`, `auth.test` and `apps.connections.open`."""
 
 from bot.playground import seed
 from bot.playground.errors import SlackError
@@ -9,7 +9,7 @@ from bot.playground.workspace import JOINED
 
 
 async def auth_test(call: Call) -> Json:
-    """`auth.test`."""
+    """Return the identity of the bot (`auth.test`)."""
     return {
         "url": f"{call.playground.base_url}/",
         "team": seed.TEAM_NAME,
@@ -22,26 +22,26 @@ async def auth_test(call: Call) -> Json:
 
 
 async def open_connection(call: Call) -> Json:
-    """`apps.connections.open`: a websocket address, good once and soon."""
+    """Return a websocket URL (`apps.connections.open`); it is valid once, for `ticket_s` seconds."""
     ticket = call.playground.delivery.sockets.ticket(call.playground.settings.ticket_s)
     address = call.playground.base_url.replace("http", "ws", 1)
     return {"url": f"{address}/link?ticket={ticket}&app_id={seed.APP_ID}"}
 
 
 async def user_info(call: Call) -> Json:
-    """`users.info`."""
+    """Return a user (`users.info`)."""
     return {"user": user_object(call.playground.workspace, call.person())}
 
 
 async def list_users(call: Call) -> Json:
-    """`users.list`, all on one page."""
+    """Return all users on one page (`users.list`)."""
     workspace = call.playground.workspace
     people = [user_object(workspace, person) for person in workspace.people.values()]
     return {"members": people, "cache_ts": JOINED, "response_metadata": {"next_cursor": ""}}
 
 
 async def lookup_by_email(call: Call) -> Json:
-    """`users.lookupByEmail`."""
+    """Return the user with an e-mail address (`users.lookupByEmail`)."""
     name, _, domain = call.need("email").partition("@")
     person = call.playground.workspace.find_person(name) if domain == "example.com" else None
     if person is None or person.is_bot or person.is_external or person.deleted:
@@ -71,13 +71,13 @@ def _group(group: seed.Group, *, with_users: bool) -> Json:
 
 
 def _need_groups(call: Call) -> None:
-    """A workspace on a free plan has none: the documented code is `plan_upgrade_required`, an older one is seen too."""
+    """Raise the SlackError in the settings; Slack uses `plan_upgrade_required` and `paid_teams_only`."""
     if call.playground.settings.usergroups_error:
         raise SlackError(call.playground.settings.usergroups_error)
 
 
 async def list_groups(call: Call) -> Json:
-    """`usergroups.list`."""
+    """Return all user groups (`usergroups.list`)."""
     _need_groups(call)
     with_users = call.flag("include_users")
     groups = call.playground.workspace.groups.values()
@@ -85,7 +85,7 @@ async def list_groups(call: Call) -> Json:
 
 
 async def group_users(call: Call) -> Json:
-    """`usergroups.users.list`."""
+    """Return the user ids in a user group (`usergroups.users.list`)."""
     _need_groups(call)
     group = call.playground.workspace.groups.get(call.need("usergroup"))
     if group is None:
@@ -94,7 +94,7 @@ async def group_users(call: Call) -> Json:
 
 
 async def bot_info(call: Call) -> Json:
-    """`bots.info`."""
+    """Return the bot (`bots.info`)."""
     if call.text("bot", seed.BOT_ID) != seed.BOT_ID:
         raise SlackError("bot_not_found")
     bot = {
@@ -110,7 +110,7 @@ async def bot_info(call: Call) -> Json:
 
 
 async def team_info(call: Call) -> Json:
-    """`team.info`."""
+    """Return the workspace (`team.info`)."""
     team = {
         "id": seed.TEAM_ID,
         "name": seed.TEAM_NAME,

@@ -1,4 +1,4 @@
-"""`views.*`: windows and home tabs."""
+"""The methods `views.*`."""
 
 from bot.playground.block_kit.blocks import check_view
 from bot.playground.errors import SlackError
@@ -8,12 +8,12 @@ from bot.playground.triggers import Trigger
 
 
 def _trigger(call: Call) -> Trigger:
-    """The trigger named by the call, still unused."""
+    """Return the trigger that the call names. Raises SlackError if it was used or has expired."""
     return call.playground.triggers.look(call.need("trigger_id"))
 
 
 async def open_view(call: Call) -> Json:
-    """`views.open`: a view that is refused does not use up the trigger."""
+    """Open a modal (`views.open`); an invalid view does not use up the trigger."""
     trigger = _trigger(call)
     definition = check_view(call.args.get("view"), "modal")
     view = call.playground.modals.open(trigger.user, definition)
@@ -22,7 +22,7 @@ async def open_view(call: Call) -> Json:
 
 
 async def push(call: Call) -> Json:
-    """`views.push`: needs a trigger from within an open window."""
+    """Push a view onto the open modal (`views.push`)."""
     trigger = _trigger(call)
     definition = check_view(call.args.get("view"), "modal")
     view = call.playground.modals.push(trigger.user, definition)
@@ -31,7 +31,7 @@ async def push(call: Call) -> Json:
 
 
 async def update(call: Call) -> Json:
-    """`views.update`, by `view_id` or `external_id`."""
+    """Replace a view, found by `view_id` or `external_id` (`views.update`)."""
     view_id, external_id = call.text("view_id"), call.text("external_id")
     if not view_id and not external_id:
         raise SlackError("invalid_arguments", ["must provide either `view_id` or `external_id`"])
@@ -44,7 +44,7 @@ async def update(call: Call) -> Json:
 
 
 async def publish(call: Call) -> Json:
-    """`views.publish`: a person's home tab."""
+    """Publish a person's home tab (`views.publish`)."""
     user = call.text("user_id")
     if user not in call.playground.workspace.people:
         raise SlackError("user_not_found")

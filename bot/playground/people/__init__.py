@@ -1,1 +1,1 @@
-"""What people do, and what the app is told about it."""
+"""Actions of the people of the workspace and the payloads that they send to the app."""

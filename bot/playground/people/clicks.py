@@ -1,4 +1,4 @@
-"""What people do with what the app showed them: buttons, menus, forms, shortcuts."""
+"""Actions of people on what the app shows: buttons, menus, modals and shortcuts."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ GONE = "This button is no longer in the message: it was changed in the meantime.
 
 
 class Clicks:
-    """Each gives what happened to the one who clicked."""
+    """Handlers of these actions; each returns the body that answers the page."""
 
     def __init__(self, playground: Playground, people: People) -> None:
         self._playground = playground
@@ -25,7 +25,7 @@ class Clicks:
         self._people = people
 
     async def action(self, person: seed.Person, body: Json) -> Json:
-        """A button or a menu, in a message or in a view."""
+        """Click a button or choose from a menu, in a message or in a view."""
         place = self._in_view if body.get("view_id") else self._in_message
         payload = place(person, body)
         ack = await self._playground.delivery.ask("interactive", payload)
@@ -40,7 +40,7 @@ class Clicks:
         return payloads.message_actions(self._playground, person, channel, message, actions, values)
 
     def _clicked_message(self, person: seed.Person, channel: seed.Channel, body: Json) -> Json:
-        """The message as it is, or, for a stale click, as it was when the page showed it."""
+        """Return the message as stored, or for a stale click the copy that the page sent."""
         snapshot = body.get("message")
         if body.get("stale") and isinstance(snapshot, dict):
             return snapshot
@@ -84,7 +84,7 @@ class Clicks:
         return payloads.action(element, block, chosen, self._workspace.next_ts())
 
     async def view(self, person: seed.Person, body: Json) -> Json:
-        """A form is sent, or a window closed."""
+        """Submit or close a modal view."""
         view = self._view(person, body.get("view_id"))
         if body.get("action") == "close":
             return await self._close(person, view, cleared=bool(body.get("is_cleared")))
@@ -105,7 +105,7 @@ class Clicks:
             return {**refusal.answer(), "message": TROUBLE}
 
     async def _submitted(self, person: seed.Person, view: Json, answer: Json) -> Json:
-        """What the app wants to become of the window."""
+        """Apply the app's `response_action` to the view. Raises SlackError if it is invalid."""
         modals = self._playground.modals
         match answer.get("response_action"):
             case "errors":
@@ -137,7 +137,7 @@ class Clicks:
         return {"ok": True}
 
     async def shortcut(self, person: seed.Person, body: Json) -> Json:
-        """A shortcut that the app declared."""
+        """Run a shortcut that the manifest declares."""
         callback_id = str(body.get("callback_id", ""))
         known = {shortcut.callback_id for shortcut in self._workspace.manifest.shortcuts}
         if callback_id not in known or person.is_external:
@@ -152,7 +152,7 @@ class Clicks:
         return outcome(self._playground, person.id, ack)
 
     async def suggest(self, person: seed.Person, body: Json) -> Json:
-        """The options of an external menu for what was typed so far."""
+        """Return the options that the app offers in an external menu for the text typed."""
         if body.get("view_id"):
             view = self._view(person, body["view_id"])
             blocks, place = (
@@ -177,7 +177,7 @@ class Clicks:
 
 
 def _values(given: Any) -> forms.Values:
-    """The state that came with an act; what is not an object of objects of objects is left out."""
+    """Return the state that the page sent, without the parts that do not have the shape of `Values`."""
     blocks = given if isinstance(given, dict) else {}
     return {
         block: {action: state for action, state in inside.items() if isinstance(state, dict)}

@@ -1,4 +1,4 @@
-"""Inputs: what their state is, and when Slack's client would not let a form go."""
+"""Input elements: their state, and the checks that Slack's client makes before it submits a form."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ Values = dict[str, dict[str, Json]]
 REQUIRED = "Please complete this required field."
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
-# The field of an element's state, and where its first value comes from.
+# The field of an element's state, and the field of the element with its initial value.
 STATE_FIELDS: dict[str, tuple[str, str]] = {
     "plain_text_input": ("value", "initial_value"),
     "number_input": ("value", "initial_value"),
@@ -39,7 +39,7 @@ LISTS = ("selected_options", "selected_users", "selected_conversations", "select
 
 
 def elements(block: Json) -> Iterator[Json]:
-    """Everything in a block that people can act on."""
+    """Yield the interactive elements of a block."""
     inside = [block.get("element"), block.get("accessory"), *(block.get("elements") or ())]
     inside += block.get("actions") or () if block.get("type") == "card" else ()
     for element in inside:
@@ -51,7 +51,7 @@ def elements(block: Json) -> Iterator[Json]:
 
 
 def find(blocks: list[Json], action_id: str, block_id: str | None) -> tuple[Json, Json] | None:
-    """The block and the element with that action id."""
+    """Return the block and the element with this `action_id`, or None."""
     for block in blocks:
         if block_id and block.get("block_id") != block_id:
             continue
@@ -71,7 +71,7 @@ def _state_of(element: Json, given: Json | None) -> Json:
 
 
 def _whole_options(element: Json, value: Any) -> Any:
-    """A menu may be answered by value only; the state holds the whole option."""
+    """Return the value with each option, which may have only its `value`, replaced by the whole option."""
     known = {option["value"]: option for option in options_of(element)}
     if isinstance(value, list):
         return [_whole_options(element, item) for item in value]
@@ -81,7 +81,7 @@ def _whole_options(element: Json, value: Any) -> Any:
 
 
 def state_values(blocks: list[Json], given: Values) -> Values:
-    """The state of all inputs: what was filled in, or else what they began with."""
+    """Return the state of all inputs: the given values, or else the initial ones."""
     values: Values = {}
     for block in blocks:
         for element in elements(block):
@@ -92,7 +92,7 @@ def state_values(blocks: list[Json], given: Values) -> Values:
 
 
 def mistakes(blocks: list[Json], values: Values) -> dict[str, str]:
-    """By block, why the form cannot be sent yet."""
+    """Return an error message by `block_id` for each input that keeps the form from being submitted."""
     found: dict[str, str] = {}
     for block in blocks:
         if block.get("type") != "input" or block["element"]["type"] not in IN_INPUT:

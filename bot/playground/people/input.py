@@ -1,4 +1,4 @@
-"""What a person typed, as Slack's client sends it: mentions resolved, links marked, the rest escaped."""
+"""Conversion of typed text to the form that Slack's client sends, with mentions and links marked up."""
 
 import re
 
@@ -16,12 +16,12 @@ BROADCASTS = ("here", "channel", "everyone")
 
 
 def escaped(text: str) -> str:
-    """The three characters that Slack escapes."""
+    """Return the text with `&`, `<` and `>` escaped, as Slack does."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def as_sent(workspace: Workspace, text: str, *, labels: bool = False) -> str:
-    """Typed text on the wire; with `labels` as in commands, where a mention carries its name."""
+    """Return typed text as it is sent; with `labels`, as in commands, mentions also have the person's name."""
     sent: list[str] = []
     end = 0
     for match in WORDS.finditer(text):

@@ -1,4 +1,4 @@
-"""What the people of the workspace do: write, command, react, come and go."""
+"""Actions of people apart from clicks: posting, commands, reactions, joining and leaving."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ TIMEOUTS = ("timeout", "http_timeout")
 
 
 def outcome(playground: Playground, user: str, ack: Ack, *, refused: str = "dispatch_failed") -> Json:
-    """The answer for the one who acted; a failure shows as a toast too."""
+    """Return the answer to the page; if the app failed to respond, also show the user a toast."""
     if ack.ok:
         return {"ok": True, "ack_ms": round(ack.ms, 2)}
     code = "operation_timeout" if ack.error in TIMEOUTS else refused
@@ -34,20 +34,20 @@ def outcome(playground: Playground, user: str, ack: Ack, *, refused: str = "disp
 
 
 def _need_open(channel: seed.Channel) -> None:
-    """Raises Refusal for an archived channel."""
+    """Raise Refusal if the channel is archived."""
     if channel.is_archived:
         raise Refusal(400, "is_archived", "This channel is archived.")
 
 
 class People:
-    """Acts that are not clicks."""
+    """Actions that are not clicks; each raises Refusal if it is not possible."""
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
         self._workspace = playground.workspace
 
     def person(self, user: Any) -> seed.Person:
-        """The one who acts."""
+        """Return the acting person. Raises Refusal for a bot or a deactivated account."""
         person = self._workspace.people.get(str(user))
         if person is None or person.is_bot:
             raise Refusal(404, "user_not_found", "There is no such person in the workspace.")
@@ -56,21 +56,21 @@ class People:
         return person
 
     def channel(self, person: seed.Person, name: Any) -> seed.Channel:
-        """A channel that the person can see."""
+        """Return a channel that the person can see. Raises Refusal."""
         channel = self._workspace.find_channel(str(name))
         if channel is None or not self._workspace.sees(channel, person.id):
             raise Refusal(404, "channel_not_found", "There is no such channel for this person.")
         return channel
 
     def message(self, channel: seed.Channel, ts: Any) -> Json:
-        """A message as it is now."""
+        """Return the stored message. Raises Refusal if there is none."""
         message = self._workspace.store.message(channel.id, str(ts))
         if message is None:
             raise Refusal(404, "message_not_found", "This message is no longer there.")
         return message
 
     def post(self, person: seed.Person, channel: seed.Channel, text: str, thread_ts: str | None) -> Json:
-        """Write a message."""
+        """Post a message, to a thread if `thread_ts` is given."""
         if not text.strip():
             raise Refusal(400, "no_text", "A message needs a text.")
         if len(text) > MESSAGE_CHARACTERS:
@@ -96,11 +96,11 @@ class People:
         return {"ok": True, "ts": message["ts"], "message": message}
 
     async def command(self, person: seed.Person, channel: seed.Channel, body: Json) -> Json:
-        """Enter a slash command; its answer is seen by the one who entered it."""
+        """Enter a slash command; the app's response is shown to this person."""
         name, typed = str(body.get("command", "")), str(body.get("text") or "").strip()
         known = next((row for row in self._workspace.manifest.commands if row.command == name), None)
         if known is None or person.is_external:
-            # The app is installed in this workspace only.
+            # People of other workspaces have no commands, because the app is not installed there.
             raise Refusal(400, "invalid_command", f"{name} is not a valid command.")
         _need_open(channel)
         if body.get("thread_ts"):
@@ -131,7 +131,7 @@ class People:
         return {"ok": True, "view": view}
 
     def react(self, person: seed.Person, channel: seed.Channel, ts: Any, name: str, *, remove: bool) -> Json:
-        """Add a reaction, or take it away."""
+        """Add a reaction or remove it."""
         if not name.strip(":"):
             raise Refusal(400, "invalid_name", "A reaction needs a name.")
         message = self.message(channel, ts)
@@ -156,7 +156,7 @@ class People:
         return {"ok": True}
 
     def delete(self, person: seed.Person, channel: seed.Channel, ts: Any) -> Json:
-        """Delete one's own message."""
+        """Delete a message of the person's own."""
         message = self.message(channel, ts)
         if message.get("user") != person.id:
             raise Refusal(400, "cant_delete_message", "Only the author can delete a message.")

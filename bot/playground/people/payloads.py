@@ -1,15 +1,15 @@
-"""The bodies that Slack sends when a person does something."""
+"""Payloads that Slack sends to the app when a person acts."""
 
 from bot.playground import seed
 from bot.playground.playground import Playground
 from bot.playground.store import Json
 
-# What an action copies from its element, next to what the person chose.
+# Fields that an action copies from its element.
 COPIED = ("text", "value", "style", "placeholder", "initial_option", "url")
 
 
 def _name(channel: seed.Channel) -> str:
-    """Payloads do not tell the names of private channels."""
+    """Return the channel's name as payloads show it, which hides the names of private channels."""
     return "privategroup" if channel.kind == "private" else channel.name
 
 
@@ -37,7 +37,7 @@ def _frame(kind: str, person: seed.Person) -> Json:
 def slash_command(
     playground: Playground, person: seed.Person, channel: seed.Channel, command: str, text: str
 ) -> Json:
-    """A slash command, as the form it is."""
+    """Return the form fields of a slash command."""
     response_url = playground.responses.new(channel, person.id)
     return {
         "token": seed.VERIFICATION_TOKEN,
@@ -57,7 +57,7 @@ def slash_command(
 
 
 def action(element: Json, block: Json, chosen: Json, stamp: str) -> Json:
-    """One of the `actions` of a click."""
+    """Return one item of `actions` in a click's payload."""
     copied = {name: element[name] for name in COPIED if name in element}
     return {
         "action_id": element["action_id"],
@@ -77,7 +77,7 @@ def message_actions(
     actions: list[Json],
     values: Json,
 ) -> Json:
-    """A click in a message; Slack leaves the message itself out where it is an ephemeral."""
+    """Return the payload of a click in a message; as in Slack it has no `message` if that is ephemeral."""
     ephemeral = bool(message.get("ephemeral"))
     thread_ts = message.get("thread_ts")
     in_thread = {"thread_ts": thread_ts} if thread_ts else {}
@@ -105,7 +105,7 @@ def message_actions(
 def view_actions(
     playground: Playground, person: seed.Person, view: Json, actions: list[Json], values: Json
 ) -> Json:
-    """A click in a window or on the home tab."""
+    """Return the payload of a click in a modal or on the home tab."""
     return {
         **_frame("block_actions", person),
         "container": {"type": "view", "view_id": view["id"]},
@@ -116,7 +116,7 @@ def view_actions(
 
 
 def submission(playground: Playground, person: seed.Person, view: Json, values: Json) -> Json:
-    """A form that was sent."""
+    """Return the payload of a submitted modal."""
     return {
         **_frame("view_submission", person),
         "trigger_id": playground.triggers.new(person.id, view["id"]),
@@ -126,7 +126,7 @@ def submission(playground: Playground, person: seed.Person, view: Json, values: 
 
 
 def _response_urls(playground: Playground, person: seed.Person, view: Json, values: Json) -> list[Json]:
-    """One for each menu of channels that asked for it."""
+    """Return a `response_url` for each channel menu with `response_url_enabled`."""
     urls: list[Json] = []
     for block in view["blocks"]:
         element = block.get("element") or {}
@@ -143,7 +143,7 @@ def _response_urls(playground: Playground, person: seed.Person, view: Json, valu
 
 
 def closed(person: seed.Person, view: Json, *, cleared: bool) -> Json:
-    """A window that was closed without being sent."""
+    """Return the payload of a modal that was closed without being submitted."""
     return {**_frame("view_closed", person), "view": view, "is_cleared": cleared}
 
 
@@ -155,7 +155,7 @@ def shortcut(
     message: Json | None,
     stamp: str,
 ) -> Json:
-    """A shortcut, on a message if there is one."""
+    """Return the payload of a shortcut: a message shortcut if a message is given, else a global one."""
     ids = {
         "callback_id": callback_id,
         "trigger_id": playground.triggers.new(person.id),
@@ -175,6 +175,6 @@ def shortcut(
 
 
 def suggestion(person: seed.Person, block_id: str, action_id: str, typed: str, place: Json) -> Json:
-    """A question for the options of an external menu."""
+    """Return the payload that requests the options of an external menu."""
     ids = {"block_id": block_id, "action_id": action_id, "value": typed}
     return {**_frame("block_suggestion", person), **ids, **place}

@@ -1,4 +1,4 @@
-// Starts the page: who acts, where, and the keys and addresses that lead elsewhere.
+// Entry point of the page: the acting person, the place shown, keyboard shortcuts and links.
 
 import * as api from "./state/api.js";
 import * as channel from "./panes/channel.js";
@@ -12,7 +12,7 @@ import * as thread from "./panes/thread.js";
 import "./panes/toasts.js";
 import * as topbar from "./panes/topbar.js";
 
-/** `/archives/C…/p1795…?thread_ts=…` or `#C…/ts`, as a place with a message to show; null if it is neither. */
+/** Return the place that `/archives/C…/p1795…?thread_ts=…` or `#C…/ts` names, or null for any other address. */
 function placeOf(url) {
   const archive = /^\/archives\/([CDG]\w+)(?:\/p(\d{10})(\d{6}))?/.exec(url.pathname);
   if (archive) {
@@ -31,7 +31,7 @@ function visit({ id, thread: root, ts }) {
   else channel.reveal(ts);
 }
 
-/** Links within the playground are followed on the page. */
+/** Open a link to the playground itself within the page. */
 function followed(event) {
   const anchor = event.target.closest?.("a[href]");
   if (!anchor || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey) return;
@@ -63,7 +63,7 @@ function remembered() {
   return { id, thread: root || null, ts: null };
 }
 
-/** After a change of person their own direct messages take the place of those of the one before. */
+/** Show a place that the new acting person can see; their own direct messages replace those of the former one. */
 function settle() {
   const was = store.place;
   store.place = { channel: null, thread: null, tab: "messages" };

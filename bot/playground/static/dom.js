@@ -1,12 +1,12 @@
-// Builds elements. Text always becomes a text node: nothing here reads markup, so hostile text stays inert.
+// Creation of DOM elements. Text always becomes a text node and is never parsed as HTML.
 
 import { visible } from "./text/visible.js";
 
-// Attributes that people read or hear.
+// Attributes whose value is shown or read out to people.
 const READ = new Set(["title", "alt", "placeholder", "aria-label"]);
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes, `on…` listeners and children (nodes, strings, arrays; null is left out). */
+/** Return an element with attributes, `on…` listeners and children (nodes, strings, arrays; null is omitted). */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -20,7 +20,7 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** Of what was written by others, too: characters that show nothing are shown as such. */
+/** Return a text node in which hidden characters are replaced by visible markers. */
 export const shownText = (text) => document.createTextNode(visible(String(text)));
 
 export function append(node, children) {
@@ -61,7 +61,7 @@ const PATHS = {
     "M10.5 7a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0zM2.5 16.5c.4-6 10-6 10.4 0M13 4.6a2.5 2.5 0 0 1 0 4.8M14.5 11.6c2 .6 3 2.3 3 4.9",
 };
 
-/** A line drawing; the button around it carries the label. */
+/** Return an icon as SVG without a label; the button around it has the label. */
 export function icon(name, size = 18) {
   const svg = document.createElementNS(SVG, "svg");
   const attributes = {
@@ -94,7 +94,7 @@ export function iconButton(name, label, props = {}) {
 
 const LINKABLE = new Set(["http:", "https:", "mailto:"]);
 
-/** An address that may be opened, or null. */
+/** Return the address if its scheme may be opened, or else null. */
 export function safeUrl(text) {
   try {
     const url = new URL(String(text));
@@ -104,21 +104,21 @@ export function safeUrl(text) {
   }
 }
 
-/** A link to elsewhere; where the address may not be opened, its text alone. */
+/** Return a link that opens in a new tab, or its text alone if the address may not be opened. */
 export function link(address, ...label) {
   const url = safeUrl(address);
   if (!url) return h("span", { class: "no-link" }, ...label);
   return h("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: url }, ...label);
 }
 
-/** An image from a message: http(s) only, and the other side learns nothing about the page. */
+/** Return an image of a message; only http(s) addresses are loaded, without a referrer. */
 export function picture(address, alt, props = {}) {
   const url = safeUrl(address);
   if (!url || url.startsWith("mailto:")) return h("span", { class: "unsupported" }, `image: ${alt || "no text"}`);
   return h("img", { src: url, alt: alt || "", loading: "lazy", referrerpolicy: "no-referrer", ...props });
 }
 
-/** Initials on the person's colour; the bot has its flag. */
+/** Return a person's initials on their colour, or the flag for the bot. */
 export function avatar(user, size = 36) {
   const box = h("span", { class: "avatar", "aria-hidden": "true" });
   box.style.setProperty("--size", `${size}px`);
@@ -127,7 +127,7 @@ export function avatar(user, size = 36) {
     return box;
   }
   const color = /^[0-9a-f]{6}$/i.test(user.color) ? user.color : "616061";
-  // White initials on the person's colour, made as dark as it takes to read them.
+  // The colour is darkened until white initials are readable on it.
   const bright = luminance(color);
   const keep = bright > READABLE ? Math.floor((READABLE / bright) ** 0.5 * 92) : 100;
   box.style.background = `color-mix(in srgb, #${color} ${keep}%, #000)`;

@@ -1,1 +1,1 @@
-"""The way to the app: websockets, signed HTTP, and the events that go over them."""
+"""Delivery of events and interactions to the app, over websockets or signed HTTP requests."""

@@ -1,4 +1,4 @@
-"""One way to the app, whether it listens on Socket Mode or over HTTP."""
+"""Delivery to the app, over Socket Mode or HTTP."""
 
 import asyncio
 from collections import OrderedDict
@@ -16,7 +16,7 @@ REMEMBERED = 200
 
 
 class Delivery:
-    """Commands and clicks once, with an answer; events until they are acknowledged."""
+    """Delivery of commands and clicks once, with an answer, and of events until they are acknowledged."""
 
     def __init__(self, http: HttpLink, hub: Hub, ack_seconds: float, retry_delays: Sequence[float]) -> None:
         self.sockets = SocketLinks(self._link_changed)
@@ -29,7 +29,7 @@ class Delivery:
 
     @property
     def mode(self) -> Mode:
-        """How the app is reached now; an open socket goes first."""
+        """The current transport; an open websocket has priority over HTTP."""
         if self.sockets.connected:
             return "socket"
         return "http" if self._http.connected else "none"
@@ -42,12 +42,12 @@ class Delivery:
         self._hub.publish("connection", {"connected": self.mode != "none", "mode": self.mode})
 
     async def ask(self, kind: Kind, payload: Json) -> Ack:
-        """Deliver once and wait for the answer, as long as Slack waits."""
+        """Deliver once and wait for the answer, for as long as Slack does."""
         link = self._link()
         return await link.send(kind, payload, self._ack_seconds) if link else NOT_CONNECTED
 
     def tell(self, payload: Json) -> None:
-        """Deliver an event in the background, again and again if need be."""
+        """Deliver an event in the background, with retries until it is acknowledged."""
         self._events[payload["event_id"]] = payload
         while len(self._events) > REMEMBERED:
             self._events.popitem(last=False)
@@ -55,11 +55,11 @@ class Delivery:
 
     @property
     def telling(self) -> int:
-        """How many events are being delivered, or will be tried again."""
+        """Number of events that are being delivered or will be retried."""
         return len(self._tasks)
 
     async def tell_again(self, event_id: str | None) -> Ack | None:
-        """The same event once more, as after a lost acknowledgement; None if it is not known."""
+        """Deliver an event again, by default the last; None if it is unknown or no app is connected."""
         payload = self._events.get(event_id or next(reversed(self._events), ""))
         link = self._link()
         if payload is None or link is None:
@@ -83,7 +83,7 @@ class Delivery:
         task.add_done_callback(self._tasks.discard)
 
     async def disconnect(self) -> None:
-        """Close the sockets and stop retrying."""
+        """Stop all retries and close all connections."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

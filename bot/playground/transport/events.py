@@ -1,4 +1,4 @@
-"""The Events API: what happened, wrapped as Slack wraps it, to an app that subscribed to it."""
+"""Events API: events in Slack's envelope, sent if the app subscribes to them."""
 
 import time
 
@@ -7,7 +7,7 @@ from bot.playground.store import Json
 from bot.playground.transport.delivery import Delivery
 from bot.playground.workspace import Workspace, new_id
 
-# By kind of channel: the event's `channel_type`, and the subscription that it needs.
+# By kind of channel: the event's `channel_type`, and the subscription that it requires.
 KINDS = {
     "public": ("channel", "message.channels"),
     "private": ("group", "message.groups"),
@@ -17,14 +17,14 @@ KINDS = {
 
 
 class Events:
-    """Decides which events the bot would get, and sends them."""
+    """Selection and sending of the events that the bot receives."""
 
     def __init__(self, workspace: Workspace, delivery: Delivery) -> None:
         self._workspace = workspace
         self._delivery = delivery
 
     def posted(self, channel: seed.Channel, message: Json) -> None:
-        """A new message, also one by the bot itself; a mention comes as an event of its own too."""
+        """Send the event of a new message, and an `app_mention` if it mentions the bot."""
         self._message(channel, {**message, "event_ts": message["ts"]})
         mentioned = f"<@{seed.BOT_USER}>" in str(message.get("text", ""))
         if mentioned and not channel.is_im and "bot_id" not in message and self._bot_is_in(channel):
@@ -32,17 +32,17 @@ class Events:
             self._send("app_mention", mention)
 
     def changed(self, channel: seed.Channel, message: Json, before: Json) -> None:
-        """A message was edited."""
+        """Send the event of an edited message."""
         body = {"message": message, "previous_message": before}
         self._hidden(channel, "message_changed", body, message)
 
     def deleted(self, channel: seed.Channel, message: Json) -> None:
-        """A message is gone."""
+        """Send the event of a deleted message."""
         body = {"deleted_ts": message["ts"], "previous_message": message}
         self._hidden(channel, "message_deleted", body, message)
 
     def reacted(self, channel: seed.Channel, message: Json, user: str, name: str, *, added: bool) -> None:
-        """A reaction was added or removed."""
+        """Send the event of a reaction that was added or removed."""
         kind = "reaction_added" if added else "reaction_removed"
         event = {
             "type": kind,
@@ -56,7 +56,7 @@ class Events:
             self._send(kind, event)
 
     def joined(self, channel: seed.Channel, user: str, inviter: str | None) -> None:
-        """Sends that a person or the bot joined a channel."""
+        """Send the event of a person or the bot joining a channel."""
         event: Json = {
             "type": "member_joined_channel",
             "user": user,
@@ -70,7 +70,7 @@ class Events:
             self._send("member_joined_channel", event)
 
     def home_opened(self, user: str, channel: str, tab: str, view: Json | None) -> None:
-        """Sends that a person opened the app's home."""
+        """Send the event of a person opening the app's home."""
         event = {
             "type": "app_home_opened",
             "user": user,

@@ -1,4 +1,4 @@
-"""HTTP mode: deliveries to the app's request URL, signed as Slack signs them."""
+"""HTTP mode: requests to the app's request URL, signed as Slack signs them."""
 
 import hashlib
 import hmac
@@ -15,13 +15,13 @@ USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """The `X-Slack-Signature` of a body."""
+    """Return the `X-Slack-Signature` of a body."""
     digest = hmac.new(secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256)
     return "v0=" + digest.hexdigest()
 
 
 class HttpLink:
-    """POSTs to one URL; whether a server answers there is known only by trying."""
+    """Transport that posts to one URL, whose server may or may not be running."""
 
     def __init__(self, url: str | None, secret: str) -> None:
         self.url = url
@@ -30,11 +30,11 @@ class HttpLink:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a URL."""
+        """Whether a URL is set."""
         return self.url is not None
 
     async def send(self, kind: Kind, payload: Json, timeout: float, retry: Retry | None = None) -> Ack:
-        """Deliver once; anything but a 2xx in time is a failure."""
+        """Deliver once; any answer but a 2xx within `timeout` seconds is a failure."""
         body, content_type = _encode(kind, payload)
         timestamp = str(int(time.time()))
         headers = {
@@ -69,7 +69,7 @@ class HttpLink:
             return Ack(ok=False, error="connection_failed")
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the HTTP session."""
         if self._session is not None:
             await self._session.close()
 
@@ -82,7 +82,7 @@ def _encode(kind: Kind, payload: Json) -> tuple[bytes, str]:
 
 
 def _decode(text: str) -> Json | None:
-    """A JSON object, or a bare text, as the answer to a command may be."""
+    """Return the JSON object in a response; any other text becomes its `text`, as in answers to commands."""
     if not text.strip():
         return None
     try:

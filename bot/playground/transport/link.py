@@ -1,4 +1,4 @@
-"""What a way to the app has to offer, whichever it is."""
+"""Interface of the transports to the app."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -10,7 +10,7 @@ Kind = Literal["events_api", "slash_commands", "interactive"]
 
 @dataclass(frozen=True)
 class Ack:
-    """What came back: the app's body if it acknowledged, or why it did not."""
+    """Result of a delivery: the app's response if it acknowledged, else the error; `ms` is the duration."""
 
     ok: bool
     payload: Json | None = None
@@ -21,7 +21,7 @@ class Ack:
 
 @dataclass(frozen=True)
 class Retry:
-    """That this is a repetition, and why."""
+    """Number and reason of a repeated delivery."""
 
     number: int
     reason: str
@@ -31,13 +31,13 @@ NOT_CONNECTED = Ack(ok=False, error="not_connected")
 
 
 class Link(Protocol):
-    """A way to the app."""
+    """A transport to the app."""
 
     @property
     def connected(self) -> bool:
-        """Whether a receiver is connected, as far as is known."""
+        """Whether a receiver is connected, as far as that is known."""
         ...
 
     async def send(self, kind: Kind, payload: Json, timeout: float, retry: Retry | None = None) -> Ack:
-        """Deliver once and wait for the acknowledgement."""
+        """Deliver once and wait up to `timeout` seconds for the acknowledgement."""
         ...

@@ -1,4 +1,4 @@
-"""Socket Mode: websockets opened by the app, each payload to one of them, acknowledged by envelope id."""
+"""Socket Mode: the app opens websockets and acknowledges each payload by its envelope id."""
 
 import asyncio
 import itertools
@@ -36,11 +36,11 @@ class SocketLinks:
 
     @property
     def count(self) -> int:
-        """How many are open."""
+        """Number of open websockets."""
         return len(self._open)
 
     def ticket(self, seconds: float) -> str:
-        """A word that opens one websocket within so many seconds."""
+        """Return a ticket that opens one websocket within the given time."""
         now = time.monotonic()
         self._tickets = {name: until for name, until in self._tickets.items() if until > now}
         ticket = secrets.token_urlsafe(16)
@@ -48,7 +48,7 @@ class SocketLinks:
         return ticket
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """The life of one websocket."""
+        """Accept a websocket and receive its acknowledgements until it is closed."""
         until = self._tickets.pop(request.query.get("ticket", ""), 0.0)
         if until <= time.monotonic():
             raise web.HTTPForbidden(text="invalid ticket")
@@ -66,7 +66,7 @@ class SocketLinks:
                 if message.type is WSMsgType.TEXT:
                     self._receive(message.data)
         except ConnectionError:
-            pass  # gone between two messages: the same as closed
+            pass  # The connection broke between two messages, which is the same as closing it.
         finally:
             self._forget(socket)
         return socket
@@ -104,7 +104,7 @@ class SocketLinks:
         self._changed()
 
     async def send(self, kind: Kind, payload: Json, timeout: float, retry: Retry | None = None) -> Ack:
-        """Deliver to the next websocket in turn and wait for its acknowledgement."""
+        """Deliver over the next websocket in turn and wait up to `timeout` seconds to be acknowledged."""
         if not self._open:
             return NOT_CONNECTED
         socket = self._open[next(self._turn) % len(self._open)]
@@ -134,7 +134,7 @@ class SocketLinks:
         return Ack(ok=True, payload=body, ms=(time.perf_counter() - started) * 1000)
 
     async def disconnect(self, how: str) -> int:
-        """Ask each websocket to go (`warning`, `refresh_requested`), or cut it off (`drop`)."""
+        """Send a `disconnect` message unless `how` is `drop`, and close all sockets unless it is `warning`."""
         sockets = list(self._open)
         for socket in sockets:
             if how != "drop":

@@ -49,7 +49,7 @@ async def approve_all(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
 
 
 def _each(flagman: ListenerContext, session: Session, done: DecisionsResult) -> str:
-    """What happened to each call, one a line."""
+    """Return what happened to each call, one a line."""
     approved = sum(result.decided for result in done.results)
     lines = [f":information_source: {approved} of {count(len(done.results), 'call')} approved."]
     for result in done.results:

@@ -25,7 +25,7 @@ async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
 
 
 def tool_of(flagman: ListenerContext, call: Call) -> Tool:
-    """The tool of a call. Raises IllegalEvent where there is no such tool any more."""
+    """Return the tool of a call. Raises IllegalEvent where there is no such tool any more."""
     tool = flagman.supervisor.tools.get(call.call.tool)
     if tool is None:
         raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
@@ -33,7 +33,7 @@ def tool_of(flagman: ListenerContext, call: Call) -> Tool:
 
 
 async def form_of(flagman: ListenerContext, session: Session, call: Call) -> EditForm:
-    """The form for a call with its present arguments."""
+    """Return the form for a call with its present arguments."""
     persona = await flagman.supervisor.personas.load_pinned(session)
     roster = [other.name for other in flagman.supervisor.personas.roster(persona)]
     return edit_form(call, tool_of(flagman, call).spec.schema_, roster, flagman.mask)

@@ -34,7 +34,7 @@ async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 
 async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
-    """As `resume`, after the earlier steps are summed up."""
+    """Have the earlier steps summed up, and end the pause as `resume` does."""
     target = Target.of_click(body)
     await flagman.sessions(actor_of(body)).resume(
         target.session_id, ResumeRequest(compact=True), pause_number=target.pause_number

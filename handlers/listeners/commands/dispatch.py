@@ -81,7 +81,7 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
 
 
 async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Answer:
-    """The answer with the end of a session's log, which the actor sees."""
+    """Return the answer with the end of a session's log, which the actor sees."""
     session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
     return _blocks(
@@ -108,7 +108,7 @@ def _blocks(text: str, blocks: list[Block]) -> Answer:
 
 
 def _where(place: Place) -> str:
-    """Where the card of a session appears that is launched at `place`; whether the bot may write there is not known."""
+    """Return a phrase on where the card appears; whether the bot may post at `place` is not known."""
     if place.thread_ts:
         return "its card appears here"
     return "its card appears here, or comes to you directly if I am not in this conversation"

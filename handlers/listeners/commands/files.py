@@ -35,7 +35,7 @@ async def files(
 
 
 def _list_blocks(session_id: str, found: list[Artifact], flagman: ListenerContext) -> list[Block]:
-    """The list of files, the newest first; files that do not fit are counted."""
+    """Return the list of files, the newest first; files that do not fit are counted."""
     if not found:
         return [mrkdwn(f"`{session_id}` has written no files.")]
     lines: list[str] = []

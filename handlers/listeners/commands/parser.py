@@ -47,19 +47,19 @@ _ALIASES = {
 
 
 def verb_of(word: str) -> str:
-    """The verb that a word stands for; the word itself where it stands for none."""
+    """Return the verb that a word stands for; the word itself where it stands for none."""
     return _ALIASES.get(word.lower(), word.lower())
 
 
 def is_verb(word: str) -> bool:
-    """Whether a mention that begins with this word may be a command; `run` and `start` may begin any sentence."""
+    """Return whether a mention that begins with this word may be a command; `run` and `start` are too common."""
     word = word.lower()
     return word in VERBS or _ALIASES.get(word) in NEEDS_SESSION
 
 
 @dataclass(frozen=True)
 class Command:
-    """`session_id` is for verbs about one session, `persona` for launch, `step` for fork.
+    """A parsed command; `session_id` is for verbs about one session, `persona` for launch, `step` for fork.
 
     `rest` is a task, reason, message or path.
     """
@@ -142,7 +142,7 @@ def _word(text: str) -> tuple[str, str]:
 
 
 def unquote(text: str) -> str:
-    """The text without one pair of quotes around all of it, straight or typographic."""
+    """Return the text without one pair of quotes around all of it, straight or typographic."""
     text = text.strip()
     if len(text) >= 2 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(text[1:-1]):
         return text[1:-1].strip()
@@ -150,7 +150,7 @@ def unquote(text: str) -> str:
 
 
 def is_thread_command(text: str, personas: Collection[str]) -> bool:
-    """Whether a mention in a session's thread is a command: a verb followed only by what it takes."""
+    """Return whether a mention in a session's thread is a command: a verb followed only by what it takes."""
     word, rest = _word(text)
     if not is_verb(word):
         return False

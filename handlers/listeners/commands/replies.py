@@ -47,7 +47,7 @@ def session_list(
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
-    """The lines in as few sections as possible; those beyond `ANSWER_SHOWN` characters are counted."""
+    """Return the lines in as few sections as possible; those beyond `ANSWER_SHOWN` characters are counted."""
     groups: list[str] = []
     for shown, line in enumerate(lines):
         if sum(map(len, groups)) + len(line) > ANSWER_SHOWN:
@@ -77,7 +77,7 @@ def personas(all_of_them: Sequence[Persona]) -> list[Block]:
 
 
 def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
-    """The last lines of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
+    """Return the last lines of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
     texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
     shown: list[str] = []
     for text in reversed(texts):

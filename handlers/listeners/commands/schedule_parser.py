@@ -13,7 +13,7 @@ PLANS = (
     'Write `schedule "0 9 * * MON" launch sre "weekly report"`, '
     "or `schedule list`, `pause`, `resume`, `delete` or `run` with an id."
 )
-# It begins at the first of several blanks only, so that the time stays linear.
+# The expression matches at the first of several blanks only, so that its time stays linear.
 _LAUNCH = re.compile(r"(?<!\s)\s+launch\s+(?P<persona>\S+)\s+(?=\S)", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?P<verb>pause|resume|delete|run)\s+`?(?P<id>[0-9a-f]{6})`?$", re.IGNORECASE)
 
@@ -28,7 +28,7 @@ class Plan:
 
 
 def parse_plan(text: str, slash: str) -> Plan:
-    """The plan in a text. Raises InvalidInput with the expected form."""
+    """Return the plan in a text. Raises InvalidInput with the expected form."""
     text = text.strip()
     if not text or text.lower() == "list":
         return Plan("list")

@@ -10,7 +10,7 @@ from handlers.listeners.commands.parser import unquote
 from supervisor.core.conditions import At, Condition, parse_condition
 from supervisor.core.due import leading_due, parse_due
 
-# Each begins at the first of several blanks only, so that the time stays linear.
+# Each expression matches at the first of several blanks only, so that its time stays linear.
 _BECAUSE = re.compile(r"(?<!\s)\s+because\s+", re.IGNORECASE)
 _OR = re.compile(r"""(?<!\s)\s+or\s+(?=(?:webhook|event|at|in|cron|approval|manual)\b)""", re.IGNORECASE)
 _KIND = re.compile(r"^(?:(?:webhook|event|cron)\s*:|(?:approval|children|manual)$)", re.IGNORECASE)
@@ -49,7 +49,7 @@ def _condition(text: str, now: datetime, zone: str) -> Condition:
 
 
 def leading_time(text: str, now: datetime, zone: str) -> tuple[datetime, str] | None:
-    """The time at the beginning of a text, and the rest without quotes; None where it does not begin with a time.
+    """Return the time at the beginning of a text, and the rest without quotes, or None without a time.
 
     A text in quotes is never a time. Raises InvalidCondition for a time that cannot be read.
     """

@@ -106,7 +106,7 @@ async def _receive(
 
 
 def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
-    """The receipt of a message that begins like a command; to end the session is one more click, and a question."""
+    """Return the receipt of a message that begins like a command; for `cancel` with a button that cancels."""
     text = f"{answer.text} {_NO_COMMAND.format(word=word.lower())}"
     if verb_of(word) != "cancel":
         return _say(text)
@@ -125,7 +125,7 @@ def _is_command(flagman: ListenerContext, text: str) -> bool:
 
 
 def _is_old(event: Body, now: datetime) -> bool:
-    """Whether the message was written more than `OLDEST` ago, by its own time stamps."""
+    """Return whether the message was written more than `OLDEST` ago, by its own time stamps."""
     sent = float(str(event.get("event_ts") or event["ts"]))
     written = min(sent, float(str(event["ts"])))
     return now.timestamp() - written > OLDEST.total_seconds()
@@ -139,7 +139,7 @@ def _unread_files(event: Body) -> str:
 
 
 def _is_deletion(event: Body) -> bool:
-    """A message with replies leaves a tombstone."""
+    """Return whether the message was deleted; one with replies is replaced by a tombstone."""
     return event["subtype"] == "message_deleted" or (event.get("message") or {}).get("subtype") == "tombstone"
 
 
@@ -212,7 +212,7 @@ def _say(text: str) -> Answer:
 
 
 def _receipt(session: SessionView, heard: str) -> str:
-    """A sentence for the author of a message on how the session uses it."""
+    """Return a sentence for the author of a message on how the session uses it."""
     if heard == "answered":
         return ":speech_balloon: Passed on as the answer."
     if session.waiting_for == "human_approval_required":

@@ -47,7 +47,7 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
 
 
 def _written(form: EditForm, view: Body, tool: Tool) -> Json:
-    """All arguments in the canonical form of the tool. Raises Mistakes."""
+    """Return all arguments in the canonical form of the tool. Raises Mistakes."""
     values = {block: inputs.get("value") or {} for block, inputs in view["state"]["values"].items()}
     arguments, wrong = form.read(values)
     try:
@@ -62,7 +62,7 @@ def _written(form: EditForm, view: Body, tool: Tool) -> Json:
 async def _check(
     flagman: ListenerContext, session: Session, call: Call, form: EditForm, arguments: Json
 ) -> None:
-    """Raises Mistakes where policy does not take the call with these arguments."""
+    """Raise Mistakes if policy does not accept the call with these arguments."""
     try:
         await flagman.supervisor.preview_edit(session.id, call.call_id, arguments)
     except InvalidInput as error:

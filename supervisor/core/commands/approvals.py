@@ -68,7 +68,7 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, call: Call) -> Seen:
-        """What the present view of the call shows."""
+        """Return what the present view of the call shows."""
         return cls(call.call.digest, call.request)
 
 
@@ -101,7 +101,7 @@ def decide_each(
     *,
     reason: str = "",
 ) -> tuple[list[Event], dict[str, FlagmanError]]:
-    """As `decide`, for several calls by their ids: the events, and the error of each call that was refused."""
+    """Decide on several calls by their ids; return the events, and the error of each call that was refused."""
     events: list[Event] = []
     refused: dict[str, FlagmanError] = {}
     for call_id, shown in seen.items():
@@ -140,7 +140,7 @@ def edit(
     )
     after = apply(session.id, session, edited)
     try:
-        # Who wrote the new arguments has seen them.
+        # The person who wrote the new arguments has seen them.
         return [edited, _decision(after, after.call(call_id), "approve", actor, at, seen=Seen(new.digest))]
     except NotAllowed:
         return [edited]
@@ -185,7 +185,7 @@ def decide_child(
 
 
 def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
-    """The resume of a pause on which enough people have decided; the agent reads who they are and what they said."""
+    """Return the resume of a pause that enough people have decided on; the agent reads what they said."""
     after = apply(session.id, session, decided)
     call = after.call(decided.call_id)
     if call.phase == "awaiting":
@@ -202,14 +202,14 @@ def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
 
 
 def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> str:
-    """The right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
+    """Return the right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
     via = right_to_decide(session, call, actor)
     expect_seen(call, seen)
     return via
 
 
 def expect_seen(call: Call, seen: Seen) -> None:
-    """Raises DigestRequired where nothing was shown, and CallChanged where the call, or the request, is another now."""
+    """Raise DigestRequired if nothing was shown, and CallChanged if the call or the request is another now."""
     if len(seen.digest) < SHORTEST_DIGEST:
         raise DigestRequired(_NOT_SHOWN)
     if not call.call.digest.startswith(seen.digest) or seen.request not in (None, call.request):

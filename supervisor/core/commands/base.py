@@ -1,4 +1,4 @@
-"""What all commands share: the stamp of an event, and the check of a person's text."""
+"""Common parts of commands: the stamp of an event, and the checks of texts and data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_DATA = 256 * 1024
 
 
 def stamp(actor: Actor, at: datetime) -> dict[str, Any]:
-    """The fields of an event that say who did it and when."""
+    """Return the fields of an event that say who did it and when."""
     return {
         "at": at,
         "by": actor.id,
@@ -32,7 +32,7 @@ def stamp(actor: Actor, at: datetime) -> dict[str, Any]:
 
 
 def check_text(text: str, what: str, *, optional: bool = False) -> str:
-    """The text in storable form. Raises InvalidInput when it is too long, or empty and not `optional`."""
+    """Return the text in storable form. Raises InvalidInput when it is too long, or empty and not `optional`."""
     text = clean_text(text).strip()
     if not text and not optional:
         raise InvalidInput(f"{what} is empty; please write what you want.")
@@ -65,7 +65,7 @@ def check_room(session: Session, *texts: str, data: Any = None) -> None:
 
 
 def check_data(data: Any) -> Any:
-    """The JSON value in storable form. Raises InvalidInput where it is too long or none."""
+    """Return the JSON value in storable form. Raises InvalidInput where it is too long or none."""
     data = clean(data)
     size = 0 if data is None else len(canonical_json(data).encode())
     if size > MOST_DATA:

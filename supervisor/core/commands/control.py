@@ -73,7 +73,7 @@ def waiting_pause(
     detail: str = "",
     **by: Any,
 ) -> Paused:
-    """The event of a pause that ends with one of `conditions`; `approvers` are rules about who ends it by approving.
+    """Return the event of a pause that ends with one of `conditions`; `approvers` rule who may approve its end.
 
     `told_by` count as requesters of that approval. `by` are the fields that all events have.
     """
@@ -143,7 +143,7 @@ def _came(session: Session, trigger: Trigger) -> str:
 def _approve(
     session: Session, actor: Actor, at: datetime, *, trigger: Trigger = "manual", may_decide: bool
 ) -> list[Event]:
-    """The approval that it is to resume by hand what waits for one; otherwise none."""
+    """Return the approval that resuming by hand implies, if the pause waits for one; otherwise nothing."""
     call = session.approval
     if call is None:
         return []
@@ -162,7 +162,7 @@ def _approve(
 
 
 def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
-    """The event with new limits, where the session was stopped by its budgets; otherwise none."""
+    """Return the event with new limits, where the session was stopped by its budgets; otherwise none."""
     if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
         return []
     budgets = raise_limits(session, max(at, pause.at))
@@ -202,7 +202,7 @@ def add_condition(
 
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:
-    """The events that resume the session where it waits for this signal; otherwise none."""
+    """Return the events that resume the session where it waits for this signal; otherwise none."""
     condition = None if session.ended else matching_condition(session, signal)
     if condition is None:
         return []

@@ -12,7 +12,7 @@ from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.triggers import Signal, awaited_signals
 
-# How often a session is told that what it waits for was refused.
+# The shortest time between two notes in a session that what it waits for was refused.
 REFUSALS_APART = timedelta(minutes=10)
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted"]
@@ -30,7 +30,7 @@ def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: d
 def tell(
     session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind, answers: bool = True
 ) -> list[Event]:
-    """The answer to the session's only open question, if it `answers`, or context for its next step."""
+    """Return the answer to the session's only open question, if it `answers`, or context for its next step."""
     text = check_text(text, "The message")
     asking = session.calls_in("asking")
     if answers and len(asking) == 1:
@@ -42,7 +42,7 @@ def tell(
 def note_refusal(
     session: Session, signal: Signal, most_bytes: int, actor: Actor, at: datetime
 ) -> list[Event]:
-    """A note that what a paused session waits for came and was refused for its size, once in ten minutes."""
+    """Return a note that what a paused session waits for came and was refused for its size, once in ten minutes."""
     if f"{signal.kind}:{signal.name}" not in awaited_signals(session):
         return []
     text = (
@@ -58,7 +58,7 @@ def note_refusal(
 def refused(
     session: Session, attempt: str, problem: str, call_id: str, actor: Actor, at: datetime
 ) -> list[Event]:
-    """A note that the actor was refused; once in ten minutes for one kind of attempt, and of so many at most."""
+    """Return a note that the actor was refused, once in ten minutes for each kind of attempt, up to a limit."""
     if session.ended or (
         len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART
     ):
@@ -72,7 +72,7 @@ def refused(
 
 
 def heard(events: list[Event]) -> Heard:
-    """How `tell` recorded the message: as an answer or as context."""
+    """Return how `tell` recorded the message: as an answer or as context."""
     return "answered" if any(isinstance(event, QuestionAnswered) for event in events) else "noted"
 
 

@@ -40,7 +40,7 @@ def launch(
     plan: Json | None = None,
     asked_by: Collection[str] = (),
 ) -> list[Event]:
-    """The first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
+    """Return the first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
 
     `asked_by` are those who asked for it besides the actor.
 
@@ -72,7 +72,7 @@ def _given_plan(
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
 ) -> ModelResponded:
-    """The given plan as a call of the model, under the same policy. Raises InvalidInput."""
+    """Return the given plan as a call of the model, under the same policy. Raises InvalidInput."""
     call = ProposedCall(call_id="given", tool=PLAN, arguments=plan)
     reply = ModelReply(
         text="", calls=(call,), usage=Usage(), cost_usd=Decimal(0), model="given", duration_ms=0
@@ -94,7 +94,7 @@ def fork(
     message: str = "",
     origin: Json | None = None,
 ) -> list[Event]:
-    """The events of a copy of `log` up to the end of a step, from where the copy runs by itself.
+    """Return the events of a copy of `log` up to the end of a step, from where the copy runs by itself.
 
     Nothing that ran before runs again. `persona` rules the copy (default: the one of the source). Without `step` it
     goes as far as every call has its result; `message` says what to do otherwise. Raises InvalidInput where it

@@ -24,7 +24,7 @@ def remind(
 
 
 def fire_timer(session: Session, timer_id: str, actor: Actor, at: datetime) -> list[Event]:
-    """The event of a due reminder: fired, or dropped where its request is decided; none where it is no longer set."""
+    """Return the event of a due reminder: fired, or dropped if its request is decided; none if it is not set."""
     if session.ended or not any(t.id == timer_id and t.state == "set" for t in session.timers):
         return []
     about = session.timer(timer_id).about

@@ -59,7 +59,7 @@ class Actor(Frozen):
 
     @property
     def ids(self) -> frozenset[str]:
-        """The ids under which this person can stand in a log."""
+        """The ids under which this person can occur in a log."""
         return frozenset({self.id, self.owner} - {""})
 
     @property
@@ -72,7 +72,7 @@ SYSTEM = Actor(id="system", kind="program")
 
 
 class Deed(Frozen):
-    """What an actor did. `by_owner` is the person whose key acted; empty for everyone else."""
+    """The deed of an actor. `by_owner` is the person whose key acted; empty for everyone else."""
 
     by: str
     by_name: str = ""
@@ -104,9 +104,9 @@ class Fact(Frozen):
 
 
 class ToolCall(Frozen):
-    """A call the model selected, with the ruling of the policy in force.
+    """A call the model selected, with the decision of the policy in force.
 
-    `call_id` is ours and unique in the session (`step.position`); `ref` is the provider's own id.
+    `call_id` is Flagman's id, unique in the session (`step.position`); `ref` is the provider's own id.
     `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse). `approvers` is
     the first rule about who may approve it, and `also` are the further ones, each of which must be satisfied.
     """

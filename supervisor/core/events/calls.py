@@ -87,7 +87,7 @@ class OutcomeLost(Fact):
 
 
 class OutcomeDecided(Fact):
-    """To run it again takes the same right as to approve it: `via` says what gave it."""
+    """A person's decision on a call with an unknown outcome; `via` is the right, which is that to approve it."""
 
     type: Literal["OutcomeDecided"] = "OutcomeDecided"
     doing: ClassVar[str] = "Saying what became of a call"

@@ -17,13 +17,13 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 def encode(event: Event) -> bytes:
-    """The event as one compact JSON object, without fields at their defaults but always with type and version."""
+    """Return the event as one compact JSON object with type and version, without fields at their defaults."""
     body = event.model_dump_json(exclude_defaults=True, exclude={"type", "v"})
     return f'{{"type":"{event.type}","v":{event.v},{body[1:]}'.encode()
 
 
 def decode(session_id: str, position: int, data: bytes) -> Event:
-    """The event at `position` (from 0) of a log. Raises LogUnreadable naming session and position."""
+    """Return the event at `position` (from 0) of a log. Raises LogUnreadable naming session and position."""
     try:
         return _ADAPTER.validate_json(data)
     except ValidationError as error:

@@ -16,7 +16,7 @@ from supervisor.core.persona import Approvers, Budgets
 
 
 class SessionLaunched(Fact):
-    """`asked_by` are those who asked for it besides the actor, such as the maker of a schedule."""
+    """The launch; `asked_by` are those who asked for it besides the actor, such as the maker of a schedule."""
 
     type: Literal["SessionLaunched"] = "SessionLaunched"
     doing: ClassVar[str] = "Launching it again"
@@ -39,9 +39,9 @@ class ContextAdded(Fact):
 
 
 class ModelResponded(Fact):
-    """`context_seen` is how many items of the inbox the model had been shown.
+    """An answer of the model, which had been shown `context_seen` items of the inbox.
 
-    `step` is the place this answer was made for, from 1: a late one must not pass for the next. 0: not said.
+    `step` is the step that the answer was requested for, from 1, so that a late one is recognised; 0 if unknown.
     `stop_reason` is the provider's own word for why the turn ended; empty where none was kept.
     """
 
@@ -60,7 +60,7 @@ class ModelResponded(Fact):
 
 
 class Paused(Fact):
-    """Any of `conditions` resumes it, and a person always may, with the right to decide where one is `approval`.
+    """A pause until one of `conditions`, or a person, resumes it; for `approval` that takes the right to decide.
 
     `approvers` are those of that approval, and `also` further rules, each to be satisfied; None in logs from before it
     was a request of its own. `requesters` are who paused it so, and who told the agent what to do.
@@ -77,10 +77,10 @@ class Paused(Fact):
 
 
 class Resumed(Fact):
-    """`condition` is the text of the one that came true; `data` is what came with it, untrusted.
+    """The end of a pause; `condition` is the text of the one that came true, `data` came with it, untrusted.
 
-    `compact`: the earlier steps are summed up before the model is asked again. `delivery` is the id of the webhook or
-    event that did it.
+    With `compact` the earlier steps are summed up before the model is asked again. `delivery` is the id of the webhook
+    or event that resumed it.
     """
 
     type: Literal["Resumed"] = "Resumed"

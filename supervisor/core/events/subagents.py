@@ -40,7 +40,7 @@ class Lineage(Frozen):
 
 
 def child_folder(name: str, child_id: str) -> str:
-    """The folder of a sub-agent, relative to the folder of the session that launched it."""
+    """Return the folder of a sub-agent, relative to the folder of the session that launched it."""
     return f"agents/{name}-{child_id}"
 
 

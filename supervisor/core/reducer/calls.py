@@ -52,7 +52,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
 
 
 def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[str, Any]:
-    """The changed fields of the session after an event about these calls. Raises IllegalEvent."""
+    """Return the changed fields of the session after an event about these calls. Raises IllegalEvent."""
     steps = list(session.steps)
     errors = session.errors_in_a_row
     for call_id in call_ids:
@@ -71,7 +71,7 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
 
 
 def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
-    """The changed fields after a decision on a pause, which is never changed and never runs. Raises IllegalEvent."""
+    """Return the changed fields after a decision on a pause, which never changes or runs. Raises IllegalEvent."""
     if not isinstance(event, ApprovalDecided) or session.approval is None:
         raise IllegalEvent("A pause that waits for an approval can be approved or denied, nothing else.")
     return {
@@ -112,7 +112,7 @@ def _call_event(
 
 @singledispatch
 def change_call(event: Event, session: Session, call: Call) -> dict[str, Any]:
-    """The fields of a call that an event about it changes. Raises IllegalEvent."""
+    """Return the fields of a call that an event about it changes. Raises IllegalEvent."""
     raise IllegalEvent("That is not about one call.")
 
 
@@ -240,7 +240,7 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
 
 @change_call.register
 def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
-    """The call with other arguments. Earlier approvals were for other arguments and no longer count."""
+    """Return the call with other arguments. Earlier approvals were for other arguments and no longer count."""
     old, new = call.call, event.call
     if event.before != old.digest:
         raise IllegalEvent("That change is for a different call.")
@@ -262,7 +262,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
-    """The fields of a call that do not depend on its arguments."""
+    """Return the fields of a call that do not depend on its arguments."""
     return call.call_id, call.ref, call.tool, call.control, call.idempotent
 
 

@@ -29,7 +29,7 @@ def _paused(event: Paused, session: Session) -> dict[str, Any]:
 
 
 def _pause_request(event: Paused, number: int) -> Call | None:
-    """The request of a pause that waits for an approval."""
+    """Return the request of a pause that waits for an approval."""
     if not any(condition.type == APPROVAL for condition in event.conditions):
         return None
     arguments = {"reason": event.detail} if event.detail else {}
@@ -72,9 +72,9 @@ def _resumed(event: Resumed, session: Session) -> dict[str, Any]:
 
 
 def _check_approved(session: Session, event: Resumed) -> None:
-    """Raises IllegalEvent where a person or a token resumes what waits for an approval that was not given."""
+    """Raise IllegalEvent if a person or a token resumes what waits for an approval that was not given."""
     call = session.approval
-    # Logs from before there were requests name no approvers: there a person resumed it without.
+    # Logs from before there were requests name no approvers; in these, a person resumed without an approval.
     if call is None or call.call.approvers is None:
         return
     if call.phase == "awaiting" and event.trigger in ("manual", "token", "approval"):
@@ -82,16 +82,16 @@ def _check_approved(session: Session, event: Resumed) -> None:
 
 
 def _closed(approval: Call | None) -> Call | None:
-    """The request of a pause that ends: what was not decided by then is not decided any more."""
+    """Return the request of a pause that ends: what was not decided by then is not decided any more."""
     if approval and approval.phase == "awaiting":
         return approval.model_copy(update={"phase": "finished"})
     return approval
 
 
 def wake_text(event: Resumed) -> str:
-    """The reason of a resume as text for the model, in which data from outside is marked."""
+    """Return the reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
-    # The context of an approval says all of it.
+    # The context of an approval already says this.
     parts = [] if event.trigger in ("manual", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
     if parts and event.condition and not event.delivery and event.by.partition(":")[0] in PERSONS:
         # Nothing came: who resumed it says that it did.

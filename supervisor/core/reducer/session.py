@@ -92,7 +92,7 @@ SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
 
 
 def fold(session_id: str, events: Iterable[Event], start: Session | None = None) -> Session:
-    """The session after `events`, from `start` or from nothing. Raises IllegalEvent."""
+    """Return the session after `events`, from `start` or from nothing. Raises IllegalEvent."""
     session = start
     for event in events:
         session = apply(session_id, session, event)
@@ -102,7 +102,7 @@ def fold(session_id: str, events: Iterable[Event], start: Session | None = None)
 
 
 def apply(session_id: str, session: Session | None, event: Event) -> Session:
-    """The session after one more event. Raises IllegalEvent where the tables of this package do not allow it."""
+    """Return the session after one more event. Raises IllegalEvent if the tables of this package forbid it."""
     if session is None:
         return _launch(session_id, event)
     if event.type not in SESSION_MOVES[session.lifecycle]:
@@ -138,7 +138,7 @@ def _steered_by(session: Session, event: Event) -> frozenset[str]:
 
 @singledispatch
 def reduce(event: Event, session: Session) -> dict[str, Any]:
-    """The fields of the session that an event changes. Each event has one function. Raises IllegalEvent."""
+    """Return the fields of the session that an event changes. Each event has one function. Raises IllegalEvent."""
     raise IllegalEvent(f"{event.type} is not known here.")
 
 
@@ -317,7 +317,7 @@ def _restored(event: SessionRestored, session: Session) -> dict[str, Any]:
 
 
 def _back(call: Call, *, lost: bool) -> Call:
-    """A call after a restore.
+    """Return a call after a restore.
 
     The log may lack its last events, so a call that was about to run may have run: unless it is idempotent, its
     outcome is unknown and a person decides.

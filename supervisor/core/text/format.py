@@ -12,22 +12,22 @@ _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def count(number: int, what: str, many: str = "") -> str:
-    """`1 step`, `2,000 steps`; `many` is the plural where it does not end in `s`."""
+    """Return `1 step`, `2,000 steps`; `many` is the plural where it does not end in `s`."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"
 
 
 def stamp(at: datetime) -> str:
-    """`2026-11-25 09:30:12`, in UTC."""
+    """Return `2026-11-25 09:30:12`, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def iso(at: datetime) -> str:
-    """`2026-11-25T09:30:12Z`."""
+    """Return `2026-11-25T09:30:12Z`, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def span(time: timedelta) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`; a negative duration counts as zero."""
+    """Return `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`; a negative duration counts as zero."""
     seconds = max(time.total_seconds(), 0)
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -40,12 +40,12 @@ def span(time: timedelta) -> str:
 
 
 def took(ms: int) -> str:
-    """A duration in milliseconds, as `span`: `250 ms`, `1.2 s`."""
+    """Return a duration in milliseconds, as `span`: `250 ms`, `1.2 s`."""
     return f"{ms} ms" if ms < 1000 else span(timedelta(milliseconds=ms))
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """`3 min ago`, `in 2 h`, `just now`, by the largest unit that fits."""
+    """Return `3 min ago`, `in 2 h`, `just now`, by the largest unit that fits."""
     seconds = int((now - at).total_seconds())
     for size, unit, *_ in _UNITS:
         if abs(seconds) >= size:
@@ -55,7 +55,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 def clock(at: datetime, now: datetime) -> str:
-    """A time in the zone of `now`, with the date where that is not the date of `now`."""
+    """Return a time in the zone of `now`, with the date where that is not the date of `now`."""
     local = at.astimezone(now.tzinfo)
     if local.date() == now.date():
         return f"{local:%H:%M:%S}"
@@ -63,7 +63,7 @@ def clock(at: datetime, now: datetime) -> str:
 
 
 def money(cost: Decimal, *, unpriced: bool = False) -> str:
-    """An amount in USD with two to six decimals: `$2.50`; `unpriced` says that a part of it has no known price."""
+    """Return an amount in USD with two to six decimals, `$2.50`; `unpriced` says that a part has no known price."""
     if unpriced and not cost:
         return "not known"
     known = f"{cost:,.6f}".rstrip("0")
@@ -72,14 +72,14 @@ def money(cost: Decimal, *, unpriced: bool = False) -> str:
 
 
 def used(number: int, limit: float | None) -> str:
-    """`12`, or `12 of 40` where there is a limit."""
+    """Return `12`, or `12 of 40` where there is a limit."""
     if limit is None:
         return f"{number:,}"
     return f"{number:,} of {limit:,}" if isinstance(limit, int) else f"{number:,} of {limit:,.10g}"
 
 
 def join_items(items: list[str], most: int = 8) -> str:
-    """`a, b and 3 more`."""
+    """Return `a, b and 3 more`."""
     shown = items[:most]
     left = len(items) - len(shown)
     return f"{', '.join(shown)} and {left} more" if left else ", ".join(shown)

@@ -77,7 +77,7 @@ def not_in_session(doing: str, lifecycle: Lifecycle) -> str:
 
 
 def capital(words: str) -> str:
-    """The words with a capital first letter, for the beginning of a sentence."""
+    """Return the words with a capital first letter, for the beginning of a sentence."""
     return f"{words[:1].upper()}{words[1:]}"
 
 

@@ -71,7 +71,7 @@ class Masker:
         return re.sub("|".join(found), MASK, text) if found else text
 
     def _unread(self, text: str) -> str:
-        """The text without what is a known secret in one of its readings."""
+        """Return the text without what is a known secret in one of its readings."""
         parts, last = [], 0
         for begin, end in self._needles.spans(text):
             parts += [text[last:begin], MASK]
@@ -97,7 +97,7 @@ class Masker:
 
 
 def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
-    """The JSON value with `mask` applied to its texts and names."""
+    """Return the JSON value with `mask` applied to its texts and names."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list | tuple):
@@ -115,7 +115,7 @@ def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
 
 
 def as_written(value: Any) -> Any:
-    """The arguments that a person made of those which a mask showed, of which none was a secret."""
+    """Return the arguments that a person made of those which a mask showed, of which none was a secret."""
     return masked_json(value, lambda text: _WRITTEN.sub(r"[\1masked]", text))
 
 
@@ -124,7 +124,7 @@ def _is_name(secret: str) -> bool:
 
 
 def _whole(secret: str) -> Iterator[str]:
-    """The forms in which all of a secret, and nothing else, is one word."""
+    """Yield the forms in which all of a secret, and nothing else, is one word."""
     yield from (spelling.text for spelling in spellings(secret) if not spelling.part)
     data = secret.encode("utf-8", "surrogatepass")
     for encoded in (b64encode(data).decode(), urlsafe_b64encode(data).decode()):
@@ -132,7 +132,7 @@ def _whole(secret: str) -> Iterator[str]:
 
 
 def _alone(spelling: str) -> str:
-    """A pattern of it that is no part of a longer word."""
+    """Return a pattern that matches the spelling where it is not part of a longer word."""
     begin = r"(?<![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[0]) else ""
     end = r"(?![A-Za-z0-9_-])" if _OF_WORDS.match(spelling[-1]) else ""
     return begin + re.escape(spelling) + end

@@ -1,7 +1,7 @@
 """Finds known secrets in a text as it reads without its escapes, colours, line breaks and columns of numbers.
 
-A reading is the text with some parts replaced by what they stand for. What is found in a reading is a range of the text
-itself. The time of all of it grows linearly with the text.
+A reading is the text with some parts replaced by their meaning. A match in a reading is reported as a range of the text
+itself. The time of a search grows linearly with the text.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " "}
-# One escape or one thing that a terminal does not show; the groups have what it stands for. It begins with one of few
-# characters, since a pattern that begins with a set of them is looked for quickly.
+# One escape, or one thing that a terminal does not show; the groups have its meaning. It begins with one of a few
+# fixed characters, which is faster to search for than a larger class.
 _ESCAPE = re.compile(
     r"[\x08\x1b\r\n\\%=&'](?:(?<=\x1b)\[[0-9;:?]{0,24}[A-Za-z]|(?<=\x08)."
     # A line break with the blanks behind it, also of quoted-printable, of a shell and as JSON writes it.
@@ -23,12 +23,12 @@ _ESCAPE = re.compile(
     r"|(?<=\\)(?P<oct>[0-3][0-7]{2})|(?<=\\)(?P<any>.)"
     r"|(?<=&)(?:\#[xX](?P<hexref>[0-9A-Fa-f]{1,5})|\#(?P<ref>[0-9]{1,6})|(?P<name>amp|lt|gt|quot|apos|nbsp));)"
 )
-# In dumps: the place at the beginning of a line, the characters at its end, and what stands between the numbers.
+# In dumps: the offset at the beginning of a line, the characters at its end, and separators between the numbers.
 _BETWEEN = re.compile(
     r"(?m)^[ \t]{0,8}[0-9A-Fa-f]{6,16}:?[ \t]{1,4}(?=[0-9A-Fa-f]{2})| {2,64}(?:\|.{0,17}\||(?! ).{1,16})$|[\s:,]|\\x|0x"
 )
 _NO_DIGIT = bytes(set(range(256)) - set(b"0123456789abcdef"))
-# Hexadecimal digits of a secret that are on one line of a dump in any case.
+# The number of hexadecimal digits of a secret that are always on one line of a dump.
 _WINDOW = 8
 # Two bytes as one number, the second one first.
 _WORDS_OF_TWO = re.compile(r"([0-9a-f]{2})([0-9a-f]{2})")
@@ -36,7 +36,7 @@ _WORDS = re.compile(rf"\b{_WORDS_OF_TWO.pattern}\b")
 
 
 class Reading:
-    """`text`, and where each place of it is in the text that it was made of."""
+    """A text read from a source, `text`, with the position in the source for each position in it."""
 
     def __init__(self, source: str, pattern: re.Pattern[str], meant: Callable[[re.Match[str]], str]) -> None:
         pieces: list[str] = []
@@ -44,7 +44,7 @@ class Reading:
         for found in pattern.finditer(source):
             plain, instead = source[last : found.start()], meant(found)
             pieces += (plain, instead)
-            # What an escape stands for is at the place of the escape, and what follows is behind it.
+            # The replacement of an escape is at the position of the escape; the text after it follows.
             self._mark(length + len(plain), found.start())
             length += len(plain) + len(instead)
             last = found.end()
@@ -102,7 +102,7 @@ class Needles:
                 self._windows |= {window.encode(), _WORDS_OF_TWO.sub(r"\2\1", window).encode()}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """The ranges of the text that hold a secret in one of its readings, in order and apart."""
+        """Return the ranges of the text that hold a secret in one of its readings, in order and apart."""
         found = list(self._in_escapes(text))
         digits = text.lower().replace("0x", "").encode("latin-1", "replace").translate(None, _NO_DIGIT)
         if any(window in digits for window in self._windows):
@@ -128,7 +128,7 @@ class Needles:
         for span in _places(reading.text.lower(), self._hex):
             begin, end = reading.span(*span)
             if re.search(r"\s", text[begin:end]):
-                # The characters at the end of the line are those of the secret, too.
+                # The characters at the end of the line show the same bytes, so they are part of the secret, too.
                 begin, end = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
             yield begin, end if end >= 0 else len(text)
 

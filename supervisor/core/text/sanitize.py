@@ -13,12 +13,12 @@ LONGEST_INTEGER_BITS = 8_192
 
 
 def clean_text(text: str) -> str:
-    """The text with each lone surrogate replaced by `?`."""
+    """Return the text with each lone surrogate replaced by `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """The JSON value with all strings in it made storable. Raises InvalidInput where the value is not JSON."""
+    """Return the JSON value with all strings in it made storable. Raises InvalidInput where the value is not JSON."""
     if isinstance(value, str):
         return clean_text(value)
     if depth > DEEPEST:

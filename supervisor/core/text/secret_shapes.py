@@ -1,4 +1,4 @@
-"""What secrets look like: tokens of providers, keys, headers, URLs with passwords.
+"""The shapes of secrets: tokens of providers, keys, headers, URLs with passwords.
 
 The rules follow those of detect-secrets (https://github.com/Yelp/detect-secrets, `plugins/`), of gitleaks
 (https://github.com/gitleaks/gitleaks, `config/gitleaks.toml`) and the documentation of the providers. All repetitions
@@ -140,7 +140,7 @@ _BASIC = re.compile(r"\b(basic[ \t]{1,4})([A-Za-z0-9+/_-]{8,}={0,2})", re.IGNORE
 
 
 def mask_shapes(text: str, mask: str) -> str:
-    """The text with everything that looks like a secret replaced by `mask`."""
+    """Return the text with everything that looks like a secret replaced by `mask`."""
     lower = text.lower()
     for shape in _SHAPES:
         if any(word in (lower if shape.any_case else text) for word in shape.words):
@@ -151,7 +151,7 @@ def mask_shapes(text: str, mask: str) -> str:
 
 
 def _is_login(encoded: str) -> bool:
-    """Whether the text is the base64 of a user and a password, and not a word of prose."""
+    """Return whether the text is the base64 of a user and a password, and not a word of prose."""
     try:
         login = b64decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4), altchars=b"-_")
         return ":" in login.decode("utf-8")

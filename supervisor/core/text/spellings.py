@@ -1,4 +1,4 @@
-"""The forms in which a known secret can stand in a text: as it is, in JSON, in a URL, in hexadecimal and in base64."""
+"""The forms in which a known secret can occur in a text: as it is, in JSON, in a URL, in hexadecimal and in base64."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spelling(NamedTuple):
 
 
 def spellings(secret: str) -> list[Spelling]:
-    """All forms of a secret, each once."""
+    """Return all forms of a secret, each once."""
     return list(dict.fromkeys(_all(secret)))
 
 
@@ -53,7 +53,7 @@ def _percent(data: bytes, safe: bytes) -> str:
 
 
 def _base64(data: bytes, offset: int) -> Iterator[Spelling]:
-    """The characters of base64 that are those of `data` alone, beginning `offset` bytes after a group of three."""
+    """Yield the base64 characters that encode `data` alone, beginning `offset` bytes after a group of three."""
     encoded = b64encode(b"\0" * offset + data).decode()
     sure = encoded[(0, 2, 3)[offset] : (offset + len(data)) * 8 // 6]
     for text in (sure, sure.replace("+", "-").replace("/", "_")):

@@ -27,7 +27,7 @@ _LOOKALIKE = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"}
 
 
 def characters(ranges: str) -> str:
-    """The ranges as the content of a character class of a regular expression."""
+    """Return the ranges as the content of a character class of a regular expression."""
     ends = (part.split("-") for part in ranges.split())
     return "".join("-".join(f"\\U{int(end, 16):08x}" for end in pair) for pair in ends)
 
@@ -53,60 +53,60 @@ Escape = Callable[[str], str]
 
 
 def visible(text: str) -> str:
-    """Prose with markers for its hidden characters; line feed, tab and the joiners inside an emoji stay."""
+    """Return prose with markers for its hidden characters; line feed, tab and the joiners inside an emoji stay."""
     return _PROSE.sub(_piece(marker), text) if _SUSPECT.search(text) else text
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: it is empty, or has blanks, hidden characters and combining marks only."""
+    """Return whether a text shows nothing: it is empty, or has blanks, hidden characters and combining marks only."""
     return not _ONE.sub("", _MARKS.sub("", text)).strip()
 
 
 def one_line(text: str, limit: int) -> str:
-    """Prose on one line, cut to `limit` characters; for headings and lists."""
+    """Return prose on one line, cut to `limit` characters; for headings and lists."""
     flat = " ".join(visible(text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def call_text(text: str) -> str:
-    """A text of a call, such as a command, with markers; its line breaks stay."""
+    """Return a text of a call, such as a command, with markers; its line breaks stay."""
     return _CALL.sub(_piece(marker), text) if _SUSPECT_CALL.search(text) else text
 
 
 def call_name(name: str) -> str:
-    """As `call_text`, on one line: line breaks and tabs become markers, too."""
+    """Return a text of a call on one line, as `call_text`, with markers for line breaks and tabs, too."""
     return call_text(name).replace("\n", marker("\n")).replace("\t", marker("\t"))
 
 
 def call_json(value: Any, indent: int | None = 2) -> str:
-    """As `call_text`, for a JSON value; the markers are JSON's own escapes."""
+    """Return a JSON value of a call, as `call_text`; the markers are JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _CALL_JSON.sub(_piece(_json_escape), text)
 
 
 def call_value(value: Any) -> str:
-    """An argument of a call: a text by `call_text`, any other value by `call_json`."""
+    """Return an argument of a call: a text by `call_text`, any other value by `call_json`."""
     return call_text(value) if isinstance(value, str) else call_json(value)
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """The value as JSON, with its hidden characters written as escapes; parsing it gives the same value."""
+    """Return the value as JSON, with its hidden characters written as escapes; parsing it gives the same value."""
     return escaped_json(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def escaped_json(text: str) -> str:
-    """The JSON document with its hidden characters written as escapes; parsing it gives the same value."""
+    """Return the JSON document with its hidden characters written as escapes; parsing it gives the same value."""
     return _STRICT.sub(_piece(_json_escape), text) if _SUSPECT.search(text) else text
 
 
 def fold_blanks(text: str) -> str:
-    """A line of a document: as `visible`, with long blanks inside it replaced by their count."""
+    """Return a line of a document: as `visible`, with long blanks inside it replaced by their count."""
     shown = visible(text).replace("⟨", marker("⟨"))
     return _LONG.sub(lambda found: _blanks(found[0]), shown)
 
 
 def marker(character: str) -> str:
-    r"""The marker of a character: `\u200b`, or `\U000e0100` beyond the first plane."""
+    r"""Return the marker of a character: `\u200b`, or `\U000e0100` beyond the first plane."""
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
@@ -117,7 +117,7 @@ def _json_escape(character: str) -> str:
 
 
 def _piece(escape: Escape) -> Callable[[re.Match[str]], str]:
-    """The function that replaces a match of one of the patterns above."""
+    """Return the function that replaces a match of one of the patterns above."""
 
     def shown(found: re.Match[str]) -> str:
         match found.lastgroup:
@@ -136,7 +136,7 @@ def _piece(escape: Escape) -> Callable[[re.Match[str]], str]:
 
 
 def _marks(found: re.Match[str], escape: Escape) -> str:
-    """A letter keeps its first `MOST_MARKS` marks; marks without a letter are all escaped."""
+    """Return a letter with its first `MOST_MARKS` marks; further marks, and those without a letter, are escaped."""
     before = found.string[max(found.start() - 1, 0) : found.start()]
     alone = not before or before.isspace() or _ONE.match(before)
     kept = 0 if alone else MOST_MARKS
@@ -144,7 +144,7 @@ def _marks(found: re.Match[str], escape: Escape) -> str:
 
 
 def _run(run: str) -> str:
-    """Blanks and line breaks with those above the limits replaced by their count; the last line break stays."""
+    """Return a run of blanks and line breaks, with a count in place of those above the limits; the last break stays."""
     head, _, tail = run.rpartition("\n")
     if run.count("\n") > MOST_BREAKS:
         return f"⟨{_counted(f'{head}{chr(10)}')}⟩\n{_blanks(tail)}"
@@ -173,13 +173,13 @@ _CALL_WORD = re.compile(rf"{_KEYCAP}|{_E}\ufe0f|{_LITERAL}|{_REST}")
 
 
 def _is_mixed(label: str) -> bool:
-    """Whether a label mixes Latin letters with those of a script that looks like Latin."""
+    """Return whether a label mixes Latin letters with those of a script that looks like Latin."""
     scripts = {unicodedata.name(c, "").partition(" ")[0] for c in label if c.isalpha()}
     return "LATIN" in scripts and bool(scripts & _LOOKALIKE)
 
 
 def _punycode(authority: str) -> str:
-    """The host of an authority in the form that name servers receive."""
+    """Return the host of an authority in the form that name servers receive."""
     host = _ONE.sub("", authority.rpartition("@")[2])
     host = re.sub(r":\d*$", "", unicodedata.normalize("NFKC", host[:_LONGEST_HOST])).lower()
     labels = re.split("[.。]", host)

@@ -22,7 +22,7 @@ def coordinates(request: ModelRequest) -> bool:
 
 
 def plan(request: ModelRequest, task: str) -> Json:
-    """The arguments of a plan with two subtasks in parallel and one that depends on both."""
+    """Return the arguments of a plan with two subtasks in parallel and one that depends on both."""
     agents = _agents(request)
     subtasks = [
         {
@@ -38,13 +38,13 @@ def plan(request: ModelRequest, task: str) -> Json:
 
 
 def outcome(content: str) -> str:
-    """The results of the subtasks from the result of the plan, one line each."""
+    """Return the results of the subtasks from the result of the plan, one line each."""
     first = _DONE.search(content)
     return "\n".join([first[0] if first else "", *(f"- {line}" for line in _ENDED.findall(content))])
 
 
 def summary(request: ModelRequest) -> str:
-    """The summary for a compaction: the messages of people, and the first line of each result."""
+    """Return the summary for a compaction: the messages of people, and the first line of each result."""
     said = [turn.text for turn in request.turns[1:-1] if isinstance(turn, UserTurn)]
     done = [
         f"- {turn.tool}{' (failed)' if turn.failed else ''}: {turn.content.strip().splitlines()[0][:160]}"
@@ -55,5 +55,5 @@ def summary(request: ModelRequest) -> str:
 
 
 def _agents(request: ModelRequest) -> list[str]:
-    """The personas that the instructions say it may launch."""
+    """Return the personas that the agent may launch by its instructions."""
     return _OFFERED.findall(request.instructions)

@@ -31,7 +31,7 @@ class DemoGateway:
         """Do nothing: a script needs no configuration."""
 
     async def reply(self, request: ModelRequest) -> ModelReply:
-        """The next step of the script, at no cost. Raises nothing."""
+        """Return the next step of the script, at no cost. Raises nothing."""
         started = time.monotonic()
         step = next_step(request)
         await asyncio.sleep(self._delay.total_seconds())

@@ -42,7 +42,7 @@ class Result:
 
 
 def next_step(request: ModelRequest) -> Step:
-    """The step that follows: a question or the notes, proposed calls, reading the report, and a summary."""
+    """Return the step that follows: a question or the notes, proposed calls, reading the report, and a summary."""
     if request.purpose == "summary":
         return Step(summary(request))
     steps = list(_plan(request))
@@ -153,7 +153,7 @@ def _greeting(request: ModelRequest) -> list[str]:
 
 
 def _acknowledge(request: ModelRequest) -> list[str]:
-    """A sentence for each message of people since the last reply of the demo, apart from the task."""
+    """Return a sentence for each message of people since the last reply of the demo, apart from the task."""
     users = [n for n, turn in enumerate(request.turns) if isinstance(turn, UserTurn)]
     last_reply = max((n for n, turn in enumerate(request.turns) if isinstance(turn, ModelTurn)), default=-1)
     added = (request.turns[n] for n in users[1:] if n > last_reply)
@@ -161,7 +161,7 @@ def _acknowledge(request: ModelRequest) -> list[str]:
 
 
 def _setbacks(request: ModelRequest) -> list[str]:
-    """A sentence for each call that failed or was denied since the last reply of the demo."""
+    """Return a sentence for each call that failed or was denied since the last reply of the demo."""
     last_reply = max((n for n, turn in enumerate(request.turns) if isinstance(turn, ModelTurn)), default=-1)
     recent = _results(request)[_settled_before(request, last_reply) :]
     return [_setback(result) for result in recent if result.failed]
@@ -230,7 +230,7 @@ def _quote(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The first paragraph as one line; in a sub-agent's task, the results of others follow it."""
+    """Return the first paragraph as one line; in a sub-agent's task, the results of others follow it."""
     line = " ".join(text.partition("\n\n")[0].split())
     return line if len(line) <= 200 else line[:199] + "…"
 

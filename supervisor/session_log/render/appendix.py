@@ -36,7 +36,7 @@ class Link:
 
 
 def head(session_id: str, persona: Json, version: int, settings: Json) -> Json:
-    """The line before the first event, which binds the chain to this session.
+    """Return the line before the first event, which binds the chain to this session.
 
     `settings` is what the text depends on beside the events; empty settings are left out, as in the first documents.
     """
@@ -61,7 +61,7 @@ def compact(value: Json) -> str:
 
 
 def lines(links: Sequence[Link], version: int) -> list[str]:
-    """The lines of the section; invisible characters are written as JSON escapes."""
+    """Return the lines of the section; invisible characters are written as JSON escapes."""
     rows = (
         f'{{"n":{link.n},"prev":"{link.prev}","hash":"{link.hash}","event":{link.event}}}' for link in links
     )
@@ -70,5 +70,5 @@ def lines(links: Sequence[Link], version: int) -> list[str]:
 
 
 def _escape(found: re.Match[str]) -> str:
-    """The JSON escape of an invisible character."""
+    """Return the JSON escape of an invisible character."""
     return json.dumps(found[0])[1:-1]

@@ -16,13 +16,13 @@ def where(n: int) -> str:
 
 
 def prose(text: str, n: int) -> Lines:
-    """A text of a person or a model as a quotation; where it is shortened, a note refers to event `n`."""
+    """Return a text of a person or a model as a quotation; where it is shortened, a note refers to event `n`."""
     shown = shorten(text, lines=PROSE_LINES, characters=PROSE_CHARACTERS)
     return [*quote(shown.text), *_left(shown.left_out, n)]
 
 
 def output(text: str, n: int, kind: str = "text") -> Lines:
-    """The output of a tool, or data from outside, as a fenced block; shortened as by `prose`."""
+    """Return the output of a tool, or data from outside, as a fenced block; shortened as by `prose`."""
     shown = shorten(text, lines=OUTPUT_LINES, characters=OUTPUT_CHARACTERS)
     return [*fence(shown.text, kind), *_left(shown.left_out, n)]
 
@@ -32,12 +32,12 @@ def _left(left_out: str, n: int) -> Lines:
 
 
 def indent(lines: Iterable[str]) -> Lines:
-    """The lines indented as part of a list item."""
+    """Return the lines indented as part of a list item."""
     return [f"  {line}" if line else "" for line in lines]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> Lines:
-    """The lines of a table. Cells must be escaped already; the columns `right` are aligned to the right."""
+    """Return the lines of a table. Cells must be escaped already; the columns `right` are aligned to the right."""
     numbers = set(right)
     rule = ["---:" if column in numbers else "---" for column in range(len(head))]
     return [_row(head), _row(rule), *(_row(row) for row in rows)]

@@ -29,12 +29,12 @@ def digest(value: str) -> str:
 
 
 def arguments(given: Any, n: int) -> list[str]:
-    """A block with the arguments, one line each; event `n` is named as the place of longer ones."""
+    """Return a block with the arguments, one line each; event `n` is named as the place of longer ones."""
     return output(argument_text(given), n)
 
 
 def argument_text(given: Any) -> str:
-    """The arguments as text; values of several lines are indented, so that they cannot look like another argument."""
+    """Return the arguments as text; values of several lines are indented, so that none looks like an argument."""
     if not isinstance(given, dict):
         return visible(str(given))
     return "\n".join(f"{visible(name)}:{_value(value)}" for name, value in given.items()) or "(no arguments)"
@@ -48,7 +48,7 @@ def _value(value: Any) -> str:
 
 
 def policy_reason(call: ToolCall) -> str:
-    """The decision of the policy on the call."""
+    """Return the decision of the policy on the call."""
     if call.mode == "refuse":
         return f"refused: {inline(call.reason, 400)}"
     if call.mode == "allow":
@@ -58,7 +58,7 @@ def policy_reason(call: ToolCall) -> str:
 
 
 def by_whom(call: ToolCall, given: Sequence[int] = ()) -> str:
-    """The approvers of a call; `given` has the number of approvals so far for each of its rules."""
+    """Return the approvers of a call; `given` has the number of approvals so far for each of its rules."""
     rules = call.rules
     return " and ".join(_by_rule(rule, given[n] if given else None) for n, rule in enumerate(rules))
 
@@ -72,7 +72,7 @@ def _by_rule(rule: Approvers, given: int | None) -> str:
 
 
 def right(via: str) -> str:
-    """The reason why a person had the right to decide, from the field `via` of the decision."""
+    """Return the reason why a person had the right to decide, from the field `via` of the decision."""
     if "\n" in via:
         return join_items([right(part) for part in via.split("\n") if part])
     if via in _RIGHTS:
@@ -81,7 +81,7 @@ def right(via: str) -> str:
 
 
 def before_and_after(event: CallEdited, before: ToolCall, n: int) -> list[str]:
-    """The arguments that a person changed, before and after the change."""
+    """Return the arguments that a person changed, before and after the change."""
     old, new = before.arguments, event.call.arguments
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return ["Before:", "", *arguments(old, n), "", "After:", "", *arguments(new, n)]

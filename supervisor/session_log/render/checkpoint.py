@@ -19,7 +19,7 @@ _PAST = {"approve": "approved", "deny": "denied"}
 
 
 def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
-    """The section for a pause: with the session at its beginning, or at present where the pause has not ended."""
+    """Return the section for a pause, with the session at its beginning, or the present one if it has not ended."""
     session = rest.session
     rows = [
         ("Reason", f"{code(rest.reason)}: {WAITING[rest.reason]}{_detail(session)}"),
@@ -55,7 +55,7 @@ def _end(rest: PausePeriod) -> str:
 
 
 def current_step(session: Session) -> str:
-    """`3/5 · name`: of a plan the ended subtasks and the running ones, else the steps and the tools of the last one."""
+    """Return `3/5 · name`: ended and running subtasks of a plan, else the steps and the tools of the last one."""
     plans = [c for c in session.calls_in("open", "delegating") if c.call.tool in DELEGATING]
     if plans:
         stands = [stand for call in plans for stand in subtask_statuses(session, call)]
@@ -68,7 +68,7 @@ def current_step(session: Session) -> str:
 
 
 def waits(session: Session) -> str:
-    """The conditions and decisions that the session waits for, in the form in which people write them."""
+    """Return the conditions and decisions that the session waits for, in the form in which people write them."""
     words = [code(str(condition)) for _, condition in session.waits]
     awaiting, asking = session.calls_in("awaiting"), session.calls_in("asking")
     approval = session.approval
@@ -97,7 +97,7 @@ def _given(call: Call) -> list[int]:
 
 
 def snapshot(session: Session) -> list[Way]:
-    """Task, progress, artifacts and decisions, for a person who takes over."""
+    """Return task, progress, artifacts and decisions, for a person who takes over."""
     return [
         ("Task", inline(session.task, 400)),
         ("Progress", _progress(session)),

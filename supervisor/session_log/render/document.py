@@ -35,7 +35,7 @@ def render(
     hints: ResumeHints,
     version: int = FORMAT,
 ) -> str:
-    """The document in a format of COMPARABLE. `sign` makes the signature of the chain, `hints` say how to resume.
+    """Return the document in a format of COMPARABLE. `sign` signs the chain, `hints` say how to resume.
 
     Raises IllegalEvent where the events contradict each other.
     """
@@ -68,7 +68,7 @@ def render(
 def front_matter(
     session: Session, links: Sequence[appendix.Link], signature: str, version: int
 ) -> list[tuple[str, str]]:
-    """The names and values of the front matter as YAML, with texts of others quoted."""
+    """Return the names and values of the front matter as YAML, with texts of others quoted."""
 
     def _text(value: str) -> str:
         flat = one_line(value, 200)
@@ -104,6 +104,6 @@ def front_matter(
 
 
 def _without_gaps(lines: Sequence[str]) -> list[str]:
-    """The lines without repeated empty lines, except those inside of contents (`BLANK`)."""
+    """Return the lines without repeated empty lines, except those inside of contents (`BLANK`)."""
     kept = [line for n, line in enumerate(lines) if line or (n and lines[n - 1])]
     return ["" if line.strip() == BLANK else line for line in kept]

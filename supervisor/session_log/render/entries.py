@@ -63,13 +63,13 @@ class Entry:
 
 
 def entry(moment: Moment) -> Entry:
-    """The entry of a moment's event. Answers of the model have no entry: `timeline` shows them as steps."""
+    """Return the entry of a moment's event. Answers of the model have no entry: `timeline` shows them as steps."""
     return _entry(moment.event, moment, person(moment.event.by, moment.event.by_name))
 
 
 @singledispatch
 def _entry(event: Event, moment: Moment, who: str) -> Entry:
-    """One function for each event; an event without one has the line of the transcript."""
+    """Return the entry of an event, by one function for each event; by default it has the line of the transcript."""
     line = next(iter(lines([event])))
     return Entry(f"{who} {inline(line.text, 600)}")
 
@@ -254,7 +254,7 @@ def _resumed(event: Resumed, moment: Moment, who: str) -> Entry:
 
 
 def _compacted_steps(moment: Moment, event: Compacted) -> Entry:
-    """The steps that the model no longer reads, and the summary that it reads instead."""
+    """Return the steps that the model no longer reads, and the summary that it reads instead."""
     earlier = moment.after.compactions[:-1]
     first = earlier[-1].through_step + 1 if earlier else 1
     dropped = moment.after.steps[first - 1 : event.through_step]

@@ -27,7 +27,7 @@ def front_of(document: bytes) -> Front:
 
 
 def fields_of(lines: Sequence[str]) -> Fields:
-    """Each field by name with its line number and its value as written. Raises VerificationError."""
+    """Return each field by name with its line number and its value as written. Raises VerificationError."""
     if lines[0] != "---" or not any(line.startswith("session_log:") for line in lines[:3]):
         raise VerificationError("no document", 1, "this is not the beginning of a SESSION_LOG")
     fields: Fields = {}

@@ -20,7 +20,7 @@ def tokens(usage: Usage) -> str:
 
 
 def unusual_end(stop_reason: str) -> str:
-    """The stop reason of a model's turn where it tells more than that the turn ended; otherwise empty."""
+    """Return the stop reason of a model's turn where it tells more than that the turn ended; otherwise empty."""
     return "" if stop_reason.lower() in _PLAIN_ENDS else stop_reason
 
 
@@ -36,7 +36,7 @@ def limits(budgets: Budgets) -> str:
 
 
 def person(by: str, name: str = "") -> str:
-    """An actor by name and id, since a later reader may know only one of them."""
+    """Return an actor by name and id, since a later reader may know only one of them."""
     if by in _ROLES:
         return _ROLES[by]
     if by.startswith("model:"):

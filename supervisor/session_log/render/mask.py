@@ -19,7 +19,7 @@ def masked_events(events: Iterable[Event], mask: Masker) -> tuple[Event, ...]:
 
 
 def masked_persona(persona: Persona, mask: Masker) -> Json:
-    """The persona as JSON, since the masked values may not make a valid Persona."""
+    """Return the persona as JSON, since the masked values may not make a valid Persona."""
     found: Json = _value(persona.model_dump(mode="json", exclude_defaults=True), mask)
     return found
 
@@ -27,7 +27,7 @@ def masked_persona(persona: Persona, mask: Masker) -> Json:
 def _model(model: Made, mask: Masker) -> Made:
     changes = {name: _value(getattr(model, name), mask) for name in _free(type(model))}
     if isinstance(model, ToolCall):
-        # What runs, or ran, shows; only known secrets in it are masked.
+        # Arguments that run, or ran, are shown; only known secrets in them are masked.
         changes["arguments"] = mask.arguments(model.arguments)
     changed = {name: value for name, value in changes.items() if value is not getattr(model, name)}
     return model.model_copy(update=changed) if changed else model
@@ -35,12 +35,12 @@ def _model(model: Made, mask: Masker) -> Made:
 
 @cache
 def _free(kind: type[Frozen]) -> tuple[str, ...]:
-    """The names of all fields that are not a Literal, whose values cannot contain secrets."""
+    """Return the names of all fields that are not a Literal, whose values cannot contain secrets."""
     return tuple(name for name, f in kind.model_fields.items() if get_origin(f.annotation) is not Literal)
 
 
 def _value(value: Any, mask: Masker) -> Any:
-    """The value with secrets masked; where there are none, the same object (lists and dicts are copied)."""
+    """Return the value with secrets masked; where there are none, the same object (lists and dicts are copied)."""
     match value:
         case str():
             hidden = mask(value)

@@ -44,7 +44,7 @@ class PausePeriod:
 
 
 def walk(session_id: str, events: Iterable[Event]) -> list[Moment]:
-    """The moments of a log. Raises IllegalEvent where an event is not allowed after the one before."""
+    """Return the moments of a log. Raises IllegalEvent where an event is not allowed after the one before."""
     found: list[Moment] = []
     session: Session | None = None
     for n, event in enumerate(events, start=1):
@@ -55,7 +55,7 @@ def walk(session_id: str, events: Iterable[Event]) -> list[Moment]:
 
 
 def rests(moments: Sequence[Moment]) -> list[PausePeriod]:
-    """All periods in which the session was paused or waited, in order."""
+    """Return all periods in which the session was paused or waited, in order."""
     found: list[PausePeriod] = []
     settling = resting = False
     for moment in moments:
@@ -82,7 +82,7 @@ def _begun(moment: Moment, reason: PauseReason) -> PausePeriod:
 
 
 def _reason(session: Session) -> PauseReason | None:
-    """The reason why the session waits, or None; a question that is not asked yet does not count."""
+    """Return the reason why the session waits, or None; a question that is not asked yet does not count."""
     waiting = session.waiting_for
     if waiting == "human_input_required" and not session.calls_in("asking") and not failures(session):
         return None
@@ -90,13 +90,13 @@ def _reason(session: Session) -> PauseReason | None:
 
 
 def failures(session: Session) -> tuple[Child, ...]:
-    """Failed sub-agents that a person has to decide on."""
+    """Return the failed sub-agents that a person has to decide on."""
     plans = (c for c in session.calls_in("delegating") if c.call.tool in DELEGATING)
     return tuple(child for call in plans for child in undecided(session, call))
 
 
 def _brief(found: list[PausePeriod]) -> list[PausePeriod]:
-    """The periods with numbers and with `brief` set, which is never the case for one that has not ended.
+    """Return the periods with numbers and with `brief` set, which is never the case for one that has not ended.
 
     The decisions on several calls of a step, made one by one, lead to many periods with the same content.
     """

@@ -20,7 +20,7 @@ _PIPE = re.compile(r"(\\*)\|")
 _HEADING = re.compile(r"(?<![^\s>])(?=#{1,6}(?:\s|$))")
 _RULE = re.compile(r"[\s>]*(?:=+|(?:-\s*)+|(?:\*\s*)+|(?:_\s*)+)\s*")
 _WIDEST = 400
-# Stands for an empty line of a content, which is kept, unlike repeated empty lines between parts of the document.
+# A placeholder for an empty line of a content, which is kept, unlike repeated ones between parts of the document.
 BLANK = "\0"
 
 
@@ -33,7 +33,7 @@ class Shown:
 
 
 def visible(text: str) -> str:
-    """The text with invisible and bidirectional characters as escapes such as `\\u202e`; line feed and tab stay."""
+    """Return the text with invisible and bidirectional characters escaped, as `\\u202e`; line feed and tab stay."""
     return HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
 
 
@@ -43,18 +43,18 @@ def _code_of(found: re.Match[str]) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text on one line, cut to `limit` characters; for tables and headings."""
+    """Return the text on one line, cut to `limit` characters; for tables and headings."""
     flat = " ".join(visible(text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1].rstrip()}…"
 
 
 def inline(text: str, limit: int = 200) -> str:
-    """The text on one line, with code spans as the only formatting and without links."""
+    """Return the text on one line, with code spans as the only formatting and without links."""
     return _outside_code(_INLINE, one_line(text, limit))
 
 
 def code(text: str, limit: int = 200) -> str:
-    """The text on one line as a code span."""
+    """Return the text on one line as a code span."""
     flat = one_line(text, limit) or " "
     ticks = "`" * (_longest_run(flat) + 1)
     room = " " if flat[0] == "`" or flat[-1] == "`" else ""
@@ -62,19 +62,19 @@ def code(text: str, limit: int = 200) -> str:
 
 
 def cell(text: str) -> str:
-    """The text with each `|` escaped, also in code spans, for the cell of a table."""
+    """Return the text with each `|` escaped, also in code spans, for the cell of a table."""
     return _PIPE.sub(lambda found: found[0] if len(found[1]) % 2 else f"{found[1]}\\|", text)
 
 
 def fence(text: str, kind: str = "text") -> list[str]:
-    """The lines of a fenced block that its content cannot end."""
+    """Return the lines of a fenced block that its content cannot end."""
     shown = visible(text).rstrip("\n")
     marks = "`" * max(_longest_run(shown) + 1, 3)
     return [f"{marks}{kind}", *(line or BLANK for line in shown.split("\n")), marks]
 
 
 def quote(text: str) -> list[str]:
-    """The lines of a quotation: lists and emphasis stay, headings, links, images and HTML become plain text."""
+    """Return the lines of a quotation: lists and emphasis stay, other markup becomes plain text."""
     shown = visible(text).strip("\n")
     if "```" in shown or "~~~" in shown:
         # Nothing can be escaped inside a block of code, so the whole text becomes one.
@@ -89,7 +89,7 @@ def _tame(line: str) -> str:
 
 
 def _outside_code(live: re.Pattern[str], line: str) -> str:
-    """The line with a backslash before each match of `live` that is not inside a code span."""
+    """Return the line with a backslash before each match of `live` that is not inside a code span."""
     parts, end = [], 0
     for span in _SPAN.finditer(line):
         parts += [live.sub(r"\\\g<0>", line[end : span.start()]), span[0]]
@@ -98,7 +98,7 @@ def _outside_code(live: re.Pattern[str], line: str) -> str:
 
 
 def shorten(text: str, *, lines: int, characters: int) -> Shown:
-    """The text, or the beginning and the end of a longer one with the amount that is left out between them."""
+    """Return the text, or the beginning and the end of a longer one with the amount that is left out between them."""
     rows = text.strip("\n").split("\n")
     narrow = [_narrow(row) for row in rows]
     if len(rows) <= lines and sum(map(len, narrow)) <= characters:
@@ -119,7 +119,7 @@ def _narrow(row: str) -> str:
 
 
 def _fit(rows: list[str], most: int, characters: int) -> list[str]:
-    """The first rows, up to `most` and up to `characters` in total."""
+    """Return the first rows, up to `most` and up to `characters` in total."""
     kept: list[str] = []
     for row in rows[:most]:
         characters -= len(row)

@@ -97,7 +97,7 @@ def _did(session: Session) -> str:
 
 
 def _deciders(session: Session, verdict: str) -> str:
-    """The people with this verdict, each with the calls."""
+    """Return the people with this verdict, each with the calls."""
     found: dict[str, list[str]] = {}
     for call in (c for step in session.steps for c in step.calls):
         for decision in call.decisions:

@@ -46,7 +46,7 @@ _CHILDREN = {"retry": "do it again", "skip": "go on without it", "stop": "stop t
 
 
 def decisions(moments: Sequence[Moment]) -> Lines:
-    """The section with the decisions of people; empty where there were none."""
+    """Return the section with the decisions of people; empty where there were none."""
     rows = [row for moment in moments if (row := _decision(moment))]
     if not rows:
         return []
@@ -85,7 +85,7 @@ def _on(moment: Moment, call_id: str) -> str:
 
 
 def calls(moments: Sequence[Moment]) -> Lines:
-    """The section with all calls: tool, approvers and outcome; empty where there were none."""
+    """Return the section with all calls: tool, approvers and outcome; empty where there were none."""
     said = {e.call_id: e for e in (m.event for m in moments) if isinstance(e, OutcomeDecided)}
     session = moments[-1].after
     rows = [_call(call, said.get(call.call_id)) for step in session.steps for call in step.calls]
@@ -120,7 +120,7 @@ def _approvers(call: Call) -> str:
 
 
 def children(session: Session) -> Lines:
-    """The section with the sub-agents of all plans and their sessions; empty where there were none."""
+    """Return the section with the sub-agents of all plans and their sessions; empty where there were none."""
     plans = [
         c
         for step in session.steps
@@ -160,7 +160,7 @@ def _child(call: Call, stand: SubtaskStatus) -> Row:
 
 
 def costs(moments: Sequence[Moment]) -> Lines:
-    """The section with time, tokens and cost of each step, summary and sub-agent; empty where there were none."""
+    """Return the section with time, tokens and cost of each step, summary and sub-agent; empty if there is none."""
     session = moments[-1].after
     rows = list(_costs(session, moments))
     if not rows:
@@ -195,7 +195,7 @@ def _model(name: str) -> str:
 
 
 def _time(ms: int) -> str:
-    """A duration in milliseconds as text; empty for 0."""
+    """Return a duration in milliseconds as text; empty for 0."""
     return took(ms) if ms else ""
 
 

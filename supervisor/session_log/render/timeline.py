@@ -21,7 +21,7 @@ HEADING = "## Timeline"
 
 
 def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: ResumeHints) -> Lines:
-    """The section, with a checkpoint for each pause."""
+    """Return the section, with a checkpoint for each pause."""
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
     day = ""
@@ -41,14 +41,14 @@ def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: Res
 
 
 def _at_once(event: Event, then: Event | None) -> bool:
-    """Whether `event` is the start of a call whose end follows at once, so that it needs no entry."""
+    """Return whether `event` is the start of a call whose end follows at once, so that it needs no entry."""
     if not isinstance(event, ToolStarted) or not isinstance(then, ToolFinished):
         return False
     return event.attempt == 1 and then.call_id == event.call_id
 
 
 def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
-    """The checkpoint of a pause, or one line for a brief one; one that has not ended is at the end of the timeline."""
+    """Return the checkpoint of a pause, one line for a brief one, or a reference to the checkpoint at the end."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
     if rest.ended is None and not last:
@@ -57,7 +57,7 @@ def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
 
 
 def _step(n: int, event: ModelResponded, number: int) -> Lines:
-    """The section of a step: the answer of the model, and the calls that it proposed."""
+    """Return the section of a step: the answer of the model, and the calls that it proposed."""
     if event.model == "given":
         how = f"{person(event.by, event.by_name)} gave the plan."
     else:
@@ -77,7 +77,7 @@ def _step(n: int, event: ModelResponded, number: int) -> Lines:
 
 
 def _entry(moment: Moment, day: str) -> Lines:
-    """One list item with its blocks; `day` is empty where the item before has the same date."""
+    """Return one list item with its blocks; `day` is empty if the item before has the same date."""
     said = entry(moment)
     clock = stamp(moment.event.at) if day else f"{moment.event.at.astimezone(UTC):%H:%M:%S}"
     written = [f"- `{clock}` {said.words}"]

@@ -56,7 +56,7 @@ class Line:
 
 
 def lines(events: Iterable[Event]) -> Iterator[Line]:
-    """The lines of the events, in which secrets are masked; an answer of the model can have several."""
+    """Yield the lines of the events, in which secrets are masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
         for text in texts:
@@ -65,7 +65,7 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
 
 @singledispatch
 def described(event: Event) -> str:
-    """The text of an event, by one function for each event; `lines` handles answers of the model itself."""
+    """Return the text of an event, by one function for each event; `lines` handles answers of the model itself."""
     return event.type
 
 

@@ -1,4 +1,4 @@
-// Block Kit: one function a kind of block, each giving a node.
+// Block Kit: one function for each kind of block, which returns a DOM node.
 
 import { h, icon, link, picture, shownText } from "../dom.js";
 import { element } from "./elements.js";
@@ -201,7 +201,7 @@ const BLOCKS = {
     ),
 };
 
-/** All blocks of a message or a view. One that cannot be drawn says so and leaves the others alone. */
+/** Return the nodes of all blocks; a block that cannot be drawn shows an error in its place. */
 export function blockKit(blocks, context) {
   return h(
     "div",
@@ -230,7 +230,7 @@ export function clearError(box) {
   box.querySelector("[data-action-id]")?.setAttribute("aria-invalid", "false");
 }
 
-/** Says under each input what is wrong with it, and goes to the first. */
+/** Show the error of each input below it, and move the focus to the first such input. */
 export function showErrors(root, errors) {
   let first = null;
   for (const box of root.querySelectorAll("[data-input]")) {

@@ -1,10 +1,10 @@
-// A question before something is done.
+// The dialog that asks for confirmation of an action.
 
 import { h } from "../dom.js";
 import { mrkdwn } from "../text/mrkdwn.js";
 import { textOf } from "../text/text.js";
 
-/** Slack's confirm object as a dialog; gives true or false. */
+/** Show Slack's confirm object as a dialog; the promise resolves to true or false. */
 export function confirmed(ask) {
   return new Promise((resolve) => {
     const danger = ask.style === "danger";

@@ -1,4 +1,4 @@
-// What people act on: buttons, menus, pickers and inputs. Each reads and writes its state through a context.
+// Interactive elements: buttons, menus, pickers and inputs. A context holds the state of each.
 
 import { confirmed } from "./confirm.js";
 import { currentZone, fromWall, toWall } from "../text/dates.js";
@@ -11,11 +11,11 @@ import { visible } from "../text/visible.js";
 const keyOf = (element, block) => `${block.block_id}/${element.action_id}`;
 const hooks = (element, block) => ({ "data-action-id": element.action_id, "data-block-id": block.block_id });
 
-/** A button that is busy until its click has been taken; it stays so when the message around it is drawn anew. */
+/** Make a button busy until the app has acknowledged its click, even if the message is redrawn meanwhile. */
 function clickable(node, element, block, context, run) {
   const key = keyOf(element, block);
   const busy = (value) => {
-    // Not `disabled`, which would take the focus away from whoever uses the keyboard.
+    // `disabled` is not used because it would take the keyboard focus away.
     node.setAttribute("aria-disabled", String(value));
     node.setAttribute("aria-busy", String(value));
   };
@@ -77,7 +77,7 @@ const channelItems = (type) => () =>
     .filter((row) => type !== "channels" || !isDirect(row))
     .map((row) => ({ label: channelLabel(row), value: row.id, description: row.purpose }));
 
-// The field of the state, its first value, and the items; a menu of options holds whole options, others ids.
+// Field of the state, field of the initial value, and items; option menus store whole options, others ids.
 const MENUS = {
   static_select: ["selected_option", "initial_option", optionItems],
   external_select: ["selected_option", "initial_option", null],
@@ -91,7 +91,7 @@ const MENUS = {
   multi_channels_select: ["selected_channels", "initial_channels", channelItems("channels")],
 };
 
-/** The state as it is now: what was chosen, or else what the element begins with. */
+/** Return the current value of an element: the one chosen, or else the initial one. */
 function held(element, block, context, field, initial) {
   const state = context.get(block.block_id, element.action_id);
   return state ? state[field] : element[initial];

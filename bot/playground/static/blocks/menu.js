@@ -6,8 +6,8 @@ let count = 0;
 let closed = { anchor: null, at: 0 };
 
 /**
- * Opens below `anchor`. Items: {label, value, description?, lead?, group?, checked?, danger?}.
- * `pick(item)` hears of a choice; with `many` the menu stays open. `load(query)` fetches items for what was typed.
+ * Open the menu below `anchor`. Items: {label, value, description?, lead?, group?, checked?, danger?}.
+ * A choice calls `pick(item)`; with `many` the menu stays open. `load(query)` returns items for the typed text.
  */
 export function openMenu(
   anchor,

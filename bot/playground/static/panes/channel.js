@@ -1,4 +1,4 @@
-// The main pane: a channel's header, its messages and the composer; for the app's direct messages also its home.
+// The main pane: header, messages and composer of a channel; in the app's direct messages also its home tab.
 
 import { Composer } from "./composer.js";
 import { avatar, byId, h, icon, iconButton } from "../dom.js";
@@ -64,7 +64,7 @@ export function mount() {
 
 export const reveal = (ts) => list.reveal(ts);
 
-/** Where the line "New" goes: fixed when one comes to a channel, not moved by what arrives while one looks. */
+/** The `ts` after which the line "New" is drawn; fixed when the channel is opened. */
 let newFrom;
 
 function messages() {

@@ -1,4 +1,4 @@
-// Where messages and commands are written, with completion of commands and mentions.
+// The input for messages and commands, with completion of commands and mentions.
 
 import { h, icon, iconButton, avatar } from "../dom.js";
 import { act, appCommand, channelById, channelLabel, complain, store } from "../state/store.js";
@@ -7,7 +7,7 @@ const drafts = new Map();
 let count = 0;
 
 export class Composer {
-  /** `place()` gives {channel, thread}. */
+  /** `place()` returns {channel, thread}. */
   constructor({ testid, sendId, place }) {
     count += 1;
     this.place = place;
@@ -93,7 +93,7 @@ export class Composer {
     return `${store.me?.id}/${channel}/${thread || ""}`;
   }
 
-  /** The place has changed: another draft, another placeholder. */
+  /** Load the draft and the placeholder of another place. */
   moved() {
     const { channel, thread } = this.place();
     const row = channelById(channel);
@@ -223,7 +223,7 @@ export class Composer {
       this.close();
       return;
     }
-    // What is typed in full already is sent by Enter, not completed once more.
+    // Enter sends an option that is already typed in full, instead of completing it.
     const whole =
       open &&
       this.options[this.active].insert.trim() === this.field.value.slice(this.from, this.field.selectionStart).trim();

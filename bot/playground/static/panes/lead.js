@@ -1,4 +1,4 @@
-// What stands before the name of a channel.
+// The icon before the name of a channel.
 
 import { avatar, icon } from "../dom.js";
 import { isApp, isDirect, store } from "../state/store.js";

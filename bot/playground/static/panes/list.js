@@ -1,4 +1,4 @@
-// A list of messages that stays put while it changes: what is the same keeps its node, focus and scroll are kept.
+// A list of messages whose updates keep unchanged nodes, the focus and the scroll position.
 
 import { dayKey, dividerDay, seconds } from "../text/dates.js";
 import { byId, h } from "../dom.js";
@@ -9,7 +9,7 @@ const GROUP_SECONDS = 300;
 const NEAR = 80;
 
 export class MessageList {
-  /** `seen` is called whenever the newest messages are in sight. */
+  /** `seen` is called whenever the newest messages are visible. */
   constructor({ label, id, intro, seen }) {
     this.rows = new Map();
     this.intro = intro;
@@ -38,7 +38,7 @@ export class MessageList {
     this.node = h("div", { class: "list-box" }, this.scroller, this.pill);
     this.scroller.addEventListener("scroll", () => this.scrolled());
     this.inner.addEventListener("keydown", (event) => this.walk(event));
-    // What grows later (an image, a spinner) must not push the end out of sight.
+    // Content that grows later, such as an image, must not push the end of the list out of view.
     new ResizeObserver(() => this.stuck && this.toEnd()).observe(this.inner);
     new ResizeObserver(() => this.stuck && this.toEnd()).observe(this.scroller);
   }
@@ -66,7 +66,7 @@ export class MessageList {
     this.seen();
   }
 
-  /** `place` is {channel, thread}; `newFrom` draws a line before the first message after that time. */
+  /** Show the messages; `place` is {channel, thread}, and a line is drawn before the first one after `newFrom`. */
   update(messages, place, newFrom = null) {
     const wanted = this.items(messages, place, newFrom);
     const keep = new Set(wanted.map(({ key }) => key));
@@ -181,13 +181,13 @@ export class MessageList {
     next.focus();
   }
 
-  /** Scroll so that a message begins at the top, as far as there is enough below it. */
+  /** Scroll so that a message begins at the top, if there is enough content below it. */
   showTop(ts) {
     const node = this.rows.get(ts)?.node;
     if (node) this.scroller.scrollTop = node.offsetTop - 8;
   }
 
-  /** Bring one message into sight and show which it is. */
+  /** Scroll to a message and highlight it; return false if it is not in the list. */
   reveal(ts) {
     const node = this.rows.get(ts)?.node;
     if (!node) return false;
@@ -201,7 +201,7 @@ export class MessageList {
   }
 }
 
-/** Whether a message goes under the one before it without a new name. */
+/** Return whether a message is shown below the one before it without repeating the author. */
 function follows(before, message) {
   return (
     author(before).real_name === author(message).real_name &&

@@ -1,4 +1,4 @@
-// One message: who, when, what, its files, reactions and thread.
+// A message with its author, time, content, files, reactions and thread.
 
 import { blockKit } from "../blocks/blockkit.js";
 import { confirmed } from "../blocks/confirm.js";
@@ -43,7 +43,7 @@ export function author(message) {
   return user || { real_name: message.username || message.user || "Somebody", color: "616061" };
 }
 
-/** `place` says where it is shown: {channel, thread}, with `grouped` under the message before it. */
+/** Return the node of a message shown in {channel, thread}; `grouped` omits the author. */
 export function messageNode(message, { channel, thread, grouped }) {
   const who = author(message);
   const at = seconds(message.ts);

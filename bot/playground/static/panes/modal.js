@@ -1,4 +1,4 @@
-// The open windows of the acting person; the top one is shown.
+// The acting person's open modals, of which the top one is shown.
 
 import { blockKit, clearError, showErrors } from "../blocks/blockkit.js";
 import { ofView } from "../state/context.js";
@@ -76,7 +76,7 @@ function draw() {
 function open() {
   opener = document.activeElement;
   dialog = h("dialog", { class: "dialog modal", "data-testid": "modal", "aria-labelledby": "modal-title" });
-  // Esc asks to close; the view closes once the app has been told.
+  // Esc requests the close; the dialog closes once the app has been notified.
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
     close(store.views.at(-1), false);
@@ -94,7 +94,7 @@ function shut() {
   opener = null;
 }
 
-/** Shows the window at hand gone at once; the stream brings the truth. */
+/** Close a modal view; if that fails, drop it on this page alone and show the error. */
 async function close(view, all) {
   if (!view) return;
   try {
@@ -122,7 +122,7 @@ async function send(view, form, button) {
   }
 }
 
-/** Enter in a single line sends the form; in a longer text Ctrl or Cmd with it does. */
+/** Submit the form on Enter in a single-line input, or on Ctrl/Cmd+Enter in a multiline one. */
 function entered(event, form) {
   if (event.key !== "Enter") return;
   if (event.target.tagName === "TEXTAREA" && (event.ctrlKey || event.metaKey)) {

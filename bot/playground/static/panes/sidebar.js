@@ -1,4 +1,4 @@
-// The left side: channels, the app, and who one acts as.
+// The sidebar: channels, the app, and the choice of the acting person.
 
 import { time } from "../text/dates.js";
 import { avatar, byId, h } from "../dom.js";
@@ -142,7 +142,7 @@ function drawPeople() {
   drawClock();
 }
 
-/** Arrow keys move and choose, as in any group of radio buttons. */
+/** Move and choose with the arrow keys, as in a group of radio buttons. */
 function walk(event) {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step) return;

@@ -1,4 +1,4 @@
-// Ctrl or Cmd with K: jump to a channel, or become somebody else.
+// The switcher (Ctrl/Cmd+K), which jumps to a channel or changes the acting person.
 
 import { avatar, h } from "../dom.js";
 import { channelLead } from "./lead.js";

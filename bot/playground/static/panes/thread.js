@@ -54,7 +54,7 @@ export function closeThread() {
   if (opener?.isConnected) opener.focus({ preventScroll: true });
 }
 
-/** Scroll to a reply as soon as it is there. */
+/** Scroll to a reply once it is loaded. */
 export function reveal(ts) {
   wanted = ts;
   if (list.reveal(ts)) wanted = null;
@@ -95,7 +95,7 @@ function draw() {
       ({ ts, user }) => ts !== thread && ts > store.read.get(threadKey(channel, thread)) && user !== store.me.id,
     );
   opened = false;
-  // What is new is read from its top.
+  // New replies are read from the top, so the list does not stick to its end.
   if (first) list.stuck = false;
   list.update(replies, { channel, thread });
   if (first) {

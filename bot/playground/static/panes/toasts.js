@@ -1,4 +1,4 @@
-// Short news at the edge of the page, spoken by screen readers too.
+// Toasts: short notices at the edge of the page, also announced by screen readers.
 
 import { byId, h, iconButton } from "../dom.js";
 import { inline } from "../text/mrkdwn.js";
@@ -19,7 +19,7 @@ on("arrived", ({ channel, thread, message, ephemeral }) => {
   });
 });
 
-/** Under an open dialog the page is out of reach, so a toast goes into the dialog. */
+/** Return the container for toasts; below an open modal dialog the page is inert, so the dialog contains one. */
 function host() {
   const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
   if (!dialog) return byId("toasts");
@@ -27,7 +27,7 @@ function host() {
   if (!box) {
     box = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
     dialog.append(box);
-    // It outlives the dialog.
+    // Toasts remain when the dialog closes.
     dialog.addEventListener("close", () => byId("toasts").append(...box.childNodes), { once: true });
   }
   return box;

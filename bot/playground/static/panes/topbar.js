@@ -1,4 +1,4 @@
-// The strip on top: what this is, whether the bot is connected, the switcher, light and dark.
+// The top bar: title, state of the bot's connection, switcher and colour scheme.
 
 import { byId, h, icon, iconButton } from "../dom.js";
 import { on, store } from "../state/store.js";

@@ -1,4 +1,4 @@
-// Talks to the control API; a refusal is an Error whose message is a sentence for a person.
+// Client of the control API; a rejection is thrown as an Error whose message is meant for people.
 
 const BASE = "/playground";
 
@@ -21,7 +21,7 @@ async function answer(request) {
   try {
     body = await response.json();
   } catch {
-    // Not JSON: the status says enough.
+    // The body is not JSON, so the status alone describes the error.
   }
   if (!response.ok || body.ok === false) {
     const code = body.error || `http_${response.status}`;
@@ -47,7 +47,7 @@ export const messages = (user, channel, thread_ts = "") =>
 export const status = (channel, thread_ts) => get("status", { channel, thread_ts });
 export const act = (path, body) => post(path, body);
 
-/** News for one person. `listeners` maps event names to functions; `up` and `down` tell of the line itself. */
+/** Open the stream of a person; `listeners` maps event names to functions, `up` and `down` report the connection. */
 export function stream(user, listeners, { up, down }) {
   const source = new EventSource(`${BASE}/stream?user=${encodeURIComponent(user)}`);
   source.addEventListener("open", up);

@@ -1,4 +1,4 @@
-// Where an element lives: in a message or in a view. It keeps what was filled in and sends what was clicked.
+// The message or view that contains an element; it stores what was filled in and sends clicks.
 
 import { act } from "./store.js";
 
@@ -35,7 +35,7 @@ class Context {
     return act("suggest", { ...this.target, action_id: element.action_id, block_id: block.block_id, value });
   }
 
-  /** A click is over; the button may have been drawn anew in the meantime. */
+  /** End the busy state of a button after its click; the button may have been redrawn meanwhile. */
   settled(key) {
     for (const node of this.root?.querySelectorAll("[aria-busy=true]") || []) {
       if (`${node.dataset.blockId}/${node.dataset.actionId}` !== key) continue;

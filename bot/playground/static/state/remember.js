@@ -1,4 +1,4 @@
-// What a person has read, kept in this browser; and how news changes a map of messages.
+// What a person has read, stored in this browser, and the effect of stream events on a map of messages.
 
 export const isReply = (message) =>
   Boolean(message.thread_ts) && message.thread_ts !== message.ts && message.subtype !== "thread_broadcast";
@@ -10,7 +10,7 @@ export function fold(map, ts, message) {
 
 const KEPT = 500;
 
-/** The newest time seen, by channel or thread. */
+/** The newest `ts` read, by channel or thread. */
 export class Memory {
   constructor(user = null) {
     this.key = user && `flagman.read.${user}`;
@@ -18,7 +18,7 @@ export class Memory {
     try {
       this.seen = JSON.parse((this.key && localStorage.getItem(this.key)) || "{}");
     } catch {
-      // Unreadable: nothing counts as read.
+      // The entry is not readable, so everything counts as unread.
     }
   }
 
@@ -26,7 +26,7 @@ export class Memory {
     return this.seen[place] || "0";
   }
 
-  /** True if it was news. */
+  /** Store `ts` as read; return false if it is not newer. */
   put(place, ts) {
     if (ts <= this.get(place)) return false;
     this.seen[place] = ts;

@@ -1,4 +1,4 @@
-// What the page knows: who acts, what there is, every message read so far. Others listen for its news.
+// State of the page: the acting person, the workspace and all messages read. Other modules listen for changes.
 
 import * as api from "./api.js";
 import { setZone } from "../text/dates.js";
@@ -28,13 +28,13 @@ export const bus = new EventTarget();
 const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 export const on = (names, listener) =>
   names.split(" ").forEach((name) => bus.addEventListener(name, ({ detail }) => listener(detail)));
-// Before the state is there, the app has none.
+// The command is empty until the state has been read.
 export const appCommand = () => store.commands[0]?.command ?? "";
 export const channelById = (id) => store.channels.find((channel) => channel.id === id);
 export const isDirect = (channel) => channel.is_im || channel.is_mpim;
-/** Direct messages with the app, which have its home tab. */
+/** Return whether these are the direct messages with the app, which have its home tab. */
 export const isApp = (channel) => channel.is_im && channel.user === store.bot?.id;
-/** Group messages are named by those in them, as `mpdm-ada--grace-1`. */
+/** Return a channel's name; group messages such as `mpdm-ada--grace-1` are named by their members. */
 export const channelName = (channel) =>
   channel.is_mpim ? channel.name.replace(/^mpdm-/, "").replace(/-\d+$/, "").replaceAll("--", ", ") : channel.name;
 export const channelLabel = (channel) => (isDirect(channel) ? channelName(channel) : `#${channel.name}`);
@@ -49,7 +49,7 @@ export const inView = (channel, thread) =>
 
 let hangUp = () => {};
 
-/** Become somebody: their zone, their channels, their stream. */
+/** Change the acting person, with their time zone, channels and stream. */
 export async function actAs(user) {
   hangUp();
   Object.assign(store, { channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null });
@@ -78,7 +78,7 @@ function take(state) {
   emit("state");
 }
 
-/** Read everything again that is on the page. */
+/** Read all data on the page again. */
 export async function refresh() {
   const user = store.me.id;
   take(await api.state(user));
@@ -90,10 +90,10 @@ export async function refresh() {
   ]);
 }
 
-// How much news has arrived: an answer that was on its way meanwhile is older than what is shown.
+// Counts stream events; an answer requested before an event arrived may be older than what is shown.
 const news = { messages: 0, views: 0 };
 
-/** Read, and read again if something arrived while the answer was on its way. */
+/** Call `read` until no event arrives between the request and its answer. */
 async function upToDate(kind, read) {
   for (;;) {
     const before = news[kind];
@@ -152,7 +152,7 @@ function listen(user) {
     {
       up: () => {
         online(true);
-        // Between the first reading and the open line something may have happened; after a break, anything.
+        // Events may have been missed before the stream opened or while it was interrupted.
         refresh().catch(complain);
         dropped = false;
       },
@@ -179,7 +179,7 @@ function arrived({ change, channel, ts, thread_ts, message }, ephemeral) {
   emit("arrived", { channel, thread, message: shown, ephemeral });
 }
 
-/** Go to a channel, with a thread open or not. */
+/** Open a channel, optionally with a thread. */
 export function go(channel, thread = null, tab = "messages") {
   const before = store.place;
   const moved = before.channel !== channel || before.tab !== tab;
@@ -201,7 +201,7 @@ function openHome(tab) {
     .catch(complain);
 }
 
-/** Do something as the acting person. */
+/** Call the control API as the acting person. */
 export const act = (path, body) => api.act(path, { user: store.me.id, ...body });
 
 export const toast = (text, more = {}) => emit("toast", { text, ...more });
@@ -210,7 +210,7 @@ export const complain = (error) => {
   toast(error.message, { bad: true, key: error.code });
 };
 
-/** Messages of others that came after what the person has seen. */
+/** Return the messages of others that are newer than the last one read. */
 export function unread(channel) {
   const since = store.read.get(channel);
   return messagesOf(channel).filter(
@@ -218,7 +218,7 @@ export function unread(channel) {
   );
 }
 
-/** Whether a message calls the acting person by name, as one of a group, or everybody. */
+/** Return whether a message mentions the acting person, one of their groups, or everybody. */
 export function callsMe({ text = "" }) {
   const groups = [...store.groups.values()]
     .filter(({ users }) => users.includes(store.me.id))
@@ -235,7 +235,7 @@ export function unreadReplies(channel, message) {
   );
 }
 
-/** What is in view has been seen. */
+/** Mark the newest message of a channel or thread as read. */
 export function seen(channel, thread) {
   const last = (thread ? repliesOf(channel, thread) : messagesOf(channel)).at(-1)?.ts;
   if (last && store.read.put(thread ? threadKey(channel, thread) : channel, last)) emit("read", { channel, thread });

@@ -1,4 +1,4 @@
-// Times as the acting person reads them: in their zone, in Slack's words.
+// Times in the acting person's time zone, worded as Slack does.
 
 let zone = "UTC";
 const formats = new Map();
@@ -16,7 +16,7 @@ function format(options) {
 }
 
 const dateOf = (seconds) => new Date(seconds * 1000);
-// The narrow space before AM and PM would be shown as such.
+// `visible` would mark the narrow no-break space before AM and PM.
 const say = (seconds, options) => format(options).format(dateOf(seconds)).replaceAll("\u202f", " ");
 export const seconds = (ts) => Number.parseFloat(ts);
 
@@ -34,7 +34,7 @@ export const fullTime = (at) =>
   });
 export const timeWithoutHalf = (at) => time(at).replace(/\s?[AP]M$/, "");
 
-/** A key that is the same for times of one day in the reader's zone. */
+/** Return a key that is equal for times of the same day in the acting person's zone. */
 export const dayKey = (at) => say(at, { year: "numeric", month: "2-digit", day: "2-digit" });
 
 const now = () => Date.now() / 1000;
@@ -60,7 +60,7 @@ function longDay(at, { weekday = false, year = false } = {}) {
   return `${head}${month} ${ordinal(Number(say(at, { day: "numeric" })))}${year ? `, ${say(at, { year: "numeric" })}` : ""}`;
 }
 
-/** The words on a divider between days. */
+/** Return the label of a divider between days. */
 export function dividerDay(at) {
   const near = relativeDay(at);
   return near
@@ -68,7 +68,7 @@ export function dividerDay(at) {
     : longDay(at, { weekday: true, year: say(at, { year: "numeric" }) !== say(now(), { year: "numeric" }) });
 }
 
-/** "today at 4:14 AM", "Nov 24th at 4:14 AM". */
+/** Return a day and time such as "today at 4:14 AM" or "Nov 24th at 4:14 AM". */
 export function dayAndTime(at) {
   return `${relativeDay(at) || longDay(at)} at ${time(at)}`;
 }
@@ -105,14 +105,14 @@ const TOKENS = {
   ago,
 };
 
-/** Slack's `<!date^…>` format, or null where the time makes no sense. */
+/** Return a time in Slack's `<!date^…>` format, or null if the time is invalid. */
 export function formatted(at, pattern) {
   if (!Number.isFinite(at) || Math.abs(at) > 1e11) return null;
   const text = pattern.replace(/\{(\w+)\}/g, (whole, token) => (TOKENS[token] ? TOKENS[token](at) : whole));
   return /^\{\w+_pretty\}/.test(pattern) ? capital(text) : text;
 }
 
-/** Between a wall clock in the reader's zone (`2026-11-25T09:00`) and epoch seconds. */
+/** Return a local time in the person's zone (`2026-11-25T09:00`) as epoch seconds, or null if it is invalid. */
 export function fromWall(text) {
   const wall = Date.parse(`${text}Z`) / 1000;
   if (!Number.isFinite(wall)) return null;

@@ -1,4 +1,4 @@
-// Slack's shortcodes, those that people and bots use most.
+// The most common of Slack's emoji shortcodes.
 
 const NAMED = `
 +1 👍|thumbsup 👍|-1 👎|thumbsdown 👎|ok_hand 👌|wave 👋|clap 👏|raised_hands 🙌|pray 🙏|muscle 💪|raised_hand ✋|hand ✋|
@@ -39,7 +39,7 @@ const TONES = { 2: "\u{1f3fb}", 3: "\u{1f3fc}", 4: "\u{1f3fd}", 5: "\u{1f3fe}", 
 
 export const SHORTCODE = /:([a-z0-9_+'-]+):(?::skin-tone-([2-6]):)?/y;
 
-/** The character of a shortcode, or null. */
+/** Return the character of a shortcode, or null. */
 export function emoji(name, tone) {
   const found = EMOJI.get(name);
   return found ? found + (TONES[tone] || "") : null;
@@ -47,7 +47,7 @@ export function emoji(name, tone) {
 
 export const emojiNames = () => [...EMOJI.keys()];
 
-/** Plain text in which shortcodes are drawn. */
+/** Return nodes for plain text in which shortcodes are replaced by emoji. */
 export function withEmoji(text) {
   return String(text).replace(
     /:([a-z0-9_+'-]+):(?::skin-tone-([2-6]):)?/g,

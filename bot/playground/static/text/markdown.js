@@ -1,4 +1,4 @@
-// The `markdown` block: the part of Markdown that models write.
+// The `markdown` block: the subset of Markdown that models commonly write.
 
 import { fragment, h, link } from "../dom.js";
 import { withEmoji } from "./emoji.js";

@@ -1,4 +1,4 @@
-// People, groups and channels named inside a text.
+// Mentions of people, groups and channels in a text.
 
 import { h } from "../dom.js";
 import { channelLabel, store } from "../state/store.js";

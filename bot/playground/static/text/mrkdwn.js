@@ -1,4 +1,4 @@
-// Slack's own markup into nodes: *bold*, _italic_, ~strike~, `code`, fences, quotes, <links and mentions>, :emoji:.
+// Slack's mrkdwn as nodes: *bold*, _italic_, ~strike~, `code`, fences, quotes, <links and mentions>, :emoji:.
 
 import { formatted, fullTime } from "./dates.js";
 import { append, fragment, h, link, safeUrl, shownText } from "../dom.js";
@@ -9,13 +9,13 @@ const TAGS = { "*": "strong", _: "em", "~": "s" };
 const WORD = /[\p{L}\p{N}]/u;
 const BARE_URL = /https?:\/\/[^\s<>|`"]+[^\s<>|`".,;:!?)\]}']/y;
 
-/** The three entities that Slack escapes, and no others. */
+/** Decode the three entities that Slack escapes, and no others. */
 export const decode = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 
-/** Without the word joiners by which a writer says that a mark is none. */
+/** Return the text without the word joiners that disable a formatting mark. */
 const shown = (text) => decode(text).replace(/(^|[*_~`])\u2060/g, "$1");
 
-/** A text in mrkdwn as nodes. With `verbatim` bare addresses stay text. */
+/** Return the nodes of a mrkdwn text; with `verbatim` bare addresses are not linked. */
 export function mrkdwn(text, { verbatim = false } = {}) {
   const out = fragment();
   const parts = String(text ?? "").split(/```([\s\S]+?)```\n?/);
@@ -26,7 +26,7 @@ export function mrkdwn(text, { verbatim = false } = {}) {
   return out;
 }
 
-/** Inside a fence only links work. */
+/** Return the nodes of preformatted text, in which only links are interpreted. */
 function fenced(text) {
   return text.split(/(<[^<>\n]+>)/).map((part, index) => (index % 2 ? reference(part.slice(1, -1)) : shown(part)));
 }
@@ -54,10 +54,10 @@ function quotes(text, verbatim, out) {
   }
 }
 
-/** One run of text: marks, code, references, emoji. */
+/** Return the nodes of text without fences: formatting, code, references, emoji. */
 export function inline(text, verbatim = false) {
   const out = fragment();
-  // For each mark how far there is known to be no end of it, so that hostile text costs no more than its length.
+  // For each mark, the range known to contain no end of it, so that the time stays linear for any input.
   const barren = {};
   let plain = "";
   const flush = (node) => {
@@ -116,7 +116,7 @@ function code(text, at) {
 function styled(text, at, verbatim, barren) {
   const mark = text[at];
   const next = text[at + 1] || " ";
-  // A word joiner after a mark is how a writer says that it is none.
+  // A word joiner after a mark disables it.
   if (WORD.test(text[at - 1] || "") || /[\s\u2060]/.test(next) || next === mark) return null;
   const end = closing(text, at, mark, barren);
   return end && { node: h(TAGS[mark], {}, inline(text.slice(at + 1, end), verbatim)), end: end + 1 };
@@ -146,7 +146,7 @@ function bare(text, at) {
   return match && { node: link(decode(match[0]), decode(match[0])), end: BARE_URL.lastIndex };
 }
 
-/** What stands between < and >: a mention, a date, or a link. */
+/** Return the node of a reference between < and >: a mention, a date or a link. */
 function reference(inside) {
   const bar = inside.indexOf("|");
   const target = bar < 0 ? inside : inside.slice(0, bar);

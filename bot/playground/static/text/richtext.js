@@ -80,7 +80,7 @@ const ELEMENTS = {
   },
 };
 
-/** A whole rich_text block. */
+/** Return the node of a rich_text block. */
 export function richText(block) {
   const built = (block.elements || []).map((element) =>
     ELEMENTS[element.type] ? ELEMENTS[element.type](element) : fragment(),

@@ -1,4 +1,4 @@
-// Text as people see it: what shows nothing, or turns the direction of others, becomes a marker such as \u200b.
+// Text with hidden and direction-changing characters replaced by markers such as \u200b.
 
 import { EMOJI, HIDDEN, MARKS } from "./characters.js";
 
@@ -18,13 +18,13 @@ function marker(character) {
   return code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** A letter keeps its first marks; where there is no letter, they would change what is not theirs. */
+/** Keep the first combining marks after a letter; replace all others, which would change unrelated characters. */
 function marks(run, before) {
   const kept = !before || BARE.test(before) ? 0 : MOST_MARKS;
   return [...run].map((mark, at) => (at < kept ? mark : marker(mark))).join("");
 }
 
-/** Newline, tab and the joiners inside of an emoji stay. */
+/** Replace hidden characters by markers, except newlines, tabs and the joiners inside of an emoji. */
 export function visible(text) {
   if (!SUSPECT.test(text)) return text;
   return text.replace(PIECE, (...found) => {
