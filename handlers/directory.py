@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
-
 from handlers.origin import channel_of
-from handlers.users import GROUP_SECONDS, GroupUnknown, People, code_of, user_of
+from handlers.users import (
+    GROUP_SECONDS,
+    STALE_SECONDS,
+    UNREACHABLE,
+    GroupUnknown,
+    People,
+    Recent,
+    code_of,
+    user_of,
+)
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.events.base import ActorKind
@@ -21,11 +25,8 @@ from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
 from supervisor.core.rights import check_standing
 
-# What was read of a person or a channel counts for a minute, and for an hour where Slack cannot be asked again.
-FRESH_SECONDS, STALE_SECONDS = 60.0, 3600.0
 MOST_PAGES = 20
 _PAGE = 1000
-_UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
@@ -40,20 +41,6 @@ class ActorUnknown(FlagmanError):
         )
 
 
-class _Recent:
-    """Answers of Slack by key, each with the time when it was read."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[float, Any]] = {}
-
-    def get(self, key: str, seconds: float = FRESH_SECONDS) -> Any:
-        at, value = self._rows.get(key, (0.0, None))
-        return value if at and time.monotonic() - at < seconds else None
-
-    def put(self, key: str, value: Any) -> None:
-        self._rows[key] = (time.monotonic(), value)
-
-
 class SlackDirectory:
     """The directory of `supervisor.contract.directory`. Before `connect` it knows programs only.
 
@@ -62,14 +49,13 @@ class SlackDirectory:
 
     def __init__(self, admins: Collection[str], teams: Collection[str]) -> None:
         self._admins, self._teams = frozenset(admins), frozenset(teams)
-        self._client: AsyncWebClient | None = None
         self._people: People | None = None
         self._own: frozenset[str] = frozenset()
-        self._users, self._channels = _Recent(), _Recent()
+        self._channels = Recent()
 
-    def connect(self, client: AsyncWebClient, people: People, identity: Mapping[str, Any]) -> None:
-        """Ask this client from now on; `identity` is the answer of `auth.test`."""
-        self._client, self._people = client, people
+    def connect(self, people: People, identity: Mapping[str, Any]) -> None:
+        """Ask these people from now on; `identity` is the answer of `auth.test`."""
+        self._people = people
         self._own = frozenset(
             str(identity[name]) for name in ("team_id", "enterprise_id") if identity.get(name)
         )
@@ -106,20 +92,13 @@ class SlackDirectory:
         return "member"
 
     async def _user(self, user: str) -> Mapping[str, Any]:
-        if (known := self._users.get(user)) is not None:
-            return known  # type: ignore[no-any-return]
         try:
-            if self._client is None:
+            if self._people is None:
                 raise TimeoutError
-            async with asyncio.timeout(GROUP_SECONDS):
-                answer: Any = await self._client.users_info(user=user)
-        except _UNREACHABLE as error:
-            if (known := self._users.get(user, STALE_SECONDS)) is not None:
-                return known  # type: ignore[no-any-return]
+            return await self._people.user(user)
+        except UNREACHABLE as error:
             _log.error("person %s cannot be read: %r", user, error)
             raise ActorUnknown("who you are") from error
-        self._users.put(user, answer["user"])
-        return answer["user"]  # type: ignore[no-any-return]
 
     async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
         """The actor with those of the groups of which the person is a member now. Raises GroupUnknown."""
@@ -170,7 +149,7 @@ class SlackDirectory:
         channel, user = channel_of(origin), user_of(actor)
         if channel[:1] not in ("C", "G"):
             return None
-        if not user or actor.id != actor.person or self._client is None:
+        if not user or actor.id != actor.person or self._people is None:
             # A key sees by its scopes what its owner does not ask for.
             return False
         about = await self._channel(channel)
@@ -188,10 +167,10 @@ class SlackDirectory:
         found: Mapping[str, Any]
         try:
             async with asyncio.timeout(GROUP_SECONDS):
-                assert self._client
-                answer: Any = await self._client.conversations_info(channel=channel)
+                assert self._people
+                answer: Any = await self._people.client.conversations_info(channel=channel)
             found = answer["channel"]
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             if code_of(error) not in (
                 "channel_not_found",
                 "missing_scope",
@@ -211,15 +190,15 @@ class SlackDirectory:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
                 for _ in range(MOST_PAGES):
-                    assert self._client
-                    answer: Any = await self._client.conversations_members(
+                    assert self._people
+                    answer: Any = await self._people.client.conversations_members(
                         channel=channel, cursor=cursor, limit=_PAGE
                     )
                     members.update(answer.get("members") or [])
                     cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
                     if not cursor:
                         break
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return self._stale(key, error)  # type: ignore[no-any-return]
         self._channels.put(key, frozenset(members))
         return frozenset(members)

@@ -89,7 +89,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         ignoring_self_events_enabled=False,
     )
     people = People(client)
-    parts.directory.connect(client, people, identity)
+    parts.directory.connect(people, identity)
     groups = {group for persona in parts.personas.all() for group in persona.groups}
     for problem in await people.check_groups(groups):
         _log.warning("a persona names a group: %s", problem)

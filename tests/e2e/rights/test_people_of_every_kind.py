@@ -193,3 +193,12 @@ async def test_a_list_asks_for_each_group_once(scenario: Director) -> None:
     before = len(await scene.slack.calls("usergroups.users.list"))
     assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
     assert len(await scene.slack.calls("usergroups.users.list")) == before + 1
+
+
+async def test_who_a_person_is_and_when_it_is_for_them_is_asked_once(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    session = await scene.waiting(await scene.launch(user=KEN))
+    answer = await scene.slack.command(KEN, OPS, f"remind {session.id} tomorrow 09:00 look")
+    assert "eminder" in str(answer)
+    asked = [call for call in await scene.slack.calls("users.info") if KEN in str(call)]
+    assert len(asked) == 1
