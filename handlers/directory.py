@@ -18,9 +18,9 @@ from handlers.users import (
     code_of,
     user_of,
 )
+from handlers.workspaces import Home, teams_of, workspaces_of
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
-from supervisor.core.events.base import ActorKind
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
 from supervisor.core.rights import check_standing
@@ -50,46 +50,42 @@ class SlackDirectory:
     def __init__(self, admins: Collection[str], teams: Collection[str]) -> None:
         self._admins, self._teams = frozenset(admins), frozenset(teams)
         self._people: People | None = None
-        self._own: frozenset[str] = frozenset()
+        self._home: Home | None = None
         self._channels = Recent()
 
-    def connect(self, people: People, identity: Mapping[str, Any]) -> None:
-        """Ask these people from now on; `identity` is the answer of `auth.test`."""
+    def connect(self, people: People, identity: Mapping[str, Any] | None = None) -> None:
+        """Ask these people from now on; `identity` is the answer of `auth.test`, asked for where it is not given."""
         self._people = people
-        self._own = frozenset(
-            str(identity[name]) for name in ("team_id", "enterprise_id") if identity.get(name)
-        )
+        self._home = Home.of(identity) if identity else None
 
     async def identify(self, actor: Actor) -> Actor:
-        """The actor with kind, team and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
+        """The actor with kind, teams and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
         is_admin = bool(self._admins & {who.removeprefix("slack:") for who in actor.ids})
         user = user_of(actor)
         if not user:
             return actor.model_copy(update={"admin": actor.admin or is_admin})
         found = await self._user(user)
-        kind, team = self._kind(found), str(found.get("team_id") or "")
+        kind, teams = (await self._at_home()).kind(found, self._teams), teams_of(found)
         if actor.kind == "program" and kind == "member":
             kind = "program"
         if actor.id != actor.person:
             # A key has the rights of an admin by its scope, and never more than its owner.
             is_admin = actor.admin and (is_admin or not self._admins)
         admin = is_admin and kind in ("member", "program")
-        return actor.model_copy(update={"kind": kind, "team": team, "admin": admin})
+        return actor.model_copy(update={"kind": kind, "teams": teams, "admin": admin})
 
-    def _kind(self, user: Mapping[str, Any]) -> ActorKind:
-        teams = {
-            str(user.get("team_id") or ""),
-            *map(str, (user.get("enterprise_user") or {}).get("teams") or []),
-        }
-        if user.get("deleted"):
-            return "deactivated"
-        if user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == "USLACKBOT":
-            return "bot"
-        if user.get("is_stranger") or not teams & (self._own | self._teams):
-            return "external"
-        if user.get("is_restricted") or user.get("is_ultra_restricted"):
-            return "guest"
-        return "member"
+    async def _at_home(self) -> Home:
+        """Where Flagman is installed. Raises ActorUnknown."""
+        if self._home is None:
+            try:
+                if self._people is None:
+                    raise TimeoutError
+                async with asyncio.timeout(GROUP_SECONDS):
+                    answer: Any = await self._people.client.auth_test()
+            except UNREACHABLE as error:
+                raise ActorUnknown("where it is installed") from error
+            self._home = Home.of(answer)
+        return self._home
 
     async def _user(self, user: str) -> Mapping[str, Any]:
         try:
@@ -156,9 +152,16 @@ class SlackDirectory:
         if about.get("is_im"):
             return None
         is_open = not about.get("is_private") and not about.get("is_mpim")
-        if not about or (is_open and actor.kind == "member"):
+        if not about or (is_open and await self._is_of(actor, about)):
             return bool(about)
         return user in await self._members(channel)
+
+    async def _is_of(self, actor: Actor, channel: Mapping[str, Any]) -> bool:
+        """Whether a member sees a public channel: in an organisation only one of a workspace of theirs."""
+        if actor.kind != "member":
+            return False
+        workspaces = workspaces_of(channel) if (await self._at_home()).is_organisation else None
+        return not workspaces or bool(workspaces & set(actor.teams))
 
     async def _channel(self, channel: str) -> Mapping[str, Any]:
         """The channel as Slack describes it; empty for one that the bot does not see."""

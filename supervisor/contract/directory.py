@@ -14,7 +14,7 @@ class Directory(Protocol):
     """Reads people, groups and places. Methods raise FlagmanError where the answer cannot be had."""
 
     async def identify(self, actor: Actor) -> Actor:
-        """The actor with its kind, team and whether it is an admin; for a key with an owner, those of the owner."""
+        """The actor with its kind, teams and whether it is an admin; for a key with an owner, those of the owner."""
         ...
 
     async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
