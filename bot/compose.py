@@ -20,12 +20,14 @@ from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
+from handlers.users import People
 from storage.api_keys import ApiKeyStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
@@ -270,11 +272,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    poster = MessagePoster(parts.rows, sender, now, parts.settings.fallback_channel)
+    if not parts.directory.connected:
+        parts.directory.connect(People(client))
+    audience = Audience(parts.directory, parts.settings.fallback_channel)
+    poster = MessagePoster(parts.rows, sender, now, audience)
     projector = Projector(
         parts.sessions,
         parts.rows,
         poster,
+        audience,
         now,
         parts.mask,
         subagents,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
 from handlers.origin import channel_of
@@ -58,6 +58,11 @@ class SlackDirectory:
         self._people = people
         self._home = Home.of(identity) if identity else None
 
+    @property
+    def connected(self) -> bool:
+        """Whether Slack is asked."""
+        return self._people is not None
+
     async def identify(self, actor: Actor) -> Actor:
         """The actor with kind, teams and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
         is_admin = bool(self._admins & {who.removeprefix("slack:") for who in actor.ids})
@@ -104,22 +109,37 @@ class SlackDirectory:
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""
-        gone = {who.removeprefix("slack:") for who in without}
-        named = {user.removeprefix("slack:") for user in rule.users} - gone
-        members: set[str] = set()
-        for group in rule.groups if self._people else ():
-            assert self._people
-            try:
-                members |= await self._people.members_of(group)
-            except GroupUnknown as unknown:
-                if not unknown.lasting:
-                    raise
         able = 0
-        for who in sorted(named | (members - gone)):
-            able += await self._is_able(who, rule, named=who in named)
+        async for _ in self.able(rule, without, recent=False):
+            able += 1
             if able >= rule.quorum:
                 break
         return able
+
+    async def able(
+        self, rule: Approvers, without: Collection[str], *, first: Collection[str] = (), recent: bool = True
+    ) -> AsyncGenerator[str]:
+        """The people and keys that could approve by the rule, without those left out; those in `first` come first.
+
+        By a rule that names nobody these are the people in `first`, and the admins. `recent`: with the groups as they
+        were within the last minute. Raises GroupUnknown.
+        """
+        gone = {who.removeprefix("slack:") for who in without}
+        users = [user.removeprefix("slack:") for user in rule.users]
+        found = dict.fromkeys(users)
+        for group in rule.groups if self._people else ():
+            assert self._people
+            read = self._people.recent_members if recent else self._people.members_of
+            try:
+                found |= dict.fromkeys(sorted(await read(group)))
+            except GroupUnknown as unknown:
+                if not unknown.lasting:
+                    raise
+        if not rule.named:
+            found = dict.fromkeys([*sorted(first), *sorted(self._admins)])
+        for who in sorted(found, key=lambda who: who not in first):
+            if who not in gone and await self._is_able(who, rule, named=who in users):
+                yield who
 
     async def _is_able(self, who: str, rule: Approvers, *, named: bool) -> bool:
         """Whether a person or key could approve; one that cannot be read may be able."""
@@ -155,6 +175,16 @@ class SlackDirectory:
         if not about or (is_open and await self._is_of(actor, about)):
             return bool(about)
         return user in await self._members(channel)
+
+    async def viewers(self, channel: str) -> frozenset[str] | None:
+        """Who sees a channel; None for a public one, and where that is not known.
+
+        Raises ActorUnknown where Slack cannot be asked.
+        """
+        if self._people is None:
+            return None
+        about = await self._channel(channel)
+        return await self._members(channel) if about.get("is_private") or about.get("is_mpim") else None
 
     async def _is_of(self, actor: Actor, channel: Mapping[str, Any]) -> bool:
         """Whether a member sees a public channel: in an organisation only one of a workspace of theirs."""

@@ -98,7 +98,7 @@ class People:
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
         self._readings: dict[str, asyncio.Future[frozenset[str]]] = {}
         self._channels: dict[str, str] = {}
-        self._users = Recent()
+        self._users, self._members = Recent(), Recent()
 
     async def user(self, user: str) -> Mapping[str, Any]:
         """The person as Slack describes them now, or within the last hour. Raises one of UNREACHABLE."""
@@ -199,6 +199,11 @@ class People:
             reading.add_done_callback(lambda _: self._readings.pop(group, None))
         return await asyncio.shield(reading)
 
+    async def recent_members(self, group: str) -> frozenset[str]:
+        """As `members_of`, or as it was within the last minute: whom to tell, not what they may do."""
+        known: frozenset[str] | None = self._members.get(group)
+        return await self.members_of(group) if known is None else known
+
     async def _read_members(self, group: str) -> frozenset[str]:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
@@ -208,7 +213,9 @@ class People:
             _log.error("the members of group %s cannot be read: %r", group, error)
             code = code_of(error)
             raise GroupUnknown(group, plan=code in _NO_GROUPS, lasting=code == "no_such_subteam") from error
-        return frozenset(answer.get("users") or [])
+        found = frozenset(answer.get("users") or [])
+        self._members.put(group, found)
+        return found
 
     async def _group_ids(self) -> dict[str, str]:
         at, handles = self._handles

@@ -38,7 +38,8 @@ ROOMS: dict[str, str] = {
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/runtime "
-        "handlers/origin handlers/blocks handlers/middleware handlers/messages handlers/private_answers"
+        "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
+        "handlers/private_answers"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -57,8 +58,8 @@ ROOMS: dict[str, str] = {
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/directory "
-        "handlers/projection "
+        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
+        "handlers/directory handlers/projection "
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",

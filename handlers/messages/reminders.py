@@ -20,12 +20,15 @@ def reminders(session: Session, mask: Masker) -> Iterator[Message]:
             continue
         blocks: list[Block] = [mrkdwn(f":alarm_clock: *Reminder* set by {person(timer.by, timer.by_name)}")]
         blocks.append(plain(mask(_words(session, timer)), 1500))
+        concerns = ""
         if timer.state == "fired" and not session.ended:
             blocks.append(_buttons(session, timer))
+            # Who snoozed a request may have been asked elsewhere.
+            concerns = timer.by.removeprefix("slack:") if timer.about else ""
         else:
             blocks.append(context(f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
-        yield Message(f"timer:{timer.id}", text, tuple(blocks))
+        yield Message(f"timer:{timer.id}", text, tuple(blocks), concerns=concerns)
 
 
 def _words(session: Session, timer: Timer) -> str:

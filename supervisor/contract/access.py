@@ -21,7 +21,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.policy import may_decide
+from supervisor.core.policy import may_decide, permission
 from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedule
 
@@ -89,6 +89,15 @@ class Access:
         async with self.recorded(found, attempt):
             rights.check_operator(found.session.requesters, found.persona, found.actor)
         return found
+
+    async def participant(self, session_id: str, attempt: str) -> Found:
+        """As `operator`, or one whom a rule names as an approver of a call that waits, wherever they were asked."""
+        found = await self._look(session_id)
+        session = found.session
+        waiting = [*session.calls_in("awaiting"), *([session.approval] if session.approval else [])]
+        if any(_names_approver(session, call, found.actor) for call in waiting):
+            return found
+        return await self.operator(session_id, attempt)
 
     async def resumer(self, session_id: str) -> Found:
         """The session, which the actor may steer, and whose budget it may raise where it is used up."""
@@ -205,6 +214,15 @@ class Access:
         actor = await self._directory.identify(self._actor)
         rights.check_active(actor)
         return actor
+
+
+def _names_approver(session: Session, call: Call, actor: Actor) -> bool:
+    """Whether the actor may decide on the call as one whom one of its rules names, or as a member of a group."""
+    try:
+        rights_by_rule = permission(session, call, actor).split("\n")
+    except NotAllowed:
+        return False
+    return any(right == "user" or right.startswith("group:") for right in rights_by_rule)
 
 
 def _call_of(session: Session, call_id: str) -> Call | None:

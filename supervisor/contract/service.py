@@ -269,7 +269,7 @@ class SessionService(SessionReader):
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
-        actor = (await self.access.operator(session_id, "tell")).actor
+        actor = (await self.access.participant(session_id, "tell")).actor
         session, heard = await self._supervisor.tell(
             session_id, request.text, actor, kind=kind, delivery=delivery, answers=answers
         )
@@ -284,19 +284,19 @@ class SessionService(SessionReader):
         self, session_id: str, due: datetime, *, text: str = "", about: str = ""
     ) -> ReminderView:
         """Set a reminder for a time; `about` names the approval request that is snoozed, if any."""
-        actor = (await self.access.operator(session_id, "remind")).actor
+        actor = (await self.access.participant(session_id, "remind")).actor
         session = await self._supervisor.remind(session_id, due, actor, text=text, about=about)
         return reminder_view(session.timers[-1])
 
     async def snooze(self, session_id: str, reminder_id: str, due: datetime) -> ReminderView:
         """Remove a reminder and set the same for a later time."""
-        actor = (await self.access.operator(session_id, "snooze")).actor
+        actor = (await self.access.participant(session_id, "snooze")).actor
         session = await self._supervisor.snooze(session_id, reminder_id, due, actor)
         return reminder_view(session.timers[-1])
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
         """Remove a reminder."""
-        actor = (await self.access.operator(session_id, "drop a reminder")).actor
+        actor = (await self.access.participant(session_id, "drop a reminder")).actor
         await self._supervisor.drop_timer(session_id, reminder_id, actor)
 
     def _own(self, key: str | None) -> str | None:
