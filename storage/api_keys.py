@@ -1,4 +1,4 @@
-"""Rows of API keys as opaque bytes by id, and the time of the last use of each."""
+"""Rows of API keys as opaque bytes by id, whose names they are, and the time of the last use of each."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ class ApiKeyStore:
         with reaching_store():
             row: Any = await self._redis.hget(keys.api_keys(), key_id)
         return row  # type: ignore[no-any-return]
+
+    async def claim_name(self, name: str, owner: str) -> str:
+        """The owner that a name of keys belongs to, for ever: the first one that claimed it."""
+        with reaching_store():
+            await self._redis.hsetnx(keys.api_key_names(), name, owner)
+            found: Any = await self._redis.hget(keys.api_key_names(), name)
+        return found.decode() if isinstance(found, bytes) else str(found or "")
 
     async def delete(self, key_id: str) -> bool:
         with reaching_store():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 from pydantic import SecretStr
@@ -139,6 +140,7 @@ async def test_a_store_that_is_away_is_said_so(build: Build, valkey_url: str) ->
         ("FLAGMAN_API_KEYS", "boss:admin", "entry 1 must have the form name:scope+scope:key"),
         ("FLAGMAN_API_KEYS", f"{KEYS},x:root:0123456789abcdef", "entry 5 must have the form"),
         ("FLAGMAN_API_KEYS", "Boss:admin:0123456789abcdef", "entry 1 must have the form"),
+        ("FLAGMAN_API_KEYS", f"{KEYS},{KEYS}", "has the name of entry 1; give each key its own"),
         ("FLAGMAN_API_KEYS", "boss:admin:hunter2", "the key of entry 1 must have 16 characters"),
         ("FLAGMAN_WEBHOOK_SECRET", "hunter2", "secret 1 must have 16 characters"),
         ("FLAGMAN_SECRET_KEY", f"{ALL},hunter2", "secret 2 must have 16 characters"),
@@ -187,10 +189,39 @@ def test_an_address_of_the_store_is_a_secret_where_it_has_a_password(
     assert set(read_settings().secrets) - before == secrets
 
 
-async def test_a_key_in_the_environment_with_an_old_name_is_the_same_identity(build: Build) -> None:
-    house = await build(api_keys=SecretStr(f"ci:read:{READ},ci:admin:{ALL}"))
-    for key in (READ, ALL):
-        assert (await (await house.as_(key)).get("/v1/me"))["id"] == "api:ci"
+async def test_a_name_is_that_of_one_key(build: Build) -> None:
+    house, owned, _ = await house_with(build, admins=GRACE)
+    wanted = {"name": "deployer", "scopes": ["launch", "read"]}
+    made = await owned.post("/v1/keys", wanted)
+    for other in (owned, house.api):
+        assert "choose another name" in str(
+            (await other.post("/v1/keys", wanted)).problem(422, "invalid_input")
+        )
+    assert "choose another name" in str(
+        (await owned.post("/v1/keys", {**wanted, "name": "ada"})).problem(422, "invalid_input")
+    )
+    assert (await owned.delete(f"/v1/keys/{made['id']}")).status == 204
+    # Once its own key is revoked, the name stays that of its owner.
+    (await house.api.post("/v1/keys", wanted)).problem(422, "invalid_input")
+    assert (await owned.post("/v1/keys", wanted)).status == 201
+
+
+async def test_keys_of_one_name_in_an_old_store_are_told_apart(build: Build, redis: Redis) -> None:
+    house, _, _ = await house_with(build, admins=GRACE)
+    texts, ids = [], []
+    for name, owner in (("first", GRACE), ("second", ADA), ("third", GRACE)):
+        made = await house.api.post("/v1/keys", {"name": name, "scopes": ["launch", "read"], "owner": owner})
+        texts.append(made["key"])
+        ids.append(made["id"])
+    for ident in ids[:2]:
+        row = json.loads(await redis.hget(keys.api_keys(), ident))  # type: ignore[arg-type]
+        await redis.hset(keys.api_keys(), ident, json.dumps({**row, "name": "old"}))
+    clients = [await house.as_(text) for text in texts]
+    seen = [(await client.get("/v1/me"))["id"] for client in clients]
+    assert seen == [f"api:old#{ids[0]}", f"api:old#{ids[1]}", "api:third"]
+    # Also when only one of them is left.
+    assert (await house.api.delete(f"/v1/keys/{ids[0]}")).status == 204
+    assert (await clients[1].get("/v1/me"))["id"] == f"api:old#{ids[1]}"
 
 
 # Keys of people
