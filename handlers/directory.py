@@ -176,6 +176,52 @@ class SlackDirectory:
             return bool(about)
         return user in await self._members(channel)
 
+    async def may_post(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor, or the owner of its key, sees the place of an origin; True for none.
+
+        None for a channel that the bot does not see. A key without an owner sees public channels, and others by its
+        scopes. Raises ActorUnknown.
+        """
+        channel, user = channel_of(origin), user_of(actor)
+        sees_all = actor.admin or (actor.reads_all and not user)
+        if not channel or channel == user:
+            return True
+        if self._people is None and not user:
+            return True
+        if channel[:1] not in ("C", "G"):
+            return sees_all or (channel[:1] == "D" and channel == await self._direct(user))
+        about = await self._described(channel)
+        if not about:
+            return None
+        if sees_all:
+            return True
+        if not user:
+            return not about.get("is_private") and not about.get("is_mpim")
+        person = Actor(id=actor.person, kind="member" if actor.kind == "program" else actor.kind)
+        return await self.sees(person.model_copy(update={"teams": actor.teams}), origin)
+
+    async def _described(self, channel: str) -> Mapping[str, Any]:
+        """As `_channel`. Raises ActorUnknown where Slack is not asked."""
+        if self._people is None:
+            raise ActorUnknown("who is in this channel")
+        return await self._channel(channel)
+
+    async def _direct(self, user: str) -> str:
+        """The direct conversation with a person; empty where there is none."""
+        if not user or self._people is None:
+            return ""
+        if (known := self._channels.get(f"direct {user}", STALE_SECONDS)) is not None:
+            return str(known)
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                answer: Any = await self._people.client.conversations_open(users=user)
+        except UNREACHABLE as error:
+            if not code_of(error):
+                raise ActorUnknown("who is in this conversation") from error
+            return ""
+        self._channels.put(f"direct {user}", answer["channel"]["id"])
+        return str(answer["channel"]["id"])
+
     async def viewers(self, channel: str) -> frozenset[str] | None:
         """Who sees a channel; None for a public one, and where that is not known.
 

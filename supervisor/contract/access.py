@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from supervisor.contract.parts import ServiceParts
 from supervisor.core import rights
 from supervisor.core.errors import (
+    ChannelNotFound,
     FlagmanError,
     IllegalEvent,
     LogUnreadable,
@@ -61,6 +62,18 @@ class Access:
             _log.warning("%s was refused to launch %s: %s", actor.id, persona.name, refused)
             raise
         return actor
+
+    async def check_place(self, origin: Json, *, given: bool = True) -> None:
+        """Raises ChannelNotFound where the actor, or the owner of its key, does not see the place of an origin.
+
+        `given`: the actor named it; otherwise it is where a session or a schedule is already, and it counts as seen
+        where Flagman does not see it itself.
+        """
+        sees = await self._directory.may_post(await self._identified(), origin)
+        if sees is False or (sees is None and given):
+            channel = self._parts.channels.channel_of(origin) or ""
+            _log.warning("%s was refused to launch in %s", self._actor.id, channel)
+            raise ChannelNotFound(channel)
 
     async def reader(self, session_id: str) -> Found:
         """The session, which the actor sees. Raises SessionNotFound also for one that the actor does not see."""

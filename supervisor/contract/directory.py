@@ -25,6 +25,10 @@ class Directory(Protocol):
         """Whether the actor sees the place of an origin; None for a direct conversation or none at all."""
         ...
 
+    async def may_post(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor, or the owner of its key, sees the place of an origin; None where that cannot be known."""
+        ...
+
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by a rule that names some, leaving out those in `without`."""
         ...

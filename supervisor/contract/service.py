@@ -57,7 +57,8 @@ class SessionService(SessionReader):
     ) -> SessionView:
         """Launch a session; the same key and request return the same session.
 
-        `origin` says where it is shown, in place of the channel of the request.
+        `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
+        ChannelNotFound.
         """
         plan, persona = request.coordinate, request.persona or COORDINATOR
         actor = await self.access.launcher(self._supervisor.personas.get(persona))
@@ -65,7 +66,7 @@ class SessionService(SessionReader):
             persona,
             f"{request.task}\n\n{request.context}" if request.context.strip() else request.task,
             actor,
-            origin=self._origin(request.channel) if origin is None else origin,
+            origin=await self._origin(request.channel) if origin is None else origin,
             coordinate=plan is not False,
             plan=plan.model_dump(mode="json") if isinstance(plan, Plan) else None,
             idempotency_key=self._own(idempotency_key),
@@ -88,10 +89,11 @@ class SessionService(SessionReader):
         channel = self._parts.channels.channel_of(found.session.origin)
         if channel and request.channel not in (None, channel):
             raise InvalidInput("A copy stays in the channel of its session, where the same people see it.")
-        if channel or (origin is None and not request.channel):
+        if channel:
+            await self.access.check_place(found.session.origin, given=False)
             origin = None
-        elif origin is None:
-            origin = self._origin(request.channel)
+        elif origin is None and request.channel:
+            origin = await self._origin(request.channel)
         session = await self._supervisor.fork(
             session_id,
             found.actor,
@@ -303,5 +305,7 @@ class SessionService(SessionReader):
         # Each actor has its own keys, so that a guessed key does not lead to another actor's session.
         return f"{self.actor.id}:{key}" if key else None
 
-    def _origin(self, channel: str | None) -> Json:
-        return self._parts.channels.origin_of(channel) if channel else {}
+    async def _origin(self, channel: str | None) -> Json:
+        origin = self._parts.channels.origin_of(channel) if channel else {}
+        await self.access.check_place(origin)
+        return origin

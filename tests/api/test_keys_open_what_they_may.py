@@ -11,12 +11,13 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bot.settings import read_settings
+from handlers.users import Recent
 from storage import keys
 from supervisor.core.errors import InvalidInput
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
 from tests.support.api import Client
 from tests.support.redis_proxy import RedisProxy
-from tests.support.slack import ADA, GRACE, wait_for
+from tests.support.slack import ADA, ADA_DM, BOT, GRACE, OPS, wait_for
 
 SCOPE_OF = [
     ("POST", "/v1/sessions", "launch"),
@@ -269,3 +270,53 @@ async def test_a_key_sees_what_it_or_its_owner_launched(build: Build) -> None:
         (await other.get(f"/v1/sessions/{foreign.id}{path}")).problem(404, "session_not_found")
     listed = [row["id"] for row in (await other.get("/v1/sessions"))["sessions"]]
     assert listed == [mine.id]
+
+
+async def test_nothing_is_launched_in_a_channel_that_the_owner_does_not_see(build: Build) -> None:
+    house, _, other = await house_with(build)
+    slack = house.scene.slack
+    closed = await slack.channel("private", name="closed", members=[GRACE, BOT])
+    unknown = await slack.channel("private", name="without-the-bot", members=[GRACE])
+    shared = await slack.channel("private", name="shared", members=[ADA, BOT])
+    theirs = str((await slack.api("conversations.open", users=GRACE))["channel"]["id"])
+    launch = {"persona": "ops", "task": "ship it"}
+    schedule = {**launch, "cron": "0 9 * * MON"}
+    placeless = (await other.post("/v1/sessions", launch))["id"]
+    for channel in (closed, unknown, theirs, "C0NOWHERE"):
+        for path, body in (
+            ("/v1/sessions", launch),
+            ("/v1/schedules", schedule),
+            (f"/v1/sessions/{placeless}/fork", {"step": 0}),
+        ):
+            reply = await other.post(path, {**body, "channel": channel})
+            assert "that you see" in reply.problem(404, "channel_not_found")["detail"]
+    for channel in (OPS, shared, ADA_DM):
+        assert (await other.post("/v1/sessions", {**launch, "channel": channel})).status == 201
+    assert (await other.post("/v1/schedules", {**schedule, "channel": shared})).status == 201
+
+
+async def test_nothing_is_launched_in_a_channel_that_was_left(build: Build) -> None:
+    house, _, other = await house_with(build)
+    slack = house.scene.slack
+    left = await slack.channel("private", name="left", members=[ADA, GRACE, BOT])
+    launch = {"persona": "ops", "task": "ship it", "channel": left}
+    session = (await other.post("/v1/sessions", launch))["id"]
+    schedule = (await other.post("/v1/schedules", {**launch, "cron": "0 9 * * MON"}))["id"]
+    slack.playground.workspace.store.leave(left, ADA)
+    for core in house.scene.flagman.cores:
+        core.directory._channels = Recent()
+    for path in (f"/v1/sessions/{session}/fork", f"/v1/schedules/{schedule}/run"):
+        (await other.post(path, {})).problem(404, "channel_not_found")
+
+
+async def test_a_key_of_nobody_launches_in_public_channels_and_by_its_scopes_in_others(build: Build) -> None:
+    keys_of_nobody = f"boss:admin:{ALL},ci:launch+read:{LAUNCH}"
+    house = await build(api_keys=SecretStr(keys_of_nobody))
+    for core in house.scene.flagman.cores[1:]:
+        core.directory.__dict__.update(house.scene.flagman.cores[0].directory.__dict__)
+    private = await house.scene.slack.channel("private", name="closed", members=[GRACE, BOT])
+    launch, ci = {"persona": "ops", "task": "ship it"}, await house.as_(LAUNCH)
+    assert (await ci.post("/v1/sessions", {**launch, "channel": OPS})).status == 201
+    for channel in (private, ADA_DM):
+        (await ci.post("/v1/sessions", {**launch, "channel": channel})).problem(404, "channel_not_found")
+        assert (await house.api.post("/v1/sessions", {**launch, "channel": channel})).status == 201
