@@ -43,6 +43,7 @@ from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, NotAllowed
+from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -123,14 +124,15 @@ class SessionService(SessionReader):
         session = await self._supervisor.pause(
             session_id, actor, conditions=[*written, *conditions], detail=request.reason
         )
-        return self._pause_result(session, token=not session.approval)
+        return self._pause_result(session, actor, token=not session.approval)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
-        return self._pause_result((await self.access.resumer(session_id)).session)
+        found = await self.access.resumer(session_id)
+        return self._pause_result(found.session, found.actor)
 
-    def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
-        text, expires_at = self._parts.tokens.give(session) if token else (None, None)
+    def _pause_result(self, session: Session, actor: Actor, *, token: bool = True) -> PauseResult:
+        text, expires_at = self._parts.tokens.give(session, actor) if token else (None, None)
         hooks = [condition.name for _, condition in session.waits if isinstance(condition, Webhook)]
         return PauseResult(
             status="paused",
@@ -169,7 +171,7 @@ class SessionService(SessionReader):
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause of a resume token; no other right is needed."""
         session = await self._parts.tokens.redeem(
-            self._supervisor, token, data=request.data, context=request.context
+            self._supervisor, token, data=request.data, context=request.context, bearer=self.actor
         )
         return await self.view(session)
 

@@ -18,6 +18,7 @@ from supervisor.core.events import (
     Event,
     Failed,
     ModelResponded,
+    OutcomeDecided,
     QuestionAnswered,
     Resumed,
     SessionForked,
@@ -120,16 +121,32 @@ def _steered_by(session: Session, event: Event) -> frozenset[str]:
 
     An approval does not end it for words that the agent has not read yet, nor for one's own.
     """
-    if isinstance(event, ApprovalDecided) and event.verdict == "approve":
-        if event.people & session.steered_by:
-            return session.steered_by
-        unread = {note.by for note in session.inbox} & session.steered_by
-        return (session.steered_by - session.call(event.call_id).requesters) | unread
-    told = isinstance(event, ContextAdded | QuestionAnswered) or (
-        isinstance(event, Resumed) and event.context and event.trigger != APPROVAL
-    )
-    person = told and event.by.partition(":")[0] in _PERSONS
-    return session.steered_by | event.people if person else session.steered_by
+    steered_by = session.steered_by
+    if isinstance(event, ApprovalDecided) and event.verdict == "approve" and not event.people & steered_by:
+        unread = {who for note in session.inbox for who in note.people} & steered_by
+        steered_by = (steered_by - session.call(event.call_id).requesters) | unread
+    return steered_by | _persons(event) if _tells(session, event) else steered_by
+
+
+def _tells(session: Session, event: Event) -> bool:
+    """Whether the agent reads words, or data, of the event that are not its own."""
+    match event:
+        case ContextAdded() | QuestionAnswered():
+            return True
+        case OutcomeDecided():
+            return event.verdict != "run_again"
+        case Resumed():
+            # Of an approval the decision has the words.
+            return event.trigger != APPROVAL and bool(event.context or event.data is not None)
+        case ApprovalDecided():
+            read = event.verdict == "deny" or session.call(event.call_id).call.tool == APPROVAL
+            return read and bool(event.reason)
+    return False
+
+
+def _persons(event: Event) -> frozenset[str]:
+    """Those of who did it behind whom there is a person."""
+    return frozenset(who for who in event.people if who.partition(":")[0] in _PERSONS)
 
 
 @singledispatch
@@ -173,7 +190,7 @@ def _action_refused(event: ActionRefused, session: Session) -> dict[str, Any]:
 
 def note_of(event: Event, text: str) -> Note:
     """The note of what an event tells the session."""
-    return Note(text=text, by=event.by, by_name=event.by_name, at=event.at)
+    return Note(text=text, by=event.by, by_name=event.by_name, by_owner=event.by_owner, at=event.at)
 
 
 @reduce.register
