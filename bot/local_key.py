@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.errors import StorageError
+from supervisor.api_keys import LOCAL
 from supervisor.core.errors import FlagmanError, InvalidInput
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def _create(keys: ApiKeys, scopes: list[Scope], owner: str) -> str:
     """The text of a key with the name of this user, or with a number behind it where another key has the name."""
     for suffix in ("", *(f"-{number}" for number in range(2, MOST_OF_A_NAME))):
         try:
-            return (await keys.create(f"{user_name()[:36]}{suffix}", scopes, "serve", owner=owner))[1]
+            return (await keys.create(f"{user_name()[:36]}{suffix}", scopes, LOCAL, owner=owner))[1]
         except InvalidInput as taken:
             problem = taken
     raise problem

@@ -7,6 +7,8 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
+from slack_sdk.web.async_client import AsyncWebClient
+
 from handlers.origin import channel_of
 from handlers.users import (
     GROUP_SECONDS,
@@ -62,6 +64,11 @@ class SlackDirectory:
     def connected(self) -> bool:
         """Whether Slack is asked."""
         return self._people is not None
+
+    @property
+    def client(self) -> AsyncWebClient | None:
+        """The client that asks Slack."""
+        return self._people.client if self._people else None
 
     async def identify(self, actor: Actor) -> Actor:
         """The actor with kind, teams and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
@@ -189,7 +196,8 @@ class SlackDirectory:
         if self._people is None and not user:
             return True
         if channel[:1] not in ("C", "G"):
-            return sees_all or (channel[:1] == "D" and channel == await self._direct(user))
+            own = channel[:1] == "D" and channel == await self._direct(user)
+            return True if sees_all or own else None
         about = await self._described(channel)
         if not about:
             return None

@@ -26,12 +26,16 @@ class ApiKeyStore:
             row: Any = await self._redis.hget(keys.api_keys(), key_id)
         return row  # type: ignore[no-any-return]
 
-    async def claim_name(self, name: str, owner: str) -> str:
-        """The owner that a name of keys belongs to, for ever: the first one that claimed it."""
+    async def claim_name(self, name: str, owner: str) -> None:
+        """Record for good whose name of keys it is; the first who claims it stays the owner."""
         with reaching_store():
             await self._redis.hsetnx(keys.api_key_names(), name, owner)
+
+    async def name_owner(self, name: str) -> str | None:
+        """Whose name of keys it is; None for one that no key had."""
+        with reaching_store():
             found: Any = await self._redis.hget(keys.api_key_names(), name)
-        return found.decode() if isinstance(found, bytes) else str(found or "")
+        return found.decode() if isinstance(found, bytes) else found
 
     async def delete(self, key_id: str) -> bool:
         with reaching_store():

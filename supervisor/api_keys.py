@@ -21,6 +21,8 @@ Scope = Literal["launch", "approve", "read", "read_all", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 SHORTEST = 16
 MOST = 500
+# The maker of the keys that last as long as a process.
+LOCAL = "serve"
 FRESH = timedelta(minutes=1)
 # Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
@@ -130,7 +132,7 @@ class ApiKeys:
             raise InvalidInput(
                 f"There is a key named {name} already; choose another name, or revoke it first."
             )
-        if await self._store.claim_name(name, owner) != owner:
+        if await self._store.name_owner(name) not in (None, owner):
             raise InvalidInput(f"A key of another owner was named {name}; choose another name.")
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         ordered = tuple(scope for scope in SCOPES if scope in scopes)
@@ -143,8 +145,25 @@ class ApiKeys:
             created_by=by,
             owner=owner,
         )
+        await self._claim(key)
         await self._store.put(key_id, key.model_dump_json().encode())
         return key, f"fm_{key_id}_{secret}"
+
+    async def standing(self, actor_id: str, owner: str) -> ApiKey | None:
+        """The key that an actor of the log acts with; None for who never had one.
+
+        Raises KeyRefused where it was revoked, belongs to another owner now, or may not launch any more.
+        """
+        kind, _, name = actor_id.partition(":")
+        if kind != "api":
+            return None
+        for key, _ in await self.list():
+            if key.actor.id == actor_id and key.actor.owner == owner and key.may("launch"):
+                return key
+        if await self._store.name_owner(name.partition("#")[0]) is None:
+            # Who runs Flagman in a process of their own acts without a key.
+            return None
+        raise KeyRefused(f"The API key {name} was revoked, or may not launch any more.")
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
         """All keys with the time of their last use, to the minute; those of the environment come first."""
@@ -159,7 +178,7 @@ class ApiKeys:
             raise InvalidInput("That key comes from FLAGMAN_API_KEYS; take it out there and start again.")
         row = await self._store.get(key_id)
         if row and (key := _read(row)):
-            await self._store.claim_name(key.name, key.owner)
+            await self._claim(key)
         if not await self._store.delete(key_id):
             raise KeyNotFound(key_id)
 
@@ -171,8 +190,14 @@ class ApiKeys:
         now = self._clock()
         if now - self._noted.get(key.id, now - FRESH) >= FRESH:
             self._noted[key.id] = now
+            await self._claim(key)
             await self._store.used(key.id, now)
         return key
+
+    async def _claim(self, key: ApiKey) -> None:
+        """Record for good whose name it is. A key that is made anew at each start leaves its name to the next one."""
+        if key.created_by != LOCAL:
+            await self._store.claim_name(key.name, key.owner)
 
     def _known(self, text: str) -> ApiKey | None:
         # All are compared, so that the time taken does not depend on which one matches.

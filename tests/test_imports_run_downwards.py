@@ -41,6 +41,10 @@ ROOMS: dict[str, str] = {
         "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
+    "handlers/announcements": (
+        "supervisor/core supervisor handlers/origin handlers/users handlers/directory handlers/blocks "
+        "handlers/projection"
+    ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
         "handlers/action_ids handlers/users handlers/projection"
@@ -59,11 +63,11 @@ ROOMS: dict[str, str] = {
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
-        "handlers/directory handlers/projection "
+        "handlers/directory handlers/announcements handlers/projection "
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",
-    "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
+    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "

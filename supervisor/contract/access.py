@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from supervisor.contract.parts import ServiceParts
+from supervisor.contract.parts import AccessParts
 from supervisor.core import rights
 from supervisor.core.errors import (
     ChannelNotFound,
@@ -47,7 +47,7 @@ class Found:
 class Access:
     """The rights of one actor. Methods raise NotAllowed, which is recorded, or SessionNotFound, or as the directory."""
 
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+    def __init__(self, parts: AccessParts, actor: Actor) -> None:
         self._parts, self._actor = parts, actor
         self._supervisor, self._directory = parts.supervisor, parts.directory
         # Groups that were asked for, each once: whether the actor is in it, or why that is unknown.
@@ -56,12 +56,31 @@ class Access:
     async def launcher(self, persona: Persona) -> Actor:
         """The actor, who may launch sessions of the persona."""
         actor = await self._identified()
-        try:
+        async with self._logged("launch", persona.name):
             rights.check_admitted(persona, actor)
-        except NotAllowed as refused:
-            _log.warning("%s was refused to launch %s: %s", actor.id, persona.name, refused)
-            raise
         return actor
+
+    async def scheduler(self, persona: Persona) -> Actor:
+        """The actor, who may launch sessions of the persona again and again, and steer them."""
+        actor = await self.launcher(persona)
+        actor, _, problem = await self._known(persona.groups, {})
+        async with self._logged("schedule", persona.name):
+            try:
+                rights.check_operator(actor.ids, persona, actor)
+            except NotAllowed as refused:
+                if problem:
+                    raise problem from refused
+                raise
+        return actor
+
+    @asynccontextmanager
+    async def _logged(self, attempt: str, what: str) -> AsyncIterator[None]:
+        """Log a refusal of the block, which is about no session."""
+        try:
+            yield
+        except NotAllowed as refused:
+            _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, what, refused)
+            raise
 
     async def check_place(self, origin: Json, *, given: bool = True) -> None:
         """Raises ChannelNotFound where the actor, or the owner of its key, does not see the place of an origin.
@@ -167,7 +186,8 @@ class Access:
         if not sees:
             raise ScheduleNotFound(schedule_id)
         if steers:
-            rights.check_operator(schedule.people, persona, actor)
+            async with self._logged("steer schedule", schedule_id):
+                rights.check_operator(schedule.people, persona, actor)
         return schedule, actor
 
     async def _about_schedule(self, schedule: Schedule) -> tuple[Actor, bool, Persona | None]:

@@ -28,7 +28,7 @@ class ScheduleService:
         if origin is None:
             origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
             await self._access.check_place(origin)
-        actor = await self._access.launcher(self._parts.supervisor.personas.get(request.persona))
+        actor = await self._access.scheduler(self._parts.supervisor.personas.get(request.persona))
         return self._view(
             await self._schedules.add(
                 request.cron, request.persona, request.task, actor, zone=request.zone, origin=origin

@@ -29,6 +29,7 @@ class Timer(Frozen):
     about: str
     by: str
     by_name: str
+    by_owner: str = ""
     state: Literal["set", "fired", "dropped"] = "set"
     ended_by: str = ""
     ended_at: datetime | None = None

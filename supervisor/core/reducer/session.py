@@ -252,6 +252,7 @@ def _timer_set(event: TimerSet, session: Session) -> dict[str, Any]:
         about=event.about,
         by=event.by,
         by_name=event.by_name,
+        by_owner=event.by_owner,
     )
     return {"timers": (*session.timers, timer)}
 
