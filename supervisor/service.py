@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -61,6 +62,7 @@ class Supervisor:
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
         self._log, self._clock = log, clock
+        self.unrecorded = 0
 
     # Reading
 
@@ -326,13 +328,12 @@ class Supervisor:
     async def note_refused(
         self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
     ) -> None:
-        """Record that the actor was refused, unless the session has ended or the same was recorded just now."""
-        try:
-            await self._session(
+        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`."""
+        with suppress(AlreadyEnded):
+            change = await self._change(
                 session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
             )
-        except AlreadyEnded:
-            return
+            self.unrecorded += not change.events and change.session.refused >= conversation.MOST_RECORDED
 
     # Reminders
 

@@ -173,6 +173,7 @@ def _launch(session_id: str, event: Event) -> Session:
         allowance=event.budgets,
         origin=event.origin,
         lineage=event.lineage,
+        refused=0,
     )
 
 
@@ -185,7 +186,7 @@ def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
 def _action_refused(event: ActionRefused, session: Session) -> dict[str, Any]:
     refusal = Refusal(by=event.by, attempt=event.attempt, at=event.at)
     others = [r for r in session.refusals if (r.by, r.attempt) != (event.by, event.attempt)]
-    return {"refusals": (*others, refusal)[-MOST_REFUSALS:]}
+    return {"refusals": (*others, refusal)[-MOST_REFUSALS:], "refused": session.refused + 1}
 
 
 def note_of(event: Event, text: str) -> Note:
