@@ -17,7 +17,6 @@ from storage.errors import StorageError
 from storage.keys import TimerKey
 from supervisor.core.errors import FlagmanError
 from supervisor.runtime.sweeper import Sweeper
-from supervisor.schedules import OWNER
 
 SWEEP = timedelta(seconds=30)
 HORIZON = timedelta(seconds=20)
@@ -38,6 +37,7 @@ class Clock:
     def __init__(self, parts: Core) -> None:
         self._parts = parts
         self._timers = parts.timers()
+        self._creators = parts.creators()
         self._queues = parts.queues()
         self._sweeper = Sweeper(parts.sessions, parts.log, *self._queues)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
@@ -98,9 +98,7 @@ class Clock:
     async def _fire(self, timer: TimerKey, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                if timer.owner == OWNER:
-                    await self._parts.schedules.fire(timer.name)
-                elif not await self._parts.deliveries.fire(timer):
+                if not await self._creators.fire(timer):
                     # The session no longer has this timer, so its row is removed here.
                     await self._timers.drop(timer)
             except FlagmanError as error:
@@ -115,6 +113,7 @@ class Clock:
                 await queue.open()
             await self._sweeper.sweep(now())
             await self._parts.schedules.restore_timers()
+            await self._creators.tell()
 
 
 @contextlib.contextmanager

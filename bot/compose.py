@@ -18,14 +18,17 @@ from bot.resume_hints import Hints, hints_of
 from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
+from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
+from handlers.users import People
 from storage.api_keys import ApiKeyStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
@@ -41,6 +44,7 @@ from storage.schedules import ScheduleStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
+from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
@@ -138,11 +142,20 @@ class Core:
             tokens=self.resume_tokens(),
             restorer=self.restorer(),
             followers=Followers(self.changes()),
-            channels=SlackChannels(),
+            channels=self.channels,
             directory=self.directory,
             clock=now,
             hook_problem=self.settings.hook_problem,
         )
+
+    @property
+    def channels(self) -> SlackChannels:
+        return SlackChannels()
+
+    def creators(self) -> Creators:
+        """What fires the timers."""
+        announcements = Announcements(self.directory, self.mask, self.settings.command)
+        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_paused)
 
     def recorder(self) -> Recorder:
         """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""
@@ -183,7 +196,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log)
-        supervisor = Supervisor(sessions, log, library, known, now)
+        supervisor = Supervisor(sessions, library, known, now)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
@@ -271,11 +284,16 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
     uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    poster = MessagePoster(parts.rows, sender, now, parts.settings.fallback_channel)
+    # A client without a token reaches no Slack.
+    if client.token and not parts.directory.connected:
+        parts.directory.connect(People(client))
+    audience = Audience(parts.directory, parts.settings.fallback_channel)
+    poster = MessagePoster(parts.rows, sender, now, audience)
     projector = Projector(
         parts.sessions,
         parts.rows,
         poster,
+        audience,
         now,
         parts.mask,
         subagents,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.errors import StorageError
+from supervisor.api_keys import LOCAL
 from supervisor.core.errors import FlagmanError, InvalidInput
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from supervisor.api_keys import ApiKeys, Scope
 
 KEY_FILE = "cli.key"
+MOST_OF_A_NAME = 20
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  only replaced by loopback addresses
 _NO_NAME = re.compile(r"[^a-z0-9._-]+")
 
@@ -58,7 +60,7 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
     # The key can do what its person can: without named admins, the user of this machine is the only one there is.
     is_admin = not settings.admin_ids or settings.user in settings.admin_ids
     scopes: list[Scope] = ["admin"] if is_admin else ["launch", "approve", "read"]
-    _, key = await keys.create(user_name(), scopes, "serve", owner=settings.user)
+    key = await _create(keys, scopes, settings.user)
     _write(path, LocalKey(address(settings.host, settings.port), key))
     try:
         yield
@@ -67,6 +69,16 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
         if current and current.key == key:
             path.unlink(missing_ok=True)
         await _revoke(keys, key)
+
+
+async def _create(keys: ApiKeys, scopes: list[Scope], owner: str) -> str:
+    """The text of a key with the name of this user, or with a number behind it where another key has the name."""
+    for suffix in ("", *(f"-{number}" for number in range(2, MOST_OF_A_NAME))):
+        try:
+            return (await keys.create(f"{user_name()[:36]}{suffix}", scopes, LOCAL, owner=owner))[1]
+        except InvalidInput as taken:
+            problem = taken
+    raise problem
 
 
 async def _revoke(keys: ApiKeys, key: str) -> None:

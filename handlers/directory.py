@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.origin import channel_of
-from handlers.users import GROUP_SECONDS, GroupUnknown, People, code_of, user_of
+from handlers.users import (
+    GROUP_SECONDS,
+    STALE_SECONDS,
+    UNREACHABLE,
+    GroupUnknown,
+    People,
+    Recent,
+    code_of,
+    user_of,
+)
+from handlers.workspaces import Home, teams_of, workspaces_of
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
-from supervisor.core.events.base import ActorKind
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers
 from supervisor.core.rights import check_standing
 
-# What was read of a person or a channel counts for a minute, and for an hour where Slack cannot be asked again.
-FRESH_SECONDS, STALE_SECONDS = 60.0, 3600.0
 MOST_PAGES = 20
 _PAGE = 1000
-_UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
@@ -40,20 +43,6 @@ class ActorUnknown(FlagmanError):
         )
 
 
-class _Recent:
-    """Answers of Slack by key, each with the time when it was read."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[float, Any]] = {}
-
-    def get(self, key: str, seconds: float = FRESH_SECONDS) -> Any:
-        at, value = self._rows.get(key, (0.0, None))
-        return value if at and time.monotonic() - at < seconds else None
-
-    def put(self, key: str, value: Any) -> None:
-        self._rows[key] = (time.monotonic(), value)
-
-
 class SlackDirectory:
     """The directory of `supervisor.contract.directory`. Before `connect` it knows programs only.
 
@@ -62,64 +51,62 @@ class SlackDirectory:
 
     def __init__(self, admins: Collection[str], teams: Collection[str]) -> None:
         self._admins, self._teams = frozenset(admins), frozenset(teams)
-        self._client: AsyncWebClient | None = None
         self._people: People | None = None
-        self._own: frozenset[str] = frozenset()
-        self._users, self._channels = _Recent(), _Recent()
+        self._home: Home | None = None
+        self._channels = Recent()
 
-    def connect(self, client: AsyncWebClient, people: People, identity: Mapping[str, Any]) -> None:
-        """Ask this client from now on; `identity` is the answer of `auth.test`."""
-        self._client, self._people = client, people
-        self._own = frozenset(
-            str(identity[name]) for name in ("team_id", "enterprise_id") if identity.get(name)
-        )
+    def connect(self, people: People, identity: Mapping[str, Any] | None = None) -> None:
+        """Ask these people from now on; `identity` is the answer of `auth.test`, asked for where it is not given."""
+        self._people = people
+        self._home = Home.of(identity) if identity else None
+
+    @property
+    def connected(self) -> bool:
+        """Whether Slack is asked."""
+        return self._people is not None
+
+    @property
+    def client(self) -> AsyncWebClient | None:
+        """The client that asks Slack."""
+        return self._people.client if self._people else None
 
     async def identify(self, actor: Actor) -> Actor:
-        """The actor with kind, team and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
+        """The actor with kind, teams and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
         is_admin = bool(self._admins & {who.removeprefix("slack:") for who in actor.ids})
         user = user_of(actor)
         if not user:
             return actor.model_copy(update={"admin": actor.admin or is_admin})
         found = await self._user(user)
-        kind, team = self._kind(found), str(found.get("team_id") or "")
+        kind, teams = (await self._at_home()).kind(found, self._teams), teams_of(found)
         if actor.kind == "program" and kind == "member":
             kind = "program"
         if actor.id != actor.person:
             # A key has the rights of an admin by its scope, and never more than its owner.
             is_admin = actor.admin and (is_admin or not self._admins)
         admin = is_admin and kind in ("member", "program")
-        return actor.model_copy(update={"kind": kind, "team": team, "admin": admin})
+        return actor.model_copy(update={"kind": kind, "teams": teams, "admin": admin})
 
-    def _kind(self, user: Mapping[str, Any]) -> ActorKind:
-        teams = {
-            str(user.get("team_id") or ""),
-            *map(str, (user.get("enterprise_user") or {}).get("teams") or []),
-        }
-        if user.get("deleted"):
-            return "deactivated"
-        if user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == "USLACKBOT":
-            return "bot"
-        if user.get("is_stranger") or not teams & (self._own | self._teams):
-            return "external"
-        if user.get("is_restricted") or user.get("is_ultra_restricted"):
-            return "guest"
-        return "member"
+    async def _at_home(self) -> Home:
+        """Where Flagman is installed. Raises ActorUnknown."""
+        if self._home is None:
+            try:
+                if self._people is None:
+                    raise TimeoutError
+                async with asyncio.timeout(GROUP_SECONDS):
+                    answer: Any = await self._people.client.auth_test()
+            except UNREACHABLE as error:
+                raise ActorUnknown("where it is installed") from error
+            self._home = Home.of(answer)
+        return self._home
 
     async def _user(self, user: str) -> Mapping[str, Any]:
-        if (known := self._users.get(user)) is not None:
-            return known  # type: ignore[no-any-return]
         try:
-            if self._client is None:
+            if self._people is None:
                 raise TimeoutError
-            async with asyncio.timeout(GROUP_SECONDS):
-                answer: Any = await self._client.users_info(user=user)
-        except _UNREACHABLE as error:
-            if (known := self._users.get(user, STALE_SECONDS)) is not None:
-                return known  # type: ignore[no-any-return]
+            return await self._people.user(user)
+        except UNREACHABLE as error:
             _log.error("person %s cannot be read: %r", user, error)
             raise ActorUnknown("who you are") from error
-        self._users.put(user, answer["user"])
-        return answer["user"]  # type: ignore[no-any-return]
 
     async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
         """The actor with those of the groups of which the person is a member now. Raises GroupUnknown."""
@@ -129,22 +116,37 @@ class SlackDirectory:
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""
-        gone = {who.removeprefix("slack:") for who in without}
-        named = {user.removeprefix("slack:") for user in rule.users} - gone
-        members: set[str] = set()
-        for group in rule.groups if self._people else ():
-            assert self._people
-            try:
-                members |= await self._people.members_of(group)
-            except GroupUnknown as unknown:
-                if not unknown.lasting:
-                    raise
         able = 0
-        for who in sorted(named | (members - gone)):
-            able += await self._is_able(who, rule, named=who in named)
+        async for _ in self.able(rule, without, recent=False):
+            able += 1
             if able >= rule.quorum:
                 break
         return able
+
+    async def able(
+        self, rule: Approvers, without: Collection[str], *, first: Collection[str] = (), recent: bool = True
+    ) -> AsyncGenerator[str]:
+        """The people and keys that could approve by the rule, without those left out; those in `first` come first.
+
+        By a rule that names nobody these are the people in `first`, and the admins. `recent`: with the groups as they
+        were within the last minute. Raises GroupUnknown.
+        """
+        gone = {who.removeprefix("slack:") for who in without}
+        users = [user.removeprefix("slack:") for user in rule.users]
+        found = dict.fromkeys(users)
+        for group in rule.groups if self._people else ():
+            assert self._people
+            read = self._people.recent_members if recent else self._people.members_of
+            try:
+                found |= dict.fromkeys(sorted(await read(group)))
+            except GroupUnknown as unknown:
+                if not unknown.lasting:
+                    raise
+        if not rule.named:
+            found = dict.fromkeys([*sorted(first), *sorted(self._admins)])
+        for who in sorted(found, key=lambda who: who not in first):
+            if who not in gone and await self._is_able(who, rule, named=who in users):
+                yield who
 
     async def _is_able(self, who: str, rule: Approvers, *, named: bool) -> bool:
         """Whether a person or key could approve; one that cannot be read may be able."""
@@ -170,16 +172,80 @@ class SlackDirectory:
         channel, user = channel_of(origin), user_of(actor)
         if channel[:1] not in ("C", "G"):
             return None
-        if not user or actor.id != actor.person or self._client is None:
+        if not user or actor.id != actor.person or self._people is None:
             # A key sees by its scopes what its owner does not ask for.
             return False
         about = await self._channel(channel)
         if about.get("is_im"):
             return None
         is_open = not about.get("is_private") and not about.get("is_mpim")
-        if not about or (is_open and actor.kind == "member"):
+        if not about or (is_open and await self._is_of(actor, about)):
             return bool(about)
         return user in await self._members(channel)
+
+    async def may_post(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor, or the owner of its key, sees the place of an origin; True for none.
+
+        None for a channel that the bot does not see. A key without an owner sees public channels, and others by its
+        scopes. Raises ActorUnknown.
+        """
+        channel, user = channel_of(origin), user_of(actor)
+        sees_all = actor.admin or (actor.reads_all and not user)
+        if not channel or channel == user:
+            return True
+        if self._people is None and not user:
+            return True
+        if channel[:1] not in ("C", "G"):
+            own = channel[:1] == "D" and channel == await self._direct(user)
+            return True if sees_all or own else None
+        about = await self._described(channel)
+        if not about:
+            return None
+        if sees_all:
+            return True
+        if not user:
+            return not about.get("is_private") and not about.get("is_mpim")
+        person = Actor(id=actor.person, kind="member" if actor.kind == "program" else actor.kind)
+        return await self.sees(person.model_copy(update={"teams": actor.teams}), origin)
+
+    async def _described(self, channel: str) -> Mapping[str, Any]:
+        """As `_channel`. Raises ActorUnknown where Slack is not asked."""
+        if self._people is None:
+            raise ActorUnknown("who is in this channel")
+        return await self._channel(channel)
+
+    async def _direct(self, user: str) -> str:
+        """The direct conversation with a person; empty where there is none."""
+        if not user or self._people is None:
+            return ""
+        if (known := self._channels.get(f"direct {user}", STALE_SECONDS)) is not None:
+            return str(known)
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                answer: Any = await self._people.client.conversations_open(users=user)
+        except UNREACHABLE as error:
+            if not code_of(error):
+                raise ActorUnknown("who is in this conversation") from error
+            return ""
+        self._channels.put(f"direct {user}", answer["channel"]["id"])
+        return str(answer["channel"]["id"])
+
+    async def viewers(self, channel: str) -> frozenset[str] | None:
+        """Who sees a channel; None for a public one, and where that is not known.
+
+        Raises ActorUnknown where Slack cannot be asked.
+        """
+        if self._people is None:
+            return None
+        about = await self._channel(channel)
+        return await self._members(channel) if about.get("is_private") or about.get("is_mpim") else None
+
+    async def _is_of(self, actor: Actor, channel: Mapping[str, Any]) -> bool:
+        """Whether a member sees a public channel: in an organisation only one of a workspace of theirs."""
+        if actor.kind != "member":
+            return False
+        workspaces = workspaces_of(channel) if (await self._at_home()).is_organisation else None
+        return not workspaces or bool(workspaces & set(actor.teams))
 
     async def _channel(self, channel: str) -> Mapping[str, Any]:
         """The channel as Slack describes it; empty for one that the bot does not see."""
@@ -188,10 +254,10 @@ class SlackDirectory:
         found: Mapping[str, Any]
         try:
             async with asyncio.timeout(GROUP_SECONDS):
-                assert self._client
-                answer: Any = await self._client.conversations_info(channel=channel)
+                assert self._people
+                answer: Any = await self._people.client.conversations_info(channel=channel)
             found = answer["channel"]
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             if code_of(error) not in (
                 "channel_not_found",
                 "missing_scope",
@@ -211,15 +277,15 @@ class SlackDirectory:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
                 for _ in range(MOST_PAGES):
-                    assert self._client
-                    answer: Any = await self._client.conversations_members(
+                    assert self._people
+                    answer: Any = await self._people.client.conversations_members(
                         channel=channel, cursor=cursor, limit=_PAGE
                     )
                     members.update(answer.get("members") or [])
                     cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
                     if not cursor:
                         break
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return self._stale(key, error)  # type: ignore[no-any-return]
         self._channels.put(key, frozenset(members))
         return frozenset(members)

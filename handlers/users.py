@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,14 +17,15 @@ from handlers.markup import readable, unnamed
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
 
-FRESH_SECONDS = 60.0
+# What was read counts for a minute, and for an hour where Slack cannot be asked again; so many rows are kept.
+FRESH_SECONDS, STALE_SECONDS, KEPT = 60.0, 3600.0, 10_000
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
 NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 # The most people, channels and groups of one message that are looked up; others are shown by id.
 MOST_NAMES = 20
 # Slack's codes for a plan without user groups.
 _NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
 
@@ -70,32 +72,59 @@ def user_of(actor: Actor) -> str:
     return user if kind == "slack" else ""
 
 
+class Recent:
+    """Answers of Slack by key, each with the time when it was read; the least recently read are forgotten."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[str, tuple[float, Any]] = OrderedDict()
+
+    def get(self, key: str, seconds: float = FRESH_SECONDS) -> Any:
+        """The answer, where it is not older than `seconds`; otherwise None."""
+        at, value = self._rows.get(key, (0.0, None))
+        return value if at and time.monotonic() - at < seconds else None
+
+    def put(self, key: str, value: Any) -> None:
+        self._rows[key] = (time.monotonic(), value)
+        self._rows.move_to_end(key)
+        while len(self._rows) > KEPT:
+            self._rows.popitem(last=False)
+
+
 class People:
-    """Reads names and time zones, which are cached for a minute, and group memberships."""
+    """Reads people, who are remembered for a minute, and group memberships."""
 
     def __init__(self, client: AsyncWebClient) -> None:
-        self._client = client
+        self.client = client
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
         self._readings: dict[str, asyncio.Future[frozenset[str]]] = {}
-        self._names: dict[str, str] = {}
         self._channels: dict[str, str] = {}
-        self._zones: dict[str, tuple[float, str]] = {}
+        self._users, self._members = Recent(), Recent()
+
+    async def user(self, user: str) -> Mapping[str, Any]:
+        """The person as Slack describes them now, or within the last hour. Raises one of UNREACHABLE."""
+        known: Mapping[str, Any] | None = self._users.get(user)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                answer: Any = await self.client.users_info(user=user)
+        except UNREACHABLE:
+            known = self._users.get(user, STALE_SECONDS)
+            if known is None:
+                raise
+            return known
+        self._users.put(user, answer["user"])
+        return answer["user"]  # type: ignore[no-any-return]
 
     async def zone(self, actor: Actor) -> str:
         """Return the IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
         user = actor.id.partition(":")[2]
-        at, zone = self._zones.get(user, (0.0, ""))
-        if zone and time.monotonic() - at < FRESH_SECONDS:
-            return zone
         try:
-            async with asyncio.timeout(GROUP_SECONDS):
-                answer: Any = await self._client.users_info(user=user)
-        except (SlackApiError, *_UNREACHABLE) as error:
+            found = await self.user(user)
+        except UNREACHABLE as error:
             _log.error("the time zone of %s cannot be read: %r", user, error)
             raise ZoneUnknown from error
-        zone = str(answer["user"].get("tz") or "UTC")
-        self._zones[user] = (time.monotonic(), zone)
-        return zone
+        return str(found.get("tz") or "UTC")
 
     async def named(self, actor: Actor) -> Actor:
         """Return the actor with the display name in Slack; unchanged where it cannot be read."""
@@ -119,25 +148,20 @@ class People:
                     case "#":
                         return await self._channel_of(mark[1:])
                 handles = {ident: handle for handle, ident in (await self._group_ids()).items()}
-        except (SlackApiError, *_UNREACHABLE) as error:
+        except UNREACHABLE as error:
             _log.warning("the name of %s cannot be read: %r", mark, error)
             return ""
         handle = handles.get(mark.removeprefix("!subteam^"))
         return f"@{handle}" if handle else ""
 
     async def _name_of(self, user: str) -> str:
-        if user not in self._names:
-            answer: Any = await self._client.users_info(user=user)
-            found = answer["user"]
-            profile = found.get("profile") or {}
-            self._names[user] = str(
-                profile.get("display_name") or found.get("real_name") or found.get("name") or ""
-            )
-        return self._names[user]
+        found = await self.user(user)
+        profile = found.get("profile") or {}
+        return str(profile.get("display_name") or found.get("real_name") or found.get("name") or "")
 
     async def _channel_of(self, channel: str) -> str:
         if channel not in self._channels:
-            answer: Any = await self._client.conversations_info(channel=channel)
+            answer: Any = await self.client.conversations_info(channel=channel)
             self._channels[channel] = str(answer["channel"].get("name") or "")
         return self._channels[channel]
 
@@ -175,21 +199,28 @@ class People:
             reading.add_done_callback(lambda _: self._readings.pop(group, None))
         return await asyncio.shield(reading)
 
+    async def recent_members(self, group: str) -> frozenset[str]:
+        """As `members_of`, or as it was within the last minute: whom to tell, not what they may do."""
+        known: frozenset[str] | None = self._members.get(group)
+        return await self.members_of(group) if known is None else known
+
     async def _read_members(self, group: str) -> frozenset[str]:
         try:
             async with asyncio.timeout(GROUP_SECONDS):
                 ident = (await self._group_ids()).get(group, group)
-                answer: Any = await self._client.usergroups_users_list(usergroup=ident)
-        except (SlackApiError, *_UNREACHABLE) as error:
+                answer: Any = await self.client.usergroups_users_list(usergroup=ident)
+        except UNREACHABLE as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
             code = code_of(error)
             raise GroupUnknown(group, plan=code in _NO_GROUPS, lasting=code == "no_such_subteam") from error
-        return frozenset(answer.get("users") or [])
+        found = frozenset(answer.get("users") or [])
+        self._members.put(group, found)
+        return found
 
     async def _group_ids(self) -> dict[str, str]:
         at, handles = self._handles
         if not at or time.monotonic() - at > FRESH_SECONDS:
-            answer: Any = await self._client.usergroups_list()
+            answer: Any = await self.client.usergroups_list()
             handles = {str(g["handle"]): str(g["id"]) for g in answer.get("usergroups") or []}
             self._handles = (time.monotonic(), handles)
         return handles

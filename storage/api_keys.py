@@ -1,4 +1,4 @@
-"""Rows of API keys as opaque bytes by id, and the time of the last use of each."""
+"""Rows of API keys as opaque bytes by id, whose names they are, and the time of the last use of each."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ class ApiKeyStore:
         with reaching_store():
             row: Any = await self._redis.hget(keys.api_keys(), key_id)
         return row  # type: ignore[no-any-return]
+
+    async def claim_name(self, name: str, owner: str) -> None:
+        """Record for good whose name of keys it is; the first who claims it stays the owner."""
+        with reaching_store():
+            await self._redis.hsetnx(keys.api_key_names(), name, owner)
+
+    async def name_owner(self, name: str) -> str | None:
+        """Whose name of keys it is; None for one that no key had."""
+        with reaching_store():
+            found: Any = await self._redis.hget(keys.api_key_names(), name)
+        return found.decode() if isinstance(found, bytes) else found
 
     async def delete(self, key_id: str) -> bool:
         with reaching_store():

@@ -192,6 +192,10 @@ def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 
 
+def api_key_names() -> str:
+    return f"{_PREFIX}:apikeys:names"
+
+
 def api_keys_used() -> str:
     return f"{_PREFIX}:apikeys:used"
 

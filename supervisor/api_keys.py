@@ -21,6 +21,8 @@ Scope = Literal["launch", "approve", "read", "read_all", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 SHORTEST = 16
 MOST = 500
+# The maker of the keys that last as long as a process.
+LOCAL = "serve"
 FRESH = timedelta(minutes=1)
 # Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
@@ -35,7 +37,7 @@ class ApiKey(Frozen):
     """`hash` is the SHA-256 of the secret in hexadecimal; a key from the environment has no `created_at`.
 
     `owner` is the id of the person whose key it is, empty for a key of a program: what the key does counts as done by
-    that person.
+    that person. `apart`: an earlier version gave its name to several keys, so its id tells it from them.
     """
 
     id: str
@@ -45,12 +47,13 @@ class ApiKey(Frozen):
     created_at: datetime | None = None
     created_by: str = ""
     owner: str = ""
+    apart: bool = False
 
     @property
     def actor(self) -> Actor:
         """The actor of requests with this key. A key without an owner belongs to no group of a policy."""
         return Actor(
-            id=f"api:{self.name}",
+            id=f"api:{self.name}#{self.id}" if self.apart else f"api:{self.name}",
             name=self.name,
             kind="program",
             owner=f"slack:{self.owner}" if self.owner else "",
@@ -71,6 +74,7 @@ class ApiKey(Frozen):
 def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
     """Return the keys of `FLAGMAN_API_KEYS` with their secrets. Raises ValueError without a secret in its message."""
     found: list[tuple[ApiKey, str]] = []
+    names: dict[str, int] = {}
     for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
         if not entry:
             continue
@@ -90,6 +94,8 @@ def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
             raise ValueError(f"entry {position} must have the form {_FORM}")
         if len(parts[2]) < SHORTEST:
             raise ValueError(f"the key of entry {position} must have {SHORTEST} characters or more")
+        if (first := names.setdefault(name, position)) != position:
+            raise ValueError(f"entry {position} has the name of entry {first}; give each key its own")
         key = ApiKey(id=f"env{position}", name=name, scopes=scopes, hash=_hash(parts[2]), owner=owner)
         found.append((key, parts[2]))
     return tuple(found)
@@ -101,11 +107,16 @@ class ApiKeys:
     def __init__(self, store: ApiKeyStore, given: Sequence[ApiKey], clock: Callable[[], datetime]) -> None:
         self._store, self._given, self._clock = store, tuple(given), clock
         self._noted: dict[str, datetime] = {}
+        # Stored keys of which it is known whether their names are theirs alone.
+        self._alone: set[str] = set()
 
     async def create(
         self, name: str, scopes: Sequence[Scope], by: str, *, owner: str = ""
     ) -> tuple[ApiKey, str]:
-        """Create a key, of the person `owner` if one is given. Returns it with its text. Raises InvalidInput."""
+        """Create a key, of the person `owner` if one is given. Returns it with its text. Raises InvalidInput.
+
+        Its name is that of no other key, and was never that of a key of another owner, since it names who acted.
+        """
         if owner and not _OWNER.match(owner):
             raise InvalidInput("A key's owner is the id of a person, such as U0123ABCD.")
         if not _NAME.match(name):
@@ -114,8 +125,15 @@ class ApiKeys:
             )
         if not scopes or not set(scopes) <= set(SCOPES):
             raise InvalidInput(f"A key needs at least one scope of: {', '.join(SCOPES)}.")
-        if len(await self._store.all()) >= MOST:
+        rows = [key for row in (await self._store.all()).values() if (key := _read(row))]
+        if len(rows) >= MOST:
             raise InvalidInput(f"There are {MOST} keys already; revoke one first.")
+        if any(key.name == name for key in (*self._given, *rows)):
+            raise InvalidInput(
+                f"There is a key named {name} already; choose another name, or revoke it first."
+            )
+        if await self._store.name_owner(name) not in (None, owner):
+            raise InvalidInput(f"A key of another owner was named {name}; choose another name.")
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         ordered = tuple(scope for scope in SCOPES if scope in scopes)
         key = ApiKey(
@@ -127,8 +145,25 @@ class ApiKeys:
             created_by=by,
             owner=owner,
         )
+        await self._claim(key)
         await self._store.put(key_id, key.model_dump_json().encode())
         return key, f"fm_{key_id}_{secret}"
+
+    async def standing(self, actor_id: str, owner: str) -> ApiKey | None:
+        """The key that an actor of the log acts with; None for who never had one.
+
+        Raises KeyRefused where it was revoked, belongs to another owner now, or may not launch any more.
+        """
+        kind, _, name = actor_id.partition(":")
+        if kind != "api":
+            return None
+        for key, _ in await self.list():
+            if key.actor.id == actor_id and key.actor.owner == owner and key.may("launch"):
+                return key
+        if await self._store.name_owner(name.partition("#")[0]) is None:
+            # Who runs Flagman in a process of their own acts without a key.
+            return None
+        raise KeyRefused(f"The API key {name} was revoked, or may not launch any more.")
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
         """Return all keys with the time of their last use, to the minute; those of the environment come first."""
@@ -141,6 +176,9 @@ class ApiKeys:
         """Make a key invalid at once. Raises KeyNotFound, or InvalidInput for a key of the environment."""
         if any(key.id == key_id for key in self._given):
             raise InvalidInput("That key comes from FLAGMAN_API_KEYS; take it out there and start again.")
+        row = await self._store.get(key_id)
+        if row and (key := _read(row)):
+            await self._claim(key)
         if not await self._store.delete(key_id):
             raise KeyNotFound(key_id)
 
@@ -152,8 +190,14 @@ class ApiKeys:
         now = self._clock()
         if now - self._noted.get(key.id, now - FRESH) >= FRESH:
             self._noted[key.id] = now
+            await self._claim(key)
             await self._store.used(key.id, now)
         return key
+
+    async def _claim(self, key: ApiKey) -> None:
+        """Record for good whose name it is. A key that is made anew at each start leaves its name to the next one."""
+        if key.created_by != LOCAL:
+            await self._store.claim_name(key.name, key.owner)
 
     def _known(self, text: str) -> ApiKey | None:
         # All are compared, so that the time taken does not depend on which one matches.
@@ -169,7 +213,22 @@ class ApiKeys:
             return None
         row = await self._store.get(parts[1])
         key = _read(row) if row else None
-        return key if key and hmac.compare_digest(_hash(parts[2]), key.hash) else None
+        known = key and hmac.compare_digest(_hash(parts[2]), key.hash)
+        return await self._told_apart(key) if key and known else None
+
+    async def _told_apart(self, key: ApiKey) -> ApiKey:
+        """The key, which is marked for good where an earlier version gave its name to another key, too."""
+        if key.apart or key.id in self._alone:
+            return key
+        stored = [other for row in (await self._store.all()).values() if (other := _read(row))]
+        if all(other.id == key.id or other.name != key.name for other in (*self._given, *stored)):
+            self._alone.add(key.id)
+            return key
+        for other in stored:
+            if other.name == key.name:
+                marked = other.model_copy(update={"apart": True})
+                await self._store.put(other.id, marked.model_dump_json().encode())
+        return key.model_copy(update={"apart": True})
 
 
 def _hash(secret: str) -> str:

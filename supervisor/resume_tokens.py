@@ -11,6 +11,7 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from supervisor.core.errors import FlagmanError, IllegalEvent, TokenExpired, TokenForged, TokenUsed
 from supervisor.core.events import Actor
+from supervisor.core.events.base import SYSTEM
 from supervisor.core.state import PauseRecord, Session
 from supervisor.service import Supervisor
 
@@ -29,8 +30,8 @@ class ResumeTokens:
             list(reversed(secrets)), salt=_SALT, signer_kwargs={"digest_method": hashlib.sha256}
         )
 
-    def give(self, session: Session) -> tuple[str, datetime]:
-        """A token for the present pause of the session, and its expiry in UTC.
+    def give(self, session: Session, actor: Actor = SYSTEM) -> tuple[str, datetime]:
+        """A token of the actor for the present pause of the session, and its expiry in UTC.
 
         Raises IllegalEvent without a pause, and for one that waits for an approval, which no token gives.
         """
@@ -38,12 +39,15 @@ class ResumeTokens:
             raise IllegalEvent("This session is not paused, so there is nothing to resume.")
         if session.approval:
             raise IllegalEvent("This session waits for an approval, which a resume token does not give.")
-        token = self._serializer.dumps([session.id, session.halts[-1].number])
+        token = self._serializer.dumps([session.id, session.halts[-1].number, actor.person])
         expires = datetime.now(UTC).replace(microsecond=0) + self._lifetime
         return str(token), expires
 
-    def read(self, token: str) -> tuple[str, int]:
-        """The id of the session and the number of the pause. Raises TokenForged or TokenExpired."""
+    def read(self, token: str) -> tuple[str, int, str]:
+        """The id of the session, the number of the pause, and whose token it is; empty where an older one does not say.
+
+        Raises TokenForged or TokenExpired.
+        """
         if len(token) > LONGEST_TOKEN:
             raise TokenForged
         try:
@@ -55,20 +59,33 @@ class ResumeTokens:
             raise TokenForged from None
         match said:
             case [str(session_id), int(number)]:
-                return session_id, number
+                return session_id, number, ""
+            case [str(session_id), int(number), str(giver)]:
+                return session_id, number, giver
         raise TokenForged
 
     async def redeem(
-        self, supervisor: Supervisor, token: str, *, data: Any = None, context: str = ""
+        self,
+        supervisor: Supervisor,
+        token: str,
+        *,
+        data: Any = None,
+        context: str = "",
+        bearer: Actor = SYSTEM,
     ) -> Session:
-        """Resume the session of the token. Raises TokenForged, TokenExpired, TokenUsed, or as `Supervisor.resume`."""
-        session_id, number = self.read(token)
-        actor = Actor(id="token", name="a resume token")
+        """Resume the session of the token. Raises TokenForged, TokenExpired, TokenUsed, or as `Supervisor.resume`.
+
+        What the agent is told counts as the words of the bearer, or, where that is not known, of whose token it is.
+        """
+        session_id, number, giver = self.read(token)
         for _ in range(_TRIES):
             session = await supervisor.get(session_id)
             halt = next((h for h in session.halts if h.number == number), None)
             if not session.pause or halt is None or halt.resumed_at:
                 raise TokenUsed(_end_of(halt, session))
+            giver = giver or halt.by
+            owner = giver if bearer.id == SYSTEM.id else bearer.person
+            actor = Actor(id="token", name="a resume token", owner="" if owner == SYSTEM.id else owner)
             newest = session.halts[-1].number
             try:
                 return await supervisor.resume(

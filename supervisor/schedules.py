@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.keys import TimerKey
 from storage.schedules import ScheduleStore
@@ -28,11 +28,15 @@ OWNER = "schedule"
 # The most schedules, of one actor and in all.
 MOST_OF_ONE, MOST = 100, 200
 SHOWN_TIMES = 3
+AGAIN = timedelta(minutes=1)
 _log = logging.getLogger("flagman.schedules")
 
 
 class Schedule(Frozen):
-    """One schedule. `due` is its next time in UTC, or None while it is paused."""
+    """One schedule. `due` is its next time in UTC, or None while it is paused.
+
+    `untold`: it was paused because of `last_problem`, and nobody was told as yet.
+    """
 
     id: str
     cron: str
@@ -47,6 +51,7 @@ class Schedule(Frozen):
     due: datetime | None
     last_session: str = ""
     last_problem: str = ""
+    untold: bool = False
 
     @property
     def people(self) -> frozenset[str]:
@@ -136,6 +141,23 @@ class Schedules:
         schedule = (await self.get(schedule_id)).model_copy(update={"due": None})
         await self._store(schedule)
         return schedule
+
+    def is_due(self, schedule: Schedule) -> bool:
+        return schedule.due is not None and schedule.due <= self._clock()
+
+    async def suspend(self, schedule: Schedule, reason: str) -> None:
+        """Pause a schedule that may not launch, with the reason, of which people are to be told."""
+        await self._store(schedule.model_copy(update={"due": None, "last_problem": reason, "untold": True}))
+
+    async def note_told(self, schedule_id: str) -> None:
+        await self._store((await self.get(schedule_id)).model_copy(update={"untold": False}))
+
+    async def postpone(self, schedule: Schedule, reason: str) -> None:
+        """Look again in a while at a schedule that is due, since it is not known whether it may launch."""
+        _log.warning("schedule %s waits: %s", schedule.id, reason)
+        row = schedule.model_copy(update={"last_problem": reason})
+        await self._rows.put(schedule.id, row.model_dump_json().encode())
+        await self._timers.set(TimerKey(OWNER, schedule.id), self._clock() + AGAIN)
 
     async def resume(self, schedule_id: str) -> Schedule:
         schedule = await self.get(schedule_id)

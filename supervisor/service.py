@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from storage.errors import TooManyClaims, VersionConflict
-from storage.log import Claim, LogStore
+from storage.log import Claim
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
@@ -36,7 +36,6 @@ from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
 TRIES = 50
-_log = logging.getLogger("flagman.supervisor")
 Index = Literal["all", "running", "paused", "ended"]
 # The events of a verb for a session at a time in UTC.
 Command = Callable[[Session, datetime], list[Event]]
@@ -55,28 +54,18 @@ class Supervisor:
     def __init__(
         self,
         sessions: Sessions,
-        log: LogStore,
         personas: PersonaLibrary,
         tools: Toolset,
         clock: Callable[[], datetime],
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
-        self._log, self._clock = log, clock
+        self._clock = clock
+        self.unrecorded = 0
 
     # Reading
 
     async def get(self, session_id: str) -> Session:
         return await self.sessions.load(session_id)
-
-    async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
-        """Return the newest sessions of an index; one that cannot be read is left out and logged."""
-        found: list[Session] = []
-        for session_id, _ in await self._log.index(index, limit=limit):
-            try:
-                found.append(await self.sessions.load(session_id))
-            except FlagmanError as error:
-                _log.error("%s", error)
-        return found
 
     # Launching
 
@@ -328,13 +317,12 @@ class Supervisor:
     async def note_refused(
         self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
     ) -> None:
-        """Record that the actor was refused, unless the session has ended or the same was recorded just now."""
-        try:
-            await self._session(
+        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`."""
+        with suppress(AlreadyEnded):
+            change = await self._change(
                 session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
             )
-        except AlreadyEnded:
-            return
+            self.unrecorded += not change.events and change.session.refused >= conversation.MOST_RECORDED
 
     # Reminders
 

@@ -29,7 +29,8 @@ ROOMS: dict[str, str] = {
     "handlers/origin": "supervisor/core",
     "handlers/markup": "",
     "handlers/users": "supervisor/core handlers/markup",
-    "handlers/directory": "supervisor/core handlers/origin handlers/users",
+    "handlers/workspaces": "supervisor/core",
+    "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
@@ -37,7 +38,12 @@ ROOMS: dict[str, str] = {
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/runtime "
-        "handlers/origin handlers/blocks handlers/middleware handlers/messages handlers/private_answers"
+        "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
+        "handlers/private_answers"
+    ),
+    "handlers/announcements": (
+        "supervisor/core supervisor handlers/origin handlers/users handlers/directory handlers/blocks "
+        "handlers/projection"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -56,12 +62,12 @@ ROOMS: dict[str, str] = {
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/directory "
-        "handlers/projection "
+        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
+        "handlers/directory handlers/announcements handlers/projection "
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",
-    "bot/clock": "storage supervisor/core supervisor supervisor/runtime bot/compose",
+    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "

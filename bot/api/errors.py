@@ -41,6 +41,7 @@ STATUS: Mapping[str, int] = {
     "session_not_found": 404,
     "persona_not_found": 404,
     "artifact_not_found": 404,
+    "channel_not_found": 404,
     "schedule_not_found": 404,
     "key_not_found": 404,
     "session_exists": 409,

@@ -19,6 +19,7 @@ from bot.processes import slack, slack_requests
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
 from bot.settings import Settings
+from handlers.users import People
 from supervisor.core.errors import GatewayError, InvalidInput
 
 _log = logging.getLogger("flagman")
@@ -53,7 +54,12 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
 
 async def run_clock(settings: Settings, announce: Announce) -> None:
     """Run the clock process, which fires timers."""
-    async with core(settings) as parts, Clock(parts):
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(core(settings))
+        if not settings.playground:
+            client, _ = await stack.enter_async_context(slack.clients(settings))
+            parts.directory.connect(People(client))
+        await stack.enter_async_context(Clock(parts))
         announce("clock: ticking")
         await parts.while_store_lives()
 
@@ -69,8 +75,9 @@ async def serve(settings: Settings, announce: Announce) -> None:
         await stack.enter_async_context(_taking_in(parts, settings, client, app))
         await stack.enter_async_context(parts.recorder())
         await stack.enter_async_context(_run_workers(parts, outbox_client))
-        await stack.enter_async_context(Clock(parts))
         await stack.enter_async_context(local_key(parts, settings))
+        # What is due was made with the key of this machine, too.
+        await stack.enter_async_context(Clock(parts))
         announce(_welcome(settings))
         await parts.while_store_lives()
 

@@ -63,7 +63,7 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
 async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
     """The app with all listeners. Waits until Slack is reached. Raises InvalidInput where Slack refuses the token."""
     identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
-    if not identity.get("team_id") or not identity.get("user_id"):
+    if not (identity.get("team_id") or identity.get("enterprise_id")) or not identity.get("user_id"):
         raise InvalidInput(
             "SLACK_BOT_TOKEN: Slack names no workspace and bot for it; use the token of a bot."
         )
@@ -89,7 +89,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         ignoring_self_events_enabled=False,
     )
     people = People(client)
-    parts.directory.connect(client, people, identity)
+    parts.directory.connect(people, identity)
     groups = {group for persona in parts.personas.all() for group in persona.groups}
     for problem in await people.check_groups(groups):
         _log.warning("a persona names a group: %s", problem)

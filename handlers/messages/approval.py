@@ -62,7 +62,8 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
         blocks.append(_for_all(session, open_))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(full_text(calls[0], mask), 120)
-    return Message(key, escape(f"{_plain_headline(open_)}: {tools} {first}"), tuple(blocks))
+    text = escape(f"{_plain_headline(open_)}: {tools} {first}")
+    return Message(key, text, tuple(blocks), decides=tuple(open_))
 
 
 def _plain_headline(open_: list[Call]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, context, plain
+from supervisor.core.state import Call
 
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
@@ -20,13 +21,16 @@ _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
 class Message:
     """A message in Slack; `key` is unique in the session, `text` is for notifications and screen readers.
 
-    `urgent` messages are brought up to date before others, which change at most once a second.
+    `urgent` messages are brought up to date before others, which change at most once a second. `decides` are the calls
+    whose approval it asks for, and `concerns` is a person who has to see it where its place does not show it to them.
     """
 
     key: str
     text: str
     blocks: tuple[Block, ...]
     urgent: bool = True
+    decides: tuple[Call, ...] = ()
+    concerns: str = ""
 
     @property
     def asks(self) -> bool:

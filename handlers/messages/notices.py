@@ -93,11 +93,12 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
     for halt in session.halts:
         open_ = session.pause is not None and halt is session.halts[-1]
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
+        decides: tuple[Call, ...] = ()
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
         if session.approval and halt.approval is session.approval:
             blocks += [*policy(session.approval), *_waits(session), *_refused(session, mask)]
-            buttons = approval_buttons(session, session.approval)
+            buttons, decides = approval_buttons(session, session.approval), (session.approval,)
             blocks.append(
                 {"type": "actions", "block_id": f"halt:{session.id}:{halt.number}", "elements": buttons}
             )
@@ -107,7 +108,7 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
         elif halt.resumed_at:
             blocks.append(context(*_resumed(halt, mask)))
-        yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks))
+        yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks), decides=decides)
 
 
 def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import Message
+from supervisor.core.events.base import SYSTEM
 from supervisor.core.records import Timer
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
@@ -16,16 +17,21 @@ from supervisor.core.text.visible import one_line
 def reminders(session: Session, mask: Masker) -> Iterator[Message]:
     """Yield one message for each reminder that has fired."""
     for timer in session.timers:
-        if timer.ended_at is None or (timer.state == "dropped" and timer.ended_at < timer.due):
+        if timer.ended_at is None or (
+            timer.state == "dropped" and (timer.ended_at < timer.due or timer.ended_by == SYSTEM.id)
+        ):
             continue
         blocks: list[Block] = [mrkdwn(f":alarm_clock: *Reminder* set by {person(timer.by, timer.by_name)}")]
         blocks.append(plain(mask(_words(session, timer)), 1500))
+        concerns = ""
         if timer.state == "fired" and not session.ended:
             blocks.append(_buttons(session, timer))
+            # Who snoozed a request may have been asked elsewhere.
+            concerns = timer.by.removeprefix("slack:") if timer.about else ""
         else:
             blocks.append(context(f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
-        yield Message(f"timer:{timer.id}", text, tuple(blocks))
+        yield Message(f"timer:{timer.id}", text, tuple(blocks), concerns=concerns)
 
 
 def _words(session: Session, timer: Timer) -> str:

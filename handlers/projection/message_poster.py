@@ -15,8 +15,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from handlers.blocks.text import context, link
+from handlers.messages.copies import is_copy
 from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.audience import Audience
 from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.refusals import ChannelUnavailable, MessageDeleted, RetryLater, SlackRejected
@@ -36,12 +38,12 @@ _log = logging.getLogger("flagman.projector")
 
 
 class MessagePoster:
-    """Posts, updates, moves and replaces messages; `fallback` is a channel for what no other place takes."""
+    """Posts, updates, moves and replaces messages; `audience` says where what a place does not take goes instead."""
 
     def __init__(
-        self, rows: ProjectionStore, sender: SlackSender, clock: Callable[[], datetime], fallback: str = ""
+        self, rows: ProjectionStore, sender: SlackSender, clock: Callable[[], datetime], audience: Audience
     ) -> None:
-        self._rows, self._sender, self._clock, self._fallback = rows, sender, clock, fallback
+        self._rows, self._sender, self._clock, self._audience = rows, sender, clock, audience
         self._permalinks = Permalinks(sender)
         # How often in a row a place refused a message for a reason that may be mended.
         self._refusals: dict[tuple[str, str, str], int] = {}
@@ -60,7 +62,8 @@ class MessagePoster:
     ) -> Row:
         """Post the message at `place`, or update it at `row`; returns its row. Raises RetryLater.
 
-        `urgent` is about a first post. `lost`: it may stand already, though no row says so.
+        `urgent` is about a first post. `lost`: it may stand already, though no row says so. The row of a copy whose
+        place does not take it is `gone`.
         """
         if row and row.gone:
             return row
@@ -191,7 +194,8 @@ class MessagePoster:
         alone = place.channel[:1] in ("U", "W")
         channel = await self._sender.direct(place.channel) if alone else place.channel
         since = session.began_at if session.restored_at or lost else self._clock()
-        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp())
+        user = place.channel if alone else place.user if channel.startswith("D") else ""
+        return Row(channel=channel, thread_ts=place.thread_ts, intended_at=since.timestamp(), user=user)
 
     async def _intend(
         self, session: Session, place: Place, message: Message, *, urgent: bool, lost: bool
@@ -254,14 +258,17 @@ class MessagePoster:
     ) -> Row:
         """Where it goes instead: into the channel if its thread is deleted, else to the next one who must see it.
 
-        Raises RetryLater where no place takes it; then all places are tried again from the first.
+        Raises RetryLater where no place takes it; then all places are tried again from the first. A copy goes nowhere
+        else, and the error is ChannelUnavailable.
         """
+        if is_copy(message.key):
+            raise ChannelUnavailable(str(problem)) from problem
         if isinstance(problem, MessageDeleted) and intent.thread_ts:
             return intent.model_copy(update={"thread_ts": ""})
-        places = [*_people(session), *([self._fallback] if self._fallback else [])]
+        places = await self._audience.places(session, message)
         for moves, other in enumerate(places[intent.moves :], intent.moves + 1):
             try:
-                channel = other if other == self._fallback else await self._sender.direct(other)
+                channel = other if other == self._audience.fallback else await self._sender.direct(other)
             except ChannelUnavailable:
                 continue
             except RetryLater as wait:
@@ -269,7 +276,10 @@ class MessagePoster:
                     raise
                 continue
             if channel != intent.channel:
-                return intent.model_copy(update={"channel": channel, "thread_ts": "", "moves": moves})
+                user = "" if channel == other else other
+                return intent.model_copy(
+                    update={"channel": channel, "thread_ts": "", "moves": moves, "user": user}
+                )
         origin = Place.of(session)
         first = origin.channel if origin and origin.channel not in places else intent.channel
         await self._record(session, message.key, Row(channel=first, intended_at=intent.intended_at))
@@ -279,7 +289,8 @@ class MessagePoster:
         self, session: Session, place: Place, message: Message, row: Row | None, problem: ChannelUnavailable
     ) -> Row:
         """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
-        if row and row.ts and (session.ended or not message.asks):
+        if is_copy(message.key) or (row and row.ts and (session.ended or not message.asks)):
+            row = row or Row(channel=place.channel)
             row.gone = True
             await self._record(session, message.key, row)
             return row
@@ -318,26 +329,19 @@ class MessagePoster:
         origin = Place.of(session)
         if origin is None or row.channel == origin.channel or not (message.key == "card" or message.asks):
             return message
+        if is_copy(message.key):
+            return message
         if origin.channel[:1] in ("U", "W") and not row.moves:
             return message
         hint = f"I cannot write in {origin.shown}; `/invite` me there for the next time."
         if not origin.shown:
             hint = "I cannot write in the direct conversation in which this began."
         if message.key != "card":
-            hint = f"About {link(f'session {session.id}', await self._card_address(session))}. {hint}"
+            hint = f"About {link(f'session {session.id}', await self.card_address(session))}. {hint}"
         return replace(message, blocks=(*message.blocks, context(hint)))
 
-    async def _card_address(self, session: Session) -> str:
+    async def card_address(self, session: Session) -> str:
+        """The address of the session's card; empty where Slack does not give it."""
         stored = (await self._rows.column([session.id], "card")).get(session.id)
         card = Row.model_validate_json(stored) if stored else None
         return await self._permalinks.of(card) if card and card.ts and not card.gone else ""
-
-
-def _people(session: Session) -> list[str]:
-    """Who is told directly where the session's channel takes nothing: its requester, then who may approve."""
-    origin = Place.of(session)
-    users = [origin.user] if origin else []
-    for call in session.calls_in("awaiting"):
-        users += [user for rule in call.call.rules for user in rule.users]
-    plain = (user.removeprefix("slack:") for user in users if user)
-    return list(dict.fromkeys(user for user in plain if user[:1] in ("U", "W")))

@@ -9,7 +9,8 @@ class Row(BaseModel):
     """What is known of one message; without `ts` it is only intended, or was posted and not recorded.
 
     `thread_ts` is the thread it is a reply in; `gone` says that it was deleted in Slack; `moves` counts the places
-    that did not take it; at `look_at` (0: never) Slack is asked once more whether it stands there a second time.
+    that did not take it; `user` is the other person of a direct conversation; at `look_at` (0: never) Slack is asked
+    once more whether it stands there a second time.
     """
 
     channel: str
@@ -21,6 +22,7 @@ class Row(BaseModel):
     gone: bool = False
     moves: int = 0
     look_at: float = 0
+    user: str = ""
 
     @property
     def data(self) -> bytes:

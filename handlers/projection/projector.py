@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from handlers.messages.message import Message
 from handlers.messages.thread import thread
 from handlers.origin import Place
+from handlers.projection.audience import Audience
+from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
@@ -66,6 +68,7 @@ class Projector:
         sessions: Sessions,
         rows: ProjectionStore,
         poster: MessagePoster,
+        audience: Audience,
         clock: Callable[[], datetime],
         mask: Masker,
         subagents: SubagentReader,
@@ -74,7 +77,7 @@ class Projector:
         sandboxed: bool = True,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
-        self._clock, self._mask, self._subagents = clock, mask, subagents
+        self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
         self._uploads, self._sandboxed = uploads, sandboxed
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
@@ -126,6 +129,7 @@ class Projector:
         # If all rows are lost, the messages may still be in Slack.
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
+        copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
         for message in messages:
             if signals.stopping.is_set():
                 return
@@ -136,20 +140,19 @@ class Projector:
                 continue
             try:
                 where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
-                row = await self._poster.show(session, where, message, row, urgent=urgent, lost=lost)
+                row = await copies.show(where, message, urgent=urgent)
             except RetryLater as wait:
                 # Without a posted card there is no thread for the other messages.
                 if message.key == "card" and not before:
                     raise
                 waits.add(wait)
                 continue
-            rows[message.key] = row
             if message.key == "card":
                 place = _below(row, place)
                 # An earlier worker may have died before it queued the relatives.
                 if retried or row.ts != before:
                     await self._subagents.enqueue_relatives(session)
-        await self._retire(session, rows, {m.key for m in messages}, waits)
+        await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
         await self._look_again(session, rows, waits)
@@ -178,4 +181,4 @@ class Projector:
 
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
-    return Place(card.channel, place.user, card.thread_ts or card.ts)
+    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from supervisor.contract.parts import ServiceParts
+from supervisor.contract.parts import AccessParts
 from supervisor.core import rights
 from supervisor.core.errors import (
+    ChannelNotFound,
     FlagmanError,
     IllegalEvent,
     LogUnreadable,
@@ -21,7 +22,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.policy import may_decide
+from supervisor.core.policy import may_decide, permission
 from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedule
 
@@ -57,7 +58,7 @@ class Found:
 class Access:
     """The rights of one actor. Methods raise NotAllowed, which is recorded, or SessionNotFound, or as the directory."""
 
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+    def __init__(self, parts: AccessParts, actor: Actor) -> None:
         self._parts, self._actor = parts, actor
         self._supervisor, self._directory = parts.supervisor, parts.directory
         # Groups that were asked for, each once: whether the actor is in it, or why that is unknown.
@@ -66,12 +67,43 @@ class Access:
     async def launcher(self, persona: Persona) -> Actor:
         """The actor, who may launch sessions of the persona."""
         actor = await self._identified()
-        try:
+        async with self._logged("launch", persona.name):
             rights.check_admitted(persona, actor)
-        except NotAllowed as refused:
-            _log.warning("%s was refused to launch %s: %s", actor.id, persona.name, refused)
-            raise
         return actor
+
+    async def scheduler(self, persona: Persona) -> Actor:
+        """The actor, who may launch sessions of the persona again and again, and steer them."""
+        actor = await self.launcher(persona)
+        actor, _, problem = await self._known(persona.groups, {})
+        async with self._logged("schedule", persona.name):
+            try:
+                rights.check_operator(actor.ids, persona, actor)
+            except NotAllowed as refused:
+                if problem:
+                    raise problem from refused
+                raise
+        return actor
+
+    @asynccontextmanager
+    async def _logged(self, attempt: str, what: str) -> AsyncIterator[None]:
+        """Log a refusal of the block, which is about no session."""
+        try:
+            yield
+        except NotAllowed as refused:
+            _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, what, refused)
+            raise
+
+    async def check_place(self, origin: Json, *, given: bool = True) -> None:
+        """Raises ChannelNotFound where the actor, or the owner of its key, does not see the place of an origin.
+
+        `given`: the actor named it; otherwise it is where a session or a schedule is already, and it counts as seen
+        where Flagman does not see it itself.
+        """
+        sees = await self._directory.may_post(await self._identified(), origin)
+        if sees is False or (sees is None and given):
+            channel = self._parts.channels.channel_of(origin) or ""
+            _log.warning("%s was refused to launch in %s", self._actor.id, channel)
+            raise ChannelNotFound(channel)
 
     async def reader(self, session_id: str) -> Found:
         """The session, which the actor sees. Raises SessionNotFound also for one that the actor does not see."""
@@ -100,6 +132,15 @@ class Access:
         async with self.recorded(found, attempt):
             rights.check_operator(found.session.requesters, found.persona, found.actor)
         return found
+
+    async def participant(self, session_id: str, attempt: str) -> Found:
+        """As `operator`, or one whom a rule names as an approver of a call that waits, wherever they were asked."""
+        found = await self._look(session_id)
+        session = found.session
+        waiting = [*session.calls_in("awaiting"), *([session.approval] if session.approval else [])]
+        if any(_names_approver(session, call, found.actor) for call in waiting):
+            return found
+        return await self.operator(session_id, attempt)
 
     async def resumer(self, session_id: str) -> Found:
         """The session, which the actor may steer, and whose budget it may raise where it is used up."""
@@ -155,7 +196,8 @@ class Access:
         if not sees:
             raise ScheduleNotFound(schedule_id)
         if steers:
-            rights.check_operator(schedule.people, persona, actor)
+            async with self._logged("steer schedule", schedule_id):
+                rights.check_operator(schedule.people, persona, actor)
         return schedule, actor
 
     async def _about_schedule(self, schedule: Schedule) -> tuple[Actor, bool, Persona | None]:
@@ -215,6 +257,15 @@ class Access:
         actor = await self._directory.identify(self._actor)
         rights.check_active(actor)
         return actor
+
+
+def _names_approver(session: Session, call: Call, actor: Actor) -> bool:
+    """Whether the actor may decide on the call as one whom one of its rules names, or as a member of a group."""
+    try:
+        rights_by_rule = permission(session, call, actor).split("\n")
+    except NotAllowed:
+        return False
+    return any(right == "user" or right.startswith("group:") for right in rights_by_rule)
 
 
 def _call_of(session: Session, call_id: str) -> Call | None:

@@ -14,7 +14,7 @@ class Directory(Protocol):
     """Reads people, groups and places. Methods raise FlagmanError where the answer cannot be had."""
 
     async def identify(self, actor: Actor) -> Actor:
-        """The actor with its kind, team and whether it is an admin; for a key with an owner, those of the owner."""
+        """The actor with its kind, teams and whether it is an admin; for a key with an owner, those of the owner."""
         ...
 
     async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
@@ -23,6 +23,10 @@ class Directory(Protocol):
 
     async def sees(self, actor: Actor, origin: Json) -> bool | None:
         """Whether the actor sees the place of an origin; None for a direct conversation or none at all."""
+        ...
+
+    async def may_post(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor, or the owner of its key, sees the place of an origin; None where that cannot be known."""
         ...
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:

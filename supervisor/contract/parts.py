@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
@@ -17,6 +18,19 @@ from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
 from supervisor.session_log.restore import Restorer
 from supervisor.signals import SignalRouter
+
+
+class AccessParts(Protocol):
+    """The shared objects by which the rights of an actor are found out."""
+
+    @property
+    def supervisor(self) -> Supervisor: ...
+    @property
+    def schedules(self) -> Schedules: ...
+    @property
+    def channels(self) -> Channels: ...
+    @property
+    def directory(self) -> Directory: ...
 
 
 @dataclass(frozen=True)

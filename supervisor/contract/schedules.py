@@ -21,10 +21,14 @@ class ScheduleService:
         self._schedules, self._access = parts.schedules, Access(parts, actor)
 
     async def add(self, request: ScheduleRequest, *, origin: Json | None = None) -> ScheduleView:
-        """Add a schedule. `origin` says where its sessions are shown, in place of a channel."""
+        """Add a schedule. `origin` says where its sessions are shown, in place of a channel: where the actor is.
+
+        Raises ChannelNotFound.
+        """
         if origin is None:
             origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
-        actor = await self._access.launcher(self._parts.supervisor.personas.get(request.persona))
+            await self._access.check_place(origin)
+        actor = await self._access.scheduler(self._parts.supervisor.personas.get(request.persona))
         return self._view(
             await self._schedules.add(
                 request.cron, request.persona, request.task, actor, zone=request.zone, origin=origin
@@ -55,7 +59,8 @@ class ScheduleService:
 
     async def run(self, schedule_id: str) -> SessionView:
         """Launch a session of the schedule now; its due time stays."""
-        _, actor = await self._access.schedule(schedule_id, steers=True)
+        schedule, actor = await self._access.schedule(schedule_id, steers=True)
+        await self._access.check_place(schedule.origin, given=False)
         session = await self._schedules.run_now(schedule_id, actor)
         return await SessionService(self._parts, self.actor).view(session)
 

@@ -44,6 +44,7 @@ from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, MissingScope, NotAllowed
+from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -58,7 +59,8 @@ class SessionService(SessionReader):
     ) -> SessionView:
         """Launch a session; the same key and request return the same session.
 
-        `origin` says where it is shown, in place of the channel of the request.
+        `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
+        ChannelNotFound.
         """
         plan, persona = request.coordinate, request.persona or COORDINATOR
         actor = await self.access.launcher(self._supervisor.personas.get(persona))
@@ -66,7 +68,7 @@ class SessionService(SessionReader):
             persona,
             f"{request.task}\n\n{request.context}" if request.context.strip() else request.task,
             actor,
-            origin=self._origin(request.channel) if origin is None else origin,
+            origin=await self._origin(request.channel) if origin is None else origin,
             coordinate=plan is not False,
             plan=plan.model_dump(mode="json")
             if isinstance(plan, Plan)
@@ -93,10 +95,11 @@ class SessionService(SessionReader):
         channel = self._parts.channels.channel_of(found.session.origin)
         if channel and request.channel not in (None, channel):
             raise InvalidInput("A copy stays in the channel of its session, where the same people see it.")
-        if channel or (origin is None and not request.channel):
+        if channel:
+            await self.access.check_place(found.session.origin, given=False)
             origin = None
-        elif origin is None:
-            origin = self._origin(request.channel)
+        elif origin is None and request.channel:
+            origin = await self._origin(request.channel)
         session = await self._supervisor.fork(
             session_id,
             found.actor,
@@ -126,14 +129,15 @@ class SessionService(SessionReader):
         session = await self._supervisor.pause(
             session_id, actor, conditions=[*written, *conditions], detail=request.reason
         )
-        return self._pause_result(session, token=not session.approval)
+        return self._pause_result(session, actor, token=not session.approval)
 
     async def resume_token(self, session_id: str) -> PauseResult:
         """A resume token for the present pause of a session."""
-        return self._pause_result((await self._resumer(session_id)).session)
+        found = await self._resumer(session_id)
+        return self._pause_result(found.session, found.actor)
 
-    def _pause_result(self, session: Session, *, token: bool = True) -> PauseResult:
-        text, expires_at = self._parts.tokens.give(session) if token else (None, None)
+    def _pause_result(self, session: Session, actor: Actor, *, token: bool = True) -> PauseResult:
+        text, expires_at = self._parts.tokens.give(session, actor) if token else (None, None)
         hooks = [condition.name for _, condition in session.waits if isinstance(condition, Webhook)]
         return PauseResult(
             status="paused",
@@ -180,7 +184,7 @@ class SessionService(SessionReader):
     async def redeem(self, token: str, request: TokenRequest) -> SessionView:
         """End the pause of a resume token; no other right is needed."""
         session = await self._parts.tokens.redeem(
-            self._supervisor, token, data=request.data, context=request.context
+            self._supervisor, token, data=request.data, context=request.context, bearer=self.actor
         )
         return await self.view(session)
 
@@ -283,7 +287,7 @@ class SessionService(SessionReader):
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
-        actor = (await self.access.operator(session_id, "tell")).actor
+        actor = (await self.access.participant(session_id, "tell")).actor
         session, heard = await self._supervisor.tell(
             session_id, request.text, actor, kind=kind, delivery=delivery, answers=answers
         )
@@ -298,24 +302,26 @@ class SessionService(SessionReader):
         self, session_id: str, due: datetime, *, text: str = "", about: str = ""
     ) -> ReminderView:
         """Set a reminder for a time; `about` names the approval request that is snoozed, if any."""
-        actor = (await self.access.operator(session_id, "remind")).actor
+        actor = (await self.access.participant(session_id, "remind")).actor
         session = await self._supervisor.remind(session_id, due, actor, text=text, about=about)
         return reminder_view(session.timers[-1])
 
     async def snooze(self, session_id: str, reminder_id: str, due: datetime) -> ReminderView:
         """Remove a reminder and set the same for a later time."""
-        actor = (await self.access.operator(session_id, "snooze")).actor
+        actor = (await self.access.participant(session_id, "snooze")).actor
         session = await self._supervisor.snooze(session_id, reminder_id, due, actor)
         return reminder_view(session.timers[-1])
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
         """Remove a reminder."""
-        actor = (await self.access.operator(session_id, "drop a reminder")).actor
+        actor = (await self.access.participant(session_id, "drop a reminder")).actor
         await self._supervisor.drop_timer(session_id, reminder_id, actor)
 
     def _own(self, key: str | None) -> str | None:
         # Each actor has its own keys, so that a guessed key does not lead to another actor's session.
         return f"{self.actor.id}:{key}" if key else None
 
-    def _origin(self, channel: str | None) -> Json:
-        return self._parts.channels.origin_of(channel) if channel else {}
+    async def _origin(self, channel: str | None) -> Json:
+        origin = self._parts.channels.origin_of(channel) if channel else {}
+        await self.access.check_place(origin)
+        return origin

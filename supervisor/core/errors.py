@@ -146,6 +146,19 @@ class ArtifactTooLarge(FlagmanError):
         super().__init__(f"`{path}` is larger than {size}, so it is not passed on from here.")
 
 
+class ChannelNotFound(FlagmanError):
+    """A channel for sessions that there is not, or that the actor does not see."""
+
+    code = "channel_not_found"
+    channel: str
+
+    def __init__(self, channel: str) -> None:
+        super().__init__(
+            f"There is no channel `{channel}` that you see; name one that you and Flagman are in."
+        )
+        self.channel = channel
+
+
 class ScheduleNotFound(FlagmanError):
     code = "schedule_not_found"
     schedule_id: str
@@ -351,7 +364,8 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
     for kind in (
         FlagmanError, InvalidInput, InvalidCondition, SessionNotFound, SessionExists, PersonaNotFound,
         PersonaInvalid, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound, ArtifactTooLarge,
-        ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired, CallChanged,
+        ChannelNotFound, ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired,
+        CallChanged,
         AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed, KeyRefused, MissingScope,
         KeyNotFound, GatewayError, Unavailable, StoreAway, UnknownRefusal,
     )

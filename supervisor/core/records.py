@@ -12,12 +12,10 @@ from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
 
 
-class Note(Frozen):
+class Note(Deed):
     """A message to the session; the model reads it before the next step."""
 
     text: str
-    by: str
-    by_name: str
     at: datetime
     before_step: int = 0
 
@@ -31,6 +29,7 @@ class Timer(Frozen):
     about: str
     by: str
     by_name: str
+    by_owner: str = ""
     state: Literal["set", "fired", "dropped"] = "set"
     ended_by: str = ""
     ended_at: datetime | None = None

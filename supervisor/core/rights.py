@@ -19,7 +19,9 @@ _OUTSIDE = {
 
 def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> None:
     """Raises NotAllowed for a guest without `guests`, a person of a workspace not in `teams`, a bot, and the like."""
-    admitted = (actor.kind == "guest" and guests) or (actor.kind == "external" and actor.team in teams)
+    admitted = (actor.kind == "guest" and guests) or (
+        actor.kind == "external" and bool(set(actor.teams) & set(teams))
+    )
     if actor.kind in _OUTSIDE and not admitted:
         raise NotAllowed(_OUTSIDE[actor.kind])
 

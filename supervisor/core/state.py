@@ -133,7 +133,7 @@ class Session(Frozen):
 
     `allowance` are its budgets at the start, by which they are raised. `asked_by` are those who asked for it besides
     the one who launched it, `steered_by` those who told the agent what to do since the last approval, and `refusals`
-    the latest attempts of people without the right.
+    the latest attempts of people without the right, of which there were `refused` in all.
     """
 
     id: str
@@ -164,6 +164,8 @@ class Session(Frozen):
     compactions: tuple[Compaction, ...] = ()
     steered_by: frozenset[str] = frozenset()
     refusals: tuple[Refusal, ...] = ()
+    # Without a default, as `Call.request`.
+    refused: int
     compact_next: bool = False
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)

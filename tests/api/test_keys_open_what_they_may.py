@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 
 from bot.api.routes import event_stream
 from bot.settings import read_settings
+from handlers.users import Recent
 from storage import keys
 from supervisor.contract import reader
 from supervisor.core import rights
@@ -19,7 +21,7 @@ from supervisor.core.events import Actor
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
 from tests.support.api import Client
 from tests.support.redis_proxy import RedisProxy
-from tests.support.slack import ADA, GRACE, wait_for
+from tests.support.slack import ADA, ADA_DM, BOT, GRACE, OPS, wait_for
 
 SCOPE_OF = [
     ("POST", "/v1/sessions", "launch"),
@@ -143,6 +145,7 @@ async def test_a_store_that_is_away_is_said_so(build: Build, valkey_url: str) ->
         ("FLAGMAN_API_KEYS", "boss:admin", "entry 1 must have the form name:scope+scope:key"),
         ("FLAGMAN_API_KEYS", f"{KEYS},x:root:0123456789abcdef", "entry 5 must have the form"),
         ("FLAGMAN_API_KEYS", "Boss:admin:0123456789abcdef", "entry 1 must have the form"),
+        ("FLAGMAN_API_KEYS", f"{KEYS},{KEYS}", "has the name of entry 1; give each key its own"),
         ("FLAGMAN_API_KEYS", "boss:admin:hunter2", "the key of entry 1 must have 16 characters"),
         ("FLAGMAN_WEBHOOK_SECRET", "hunter2", "secret 1 must have 16 characters"),
         ("FLAGMAN_SECRET_KEY", f"{ALL},hunter2", "secret 2 must have 16 characters"),
@@ -191,10 +194,39 @@ def test_an_address_of_the_store_is_a_secret_where_it_has_a_password(
     assert set(read_settings().secrets) - before == secrets
 
 
-async def test_a_key_in_the_environment_with_an_old_name_is_the_same_identity(build: Build) -> None:
-    house = await build(api_keys=SecretStr(f"ci:read:{READ},ci:admin:{ALL}"))
-    for key in (READ, ALL):
-        assert (await (await house.as_(key)).get("/v1/me"))["id"] == "api:ci"
+async def test_a_name_is_that_of_one_key(build: Build) -> None:
+    house, owned, _ = await house_with(build, admins=GRACE)
+    wanted = {"name": "deployer", "scopes": ["launch", "read"]}
+    made = await owned.post("/v1/keys", wanted)
+    for other in (owned, house.api):
+        assert "choose another name" in str(
+            (await other.post("/v1/keys", wanted)).problem(422, "invalid_input")
+        )
+    assert "choose another name" in str(
+        (await owned.post("/v1/keys", {**wanted, "name": "ada"})).problem(422, "invalid_input")
+    )
+    assert (await owned.delete(f"/v1/keys/{made['id']}")).status == 204
+    # Once its own key is revoked, the name stays that of its owner.
+    (await house.api.post("/v1/keys", wanted)).problem(422, "invalid_input")
+    assert (await owned.post("/v1/keys", wanted)).status == 201
+
+
+async def test_keys_of_one_name_in_an_old_store_are_told_apart(build: Build, redis: Redis) -> None:
+    house, _, _ = await house_with(build, admins=GRACE)
+    texts, ids = [], []
+    for name, owner in (("first", GRACE), ("second", ADA), ("third", GRACE)):
+        made = await house.api.post("/v1/keys", {"name": name, "scopes": ["launch", "read"], "owner": owner})
+        texts.append(made["key"])
+        ids.append(made["id"])
+    for ident in ids[:2]:
+        row = json.loads(await redis.hget(keys.api_keys(), ident))  # type: ignore[arg-type]
+        await redis.hset(keys.api_keys(), ident, json.dumps({**row, "name": "old"}))
+    clients = [await house.as_(text) for text in texts]
+    seen = [(await client.get("/v1/me"))["id"] for client in clients]
+    assert seen == [f"api:old#{ids[0]}", f"api:old#{ids[1]}", "api:third"]
+    # Also when only one of them is left.
+    assert (await house.api.delete(f"/v1/keys/{ids[0]}")).status == 204
+    assert (await clients[1].get("/v1/me"))["id"] == f"api:old#{ids[1]}"
 
 
 # Keys of people
@@ -292,3 +324,53 @@ async def test_a_key_that_may_not_decide_raises_no_budget(build: Build) -> None:
         problem = (await pipeline.post(f"{path}/{way}", {})).problem(403, "missing_scope")
         assert "`approve`" in problem["detail"]
     assert (await house.api.post(f"{path}/resume", {})).status == 200
+
+
+async def test_nothing_is_launched_in_a_channel_that_the_owner_does_not_see(build: Build) -> None:
+    house, _, other = await house_with(build)
+    slack = house.scene.slack
+    closed = await slack.channel("private", name="closed", members=[GRACE, BOT])
+    unknown = await slack.channel("private", name="without-the-bot", members=[GRACE])
+    shared = await slack.channel("private", name="shared", members=[ADA, BOT])
+    theirs = str((await slack.api("conversations.open", users=GRACE))["channel"]["id"])
+    launch = {"persona": "ops", "task": "ship it"}
+    schedule = {**launch, "cron": "0 9 * * MON"}
+    placeless = (await other.post("/v1/sessions", launch))["id"]
+    for channel in (closed, unknown, theirs, "C0NOWHERE"):
+        for path, body in (
+            ("/v1/sessions", launch),
+            ("/v1/schedules", schedule),
+            (f"/v1/sessions/{placeless}/fork", {"step": 0}),
+        ):
+            reply = await other.post(path, {**body, "channel": channel})
+            assert "that you see" in reply.problem(404, "channel_not_found")["detail"]
+    for channel in (OPS, shared, ADA_DM):
+        assert (await other.post("/v1/sessions", {**launch, "channel": channel})).status == 201
+    assert (await other.post("/v1/schedules", {**schedule, "channel": shared})).status == 201
+
+
+async def test_nothing_is_launched_in_a_channel_that_was_left(build: Build) -> None:
+    house, _, other = await house_with(build)
+    slack = house.scene.slack
+    left = await slack.channel("private", name="left", members=[ADA, GRACE, BOT])
+    launch = {"persona": "ops", "task": "ship it", "channel": left}
+    session = (await other.post("/v1/sessions", launch))["id"]
+    schedule = (await other.post("/v1/schedules", {**launch, "cron": "0 9 * * MON"}))["id"]
+    slack.playground.workspace.store.leave(left, ADA)
+    for core in house.scene.flagman.cores:
+        core.directory._channels = Recent()
+    for path in (f"/v1/sessions/{session}/fork", f"/v1/schedules/{schedule}/run"):
+        (await other.post(path, {})).problem(404, "channel_not_found")
+
+
+async def test_a_key_of_nobody_launches_in_public_channels_and_by_its_scopes_in_others(build: Build) -> None:
+    keys_of_nobody = f"boss:admin:{ALL},ci:launch+read:{LAUNCH}"
+    house = await build(api_keys=SecretStr(keys_of_nobody))
+    for core in house.scene.flagman.cores[1:]:
+        core.directory.__dict__.update(house.scene.flagman.cores[0].directory.__dict__)
+    private = await house.scene.slack.channel("private", name="closed", members=[GRACE, BOT])
+    launch, ci = {"persona": "ops", "task": "ship it"}, await house.as_(LAUNCH)
+    assert (await ci.post("/v1/sessions", {**launch, "channel": OPS})).status == 201
+    for channel in (private, ADA_DM):
+        (await ci.post("/v1/sessions", {**launch, "channel": channel})).problem(404, "channel_not_found")
+        assert (await house.api.post("/v1/sessions", {**launch, "channel": channel})).status == 201

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import Build, House
+from tests.api.conftest import LAUNCH, Build, House
 from tests.support.flagman import Flagman
 from tests.support.scripted import told
 
@@ -146,3 +146,19 @@ async def test_a_session_that_has_no_room_for_words_is_resumed_without(
     refused = await anybody.post(token, {"data": {"a": 1}})
     assert "has 2 messages to read first" in refused.problem(409, "illegal_event")["detail"]
     assert (await anybody.post(token)).status == 200
+
+
+async def test_words_that_come_with_a_token_are_those_of_whose_token_it_is(house: House) -> None:
+    ci = await house.as_(LAUNCH)
+    session_id = str((await ci.post("/v1/sessions", {"persona": "ops", "task": "ship it"}))["id"])
+    await house.resting(session_id)
+    paused = await house.api.post(f"/v1/sessions/{session_id}/pause", {})
+    token = (await ci.post(f"/v1/sessions/{session_id}/token"))["resume_token"]
+    assert token != paused["resume_token"]
+    nobody = await house.as_(None)
+    assert (await nobody.post(f"/v1/resume/{token}", {"context": "take production"})).status == 200
+    session = await house.until(session_id, lambda s: not s.pause)
+    assert "api:ci" in session.steered_by
+    events = (await house.api.get(f"/v1/sessions/{session_id}/events"))["events"]
+    (resumed,) = [event for event in events if event["type"] == "Resumed"]
+    assert (resumed["by"], resumed["by_owner"]) == ("token", "api:ci")

@@ -21,6 +21,7 @@ from tests.benchmarks.bot import APPROVING, RUNNING, configured
 from tests.benchmarks.report import Figure, percentile
 from tests.benchmarks.stand import PERSON, TOOLS
 from tests.support.ports import free_port
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, RATE_SCALE, Slack, wait_for
 
 SESSIONS, CLICKED, ROUNDS, BARE = 200, 20, 10, 100
@@ -91,7 +92,7 @@ async def _busy(url: str, folder: Path, *, http: bool) -> tuple[list[float], flo
 
 async def _steps(parts: Core) -> int:
     """Steps of the sessions that run, so far."""
-    found = await parts.supervisor.recent("running", limit=SESSIONS + CLICKED)
+    found = await recent_sessions(parts, "running", limit=SESSIONS + CLICKED)
     return sum(len(s.steps) for s in found if s.task == RUNNING)
 
 

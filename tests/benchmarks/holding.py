@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
@@ -150,8 +151,9 @@ async def _drain(parts: Core) -> None:
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
-    poster = MessagePoster(parts.rows, _Nowhere(), now)
-    projector = Projector(parts.sessions, parts.rows, poster, now, parts.mask, subagents, uploads)
+    audience = Audience(parts.directory)
+    poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
+    projector = Projector(parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

@@ -23,6 +23,7 @@ from supervisor.core.conditions import At
 from supervisor.core.events import Actor, Resumed, TimerFired
 from tests.support.barriers import hold
 from tests.support.flagman import settings
+from tests.support.seen import recent_sessions
 from tests.support.slack import wait_for
 
 pytestmark = pytest.mark.usefixtures("partitions")
@@ -101,7 +102,7 @@ async def test_a_schedule_missed_many_times_launches_once(
             hold(one.supervisor, "launch", both)
         async with asyncio.timeout(10):
             assert await asyncio.gather(*(one.schedules.fire(made.id) for one in two)) == [True, True]
-        [launched] = await parts.supervisor.recent()
+        [launched] = await recent_sessions(parts)
         after = await parts.schedules.get(made.id)
         assert after.last_session == launched.id
         assert after.due is not None

@@ -82,7 +82,7 @@ class House:
         self.now = now
         self.sessions = Sessions(log)
         self.library = PersonaLibrary({p.name: p for p in personas or (SRE, WRITER)}, log)
-        supervisor = Supervisor(self.sessions, log, self.library, {}, lambda: self.now)
+        supervisor = Supervisor(self.sessions, self.library, {}, lambda: self.now)
         self.coordinator = Coordinator(supervisor, lambda: self.now)
 
     def unit(self, session: Session) -> Kept:

@@ -20,6 +20,7 @@ from tests.support.flagman import settings
 from tests.support.openai_server import Step, calls, text
 from tests.support.openai_wire import Recorded
 from tests.support.process import Process
+from tests.support.seen import recent_sessions
 
 # 20 subtasks ask the model 40 times and more.
 SUBTASKS, WORKERS, KILLS, REQUESTS_A_KILL = 20, 3, 4, 6
@@ -141,7 +142,7 @@ async def no_subtask_was_lost_or_doubled(parts: Core, session: Session) -> None:
     assert sorted(e.name for e in launched) == sorted(f"part-{n}" for n in range(SUBTASKS))
     finished = Counter(e.child_id for e in events if isinstance(e, ChildFinished))
     assert finished == {e.child_id: 1 for e in launched}
-    begun = {s.id for s in await parts.supervisor.recent(limit=100)} - {session.id}
+    begun = {s.id for s in await recent_sessions(parts, limit=100)} - {session.id}
     assert begun == {e.child_id for e in launched}, "a sub-agent that nobody knows was launched"
     for order, event in enumerate(events):
         if isinstance(event, ChildLaunched):

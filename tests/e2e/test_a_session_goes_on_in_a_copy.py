@@ -11,6 +11,7 @@ from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 
 HOSTILE = "<!channel> <@U0GRACE01> *b* `c` \u202e"
@@ -37,7 +38,7 @@ async def said(scene: Scene, text: str, user: str = ADA) -> str:
 
 async def copies(scene: Scene, count: int = 1) -> list[Session]:
     async def look() -> list[Session] | None:
-        found = [s for s in await scene.flagman.core.supervisor.recent(limit=50) if s.forked]
+        found = [s for s in await recent_sessions(scene.flagman.core, limit=50) if s.forked]
         return found if len(found) >= count else None
 
     return await wait_for(look)
@@ -123,7 +124,7 @@ async def test_wrong_words_are_answered_with_the_right_ones(
     scene = await scenario(deploys)
     source, _ = await deployed(scene)
     assert expected in await said(scene, words.replace("{id}", source.id))
-    assert len(await scene.flagman.core.supervisor.recent(limit=9)) == 1
+    assert len(await recent_sessions(scene.flagman.core, limit=9)) == 1
 
 
 async def test_the_same_command_or_event_twice_copies_once(scenario: Director) -> None:

@@ -7,6 +7,7 @@ import json
 from bot.playground.seed import Manifest, Shortcut
 from tests.support.scenario import APPROVE, Director, Scene, live_markup
 from tests.support.scripted import calls, in_turn, says
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -53,7 +54,7 @@ async def test_a_command_on_nothing(scenario: Director) -> None:
     for text, expected in NOTHING_THERE:
         said = (await answered(scene, text)).replace("&lt;", "<").replace("&gt;", ">")
         assert expected in said, text[:80]
-    assert await scene.flagman.core.supervisor.recent() == []
+    assert await recent_sessions(scene.flagman.core) == []
 
 
 async def test_hostile_words_stay_words(scenario: Director) -> None:
@@ -153,7 +154,7 @@ async def test_a_form_sent_twice_launches_once(scenario: Director) -> None:
     }
     for _ in range(2):
         assert (await scene.slack.send("deliver", {"type": "interactive", "payload": payload}))["ok"]
-    assert len(await scene.flagman.core.supervisor.recent()) == 1
+    assert len(await recent_sessions(scene.flagman.core)) == 1
 
 
 async def test_the_home_tab_shows_what_waits_and_launches(scenario: Director, slack: Slack) -> None:

@@ -7,6 +7,7 @@ import pytest
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, RANDOM, Json, Slack, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -214,7 +215,7 @@ async def test_words_after_a_verb_are_a_note_and_do_nothing_else(scenario: Direc
     assert [note.text for note in found.inbox] == words
     assert not found.ended
     assert found.waiting_for == "human_approval_required"
-    assert len(await scene.flagman.core.supervisor.recent()) == 1
+    assert len(await recent_sessions(scene.flagman.core)) == 1
 
 
 @pytest.mark.parametrize("words", ["cancel the second deploy only, keep the rest", "stop using staging"])
@@ -267,7 +268,7 @@ async def test_an_old_message_does_nothing(scenario: Director) -> None:
         assert (await scene.slack.send("deliver", {"type": "events_api", "payload": payload}))["ok"]
         assert "nothing was done" in (await scene.whispers(ADA, count, ask["thread_ts"]))[-1]["text"]
     assert (await scene.flagman.core.supervisor.get(session.id)).pause is None
-    assert len(await scene.flagman.core.supervisor.recent()) == 1
+    assert len(await recent_sessions(scene.flagman.core)) == 1
 
 
 async def test_an_edit_a_deletion_and_a_file_are_told_to_the_agent(scenario: Director) -> None:

@@ -44,7 +44,7 @@ async def test_what_those_below_used_is_counted_up_to_the_top(
         boss = await Agent("boss").start("boss")
 
         async def all_wait() -> bool:
-            found = await supervisor.recent("paused")
+            found = (await backend.page(status="paused", limit=20)).sessions
             return sum(s.waiting_for == "human_approval_required" for s in found) == 4
 
         await wait_for(all_wait)

@@ -22,6 +22,7 @@ from supervisor.models.gateway import Gateway
 from supervisor.runtime.worker import Worker
 from supervisor.tools.contract import Toolset
 from tests.support.ports import free_port
+from tests.support.seen import recent_sessions
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack, wait_for
 
 
@@ -113,8 +114,8 @@ class Flagman:
         """The newest session (or the one named), as soon as `until` is true of it."""
 
         async def look() -> Session | None:
-            supervisor = self.core.supervisor
-            found = [await supervisor.get(session_id)] if session_id else await supervisor.recent(limit=1)
+            named = [await self.core.supervisor.get(session_id)] if session_id else []
+            found = named or await recent_sessions(self.core, limit=1)
             return found[0] if found and until(found[0]) else None
 
         return await wait_for(look)

@@ -20,6 +20,7 @@ from supervisor.tools.contract import ToolContext, Toolset
 from supervisor.tools.typed_tool import tool
 from tests.support.flagman import Flagman, settings
 from tests.support.scripted import Behaviour, Scripted
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for
 
 APPROVE, ALL, DENY, VIEW = "call_approve", "call_approve_all", "call_deny", "call_view"
@@ -77,12 +78,12 @@ class Scene:
 
     async def launch(self, task: str = "ship it", *, user: str = ADA, channel: str = OPS) -> Session:
         """Launch by slash command; gives the session."""
-        before = {s.id for s in await self.flagman.core.supervisor.recent(limit=100)}
+        before = {s.id for s in await recent_sessions(self.flagman.core, limit=100)}
         answer = await self.slack.command(user, channel, f"launch ops {task}")
         assert "Launched" in str(answer.get("response", "")), answer
 
         async def new() -> Session | None:
-            found = [s for s in await self.flagman.core.supervisor.recent(limit=100) if s.id not in before]
+            found = [s for s in await recent_sessions(self.flagman.core, limit=100) if s.id not in before]
             return found[0] if found else None
 
         return await wait_for(new)

@@ -38,6 +38,9 @@ async def read_metrics(call: Call) -> web.Response:
     for queue in call.core.queues():
         depth.labels(queue.name).set(await queue.depth())
         parked.labels(queue.name).set(len(await queue.troubles()))
+    gauge("refusals_unrecorded", "Refused actions that the log of their session had no room for.").set(
+        call.core.supervisor.unrecorded
+    )
     gauge("timers", "Timers that are set.").set(await call.core.timers().count())
     gauge("followers", "Open streams and waits.").set(call.deps.services.followers.followers)
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

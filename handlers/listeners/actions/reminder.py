@@ -49,7 +49,7 @@ async def _put_off(
     flagman: ListenerContext, session_id: str, request_id: str, due: datetime, actor: Actor
 ) -> None:
     """Move the reminder of an open request, or set one. Raises IllegalEvent where the request is closed."""
-    session = await flagman.sessions(actor).load(session_id)
+    session = (await flagman.sessions(actor).access.participant(session_id, "snooze")).session
     if not session.asks(request_id):
         raise IllegalEvent("Nothing here waits any more, so there is nothing to put off.")
     standing = [t for t in session.timers if t.about == request_id and t.state == "set"]

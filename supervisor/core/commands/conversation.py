@@ -14,6 +14,8 @@ from supervisor.core.triggers import Signal, awaited_signals
 
 # The shortest time between two notes in a session that what it waits for was refused.
 REFUSALS_APART = timedelta(minutes=10)
+# The most refused actions that one log records.
+MOST_RECORDED = 200
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted"]
 
@@ -58,10 +60,13 @@ def note_refusal(
 def refused(
     session: Session, attempt: str, problem: str, call_id: str, actor: Actor, at: datetime
 ) -> list[Event]:
-    """Return a note that the actor was refused, once in ten minutes for each kind of attempt, up to a limit."""
-    if session.ended or (
-        len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART
-    ):
+    """Return a note that the actor was refused.
+
+    It is made once in ten minutes for each kind of attempt, up to a limit; one log has at most `MOST_RECORDED`.
+    """
+    if session.ended or session.refused >= MOST_RECORDED:
+        return []
+    if len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART:
         return []
     known = any(
         r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals

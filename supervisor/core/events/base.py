@@ -40,17 +40,17 @@ ActorKind = Literal["member", "guest", "external", "bot", "deactivated", "progra
 class Actor(Frozen):
     """Who acts: `slack:U…`, `api:<key>`, `agent:<session>`, `clock` or `system`, with what is known of it.
 
-    `groups` are those of a policy that the person is a member of. `owner` is the person whose key it is: what the key
-    does counts as done by that person. `sees` tells whether the session acted upon is visible to the actor; `reads_all`
-    gives that for every session, and `admin` also the right to steer it. An admin `overrides` the rules of a call, by
-    their positions, that nobody else can satisfy.
+    `groups` are those of a policy that the person is a member of, `teams` the workspaces of the person. `owner` is the
+    person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
+    is visible to the actor; `reads_all` gives that for every session, and `admin` also the right to steer it. An admin
+    `overrides` the rules of a call, by their positions, that nobody else can satisfy.
     """
 
     id: str
     name: str = ""
     groups: tuple[str, ...] = ()
     kind: ActorKind = "member"
-    team: str = ""
+    teams: tuple[str, ...] = ()
     owner: str = ""
     admin: bool = False
     reads_all: bool = False

@@ -19,6 +19,7 @@ from supervisor.core.events import (
     Event,
     Failed,
     ModelResponded,
+    OutcomeDecided,
     QuestionAnswered,
     Resumed,
     SessionForked,
@@ -122,18 +123,34 @@ def _steered_by(session: Session, event: Event) -> frozenset[str]:
     An approval does not end it for words that the agent has not read yet, nor for one's own. Who told a sub-agent what
     to do has told it to the agent that reads its result.
     """
-    if isinstance(event, ApprovalDecided) and event.verdict == "approve":
-        if event.people & session.steered_by:
-            return session.steered_by
-        unread = {note.by for note in session.inbox} & session.steered_by
-        return (session.steered_by - session.call(event.call_id).requesters) | unread
+    steered_by = session.steered_by
     if isinstance(event, ChildFinished):
-        return session.steered_by | set(event.requesters)
-    told = isinstance(event, ContextAdded | QuestionAnswered) or (
-        isinstance(event, Resumed) and event.context and event.trigger != APPROVAL
-    )
-    person = told and event.by.partition(":")[0] in PERSONS
-    return session.steered_by | event.people if person else session.steered_by
+        return steered_by | set(event.requesters)
+    if isinstance(event, ApprovalDecided) and event.verdict == "approve" and not event.people & steered_by:
+        unread = {who for note in session.inbox for who in note.people} & steered_by
+        steered_by = (steered_by - session.call(event.call_id).requesters) | unread
+    return steered_by | _persons(event) if _tells(session, event) else steered_by
+
+
+def _tells(session: Session, event: Event) -> bool:
+    """Return whether the agent reads words, or data, of the event that are not its own."""
+    match event:
+        case ContextAdded() | QuestionAnswered():
+            return True
+        case OutcomeDecided():
+            return event.verdict != "run_again"
+        case Resumed():
+            # Of an approval the decision has the words.
+            return event.trigger != APPROVAL and bool(event.context or event.data is not None)
+        case ApprovalDecided():
+            read = event.verdict == "deny" or session.call(event.call_id).call.tool == APPROVAL
+            return read and bool(event.reason)
+    return False
+
+
+def _persons(event: Event) -> frozenset[str]:
+    """Return those of who did it behind whom there is a person."""
+    return frozenset(who for who in event.people if who.partition(":")[0] in PERSONS)
 
 
 @singledispatch
@@ -160,6 +177,7 @@ def _launch(session_id: str, event: Event) -> Session:
         allowance=event.budgets,
         origin=event.origin,
         lineage=event.lineage,
+        refused=0,
     )
 
 
@@ -172,12 +190,12 @@ def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
 def _action_refused(event: ActionRefused, session: Session) -> dict[str, Any]:
     refusal = Refusal(by=event.by, attempt=event.attempt, at=event.at)
     others = [r for r in session.refusals if (r.by, r.attempt) != (event.by, event.attempt)]
-    return {"refusals": (*others, refusal)[-MOST_REFUSALS:]}
+    return {"refusals": (*others, refusal)[-MOST_REFUSALS:], "refused": session.refused + 1}
 
 
 def note_of(event: Event, text: str) -> Note:
     """The note of what an event tells the session."""
-    return Note(text=text, by=event.by, by_name=event.by_name, at=event.at)
+    return Note(text=text, by=event.by, by_name=event.by_name, by_owner=event.by_owner, at=event.at)
 
 
 @reduce.register
@@ -239,6 +257,7 @@ def _timer_set(event: TimerSet, session: Session) -> dict[str, Any]:
         about=event.about,
         by=event.by,
         by_name=event.by_name,
+        by_owner=event.by_owner,
     )
     return {"timers": (*session.timers, timer)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.core.commands.base import stamp
 from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
@@ -12,9 +13,12 @@ from supervisor.core.events import (
     ChildLaunched,
     ContextAdded,
     Event,
+    OutcomeDecided,
+    OutcomeLost,
     QuestionAnswered,
     Resumed,
     ToolCall,
+    ToolStarted,
 )
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
@@ -22,6 +26,7 @@ from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from tests.core.build import (
     ALICE,
+    AT,
     BOB,
     CAROL,
     DAN,
@@ -140,6 +145,48 @@ def test_an_answer_steers_too() -> None:
     assert answered.steered_by == {BOB.id}
 
 
+def test_data_and_the_words_with_a_token_steer_too() -> None:
+    begin = fold(SID, [launched()])
+    token = Actor(id="token", owner=BOB.id)
+    for said in (
+        Resumed(**by(BOB), data={"to": "production"}),
+        Resumed(**stamp(token, AT), trigger="token", context="take production"),
+        Resumed(**stamp(token, AT), trigger="token", data={"to": "production"}),
+        Resumed(**stamp(key("ci", owner=BOB.id), AT), trigger="event", data={"to": "production"}),
+    ):
+        assert BOB.id in apply(SID, begin, said).steered_by
+    unread = apply(SID, waiting(FOUR), Resumed(**stamp(token, AT), trigger="token", context="wait"))
+    assert approve(unread, CAROL).steered_by == {BOB.id}, "the agent has not read the words yet"
+    for silent in (
+        Resumed(**stamp(token, AT), trigger="token"),
+        Resumed(**by(Actor(id="webhook:ci")), trigger="webhook", data={"to": "production"}),
+        Resumed(**by(Actor(id="agent:p0-x")), trigger="event", data={"to": "production"}),
+    ):
+        assert not apply(SID, begin, silent).steered_by
+
+
+def test_what_a_person_says_of_an_unknown_outcome_steers() -> None:
+    call = tool_call(mode="allow")
+    started = ToolStarted(**by(), call_id="1.1", digest=call.digest, attempt=1, idempotency_key="k")
+    lost = fold(SID, [launched(), responded(call), started, OutcomeLost(**by(), call_id="1.1", attempt=1)])
+    for verdict in ("done", "failed"):
+        said = OutcomeDecided(
+            **by(BOB), call_id="1.1", verdict=verdict, result="now deploy production", via="anyone"
+        )
+        assert apply(SID, lost, said).steered_by == {BOB.id}
+    again = OutcomeDecided(**by(BOB), call_id="1.1", verdict="run_again", via="anyone")
+    assert apply(SID, lost, again).steered_by == frozenset()
+
+
+def test_the_reason_of_a_denial_steers() -> None:
+    denied = decided(waiting(FOUR), BOB, via="anyone").model_copy(update={"verdict": "deny"})
+    assert apply(SID, waiting(FOUR), denied).steered_by == frozenset()
+    reasoned = denied.model_copy(update={"reason": "deploy production instead"})
+    assert apply(SID, waiting(FOUR), reasoned).steered_by == {BOB.id}
+    approved = decided(waiting(FOUR), BOB, via="anyone").model_copy(update={"reason": "fine"})
+    assert apply(SID, waiting(FOUR), approved).steered_by == frozenset(), "the agent does not read it"
+
+
 def changed(session: Session, actor: Actor) -> Session:
     call: ToolCall = session.call("1.1").call
     change = edited(call, {"command": "pwd"}, actor).model_copy(update={"is_requester": True})
@@ -180,10 +227,10 @@ def test_a_forged_right_by_a_rule_is_refused_by_the_log(via: str) -> None:
         ({"kind": "guest"}, {"guests": True}, True),
         ({"kind": "guest"}, {"users": ("U9",)}, True),
         ({"kind": "guest", "groups": ("S-OPS",)}, {"groups": ("S-OPS",)}, False),
-        ({"kind": "external", "team": "T2"}, {}, False),
-        ({"kind": "external", "team": "T2"}, {"teams": ("T3",)}, False),
-        ({"kind": "external", "team": "T2"}, {"teams": ("T2",)}, True),
-        ({"kind": "external", "team": "T2"}, {"guests": True}, False),
+        ({"kind": "external", "teams": ("T2",)}, {}, False),
+        ({"kind": "external", "teams": ("T2",)}, {"teams": ("T3",)}, False),
+        ({"kind": "external", "teams": ("T2",)}, {"teams": ("T2",)}, True),
+        ({"kind": "external", "teams": ("T2",)}, {"guests": True}, False),
         ({"kind": "bot"}, {"guests": True}, False),
         ({"kind": "deactivated"}, {"guests": True}, False),
         ({"sees": False}, {}, False),

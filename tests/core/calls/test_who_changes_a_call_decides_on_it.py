@@ -46,7 +46,7 @@ OTHER: Json = {"command": "ls -l"}
 async def standing(redis: Redis, *calls: ToolCall) -> tuple[Supervisor, str]:
     """A session that ALICE launched, whose calls wait."""
     log = LogStore(redis)
-    supervisor = Supervisor(Sessions(log), log, PersonaLibrary({"p": PERSONA}, log), TOOLS, lambda: AT)
+    supervisor = Supervisor(Sessions(log), PersonaLibrary({"p": PERSONA}, log), TOOLS, lambda: AT)
     before = await supervisor.launch("p", "Tidy up", ALICE)
     asked: list[Event] = [
         responded(*calls),

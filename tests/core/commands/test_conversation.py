@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from supervisor.core.commands.conversation import answer, heard, tell
+from supervisor.core.commands.conversation import MOST_RECORDED, answer, heard, refused, tell
 from supervisor.core.errors import IllegalEvent, InvalidInput
-from supervisor.core.events import ContextAdded, Event, QuestionAnswered, QuestionAsked
+from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered, QuestionAsked
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.core.build import AT, BOB, SID, awaiting, by, launched, responded, tool_call
@@ -82,3 +84,15 @@ def test_what_a_log_cannot_store_is_replaced() -> None:
     assert tell(awaiting(), "a\ud800b", BOB, AT, kind="api") == [
         ContextAdded(**by(BOB), text="a?b", kind="api")
     ]
+
+
+def test_a_log_records_so_many_refusals_and_no_more() -> None:
+    session, at = awaiting(), AT
+    for number in range(MOST_RECORDED + 50):
+        # Each is another person, and a long time after the one before.
+        at += timedelta(days=1)
+        session = fold(
+            SID, refused(session, "approve", "no", "1.1", Actor(id=f"slack:U{number}"), at), session
+        )
+    assert session.refused == MOST_RECORDED
+    assert session.version == awaiting().version + MOST_RECORDED

@@ -12,6 +12,7 @@ from supervisor.core.events import ModelResponded
 from supervisor.models import ProviderGateway
 from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.scenario import ALL, APPROVE, Director, Scene, live_markup
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, Json
 
 HOSTILE = (
@@ -161,7 +162,7 @@ async def test_two_workers_and_twenty_sessions(scenario: Director, model: OpenAI
     scene = await scenario(ProviderGateway("openai-chat:test"), persona=rules, webs=2, hands=2)
     for n in range(20):
         assert (await scene.slack.command(ADA, OPS, f"launch ops s{n:02}"))["ok"]
-    sessions = await scene.flagman.core.supervisor.recent(limit=50)
+    sessions = await recent_sessions(scene.flagman.core, limit=50)
     assert len(sessions) == 20
     for session in sessions:
         ended = await scene.ended(session)

@@ -10,6 +10,7 @@ from supervisor.core.events import ActionRefused
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
+from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, OTHER_TEAM, Json, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -82,7 +83,7 @@ async def test_a_guest_launches_nothing(scenario: Director) -> None:
     person, channel = await newcomer(scene, "guest")
     answer = await scene.slack.command(person, channel, "launch ops ship it")
     assert "Guests have no rights here" in str(answer)
-    assert not await scene.flagman.core.supervisor.recent()
+    assert not await recent_sessions(scene.flagman.core)
 
 
 async def test_a_private_channel_is_read_and_steered_by_its_members(scenario: Director) -> None:
@@ -193,3 +194,12 @@ async def test_a_list_asks_for_each_group_once(scenario: Director) -> None:
     before = len(await scene.slack.calls("usergroups.users.list"))
     assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
     assert len(await scene.slack.calls("usergroups.users.list")) == before + 1
+
+
+async def test_who_a_person_is_and_when_it_is_for_them_is_asked_once(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    session = await scene.waiting(await scene.launch(user=KEN))
+    answer = await scene.slack.command(KEN, OPS, f"remind {session.id} tomorrow 09:00 look")
+    assert "eminder" in str(answer)
+    asked = [call for call in await scene.slack.calls("users.info") if KEN in str(call)]
+    assert len(asked) == 1

@@ -1,0 +1,51 @@
+"""Says where a schedule is shown that it was paused, or to who made it."""
+
+from __future__ import annotations
+
+import logging
+
+from handlers.blocks.text import escape, mrkdwn, person
+from handlers.directory import SlackDirectory
+from handlers.origin import channel_of
+from handlers.projection.refusals import ChannelUnavailable, problem_of
+from handlers.users import UNREACHABLE, code_of
+from supervisor.core.text.masking import Masker
+from supervisor.core.text.visible import one_line
+from supervisor.schedules import Schedule
+
+_log = logging.getLogger("flagman.slack")
+
+
+class Announcements:
+    """Posts to Slack, once a directory is connected to it; `command` is the slash command."""
+
+    def __init__(self, directory: SlackDirectory, mask: Masker, command: str) -> None:
+        self._directory, self._mask, self._command = directory, mask, command
+
+    async def schedule_paused(self, schedule: Schedule) -> bool:
+        """Tell of a schedule that was paused. Returns False where Slack cannot be reached now."""
+        client = self._directory.client
+        if client is None:
+            return False
+        who = person(schedule.by, schedule.by_name)
+        task = escape(one_line(self._mask(schedule.task), 80))
+        why = escape(one_line(self._mask(schedule.last_problem), 300))
+        text = (
+            f":warning: The schedule `{schedule.id}` of {who} ({escape(schedule.persona)}: {task}) is paused: {why} "
+            f"If it is still needed, schedule it anew (`{self._command} help`)."
+        )
+        maker = (schedule.by_owner or schedule.by).removeprefix("slack:")
+        places = [channel_of(schedule.origin), maker if maker[:1] in ("U", "W") else ""]
+        for place in filter(None, places):
+            try:
+                await client.chat_postMessage(channel=place, text=text, blocks=[mrkdwn(text)])
+            except UNREACHABLE as error:
+                status = int(getattr(getattr(error, "response", None), "status_code", 503))
+                problem = problem_of("chat.postMessage", status, code_of(error))
+                if not isinstance(problem, ChannelUnavailable):
+                    return False
+                _log.warning("schedule %s: %s does not take that it is paused: %r", schedule.id, place, error)
+            else:
+                return True
+        _log.warning("schedule %s is paused, and nobody could be told", schedule.id)
+        return True

@@ -1,0 +1,126 @@
+"""Fires schedules and reminders for as long as who made them has the right to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from storage.keys import TimerKey
+from supervisor.api_keys import ApiKeys
+from supervisor.contract.access import Access
+from supervisor.contract.parts import AccessParts
+from supervisor.core.errors import (
+    ChannelNotFound,
+    FlagmanError,
+    IllegalEvent,
+    KeyRefused,
+    NotAllowed,
+    PersonaNotFound,
+    ScheduleNotFound,
+    SessionNotFound,
+)
+from supervisor.core.events import Actor
+from supervisor.core.events.base import SYSTEM
+from supervisor.core.state import Session
+from supervisor.schedules import OWNER, Schedule
+
+_REFUSED = (NotAllowed, ChannelNotFound, KeyRefused, SessionNotFound)
+_log = logging.getLogger("flagman.access")
+
+
+class _Fires(Protocol):
+    async def fire(self, timer: TimerKey) -> bool: ...
+
+
+class Creators:
+    """Fires timers. `signals` fires those of sessions; `announce` tells where a schedule is shown that it is paused.
+
+    `announce` returns False where nobody could be told as yet.
+    """
+
+    def __init__(
+        self,
+        parts: AccessParts,
+        keys: ApiKeys,
+        signals: _Fires,
+        announce: Callable[[Schedule], Awaitable[bool]],
+    ) -> None:
+        self._parts, self._keys, self._signals, self._announce = parts, keys, signals, announce
+
+    async def fire(self, timer: TimerKey) -> bool:
+        """Fire a due timer. Returns False where its session no longer has it. Raises FlagmanError or StorageError."""
+        if timer.owner == OWNER:
+            await self._fire_schedule(timer.name)
+            return True
+        if not timer.name.startswith("p"):
+            await self._check_reminder(timer)
+        return await self._signals.fire(timer)
+
+    async def tell(self) -> None:
+        """Tell of the schedules that were paused, where that has not been done."""
+        for schedule in await self._parts.schedules.list():
+            if schedule.untold and await self._announce(schedule):
+                await self._parts.schedules.note_told(schedule.id)
+
+    async def _fire_schedule(self, schedule_id: str) -> None:
+        schedules = self._parts.schedules
+        try:
+            schedule = await schedules.get(schedule_id)
+            if schedules.is_due(schedule):
+                await self._check(schedule)
+        except _REFUSED as refused:
+            await self._suspend(schedule, str(refused))
+            return
+        except (ScheduleNotFound, PersonaNotFound) as lost:
+            # Both are found again, and recorded, below.
+            _log.info("schedule %s: %s", schedule_id, lost)
+        except FlagmanError as unknown:
+            await schedules.postpone(schedule, str(unknown))
+            return
+        await schedules.fire(schedule_id)
+
+    async def _check(self, schedule: Schedule) -> None:
+        """Raises one of `_REFUSED` where who made it may not launch it now, or as the directory."""
+        persona = self._parts.supervisor.personas.get(schedule.persona)
+        access = Access(self._parts, await self._actor(schedule.by, schedule.by_name, schedule.by_owner))
+        await access.scheduler(persona)
+        await access.check_place(schedule.origin, given=False)
+
+    async def _suspend(self, schedule: Schedule, reason: str) -> None:
+        who = schedule.by_name or schedule.by
+        _log.warning("schedule %s of %s does not launch: %s", schedule.id, schedule.by, reason)
+        await self._parts.schedules.suspend(schedule, f"{who} may not launch it any more. {reason}")
+        await self.tell()
+
+    async def _check_reminder(self, timer: TimerKey) -> None:
+        """Drop a reminder whose maker may not set one any more; where that cannot be known, it fires."""
+        supervisor = self._parts.supervisor
+        try:
+            session = await supervisor.get(timer.owner)
+            set_ = session.timer(timer.name)
+        except (SessionNotFound, IllegalEvent):
+            return
+        actor = Actor(id=set_.by, name=set_.by_name, owner=set_.by_owner)
+        try:
+            known = await self._actor(actor.id, actor.name, actor.owner)
+            await Access(self._parts, known).participant(timer.owner, "remind")
+        except _REFUSED as refused:
+            await self._drop(session, timer.name, actor, str(refused))
+        except FlagmanError as unknown:
+            _log.warning("reminder %s fires, since %s", timer.encode(), unknown)
+
+    async def _drop(self, session: Session, timer_id: str, actor: Actor, reason: str) -> None:
+        _log.warning("reminder %s of %s does not fire: %s", timer_id, actor.id, reason)
+        await self._parts.supervisor.note_refused(session.id, actor, "remind", reason)
+        await self._parts.supervisor.drop_timer(session.id, timer_id, SYSTEM)
+
+    async def _actor(self, actor_id: str, name: str, owner: str) -> Actor:
+        """Who made it, with the rights of the key that it was made with. Raises KeyRefused where that was revoked."""
+        key = await self._keys.standing(actor_id, owner)
+        if key:
+            return key.actor
+        if actor_id.startswith("slack:"):
+            return Actor(id=actor_id, name=name)
+        # Who ran Flagman in a process of their own had the store, and so all rights.
+        return Actor(id=actor_id, name=name, owner=owner, kind="program", admin=True)

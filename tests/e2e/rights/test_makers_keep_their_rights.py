@@ -1,0 +1,166 @@
+"""Schedules and reminders of who has lost the right to them do not launch, and that is told and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.compose import now
+from storage.keys import TimerKey
+from supervisor.core.events import ActionRefused, Actor
+from supervisor.schedules import OWNER, Schedule
+from tests.support.scenario import Director, Scene
+from tests.support.scripted import calls, in_turn, says
+from tests.support.seen import recent_sessions
+from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, Json, texts
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+OPERATORS = {"operators": {"groups": ["sre"]}}
+
+
+async def scheduled(scene: Scene, user: str = GRACE, channel: str = OPS) -> Schedule:
+    """A schedule of this person that is due."""
+    answer = await scene.slack.command(user, channel, 'schedule "0 9 * * MON" launch ops "weekly"')
+    assert "Scheduled as" in str(answer), answer
+    (made,) = await scene.flagman.core.schedules.list()
+    return await overdue(scene, made)
+
+
+async def overdue(scene: Scene, schedule: Schedule) -> Schedule:
+    row = schedule.model_copy(update={"due": now()})
+    await scene.flagman.core.schedules._store(row)
+    return row
+
+
+async def fire(scene: Scene, schedule: Schedule) -> Schedule:
+    """The schedule after its time has come."""
+    await scene.flagman.core.creators().fire(TimerKey(OWNER, schedule.id))
+    return await scene.flagman.core.schedules.get(schedule.id)
+
+
+async def told(scene: Scene, channel: str = OPS, user: str = ADA) -> list[Json]:
+    rows = await scene.slack.messages(channel, user=user)
+    return [row for row in rows if "is paused" in texts(row) and "schedule" in texts(row)]
+
+
+async def lose_account(scene: Scene) -> None:
+    await scene.slack.person(id=GRACE, deleted=True)
+
+
+async def become_guest(scene: Scene) -> None:
+    await scene.slack.person(id=GRACE, is_restricted=True)
+
+
+async def leave_group(scene: Scene) -> None:
+    groups = scene.slack.playground.workspace.groups
+    group = next(g for g in groups.values() if g.handle == "sre")
+    groups[group.id] = type(group)(group.id, group.handle, group.name, (ADA,))
+
+
+def forget(scene: Scene) -> None:
+    """As after a minute."""
+    for core in scene.flagman.cores:
+        if core.directory._people:
+            core.directory._people._users._rows.clear()
+        core.directory._channels._rows.clear()
+
+
+@pytest.mark.parametrize("lose", [lose_account, become_guest, leave_group])
+async def test_a_schedule_whose_maker_has_no_right_any_more_is_paused(scenario: Director, lose: Any) -> None:
+    scene = await scenario(ONE, persona=OPERATORS)
+    schedule = await scheduled(scene)
+    await lose(scene)
+    forget(scene)
+    after = await fire(scene, schedule)
+    assert (after.due, after.untold) == (None, False)
+    assert "may not launch it any more" in after.last_problem
+    assert not await recent_sessions(scene.flagman.core)
+    (message,) = await told(scene)
+    assert f"`{schedule.id}` of <@{GRACE}>" in texts(message)
+    await scene.flagman.core.creators().tell()
+    assert len(await told(scene)) == 1
+
+
+async def test_a_schedule_whose_maker_left_its_channel_is_paused(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    private = await scene.slack.channel("private", name="secret-ops", members=[ADA, GRACE, BOT])
+    schedule = await scheduled(scene, channel=private)
+    scene.slack.playground.workspace.store.leave(private, GRACE)
+    forget(scene)
+    assert (await fire(scene, schedule)).due is None
+    assert await told(scene, private)
+
+
+async def test_a_schedule_of_who_has_the_right_launches(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=OPERATORS)
+    after = await fire(scene, await scheduled(scene))
+    assert after.due
+    assert (after.last_problem, after.untold) == ("", False)
+    assert [s.launched_by for s in await recent_sessions(scene.flagman.core)] == [f"slack:{GRACE}"]
+
+
+async def test_where_slack_does_not_say_who_it_is_the_schedule_waits(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    schedule = await scheduled(scene)
+    forget(scene)
+    await scene.slack.fault("users.info", status=503, times=100)
+    after = await fire(scene, schedule)
+    assert after.due == schedule.due
+    assert not await recent_sessions(scene.flagman.core)
+    await scene.slack.no_faults()
+    assert (await fire(scene, after)).last_session
+    assert not await told(scene)
+
+
+async def test_a_pause_that_could_not_be_told_is_told_later(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    schedule = await scheduled(scene)
+    await lose_account(scene)
+    forget(scene)
+    await scene.slack.fault("chat.postMessage", status=503, times=1)
+    assert (await fire(scene, schedule)).untold
+    await scene.flagman.core.creators().tell()
+    assert len(await told(scene)) == 1
+
+
+async def test_only_who_may_steer_schedules(scenario: Director, caplog: pytest.LogCaptureFixture) -> None:
+    scene = await scenario(ONE, persona=OPERATORS)
+    answer = await scene.slack.command(KEN, OPS, 'schedule "0 9 * * MON" launch ops "weekly"')
+    assert "You may not steer" in str(answer)
+    schedule = await scheduled(scene)
+    assert "You may not steer" in str(await scene.slack.command(KEN, OPS, f"schedule delete {schedule.id}"))
+    refused = [record.message for record in caplog.records if record.name == "flagman.access"]
+    assert any(f"slack:{KEN} was refused to schedule ops" in message for message in refused)
+    assert any(f"slack:{KEN} was refused to steer schedule {schedule.id}" in message for message in refused)
+
+
+@pytest.mark.parametrize("lose", [lose_account, leave_group])
+async def test_a_reminder_whose_maker_has_no_right_any_more_does_not_fire(
+    scenario: Director, lose: Any
+) -> None:
+    scene = await scenario(ONE, persona=OPERATORS)
+    session = await scene.waiting(await scene.launch(user=LINUS))
+    await scene.flagman.core.supervisor.remind(session.id, now(), Actor(id=f"slack:{GRACE}"), text="look")
+    await lose(scene)
+    forget(scene)
+    await scene.flagman.core.creators().fire(TimerKey(session.id, "t1"))
+    after = await scene.flagman.core.supervisor.get(session.id)
+    assert (after.timers[0].state, after.timers[0].ended_by) == ("dropped", "system")
+    events = await scene.flagman.core.supervisor.sessions.events(session.id)
+    (refused,) = [event for event in events if isinstance(event, ActionRefused)]
+    assert (refused.by, refused.attempt) == (f"slack:{GRACE}", "remind")
+
+
+async def test_a_schedule_of_a_revoked_key_is_paused(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    parts = scene.flagman.core
+    made, _ = await parts.api_keys().create("ci", ["launch"], "api:boss", owner=GRACE)
+    origin = parts.channels.origin_of(OPS)
+    schedule = await parts.schedules.add("0 9 * * MON", "ops", "weekly", made.actor, origin=origin)
+    assert (await fire(scene, await overdue(scene, schedule))).last_session
+    await parts.api_keys().revoke(made.id)
+    after = await fire(scene, await overdue(scene, await parts.schedules.get(schedule.id)))
+    assert after.due is None
+    assert "The API key ci was revoked" in after.last_problem
+    assert await told(scene)
