@@ -49,7 +49,8 @@ from supervisor.core.text.masking import Masker
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
-from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
+from supervisor.personas.names import PersonaNames
 from supervisor.repository import Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.job import Runner
@@ -87,6 +88,7 @@ class Core:
     rows: ProjectionStore
     sessions: Sessions
     personas: PersonaLibrary
+    names: PersonaNames
     tools: Toolset
     supervisor: Supervisor
     deliveries: SignalRouter
@@ -168,7 +170,10 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    personas = _personas(settings, known)
+    files = _personas(settings, known)
+    personas = {file.persona.name: file.persona for file in files}
+    directory = SlackDirectory(settings.admin_ids, settings.team_ids)
+    names = PersonaNames(files, directory.look_up)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
@@ -182,7 +187,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
-        library = PersonaLibrary(personas, log)
+        library = PersonaLibrary(personas, log, names.check)
         supervisor = Supervisor(sessions, log, library, known, now)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
@@ -198,19 +203,20 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             rows,
             sessions,
             library,
+            names,
             known,
             supervisor,
             deliveries,
             schedules,
             mask,
-            SlackDirectory(settings.admin_ids, settings.team_ids),
+            directory,
             server,
         )
 
 
-def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
+def _personas(settings: Settings, known: Toolset) -> list[PersonaFile]:
     try:
-        return load_personas(settings.personas or SHIPPED, known)
+        return load_files(settings.personas or SHIPPED, known)
     except PersonaInvalid as error:
         if settings.personas is None:
             raise

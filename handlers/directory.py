@@ -13,18 +13,20 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.origin import channel_of
-from handlers.users import GROUP_SECONDS, GroupUnknown, People, code_of, user_of
+from handlers.users import GROUP_SECONDS, GroupUnknown, NameUnknown, People, code_of, user_of
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.events.base import ActorKind
 from supervisor.core.messages import Json
-from supervisor.core.persona import Approvers
+from supervisor.core.persona import Approvers, NameFound, NameKind
 from supervisor.core.rights import check_standing
 
 # What was read of a person or a channel counts for a minute, and for an hour where Slack cannot be asked again.
 FRESH_SECONDS, STALE_SECONDS = 60.0, 3600.0
 MOST_PAGES = 20
 _PAGE = 1000
+# Slack's codes for a person who is not there.
+_NO_PERSON = {"user_not_found", "users_not_found", "user_not_visible", "invalid_user_id"}
 _UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
@@ -126,6 +128,44 @@ class SlackDirectory:
         if not user_of(actor) or self._people is None:
             return actor
         return await self._people.in_groups(actor, groups)
+
+    async def look_up(self, kind: NameKind, name: str) -> NameFound:
+        """Whether Slack knows a person, group or team that a persona names. Raises NameUnknown where it does not say.
+
+        A deactivated person counts as unknown. A group without members is known, and told.
+        """
+        if kind == "group":
+            if self._people is None:
+                raise NameUnknown(None)
+            return await self._people.look_up(name)
+        if kind == "team":
+            return await self._look_up_team(name)
+        person = name.removeprefix("slack:")
+        try:
+            found = await self._user(person)
+        except ActorUnknown as unknown:
+            if code_of(unknown.__cause__) in _NO_PERSON:
+                return NameFound(exists=False, said=f"Slack knows no person `{person}`")
+            raise NameUnknown(unknown.__cause__) from unknown
+        if found.get("deleted"):
+            return NameFound(exists=False, said=f"the account `{person}` is deactivated")
+        return NameFound(exists=True)
+
+    async def _look_up_team(self, team: str) -> NameFound:
+        if team in self._own | self._teams:
+            return NameFound(exists=True)
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                if self._client is None or not team.startswith("T"):
+                    # There is no method that tells of an organization.
+                    raise TimeoutError
+                answer: Any = await self._client.team_info(team=team)
+        except _UNREACHABLE as error:
+            if code_of(error) == "team_not_found":
+                return NameFound(exists=False, said=f"Slack knows no workspace `{team}`")
+            raise NameUnknown(error) from error
+        exists = (answer.get("team") or {}).get("id") == team
+        return NameFound(exists=exists, said="" if exists else f"Slack knows no workspace `{team}`")
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import aiohttp
@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.markup import readable, unnamed
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
+from supervisor.core.persona import NameFound
 
 FRESH_SECONDS = 60.0
 # The most seconds to wait for Slack: a listener has to acknowledge within three seconds in all.
@@ -42,6 +43,17 @@ class GroupUnknown(FlagmanError):
             else f"Slack does not say who is in {group} right now. Please try again in a moment."
         )
         super().__init__(why)
+
+
+class NameUnknown(FlagmanError):
+    """Slack does not say whether a person, group or team exists."""
+
+    code = "name_unknown"
+
+    def __init__(self, error: BaseException | None) -> None:
+        code = code_of(error)
+        why = f"Slack does not say ({code or 'no answer'})."
+        super().__init__("This workspace's plan has no user groups." if code in _NO_GROUPS else why)
 
 
 class ZoneUnknown(FlagmanError):
@@ -151,18 +163,25 @@ class People:
         groups = [group for group, found in zip(ordered, members, strict=True) if user in found]
         return actor.model_copy(update={"groups": tuple(groups)})
 
-    async def check_groups(self, named: Iterable[str]) -> list[str]:
-        """One sentence for each of the groups of which Slack knows no members."""
-        problems = []
-        for group in sorted(named):
-            try:
-                members = await self.members_of(group)
-            except GroupUnknown as unknown:
-                problems.append(str(unknown))
-            else:
-                if not members:
-                    problems.append(f"Nobody is a member of {group}, so nobody can approve in its name.")
-        return problems
+    async def look_up(self, group: str) -> NameFound:
+        """Whether there is such a group, by its handle or id, and whether anybody is in it. Raises NameUnknown."""
+        unknown = NameFound(exists=False, said=f"Slack knows no user group `{group}`")
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                handles = await self._group_ids()
+        except (SlackApiError, *_UNREACHABLE) as error:
+            raise NameUnknown(error) from error
+        if group not in handles and group not in handles.values():
+            return unknown
+        try:
+            members = await self.members_of(group)
+        except GroupUnknown as problem:
+            if code_of(problem.__cause__) == "no_such_subteam":
+                return unknown
+            raise NameUnknown(problem.__cause__) from problem
+        return NameFound(
+            exists=True, said="" if members else f"nobody is a member of the user group `{group}`"
+        )
 
     async def members_of(self, group: str) -> frozenset[str]:
         """The ids of the people in a group at this moment; requests at the same time share one reading.
@@ -195,7 +214,7 @@ class People:
         return handles
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException | None) -> str:
     """Slack's code in an error of its client; empty where it is another error."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", None)

@@ -93,9 +93,9 @@ class Supervisor:
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
-        Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
+        Raises PersonaNotFound, PersonaUnusable, InvalidInput or IdempotencyConflict.
         """
-        chosen, task = self.personas.get(persona), check_text(task, "The task")
+        chosen, task = await self.personas.launchable(persona), check_text(task, "The task")
         events = launch.launch(
             chosen,
             task,
@@ -139,9 +139,10 @@ class Supervisor:
     async def _ruled_today(self, session: Session) -> Persona:
         """The persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
-        Raises PersonaNotFound where there is none of its name any more.
+        Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
         """
-        pinned, today = await self.personas.load_pinned(session), self.personas.get(session.persona)
+        pinned = await self.personas.load_pinned(session)
+        today = await self.personas.launchable(session.persona)
         if pinned.model_copy(update={"under": None}) == today:
             return pinned
         return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})

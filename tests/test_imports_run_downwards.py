@@ -68,7 +68,8 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/compose bot/clock bot/local_key"
     ),
     "bot/doctor": (
-        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/sandbox bot/compose "
+        "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
+        "bot/settings bot/sandbox bot/compose "
         "bot/store_check bot/sdk"
     ),
     "bot/api": (

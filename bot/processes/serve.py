@@ -43,7 +43,7 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
     async with (
         core(settings) as parts,
         slack.clients(settings) as (_, outbox_client),
-        _known_to_slack(outbox_client),
+        _known_to_slack(parts, outbox_client),
         parts.recorder(),
         _run_workers(parts, outbox_client),
     ):
@@ -53,7 +53,13 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
 
 async def run_clock(settings: Settings, announce: Announce) -> None:
     """Run the clock process, which fires timers."""
-    async with core(settings) as parts, Clock(parts):
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(core(settings))
+        if not settings.playground:
+            # What a schedule launches may name people and groups, too.
+            client, _ = await stack.enter_async_context(slack.clients(settings))
+            await stack.enter_async_context(_known_to_slack(parts, client))
+        await stack.enter_async_context(Clock(parts))
         announce("clock: ticking")
         await parts.while_store_lives()
 
@@ -110,8 +116,8 @@ async def _taking_in(
 
 
 @asynccontextmanager
-async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
-    await slack.refuse_bad_token(client)
+async def _known_to_slack(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
+    await slack.connect_directory(parts, client)
     yield
 
 

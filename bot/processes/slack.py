@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -88,11 +88,8 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         # The deletion of a message of the bot counts as an event of its own.
         ignoring_self_events_enabled=False,
     )
-    people = People(client)
-    parts.directory.connect(client, people, identity)
-    groups = {group for persona in parts.personas.all() for group in persona.groups}
-    for problem in await people.check_groups(groups):
-        _log.warning("a persona names a group: %s", problem)
+    people = await _know(parts, client, identity)
+    await tell_of_names(parts)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
     _, outbox = parts.queues()
     flagman = ListenerContext(
@@ -110,10 +107,33 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     return app
 
 
-async def refuse_bad_token(client: AsyncWebClient) -> None:
-    """Raise InvalidInput where Slack refuses the token; where Slack cannot be reached, only log a warning."""
+async def _know(parts: Core, client: AsyncWebClient, identity: Mapping[str, Any]) -> People:
+    """Have the directory ask this client from now on."""
+    people = People(client)
+    parts.directory.connect(client, people, identity)
+    return people
+
+
+async def tell_of_names(parts: Core) -> None:
+    """Log which personas cannot be launched, since they name people, groups or workspaces that do not exist."""
+    for persona in parts.names.personas:
+        report = await parts.names.report(persona)
+        for error in report.errors:
+            _log.error("the persona %s cannot be launched: %s", persona, error)
+        for said in report.notes:
+            _log.warning("the persona %s: %s", persona, said)
+        for said in report.unknown:
+            _log.warning("the persona %s: %s It is looked for again at each launch.", persona, said)
+
+
+async def connect_directory(parts: Core, client: AsyncWebClient) -> None:
+    """Have the directory ask Slack; where it cannot be reached, log a warning and go on without.
+
+    Raises InvalidInput where Slack refuses the token.
+    """
     try:
-        await client.auth_test()
+        identity: Any = await client.auth_test()
+        await _know(parts, client, identity.data)
     except SlackApiError as error:
         _refuse("SLACK_BOT_TOKEN", error)
         _log.warning("Slack does not answer as it should (%s); going on without it for now", _code(error))

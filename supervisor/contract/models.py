@@ -272,10 +272,13 @@ class ScheduleList(ResponseModel):
 
 
 class PersonaView(ResponseModel):
+    """`problem` says in one sentence why it cannot be launched; empty where it can."""
+
     name: str
     description: str
     model: str | None
     tools: list[str]
+    problem: str = ""
 
 
 class PersonaList(ResponseModel):

@@ -183,7 +183,11 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
     )
 
 
-def persona_view(persona: Persona) -> PersonaView:
+def persona_view(persona: Persona, problem: str = "") -> PersonaView:
     return PersonaView(
-        name=persona.name, description=persona.description, model=persona.model, tools=list(persona.tools)
+        name=persona.name,
+        description=persona.description,
+        model=persona.model,
+        tools=list(persona.tools),
+        problem=problem,
     )

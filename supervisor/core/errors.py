@@ -88,6 +88,18 @@ class PersonaInvalid(FlagmanError):
         self.path, self.line, self.problem = path, line, problem
 
 
+class PersonaUnusable(FlagmanError):
+    """A persona that names a person, group or team that does not exist, so that its rules would be other ones."""
+
+    code = "persona_unusable"
+    fault = True
+    name: str
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"The persona `{name}` cannot be launched: {problem}.")
+        self.name = name
+
+
 class PersonaLost(FlagmanError):
     """The persona of a restored session held a secret, and the one in use has another digest."""
 
@@ -350,9 +362,9 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
     kind.code: kind
     for kind in (
         FlagmanError, InvalidInput, InvalidCondition, SessionNotFound, SessionExists, PersonaNotFound,
-        PersonaInvalid, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound, ArtifactTooLarge,
-        ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired, CallChanged,
-        AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed, KeyRefused, MissingScope,
+        PersonaInvalid, PersonaUnusable, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound,
+        ArtifactTooLarge, ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired,
+        CallChanged, AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed, KeyRefused, MissingScope,
         KeyNotFound, GatewayError, Unavailable, StoreAway, UnknownRefusal,
     )
 }  # fmt: skip

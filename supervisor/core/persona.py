@@ -12,6 +12,14 @@ from supervisor.core.digest import digest
 from supervisor.core.messages import Frozen
 
 Mode = Literal["allow", "ask", "deny"]
+NameKind = Literal["person", "group", "team"]
+
+
+class NameFound(Frozen):
+    """What is known of a person, group or team that a persona names; `said` is why it gives nobody a right."""
+
+    exists: bool
+    said: str = ""
 
 
 class Approvers(Frozen):

@@ -261,7 +261,8 @@ class _Advance:
                 self._looked_at = -1
             return
         persona = await self._runner.personas.load_pinned(self._session)
-        self._runner.coordinator.go_on(self._unit, action, persona)
+        unusable = await self._runner.coordinator.unusable(action)
+        self._runner.coordinator.go_on(self._unit, action, persona, unusable)
 
     async def _refresh(self) -> None:
         """Read what other writers appended."""
