@@ -188,7 +188,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log)
         library = PersonaLibrary(personas, log, names.check)
-        supervisor = Supervisor(sessions, log, library, known, now)
+        supervisor = Supervisor(sessions, log, library, known, now, directory.reach)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
@@ -272,6 +272,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         Coordinator(parts.supervisor, now),
         now,
         lease=timedelta(seconds=parts.settings.lease_seconds),
+        quorum=parts.supervisor.quorum,
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

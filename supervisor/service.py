@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -15,15 +16,10 @@ from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.digest import digest
-from supervisor.core.errors import (
-    AlreadyEnded,
-    FlagmanError,
-)
+from supervisor.core.errors import AlreadyEnded, FlagmanError
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
-from supervisor.core.persona import Approvers, Persona
-from supervisor.core.policy import approvers_of_pause
+from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -31,6 +27,7 @@ from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
 from supervisor.new_logs import begin, too_many
 from supervisor.personas.library import PersonaLibrary
+from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
@@ -58,9 +55,10 @@ class Supervisor:
         personas: PersonaLibrary,
         tools: Toolset,
         clock: Callable[[], datetime],
+        reach: Reach = unlimited,
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
-        self._log, self._clock = log, clock
+        self._log, self._clock, self.quorum = log, clock, Quorum(reach)
 
     # Reading
 
@@ -159,10 +157,10 @@ class Supervisor:
         seen: Seen,
         reason: str = "",
     ) -> Session:
-        def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide(session, call_id, verdict, actor, at, seen=seen, reason=reason)
-
-        return await self._session(session_id, command)
+        return await self._session(
+            session_id,
+            lambda s, at: approvals.decide(s, call_id, verdict, actor, at, seen=seen, reason=reason),
+        )
 
     async def decide_each(
         self, session_id: str, seen: Mapping[str, Seen], verdict: Verdict, actor: Actor, *, reason: str = ""
@@ -182,9 +180,13 @@ class Supervisor:
         self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
     ) -> Session:
         rejudge = await self._rejudge(session_id)
+        before = await self.sessions.load(session_id)
+        too_few = await self.quorum.too_few_after(before, call_id, arguments, actor, rejudge)
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.edit(session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen)
+            return approvals.edit(
+                session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen, too_few=too_few
+            )
 
         return await self._session(session_id, command)
 
@@ -226,8 +228,8 @@ class Supervisor:
         reason: PauseReason | None = None,
         detail: str = "",
     ) -> Session:
-        waits = any(condition.type == APPROVAL for condition in conditions)
-        approvers = await self._approvers_of_pause(session_id) if waits else ()
+        before = await self.sessions.load(session_id)
+        approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
 
         def command(session: Session, at: datetime) -> list[Event]:
             return control.pause(
@@ -238,6 +240,7 @@ class Supervisor:
                 reason=reason,
                 detail=detail,
                 approvers=approvers,
+                too_few=too_few,
             )
 
         return await self._session(session_id, command)
@@ -328,22 +331,19 @@ class Supervisor:
         self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
     ) -> None:
         """Record that the actor was refused, unless the session has ended or the same was recorded just now."""
-        try:
+        with suppress(AlreadyEnded):
             await self._session(
                 session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
             )
-        except AlreadyEnded:
-            return
 
     # Reminders
 
     async def remind(
         self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
     ) -> Session:
-        def command(session: Session, at: datetime) -> list[Event]:
-            return reminders.remind(session, due, actor, at, text=text, about=about)
-
-        return await self._session(session_id, command)
+        return await self._session(
+            session_id, lambda s, at: reminders.remind(s, due, actor, at, text=text, about=about)
+        )
 
     async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
         """Fire a due reminder. Returns whether it was still set."""
@@ -385,9 +385,6 @@ class Supervisor:
                 raise too_many(full) from full
             return Change(after, events)
         raise FlagmanError("The session is changing too quickly; please try again.")
-
-    async def _approvers_of_pause(self, session_id: str) -> tuple[Approvers, ...]:
-        return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """The function that evaluates a call of this session with other arguments."""

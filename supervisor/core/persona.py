@@ -96,6 +96,8 @@ class Budgets(Frozen):
     when_full: Literal["ask", "compact"] = "ask"
 
 
+# The tools that run commands, with what the sandbox of the persona grants.
+COMMANDS = frozenset({"shell"})
 # An absolute path without `.`, `..` and a slash at its end.
 _PATH = r"^(/([^/.]|\.[^/.]|\.\.[^/])[^/]*)+$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"

@@ -105,6 +105,7 @@ class Flagman:
         """One more process that works."""
         parts = await self._core()
         _, client = await self._stack.enter_async_context(bolt.clients(self.config))
+        await bolt.connect_directory(parts, client)
         both = workers(parts, client, self._gateway)
         tasks = [asyncio.create_task(worker.run()) for worker in both]
         self._stack.push_async_callback(_stop, both, tasks)

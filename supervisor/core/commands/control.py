@@ -49,10 +49,12 @@ def pause(
     reason: PauseReason | None = None,
     detail: str = "",
     approvers: Sequence[Approvers] = (),
+    too_few: bool = False,
 ) -> list[Event]:
     """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent.
 
-    `approvers` are the rules about who ends it where one of the conditions is an approval.
+    `approvers` are the rules about who ends it where one of the conditions is an approval, and `too_few` that
+    fewer people could approve by them than it takes.
     """
     detail = check_text(detail, "The reason", optional=True)
     if len(conditions) > MAX_CONDITIONS:
@@ -69,6 +71,7 @@ def pause(
         approvers=next(iter(approvers), None),
         also=tuple(approvers[1:]),
         requesters=tuple(sorted(session.steered_by | actor.ids)) if approvers else (),
+        too_few=too_few,
     )
     return [paused]
 
