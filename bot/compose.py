@@ -51,7 +51,7 @@ from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
 from supervisor.personas.names import PersonaNames
-from supervisor.repository import Sessions
+from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
@@ -186,7 +186,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         await _check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
-        sessions = Sessions(log)
+        sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
         library = PersonaLibrary(personas, log, names.check)
         supervisor = Supervisor(sessions, log, library, known, now, directory.reach)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)

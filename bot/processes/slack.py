@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
@@ -20,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.compose import Core, now
+from bot.processes.deliveries import Deliveries, LimitedSocketMode
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
@@ -194,8 +194,10 @@ async def _stay_connected(
 
     Slack's client tries one address again and again until it has connected, also one that is no longer valid.
     """
+    deliveries = Deliveries()
     while True:
-        handler = AsyncSocketModeHandler(app, token, web_client=web_client)
+        handler = LimitedSocketMode(app, token, web_client=web_client)
+        handler.deliveries = deliveries
         handler.client.wss_uri = address
         connecting = asyncio.create_task(_connect(handler, connected))
         try:
@@ -207,7 +209,7 @@ async def _stay_connected(
         address = None
 
 
-async def _connect(handler: AsyncSocketModeHandler, connected: asyncio.Event) -> None:
+async def _connect(handler: LimitedSocketMode, connected: asyncio.Event) -> None:
     await handler.connect_async()  # type: ignore[no-untyped-call]
     connected.set()
 
