@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from supervisor.core.commands.approvals import Rejudge
@@ -18,6 +19,9 @@ from supervisor.core.state import Session
 
 # A click is answered within three seconds in all.
 PATIENCE_SECONDS = 1.5
+FRESH_SECONDS, MOST_KEPT = 60.0, 1000
+# After an answer that took so long and did not come, nothing is asked for a while.
+SLOW_SECONDS, QUIET_SECONDS = 1.0, 10.0
 # How many people could approve by a rule, without those left out. Raises FlagmanError where that is not known.
 Reach = Callable[[Approvers, Collection[str]], Awaitable[int]]
 _log = logging.getLogger("flagman.quorum")
@@ -33,6 +37,9 @@ class Quorum:
 
     def __init__(self, reach: Reach = unlimited) -> None:
         self._reach = reach
+        self._quiet_until = 0.0
+        # When there were enough people for a rule without these.
+        self._enough: dict[tuple[Approvers, frozenset[str]], float] = {}
 
     async def too_few(
         self, session: Session, rules: Iterable[Approvers], excluded: Callable[[Approvers], Collection[str]]
@@ -41,15 +48,35 @@ class Quorum:
 
         `excluded` are those who may not approve by a rule, besides the requesters of the session.
         """
+        began = time.monotonic()
+        if began < self._quiet_until:
+            return False
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 for rule in rules:
-                    without = session.requesters.union(excluded(rule)) if rule.exclude_requester else ()
-                    if rule.named and await self._reach(rule, without) < rule.quorum:
+                    without = (
+                        session.requesters.union(excluded(rule)) if rule.exclude_requester else frozenset()
+                    )
+                    if rule.named and not await self._has_enough(rule, without):
                         return True
         except (FlagmanError, TimeoutError) as error:
             _log.info("session %s: it is not known whether enough people can approve: %r", session.id, error)
+            if time.monotonic() - began > SLOW_SECONDS:
+                # A request of many calls must not wait for each of them.
+                self._quiet_until = time.monotonic() + QUIET_SECONDS
         return False
+
+    async def _has_enough(self, rule: Approvers, without: frozenset[str]) -> bool:
+        """Whether there are enough people; that there are counts for a minute, so that few questions are asked."""
+        key, now = (rule, without), time.monotonic()
+        if now - self._enough.get(key, -FRESH_SECONDS) < FRESH_SECONDS:
+            return True
+        if await self._reach(rule, without) < rule.quorum:
+            return False
+        if len(self._enough) >= MOST_KEPT:
+            self._enough.clear()
+        self._enough[key] = now
+        return True
 
     async def too_few_after(
         self, session: Session, call_id: str, arguments: Json, actor: Actor, rejudge: Rejudge

@@ -113,3 +113,14 @@ async def test_workspaces_are_looked_for_where_the_scope_is_given(scenario: Dire
 async def test_keys_of_programs_are_not_looked_for(scenario: Director) -> None:
     write_persona(scenario.personas, "gate", operators={"users": ["api:gate"]})
     assert "Launched" in await launch(await scenario(ONE), "gate")
+
+
+async def test_a_sub_agent_of_such_a_persona_is_left_out_with_the_reason(scenario: Director) -> None:
+    write_persona(scenario.personas, "broken", **UNKNOWN["no user group `sri`"])
+    launches = in_turn(calls(("launch_agent", {"persona": "broken", "task": "ship it"})), says("Done."))
+    front = {"agents": ["broken"], "approvals": [{"tool": "launch_agent", "mode": "allow"}]}
+    scene = await scenario(launches, persona=front)
+    session = await scene.ended(await scene.launch())
+    (skip,) = session.skips
+    assert "The persona `broken` cannot be launched" in skip.reason
+    assert not session.children
