@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run help test check bench chaos mutants lock clean
+.PHONY: run help test check audit bench chaos mutants lock clean
 
 run: $(VENV)/.base ## start Flagman and the playground
 	@$(BIN)/flagman serve
@@ -19,6 +19,9 @@ check: $(VENV)/.dev ## lint, format check and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+audit: $(VENV)/.dev ## check the pinned dependencies; ARGS=--offline-ok where no advisory service may be in reach
+	@$(BIN)/python requirements/audit.py $(ARGS)
 
 bench: $(VENV)/.dev ## measure against the raw round trips to the same store; ARGS="--help" lists what ARGS can be
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

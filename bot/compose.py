@@ -53,8 +53,9 @@ from supervisor.core.text.masking import Masker
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
-from supervisor.personas.loader import SHIPPED, load_personas
-from supervisor.repository import Sessions
+from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
+from supervisor.personas.names import PersonaNames
+from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
@@ -91,6 +92,7 @@ class Core:
     rows: ProjectionStore
     sessions: Sessions
     personas: PersonaLibrary
+    names: PersonaNames
     tools: Toolset
     supervisor: Supervisor
     deliveries: SignalRouter
@@ -181,7 +183,10 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    personas = _personas(settings, known)
+    files = _personas(settings, known)
+    personas = {file.persona.name: file.persona for file in files}
+    directory = SlackDirectory(settings.admin_ids, settings.team_ids)
+    names = PersonaNames(files, directory.look_up)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
@@ -194,9 +199,9 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         await _check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
-        sessions = Sessions(log)
-        library = PersonaLibrary(personas, log)
-        supervisor = Supervisor(sessions, library, known, now)
+        sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
+        library = PersonaLibrary(personas, log, names.check)
+        supervisor = Supervisor(sessions, library, known, now, directory.reach)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
@@ -211,19 +216,20 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             rows,
             sessions,
             library,
+            names,
             known,
             supervisor,
             deliveries,
             schedules,
             mask,
-            SlackDirectory(settings.admin_ids, settings.team_ids),
+            directory,
             server,
         )
 
 
-def _personas(settings: Settings, known: Toolset) -> dict[str, Persona]:
+def _personas(settings: Settings, known: Toolset) -> list[PersonaFile]:
     try:
-        return load_personas(settings.personas or SHIPPED, known)
+        return load_files(settings.personas or SHIPPED, known)
     except PersonaInvalid as error:
         if settings.personas is None:
             raise
@@ -280,6 +286,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         now,
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
+        quorum=parts.supervisor.quorum,
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

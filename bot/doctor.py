@@ -12,17 +12,21 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import sdk
 from bot.compose import gateway
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from bot.store_check import Finding, check_store, skew
+from handlers.directory import SlackDirectory
+from handlers.users import People
 from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from supervisor.core.errors import FlagmanError, InvalidInput, Unavailable
-from supervisor.personas.loader import SHIPPED, load_personas
+from supervisor.personas.loader import SHIPPED, load_files, load_personas
+from supervisor.personas.names import PersonaNames
 from supervisor.tools.builtin import builtin_tools
 
 FILES = "files:write"
@@ -198,7 +202,8 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         if answer.get("ok"):
             yield _scopes(headers)
             yield await _thread(session, settings, settings.slack_bot_token)
-            yield await _groups(session, settings, settings.slack_bot_token)
+            async for finding in _names(settings, settings.slack_bot_token, answer):
+                yield finding
         if date := headers.get("Date"):
             yield skew("Slack's clock", _date(date) - datetime.now(UTC))
         if settings.slack_app_token:
@@ -233,24 +238,32 @@ async def _thread(session: aiohttp.ClientSession, settings: Settings, token: Sec
     return Finding(what, "ok", f"read in #{joined[0].get('name', '?')}")
 
 
-async def _groups(session: aiohttp.ClientSession, settings: Settings, token: SecretStr) -> Finding:
-    """Whether the workspace has user groups, if a persona lets groups approve."""
-    what = "Slack's user groups"
+async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any]) -> AsyncIterator[Finding]:
+    """Whether the people, groups and workspaces that personas name exist."""
+    what = "Names in personas"
     try:
-        personas = load_personas(settings.personas or SHIPPED, builtin_tools())
+        files = load_files(settings.personas or SHIPPED, builtin_tools())
     except FlagmanError:
-        return Finding(what, "note", "not looked at, since the personas cannot be read")
-    named = sorted({group for persona in personas.values() for group in persona.groups})
-    if not named:
-        return Finding(what, "ok", "no persona needs them")
-    answer, _ = await _call(session, settings, "usergroups.list", token)
-    if not answer.get("ok"):
-        mend = "name users instead of groups in the approvals of the personas, or change the plan"
-        return Finding(what, "wrong", f"cannot be read ({_reason(answer)}), but personas name them", mend)
-    known = {str(group.get(key)) for group in answer.get("usergroups") or () for key in ("handle", "id")}
-    if missing := [group for group in named if group not in known]:
-        return Finding(what, "wrong", f"unknown to Slack: {', '.join(missing)}", "mend the personas")
-    return Finding(what, "ok", f"all that personas name: {', '.join(named)}")
+        yield Finding(what, "note", "not looked at, since the personas cannot be read")
+        return
+    directory = SlackDirectory(settings.admin_ids, settings.team_ids)
+    names = PersonaNames(files, directory.look_up)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        client = AsyncWebClient(
+            token=token.get_secret_value(), base_url=settings.slack_api_url, session=session
+        )
+        directory.connect(People(client), identity)
+        reports = [await names.report(persona) for persona in names.personas]
+    mend = "mend that line; until then the persona cannot be launched"
+    for error in (error for report in reports for error in report.errors):
+        yield Finding(what, "wrong", str(error), mend)
+    for said in (said for report in reports for said in report.notes):
+        yield Finding(what, "note", said, "put people into it; until then nobody approves in its name")
+    mend = "check the scopes; without user groups, name users in the approvals of the personas"
+    for said in (said for report in reports for said in report.unknown):
+        yield Finding(what, "wrong", said, mend)
+    if not any(report.errors or report.notes or report.unknown for report in reports):
+        yield Finding(what, "ok", "Slack knows all of them" if reports else "no persona names anybody")
 
 
 def _reason(answer: dict[str, Any]) -> str:

@@ -70,6 +70,9 @@ class Settings(ClientSettings):
     )
     api_keys: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEYS")
     api_rate: str = Field("50/200", validation_alias="FLAGMAN_API_RATE")
+    max_sessions: Annotated[str, Field(pattern=r"^[1-9]\d{0,8}/[1-9]\d{0,8}$")] = Field(
+        "1000/1000000", validation_alias="FLAGMAN_MAX_SESSIONS"
+    )
     webhook_secret: SecretStr | None = Field(None, validation_alias="FLAGMAN_WEBHOOK_SECRET")
     secret_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_SECRET_KEY")
     token_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
@@ -179,6 +182,12 @@ class Settings(ClientSettings):
         found = _RATE.match(self.api_rate)
         assert found
         return int(found[1]), int(found[2] or 4 * int(found[1]))
+
+    @property
+    def most_open(self) -> tuple[int, int]:
+        """How many sessions may be open: of one person or key, and in all."""
+        of_one, _, of_all = self.max_sessions.partition("/")
+        return int(of_one), int(of_all)
 
     @property
     def secret_keys(self) -> list[str]:

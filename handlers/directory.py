@@ -15,6 +15,7 @@ from handlers.users import (
     STALE_SECONDS,
     UNREACHABLE,
     GroupUnknown,
+    NameUnknown,
     People,
     Recent,
     code_of,
@@ -24,11 +25,13 @@ from handlers.workspaces import Home, teams_of, workspaces_of
 from supervisor.core.errors import FlagmanError, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
-from supervisor.core.persona import Approvers
+from supervisor.core.persona import Approvers, NameFound, NameKind
 from supervisor.core.rights import check_standing
 
 MOST_PAGES = 20
 _PAGE = 1000
+# Slack's codes for a person who is not there.
+_NO_PERSON = {"user_not_found", "users_not_found", "user_not_visible", "invalid_user_id"}
 _log = logging.getLogger("flagman.people")
 
 
@@ -113,6 +116,48 @@ class SlackDirectory:
         if not user_of(actor) or self._people is None:
             return actor
         return await self._people.in_groups(actor, groups)
+
+    async def look_up(self, kind: NameKind, name: str) -> NameFound:
+        """Whether Slack knows a person, group or team that a persona names. Raises NameUnknown where it does not say.
+
+        A deactivated person counts as unknown. A group without members is known, and told.
+        """
+        if kind == "group":
+            if self._people is None:
+                raise NameUnknown(None)
+            return await self._people.look_up(name)
+        if kind == "team":
+            return await self._look_up_team(name)
+        person = name.removeprefix("slack:")
+        # Not one of the answers that are kept: whether an account is active counts for a minute at decisions.
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                if self.client is None:
+                    raise TimeoutError
+                answer: Any = await self.client.users_info(user=person)
+        except UNREACHABLE as error:
+            if code_of(error) in _NO_PERSON:
+                return NameFound(exists=False, said=f"Slack knows no person `{person}`")
+            raise NameUnknown(error) from error
+        if answer["user"].get("deleted"):
+            return NameFound(exists=False, said=f"the account `{person}` is deactivated")
+        return NameFound(exists=True)
+
+    async def _look_up_team(self, team: str) -> NameFound:
+        if team in self._teams or (self._home and team == self._home.id):
+            return NameFound(exists=True)
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                if self.client is None or not team.startswith("T"):
+                    # There is no method that tells of an organization.
+                    raise TimeoutError
+                answer: Any = await self.client.team_info(team=team)
+        except UNREACHABLE as error:
+            if code_of(error) == "team_not_found":
+                return NameFound(exists=False, said=f"Slack knows no workspace `{team}`")
+            raise NameUnknown(error) from error
+        exists = (answer.get("team") or {}).get("id") == team
+        return NameFound(exists=exists, said="" if exists else f"Slack knows no workspace `{team}`")
 
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""

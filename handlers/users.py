@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.markup import readable, unnamed
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
+from supervisor.core.persona import NameFound
 
 # What was read counts for a minute, and for an hour where Slack cannot be asked again; so many rows are kept.
 FRESH_SECONDS, STALE_SECONDS, KEPT = 60.0, 3600.0, 10_000
@@ -44,6 +45,17 @@ class GroupUnknown(FlagmanError):
             else f"Slack does not say who is in {group} right now. Please try again in a moment."
         )
         super().__init__(why)
+
+
+class NameUnknown(FlagmanError):
+    """Slack does not say whether a person, group or team exists."""
+
+    code = "name_unknown"
+
+    def __init__(self, error: BaseException | None) -> None:
+        code = code_of(error)
+        why = f"Slack does not say ({code or 'no answer'})."
+        super().__init__("This workspace's plan has no user groups." if code in _NO_GROUPS else why)
 
 
 class ZoneUnknown(FlagmanError):
@@ -175,18 +187,25 @@ class People:
         groups = [group for group, found in zip(ordered, members, strict=True) if user in found]
         return actor.model_copy(update={"groups": tuple(groups)})
 
-    async def check_groups(self, named: Iterable[str]) -> list[str]:
-        """One sentence for each of the groups of which Slack knows no members."""
-        problems = []
-        for group in sorted(named):
-            try:
-                members = await self.members_of(group)
-            except GroupUnknown as unknown:
-                problems.append(str(unknown))
-            else:
-                if not members:
-                    problems.append(f"Nobody is a member of {group}, so nobody can approve in its name.")
-        return problems
+    async def look_up(self, group: str) -> NameFound:
+        """Whether there is such a group, by its handle or id, and whether anybody is in it. Raises NameUnknown."""
+        unknown = NameFound(exists=False, said=f"Slack knows no user group `{group}`")
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                handles = await self._group_ids()
+        except UNREACHABLE as error:
+            raise NameUnknown(error) from error
+        if group not in handles and group not in handles.values():
+            return unknown
+        try:
+            members = await self.members_of(group)
+        except GroupUnknown as problem:
+            if code_of(problem.__cause__) == "no_such_subteam":
+                return unknown
+            raise NameUnknown(problem.__cause__) from problem
+        return NameFound(
+            exists=True, said="" if members else f"nobody is a member of the user group `{group}`"
+        )
 
     async def members_of(self, group: str) -> frozenset[str]:
         """Return the ids of the people in a group at this moment; requests at the same time share one reading.
@@ -226,7 +245,7 @@ class People:
         return handles
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException | None) -> str:
     """Slack's code in an error of its client; empty where it is another error."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", None)

@@ -9,9 +9,10 @@
 and then sends the signal to the whole process group; start it in a new session.
 `reap` (Linux): as `pipe`, but all descendants of the program, of any session or group, end with it or at the end of
 the pipe. This process stays their parent and ends with the program's exit code. SIGTERM to this process is passed on
-to them, but not to those that make a namespace of processes for the others. LIMITS is a JSON object with `memory` and
-`file_size` in bytes and the number of `tasks` (processes and threads); descendants that are over one are ended. See
-prctl(2), PR_SET_CHILD_SUBREAPER.
+to them, but not to those that make a namespace of processes for the others. LIMITS is a JSON object with `memory`,
+`file_size` and `disk` in bytes and the number of `tasks` (processes and threads); descendants that are over one are
+ended. `disk` is what they may add to the folder with the descriptor `folder`, which is FOLDER where that is -1.
+See prctl(2), PR_SET_CHILD_SUBREAPER.
 After DEADLINE, in seconds of the monotonic clock, the program is not started. Where there is a deadline, DESCRIPTOR is
 one end of a pair of sockets, and a byte is sent to the other end right before the program starts.
 FOLDER is the descriptor of the folder in which the program starts; -1: the current one.
@@ -26,6 +27,7 @@ import os
 import resource
 import select
 import signal
+import stat
 import sys
 import time
 from typing import NoReturn
@@ -34,6 +36,11 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # Milliseconds between two looks at the memory and the number of tasks.
 LOOK_MS = 100
+# How much longer than a look at all files of the folder the pause before the next one is, and its least seconds.
+REST_TIMES, REST_SECONDS = 20, 1.0
+# Times of files are those of the last tick of the kernel's clock.
+TICK_SECONDS = 0.02
+DEEPEST = 200
 
 
 def prctl(option: int, value: int) -> None:
@@ -76,6 +83,8 @@ def watch_by_pipe(number: int, descriptor: int) -> None:
 def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: list[str]) -> None:
     """Run the program, end its descendants with it or at the end of the pipe, and exit with its exit code."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    folder = limits["folder"] if limits["folder"] >= 0 else os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    disk = Disk(folder, limits["disk"])
     # Handlers, unlike ignored signals, are not inherited by the program.
     for unheeded in (signal.SIGINT, signal.SIGHUP):
         signal.signal(unheeded, lambda *_: None)
@@ -94,11 +103,16 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
     watched.register(os.pidfd_open(child), select.POLLIN)
     watched.register(descriptor, select.POLLIN | select.POLLHUP)
     while not watched.poll(LOOK_MS):
-        if excess := found_excess(limits):
+        if excess := found_excess(limits, disk):
             os.write(output, f"\n[stopped: {excess}]\n".encode())
             break
+    else:
+        excess = ""
     status = end_descendants(number, child)
     code = os.waitstatus_to_exitcode(status)
+    if code == 0 and not excess and (excess := disk.excess(set(), {}, at_end=True)):
+        os.write(output, f"\n[it has left {excess}]\n".encode())
+        code = 1
     if code < 0:
         # The program has already written its core dump.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -108,18 +122,115 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
     os._exit(code)
 
 
-def found_excess(limits: dict[str, int]) -> str:
+def found_excess(limits: dict[str, int], disk: Disk) -> str:
     """Which limit the descendants are over; empty where none is."""
-    tasks = memory = 0
-    for status in map(status_of, descendants_now()):
+    tasks = memory = shared = 0
+    pids = descendants_now()
+    for status in map(status_of, pids):
         tasks += int(status.get("Threads", "0"))
         # Memory of its own, not that of the files that it has mapped.
-        memory += 1024 * sum(int(status.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
+        memory += 1024 * int(status.get("RssAnon", "0 kB").split()[0])
+        shared += 1024 * int(status.get("RssShmem", "0 kB").split()[0])
+    nameless = nameless_files(pids)
+    # A file in memory that is mapped is in both; what is only written to is in none of the processes' figures.
+    memory += max(shared, sum(size for (_, in_memory), size in nameless.items() if in_memory))
     if tasks > limits["tasks"]:
         return f"more than {limits['tasks']} processes and threads"
     if memory > limits["memory"]:
         return f"more than {limits['memory'] // 2**20} MB of memory"
-    return ""
+    return disk.excess(pids, nameless)
+
+
+# The bytes of files that have no name any more, by device and number, and by whether they are in memory.
+Nameless = dict[tuple[tuple[int, int], bool], int]
+
+
+def nameless_files(pids: set[int]) -> Nameless:
+    """The files without a name that the processes have open: those of memfd_create, and deleted ones."""
+    found: Nameless = {}
+    for pid in pids:
+        try:
+            with os.scandir(f"/proc/{pid}/fd") as entries:
+                for entry in entries:
+                    about = entry.stat()
+                    if stat.S_ISREG(about.st_mode) and about.st_nlink == 0:
+                        in_memory = os.readlink(entry.path).startswith("/memfd:")
+                        found[(about.st_dev, about.st_ino), in_memory] = about.st_blocks * 512
+        except OSError:
+            # It has just ended, or closed the file.
+            continue
+    return found
+
+
+def written_by(pid: int) -> int:
+    """The bytes that a process and its ended children have written; 0 where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as file:
+            counts = dict(line.split(": ", 1) for line in file)
+    except OSError:
+        return 0
+    # One counts what is written by calls, the other what is written to mapped files, too.
+    return max(int(counts["wchar"]), int(counts["write_bytes"]))
+
+
+class Disk:
+    """Watches how much is added to a folder: `most` bytes at most.
+
+    All files are looked at only where the processes have written more than that, or the whole file system has lost it,
+    which takes no time to see.
+    """
+
+    def __init__(self, folder: int, most: int) -> None:
+        self._folder, self._most = folder, most
+        self._began, self._free, self._next = time.time() - TICK_SECONDS, self._left(), 0.0
+
+    def excess(self, pids: set[int], nameless: Nameless, *, at_end: bool = False) -> str:
+        """What there is too much of; empty where it is not. `nameless` are open files that no folder has."""
+        # What ended processes have written counts as written by this one.
+        lost = max(self._free - self._left(), sum(map(written_by, pids | {os.getpid()})))
+        if lost <= self._most or (time.monotonic() < self._next and not at_end):
+            return ""
+        began = time.monotonic()
+        try:
+            added = self._new(self._folder, DEEPEST)
+            added += sum(size for (_, in_memory), size in nameless.items() if not in_memory)
+        except OSError:
+            # What cannot be looked at may hold all of it.
+            added = lost
+        took = time.monotonic() - began
+        self._next = time.monotonic() + max(REST_SECONDS, REST_TIMES * took)
+        return f"more than {self._most // 2**20} MB of new files" if added > self._most else ""
+
+    def _left(self) -> int:
+        about = os.fstatvfs(self._folder)
+        return about.f_bfree * about.f_frsize
+
+    def _new(self, folder: int, deeper: int) -> int:
+        """The bytes of the files below that were changed since the beginning. Raises OSError."""
+        if not deeper:
+            raise OSError("the folders are nested too deeply")
+        found = 0
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    about = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if about.st_ctime >= self._began:
+                    found += about.st_blocks * 512
+                if stat.S_ISDIR(about.st_mode):
+                    found += self._below(folder, entry.name, deeper - 1)
+        return found
+
+    def _below(self, folder: int, name: str, deeper: int) -> int:
+        try:
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+        except FileNotFoundError:
+            return 0
+        try:
+            return self._new(inner, deeper)
+        finally:
+            os.close(inner)
 
 
 def innermost(pids: set[int]) -> set[int]:

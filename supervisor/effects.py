@@ -50,9 +50,24 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
         if old:
             rows[old] = None
         rows[new] = _ms(after.changed_at)
+    owner = launcher_of(after)
+    if owner and (before is None or before.ended) != after.ended:
+        rows[open_of(owner)] = None if after.ended else _ms(after.began_at)
     waiting = {name: _ms(after.changed_at) for name in awaited_signals(after)}
     old_waiting = {name: 0.0 for name in awaited_signals(before)} if before else {}
     return rows | _changed(old_waiting, waiting)
+
+
+def open_of(actor_id: str) -> str:
+    """The name of the index of the sessions of a launcher that have not ended."""
+    return f"open:{actor_id}"
+
+
+def launcher_of(session: Session) -> str:
+    """The id of the person or key that launched or copied the session; empty for a sub-agent."""
+    if session.lineage:
+        return ""
+    return session.forked.by if session.forked else session.launched_by
 
 
 def _timers(session: Session | None) -> dict[TimerKey, float]:

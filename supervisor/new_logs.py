@@ -27,7 +27,8 @@ async def begin(
 ) -> Session:
     """Begin a log with these events, or return the session that the key was used for with the same request.
 
-    Raises IdempotencyConflict for another request, and LimitReached where the sender has used too many keys.
+    Raises IdempotencyConflict for another request, and LimitReached where the sender has used too many keys, or
+    too many sessions are open.
     """
     for _ in range(TRIES):
         try:
@@ -35,6 +36,7 @@ async def begin(
             sender = events[-1].by
             claim = Claim(key, f"{session_id} {request}".encode(), sender=sender) if key else None
             session = fold(session_id, events)
+            await sessions.check_room(session, key)
             await sessions.append(None, session, events, blobs=blobs, claim=claim)
         except VersionConflict:
             continue

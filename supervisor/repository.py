@@ -7,18 +7,19 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
 from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, StoredLog
-from supervisor.core.errors import IllegalEvent, LogUnreadable, SessionNotFound
+from supervisor.core.errors import IllegalEvent, LimitReached, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, decode, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.subagents import ActiveSubagents
-from supervisor.effects import effects_of
+from supervisor.effects import effects_of, launcher_of, open_of
 
 SNAPSHOT_EVERY = 200
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -31,11 +32,19 @@ def new_session_id(partition: int = 0) -> str:
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
 
 
+@dataclass(frozen=True)
+class MostOpen:
+    """How many sessions may be open, which is launched and not ended: of one person or key, and in all."""
+
+    of_one: int = 1000
+    of_all: int = 1_000_000
+
+
 class Sessions:
     """Sessions of the log store, with a cache of `cached` sessions so that a load reads only new events."""
 
-    def __init__(self, log: LogStore, *, cached: int = 256) -> None:
-        self._log, self._cached = log, cached
+    def __init__(self, log: LogStore, *, cached: int = 256, most_open: MostOpen = MostOpen()) -> None:
+        self._log, self._cached, self._most = log, cached, most_open
         self._folds: OrderedDict[str, Session] = OrderedDict()
         self._snapshots: dict[str, int] = {}
 
@@ -115,6 +124,26 @@ class Sessions:
                 raise IdempotencyKeyKnown(used)
             chosen = here
         return new_session_id(chosen)
+
+    async def check_room(self, session: Session, idempotency_key: str | None) -> None:
+        """Raises LimitReached where as many sessions are open as may be, unless the key launched one before.
+
+        Launches at the same moment may go over by their number.
+        """
+        own, running, paused = await asyncio.gather(
+            *(self._log.count(name) for name in (open_of(launcher_of(session)), "running", "paused"))
+        )
+        if own < self._most.of_one and running + paused < self._most.of_all:
+            return
+        if idempotency_key and await self._log.claim_of(partition_of(session.id), idempotency_key):
+            return
+        whose, most = (
+            ("You have", self._most.of_one) if own >= self._most.of_one else ("There are", self._most.of_all)
+        )
+        raise LimitReached(
+            f"{whose} {most:,} sessions that have not ended, which is the most (FLAGMAN_MAX_SESSIONS); "
+            "cancel some, or wait until they end."
+        )
 
     async def append(
         self,

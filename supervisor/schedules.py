@@ -90,8 +90,8 @@ class Schedules:
         zone: str = "UTC",
         origin: Json | None = None,
     ) -> Schedule:
-        """Store a new schedule. Raises InvalidCondition, PersonaNotFound or InvalidInput."""
-        self._supervisor.personas.get(persona)
+        """Store a new schedule. Raises InvalidCondition, PersonaNotFound, PersonaUnusable or InvalidInput."""
+        await self._supervisor.personas.launchable(persona)
         schedules = await self.list()
         if len(schedules) >= MOST:
             raise LimitReached(f"There are {MOST} schedules already; delete one first.")

@@ -16,15 +16,11 @@ from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
-from supervisor.core.errors import (
-    AlreadyEnded,
-    FlagmanError,
-)
+from supervisor.core.errors import AlreadyEnded, FlagmanError
 from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
-from supervisor.core.persona import Approvers, Persona
-from supervisor.core.policy import approvers_of_pause, ask_first
+from supervisor.core.persona import Persona
+from supervisor.core.policy import ask_first
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -32,6 +28,7 @@ from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
 from supervisor.new_logs import begin, too_many
 from supervisor.personas.library import PersonaLibrary
+from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
@@ -57,9 +54,10 @@ class Supervisor:
         personas: PersonaLibrary,
         tools: Toolset,
         clock: Callable[[], datetime],
+        reach: Reach = unlimited,
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
-        self._clock = clock
+        self._clock, self.quorum = clock, Quorum(reach)
         self.unrecorded = 0
 
     # Reading
@@ -83,9 +81,10 @@ class Supervisor:
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
-        With "propose" its plans always need an approval. Raises PersonaNotFound, InvalidInput or IdempotencyConflict.
+        With "propose" its plans always need an approval. Raises PersonaNotFound, PersonaUnusable, InvalidInput or
+        IdempotencyConflict.
         """
-        chosen, task = self.personas.get(persona), check_text(task, "The task")
+        chosen, task = await self.personas.launchable(persona), check_text(task, "The task")
         chosen = ask_first(chosen, PLAN) if plan == "propose" else chosen
         events = launch.launch(
             chosen,
@@ -130,9 +129,10 @@ class Supervisor:
     async def _ruled_today(self, session: Session) -> Persona:
         """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
-        Raises PersonaNotFound where there is none of its name any more.
+        Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
         """
-        pinned, today = await self.personas.load_pinned(session), self.personas.get(session.persona)
+        pinned = await self.personas.load_pinned(session)
+        today = await self.personas.launchable(session.persona)
         if pinned.model_copy(update={"under": None}) == today:
             return pinned
         return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
@@ -149,10 +149,10 @@ class Supervisor:
         seen: Seen,
         reason: str = "",
     ) -> Session:
-        def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.decide(session, call_id, verdict, actor, at, seen=seen, reason=reason)
-
-        return await self._session(session_id, command)
+        return await self._session(
+            session_id,
+            lambda s, at: approvals.decide(s, call_id, verdict, actor, at, seen=seen, reason=reason),
+        )
 
     async def decide_each(
         self, session_id: str, seen: Mapping[str, Seen], verdict: Verdict, actor: Actor, *, reason: str = ""
@@ -172,9 +172,13 @@ class Supervisor:
         self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
     ) -> Session:
         rejudge = await self._rejudge(session_id)
+        before = await self.sessions.load(session_id)
+        too_few = await self.quorum.too_few_after(before, call_id, arguments, actor, rejudge)
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return approvals.edit(session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen)
+            return approvals.edit(
+                session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen, too_few=too_few
+            )
 
         return await self._session(session_id, command)
 
@@ -216,8 +220,8 @@ class Supervisor:
         reason: PauseReason | None = None,
         detail: str = "",
     ) -> Session:
-        waits = any(condition.type == APPROVAL for condition in conditions)
-        approvers = await self._approvers_of_pause(session_id) if waits else ()
+        before = await self.sessions.load(session_id)
+        approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
 
         def command(session: Session, at: datetime) -> list[Event]:
             return control.pause(
@@ -228,6 +232,7 @@ class Supervisor:
                 reason=reason,
                 detail=detail,
                 approvers=approvers,
+                too_few=too_few,
             )
 
         return await self._session(session_id, command)
@@ -329,10 +334,9 @@ class Supervisor:
     async def remind(
         self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
     ) -> Session:
-        def command(session: Session, at: datetime) -> list[Event]:
-            return reminders.remind(session, due, actor, at, text=text, about=about)
-
-        return await self._session(session_id, command)
+        return await self._session(
+            session_id, lambda s, at: reminders.remind(s, due, actor, at, text=text, about=about)
+        )
 
     async def fire_timer(self, session_id: str, timer_id: str, actor: Actor) -> bool:
         """Fire a due reminder. Returns whether it was still set."""
@@ -374,9 +378,6 @@ class Supervisor:
                 raise too_many(full) from full
             return Change(after, events)
         raise FlagmanError("The session is changing too quickly; please try again.")
-
-    async def _approvers_of_pause(self, session_id: str) -> tuple[Approvers, ...]:
-        return approvers_of_pause(await self.personas.load_pinned(await self.sessions.load(session_id)))
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Return the function that evaluates a call of this session with other arguments."""

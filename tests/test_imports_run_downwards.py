@@ -75,7 +75,8 @@ ROOMS: dict[str, str] = {
     ),
     "flagman": "supervisor/core supervisor/contract bot/sdk",
     "bot/doctor": (
-        "storage supervisor/core supervisor/tools supervisor/personas bot/settings bot/sandbox bot/compose "
+        "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
+        "bot/settings bot/sandbox bot/compose "
         "bot/store_check bot/sdk"
     ),
     "bot/api": (

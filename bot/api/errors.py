@@ -59,6 +59,7 @@ STATUS: Mapping[str, int] = {
     "invalid_request": 422,
     "digest_required": 428,
     "persona_lost": 422,
+    "persona_unusable": 422,
     "session_log_altered": 422,
     "error": 500,
     "persona_invalid": 500,

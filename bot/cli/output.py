@@ -99,6 +99,11 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")), err=err)
     for line in _arguments(proposed.arguments):
         show(line, err=err)
+    for note in proposed.notes:
+        show(
+            beside(text(("      ! ", "yellow")), text(note)) if is_terminal() else text("      ! ", note),
+            err=err,
+        )
     show(text((f"      sha256 {proposed.digest}", DIM)), err=err)
 
 

@@ -152,7 +152,7 @@ CHANNELS = (
 )
 DIRECT = tuple(Channel("D0" + person.id[2:], "directmessage", user=person.id, kind="im") for person in PEOPLE)
 GROUPS = (
-    Group("S0SRE0001", "sre", "Site reliability", ("U0ADA0001", "U0GRACE01")),
+    Group("S0SRE0001", "sre", "Site reliability", ("U0ADA0001", "U0GRACE01", "U0MARGAR1")),
     Group("S0LEADS01", "leads", "Leads", ("U0MARGAR1",)),
 )
 BOT_IS_IN = ("C0OPS0001", "C0DEPLOY1", "C0ONCALL1")

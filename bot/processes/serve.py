@@ -57,6 +57,7 @@ async def run_clock(settings: Settings, announce: Announce) -> None:
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(core(settings))
         if not settings.playground:
+            # What a schedule launches may name people and groups, too.
             client, _ = await stack.enter_async_context(slack.clients(settings))
             parts.directory.connect(People(client))
         await stack.enter_async_context(Clock(parts))

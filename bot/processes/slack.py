@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
@@ -20,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.compose import Core, now
+from bot.processes.deliveries import Deliveries, LimitedSocketMode
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
@@ -90,9 +90,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     )
     people = People(client)
     parts.directory.connect(people, identity)
-    groups = {group for persona in parts.personas.all() for group in persona.groups}
-    for problem in await people.check_groups(groups):
-        _log.warning("a persona names a group: %s", problem)
+    await tell_of_names(parts)
     files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
     _, outbox = parts.queues()
     flagman = ListenerContext(
@@ -108,6 +106,18 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     )
     register(app, flagman)
     return app
+
+
+async def tell_of_names(parts: Core) -> None:
+    """Log which personas cannot be launched, since they name people, groups or workspaces that do not exist."""
+    for persona in parts.names.personas:
+        report = await parts.names.report(persona)
+        for error in report.errors:
+            _log.error("the persona %s cannot be launched: %s", persona, error)
+        for said in report.notes:
+            _log.warning("the persona %s: %s", persona, said)
+        for said in report.unknown:
+            _log.warning("the persona %s: %s It is looked for again at each launch.", persona, said)
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:
@@ -174,8 +184,10 @@ async def _stay_connected(
 
     Slack's client tries one address again and again until it has connected, also one that is no longer valid.
     """
+    deliveries = Deliveries()
     while True:
-        handler = AsyncSocketModeHandler(app, token, web_client=web_client)
+        handler = LimitedSocketMode(app, token, web_client=web_client)
+        handler.deliveries = deliveries
         handler.client.wss_uri = address
         connecting = asyncio.create_task(_connect(handler, connected))
         try:
@@ -187,7 +199,7 @@ async def _stay_connected(
         address = None
 
 
-async def _connect(handler: AsyncSocketModeHandler, connected: asyncio.Event) -> None:
+async def _connect(handler: LimitedSocketMode, connected: asyncio.Event) -> None:
     await handler.connect_async()  # type: ignore[no-untyped-call]
     connected.set()
 

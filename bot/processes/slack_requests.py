@@ -15,6 +15,7 @@ from yarl import URL
 
 from bot.api.errors import ApiError
 from bot.api.rate_limit import read_body
+from bot.processes.deliveries import FULL, Deliveries
 
 # Slack's largest payload, that of a view with a hundred blocks, is far smaller.
 BODY_BYTES = 1024 * 1024
@@ -34,6 +35,8 @@ def mount(
     """
     assert signing_secret, "the settings do not allow HTTP mode without it"
     verifier = SignatureVerifier(signing_secret.get_secret_value())
+
+    deliveries = Deliveries()
 
     async def receive(request: web.Request) -> web.Response:
         try:
@@ -55,7 +58,11 @@ def mount(
             return web.Response(status=400, text="The response_url does not lead to Slack.")
         sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
         try:
-            return await to_aiohttp_response(await app.async_dispatch(sent))
+            # Only what is signed counts, so that nobody else can take the room.
+            with deliveries.one() as fits:
+                if not fits:
+                    return web.Response(status=503, text=FULL, headers={"Retry-After": "1"})
+                return await to_aiohttp_response(await app.async_dispatch(sent))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # Errors of listeners are answered by the app; this one comes from a body that lacks what Slack sends.
             _log.warning("a signed request of an unknown form is refused: %r", error)

@@ -16,6 +16,7 @@ from handlers.messages.reminders import snooze_buttons, snooze_notes
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
+from supervisor.core.text.requests import request_notes
 from supervisor.core.text.visible import one_line
 
 SHOWN_A_MESSAGE = 7500
@@ -104,7 +105,7 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
 
 
 def policy(call: Call) -> list[Block]:
-    """Who may decide on a call, and who has so far."""
+    """Who may decide on a call, who has so far, and what they should know besides."""
     words: list[str] = []
     for position, rule in enumerate(call.call.rules):
         if rule.named:
@@ -119,7 +120,8 @@ def policy(call: Call) -> list[Block]:
         words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
     if reason := one_line(call.call.reason, 200):
         words.append(escape(reason))
-    return [context(" · ".join(words))] if words else []
+    notes = [context(f":warning: {escape(note)}") for note in request_notes(call)]
+    return [*([context(" · ".join(words))] if words else []), *notes]
 
 
 def _buttons(session: Session, call: Call) -> Block:

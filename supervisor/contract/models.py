@@ -14,7 +14,7 @@ from supervisor.core.conditions import At, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
-from supervisor.core.persona import Approvers, Budgets
+from supervisor.core.persona import Approvers, Budgets, Grants
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
 
@@ -49,7 +49,9 @@ class CallView(ResponseModel):
 
     `approvers` is the first rule about who may approve it, and `also` are further ones, each to be satisfied.
     A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
-    outcome `request`, too: it counts how often people were asked.
+    outcome `request`, too: it counts how often people were asked. `grants` is what the sandbox lets a command use, and
+    `notes` are sentences about the request for its approvers: that too few people can approve it, that there is no
+    sandbox, what it grants.
     """
 
     call_id: str
@@ -64,6 +66,8 @@ class CallView(ResponseModel):
     decisions: list[DecisionView]
     question: str
     options: list[str]
+    grants: Grants | None = None
+    notes: list[str] = []
 
 
 class PauseView(ResponseModel):
@@ -281,10 +285,13 @@ class ScheduleList(ResponseModel):
 
 
 class PersonaView(ResponseModel):
+    """`problem` says in one sentence why it cannot be launched; empty where it can."""
+
     name: str
     description: str
     model: str | None
     tools: list[str]
+    problem: str = ""
 
 
 class PersonaList(ResponseModel):

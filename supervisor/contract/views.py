@@ -28,6 +28,7 @@ from supervisor.core.persona import Persona
 from supervisor.core.records import Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
+from supervisor.core.text.requests import request_notes
 from supervisor.schedules import Schedule
 
 # The provider's own message is long and of use to this provider alone.
@@ -123,6 +124,8 @@ def _call(call: Call) -> CallView:
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
         question=call.question,
         options=list(call.options),
+        grants=call.grants,
+        notes=list(request_notes(call)) if call.phase == "awaiting" else [],
     )
 
 
@@ -183,7 +186,11 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
     )
 
 
-def persona_view(persona: Persona) -> PersonaView:
+def persona_view(persona: Persona, problem: str = "") -> PersonaView:
     return PersonaView(
-        name=persona.name, description=persona.description, model=persona.model, tools=list(persona.tools)
+        name=persona.name,
+        description=persona.description,
+        model=persona.model,
+        tools=list(persona.tools),
+        problem=problem,
     )

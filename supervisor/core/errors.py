@@ -34,6 +34,17 @@ class FlagmanError(Exception):
         }
 
 
+class _AboutOne(FlagmanError):
+    """The base of refusals with one field, which names what they are about; `said` is the sentence for it."""
+
+    said: ClassVar[str]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.said.format(name))
+        (field,) = _field_types(type(self))
+        setattr(self, field, name)
+
+
 class InvalidInput(FlagmanError):
     code = "invalid_input"
 
@@ -44,24 +55,18 @@ class InvalidCondition(FlagmanError):
     code = "invalid_condition"
 
 
-class SessionNotFound(FlagmanError):
+class SessionNotFound(_AboutOne):
     code = "session_not_found"
+    said = "There is no session `{}`."
     session_id: str
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"There is no session `{session_id}`.")
-        self.session_id = session_id
 
-
-class SessionExists(FlagmanError):
+class SessionExists(_AboutOne):
     """A SESSION_LOG of a session that the store still has."""
 
     code = "session_exists"
+    said = "Session `{}` is here already; only what is lost can be restored."
     session_id: str
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session `{session_id}` is here already; only what is lost can be restored.")
-        self.session_id = session_id
 
 
 class PersonaNotFound(FlagmanError):
@@ -88,6 +93,18 @@ class PersonaInvalid(FlagmanError):
         self.path, self.line, self.problem = path, line, problem
 
 
+class PersonaUnusable(FlagmanError):
+    """A persona that names a person, group or team that does not exist, so that its rules would be other ones."""
+
+    code = "persona_unusable"
+    fault = True
+    name: str
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"The persona `{name}` cannot be launched: {problem}.")
+        self.name = name
+
+
 class PersonaLost(FlagmanError):
     """The persona of a restored session held a secret, and the one in use has another digest."""
 
@@ -95,10 +112,8 @@ class PersonaLost(FlagmanError):
     name: str
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The persona `{name}` held a secret, which no SESSION_LOG keeps, and the one here is another; "
-            "put its file back as it was and try again."
-        )
+        lost = f"The persona `{name}` held a secret, which no SESSION_LOG keeps, and the one here is another"
+        super().__init__(f"{lost}; put its file back as it was and try again.")
         self.name = name
 
 
@@ -142,30 +157,23 @@ class ArtifactTooLarge(FlagmanError):
     code = "artifact_too_large"
 
     def __init__(self, path: str, most: int) -> None:
-        size = f"{most // (1024 * 1024)} MiB"
-        super().__init__(f"`{path}` is larger than {size}, so it is not passed on from here.")
+        super().__init__(
+            f"`{path}` is larger than {most // (1024 * 1024)} MiB, so it is not passed on from here."
+        )
 
 
-class ChannelNotFound(FlagmanError):
+class ChannelNotFound(_AboutOne):
     """A channel for sessions that there is not, or that the actor does not see."""
 
     code = "channel_not_found"
+    said = "There is no channel `{}` that you see; name one that you and Flagman are in."
     channel: str
 
-    def __init__(self, channel: str) -> None:
-        super().__init__(
-            f"There is no channel `{channel}` that you see; name one that you and Flagman are in."
-        )
-        self.channel = channel
 
-
-class ScheduleNotFound(FlagmanError):
+class ScheduleNotFound(_AboutOne):
     code = "schedule_not_found"
+    said = "There is no schedule `{}`."
     schedule_id: str
-
-    def __init__(self, schedule_id: str) -> None:
-        super().__init__(f"There is no schedule `{schedule_id}`.")
-        self.schedule_id = schedule_id
 
 
 class IllegalEvent(FlagmanError):
@@ -280,13 +288,10 @@ class MissingScope(FlagmanError):
         self.scope = scope
 
 
-class KeyNotFound(FlagmanError):
+class KeyNotFound(_AboutOne):
     code = "key_not_found"
+    said = "There is no key `{}`."
     key_id: str
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no key `{key_id}`.")
-        self.key_id = key_id
 
 
 GatewayErrorKind = Literal[
@@ -363,10 +368,10 @@ ERRORS: Mapping[str, type[FlagmanError]] = {
     kind.code: kind
     for kind in (
         FlagmanError, InvalidInput, InvalidCondition, SessionNotFound, SessionExists, PersonaNotFound,
-        PersonaInvalid, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound, ArtifactTooLarge,
-        ChannelNotFound, ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided, DigestRequired,
-        CallChanged,
-        AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed, KeyRefused, MissingScope,
+        PersonaInvalid, PersonaUnusable, PersonaLost, LogUnreadable, VerificationError, ArtifactNotFound,
+        ArtifactTooLarge, ChannelNotFound, ScheduleNotFound, IllegalEvent, LimitReached, NotAllowed, AlreadyDecided,
+        DigestRequired, CallChanged, AlreadyEnded, IdempotencyConflict, TokenForged, TokenExpired, TokenUsed,
+        KeyRefused, MissingScope,
         KeyNotFound, GatewayError, Unavailable, StoreAway, UnknownRefusal,
     )
 }  # fmt: skip
@@ -392,5 +397,5 @@ def rebuild_error(
 
 
 def _field_types(kind: type[FlagmanError]) -> dict[str, Any]:
-    """Return the annotated fields of an error type; `code` and `fault` belong to the type itself."""
-    return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault")}
+    """Return the annotated fields of an error type; the others belong to the type itself."""
+    return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault", "said")}

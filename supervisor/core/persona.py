@@ -12,6 +12,14 @@ from supervisor.core.digest import digest
 from supervisor.core.messages import Frozen
 
 Mode = Literal["allow", "ask", "deny"]
+NameKind = Literal["person", "group", "team"]
+
+
+class NameFound(Frozen):
+    """What is known of a person, group or team that a persona names; `said` is why it gives nobody a right."""
+
+    exists: bool
+    said: str = ""
 
 
 class Approvers(Frozen):
@@ -88,6 +96,8 @@ class Budgets(Frozen):
     when_full: Literal["ask", "compact"] = "ask"
 
 
+# The tools that run commands, with what the sandbox of the persona grants.
+COMMANDS = frozenset({"shell"})
 # An absolute path without `.`, `..` and a slash at its end.
 _PATH = r"^(/([^/.]|\.[^/.]|\.\.[^/])[^/]*)+$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"

@@ -14,7 +14,7 @@ from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, Tool
 from supervisor.core.events.base import DEFERRED_TOOLS, Deed
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
-from supervisor.core.persona import Approvers, Budgets
+from supervisor.core.persona import Approvers, Budgets, Grants
 from supervisor.core.records import Child, Compaction, Fork, Note, Refusal, Skip, Timer
 
 CallPhase = Literal[
@@ -40,7 +40,8 @@ class Call(Frozen):
     `requesters` are those who told the agent what to do before it was requested: they count as requesters of this call,
     besides those of the session. `editors` changed it last, and do not count alone where another person has to approve.
     `request` counts how often people were asked about it: for an approval, again after each change, and for its
-    outcome. A decision is bound to one of these requests.
+    outcome. A decision is bound to one of these requests. `too_few`, `unsandboxed` and `grants` are what was known of
+    the approvers and the sandbox when it was requested, the latter two for commands alone.
     """
 
     call: ToolCall
@@ -54,6 +55,9 @@ class Call(Frozen):
     requested_at: datetime | None = None
     requesters: frozenset[str] = frozenset()
     editors: frozenset[str] = frozenset()
+    too_few: bool = False
+    unsandboxed: bool = False
+    grants: Grants | None = None
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

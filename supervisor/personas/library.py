@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import ValidationError
 
 from storage.keys import partition_of
 from storage.log import LogStore
-from supervisor.core.errors import LogUnreadable, PersonaNotFound
+from supervisor.core.errors import LogUnreadable, PersonaNotFound, PersonaUnusable
 from supervisor.core.persona import Grants, Persona
 from supervisor.core.policy import may_launch
 from supervisor.core.state import Session
 
+Check = Callable[[str], Awaitable[None]]
+
+
+async def no_check(persona: str) -> None:
+    """The default of `PersonaLibrary`: every persona can be launched."""
+
 
 class PersonaLibrary:
-    """Finds the loaded personas by name, and earlier versions in the store by digest."""
+    """Finds the loaded personas by name, and earlier versions in the store by digest.
 
-    def __init__(self, personas: Mapping[str, Persona], log: LogStore) -> None:
-        self._personas, self._log = dict(personas), log
+    `check` raises PersonaUnusable for the name of a persona that is not to be launched.
+    """
+
+    def __init__(self, personas: Mapping[str, Persona], log: LogStore, check: Check = no_check) -> None:
+        self._personas, self._log, self._check = dict(personas), log, check
         self._pinned = {persona.digest: persona for persona in personas.values()}
 
     def all(self) -> list[Persona]:
@@ -30,6 +39,20 @@ class PersonaLibrary:
             return self._personas[name]
         except KeyError:
             raise PersonaNotFound(name, sorted(self._personas)) from None
+
+    async def launchable(self, name: str) -> Persona:
+        """As `get`. Raises PersonaUnusable, too, where it names a person or a group that does not exist."""
+        persona = self.get(name)
+        await self._check(name)
+        return persona
+
+    async def problem(self, name: str) -> str:
+        """Why the persona of this name cannot be launched, in one sentence; empty where it can."""
+        try:
+            await self.launchable(name)
+        except (PersonaNotFound, PersonaUnusable) as error:
+            return str(error)
+        return ""
 
     def roster(self, persona: Persona) -> list[Persona]:
         """The personas that this one may launch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +14,54 @@ from pydantic import ValidationError
 from supervisor.core.errors import PersonaInvalid
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import ToolSpec
-from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.core.persona import ApprovalRule, Approvers, NameKind, Operators, Persona
 from supervisor.core.policy import HOST
 from supervisor.personas.frontmatter import FrontMatter, Location
 
 SHIPPED = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class NameInFile:
+    """A person, group or team that a persona names, and where."""
+
+    kind: NameKind
+    name: str
+    path: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class PersonaFile:
+    """A persona, and the file from which it was read."""
+
+    persona: Persona
+    path: Path
+    front: FrontMatter
+
+    @property
+    def names(self) -> Iterator[NameInFile]:
+        """The people, groups and teams that the persona names; keys of programs are made and revoked at any time."""
+        persona = self.persona
+        rules: list[tuple[Location, Approvers | Operators]] = [
+            (("approvals", index, "approvers"), rule.approvers)
+            for index, rule in enumerate(persona.approvals)
+            if rule.approvers
+        ]
+        if persona.operators:
+            rules.append((("operators",), persona.operators))
+        yield from self._named("team", persona.teams, ("teams",))
+        for location, rule in rules:
+            people = [user if not user.startswith("api:") else "" for user in rule.users]
+            yield from self._named("person", people, (*location, "users"))
+            yield from self._named("group", rule.groups, (*location, "groups"))
+            if isinstance(rule, Approvers):
+                yield from self._named("team", rule.teams, (*location, "teams"))
+
+    def _named(self, kind: NameKind, names: Sequence[str], location: Location) -> Iterator[NameInFile]:
+        for index, name in enumerate(names):
+            if name:
+                yield NameInFile(kind, name, self.path, self.front.line((*location, index)))
 
 
 class KnownTool(Protocol):
@@ -31,32 +75,35 @@ MOST_BYTES = 256 * 1024
 
 
 def load_personas(folder: Path, known_tools: Mapping[str, KnownTool]) -> dict[str, Persona]:
-    """Load the `*.md` files in `folder` and return the personas by name. Raises PersonaInvalid at the first mistake.
+    """As `load_files`, the personas alone by name."""
+    return {file.persona.name: file.persona for file in load_files(folder, known_tools)}
+
+
+def load_files(folder: Path, known_tools: Mapping[str, KnownTool]) -> list[PersonaFile]:
+    """Load the `*.md` files in `folder`, each a persona. Raises PersonaInvalid at the first mistake.
 
     `tools` and `approvals` may name `known_tools` only, since a rule with a misspelt name would protect nothing.
     """
     paths = sorted(folder.glob("*.md"))
     if not paths:
         raise PersonaInvalid(str(folder), 1, "the folder holds no persona, which is a file that ends in .md")
-    personas: dict[str, Persona] = {}
-    sources: dict[str, Path] = {}
-    fronts: dict[str, FrontMatter] = {}
+    files: dict[str, PersonaFile] = {}
     for path in paths:
-        persona, front = _load(path, known_tools)
-        if persona.name in personas:
-            problem = f"the name `{persona.name}` is already used in {sources[persona.name].name}"
-            raise PersonaInvalid(str(path), front.line(("name",)), problem)
-        personas[persona.name], sources[persona.name] = persona, path
-        fronts[persona.name] = front
-    for name, persona in personas.items():
-        for index, glob in enumerate(persona.agents):
-            if not _matches(glob, personas):
-                problem = f"there is no persona `{glob}`; there are {', '.join(sorted(personas))}"
-                raise PersonaInvalid(str(sources[name]), fronts[name].line(("agents", index)), problem)
-    return personas
+        file = _load(path, known_tools)
+        name = file.persona.name
+        if name in files:
+            problem = f"the name `{name}` is already used in {files[name].path.name}"
+            raise PersonaInvalid(str(path), file.front.line(("name",)), problem)
+        files[name] = file
+    for file in files.values():
+        for index, glob in enumerate(file.persona.agents):
+            if not _matches(glob, files):
+                problem = f"there is no persona `{glob}`; there are {', '.join(sorted(files))}"
+                raise PersonaInvalid(str(file.path), file.front.line(("agents", index)), problem)
+    return list(files.values())
 
 
-def _load(path: Path, known_tools: Mapping[str, KnownTool]) -> tuple[Persona, FrontMatter]:
+def _load(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
     if path.stat().st_size > MOST_BYTES:
         raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
     try:
@@ -75,7 +122,7 @@ def _load(path: Path, known_tools: Mapping[str, KnownTool]) -> tuple[Persona, Fr
     ]
     if problems:
         raise PersonaInvalid(str(path), *min(problems))
-    return persona, front
+    return PersonaFile(persona, path, front)
 
 
 def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tuple[int, str]]:

@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from storage.queue import StartedJob
-from supervisor.core.commands.control import waiting_pause
-from supervisor.core.conditions import Webhook, parse_condition
 from supervisor.core.control import (
     CallModel,
     Compact,
@@ -26,29 +24,26 @@ from supervisor.core.control import (
 )
 from supervisor.core.delegation import Delegate
 from supervisor.core.digest import call_digest
-from supervisor.core.errors import IllegalEvent, InvalidCondition
+from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
-    ApprovalRequested,
     Completed,
     Failed,
     OutcomeLost,
     Paused,
-    QuestionAsked,
     Resumed,
     ToolFinished,
     ToolNotBegun,
     ToolStarted,
-    WaitBegun,
-    WaitEnded,
 )
-from supervisor.core.policy import approvers_of_pause
 from supervisor.core.state import Call, Session
 from supervisor.core.triggers import Signal, matching_condition, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
+from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
+from supervisor.runtime.requests import Requests
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
 from supervisor.runtime.unit_of_work import OUTAGE_SECONDS, UnitOfWork
@@ -75,6 +70,7 @@ class Runner:
         coordinator: Coordinator,
         clock: Callable[[], datetime],
         lease: timedelta,
+        quorum: Quorum,
         hook_problem: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
@@ -82,7 +78,7 @@ class Runner:
         self.questions = PromptCache()
         self.toolrun, self.personas = toolrun, personas
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
-        self.hook_problem = hook_problem
+        self.requests = Requests(personas, quorum, hook_problem, sandboxed=toolrun.sandboxed)
         # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
         self.fresh = lease / 3
 
@@ -185,7 +181,7 @@ class _Advance:
             case RunTools() as action:
                 return await self._tools(action)
             case Sleep(call=call):
-                await self._sleep(call)
+                await self._runner.requests.sleep(self._unit, call, self._runner.clock())
             case Delegate() as action:
                 await self._delegate(action)
             case Compact(through_step=through):
@@ -228,25 +224,6 @@ class _Advance:
         await self._settle_running()
         return None
 
-    async def _sleep(self, call: Call) -> None:
-        """Pause for the agent's own `wait_for`, whose condition was validated when it was proposed."""
-        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-        persona = await self._runner.personas.load_pinned(self._session)
-        self._unit.add(WaitBegun(**self._unit.now(), call_id=call.call_id))
-        try:
-            condition = parse_condition(str(arguments.get("condition", "")), now=self._runner.clock())
-        except InvalidCondition as error:
-            # The time has passed since, for example while the call waited for an approval.
-            self._unit.add(WaitEnded(**self._unit.now(), call_id=call.call_id, content=str(error)))
-            return
-        approvers = approvers_of_pause(persona) if condition.type == "approval" else ()
-        problem = self._runner.hook_problem(condition.name) if isinstance(condition, Webhook) else ""
-        detail = str(arguments.get("reason") or "")
-        if problem:
-            detail = f"{detail.rstrip('.')}. {problem}" if detail else problem
-        told_by, by = self._session.steered_by, self._unit.now()
-        self._unit.add(waiting_pause([condition], approvers, told_by, detail=detail, **by))
-
     async def _look_at_children(self) -> None:
         """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty."""
         if self._looked_at != self._unit.stored_version:
@@ -261,7 +238,8 @@ class _Advance:
                 self._looked_at = -1
             return
         persona = await self._runner.personas.load_pinned(self._session)
-        self._runner.coordinator.go_on(self._unit, action, persona)
+        unusable = await self._runner.coordinator.unusable(action)
+        self._runner.coordinator.go_on(self._unit, action, persona, unusable)
 
     async def _refresh(self) -> None:
         """Read what other writers appended."""
@@ -276,14 +254,9 @@ class _Advance:
             await self._unit.on_lease_lost()
             return None
         if action.ask:
-            ids = tuple(c.call_id for c in action.ask)
-            request_id = f"r{self._session.version}"
-            told_by = tuple(sorted(self._session.steered_by))
-            self._unit.add(
-                ApprovalRequested(**self._unit.now(), request_id=request_id, call_ids=ids, requesters=told_by)
-            )
+            await self._runner.requests.ask(self._unit, action.ask)
         for call in action.questions:
-            self._ask_person(call)
+            self._runner.requests.question(self._unit, call)
         if not await self._recover(orphans):
             return None
         if not action.run and not self._running:
@@ -299,16 +272,6 @@ class _Advance:
         for call in begin:
             self._run(self._session.call(call.call_id))
         return await self._settle_running()
-
-    def _ask_person(self, call: Call) -> None:
-        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-        event = QuestionAsked(
-            **self._unit.now(),
-            call_id=call.call_id,
-            question=str(arguments.get("question", "")),
-            options=tuple(arguments.get("options") or ()),
-        )
-        self._unit.add(event)
 
     def _start(self, call: Call) -> None:
         event = ToolStarted(

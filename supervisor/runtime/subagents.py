@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from storage.keys import partition_of
 from supervisor.core.delegation import Delegate, Subtask, briefing, consolidation, inputs, share
-from supervisor.core.errors import AlreadyEnded, LogUnreadable, PersonaNotFound, SessionNotFound
+from supervisor.core.errors import (
+    AlreadyEnded,
+    LogUnreadable,
+    PersonaNotFound,
+    PersonaUnusable,
+    SessionNotFound,
+)
 from supervisor.core.events import (
     Actor,
     ChildFinished,
@@ -64,12 +71,34 @@ class Coordinator:
         except AlreadyEnded:
             return await self._supervisor.get(child_id)
 
-    def go_on(self, unit: UnitOfWork, action: Delegate, persona: Persona) -> None:
-        """Record the skips, launches and the join of `action`; `persona` is that of the session itself."""
+    async def unusable(self, action: Delegate) -> dict[str, str]:
+        """Why personas that `action` launches cannot be launched, by their names."""
+        problems: dict[str, str] = {}
+        for name in dict.fromkeys(subtask.persona for subtask in action.starts):
+            try:
+                await self._supervisor.personas.launchable(name)
+            except (PersonaNotFound, PersonaUnusable) as error:
+                problems[name] = str(error)
+        return problems
+
+    def go_on(
+        self,
+        unit: UnitOfWork,
+        action: Delegate,
+        persona: Persona,
+        unusable: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Record the skips, launches and the join of `action`; `persona` is that of the session itself.
+
+        `unusable` says by name why a persona is not to be launched.
+        """
         call_id = action.call.call_id
         for name, reason in action.skips:
             unit.add(ChildSkipped(**unit.now(), call_id=call_id, name=name, reason=reason))
         for subtask in action.starts:
+            if problem := unusable.get(subtask.persona):
+                unit.add(ChildSkipped(**unit.now(), call_id=call_id, name=subtask.id, reason=problem))
+                continue
             self._launch(unit, call_id, subtask, persona)
         if action.joined:
             ok, content = consolidation(unit.session, unit.session.call(call_id))

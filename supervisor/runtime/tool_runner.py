@@ -61,6 +61,11 @@ class ToolRunner:
         self._folders, self._deliver, self._mask = folders, deliver, mask
         self._executor, self._grants = executor, grants
 
+    @property
+    def sandboxed(self) -> bool:
+        """Whether commands run in a sandbox."""
+        return self._executor.sandbox is not None
+
     async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
         """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
 

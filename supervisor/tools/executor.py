@@ -39,12 +39,14 @@ class Limits:
     """Limits of the processes of one command: together `memory` in bytes and `tasks`; each file, `file_size` bytes.
 
     A task is a process or a thread. A single process cannot have more than `memory`; the sums are looked at ten times
-    a second.
+    a second. All new files of the call in the session's folder together have at most `disk` bytes, but for what is
+    written between two looks.
     """
 
     memory: int = 4 * 2**30
     tasks: int = 512
     file_size: int = 4 * 2**30
+    disk: int = 8 * 2**30
 
 
 class NotBegun(Exception):
@@ -184,7 +186,7 @@ class Executor:
         # Bubblewrap goes into the folder by itself.
         mode.append("-1" if kept else str(folder.descriptor))
         if REAPS:
-            mode.append(json.dumps(asdict(self.limits)))
+            mode.append(json.dumps({**asdict(self.limits), "folder": folder.descriptor if kept else -1}))
         # With asyncio's own pipe for the output, wait() would wait for all processes that hold it open.
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", guard.__file__, *mode, *line),

@@ -72,7 +72,7 @@ async def test_slack_that_accepts_and_slack_that_refuses(tmp_path: Path) -> None
         assert rows["Slack's way in"]["found"] == "Socket Mode"
         assert rows["Slack's clock"]["state"] == "ok"
         assert "read in #" in rows["Slack's threads"]["found"]
-        assert rows["Slack's user groups"]["found"] == "no persona needs them"
+        assert rows["Names in personas"]["found"] == "no persona names anybody"
         wrong: dict[str, Any] = {**right, "SLACK_BOT_TOKEN": "xoxb-wrong", "SLACK_APP_TOKEN": "xapp-wrong"}
         rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **wrong))
         assert "invalid_auth" in rows["Slack's bot token"]["found"]
@@ -162,8 +162,11 @@ async def test_groups_that_slack_does_not_know(tmp_path: Path) -> None:
             "FLAGMAN_PERSONAS": str(tmp_path / "personas"),
         }
         rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **given))
-        assert rows["Slack's user groups"]["found"] == "unknown to Slack: no-such-group"
+        file = tmp_path / "personas" / "ops.md"
+        line = next(n for n, text in enumerate(file.read_text().split("\n"), 1) if "no-such-group" in text)
+        said = f"{file}:{line}: Slack knows no user group `no-such-group`"
+        assert rows["Names in personas"]["found"] == said
         await slack.settings(usergroups_error="paid_teams_only")
         rows = await asyncio.to_thread(lambda: findings(Cli(tmp_path), code=1, **given))
-        assert "paid_teams_only" in rows["Slack's user groups"]["found"]
-        assert "name users" in rows["Slack's user groups"]["mend"]
+        assert "plan has no user groups" in rows["Names in personas"]["found"]
+        assert "name users" in rows["Names in personas"]["mend"]

@@ -155,7 +155,7 @@ def slack_takes_home_and_every_answer(session: Session, words: str) -> None:
     shown = [
         answers.session_list(many, "all", MASK, "/agent"),
         answers.session_list([], "paused", MASK, "/agent"),
-        answers.personas([persona] * 40),
+        answers.personas([(persona, "")] * 40),
         answers.log(session, lines, "in <#C0OPS0001>"),
         answers.status(session, MASK, ""),
     ]

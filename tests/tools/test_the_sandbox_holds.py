@@ -309,6 +309,52 @@ async def test_too_much_memory_is_ended(house: House) -> None:
         await limited.run("python3 -c 'bytearray(300 * 2**20)'")
 
 
+MEMFD = "import os, time; f = os.memfd_create('x'); b = bytes(2**20)\nfor _ in range(120): os.write(f, b)\n"
+
+
+@pytest.mark.parametrize(
+    "rest", ["time.sleep(60)", "import mmap; m = mmap.mmap(f, 120 * 2**20); time.sleep(60)"]
+)
+async def test_files_in_memory_without_a_name_are_counted_once(house: House, rest: str) -> None:
+    (house.ctx.folder / "hold.py").write_text(MEMFD + rest)
+    with pytest.raises(ToolError, match=r"\[stopped: more than 100 MB of memory\]"):
+        await house.limited(memory=100 * 2**20).run("python3 hold.py & wait")
+    (house.ctx.folder / "hold.py").write_text(MEMFD + rest.replace("60", "0.5"))
+    assert "exit code 0" in await house.limited(memory=200 * 2**20).run("python3 hold.py")
+
+
+async def test_scratch_space_is_limited(house: House) -> None:
+    for place in ("/tmp", "/dev/shm"):
+        with pytest.raises(ToolError, match="No space left"):
+            await house.run(f"head -c {300 * 2**20} /dev/zero > {place}/x")
+
+
+TOO_MUCH = r"\[(stopped:|it has left) more than 50 MB of new files\]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "head -c 80M /dev/zero > a; sleep 60",
+        "mkdir -p x/y; for i in $(seq 80); do head -c 1M /dev/zero > x/y/$i; done; sleep 60",
+        "exec 3> gone; rm gone; head -c 80M /dev/zero >&3; sleep 60",
+        "d=.; for i in $(seq 250); do mkdir d; cd d; done; head -c 80M /dev/zero > a; sleep 60",
+        "mkdir shut; head -c 80M /dev/zero > shut/a; chmod 0 shut; sleep 60",
+        "head -c 80M /dev/zero > quickly",
+    ],
+)
+async def test_what_a_call_adds_to_its_folder_is_limited(house: House, command: str) -> None:
+    with pytest.raises(ToolError, match=TOO_MUCH):
+        await house.limited(disk=50 * 2**20).run(command)
+
+
+async def test_what_was_there_before_a_call_is_not_its_own(house: House) -> None:
+    (house.ctx.folder / "before").write_bytes(bytes(80 * 2**20))
+    assert "exit code 0" in await house.limited(disk=50 * 2**20).run(
+        "head -c 30M /dev/zero > mine; cat before > /dev/null"
+    )
+
+
 async def test_a_file_that_is_too_long_is_not_written(house: House) -> None:
     with pytest.raises(ToolError, match=r"exit code|SIGXFSZ"):
         await house.limited(file_size=10**6).run("head -c 2000000 /dev/zero > long")

@@ -19,7 +19,9 @@ VERSION = version("flagman")
 @routes("GET", "/v1/personas", scope="read", returns={200: Returns("By name.", PersonaList)})
 async def list_personas(call: Call) -> Answer:
     """List personas."""
-    return Answer(PersonaList(personas=[persona_view(p) for p in call.core.personas.all()]))
+    library = call.core.personas
+    views = [persona_view(one, await library.problem(one.name)) for one in library.all()]
+    return Answer(PersonaList(personas=views))
 
 
 @routes("GET", "/v1/me", returns={200: Returns("The key, and the version of Flagman.", Me)})

@@ -29,7 +29,7 @@ def personas(json: Json = False) -> None:
             return
         table(
             ("NAME", "DOES"),
-            [((row["name"], "bold"), row["description"]) for row in rows],
+            [((row["name"], "bold"), row.get("problem") or row["description"]) for row in rows],
             wide=1,
         )
 

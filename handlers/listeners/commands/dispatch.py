@@ -68,7 +68,9 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
                 "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
             )
         case "personas":
-            return _blocks("Personas", replies.personas(flagman.supervisor.personas.all()))
+            library = flagman.supervisor.personas
+            every = [(one, await library.problem(one.name)) for one in library.all()]
+            return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)
             return _blocks(

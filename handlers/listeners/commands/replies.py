@@ -68,10 +68,16 @@ def _entry(session: Session | LogUnreadable, mask: Masker) -> str:
     return f"`{session.id}` *{session.persona}* {task} · {state} · {when}"
 
 
-def personas(all_of_them: Sequence[Persona]) -> list[Block]:
+def personas(all_of_them: Sequence[tuple[Persona, str]]) -> list[Block]:
+    """Each persona with what it does, and why it cannot be launched where it cannot."""
     lines = [
-        f"*{p.name}* {escape(one_line(p.description, 160))}\n      tools: {escape(one_line(', '.join(p.tools), 160))}"
-        for p in all_of_them[:30]
+        f"*{p.name}* {escape(one_line(p.description, 160))}\n      "
+        + (
+            f":warning: {escape(one_line(problem, 300))}"
+            if problem
+            else f"tools: {escape(one_line(', '.join(p.tools), 160))}"
+        )
+        for p, problem in all_of_them[:30]
     ]
     return _sections(lines) or [mrkdwn("There are no personas.")]
 

@@ -121,12 +121,13 @@ def edit(
     *,
     rejudge: Rejudge,
     seen: Seen,
+    too_few: bool = False,
 ) -> list[Event]:
     """Approve a call with other arguments than the model proposed.
 
     Who changed it counts as its requester: where policy wants another person, or names other approvers for the new
-    arguments, the call is changed and waits for them. Raises
-    InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
+    arguments, the call is changed and waits for them; `too_few` says that fewer people could approve it then than it
+    takes. Raises InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
     call = session.call(call_id)
     if call.call.tool == APPROVAL:
@@ -136,7 +137,13 @@ def edit(
     if new.digest == call.call.digest:
         return [_decision(session, call, "approve", actor, at, seen=seen)]
     edited = CallEdited(
-        **stamp(actor, at), call_id=call_id, before=call.call.digest, call=new, via=via, is_requester=True
+        **stamp(actor, at),
+        call_id=call_id,
+        before=call.call.digest,
+        call=new,
+        via=via,
+        is_requester=True,
+        too_few=too_few,
     )
     after = apply(session.id, session, edited)
     try:

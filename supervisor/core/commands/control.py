@@ -49,10 +49,12 @@ def pause(
     reason: PauseReason | None = None,
     detail: str = "",
     approvers: Sequence[Approvers] = (),
+    too_few: bool = False,
 ) -> list[Event]:
     """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent.
 
-    `approvers` are the rules about who ends it where one of the conditions is an approval.
+    `approvers` are the rules about who ends it where one of the conditions is an approval, and `too_few` that
+    fewer people could approve by them than it takes.
     """
     detail = check_text(detail, "The reason", optional=True)
     if len(conditions) > MAX_CONDITIONS:
@@ -61,7 +63,9 @@ def pause(
         raise IllegalEvent("This session is already paused.")
     check_room(session)
     by, told_by = stamp(actor, at), session.steered_by | actor.ids
-    return [waiting_pause(conditions, approvers, told_by, reason=reason, detail=detail, **by)]
+    return [
+        waiting_pause(conditions, approvers, told_by, reason=reason, detail=detail, too_few=too_few, **by)
+    ]
 
 
 def waiting_pause(
@@ -71,6 +75,7 @@ def waiting_pause(
     *,
     reason: PauseReason | None = None,
     detail: str = "",
+    too_few: bool = False,
     **by: Any,
 ) -> Paused:
     """Return the event of a pause that ends with one of `conditions`; `approvers` rule who may approve its end.
@@ -85,6 +90,7 @@ def waiting_pause(
         approvers=next(iter(approvers), None),
         also=tuple(approvers[1:]),
         requesters=tuple(sorted(told_by)) if approvers else (),
+        too_few=too_few,
     )
 
 

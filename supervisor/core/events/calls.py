@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from supervisor.core.events.base import Fact, ToolCall
+from supervisor.core.persona import Grants
 
 
 class ApprovalRequested(Fact):
-    """`requesters` are those who told the agent what to do since the last approval."""
+    """`requesters` are those who told the agent what to do since the last approval.
+
+    `too_few` are the calls that fewer people could approve than it takes. For commands, `unsandboxed` says that they
+    would run without a sandbox, and `grants` what one lets them use; None where that was not recorded.
+    """
 
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
     doing: ClassVar[str] = "Asking for approval"
     request_id: str
     call_ids: tuple[str, ...]
     requesters: tuple[str, ...] = ()
+    too_few: tuple[str, ...] = ()
+    unsandboxed: bool = False
+    grants: Grants | None = None
 
 
 class ApprovalDecided(Fact):
@@ -36,7 +44,8 @@ class CallEdited(Fact):
     """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
 
     `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew. `is_requester`:
-    where another person than the requester has to approve, this person does not count alone.
+    where another person than the requester has to approve, this person does not count alone. `too_few`: fewer people
+    could approve the changed call than it takes.
     """
 
     type: Literal["CallEdited"] = "CallEdited"
@@ -46,6 +55,7 @@ class CallEdited(Fact):
     call: ToolCall
     via: str = "anyone"
     is_requester: bool = False
+    too_few: bool = False
 
 
 class ToolStarted(Fact):

@@ -63,7 +63,8 @@ class Paused(Fact):
     """A pause until one of `conditions`, or a person, resumes it; for `approval` that takes the right to decide.
 
     `approvers` are those of that approval, and `also` further rules, each to be satisfied; None in logs from before it
-    was a request of its own. `requesters` are who paused it so, and who told the agent what to do.
+    was a request of its own. `requesters` are who paused it so, and who told the agent what to do. `too_few`: fewer
+    people could approve than it takes.
     """
 
     type: Literal["Paused"] = "Paused"
@@ -74,6 +75,7 @@ class Paused(Fact):
     approvers: Approvers | None = None
     also: tuple[Approvers, ...] = ()
     requesters: tuple[str, ...] = ()
+    too_few: bool = False
 
 
 class Resumed(Fact):

@@ -26,7 +26,7 @@ from supervisor.core.events import (
     WaitEnded,
 )
 from supervisor.core.events.base import APPROVAL
-from supervisor.core.persona import Approvers
+from supervisor.core.persona import COMMANDS, Approvers
 from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Call, CallPhase, Decision, Session
 from supervisor.core.text.labels import not_in_call
@@ -118,8 +118,12 @@ def change_call(event: Event, session: Session, call: Call) -> dict[str, Any]:
 
 @change_call.register
 def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[str, Any]:
+    runs_command = call.call.tool in COMMANDS
     return {
         "phase": "awaiting",
+        "too_few": call.call_id in event.too_few,
+        "unsandboxed": event.unsandboxed and runs_command,
+        "grants": event.grants if runs_command else None,
         "request_id": event.request_id,
         "requested_at": event.at,
         "request": call.request + 1,
@@ -254,6 +258,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "call": new,
         "proposed": None if new.digest == first.digest else first,
         "decisions": (),
+        "too_few": event.too_few,
         "editors": event.people if event.is_requester else frozenset(),
         "request": call.request + 1,
         "edited_by": event.by,

@@ -45,7 +45,12 @@ def _pause_request(event: Paused, number: int) -> Call | None:
         also=event.also,
     )
     return Call(
-        call=call, phase="awaiting", request=1, requested_at=event.at, requesters=frozenset(event.requesters)
+        call=call,
+        phase="awaiting",
+        request=1,
+        requested_at=event.at,
+        requesters=frozenset(event.requesters),
+        too_few=event.too_few,
     )
 
 

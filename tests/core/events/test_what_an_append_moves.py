@@ -100,3 +100,14 @@ def test_the_end_of_one_puts_nobody_to_work_while_the_rest_is_awaited() -> None:
     assert "ready" not in moved(plan.session, ended).enqueue
     last = ChildFinished(**by(), child_id=plan.last("b").id, ending="completed", result="")
     assert "ready" in moved(plan.session, ended, last).enqueue
+
+
+def test_an_open_session_is_listed_for_its_launcher_until_it_ends() -> None:
+    session = fold(SID, [launched()])
+    name = f"open:{session.launched_by}"
+    assert moved(None, launched()).indexes[name] is not None
+    for type_, event in one_of_each().items():
+        if type_ in ("Completed", "Failed", "Cancelled"):
+            assert moved(session, event).indexes[name] is None
+    assert name not in moved(session, responded(tool_call())).indexes
+    assert not any(index.startswith("open:") for index in effects_of(None, child()).indexes)

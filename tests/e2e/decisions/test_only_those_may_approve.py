@@ -181,7 +181,9 @@ async def test_a_plan_without_user_groups_is_said_at_the_start_and_at_the_click(
 ) -> None:
     await slack.settings(usergroups_error=code)
     scene = await scenario(ONE, persona=approvals(groups=["leads"]))
-    assert "plan has no user groups, so nobody counts as a member of leads" in caplog.text
+    assert (
+        "it is not known whether the group `leads` exists: This workspace's plan has no user" in caplog.text
+    )
     session = await scene.launch()
     (ask,) = await scene.asked(session)
     assert "This workspace's plan has no user groups" in await turned_away(scene, MARGARET, ask)
@@ -194,4 +196,4 @@ async def test_a_group_without_members_is_said_at_the_start(
     for ident, group in groups.items():
         groups[ident] = replace(group, users=())
     await scenario(ONE, persona=approvals(groups=["leads"]))
-    assert "Nobody is a member of leads" in caplog.text
+    assert "nobody is a member of the user group `leads`" in caplog.text

@@ -190,7 +190,7 @@ async def test_a_list_asks_for_each_group_once(scenario: Director) -> None:
     rule = [{"tool": "deploy", "mode": "ask", "approvers": {"groups": ["sre"]}}]
     scene = await scenario(ONE, persona={"approvals": rule})
     for _ in range(4):
-        await scene.launch()
+        await scene.waiting(await scene.launch())
     before = len(await scene.slack.calls("usergroups.users.list"))
     assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
     assert len(await scene.slack.calls("usergroups.users.list")) == before + 1

@@ -1,0 +1,34 @@
+"""What an approver should know of a request besides the call itself, in sentences for every interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supervisor.core.persona import Grants
+from supervisor.core.state import Call
+from supervisor.core.text.visible import one_line
+
+TOO_FEW = (
+    "When this was asked, too few people could approve it. Admins (FLAGMAN_ADMINS) may decide in place of those who "
+    "are missing, and the log says that they are admins."
+)
+NO_SANDBOX = "No sandbox: it runs with all rights of Flagman's user."
+_LONGEST = 200
+
+
+def request_notes(call: Call) -> Iterator[str]:
+    """Sentences about the request of the call: who is missing to approve it, and what its command may reach."""
+    if call.too_few:
+        yield TOO_FEW
+    if call.unsandboxed:
+        yield NO_SANDBOX
+    elif call.grants and (granted := grants_text(call.grants)):
+        yield f"Its sandbox grants {granted}."
+
+
+def grants_text(grants: Grants) -> str:
+    """What the sandbox grants to commands, as a list in a sentence; empty where it grants nothing."""
+    granted = ["the network of this host"] if grants.network else []
+    granted += [f"reading {one_line(path, _LONGEST)}" for path in grants.read]
+    granted += [f"the variable {name}" for name in grants.env]
+    return ", ".join(granted)
