@@ -67,6 +67,14 @@ class Sessions:
         known = self.known_version(session_id)
         return await self.absorb(session_id, await self._log.load(session_id, known))
 
+    async def beginning(self, session_id: str) -> Session | None:
+        """The session after its launch, for a log that cannot be read further; None where there is no log.
+
+        Raises LogUnreadable or StoreUnavailable.
+        """
+        rows = await self._log.read(session_id, 0, 0)
+        return fold(session_id, [decode(session_id, 0, rows[0])]) if rows else None
+
     async def absorb(self, session_id: str, stored: StoredLog) -> Session:
         """Return the session after the events in `stored`. Raises as `load`."""
         if stored.length < stored.start:

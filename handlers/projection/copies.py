@@ -38,7 +38,7 @@ class Copies:
         """Show a message and its copies; returns its row. Raises RetryLater."""
         before = self._rows.get(message.key)
         row = await self._show(place, message, before, urgent=urgent)
-        if row.channel != (before.channel if before and before.ts else place.channel):
+        if row.moves != (before.moves if before and before.ts else 0):
             # Its place did not take it, and others see it where it stands now.
             row = await self._show(place, message, row, urgent=urgent)
         return row

@@ -126,6 +126,18 @@ class Access:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
 
+    async def sees_unreadable(self, session_id: str) -> bool:
+        """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
+        try:
+            actor = await self._identified()
+            if actor.admin or actor.reads_all:
+                return True
+            begun = await self._supervisor.sessions.beginning(session_id)
+        except FlagmanError as error:
+            _log.warning("session %s is not named to %s: %s", session_id, self._actor.id, error)
+            return False
+        return begun is not None and await self.sees(begun)
+
     async def operator(self, session_id: str, attempt: str) -> Found:
         """The session, which the actor may steer."""
         found = await self._visible(session_id, attempt)
@@ -219,7 +231,13 @@ class Access:
         return tuple(stuck)
 
     async def _look(self, session_id: str) -> Found:
-        return await self._about(await self._supervisor.get(session_id))
+        try:
+            session = await self._supervisor.get(session_id)
+        except LogUnreadable as unreadable:
+            if await self.sees_unreadable(session_id):
+                raise
+            raise SessionNotFound(session_id) from unreadable
+        return await self._about(session)
 
     async def _about(self, session: Session) -> Found:
         try:

@@ -53,17 +53,14 @@ class SessionReader:
         return [found for found in await self.listed(index, limit=limit) if isinstance(found, Session)]
 
     async def listed(self, index: Index = "all", *, limit: int = 20) -> list[Session | LogUnreadable]:
-        """As `recent`, with the reason in place of a session that cannot be read.
-
-        Everyone is told of such a session, by its id alone, since nobody knows any more who sees it.
-        """
+        """As `recent`, with the reason in place of a session that cannot be read, for those who would see it."""
         found: list[Session | LogUnreadable] = []
         for session_id, _ in await self._parts.log.index(index, limit=limit * LOOKED_AT):
             try:
                 session = await self._supervisor.get(session_id)
             except LogUnreadable as error:
                 _log.error("%s", error)
-                found.append(error)
+                found += [error] if await self.access.sees_unreadable(session_id) else []
             except FlagmanError as error:
                 _log.error("%s", error)
             else:
@@ -98,7 +95,11 @@ class SessionReader:
             limit=limit,
         )
         views = await asyncio.gather(*(self.view(session) for session in found.sessions))
-        lost = [UnreadableView(id=error.session_id, problem=str(error)) for error in found.unreadable]
+        lost = [
+            UnreadableView(id=error.session_id, problem=str(error))
+            for error in found.unreadable
+            if await self.access.sees_unreadable(error.session_id)
+        ]
         return SessionPage(sessions=views, next=found.following, unreadable=lost)
 
     async def view(self, session: Session) -> SessionView:

@@ -302,8 +302,7 @@ GatewayErrorKind = Literal[
 class GatewayError(FlagmanError):
     """No reply came from the model; `str(error)` is one sentence for people, without keys.
 
-    `retryable`: the same request may succeed later, so a person may press Retry.
-    `retry_after`: seconds the provider asked to wait, where it said so.
+    `retryable`: the same request may succeed later, after `retry_after` seconds where the provider said so.
     """
 
     code = "model_error"
