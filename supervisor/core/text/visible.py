@@ -81,8 +81,15 @@ def is_blank(text: str) -> bool:
 
 def one_line(text: str, limit: int) -> str:
     """Prose on one line, cut to `limit` characters; for headings and lists."""
-    flat = " ".join(visible(text).split())
+    # A short line does not need the whole of a long text; where it is cut, the markers of two characters may differ.
+    flat = _flat(text[: 4 * limit])
+    if len(text) > 4 * limit and len(flat) <= limit + 20:
+        flat = _flat(text)
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def _flat(text: str) -> str:
+    return " ".join(visible(text).split())
 
 
 def call_text(text: str) -> str:
