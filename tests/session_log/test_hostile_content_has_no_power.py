@@ -24,6 +24,7 @@ from tests.messages.sessions import texts
 from tests.session_log.stories import STORIES
 from tests.session_log.story import Story
 from tests.session_log.written import KEY, SID, body, written
+from tests.support.examples import examples
 
 READER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 # Fields with words of somebody; arguments and data are spoiled as a whole.
@@ -161,7 +162,7 @@ def test_each_attack_alone_changes_no_structure(words: str) -> None:
     assert_powerless("release", words[:5_000])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts(5_000), st.sampled_from(sorted(STORIES)))
 def test_no_text_changes_the_structure(words: str, name: str) -> None:
     assert_powerless(name, words or "x")
@@ -179,7 +180,7 @@ def parsed(lines: list[str]) -> tuple[list[Any], set[str]]:
     return found, {t.type for t in found} | {c.type for t in found for c in t.children or ()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(HURTS)
 def test_a_block_a_quotation_and_a_line_hold_what_is_in_them(words: str) -> None:
     found, kinds = parsed(["- x", "", *indent(fence(words)), "", "end"])
@@ -194,7 +195,7 @@ def test_a_block_a_quotation_and_a_line_hold_what_is_in_them(words: str) -> None
     assert (len(cells), cells[-1], kinds & DEAD) == (3, "c", set())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(texts(20_000), st.integers(4, 60), st.integers(100, 6000))
 def test_what_is_shortened_says_how_much_and_stays_short(words: str, lines: int, characters: int) -> None:
     shown = shorten(words, lines=lines, characters=characters)
