@@ -158,7 +158,11 @@ def test_huge_texts_are_compared_in_linear_time() -> None:
     mostly = one.replace("3\n", "x\n", MOST_LINES)
     for after in (other, mostly, one + "\nend", "x" * 10**6):
         assert difference({"a": one}, {"a": after})
-        assert_linear(lambda text, of=after: difference({"a": text}, {"a": of[: len(text)]}), one)
+
+        def compare(text: str, of: str = after) -> None:
+            assert difference({"a": text}, {"a": f"{of[: len(text)]}end"})
+
+        assert_linear(compare, one)
 
 
 def test_what_a_plan_proposes_is_compared_subtask_by_subtask() -> None:
