@@ -11,9 +11,10 @@ import pytest
 
 from bot.api.app import OPERATIONS
 from tests.api.conftest import ALL, Build, House
+from tests.support.examples import examples
 from tests.support.scripted import says
 
-EXAMPLES = 10
+EXAMPLES = examples(5)
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

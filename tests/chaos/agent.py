@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.support.openai_server import Recorded, Step, calls, text
+from tests.support.providers.openai_server import Recorded, Step, calls, text
 
 PERSONA = """---
 name: chaos

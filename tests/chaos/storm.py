@@ -29,11 +29,11 @@ class Storm:
         self.dealt: Counter[str] = Counter()
 
     async def blow(self, seconds: float) -> None:
-        """Until the time is over and the last fault has passed."""
+        """Until every fault has struck, the time is over and the last fault has passed."""
         until = time.monotonic() + seconds
         deck = self._deck()
         async with asyncio.TaskGroup() as faults:
-            while time.monotonic() < until:
+            while time.monotonic() < until or set(self._names) - set(self.dealt):
                 name, rng = next(deck), Random(self._rng.random())
                 if name in ALONE:
                     await self._alone(name, rng)
@@ -44,6 +44,8 @@ class Storm:
         await self._stand.house.slack.no_faults()
 
     def _deck(self) -> Iterator[str]:
+        """Each once, so that all have struck soon; then again and again, those that strike alone less often."""
+        yield from self._rng.sample(self._names, len(self._names))
         while True:
             deck = [name for name in self._names for _ in range(1 if name in ALONE else OFTEN)]
             self._rng.shuffle(deck)

@@ -1,4 +1,4 @@
-"""The two-minute form of `make chaos`: every fault at least once, and nothing lost, doubled or stuck in the end."""
+"""The short form of `make chaos`: every fault at least once, and nothing lost, doubled or stuck in the end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from tests.chaos.campaign import run
 from tests.chaos.faults import FAULTS
 
 SEED = 11
-SECONDS = 75
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(600)
 async def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
-    report = await run(tmp_path, SEED, SECONDS, list(FAULTS))
+    report = await run(tmp_path, SEED, 0, list(FAULTS))
     assert not report.findings.any, f"{report.text()}\n{tmp_path}"
     assert report.runs, report.text()
-    assert report.faults, report.text()
+    assert set(report.faults) == set(FAULTS), report.text()

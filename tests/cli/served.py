@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_port
+from tests.support.process import Process
 from tests.support.process_pool import process_pool
 
 SCRIPT = str(Path(sys.executable).with_name("flagman"))
@@ -79,7 +80,7 @@ class Served:
 
     folder: Path
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
 
     @property
     def cli(self) -> Cli:
@@ -95,22 +96,16 @@ class Served:
 def served(folder: Path, **more: str) -> Iterator[Served]:
     port = free_port()
     output = folder / "serve.log"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [SCRIPT, "serve"],
-            cwd=folder,
-            env=environment(PORT=str(port), FLAGMAN_API_RATE="1000", **more),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
+    output.unlink(missing_ok=True)
+    given = environment(PORT=str(port), FLAGMAN_API_RATE="1000", **more)
+    process = process_pool().start("serve", given, output, folder=folder)
     try:
-        until(lambda: "ready" in output.read_text() or process.poll() is not None, START_SECONDS)
-        assert process.poll() is None, output.read_text()
+        until(lambda: "ready" in process.output or process.code is not None, START_SECONDS)
+        assert process.code is None, process.output
         yield Served(folder, f"http://127.0.0.1:{port}", process)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait()
 
 
 def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:

@@ -34,7 +34,7 @@ async def test_a_session_whose_job_was_lost_is_queued_again(
         await redis.delete(lost.stream, lost.state)
         assert await ready.absent([session.id]) == [session.id]
         async with Clock(parts):
-            await wait_for(lambda: ready.holds(session.id), timeout=20)
+            await wait_for(lambda: ready.holds(session.id))
         await ready.open()
         jobs = await ready.take("w", limit=8, block=timedelta(milliseconds=50))
         assert [job.session_id for job in jobs] == [session.id]

@@ -100,7 +100,7 @@ async def test_a_schedule_missed_many_times_launches_once(
         both = asyncio.Barrier(2)
         for one in two:
             hold(one.supervisor, "launch", both)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await asyncio.gather(*(one.schedules.fire(made.id) for one in two)) == [True, True]
         [launched] = await recent_sessions(parts)
         after = await parts.schedules.get(made.id)
@@ -122,7 +122,7 @@ async def test_two_clocks_at_one_moment_get_a_due_row_once(
             _hold_claims(clock, both)
             _count_fires(parts, fired)
         async with clocks[0], clocks[1]:
-            await wait_for(lambda: _all_fired(two[0]), timeout=10)
+            await wait_for(lambda: _all_fired(two[0]))
         assert fired == [TimerKey(session.id, "t1")]
         assert await _reminders(two[0], session.id) == 1
 
@@ -167,7 +167,7 @@ async def test_a_reminder_that_two_clocks_fire_at_one_moment_is_told_once(
         for parts in two:
             hold(parts.sessions, "append", both)
         timer = TimerKey(session.id, "t1")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             fired = await asyncio.gather(*(parts.deliveries.fire(timer) for parts in two))
         assert sorted(fired) == [False, True]
         assert await _reminders(two[0], session.id) == 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from supervisor.core.conditions import Cron, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.times import next_cron
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
@@ -94,7 +95,7 @@ def searched(expression: tuple[Field, ...], zone: ZoneInfo, after: datetime) -> 
                     yield moment
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(
     expression=expressions(),
     zone=st.sampled_from([ZoneInfo("UTC"), ZoneInfo("Asia/Kolkata"), ZoneInfo("Asia/Tokyo")]),
@@ -140,7 +141,7 @@ def test_a_daily_time_comes_on_each_day_of_a_year_once(name: str, expression: st
     assert days == [first + timedelta(days=n) for n in range(365)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(expression=expressions(), minutes=st.integers(-300, 300))
 def test_the_next_time_lies_ahead_also_where_the_clocks_change(
     expression: tuple[Field, ...], minutes: int

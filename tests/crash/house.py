@@ -20,10 +20,10 @@ from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 from supervisor.repository import Sessions
-from tests.support.openai_server import OpenAIServer, calls, text
 from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.process_pool import ProcessPool
+from tests.support.providers.openai_server import OpenAIServer, calls, text
 from tests.support.redis_proxy import RedisProxy
 from tests.support.slack import ADA, APP_TOKEN, BOT_TOKEN, OPS, Json, Slack, buttons, texts, wait_for
 

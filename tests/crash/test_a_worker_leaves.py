@@ -9,7 +9,7 @@ from functools import partial
 from storage.log import LogStore
 from tests.crash.house import LEASE, House, Houses
 from tests.crash.test_killed_around_the_tool import counting, runs
-from tests.support.openai_server import calls, slow, text
+from tests.support.providers.openai_server import calls, slow, text
 from tests.support.slack import ADA, OPS, buttons, wait_for
 
 # So long that only a hand-over explains that another worker goes on.

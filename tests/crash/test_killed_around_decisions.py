@@ -7,7 +7,7 @@ from functools import partial
 
 from tests.crash.house import House, Houses
 from tests.crash.test_killed_around_the_tool import counting, runs
-from tests.support.openai_server import calls, slow
+from tests.support.providers.openai_server import calls, slow
 from tests.support.redis_proxy import When
 from tests.support.slack import ADA, GRACE, OPS, wait_for
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from storage.scripts import mail
 from tests.crash.house import House, Houses
-from tests.support.openai_server import Recorded, Step, calls, text
+from tests.support.providers.openai_server import Recorded, Step, calls, text
 from tests.support.redis_proxy import When
 from tests.support.slack import wait_for
 

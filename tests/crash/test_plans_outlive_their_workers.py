@@ -17,9 +17,9 @@ from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from tests.crash.house import House
 from tests.support.flagman import settings
-from tests.support.openai_server import Step, calls, text
-from tests.support.openai_wire import Recorded
 from tests.support.process import Process
+from tests.support.providers.openai_server import Step, calls, text
+from tests.support.providers.openai_wire import Recorded
 from tests.support.seen import recent_sessions
 
 # 20 subtasks ask the model 40 times and more.

@@ -112,9 +112,9 @@ async def test_a_second_one_on_the_same_folder_or_port_says_why_it_cannot_start(
     first = await house.ready()
     same_folder = house.start(PORT=str(free_port()))
     same_port = house.start(FLAGMAN_DATA=str(house.folder / "other"))
-    assert await same_folder.ended(15) == 2
+    assert await same_folder.ended() == 2
     assert "is in use by another Flagman" in same_folder.output
-    assert await same_port.ended(15) == 2
+    assert await same_port.ended() == 2
     assert f"PORT: {house.port} is taken" in same_port.output
     for refused in (same_folder, same_port):
         assert "Traceback" not in refused.output
@@ -125,7 +125,7 @@ async def test_without_its_server_it_stops_with_a_sentence(house: Serve) -> None
     first = await house.ready()
     server = int((house.folder / "data" / "valkey" / "server.lock").read_text())
     os.kill(server, signal.SIGKILL)
-    assert await first.ended(15) == 1
+    assert await first.ended() == 1
     assert "Flagman stops: The embedded server ended by signal 9; start Flagman again" in first.output
     assert "Traceback" not in first.output
     await house.ready()

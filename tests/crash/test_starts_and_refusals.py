@@ -43,7 +43,7 @@ async def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_it(house
     started.append(("SLACK_BOT_TOKEN", wrong_bot, house.start("web", **wrong_bot)))
     started.append(("FLAGMAN_HOST", {}, house.start("web", FLAGMAN_HOST="192.0.2.1")))
     for name, wrong, process in started:
-        code = await process.ended(25)
+        code = await process.ended()
         said = process.output.strip().splitlines()[-1]
         assert (code, name in said, said.startswith("Flagman cannot start: ")) == (2, True, True), (
             wrong,

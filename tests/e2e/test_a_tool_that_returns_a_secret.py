@@ -20,7 +20,6 @@ from supervisor.tools.typed_tool import tool
 from tests.core.build import awaiting, fake_tool
 from tests.support.scenario import Director
 from tests.support.scripted import calls, in_turn, results, says
-from tests.support.slack import OPS
 
 # One that only the settings know; it has no well-known shape.
 SECRET = "correct-horse-battery-staple-0123456789"
@@ -46,13 +45,12 @@ async def test_it_is_nowhere(scenario: Director, redis: Redis) -> None:
     )
     session = await scene.launch()
     await scene.ended(session)
-    card = await scene.card(session)
     stored: Any = redis.lrange(keys.log(session.id), 0, -1)
     log = b"\n".join(await stored).decode()
     request = scene.model.requests[1]
     assert results(request) == [f"the key is {MASK}.", f"nobody takes {MASK}."]
     document = await scene.flagman.core.documents().text(session.id)
-    thread = await scene.slack.messages(OPS, card["ts"])
+    thread = await scene.settled(session)
     for held in (log, document):
         assert f"the key is {MASK}" in held
         assert f"nobody takes {MASK}" in held

@@ -20,10 +20,8 @@ async def test_it_ends_as_failed_with_the_reason_whatever_the_policy_says(
     session = await scene.ended(await scene.launch("restore the backup"))
     assert session.lifecycle == "failed"
     assert session.ending == "The backup <!channel> is *empty*."
-    card = await scene.card(session)
-    # Nothing is asked for in this thread, so it is its last message that tells when it is complete.
-    await scene.slack.message(OPS, lambda m: "The backup" in texts(m), card["ts"])
-    told = [row for row in await scene.slack.messages(OPS, card["ts"]) if "The backup" in texts(row)]
+    told = [row for row in await scene.settled(session) if "The backup" in texts(row)]
+    assert told
     assert live_markup([row["blocks"] for row in told]) <= {f"<@{ADA}>"}
     assert "Failed" in texts(await scene.card(session))
 

@@ -119,7 +119,7 @@ async def _session(slack: Playground) -> str:
     card = await slack.message(OPS, lambda m: any(a.startswith("session_") for a in buttons(m)))
     thread = str(card["ts"])
     asked = await slack.message(
-        OPS, lambda m: any(a.startswith("call_") for a in buttons(m)), thread_ts=thread, timeout=15
+        OPS, lambda m: any(a.startswith("call_") for a in buttons(m)), thread_ts=thread
     )
     for action in sorted(buttons(asked)):
         if action in ("call_view", "call_deny", "call_edit"):

@@ -65,7 +65,7 @@ async def test_cancel_waits_for_a_tool_that_may_not_be_interrupted(scenario: Dir
     tools = {"migrate": migrate, "watch": watch}
     scene = await scenario(in_turn(calls(("migrate", {}), ("watch", {})), says("Done.")), tools=tools)
     session = await scene.launch()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await begun.wait()
     await scene.slack.command(ADA, OPS, f"cancel {session.id}")
     # The worker has stopped what it may.

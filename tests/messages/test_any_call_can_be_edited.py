@@ -22,12 +22,13 @@ from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
 from tests.messages.sessions import SECRET, texts
+from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 MASK = Masker([SECRET])
 ROSTER = ("ops", "sre", "writer")
 often = settings(
-    max_examples=150,
+    max_examples=examples(50),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

@@ -27,13 +27,14 @@ from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
 from tests.messages.coordinators import ADDRESS, plan_calls, trees
 from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
+from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 MASK = Masker()
 Known = tuple[Session, Subagents]
 CHILD = {Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP}
 often = settings(
-    max_examples=15,
+    max_examples=examples(8),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

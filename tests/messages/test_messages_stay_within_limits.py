@@ -31,6 +31,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.messages.sessions import sessions, texts
+from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 KNOWN = "known-0123-abcdefghij"
@@ -38,7 +39,7 @@ MASK = Masker([KNOWN])
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
 DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 often = settings(
-    max_examples=30,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

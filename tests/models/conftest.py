@@ -9,8 +9,8 @@ import pytest
 
 from supervisor.core.messages import ModelRequest, ToolSpec, Turn, UserTurn
 from supervisor.models import ProviderGateway
-from tests.support.anthropic_server import AnthropicServer, anthropic_server
-from tests.support.openai_server import OpenAIServer
+from tests.support.providers.anthropic_server import AnthropicServer, anthropic_server
+from tests.support.providers.openai_server import OpenAIServer
 
 CHAT, RESPONSES = "openai-chat:gpt-4o-mini", "openai:gpt-4o-mini"
 

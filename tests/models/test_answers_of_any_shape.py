@@ -13,8 +13,8 @@ from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.models import ProviderGateway
 from tests.models.conftest import ask
-from tests.support.openai_server import OpenAIServer, Recorded, Step, calls, raw, text
-from tests.support.openai_wire import Json, chat_body, responses_body
+from tests.support.providers.openai_server import OpenAIServer, Recorded, Step, calls, raw, text
+from tests.support.providers.openai_wire import Json, chat_body, responses_body
 
 GOOD = '{"command": "ls"}'
 # What both APIs take back.

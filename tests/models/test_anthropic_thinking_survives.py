@@ -7,7 +7,7 @@ import pytest
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.models import GatewayError, ProviderGateway
 from tests.models.conftest import ask
-from tests.support.anthropic_server import AnthropicServer, message, text
+from tests.support.providers.anthropic_server import AnthropicServer, message, text
 
 THINKING = {"type": "thinking", "thinking": "Disk first.", "signature": "c2lnbmVk"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "shell", "input": {"command": "df -h"}}

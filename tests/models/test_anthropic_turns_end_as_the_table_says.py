@@ -12,7 +12,7 @@ from supervisor.core.errors import GatewayError
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
 from supervisor.models import ProviderGateway
 from tests.models.conftest import ask
-from tests.support.anthropic_server import AnthropicServer, message, text
+from tests.support.providers.anthropic_server import AnthropicServer, message, text
 
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "shell", "input": {"command": "df -h"}}
 THINKING = {"type": "thinking", "thinking": "Disk first.", "signature": "c2lnbmVk"}

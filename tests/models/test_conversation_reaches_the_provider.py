@@ -7,7 +7,7 @@ import json
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, UserTurn
 from supervisor.models import ProviderGateway
 from tests.models.conftest import SHELL, ask
-from tests.support.openai_server import OpenAIServer, Said
+from tests.support.providers.openai_server import OpenAIServer, Said
 
 LIST = ProposedCall(call_id="a", tool="shell", arguments={"command": "ls"})
 FREE = ProposedCall(call_id="b", tool="shell", arguments={"command": "df"})

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.models import GatewayError, ProviderGateway
 from tests.models.conftest import CHAT, ask
-from tests.support.openai_server import OpenAIServer, Step, drop, error, garbage, slow, text
+from tests.support.providers.openai_server import OpenAIServer, Step, drop, error, garbage, slow, text
 
 
 async def refusal(gateway: ProviderGateway) -> GatewayError:

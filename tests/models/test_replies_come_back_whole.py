@@ -7,7 +7,7 @@ from decimal import Decimal
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Usage, UserTurn
 from supervisor.models import ProviderGateway
 from tests.models.conftest import CHAT, RESPONSES, ask
-from tests.support.openai_server import OpenAIServer, calls, text
+from tests.support.providers.openai_server import OpenAIServer, calls, text
 
 
 async def test_text_usage_and_cost(server: OpenAIServer, gateway: ProviderGateway) -> None:

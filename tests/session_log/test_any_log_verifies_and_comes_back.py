@@ -15,6 +15,7 @@ from tests.core.build import ALICE, SID, by
 from tests.core.session.test_invariants_hold_for_any_interleaving import Interleaving as Machine
 from tests.core.world import PERSONA
 from tests.session_log.written import KEY, written
+from tests.support.examples import examples
 
 # What SessionRestored itself changes.
 BUT_FOR = {"version": 0, "changed_at": None, "restored_at": None}
@@ -51,7 +52,7 @@ class Recorded(Machine):
 
 TestRecorded = Recorded.TestCase
 TestRecorded.settings = settings(
-    max_examples=25,
+    max_examples=examples(8),
     stateful_step_count=40,
     deadline=None,
     database=None,

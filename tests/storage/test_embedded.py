@@ -77,7 +77,7 @@ async def test_server_ends_with_a_killed_owner_and_data_survives(tmp_path: Path,
     assert alive(pid)
     owner.kill()
     owner.wait()
-    await wait_until(lambda: not alive(pid), seconds=2)
+    await wait_until(lambda: not alive(pid), seconds=60)
     async with embedded_server(tmp_path) as url:
         assert len(await items(url)) == 100
 
@@ -110,7 +110,7 @@ async def test_a_former_server_that_hangs_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(EmbeddedServerFailed, match="does not end"):
         await EmbeddedServer(tmp_path).start()
     os.kill(pid, signal.SIGKILL)
-    await wait_until(lambda: not alive(pid), seconds=2)
+    await wait_until(lambda: not alive(pid), seconds=60)
 
 
 async def test_second_owner_is_refused_with_a_sentence(tmp_path: Path) -> None:

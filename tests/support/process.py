@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,13 @@ class Process:
 
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)
+
+    def wait(self, timeout: float = 60) -> None:
+        """Block until it has ended."""
+        end = time.monotonic() + timeout
+        while self.code is None:
+            assert time.monotonic() < end, f"still running after {timeout} s:\n{self.output}"
+            time.sleep(0.01)
 
     async def ended(self, timeout: float = 60) -> int:
         """Its exit code, as soon as it has one."""

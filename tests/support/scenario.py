@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
+from handlers.messages.thread import thread
 from supervisor.core.errors import ToolError
 from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
@@ -77,14 +78,14 @@ class Scene:
         return [row for row in map(json.loads, lines) if name in ("", row[0])]
 
     async def launch(self, task: str = "ship it", *, user: str = ADA, channel: str = OPS) -> Session:
-        """Launch by slash command; gives the session."""
+        """Launch by slash command; gives the session, whose sub-agents may have begun meanwhile."""
         before = {s.id for s in await recent_sessions(self.flagman.core, limit=100)}
         answer = await self.slack.command(user, channel, f"launch ops {task}")
         assert "Launched" in str(answer.get("response", "")), answer
 
         async def new() -> Session | None:
-            found = [s for s in await recent_sessions(self.flagman.core, limit=100) if s.id not in before]
-            return found[0] if found else None
+            found = await recent_sessions(self.flagman.core, limit=100)
+            return next((s for s in found if s.id not in before and not s.lineage), None)
 
         return await wait_for(new)
 
@@ -116,13 +117,14 @@ class Scene:
         return await self.flagman.session(lambda s: s.ended, session.id)
 
     async def settled(self, session: Session) -> list[Json]:
-        """The thread, once nothing in it can be decided any more."""
+        """The thread, once it has every message that the log says, and nothing in it can be decided any more."""
         card = await self.card(session)
 
         async def look() -> list[Json] | None:
+            wanted = {message.key for message in thread(await self.flagman.core.supervisor.get(session.id))}
             rows = await self.slack.messages(OPS, card["ts"])
             live = [row for row in rows if {APPROVE, DENY, ALL} & set(buttons(row))]
-            return None if live else rows
+            return None if live or not wanted <= {key_of(row) for row in rows} else rows
 
         return await wait_for(look)
 
@@ -139,6 +141,12 @@ class Scene:
     async def refused(self) -> list[Json]:
         """Calls of the Web API that were not taken, apart from planned failures."""
         return [call for call in await self.slack.calls() if not call["ok"] and not call["fault"]]
+
+
+def key_of(message: Json) -> str:
+    """Which message of its session this is, as Flagman marked it."""
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    return str(payload.get("key", ""))
 
 
 def _ended(message: Json, session: Session) -> bool:

@@ -20,6 +20,7 @@ from supervisor.core.text.visible import (
     one_line,
     visible,
 )
+from tests.support.examples import examples
 
 # By Python's own table, which may know fewer characters than ours, and by DerivedCoreProperties.txt.
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
@@ -144,7 +145,7 @@ def test_a_host_in_other_letters_has_its_punycode_beside_it(text: str, shown: st
     assert call_text(text) == shown
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(texts)
 def test_nothing_hidden_passes_and_prose_may_be_shown_twice(text: str) -> None:
     assert raw(call_text(text)) == set()
@@ -158,7 +159,7 @@ def test_nothing_hidden_passes_and_prose_may_be_shown_twice(text: str) -> None:
     assert len(one_line(text, 20)) <= 20
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(texts, texts)
 def test_two_different_calls_look_different(one: str, other: str) -> None:
     assert (call_text(one) == call_text(other)) == (one == other)
@@ -167,7 +168,7 @@ def test_two_different_calls_look_different(one: str, other: str) -> None:
     assert (call_value(one) == call_value(other)) == (one == other)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(texts)
 def test_what_was_shown_of_a_call_can_be_read_back(text: str) -> None:
     assert read_back(call_text(text)) == text

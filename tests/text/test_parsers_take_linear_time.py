@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from time import process_time
 
 import pytest
 from yaml import MarkedYAMLError
@@ -26,11 +25,10 @@ from supervisor.personas.frontmatter import FrontMatter
 from supervisor.personas.loader import MOST_BYTES, load_personas
 from supervisor.session_log.verify import verify
 from tests.core.build import fake_tool
+from tests.support.linear import assert_linear
 
 NOW = datetime(2026, 11, 25, 3, tzinfo=UTC)
 SHORT, TIMES = 6_000, 4
-# Twice what linear time gives; quadratic time gives four times as much.
-MOST_RATIO, MOMENT = 2 * TIMES, 0.02
 PARSERS: dict[str, Callable[[str], object]] = {
     "a condition": lambda text: conditions.parse_condition(f"event: a where {text}", now=NOW),
     "a command": lambda text: parse(text, thread_session="ab12-cd34", slash="/agent"),
@@ -57,26 +55,20 @@ REPEATED = (
 )
 
 
-def seconds(parser: Callable[[str], object], text: str) -> float:
-    begun = process_time()
-    # A refusal takes time, too.
-    with suppress(FlagmanError, ApiError, MarkedYAMLError):
-        parser(text)
-    return process_time() - begun
-
-
 @pytest.mark.parametrize("name", PARSERS)
 def test_the_time_grows_with_the_length(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without its own limit, by which the time would end.
     monkeypatch.setattr(conditions, "LONGEST", 10**9)
-    parser = PARSERS[name]
+
+    def read(text: str) -> None:
+        # A refusal takes time, too.
+        with suppress(FlagmanError, ApiError, MarkedYAMLError):
+            PARSERS[name](text)
+
     for unit in REPEATED:
         for before, after in (("", ""), ("x", "!"), ("'", "y\n")):
             short, long = (before + unit * (n // len(unit)) + after for n in (SHORT, SHORT * TIMES))
-            tries = 0
-            while (took := seconds(parser, long)) > max(MOST_RATIO * seconds(parser, short), MOMENT):
-                tries += 1
-                assert tries < 5, f"{unit!r} between {before!r} and {after!r}: {took:.2f} s"
+            assert_linear(read, long, short)
 
 
 def test_a_command_has_a_longest_form() -> None:

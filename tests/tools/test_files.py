@@ -17,6 +17,7 @@ from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.files import MOST_BYTES, MOST_ENTRIES, read_file, write_file
 from supervisor.tools.path_guard import open_folder, parent_of
+from tests.support.examples import examples
 
 
 async def read(ctx: ToolContext, path: str, **more: int) -> str:
@@ -151,7 +152,7 @@ parts = st.sampled_from(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc where a descriptor leads")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(parts, max_size=6), st.booleans())
 def test_no_path_is_opened_outside(names: list[str], absolute: bool) -> None:
     base = Path(tempfile.mkdtemp())

@@ -32,8 +32,24 @@ def characters(ranges: str) -> str:
     return "".join("-".join(f"\\U{int(end, 16):08x}" for end in pair) for pair in ends)
 
 
-_H, _M, _E = (f"[{characters(ranges)}]" for ranges in (HIDDEN, MARKS, EMOJI))
-_NEAR = characters(" ".join(r for r in f"{HIDDEN} {MARKS}".split() if len(r.partition("-")[0]) <= 4))
+def _planes(ranges: str) -> tuple[str, str]:
+    """The ranges of the first plane, and those beyond it, each as the content of a character class."""
+    near = " ".join(part for part in ranges.split() if len(part.partition("-")[0]) <= 4)
+    far = " ".join(part for part in ranges.split() if len(part.partition("-")[0]) > 4)
+    return characters(near), characters(far)
+
+
+_FAR = "\\U00010000-\\U0010ffff"
+
+
+def _one_of(ranges: str) -> str:
+    """The pattern of one character. Ranges beyond the first plane are compared one by one, so with such only."""
+    near, far = _planes(ranges)
+    return f"(?:[{near}]|(?=[{_FAR}])[{far}])"
+
+
+_H, _M, _E = map(_one_of, (HIDDEN, MARKS, EMOJI))
+_NEAR = _planes(f"{HIDDEN} {MARKS}")[0]
 _KEYCAP = r"[0-9#*]\ufe0f\u20e3"
 _REST = rf"(?P<hidden>{_H})|(?P<marks>{_M}+)"
 _HOST = r"""(?P<host>(?<=://)[^\s/?\#\\"'<>|]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+)"""
@@ -41,11 +57,12 @@ _RUN = r"(?P<run>[ \t\n]{5,})"
 _LITERAL = r"(?P<literal>⟨|\\(?=u[0-9a-f]{4}|U[0-9a-f]{8}))"
 _ONE, _MARKS = re.compile(_H), re.compile(_M)
 # Texts without a match of these are returned unchanged; all characters beyond the first plane count as suspect.
-_FAR = "\\U00010000-\\U0010ffff"
 _SUSPECT = re.compile(f"[{_NEAR}{_FAR}]")
 _SUSPECT_CALL = re.compile(r"[^\t\n -~]|⟨|\\[uU]|[ \t\n]{5}")
-_PROSE = re.compile(rf"{_KEYCAP}|{_E}\ufe0f?(?:\u200d{_E}\ufe0f?)*|{_REST}")
-_STRICT = re.compile(rf"{_KEYCAP}|{_E}\ufe0f|{_REST}")
+# Where the next two can match at all; other characters are not compared with each alternative.
+_BEGIN = f"(?=[0-9#*{_NEAR}{_planes(EMOJI)[0]}{_FAR}])"
+_PROSE = re.compile(rf"{_BEGIN}(?:{_KEYCAP}|{_E}\ufe0f?(?:\u200d{_E}\ufe0f?)*|{_REST})")
+_STRICT = re.compile(rf"{_BEGIN}(?:{_KEYCAP}|{_E}\ufe0f|{_REST})")
 _CALL = re.compile(rf"{_KEYCAP}|{_E}\ufe0f|{_HOST}|{_RUN}|{_LITERAL}|{_REST}")
 _CALL_JSON = re.compile(rf"{_KEYCAP}|{_E}\ufe0f|{_HOST}|{_RUN}|(?P<literal>⟨)|{_REST}")
 _LONG = re.compile(rf"(?<=\S) {{{MOST_BLANKS + 1},}}")
@@ -64,8 +81,15 @@ def is_blank(text: str) -> bool:
 
 def one_line(text: str, limit: int) -> str:
     """Return prose on one line, cut to `limit` characters; for headings and lists."""
-    flat = " ".join(visible(text).split())
+    # A short line does not need the whole of a long text; where it is cut, the markers of two characters may differ.
+    flat = _flat(text[: 4 * limit])
+    if len(text) > 4 * limit and len(flat) <= limit + 20:
+        flat = _flat(text)
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def _flat(text: str) -> str:
+    return " ".join(visible(text).split())
 
 
 def call_text(text: str) -> str:

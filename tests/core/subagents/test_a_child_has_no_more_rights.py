@@ -33,6 +33,7 @@ from tests.core.build import (
     tool_call,
 )
 from tests.core.plans import SRE, House, Planned
+from tests.support.examples import examples
 
 LEADS = SRE.model_copy(update={"agents": ("*",)})
 PEOPLE = (ALICE, BOB, CAROL, DAN, PIPELINE)
@@ -224,7 +225,7 @@ def may_satisfy(given: Approvers) -> set[str]:
     return may - {ALICE.id} if given.exclude_requester else may
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=examples(100), deadline=None, database=None)
 @given(
     levels=st.lists(PERSONAS, min_size=2, max_size=4),
     tool=st.sampled_from(("shell", "look")),

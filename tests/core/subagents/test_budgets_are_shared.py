@@ -17,6 +17,7 @@ from supervisor.core.persona import Budgets
 from supervisor.core.records import Child
 from tests.core.build import BOB, by, plan_call, subtask
 from tests.core.plans import SRE, WRITER, Planned, launch_call
+from tests.support.examples import examples
 
 CENT, COIN = Decimal("0.01"), Decimal("0.0001")
 
@@ -141,7 +142,7 @@ def subtasks(draw: st.DrawFn) -> list[Json]:
     return found
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=examples(60), deadline=None, database=None)
 @given(
     first=subtasks(),
     others=st.lists(st.sampled_from(("sre", "writer")), max_size=3),

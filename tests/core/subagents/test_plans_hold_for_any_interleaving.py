@@ -17,6 +17,7 @@ from supervisor.core.state import Session
 from tests.core.build import BOB, SID
 from tests.core.copies import assert_copies
 from tests.core.plan_world import Plan, PlanWorld
+from tests.support.examples import examples
 
 
 @st.composite
@@ -149,7 +150,7 @@ class PlanInterleaving(RuleBasedStateMachine):
 
 TestPlanInterleaving = PlanInterleaving.TestCase
 TestPlanInterleaving.settings = settings(
-    max_examples=150,
+    max_examples=examples(50),
     stateful_step_count=40,
     deadline=None,
     database=None,

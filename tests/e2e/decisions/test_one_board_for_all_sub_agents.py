@@ -196,11 +196,11 @@ async def test_what_sub_agents_of_sub_agents_ask_is_on_the_same_board(
     indents = [e["indent"] for b in card["blocks"] for e in b.get("elements", []) if "indent" in e]
     assert indents == [0, 1]
     words = "Waiting for its sub-agents: shop, bank"
-    middle = await scene.slack.message(OPS, lambda m: team.id in texts(m) and words in texts(m))
+    await scene.slack.message(OPS, lambda m: team.id in texts(m) and words in texts(m))
     for part in [await child(scene, team, name) for name in ("shop", "bank")]:
         assert (await scene.slack.click_stale(ADA, OPS, shown, APPROVE, block_id=row_of(shown, part)))["ok"]
     assert (await scene.ended(session)).lifecycle == "completed"
-    rows = await scene.slack.messages(OPS, middle["ts"])
+    rows = await scene.settled(team)
     assert not any("decision" in texts(row) for row in rows[1:])
     await board(scene, session, "Nothing waits for a decision.")
 

@@ -10,7 +10,7 @@ import pytest
 
 from supervisor.core.events import ModelResponded
 from supervisor.models import ProviderGateway
-from tests.support.openai_server import OpenAIServer, calls, text
+from tests.support.providers.openai_server import OpenAIServer, calls, text
 from tests.support.scenario import ALL, APPROVE, Director, Scene, live_markup
 from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, Json

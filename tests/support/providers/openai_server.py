@@ -8,7 +8,7 @@
 Steps are used up in order; afterwards `server.behaviour` answers, a function of the recorded request.
 The default one obeys the last user message: each line `!tool {json}` is a call, all in parallel.
 
-On its own: `python -m tests.support.openai_server --port 9000 --script steps.json`, where the file holds a
+On its own: `python -m tests.support.providers.openai_server --port 9000 --script steps.json`, where the file holds a
 list such as `[{"kind": "calls", "calls": [["shell", {"command": "ls"}]]}, {"kind": "text", "text": "Hi"}]`.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, Self, cast
 
 from aiohttp import web
 
-from tests.support.openai_wire import Arguments, Recorded, Said, Step, chat_body, responses_body
+from tests.support.providers.openai_wire import Arguments, Recorded, Said, Step, chat_body, responses_body
 
 __all__ = [
     "OpenAIServer",
