@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from bot.cli.commands import control as acting
@@ -11,6 +13,15 @@ from bot.cli.commands import launch as launching
 from bot.cli.commands import processes as running
 from bot.cli.commands import replay as replaying
 from bot.cli.commands import session_log as records
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"flagman {version('flagman')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
@@ -24,6 +35,16 @@ app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and sched
 app.add_typer(setup.app)
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(running.app)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options that go before a command."""
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from supervisor.contract.requests import (
     LaunchRequest,
     PauseRequest,
     ResumeRequest,
+    TokenRequest,
 )
 from supervisor.contract.service import SessionService
 from supervisor.core.errors import StoreAway
@@ -83,6 +84,9 @@ class InProcessBackend:
 
     async def resume(self, session_id: str, request: ResumeRequest) -> SessionView:
         return await _answer(self._service.resume(session_id, request))
+
+    async def redeem(self, token: str, request: TokenRequest) -> SessionView:
+        return await _answer(self._service.redeem(token, request))
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
         return await _answer(self._service.cancel(session_id, request))

@@ -23,6 +23,7 @@ from supervisor.contract.requests import (
     LaunchRequest,
     PauseRequest,
     ResumeRequest,
+    TokenRequest,
 )
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict
@@ -106,6 +107,25 @@ class Session:
             # The document is already verified here, so its session id can be trusted.
             state = await chosen.get(front_of(document).session_id)
         return cls(chosen, state)
+
+    @classmethod
+    async def resume_with(
+        cls,
+        token: str,
+        *,
+        data: Any = None,
+        additional_context: str = "",
+        url: str | None = None,
+        api_key: str | None = None,
+        backend: Backend | None = None,
+    ) -> Self:
+        """End the pause of a resume token, once, and return its session; no other right is needed.
+
+        Raises TokenForged, TokenExpired or TokenUsed.
+        """
+        chosen = backend or find_backend(url, api_key)
+        request = TokenRequest.of(data=data, context=additional_context)
+        return cls(chosen, await chosen.redeem(token, request))
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.status}>"

@@ -26,6 +26,11 @@ def test_reading_and_acting_on_one_session(cli: Cli) -> None:
         "resume", session_id, "--context", "it is there", "--data", '{"redis_url": "redis://x"}'
     )
     assert resumed["pause"] is None
+    token = cli.json("pause", session_id, "--until", "webhook: redis_ready")["resume_token"]
+    assert "waits for no event" in cli("resume", session_id, "--trigger", "event", code=1).stderr
+    assert cli.json("resume-token", token, "--data", '{"ok": true}')["pause"] is None
+    assert "already" in cli("resume-token", token, code=1).stderr
+
     reminder = cli.json("remind", session_id, "in 30m", "look at it")
     assert reminder["text"] == "look at it"
     cli("remind", session_id, reminder["id"], "--drop")

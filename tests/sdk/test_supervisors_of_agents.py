@@ -54,6 +54,11 @@ def test_sessions_by_their_ids(reached: None) -> None:
     listed = supervisor.list(persona="backend-architect", limit=3)
     assert session.id in [one.id for one in listed]
     assert all(isinstance(one, Session) for one in listed)
+    again = resumed.pause("once more")
+    by_token = Session.resume_with(again.resume_token, additional_context="go on")
+    assert (by_token.id, by_token.state.pause) == (session.id, None)
+    with pytest.raises(FlagmanError, match="already"):
+        Session.resume_with(again.resume_token)
     resumed.cancel("enough")
     assert session.id in [one.id for one in supervisor.list(status="cancelled")]
     with pytest.raises(SessionNotFound):

@@ -1,4 +1,4 @@
-"""`flagman pause | resume | cancel | tell | answer | remind | event`."""
+"""`flagman pause | resume | resume-token | cancel | tell | answer | remind | event`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def pause(
         waits = f" until {' or '.join(paused.conditions)}" if paused.conditions else ""
         done(f"{session_id} is paused{waits}.")
         expires = f", until {clock(paused.expires_at)}" if paused.expires_at else ""
-        hint(f"  flagman resume {session_id}, or POST /v1/resume/<token> once{expires}:")
+        hint(f"  flagman resume {session_id}, or flagman resume-token TOKEN once{expires}:")
         show(paused.resume_token)
 
     reach(work)
@@ -67,6 +67,14 @@ def resume(
     session_id: SessionId,
     context: Annotated[str, typer.Option("--context", "-c", help="What the agent should know now.")] = "",
     data: Data = None,
+    trigger: Annotated[
+        str,
+        typer.Option(
+            "--trigger",
+            "-t",
+            help="What came, of what it waits for: webhook, event, clock or children.",
+        ),
+    ] = "manual",
     compact: Annotated[
         bool, typer.Option("--compact", help="Sum up its earlier steps first, where its context is full.")
     ] = False,
@@ -78,9 +86,28 @@ def resume(
     async def work(remote: HttpBackend) -> None:
         from supervisor.contract.requests import ResumeRequest
 
-        request = ResumeRequest.of(data=given, context=context, compact=compact)
+        request = ResumeRequest.of(trigger=trigger, data=given, context=context, compact=compact)
         state = await remote.resume(session_id, request)
         _say(state, f"{session_id} goes on.", json)
+
+    reach(work)
+
+
+@app.command("resume-token", rich_help_panel=PANEL)
+def resume_token(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="What `flagman pause` printed.")],
+    context: Annotated[str, typer.Option("--context", "-c", help="What the agent should know now.")] = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """End the pause that the token is for, once; no other right is needed."""
+    given = _json(data)
+
+    async def work(remote: HttpBackend) -> None:
+        from supervisor.contract.requests import TokenRequest
+
+        state = await remote.redeem(token, TokenRequest.of(data=given, context=context))
+        _say(state, f"{state.id} goes on.", json)
 
     reach(work)
 
