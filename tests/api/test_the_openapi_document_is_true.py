@@ -11,7 +11,7 @@ import pytest
 
 from bot.api.app import OPERATIONS
 from tests.api.conftest import ALL, Build, House
-from tests.support.examples import examples
+from tests.examples import examples
 from tests.support.scripted import says
 
 EXAMPLES = examples(5)

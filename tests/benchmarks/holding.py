@@ -145,6 +145,11 @@ class _Nowhere(SlackSender):
         self._ts += 1
         return Posted(f"1795599012.{self._ts:06}", row.thread_ts)
 
+    async def find(
+        self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
+    ) -> list[str]:
+        return []
+
 
 async def _drain(parts: Core) -> None:
     """Run the outbox until it is empty."""

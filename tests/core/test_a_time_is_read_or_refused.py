@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from supervisor.core.due import leading_due, parse_due
 from supervisor.core.errors import InvalidCondition
-from tests.support.linear import assert_linear
+from tests.linear import assert_linear
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 ZONE = "Europe/Berlin"

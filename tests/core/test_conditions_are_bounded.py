@@ -10,7 +10,7 @@ import pytest
 from supervisor.core.conditions import LONGEST, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.text.visible import is_blank
-from tests.support.linear import assert_linear
+from tests.linear import assert_linear
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 EVENT = "event: a where b == "

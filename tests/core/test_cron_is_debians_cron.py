@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from supervisor.core.conditions import Cron, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.times import next_cron
-from tests.support.examples import examples
+from tests.examples import examples
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")

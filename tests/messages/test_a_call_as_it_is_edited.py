@@ -26,7 +26,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from supervisor.tools.typed_tool import tool
 from tests.core.build import BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call
-from tests.support.linear import assert_linear
+from tests.linear import assert_linear
 
 GOLDEN = Path(__file__).parent / "golden"
 MASK = Masker(["known-0123-abcdefghij", "known-0123-klmnopqrst"])

@@ -21,8 +21,8 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.tools.agents import plan_tasks
 from tests.core.build import SID, launched, responded, tool_call
+from tests.examples import examples
 from tests.messages.sessions import SECRET, texts
-from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 MASK = Masker([SECRET])

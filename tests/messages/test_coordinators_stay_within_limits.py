@@ -25,9 +25,9 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from tests.core.build import SID, launched, responded
+from tests.examples import examples
 from tests.messages.coordinators import ADDRESS, plan_calls, trees
 from tests.messages.test_messages_stay_within_limits import PEOPLE, buttons, every_page, rows_of
-from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 MASK = Masker()

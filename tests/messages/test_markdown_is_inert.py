@@ -16,8 +16,8 @@ from bot.playground.block_kit.blocks import check_message_blocks, visible_charac
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.rich_text import ELEMENTS_A_BLOCK, MOST_CHARACTERS
 from supervisor.core.text.visible import visible
-from tests.support.examples import examples
-from tests.support.linear import assert_linear
+from tests.examples import examples
+from tests.linear import assert_linear
 
 Json = dict[str, Any]
 CONTAINERS = {

@@ -30,8 +30,8 @@ from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
 from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
+from tests.examples import examples
 from tests.messages.sessions import sessions, texts
-from tests.support.examples import examples
 from tests.support.scenario import live_markup
 
 KNOWN = "known-0123-abcdefghij"

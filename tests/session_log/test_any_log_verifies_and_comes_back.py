@@ -14,8 +14,8 @@ from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, SID, by
 from tests.core.session.test_invariants_hold_for_any_interleaving import Interleaving as Machine
 from tests.core.world import PERSONA
+from tests.examples import examples
 from tests.session_log.written import KEY, written
-from tests.support.examples import examples
 
 # What SessionRestored itself changes.
 BUT_FOR = {"version": 0, "changed_at": None, "restored_at": None}

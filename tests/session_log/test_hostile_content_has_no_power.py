@@ -20,11 +20,11 @@ from supervisor.session_log.render.document import FORMAT
 from supervisor.session_log.render.safe import BLANK, cell, code, fence, inline, quote, shorten
 from supervisor.session_log.render.safe import visible as marked
 from supervisor.session_log.verify import verify
+from tests.examples import examples
 from tests.messages.sessions import texts
 from tests.session_log.stories import STORIES
 from tests.session_log.story import Story
 from tests.session_log.written import KEY, SID, body, written
-from tests.support.examples import examples
 
 READER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 # Fields with words of somebody; arguments and data are spoiled as a whole.

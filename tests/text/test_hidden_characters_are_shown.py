@@ -20,7 +20,7 @@ from supervisor.core.text.visible import (
     one_line,
     visible,
 )
-from tests.support.examples import examples
+from tests.examples import examples
 
 # By Python's own table, which may know fewer characters than ours, and by DerivedCoreProperties.txt.
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}

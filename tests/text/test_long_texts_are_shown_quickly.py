@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.core.text.visible import call_text, escaped_json, one_line, visible
-from tests.support.examples import examples
-from tests.support.linear import seconds
+from tests.examples import examples
+from tests.linear import seconds
 
 PIECES = st.sampled_from(
     [*"1#ax \n", "🙂", "👩", "\u200d", "\ufe0f", "\u20e3", "\u0301", "\u200b", "\U000e0100"]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.core.text.masking import MASK, Masker
-from tests.support.linear import assert_linear
+from tests.linear import assert_linear
 
 AWKWARD = 'p/a+s"s\\w ör%d&<1>'
 KNOWN = ["correct-horse-battery-staple", AWKWARD]

@@ -25,7 +25,7 @@ from supervisor.personas.frontmatter import FrontMatter
 from supervisor.personas.loader import MOST_BYTES, load_personas
 from supervisor.session_log.verify import verify
 from tests.core.build import fake_tool
-from tests.support.linear import assert_linear
+from tests.linear import assert_linear
 
 NOW = datetime(2026, 11, 25, 3, tzinfo=UTC)
 SHORT, TIMES = 6_000, 4

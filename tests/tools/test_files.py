@@ -17,7 +17,7 @@ from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.tools.contract import ToolContext
 from supervisor.tools.files import MOST_BYTES, MOST_ENTRIES, read_file, write_file
 from supervisor.tools.path_guard import open_folder, parent_of
-from tests.support.examples import examples
+from tests.examples import examples
 
 
 async def read(ctx: ToolContext, path: str, **more: int) -> str:

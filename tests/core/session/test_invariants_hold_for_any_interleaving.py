@@ -37,7 +37,7 @@ from tests.core.build import ALICE, BOB, SID, edited
 from tests.core.copies import assert_copies
 from tests.core.oracle import KINDS, PEOPLE, SHIP
 from tests.core.world import Work, World
-from tests.support.examples import examples
+from tests.examples import examples
 
 ARGUMENTS: list[Json] = [{}, {"b": 1, "a": [None, "ü"]}, {"x": {"y": 2.5}, "": True}]
 TO: list[Json] = [{"to": where} for where in (*SHIP, "here")]

@@ -33,7 +33,7 @@ from tests.core.build import (
     tool_call,
 )
 from tests.core.plans import SRE, House, Planned
-from tests.support.examples import examples
+from tests.examples import examples
 
 LEADS = SRE.model_copy(update={"agents": ("*",)})
 PEOPLE = (ALICE, BOB, CAROL, DAN, PIPELINE)

@@ -17,7 +17,7 @@ from supervisor.core.persona import Budgets
 from supervisor.core.records import Child
 from tests.core.build import BOB, by, plan_call, subtask
 from tests.core.plans import SRE, WRITER, Planned, launch_call
-from tests.support.examples import examples
+from tests.examples import examples
 
 CENT, COIN = Decimal("0.01"), Decimal("0.0001")
 

@@ -17,7 +17,7 @@ from supervisor.core.state import Session
 from tests.core.build import BOB, SID
 from tests.core.copies import assert_copies
 from tests.core.plan_world import Plan, PlanWorld
-from tests.support.examples import examples
+from tests.examples import examples
 
 
 @st.composite
