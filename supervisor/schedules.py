@@ -146,14 +146,24 @@ class Schedules:
         return schedule.due is not None and schedule.due <= self._clock()
 
     async def suspend(self, schedule: Schedule, reason: str) -> None:
-        """Pause a schedule that may not launch, with the reason, of which people are to be told."""
+        """Pause a schedule that may not launch, with the reason, of which people are to be told.
+
+        One that was deleted, paused or resumed meanwhile stays as it is.
+        """
+        if not await self._stands(schedule):
+            return
         await self._store(schedule.model_copy(update={"due": None, "last_problem": reason, "untold": True}))
 
     async def note_told(self, schedule_id: str) -> None:
         await self._store((await self.get(schedule_id)).model_copy(update={"untold": False}))
 
     async def postpone(self, schedule: Schedule, reason: str) -> None:
-        """Look again in a while at a schedule that is due, since it is not known whether it may launch."""
+        """Look again in a while at a schedule that is due, since it is not known whether it may launch.
+
+        One that was deleted, paused or resumed meanwhile stays as it is.
+        """
+        if not await self._stands(schedule):
+            return
         _log.warning("schedule %s waits: %s", schedule.id, reason)
         row = schedule.model_copy(update={"last_problem": reason})
         await self._rows.put(schedule.id, row.model_dump_json().encode())
@@ -212,6 +222,11 @@ class Schedules:
             update |= {"due": None, "last_problem": str(error)}
         await self._store(schedule.model_copy(update=update))
         return True
+
+    async def _stands(self, schedule: Schedule) -> bool:
+        """Whether there still is the schedule, with the same due time."""
+        row = await self._rows.get(schedule.id)
+        return row is not None and Schedule.model_validate_json(row).due == schedule.due
 
     async def _store(self, schedule: Schedule) -> None:
         await self._rows.put(schedule.id, schedule.model_dump_json().encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -47,6 +48,7 @@ class Creators:
         announce: Callable[[Schedule], Awaitable[bool]],
     ) -> None:
         self._parts, self._keys, self._signals, self._announce = parts, keys, signals, announce
+        self._telling = asyncio.Lock()
 
     async def fire(self, timer: TimerKey) -> bool:
         """Fire a due timer. Returns False where its session no longer has it. Raises FlagmanError or StorageError."""
@@ -59,9 +61,10 @@ class Creators:
 
     async def tell(self) -> None:
         """Tell of the schedules that were paused, where that has not been done."""
-        for schedule in await self._parts.schedules.list():
-            if schedule.untold and await self._announce(schedule):
-                await self._parts.schedules.note_told(schedule.id)
+        async with self._telling:
+            for schedule in await self._parts.schedules.list():
+                if schedule.untold and await self._announce(schedule):
+                    await self._parts.schedules.note_told(schedule.id)
 
     async def _fire_schedule(self, schedule_id: str) -> None:
         schedules = self._parts.schedules

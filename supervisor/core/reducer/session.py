@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
+from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ActionRefused,
     ApprovalDecided,
     BudgetRaised,
+    CallEdited,
     Cancelled,
     ChildFinished,
     Compacted,
@@ -20,6 +22,7 @@ from supervisor.core.events import (
     Failed,
     ModelResponded,
     OutcomeDecided,
+    Paused,
     QuestionAnswered,
     Resumed,
     SessionForked,
@@ -120,28 +123,42 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
 def _steered_by(session: Session, event: Event) -> frozenset[str]:
     """Who has told the agent what to do since the last approval, after this event.
 
-    An approval does not end it for words that the agent has not read yet, nor for one's own. Who told a sub-agent what
-    to do has told it to the agent that reads its result.
+    An approval does not end it for words that the agent has not read yet, nor for one's own, nor does that of a key
+    behind which nobody is known. Who told a sub-agent what to do has told it to the agent that reads its result.
     """
     steered_by = session.steered_by
     if isinstance(event, ChildFinished):
         return steered_by | set(event.requesters)
-    if isinstance(event, ApprovalDecided) and event.verdict == "approve" and not event.people & steered_by:
-        unread = {who for note in session.inbox for who in note.people} & steered_by
-        steered_by = (steered_by - session.call(event.call_id).requesters) | unread
+    if isinstance(event, ApprovalDecided) and _is_of_another(event, steered_by):
+        call = session.call(event.call_id)
+        unread = {who for note in session.inbox for who in note.people} | call.editors
+        steered_by = (steered_by - call.requesters) | (unread & steered_by)
     return steered_by | _persons(event) if _tells(session, event) else steered_by
+
+
+def _is_of_another(event: ApprovalDecided, steered_by: frozenset[str]) -> bool:
+    """Return whether it is an approval by another person, or by a key that a rule names."""
+    is_known = event.by.partition(":")[0] != "api" or event.by_owner or "user" in event.via.split("\n")
+    return event.verdict == "approve" and bool(is_known) and not event.people & steered_by
 
 
 def _tells(session: Session, event: Event) -> bool:
     """Return whether the agent reads words, or data, of the event that are not its own."""
     match event:
-        case ContextAdded() | QuestionAnswered():
+        case ContextAdded() | QuestionAnswered() | CallEdited():
             return True
+        case Paused():
+            # When one of these comes, the agent reads the whole condition.
+            return any(isinstance(condition, Webhook | OnEvent) for condition in event.conditions)
+        case Cancelled():
+            # The agent that launched this one reads it.
+            return bool(event.reason)
         case OutcomeDecided():
             return event.verdict != "run_again"
         case Resumed():
             # Of an approval the decision has the words.
-            return event.trigger != APPROVAL and bool(event.context or event.data is not None)
+            said = event.context or event.condition or event.data is not None
+            return event.trigger != APPROVAL and bool(said)
         case ApprovalDecided():
             read = event.verdict == "deny" or session.call(event.call_id).call.tool == APPROVAL
             return read and bool(event.reason)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.core.commands import control
 from supervisor.core.commands.base import stamp
+from supervisor.core.conditions import parse_condition
 from supervisor.core.errors import IllegalEvent, NotAllowed
 from supervisor.core.events import (
     Actor,
     ApprovalRequested,
+    Cancelled,
     ChildFinished,
     ChildLaunched,
     ContextAdded,
@@ -24,6 +27,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
+from supervisor.core.triggers import Signal
 from tests.core.build import (
     ALICE,
     AT,
@@ -277,3 +281,47 @@ def test_of_two_who_changed_a_call_the_first_may_approve_what_the_second_made() 
     with pytest.raises(NotAllowed):
         right(session, CAROL)
     assert approve(session, BOB).call("1.1").phase == "approved"
+
+
+def test_who_changed_a_call_has_told_the_agent_what_ran() -> None:
+    mine = changed(waiting(Approvers(), told=(BOB.id,)), BOB)
+    assert mine.steered_by == {BOB.id}
+    assert approve(mine, BOB).steered_by == {BOB.id}
+    assert approve(mine, CAROL).steered_by == {BOB.id}, "the agent has yet to read the arguments"
+
+
+def test_the_words_of_a_condition_steer() -> None:
+    begin = fold(SID, [launched()])
+    for text, signal in (
+        ('webhook: ready where note == "deploy production"', None),
+        ("event: now.deploy.production", Signal("event", "now.deploy.production")),
+    ):
+        [paused] = control.pause(begin, BOB, AT, conditions=[parse_condition(text, now=AT)])
+        session = apply(SID, begin, paused)
+        came = (
+            control.wake(session, signal, Actor(id="webhook:ci"), AT)
+            if signal
+            else control.resume(session, CAROL, AT, trigger="webhook")
+        )
+        session = fold(SID, came, session)
+        assert "production" in session.inbox[-1].text
+        assert session.steered_by >= {BOB.id}
+        assert (CAROL.id in session.steered_by) is (signal is None), "who says that it came has told it"
+    [asleep] = control.pause(begin, BOB, AT, conditions=[parse_condition("in: 2h", now=AT)])
+    assert apply(SID, begin, asleep).steered_by == frozenset(), "a time has no words"
+
+
+def test_the_reason_of_a_cancellation_steers_who_launched_it() -> None:
+    begin = fold(SID, [launched()])
+    assert apply(SID, begin, Cancelled(**by(BOB), reason="deploy production")).steered_by == {BOB.id}
+    assert apply(SID, begin, Cancelled(**by(BOB))).steered_by == frozenset()
+
+
+def test_the_approval_of_a_key_that_belongs_to_nobody_does_not_end_it() -> None:
+    def told(rule: Approvers) -> Session:
+        session = waiting(rule, told=(BOB.id,))
+        return session.model_copy(update={"steered_by": frozenset({BOB.id})})
+
+    assert approve(told(Approvers()), key("gate")).steered_by == {BOB.id}
+    assert approve(told(Approvers()), key("gate", owner=CAROL.id)).steered_by == frozenset()
+    assert approve(told(Approvers(users=("api:gate",))), key("gate")).steered_by == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -164,3 +165,26 @@ async def test_a_schedule_of_a_revoked_key_is_paused(scenario: Director) -> None
     assert after.due is None
     assert "The API key ci was revoked" in after.last_problem
     assert await told(scene)
+
+
+async def test_each_of_many_schedules_is_told_once(scenario: Director) -> None:
+    scene = await scenario(ONE, persona=OPERATORS)
+    core = scene.flagman.core
+    for number in range(3):
+        await scene.slack.command(GRACE, OPS, f'schedule "0 9 * * MON" launch ops "weekly {number}"')
+    await lose_account(scene)
+    forget(scene)
+    made = [await overdue(scene, schedule) for schedule in await core.schedules.list()]
+    creators = core.creators()
+    await asyncio.gather(*(creators.fire(TimerKey(OWNER, schedule.id)) for schedule in made))
+    assert len(await told(scene)) == len(made) == 3
+
+
+async def test_what_is_deleted_while_slack_is_asked_stays_deleted(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    core = scene.flagman.core
+    gone = await scheduled(scene)
+    await core.schedules.delete(gone.id)
+    await core.schedules.postpone(gone, "Slack does not say who you are right now.")
+    await core.schedules.suspend(gone, "They may not launch it any more.")
+    assert not await core.schedules.list()
