@@ -43,6 +43,7 @@ SCOPES = (
     "im:history",
     "im:write",
     "mpim:history",
+    "im:read",
     "mpim:read",
     "usergroups:read",
     "users:read",

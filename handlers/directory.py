@@ -109,13 +109,16 @@ class SlackDirectory:
             return await self._people.user(user)
         except UNREACHABLE as error:
             _log.error("person %s cannot be read: %r", user, error)
+            if code_of(error) in _NO_PERSON:
+                # Nobody is behind such a key, as behind that of a deactivated account.
+                return {"id": user, "deleted": True}
             raise ActorUnknown("who you are") from error
 
-    async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
+    async def in_groups(self, actor: Actor, groups: Collection[str], *, recent: bool = False) -> Actor:
         """The actor with those of the groups of which the person is a member now. Raises GroupUnknown."""
         if not user_of(actor) or self._people is None:
             return actor
-        return await self._people.in_groups(actor, groups)
+        return await self._people.in_groups(actor, groups, recent=recent)
 
     async def look_up(self, kind: NameKind, name: str) -> NameFound:
         """Whether Slack knows a person, group or team that a persona names. Raises NameUnknown where it does not say.

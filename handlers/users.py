@@ -177,13 +177,14 @@ class People:
             self._channels[channel] = str(answer["channel"].get("name") or "")
         return self._channels[channel]
 
-    async def in_groups(self, actor: Actor, asked: Collection[str]) -> Actor:
+    async def in_groups(self, actor: Actor, asked: Collection[str], *, recent: bool = False) -> Actor:
         """Return the actor with those of the groups that the person is a member of now. Raises GroupUnknown.
 
-        Memberships are not cached, since a person who was removed from a group has lost the right.
+        A person who was removed from a group has lost the right, so only with `recent` do memberships of the last
+        minute count.
         """
         ordered, user = sorted(asked), user_of(actor)
-        members = await asyncio.gather(*map(self.members_of, ordered))
+        members = await asyncio.gather(*map(self.recent_members if recent else self.members_of, ordered))
         groups = [group for group, found in zip(ordered, members, strict=True) if user in found]
         return actor.model_copy(update={"groups": tuple(groups)})
 
@@ -219,7 +220,7 @@ class People:
         return await asyncio.shield(reading)
 
     async def recent_members(self, group: str) -> frozenset[str]:
-        """As `members_of`, or as it was within the last minute: whom to tell, not what they may do."""
+        """As `members_of`, or as it was within the last minute: for lists and for whom to tell, not for decisions."""
         known: frozenset[str] | None = self._members.get(group)
         return await self.members_of(group) if known is None else known
 

@@ -188,6 +188,7 @@ SCOPES = frozenset(
         "im:history",
         "im:write",
         "mpim:history",
+        "im:read",
         "mpim:read",
         "usergroups:read",
         "users:read",

@@ -1,10 +1,11 @@
-"""Limits how many deliveries of Slack are worked on at a time; Slack sends those again that are not acknowledged."""
+"""Limits how many deliveries of Slack are worked on at a time; Slack sends events again that are not acknowledged."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -12,6 +13,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 # A delivery takes some ten milliseconds, and Slack waits three seconds for it.
 MOST = 300
+PATIENCE_SECONDS = 2.0
 FULL = "Flagman has too much to do right now; please try again in a moment."
 _log = logging.getLogger("flagman.slack")
 
@@ -20,20 +22,29 @@ class Deliveries:
     """Counts the deliveries under way."""
 
     def __init__(self) -> None:
-        self._running = 0
+        self._room = asyncio.Semaphore(MOST)
 
-    @contextmanager
-    def one(self) -> Iterator[bool]:
-        """Gives whether there is room for one more, which counts until the end of the block."""
-        if self._running >= MOST:
-            _log.warning("a delivery of Slack is refused, since %d are under way", self._running)
-            yield False
-            return
-        self._running += 1
+    @asynccontextmanager
+    async def one(self, *, repeated: bool) -> AsyncIterator[bool]:
+        """Gives whether there is room for one more, which counts until the end of the block.
+
+        Slack sends events again. What it does not send again (not `repeated`: clicks, forms, commands) waits for room.
+        """
+        fits = not (repeated and self._room.locked()) and await self._enter()
+        if not fits:
+            _log.warning("a delivery of Slack is refused, since %d are under way", MOST)
         try:
-            yield True
+            yield fits
         finally:
-            self._running -= 1
+            if fits:
+                self._room.release()
+
+    async def _enter(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._room.acquire()
+        except TimeoutError:
+            return False
 
 
 class LimitedSocketMode(AsyncSocketModeHandler):
@@ -42,6 +53,6 @@ class LimitedSocketMode(AsyncSocketModeHandler):
     deliveries: Deliveries
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]
-        with self.deliveries.one() as fits:
+        async with self.deliveries.one(repeated=req.type == "events_api") as fits:
             if fits:
                 await super().handle(client, req)

@@ -59,7 +59,7 @@ def mount(
         sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
         try:
             # Only what is signed counts, so that nobody else can take the room.
-            with deliveries.one() as fits:
+            async with deliveries.one(repeated=parsed.get("type") == "event_callback") as fits:
                 if not fits:
                     return web.Response(status=503, text=FULL, headers={"Retry-After": "1"})
                 return await to_aiohttp_response(await app.async_dispatch(sent))

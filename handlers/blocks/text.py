@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
+from supervisor.core.events.base import Deed
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 
@@ -83,6 +84,14 @@ def person(actor: str, name: str = "") -> str:
     if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"
     return escape(one_line(name or actor, 60))
+
+
+def doer(deed: Deed) -> str:
+    """Return who did something in mrkdwn; a key is named as one, with the person whose it is."""
+    if not deed.by.startswith("api:"):
+        return person(deed.by, deed.by_name)
+    key = f"the key {person(deed.by, deed.by_name)}"
+    return f"{key} of {person(deed.by_owner)}" if deed.by_owner else key
 
 
 def link(label: str, address: str) -> str:

@@ -7,7 +7,18 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
-from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, preformatted, shorten
+from handlers.blocks.text import (
+    Block,
+    button,
+    context,
+    doer,
+    escape,
+    moment,
+    mrkdwn,
+    person,
+    preformatted,
+    shorten,
+)
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
 from handlers.messages.message import Message
@@ -117,7 +128,7 @@ def policy(call: Call) -> list[Block]:
     if any(rule.exclude_requester for rule in call.call.rules):
         words.append("requester can't approve")
     if call.decisions:
-        words.append(f"approved so far by {', '.join(person(d.by, d.by_name) for d in call.decisions[:10])}")
+        words.append(f"approved so far by {', '.join(map(doer, call.decisions[:10]))}")
     if reason := one_line(call.call.reason, 200):
         words.append(escape(reason))
     notes = [context(f":warning: {escape(note)}") for note in request_notes(call)]
@@ -152,9 +163,9 @@ def _for_all(session: Session, calls: list[Call]) -> Block:
 def _outcome(call: Call, mask: Masker) -> Iterable[str]:
     if call.decisions:
         last = call.decisions[-1]
-        who = ", ".join(person(d.by, d.by_name) for d in call.decisions[:10])
+        who = ", ".join(map(doer, call.decisions[:10]))
         verb = ":no_entry: Denied" if last.verdict == "deny" else ":white_check_mark: Approved"
-        by = person(last.by, last.by_name) if last.verdict == "deny" else who
+        by = doer(last) if last.verdict == "deny" else who
         yield f"{verb} by {by} at {moment(last.at)}"
         if last.reason:
             yield f"Reason: {escape(shorten(mask(last.reason), 300))}"

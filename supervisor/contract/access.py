@@ -62,7 +62,8 @@ class Access:
         self._parts, self._actor = parts, actor
         self._supervisor, self._directory = parts.supervisor, parts.directory
         # Groups that were asked for, each once: whether the actor is in it, or why that is unknown.
-        self._groups: dict[str, bool | FlagmanError] = {}
+        # Lists may look at answers of the last minute, which are kept apart.
+        self._groups: tuple[dict[str, bool | FlagmanError], dict[str, bool | FlagmanError]] = ({}, {})
 
     async def launcher(self, persona: Persona) -> Actor:
         """The actor, who may launch sessions of the persona."""
@@ -121,7 +122,7 @@ class Access:
     async def sees(self, session: Session) -> bool:
         """Whether the actor sees the session; an unanswered question to the directory counts as no."""
         try:
-            return (await self._about(session)).reads
+            return (await self._about(session, recent=True)).reads
         except FlagmanError as error:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
@@ -239,7 +240,7 @@ class Access:
             raise SessionNotFound(session_id) from unreadable
         return await self._about(session)
 
-    async def _about(self, session: Session) -> Found:
+    async def _about(self, session: Session, *, recent: bool = False) -> Found:
         try:
             persona = await self._supervisor.personas.load_pinned(session)
         except LogUnreadable:
@@ -247,24 +248,27 @@ class Access:
         calls = [*session.calls_in("awaiting", "unknown"), *([session.approval] if session.approval else [])]
         groups = {group for call in calls for rule in call.call.rules for group in rule.groups}
         groups |= persona.groups if persona else frozenset()
-        actor, shown, problem = await self._known(groups, session.origin)
+        actor, shown, problem = await self._known(groups, session.origin, recent=recent)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
         return Found(
             session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads, problem
         )
 
     async def _known(
-        self, groups: Collection[str], origin: Json
+        self, groups: Collection[str], origin: Json, *, recent: bool = False
     ) -> tuple[Actor, bool | None, FlagmanError | None]:
-        """The actor with those of the groups it is in, whether it sees the place, and why groups are not known."""
-        actor = await self._identified()
-        unread = set(groups) - self._groups.keys()
+        """The actor with those of the groups it is in, whether it sees the place, and why groups are not known.
+
+        With `recent` as it was within the last minute, which is enough for lists.
+        """
+        actor, read = await self._identified(), self._groups[recent]
+        unread = set(groups) - read.keys()
         try:
-            found = (await self._directory.in_groups(actor, unread)).groups if unread else ()
-            self._groups |= {group: group in found for group in unread}
+            found = (await self._directory.in_groups(actor, unread, recent=recent)).groups if unread else ()
+            read |= {group: group in found for group in unread}
         except FlagmanError as error:
-            self._groups |= dict.fromkeys(unread, error)
-        known = {group: self._groups[group] for group in sorted(groups)}
+            read |= dict.fromkeys(unread, error)
+        known = {group: read[group] for group in sorted(groups)}
         problem = next((state for state in known.values() if isinstance(state, FlagmanError)), None)
         member = tuple(group for group, state in known.items() if state is True)
         actor = actor.model_copy(update={"groups": member})

@@ -17,8 +17,11 @@ class Directory(Protocol):
         """The actor with its kind, teams and whether it is an admin; for a key with an owner, those of the owner."""
         ...
 
-    async def in_groups(self, actor: Actor, groups: Collection[str]) -> Actor:
-        """The actor with those of the groups of which it, or its owner, is a member at this moment."""
+    async def in_groups(self, actor: Actor, groups: Collection[str], *, recent: bool = False) -> Actor:
+        """The actor with those of the groups of which it, or its owner, is a member at this moment.
+
+        With `recent`, or was within the last minute: for lists, which must not use up the readings of decisions.
+        """
         ...
 
     async def sees(self, actor: Actor, origin: Json) -> bool | None:

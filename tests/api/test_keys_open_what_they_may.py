@@ -265,6 +265,12 @@ async def test_a_deactivated_person_has_no_key(build: Build) -> None:
         (await owned.get(path)).problem(403, "not_allowed")
 
 
+async def test_the_key_of_who_does_not_exist_opens_nothing(build: Build) -> None:
+    house, _, _ = await house_with(build, admins=GRACE)
+    made = await house.api.post("/v1/keys", {"name": "ghost", "scopes": ["read"], "owner": "U0NOBODY9"})
+    (await (await house.as_(made["key"])).get("/v1/sessions")).problem(403, "not_allowed")
+
+
 async def test_a_key_sees_what_it_or_its_owner_launched(build: Build) -> None:
     house, _, other = await house_with(build)
     mine = await house.scene.launch("mine", user=ADA)

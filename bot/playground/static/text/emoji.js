@@ -16,7 +16,7 @@ large_green_square 🟩|large_yellow_square 🟨|large_red_square 🟥|large_blu
 zzz 💤|hourglass ⌛|hourglass_flowing_sand ⏳|alarm_clock ⏰|stopwatch ⏱️|timer_clock ⏲️|clock1 🕐|clock9 🕘|watch ⌚|calendar 📆|date 📅|spiral_calendar_pad 🗓️|
 arrow_forward ▶️|double_vertical_bar ⏸️|pause_button ⏸️|black_square_for_stop ⏹️|stop_button ⏹️|fast_forward ⏩|rewind ⏪|arrows_counterclockwise 🔄|repeat 🔁|twisted_rightwards_arrows 🔀|
 arrow_right ➡️|arrow_left ⬅️|arrow_up ⬆️|arrow_down ⬇️|arrow_heading_down ⤵️|leftwards_arrow_with_hook ↩️|back 🔙|new 🆕|ok 🆗|sos 🆘|free 🆓|
-speech_balloon 💬|left_speech_bubble 🗨️|thought_balloon 💭|mega 📣|loudspeaker 📢|bell 🔔|no_bell 🔕|email 📧|envelope ✉️|inbox_tray 📥|outbox_tray 📤|package 📦|
+speech_balloon 💬|left_speech_bubble 🗨️|thought_balloon 💭|mega 📣|loudspeaker 📢|bell 🔔|no_bell 🔕|email 📧|envelope ✉️|incoming_envelope 📨|inbox_tray 📥|outbox_tray 📤|package 📦|
 page_facing_up 📄|page_with_curl 📃|memo 📝|pencil 📝|pencil2 ✏️|clipboard 📋|pushpin 📌|round_pushpin 📍|paperclip 📎|link 🔗|scissors ✂️|bookmark 🔖|label 🏷️|
 file_folder 📁|open_file_folder 📂|card_file_box 🗃️|file_cabinet 🗄️|wastebasket 🗑️|books 📚|book 📖|newspaper 📰|scroll 📜|
 bar_chart 📊|chart_with_upwards_trend 📈|chart_with_downwards_trend 📉|moneybag 💰|dollar 💵|money_with_wings 💸|credit_card 💳|receipt 🧾|
