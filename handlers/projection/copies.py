@@ -90,8 +90,6 @@ class Copies:
         """Show the copy of a message in a channel, or to a person; False where that does not take it."""
         key = copy_key(message.key, channel)
         row = self._rows.get(key)
-        if row and row.gone:
-            return False
         self.wanted.add(key)
         origin = Place.of(self._session)
         address = await self._poster.card_address(self._session)

@@ -27,6 +27,8 @@ from storage.projections import ProjectionStore
 from supervisor.core.state import Session
 
 MOVE_SECONDS = 5.0
+# Seconds after which a copy is tried again in a place that did not take it.
+AGAIN_SECONDS = 120.0
 # Tries at growing distance, about two minutes in all.
 MOST_REFUSALS = 6
 # Longer than a worker waits for Slack: what it was posting when it died has arrived by then, or never will.
@@ -63,10 +65,14 @@ class MessagePoster:
         """Post the message at `place`, or update it at `row`; returns its row. Raises RetryLater.
 
         `urgent` is about a first post. `lost`: it may stand already, though no row says so. The row of a copy whose
-        place does not take it is `gone`.
+        place does not take it is `gone`; while it asks for a decision that place is tried again.
         """
         if row and row.gone:
-            return row
+            if not message.decides or abs(self._clock().timestamp() - row.changed_at) < AGAIN_SECONDS:
+                return row
+            # An account may be active again, or direct messages be switched on.
+            row = row.model_copy(update={"gone": False, "ts": "", "shows": ""})
+            await self._record(session, message.key, row)
         try:
             # Where an intent stands, or the session was restored, it may have been posted before.
             intended = row is not None and not row.ts
@@ -291,7 +297,7 @@ class MessagePoster:
         """Post a message that nobody can answer where it stands elsewhere; one that asks nothing stays as it is."""
         if is_copy(message.key) or (row and row.ts and (session.ended or not message.asks)):
             row = row or Row(channel=place.channel)
-            row.gone = True
+            row.gone, row.changed_at = True, self._clock().timestamp()
             await self._record(session, message.key, row)
             return row
         standing = row or Row(channel=place.channel, intended_at=self._clock().timestamp())

@@ -269,7 +269,7 @@ class SessionService(SessionReader):
 
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
         """Answer a question of the agent."""
-        actor = (await self.access.operator(session_id, "answer")).actor
+        actor = (await self.access.participant(session_id, "answer")).actor
         return await self.view(
             await self._supervisor.answer(session_id, request.call_id, request.answer, actor)
         )

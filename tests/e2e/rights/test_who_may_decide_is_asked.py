@@ -25,6 +25,7 @@ from tests.support.slack import (
     Json,
     buttons,
     texts,
+    wait_for,
 )
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -211,3 +212,26 @@ async def test_a_pause_until_an_approval_is_asked_of_who_may_give_it(scenario: D
     )
     assert (await scene.slack.click(GRACE, channel, paused["ts"], APPROVE))["ok"]
     await scene.ended(session)
+
+
+@pytest.mark.parametrize("error", ["user_disabled", "messages_tab_disabled"])
+async def test_who_could_not_be_asked_is_asked_again(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr(handlers.projection.message_poster, "AGAIN_SECONDS", 0.0)
+    scene = await scenario(ONE, persona=ruled(users=[GRACE]))
+    theirs = await direct(scene, GRACE)
+    await scene.slack.fault(POST, error=error, match={"channel": theirs})
+    session = await in_dm(scene)
+    await wait_for(lambda: refused(scene))
+    _, outbox = scene.flagman.core.queues()
+    await outbox.enqueue(session.id)
+    channel, ask = await asked(scene, GRACE)
+    assert (await scene.slack.click(GRACE, channel, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    posted = [call for call in await scene.slack.calls(POST) if call["ok"] and APPROVE in str(call["args"])]
+    assert len([call for call in posted if call["args"]["channel"] in (channel, GRACE)]) == 1
+
+
+async def refused(scene: Scene) -> bool:
+    return any(call["fault"] for call in await scene.slack.calls(POST))
