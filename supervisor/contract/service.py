@@ -36,6 +36,7 @@ from supervisor.contract.requests import (
 from supervisor.contract.views import (
     call_result,
     conditions_of,
+    only_calls,
     reminder_view,
 )
 from supervisor.core.commands.approvals import Seen
@@ -212,21 +213,28 @@ class SessionService(SessionReader):
         Raises DigestRequired where the request does not say what was shown, and CallChanged where that is no more.
         """
         seen = Seen(request.digest, request.request)
+        found = await self.access.decider(session_id, [call_id])
         if request.arguments is None:
-            found = await self.access.decider(session_id, [call_id])
             async with self.access.recorded(found, request.verdict, call_id):
                 session = await self._supervisor.decide(
                     session_id, call_id, request.verdict, found.actor, seen=seen, reason=request.reason
                 )
         else:
-            session = await self.edit(session_id, call_id, request.arguments, seen=seen)
-        return await self.view(session)
+            session = await self._edit(found, call_id, request.arguments, seen)
+        return await self._view_for(found, session, call_id)
 
     async def edit(self, session_id: str, call_id: str, arguments: Json, *, seen: Seen) -> Session:
         """Change the arguments of a call, and approve it where the actor may. Raises as `decide`."""
-        found = await self.access.decider(session_id, [call_id])
+        return await self._edit(await self.access.decider(session_id, [call_id]), call_id, arguments, seen)
+
+    async def _edit(self, found: Found, call_id: str, arguments: Json, seen: Seen) -> Session:
         async with self.access.recorded(found, "edit", call_id):
-            return await self._supervisor.edit(session_id, call_id, arguments, found.actor, seen=seen)
+            return await self._supervisor.edit(found.session.id, call_id, arguments, found.actor, seen=seen)
+
+    async def _view_for(self, found: Found, session: Session, *call_ids: str) -> SessionView:
+        """The view of the session; of these calls alone for an actor who may not read the session."""
+        view = await self.view(session)
+        return view if found.reads else only_calls(view, call_ids)
 
     async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
         """Approve or deny several calls as they were shown, with what happened to each of them."""
@@ -243,7 +251,8 @@ class SessionService(SessionReader):
                 await self.access.note(found, request.verdict, str(error), call_id)
         calls = dict.fromkeys(call.call_id for call in request.calls)
         results = [call_result(call_id, refused.get(call_id)) for call_id in calls]
-        return DecisionsResult(results=results, session=await self.view(session))
+        decided = [result.call_id for result in results if result.decided]
+        return DecisionsResult(results=results, session=await self._view_for(found, session, *decided))
 
     async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
         """Record the outcome of a call whose outcome is unknown, or run it again. Raises as `decide`."""
@@ -256,7 +265,7 @@ class SessionService(SessionReader):
             session = await self._supervisor.decide_outcome(
                 session_id, call_id, request.verdict, found.actor, seen=seen, result=request.result
             )
-        return await self.view(session)
+        return await self._view_for(found, session, call_id)
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         """Decide on a failed sub-agent."""
@@ -269,10 +278,9 @@ class SessionService(SessionReader):
 
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
         """Answer a question of the agent."""
-        actor = (await self.access.participant(session_id, "answer")).actor
-        return await self.view(
-            await self._supervisor.answer(session_id, request.call_id, request.answer, actor)
-        )
+        found = await self.access.participant(session_id, "answer")
+        session = await self._supervisor.answer(session_id, request.call_id, request.answer, found.actor)
+        return await self._view_for(found, session)
 
     async def tell(
         self,
@@ -287,11 +295,11 @@ class SessionService(SessionReader):
 
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
         """
-        actor = (await self.access.participant(session_id, "tell")).actor
+        found = await self.access.participant(session_id, "tell")
         session, heard = await self._supervisor.tell(
-            session_id, request.text, actor, kind=kind, delivery=delivery, answers=answers
+            session_id, request.text, found.actor, kind=kind, delivery=delivery, answers=answers
         )
-        return ToldResult(heard=heard, session=await self.view(session))
+        return ToldResult(heard=heard, session=await self._view_for(found, session))
 
     async def remind(self, session_id: str, request: ReminderRequest) -> ReminderView:
         """Set a reminder."""

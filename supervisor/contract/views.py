@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -40,6 +40,14 @@ class Channels(Protocol):
 
     def origin_of(self, channel: str) -> Json: ...
     def channel_of(self, origin: Json) -> str | None: ...
+
+
+def only_calls(view: SessionView, call_ids: Collection[str]) -> SessionView:
+    """The view for who may decide on these calls and not read the session: without its task, words and files."""
+    hidden: dict[str, Any] = {"task": "", "said": "", "result": "", "pause": None}
+    hidden |= {"children": [], "needs": [], "reminders": [], "artifacts": []}
+    calls = [call for call in view.calls if call.call_id in call_ids]
+    return view.model_copy(update={**hidden, "calls": calls})
 
 
 def session_view(

@@ -10,14 +10,10 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from bot.api.routes import event_stream
 from bot.settings import read_settings
 from handlers.users import Recent
 from storage import keys
-from supervisor.contract import reader
-from supervisor.core import rights
-from supervisor.core.errors import InvalidInput, NotAllowed
-from supervisor.core.events import Actor
+from supervisor.core.errors import InvalidInput
 from tests.api.conftest import ALL, APPROVE, KEYS, LAUNCH, READ, Build, House
 from tests.support.api import Client
 from tests.support.redis_proxy import RedisProxy
@@ -280,33 +276,6 @@ async def test_a_key_sees_what_it_or_its_owner_launched(build: Build) -> None:
         (await other.get(f"/v1/sessions/{foreign.id}{path}")).problem(404, "session_not_found")
     listed = [row["id"] for row in (await other.get("/v1/sessions"))["sessions"]]
     assert listed == [mine.id]
-
-
-def gone(actor: Actor) -> None:
-    raise NotAllowed("This account is deactivated.")
-
-
-@pytest.mark.parametrize("ends", ["revoked", "deactivated"])
-async def test_a_stream_ends_with_the_right_to_it(
-    build: Build, monkeypatch: pytest.MonkeyPatch, ends: str
-) -> None:
-    for module in (reader, event_stream):
-        monkeypatch.setattr(module, "RIGHTS_SECONDS", 0.0)
-    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
-    house, _, _ = await house_with(build, admins=GRACE)
-    made = await house.api.post("/v1/keys", {"name": "ear", "scopes": ["read"], "owner": ADA})
-    ear = await house.as_(made["key"])
-    session = await house.scene.launch("mine", user=ADA)
-    await house.resting(session.id)
-    async with ear.stream(f"/v1/sessions/{session.id}/events") as coming:
-        assert (await anext(coming)).event == "SessionLaunched"
-        if ends == "revoked":
-            await house.api.delete(f"/v1/keys/{made['id']}")
-        else:
-            # What the directory knows of a person is remembered for a minute, which this does not wait for.
-            monkeypatch.setattr(rights, "check_active", gone)
-        assert [frame async for frame in coming if frame.event == "Cancelled"] == []
-    await house.api.post(f"/v1/sessions/{session.id}/cancel", {})
 
 
 async def test_a_key_learns_of_sessions_that_it_sees(build: Build) -> None:
