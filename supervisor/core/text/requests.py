@@ -10,7 +10,7 @@ from supervisor.core.text.visible import one_line
 
 TOO_FEW = (
     "When this was asked, too few people could approve it. Admins (FLAGMAN_ADMINS) may decide in place of those who "
-    "are missing, and the log says that they are admins."
+    "are missing, and the log says that they are admins; without an admin, put more people into the group."
 )
 NO_SANDBOX = "No sandbox: it runs with all rights of Flagman's user."
 _LONGEST = 200
