@@ -43,18 +43,24 @@ def is_approver(persona: Persona | None, actor: Actor) -> bool:
     return any(_among(rule, actor) for rule in (persona.approvers if persona else ()))
 
 
+def is_operator(persona: Persona | None, actor: Actor) -> bool:
+    """Whether the persona, or the top one above it, names the actor as an operator."""
+    *_, top = persona.chain if persona else (None,)
+    return bool(top and top.operators and _among(top.operators, actor))
+
+
 def may_see(
     requesters: Collection[str], persona: Persona | None, actor: Actor, *, shown: bool | None
 ) -> bool:
     """Return whether the actor sees a session of these requesters.
 
     `shown` tells whether the actor sees its place; None for a direct conversation or no place at all,
-    where the approvers see it, too.
+    where its approvers and its operators see it, too.
     """
     if actor.admin or actor.reads_all or actor.ids & set(requesters):
         return True
     if shown is None:
-        return is_approver(persona, actor)
+        return is_approver(persona, actor) or is_operator(persona, actor)
     try:
         check_admitted(persona, actor)
     except NotAllowed:

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.events import ActionRefused
+from supervisor.contract.requests import AnswerRequest
+from supervisor.contract.service import SessionService
+from supervisor.core.errors import NotAllowed, SessionNotFound
+from supervisor.core.events import ActionRefused, Actor
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, OTHER_TEAM, Json, texts, wait_for
+from tests.support.slack import ADA, ADA_DM, BOT, GRACE, KEN, LINUS, OPS, OTHER_TEAM, Json, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 KINDS: dict[str, dict[str, Any]] = {
@@ -204,3 +207,22 @@ async def test_who_a_person_is_and_when_it_is_for_them_is_asked_once(scenario: D
     assert "eminder" in str(answer)
     asked = [call for call in await scene.slack.calls("users.info") if KEN in str(call)]
     assert len(asked) == 1
+
+
+async def test_an_operator_finds_and_answers_a_session_in_the_direct_message_of_another(
+    scenario: Director,
+) -> None:
+    asks = in_turn(calls(("ask_human", {"question": "Which one?"})), says("Thanks."))
+    scene = await scenario(asks, persona={"operators": {"users": [GRACE]}})
+    session = await scene.launch(user=ADA, channel=ADA_DM)
+    await scene.flagman.session(lambda s: s.calls_in("asking"), session.id)
+    services = scene.flagman.core.services()
+    answer = AnswerRequest.of(call_id="1.1", answer="the first")
+    with pytest.raises(NotAllowed):
+        await SessionService(services, Actor(id=f"slack:{ADA}")).answer(session.id, answer)
+    with pytest.raises(SessionNotFound):
+        await SessionService(services, Actor(id=f"slack:{KEN}")).load(session.id)
+    grace = SessionService(services, Actor(id=f"slack:{GRACE}"))
+    assert [found.id for found in await grace.recent()] == [session.id]
+    await grace.answer(session.id, answer)
+    await scene.ended(session)
