@@ -72,9 +72,12 @@ class Followers:
         return len(set[asyncio.Event]().union(*self._followers.values()))
 
     async def close(self, *_: Any) -> None:
-        """Wake all followers so that they end."""
+        """Wake all followers so that they end, and listen no more, also for one that is never asked again."""
         self.closing = True
         self._tell_all()
+        if self._listening:
+            self._listening.cancel()
+            self._listening = None
 
     async def pause(self, subscription: Subscription, seconds: float | None = None) -> None:
         """Wait until a session of the subscription changes, for at most `seconds`."""
