@@ -118,5 +118,4 @@ class Audience:
 def _without(session: Session, call: Call, rule: Approvers) -> frozenset[str]:
     """Who may not decide by the rule (any more)."""
     decided = frozenset(who for decision in call.decisions for who in decision.people)
-    excluded = session.requesters | call.excluded(rule) if rule.exclude_requester else frozenset[str]()
-    return decided | excluded
+    return decided | session.barred(call, rule)

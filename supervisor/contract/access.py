@@ -225,8 +225,7 @@ class Access:
         """The positions of the call's rules that fewer people could satisfy than it takes."""
         stuck = []
         for position, rule in enumerate(call.call.rules):
-            excluded = session.requesters | call.excluded(rule)
-            without = excluded if rule.exclude_requester else frozenset[str]()
+            without = session.barred(call, rule)
             if rule.named and await self._directory.reach(rule, without) < rule.quorum:
                 stuck.append(position)
         return tuple(stuck)

@@ -203,7 +203,7 @@ def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:
 
 
 def _is_requester(session: Session, call: Call, rule: Approvers, actor: Actor) -> bool:
-    return rule.exclude_requester and bool(actor.ids & (session.requesters | call.excluded(rule)))
+    return bool(actor.ids & session.barred(call, rule))
 
 
 _REQUESTER = (

@@ -210,6 +210,10 @@ class Session(Frozen):
         above = self.lineage.requesters if self.lineage else ()
         return frozenset({self.launched_by, *self.asked_by, *above, *forked})
 
+    def barred(self, call: Call, rule: Approvers) -> frozenset[str]:
+        """Return those who may not approve the call by the rule, since they asked for it."""
+        return self.requesters | call.excluded(rule) if rule.exclude_requester else frozenset()
+
     @property
     def running_children(self) -> tuple[Child, ...]:
         return tuple(c for c in self.children if c.state == "running")

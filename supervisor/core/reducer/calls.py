@@ -279,7 +279,7 @@ def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDec
     for rule, right in zip(rules, rights, strict=True):
         if right in ("", "admin"):
             continue
-        if rule.exclude_requester and event.people & (session.requesters | call.excluded(rule)):
+        if event.people & session.barred(call, rule):
             raise IllegalEvent("Who asked for the session may not decide on this call.")
         if right not in _rights(rule, event.people):
             raise IllegalEvent("That person may not decide on this call.")
