@@ -219,6 +219,9 @@ class Supervisor:
         conditions: Sequence[Condition] = (),
         reason: PauseReason | None = None,
         detail: str = "",
+        replace: bool = False,
+        cascade: bool = True,
+        may_decide: bool = True,
     ) -> Session:
         before = await self.sessions.load(session_id)
         approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
@@ -233,6 +236,9 @@ class Supervisor:
                 detail=detail,
                 approvers=approvers,
                 too_few=too_few,
+                replace=replace,
+                cascade=cascade,
+                may_decide=may_decide,
             )
 
         return await self._session(session_id, command)
@@ -264,21 +270,22 @@ class Supervisor:
 
         return await self._session(session_id, command)
 
-    async def add_condition(
+    async def resume_later(
         self,
         session_id: str,
-        condition: Condition,
+        due: datetime,
         actor: Actor,
         *,
         context: str = "",
         may_decide: bool = True,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.add_condition(
-                session, condition, actor, at, context=context, may_decide=may_decide
-            )
+            return control.resume_later(session, due, actor, at, context=context, may_decide=may_decide)
 
         return await self._session(session_id, command)
+
+    async def follow(self, session_id: str, pause_number: int, actor: Actor) -> Session:
+        return await self._session(session_id, lambda s, at: control.follow(s, pause_number, actor, at))
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""

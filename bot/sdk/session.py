@@ -180,11 +180,23 @@ class Session:
         return self.state
 
     async def pause(
-        self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
+        self,
+        reason: str = "",
+        resume_condition: str | Sequence[str] = (),
+        *,
+        zone: str = "UTC",
+        replace: bool = False,
+        cascade: bool = True,
     ) -> PauseResult:
-        """Pause after the present step until one of the conditions is fulfilled, or a person resumes the session."""
+        """Pause after the present step until one of the conditions is fulfilled, or a person resumes the session.
+
+        A session that is paused already waits for these besides, or with `replace` in place of what it waits for. With
+        `cascade` its sub-agents pause with it, and go on with it.
+        """
         conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
-        request = PauseRequest.of(reason=reason, resume_conditions=conditions, zone=zone)
+        request = PauseRequest.of(
+            reason=reason, resume_conditions=conditions, zone=zone, replace=replace, cascade=cascade
+        )
         paused = await self.backend.pause(self.id, request)
         await self.refresh()
         return paused
@@ -197,14 +209,20 @@ class Session:
         additional_context: str = "",
         context: str = "",
         compact: bool = False,
+        when: str | None = None,
+        zone: str = "UTC",
     ) -> None:
         """Resume the session out of any pause; `trigger` is what came, of what it waits for.
+
+        With `when` it resumes at that time, such as `in 2h` or `tomorrow 09:00` in `zone`, besides what it waits for.
 
         The agent reads `additional_context` (or `context`, which is the same) as a message, also where it was not
         paused, and `data` as untrusted data. With `compact` its earlier steps are summed up first.
         """
         words = "\n\n".join(filter(None, (additional_context, context)))
-        request = ResumeRequest.of(trigger=trigger, data=data, context=words, compact=compact)
+        request = ResumeRequest.of(
+            trigger=trigger, data=data, context=words, compact=compact, when=when, zone=zone
+        )
         try:
             self.state = await self.backend.resume(self.id, request)
         except IllegalEvent:

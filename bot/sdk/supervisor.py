@@ -49,9 +49,12 @@ class AgentSupervisor:
         resume_condition: str | Sequence[str] = (),
         *,
         zone: str = "UTC",
+        replace: bool = False,
+        cascade: bool = True,
     ) -> PauseResult:
-        """Pause a session; the result has its `status`, its `session_id` and a `resume_token`."""
-        return await (await self.load(session_id)).pause(reason, resume_condition, zone=zone)
+        """Pause a session; the result has its `status`, its `session_id` and a `resume_token`. See `Session.pause`."""
+        session = await self.load(session_id)
+        return await session.pause(reason, resume_condition, zone=zone, replace=replace, cascade=cascade)
 
     async def resume(
         self,
@@ -61,11 +64,18 @@ class AgentSupervisor:
         data: Any = None,
         additional_context: str = "",
         compact: bool = False,
+        when: str | None = None,
+        zone: str = "UTC",
     ) -> Session:
         """Resume a session out of its pause, as `Session.resume` does."""
         session = await self.load(session_id)
         await session.resume(
-            trigger=trigger, data=data, additional_context=additional_context, compact=compact
+            trigger=trigger,
+            data=data,
+            additional_context=additional_context,
+            compact=compact,
+            when=when,
+            zone=zone,
         )
         return session
 

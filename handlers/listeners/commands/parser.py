@@ -30,7 +30,10 @@ _SCHEDULE = re.compile(
 )
 # The words that may follow a verb in a session's thread; with other words it is a message to the agent.
 _GRAMMAR = {
-    "pause": re.compile(rf"(?:until|for|because)\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
+    "pause": re.compile(
+        rf"(?:alone\s+)?(?:(?:(?:only\s+)?(?:until|for)|because)\s|{_QUOTED})|alone$",
+        re.IGNORECASE | re.DOTALL,
+    ),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
     "remind": re.compile(_TIME, re.IGNORECASE),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),

@@ -11,26 +11,29 @@ from handlers.origin import Place
 from supervisor.contract.models import ScheduleView
 from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
 from supervisor.contract.schedules import ScheduleService
-from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
+from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """Carry out `pause <id> [until … | for …] [because …]`."""
+    """Carry out `pause <id> [alone] [[only] until … | for …] [because …]`."""
     until = parse_until(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    paused = await flagman.sessions(actor).pause(
-        command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
-    )
+    request = PauseRequest.of(reason=until.detail, replace=until.only, cascade=not until.alone)
+    paused = await flagman.sessions(actor).pause(command.session_id, request, conditions=until.conditions)
     if any(condition.type == "approval" for condition in until.conditions):
         return f":raised_hand: `{paused.session_id}` is paused until it is approved or denied in its thread."
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
+    if len(paused.conditions) > len(until.conditions):
+        waits += ", besides what it waits for already" if waits else ""
+    below = f" Its {count(paused.sub_agents, 'sub-agent')} pause with it." if paused.sub_agents > 1 else ""
+    below = " Its sub-agent pauses with it." if paused.sub_agents == 1 else below
     problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
-        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{problems}"
+        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{below}{problems}"
     )
 
 
@@ -46,7 +49,7 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
         session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
         return f":arrow_forward: `{session.id}` goes on."
     due, words = timed
-    session = await sessions.add_condition(command.session_id, At(type="at", due=due), context=words)
+    session = await sessions.resume_later(command.session_id, due, context=words)
     told = " The agent reads your message first." if words else ""
     return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 

@@ -104,6 +104,8 @@ def _question_asked(event: QuestionAsked) -> str:
 @described.register
 def _paused(event: Paused) -> str:
     until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
+    until += ", in place of what it waited for" if event.replaces else ""
+    until += ", with its sub-agents" if event.cascade else ""
     return f"paused: {event.reason}{until}{_because(event.detail)}"
 
 
