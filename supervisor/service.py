@@ -310,15 +310,18 @@ class Supervisor:
         kind: conversation.Kind,
         delivery: str = "",
         answers: bool = True,
+        persona: str = "",
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
         The same `delivery` again changes nothing and raises IdempotencyKeyKnown.
         """
         claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
-        change = await self._change(
-            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind, answers=answers), claim
-        )
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            return conversation.tell(session, text, actor, at, kind=kind, answers=answers, persona=persona)
+
+        change = await self._change(session_id, command, claim)
         return change.session, conversation.heard(change.events)
 
     async def note_refusal(self, session_id: str, signal: Signal, most_bytes: int, actor: Actor) -> Session:

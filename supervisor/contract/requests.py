@@ -185,7 +185,10 @@ class CancelRequest(RequestModel):
 
 
 class ContextRequest(RequestModel):
+    """With `persona` the text is a note of that persona, which answers no question."""
+
     text: Text
+    persona: Short | None = None
 
 
 class AnswerRequest(RequestModel):

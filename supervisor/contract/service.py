@@ -308,11 +308,19 @@ class SessionService(SessionReader):
     ) -> ToldResult:
         """Send a message: the answer to the only open question, or context for the next step.
 
-        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing. Raises PersonaNotFound for the note
+        of a persona that there is not.
         """
         found = await self.access.participant(session_id, "tell")
+        persona = self._supervisor.personas.get(request.persona).name if request.persona else ""
         session, heard = await self._supervisor.tell(
-            session_id, request.text, found.actor, kind=kind, delivery=delivery, answers=answers
+            session_id,
+            request.text,
+            found.actor,
+            kind=kind,
+            delivery=delivery,
+            answers=answers,
+            persona=persona,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

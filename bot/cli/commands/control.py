@@ -159,6 +159,10 @@ def cancel(
 def tell(
     session_id: SessionId,
     words: Annotated[str, typer.Argument(metavar="TEXT", help="`-` reads it from standard input.")],
+    persona: Annotated[
+        str | None,
+        typer.Option("--persona", "-p", help="It is a note of this persona, which answers nothing."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say something to the agent: it answers its open question, or is read at its next step."""
@@ -168,7 +172,7 @@ def tell(
         from supervisor.contract.requests import ContextRequest
 
         _say(
-            (await remote.tell(session_id, ContextRequest.of(text=words))).session,
+            (await remote.tell(session_id, ContextRequest.of(text=words, persona=persona))).session,
             f"{session_id} was told.",
             json,
         )

@@ -30,12 +30,13 @@ class SessionLaunched(Fact):
 
 
 class ContextAdded(Fact):
-    """A message of a person or system to the session; `kind` says how it came."""
+    """A message of a person or system to the session; `kind` says how it came, `persona` whose note it passes on."""
 
     type: Literal["ContextAdded"] = "ContextAdded"
     doing: ClassVar[str] = "Adding context"
     text: str
     kind: Literal["reply", "mention", "command", "api"] = "reply"
+    persona: str = ""
 
 
 class ModelResponded(Fact):

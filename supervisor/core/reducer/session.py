@@ -141,7 +141,8 @@ def _launch(session_id: str, event: Event) -> Session:
 
 @reduce.register
 def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
-    return {"inbox": (*session.inbox, note_of(event, event.text))}
+    text = f"Note of the persona {event.persona}: {event.text}" if event.persona else event.text
+    return {"inbox": (*session.inbox, note_of(event, text))}
 
 
 @reduce.register

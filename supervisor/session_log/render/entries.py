@@ -89,7 +89,8 @@ def _session_launched(event: SessionLaunched, moment: Moment, who: str) -> Entry
 
 @_entry.register
 def _context_added(event: ContextAdded, moment: Moment, who: str) -> Entry:
-    return Entry(f"{who} said", [prose(event.text, moment.n)])
+    note = f" as a note of {code(event.persona)}" if event.persona else ""
+    return Entry(f"{who} said{note}", [prose(event.text, moment.n)])
 
 
 @_entry.register

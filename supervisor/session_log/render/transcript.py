@@ -118,7 +118,7 @@ def _resumed(event: Resumed) -> str:
 
 @described.register
 def _context_added(event: ContextAdded) -> str:
-    return f"said: {event.text}"
+    return f"said{f' for {event.persona}' if event.persona else ''}: {event.text}"
 
 
 @described.register
