@@ -294,7 +294,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     # A client without a token reaches no Slack.
     if client.token and not parts.directory.connected:
         parts.directory.connect(People(client))
-    audience = Audience(parts.directory, parts.settings.fallback_channel)
+    audience = Audience(parts, parts.directory, parts.settings.fallback_channel)
     poster = MessagePoster(parts.rows, sender, now, audience)
     projector = Projector(
         parts.sessions,

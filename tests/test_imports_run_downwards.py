@@ -37,7 +37,7 @@ ROOMS: dict[str, str] = {
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
-        "storage supervisor/core supervisor supervisor/runtime "
+        "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
         "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
