@@ -89,10 +89,14 @@ class ReminderView(ResponseModel):
 
 
 class ForkedFrom(ResponseModel):
-    """The session that this one was copied from, and the step up to which."""
+    """The session that this one was copied from, and the step up to which.
+
+    `missing` are files of it that were not on the machine that took the request, and so may not be taken along.
+    """
 
     id: str
     step: int
+    missing: list[str] = []
 
 
 class SessionView(ResponseModel):
@@ -155,10 +159,14 @@ class SessionPage(ResponseModel):
 
 
 class ArtifactView(ResponseModel):
-    """A file that a session wrote; `size` in bytes is null where it is not there any more."""
+    """A file that a session wrote; `size` in bytes is null where it is not there.
+
+    Then `removed` tells whether the session has removed it; otherwise it is not on the machine that answers.
+    """
 
     path: str
     size: int | None
+    removed: bool = False
 
 
 class ArtifactList(ResponseModel):

@@ -72,7 +72,7 @@ class Skip(Frozen):
 
 
 class Fork(Deed):
-    """The session that this one was forked from, and the step up to which."""
+    """The session that this one was forked from, and the step up to which; `missing` of its files were not there."""
 
     source: str
     step: int
@@ -80,6 +80,7 @@ class Fork(Deed):
     at: datetime
     requesters: tuple[str, ...] = ()
     files: Inherited | None = None
+    missing: tuple[str, ...] = ()
 
 
 class Refusal(Frozen):

@@ -65,6 +65,7 @@ class Call(Frozen):
     ok: bool = True
     content: str = ""
     artifacts: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     duration_ms: int = 0
     question: str = ""
     options: tuple[str, ...] = ()
@@ -240,14 +241,24 @@ class Session(Frozen):
         return sum((c.cost_usd for c in self.children), self.cost_usd)
 
     @property
-    def artifacts(self) -> tuple[str, ...]:
-        """Files that its calls wrote, and its sub-agents that have ended, relative to its folder, each once.
+    def files(self) -> dict[str, bool]:
+        """The files that its calls wrote, and its sub-agents that have ended, relative to its folder.
 
-        In the order of their last writing, those of sub-agents behind its own.
+        In the order of their last writing, those of sub-agents behind its own; False for one that was removed since.
         """
-        paths = [p for step in self.steps for call in step.calls for p in call.artifacts]
-        paths += [f"{child_folder(c.name, c.id)}/{p}" for c in self.children for p in c.artifacts]
-        return tuple(reversed(dict.fromkeys(reversed(paths))))
+        found: dict[str, bool] = {}
+        for call in (call for step in self.steps for call in step.calls):
+            found |= {path: False for path in call.removed if path in found}
+            for path in call.artifacts:
+                found.pop(path, None)
+                found[path] = True
+        below = (f"{child_folder(c.name, c.id)}/{path}" for c in self.children for path in c.artifacts)
+        return found | dict.fromkeys(below, True)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Those of its `files` that were not removed."""
+        return tuple(path for path, there in self.files.items() if there)
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:

@@ -128,7 +128,7 @@ async def test_it_comes_back_once_however_often_it_is_restored_at_once(here: Hou
 
 async def test_without_a_key_nothing_comes_back(here: House) -> None:
     story, parts = STORIES["copy"](), here.parts
-    restorer = Restorer(parts.sessions, parts.log, parts.personas, [], now, hints_of)
+    restorer = Restorer(parts.sessions, parts.log, parts.personas, parts.artifacts(), [], now, hints_of)
     for keys, why in (([], "is not signed"), ([KEY], "no key to check its signature")):
         document = written(story.persona, story.events, keys=keys).encode()
         with pytest.raises(VerificationError, match=why):
