@@ -72,6 +72,8 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     yield "missing", not_here(forked.missing) if forked and forked.missing else ""
     yield "spent", spent(state)
     yield "files", join_items(state.artifacts, 20)
+    for noted in state.decisions:
+        yield "decided", noted.text
     for reminder in state.reminders:
         yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
 

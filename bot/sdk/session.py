@@ -27,6 +27,7 @@ from supervisor.contract.requests import (
 )
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict
+from supervisor.core.decisions import NotedDecision
 from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
@@ -161,6 +162,11 @@ class Session:
     def children(self) -> list[ChildStanding]:
         """The subtasks of its plans with their states."""
         return self.state.children
+
+    @property
+    def decisions(self) -> list[NotedDecision]:
+        """The decisions that its agent noted, with their reasons."""
+        return self.state.decisions
 
     @property
     def pending_approvals(self) -> list[CallView]:

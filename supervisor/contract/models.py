@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from supervisor.core.budgets import Spending
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import At, parse_condition
+from supervisor.core.decisions import NotedDecision
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
@@ -102,9 +103,9 @@ class ForkedFrom(ResponseModel):
 class SessionView(ResponseModel):
     """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
 
-    `children` are the subtasks of its plans, `parent` the session that launched it for one of its own, `root` the one
-    that a person launched. `needs` is what waits for a person, in it and in its sub-agents. `cost_usd` is its own;
-    `total_cost_usd` is with theirs.
+    `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
+    launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
+    in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs.
     """
 
     id: str
@@ -126,6 +127,7 @@ class SessionView(ResponseModel):
     children: list[ChildStanding]
     needs: list[Need]
     reminders: list[ReminderView]
+    decisions: list[NotedDecision] = []
     steps: int
     said: str
     usage: Usage

@@ -21,6 +21,7 @@ from supervisor.contract.models import (
 )
 from supervisor.contract.requests import CallSeen
 from supervisor.core.budgets import spending_of
+from supervisor.core.decisions import noted_decisions
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
@@ -45,7 +46,7 @@ class Channels(Protocol):
 def only_calls(view: SessionView, call_ids: Collection[str]) -> SessionView:
     """The view for who may decide on these calls and not read the session: without its task, words and files."""
     hidden: dict[str, Any] = {"task": "", "said": "", "result": "", "pause": None}
-    hidden |= {"children": [], "needs": [], "reminders": [], "artifacts": []}
+    hidden |= {"children": [], "needs": [], "reminders": [], "decisions": [], "artifacts": []}
     calls = [call for call in view.calls if call.call_id in call_ids]
     return view.model_copy(update={**hidden, "calls": calls})
 
@@ -77,6 +78,7 @@ def session_view(
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
+        decisions=noted_decisions(session),
         steps=len(session.steps),
         said=session.steps[-1].text if session.steps else "",
         usage=session.usage,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from supervisor.core.decisions import decisions_in
 from supervisor.core.digest import canonical_json
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
 from supervisor.core.persona import Persona
@@ -15,6 +16,10 @@ SUM_UP = (
     "decision (by whom), file, identifier and number that may still be needed, what was tried and did not work, and "
     "what is left to do. Write plain text and call no tool."
 )
+
+
+# How many decisions of summed up steps the model reads again, the last ones.
+DECISIONS_TOLD = 50
 
 
 def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
@@ -46,11 +51,16 @@ def summed_up(session: Session) -> int:
 
 
 def opening_turns(session: Session) -> list[Turn]:
-    """Return the first turns: the task, and the summary in place of the steps that were summed up."""
+    """Return the first turns: the task, and in place of the steps that were summed up the summary and the decisions."""
     turns: list[Turn] = [UserTurn(text=session.task)]
     if session.compactions:
         last = session.compactions[-1]
         turns.append(UserTurn(text=f"Your summary of the steps up to {last.through_step}:\n{last.summary}"))
+        # A summary may leave them out, and they hold for what follows.
+        noted = decisions_in(session.steps[: last.through_step])[-DECISIONS_TOLD:]
+        if noted:
+            lines = "\n".join(f"- {one.text}" for one in noted)
+            turns.append(UserTurn(text=f"Decisions that you noted in these steps, word for word:\n{lines}"))
     return turns
 
 

@@ -141,7 +141,7 @@ async def test_only_what_verifies_comes_back(here: House) -> None:
         await here.restored(written(story.persona, story.events, keys=[]))
     with pytest.raises(VerificationError, match="another FLAGMAN_SECRET_KEY"):
         await here.restored(written(story.persona, story.events, keys=["another-key-0123456789abcdef0123"]))
-    with pytest.raises(VerificationError, match="line 22"):
+    with pytest.raises(VerificationError, match="line 23"):
         await here.restored(
             written(story.persona, story.events).replace("# SESSION_LOG ab12", "# SESSION_LOG zz")
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 
+from supervisor.core.decisions import proposed_decision
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ActionRefused,
@@ -247,6 +248,9 @@ def _response(event: ModelResponded) -> Iterator[str]:
     if end := unusual_end(event.stop_reason):
         yield f"ended its turn with the stop reason {end}"
     for call in event.calls:
+        if decision := proposed_decision(call):
+            yield f"decided ({call.call_id}): {decision}"
+            continue
         ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
         yield f"selected {call.call_id} {call.tool} {_arguments(call)} ({ruling})"
 
