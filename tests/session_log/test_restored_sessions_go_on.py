@@ -21,6 +21,7 @@ from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.repository import new_session_id
+from supervisor.session_log.render.document import FORMAT
 from supervisor.session_log.restore import Restorer
 from supervisor.session_log.verify import verify
 from tests.session_log.house import ADA, GRACE, OPERATOR, House, house
@@ -133,6 +134,15 @@ async def test_without_a_key_nothing_comes_back(here: House) -> None:
         document = written(story.persona, story.events, keys=keys).encode()
         with pytest.raises(VerificationError, match=why):
             await restorer.restore(document, ADA)
+
+
+async def test_a_document_of_an_earlier_format_comes_back_and_is_written_anew(here: House) -> None:
+    document = (Path(__file__).parent / "golden-format-2" / "copy.md").read_bytes()
+    session = await here.restored(document)
+    assert session.waiting_for == "human_approval_required"
+    text = await here.parts.documents().text(session.id)
+    assert text.startswith(f"---\nsession_log: {FORMAT}\n")
+    assert verify(text.encode(), [KEY], hints_of).whole
 
 
 async def test_only_what_verifies_comes_back(here: House) -> None:
