@@ -27,10 +27,10 @@ from supervisor.contract.requests import (
 )
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict
-from supervisor.core.decisions import NotedDecision
 from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
+from supervisor.core.records import NotedDecision
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
@@ -15,7 +14,6 @@ from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Subagents
-from supervisor.core.decisions import noted_by
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money, not_here
 from supervisor.core.text.masking import Masker
@@ -96,11 +94,11 @@ def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
 def _steps(session: Session, mask: Masker) -> list[Block]:
     # Calls that launched sub-agents are shown by `progress`.
     apart = {call.call_id for call in delegations(session)}
-    calls = [(c, step.at) for step in session.steps for c in step.calls if c.call_id not in apart]
+    calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
     if not calls:
         return []
     shown = calls[-STEPS_SHOWN:]
-    lines = [{"type": "rich_text_section", "elements": _line(call, at, mask)} for call, at in shown]
+    lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
     earlier = len(calls) - len(shown)
     if earlier > 0:
         note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
@@ -110,8 +108,8 @@ def _steps(session: Session, mask: Masker) -> list[Block]:
     ]
 
 
-def _line(call: Call, at: datetime, mask: Masker) -> list[Block]:
-    if noted := noted_by(call, at):
+def _line(call: Call, mask: Masker) -> list[Block]:
+    if noted := call.noted:
         return [
             {"type": "emoji", "name": "pushpin"},
             {"type": "text", "text": " Decided:", "style": {"bold": True}},

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from supervisor.core.budgets import Spending
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import At, parse_condition
-from supervisor.core.decisions import NotedDecision
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
+from supervisor.core.records import NotedDecision
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
 

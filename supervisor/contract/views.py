@@ -21,7 +21,6 @@ from supervisor.contract.models import (
 )
 from supervisor.contract.requests import CallSeen
 from supervisor.core.budgets import spending_of
-from supervisor.core.decisions import noted_decisions
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
@@ -78,7 +77,7 @@ def session_view(
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
-        decisions=noted_decisions(session),
+        decisions=list(session.decisions),
         steps=len(session.steps),
         said=session.steps[-1].text if session.steps else "",
         usage=session.usage,

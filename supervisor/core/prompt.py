@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supervisor.core.decisions import decisions_in
 from supervisor.core.digest import canonical_json
 from supervisor.core.messages import ModelTurn, ProposedCall, ToolTurn, Turn, UserTurn
 from supervisor.core.persona import Persona
@@ -57,7 +56,8 @@ def opening_turns(session: Session) -> list[Turn]:
         last = session.compactions[-1]
         turns.append(UserTurn(text=f"Your summary of the steps up to {last.through_step}:\n{last.summary}"))
         # A summary may leave them out, and they hold for what follows.
-        noted = decisions_in(session.steps[: last.through_step])[-DECISIONS_TOLD:]
+        steps = session.steps[: last.through_step]
+        noted = [call.noted for step in steps for call in step.calls if call.noted][-DECISIONS_TOLD:]
         if noted:
             lines = "\n".join(f"- {one.text}" for one in noted)
             turns.append(UserTurn(text=f"Decisions that you noted in these steps, word for word:\n{lines}"))

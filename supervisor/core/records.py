@@ -98,3 +98,17 @@ class Compaction(Frozen):
     at_step: int
     summary: str
     at: datetime
+
+
+class NotedDecision(Frozen):
+    """A decision that the agent noted with the call `call_id`, and its reason."""
+
+    call_id: str
+    at: datetime
+    decision: str
+    why: str
+
+    @property
+    def text(self) -> str:
+        """The decision with its reason on one line."""
+        return " ".join(f"{self.decision} – {self.why}".split())

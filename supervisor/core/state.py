@@ -11,11 +11,11 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import DEFERRED_TOOLS, Deed
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
-from supervisor.core.records import Child, Compaction, Fork, Note, Refusal, Skip, Timer
+from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
@@ -86,6 +86,15 @@ class Call(Frozen):
             for d in self.decisions
             if d.verdict == "approve" and (not self.call.also or d.via.split("\n")[rule])
         )
+
+    @property
+    def noted(self) -> NotedDecision | None:
+        """The decision of the agent that this call has noted; None for any other call."""
+        given, at = self.call.arguments, self.finished_at
+        if self.call.tool != NOTE_DECISION or not (self.ok and at) or isinstance(given, str):
+            return None
+        decision, why = str(given.get("decision", "")), str(given.get("why", ""))
+        return NotedDecision(call_id=self.call_id, at=at, decision=decision, why=why)
 
     def excluded(self, rule: Approvers) -> frozenset[str]:
         """Return those who may not approve by the rule if it excludes requesters, besides those of the session."""
@@ -239,6 +248,11 @@ class Session(Frozen):
     @property
     def total_cost_usd(self) -> Decimal:
         return sum((c.cost_usd for c in self.children), self.cost_usd)
+
+    @property
+    def decisions(self) -> tuple[NotedDecision, ...]:
+        """The decisions that its agent noted."""
+        return tuple(call.noted for step in self.steps for call in step.calls if call.noted)
 
     @property
     def files(self) -> dict[str, bool]:

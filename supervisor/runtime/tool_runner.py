@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from storage.errors import StoreUnavailable
@@ -56,6 +57,11 @@ class _Look:
 
     folder: Folder | None = None
     before: Contents | None = None
+
+    async def at(self, folder: Folder) -> None:
+        """Look at the folder; a command may run in one that cannot be read."""
+        with suppress(OSError):
+            self.before, self.folder = await asyncio.to_thread(contents, folder), folder
 
 
 class ToolRunner:
@@ -176,8 +182,7 @@ class ToolRunner:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
             context = await self._prepared(session, call)
             if tool.name in COMMANDS:
-                look.folder = context.held()
-                look.before = await asyncio.to_thread(contents, look.folder)
+                await look.at(context.held())
             if (until := await may_begin()) is None:
                 raise NotBegun
             async with asyncio.timeout(tool.timeout.total_seconds()):

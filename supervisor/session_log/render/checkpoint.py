@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supervisor.core.decisions import noted_decisions
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import join_items, span, stamp
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
@@ -100,7 +99,7 @@ def _given(call: Call) -> list[int]:
 
 def snapshot(session: Session) -> list[Way]:
     """Return task, progress, artifacts and decisions, for a person who takes over."""
-    noted = [inline(one.text, 240) for one in noted_decisions(session)[-DECISIONS_SHOWN:]]
+    noted = [inline(one.text, 240) for one in session.decisions[-DECISIONS_SHOWN:]]
     decided = "; ".join(
         [*(f"the agent: {words}" for words in noted), *filter(None, [people_decided(session)])]
     )

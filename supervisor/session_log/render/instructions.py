@@ -72,7 +72,8 @@ def _next(session: Session) -> Iterator[str]:
     if calls := session.calls_in("unknown"):
         yield f"what a person says of {_named(calls)} is recorded, or it runs again"
     if calls := session.calls_in("held", "awaiting"):
-        yield f"{_named(calls)} {'runs' if len(calls) == 1 else 'run'}, once, when approved, and not when denied"
+        runs = "runs when it is approved" if len(calls) == 1 else "run as each is approved"
+        yield f"{_named(calls)} {runs} (a denied call does not run)"
     if calls := session.calls_in("ready", "approved"):
         yield f"{_named(calls)} {'runs' if len(calls) == 1 else 'run'}"
     if calls := session.calls_in("started"):

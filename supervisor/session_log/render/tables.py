@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from supervisor.core.decisions import noted_by
 from supervisor.core.delegation import SubtaskStatus
 from supervisor.core.events import (
     ApprovalDecided,
@@ -73,8 +72,8 @@ def _decision(moment: Moment) -> Row | None:
 def _noted(moment: Moment) -> Row | None:
     """Return the row of a decision that the agent noted with the call that has ended."""
     event = moment.event
-    found = isinstance(event, ToolFinished) and noted_by(moment.after.call(event.call_id), event.at)
-    if not found:
+    found = moment.after.call(event.call_id).noted if isinstance(event, ToolFinished) else None
+    if found is None:
         return None
     what = f"decided: **{inline(found.decision, 300)}**"
     return stamp(event.at), "the agent", what, code(found.call_id), "", inline(found.why, 400), ""

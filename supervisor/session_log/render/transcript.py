@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 
-from supervisor.core.decisions import proposed_decision
 from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ActionRefused,
@@ -46,6 +45,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import NOTE_DECISION
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.labels import unusual_end
@@ -248,8 +248,9 @@ def _response(event: ModelResponded) -> Iterator[str]:
     if end := unusual_end(event.stop_reason):
         yield f"ended its turn with the stop reason {end}"
     for call in event.calls:
-        if decision := proposed_decision(call):
-            yield f"decided ({call.call_id}): {decision}"
+        if call.tool == NOTE_DECISION and call.mode == "allow" and isinstance(call.arguments, dict):
+            decided = f"{call.arguments.get('decision', '')} – {call.arguments.get('why', '')}"
+            yield f"decided ({call.call_id}): {' '.join(decided.split())}"
             continue
         ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
         yield f"selected {call.call_id} {call.tool} {_arguments(call)} ({ruling})"
