@@ -130,7 +130,8 @@ class Core:
 
     def restorer(self) -> Restorer:
         """The restorer. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to verify SESSION_LOGs with."""
-        return Restorer(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
+        keys = secret_keys(self.settings)
+        return Restorer(self.sessions, self.log, self.personas, self.artifacts(), keys, now, hints_of)
 
     def services(self) -> ServiceParts:
         """The parts of the service that programs and Slack call. Raises InvalidInput as `resume_tokens`."""

@@ -111,6 +111,7 @@ class Supervisor:
         message: str = "",
         origin: Json | None = None,
         idempotency_key: str | None = None,
+        gone: Collection[str] = (),
     ) -> Session:
         """Begin a session with the log of this one up to the end of a step; see `commands.launch.fork`."""
         message = check_text(message, "The message", optional=True)
@@ -119,7 +120,15 @@ class Supervisor:
         log = await self.sessions.events(session_id)
         persona = await self._ruled_today(source)
         events = launch.fork(
-            session_id, log, actor, self._clock(), persona=persona, step=step, message=message, origin=origin
+            session_id,
+            log,
+            actor,
+            self._clock(),
+            persona=persona,
+            step=step,
+            message=message,
+            origin=origin,
+            gone=gone,
         )
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])

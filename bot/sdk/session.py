@@ -38,6 +38,7 @@ from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict
 from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
+from supervisor.core.records import NotedDecision
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 
@@ -140,6 +141,11 @@ class Session:
     def children(self) -> list[ChildStanding]:
         """The subtasks of its plans with their states."""
         return self.state.children
+
+    @property
+    def decisions(self) -> list[NotedDecision]:
+        """The decisions that its agent noted, with their reasons."""
+        return self.state.decisions
 
     @property
     def pending_approvals(self) -> list[CallView]:

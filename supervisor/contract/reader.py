@@ -194,7 +194,8 @@ class SessionReader:
     async def artifacts(self, session_id: str) -> list[ArtifactView]:
         """The files that the session wrote, in the order of their last writing."""
         session = await self.load(session_id)
-        return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
+        found = await asyncio.to_thread(self._parts.artifacts.list, session)
+        return [ArtifactView(path=a.path, size=a.size, removed=a.removed) for a in found]
 
     async def artifact(self, session_id: str, path: str) -> bytes:
         """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""

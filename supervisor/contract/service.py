@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -108,6 +109,7 @@ class SessionService(SessionReader):
             message=request.message,
             origin=origin,
             idempotency_key=self._own(idempotency_key),
+            gone=await asyncio.to_thread(self._parts.artifacts.missing, found.session),
         )
         return await self.view(session)
 

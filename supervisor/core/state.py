@@ -11,11 +11,11 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
-from supervisor.core.events.base import DEFERRED_TOOLS, Deed, Waker
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
-from supervisor.core.records import Child, Compaction, Fork, Note, Refusal, Skip, Timer
+from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
@@ -65,6 +65,7 @@ class Call(Frozen):
     ok: bool = True
     content: str = ""
     artifacts: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     duration_ms: int = 0
     question: str = ""
     options: tuple[str, ...] = ()
@@ -85,6 +86,15 @@ class Call(Frozen):
             for d in self.decisions
             if d.verdict == "approve" and (not self.call.also or d.via.split("\n")[rule])
         )
+
+    @property
+    def noted(self) -> NotedDecision | None:
+        """The decision of the agent that this call has noted; None for any other call."""
+        given, at = self.call.arguments, self.finished_at
+        if self.call.tool != NOTE_DECISION or not (self.ok and at) or isinstance(given, str):
+            return None
+        decision, why = str(given.get("decision", "")), str(given.get("why", ""))
+        return NotedDecision(call_id=self.call_id, at=at, decision=decision, why=why)
 
     def excluded(self, rule: Approvers) -> frozenset[str]:
         """Return those who may not approve by the rule if it excludes requesters, besides those of the session."""
@@ -254,14 +264,29 @@ class Session(Frozen):
         return sum((c.cost_usd for c in self.children), self.cost_usd)
 
     @property
-    def artifacts(self) -> tuple[str, ...]:
-        """Files that its calls wrote, and its sub-agents that have ended, relative to its folder, each once.
+    def decisions(self) -> tuple[NotedDecision, ...]:
+        """The decisions that its agent noted."""
+        return tuple(call.noted for step in self.steps for call in step.calls if call.noted)
 
-        In the order of their last writing, those of sub-agents behind its own.
+    @property
+    def files(self) -> dict[str, bool]:
+        """The files that its calls wrote, and its sub-agents that have ended, relative to its folder.
+
+        In the order of their last writing, those of sub-agents behind its own; False for one that was removed since.
         """
-        paths = [p for step in self.steps for call in step.calls for p in call.artifacts]
-        paths += [f"{child_folder(c.name, c.id)}/{p}" for c in self.children for p in c.artifacts]
-        return tuple(reversed(dict.fromkeys(reversed(paths))))
+        found: dict[str, bool] = {}
+        for call in (call for step in self.steps for call in step.calls):
+            found |= {path: False for path in call.removed if path in found}
+            for path in call.artifacts:
+                found.pop(path, None)
+                found[path] = True
+        below = (f"{child_folder(c.name, c.id)}/{path}" for c in self.children for path in c.artifacts)
+        return found | dict.fromkeys(below, True)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Those of its `files` that were not removed."""
+        return tuple(path for path, there in self.files.items() if there)
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:

@@ -31,7 +31,7 @@ Waker = Trigger | Literal["approval", "parent"]
 
 # The name by which rules and decisions know a pause that waits for an approval.
 APPROVAL = "approval"
-WAIT_FOR, GIVE_UP = "wait_for", "give_up"
+WAIT_FOR, GIVE_UP, NOTE_DECISION = "wait_for", "give_up", "note_decision"
 # Calls that are entered when all other calls of their turn have a result.
 DEFERRED_TOOLS = frozenset({WAIT_FOR, GIVE_UP})
 

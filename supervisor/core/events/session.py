@@ -159,7 +159,8 @@ class ActionRefused(Fact):
 class SessionForked(Fact):
     """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
 
-    `requesters` are those who had asked for the source, `files` what it had written by then.
+    `requesters` are those who had asked for the source, `files` what it had written by then or had been given, of
+    which `missing` were not on the machine that took the request.
     """
 
     type: Literal["SessionForked"] = "SessionForked"
@@ -169,18 +170,21 @@ class SessionForked(Fact):
     version: int
     requesters: tuple[str, ...] = ()
     files: Inherited | None = None
+    missing: tuple[str, ...] = ()
 
 
 class SessionRestored(Fact):
     """Everything before this came from a SESSION_LOG whose chain ends in `chain`.
 
-    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run.
+    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run. `missing` are
+    files of the session that are not on the machine where it was restored.
     """
 
     type: Literal["SessionRestored"] = "SessionRestored"
     doing: ClassVar[str] = "Restoring it"
     chain: str
     lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class Completed(Fact):

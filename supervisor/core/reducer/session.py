@@ -277,6 +277,7 @@ def _forked(event: SessionForked, session: Session) -> dict[str, Any]:
         at=event.at,
         requesters=event.requesters,
         files=event.files,
+        missing=event.missing,
         by_owner=event.by_owner,
     )
     return {"forked": fork}
