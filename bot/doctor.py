@@ -248,7 +248,7 @@ async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any])
         yield Finding(what, "note", "not looked at, since the personas cannot be read")
         return
     directory = SlackDirectory(settings.admin_ids, settings.team_ids)
-    names = PersonaNames(files, directory.look_up)
+    names = PersonaNames(lambda: files, directory.look_up)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         client = AsyncWebClient(
             token=token.get_secret_value(), base_url=settings.slack_api_url, session=session

@@ -11,6 +11,7 @@ from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, LaunchRequest
 from supervisor.contract.service import SessionService
+from supervisor.contract.views import persona_views
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.session_log.render.mask import masked_events
@@ -68,8 +69,7 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
                 "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
             )
         case "personas":
-            library = flagman.supervisor.personas
-            every = [(one, await library.problem(one.name)) for one in library.all()]
+            every = await persona_views(flagman.supervisor.personas)
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)

@@ -17,13 +17,15 @@ _LONGEST = 200
 
 
 def request_notes(call: Call) -> Iterator[str]:
-    """Sentences about the request of the call: who is missing to approve it, and what its command may reach."""
+    """Sentences about the request of the call: who is missing to approve it, and what its command may reach or lacks."""
     if call.too_few:
         yield TOO_FEW
     if call.unsandboxed:
         yield NO_SANDBOX
     elif call.grants and (granted := grants_text(call.grants)):
         yield f"Its sandbox grants {granted}."
+    for sentence in call.grants.missing if call.grants else ():
+        yield one_line(sentence, 2 * _LONGEST)
 
 
 def grants_text(grants: Grants) -> str:
