@@ -24,6 +24,7 @@ from supervisor.core.budgets import spending_of
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
+from supervisor.core.persona import Grants
 from supervisor.core.records import Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
@@ -132,7 +133,7 @@ def _call(call: Call) -> CallView:
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
         question=call.question,
         options=list(call.options),
-        grants=call.grants,
+        grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
     )
 

@@ -24,8 +24,8 @@ def request_notes(call: Call) -> Iterator[str]:
         yield NO_SANDBOX
     elif call.grants and (granted := grants_text(call.grants)):
         yield f"Its sandbox grants {granted}."
-    for sentence in call.grants.missing if call.grants else ():
-        yield one_line(sentence, 2 * _LONGEST)
+    if call.grants and call.grants.missing:
+        yield one_line(" ".join(call.grants.missing), 3 * _LONGEST)
 
 
 def grants_text(grants: Grants) -> str:
