@@ -51,7 +51,13 @@ class Clock:
         add = self._scheduler.add_job
         add(self._sweep, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
         add(self._refill, "interval", seconds=REFILL.total_seconds(), next_run_time=now(), coalesce=True)
-        add(self._report_personas, "interval", seconds=PERSONAS.total_seconds(), coalesce=True, max_instances=1)
+        add(
+            self._report_personas,
+            "interval",
+            seconds=PERSONAS.total_seconds(),
+            coalesce=True,
+            max_instances=1,
+        )
         self._scheduler.start()
         self._listening = asyncio.create_task(self._listen())
         return self

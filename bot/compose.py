@@ -49,7 +49,7 @@ from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
-from supervisor.core.persona import Grants, Persona
+from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway

@@ -68,9 +68,9 @@ class _Version:
 
 
 class PersonaFolder:
-    """Reads the folder at once, and again what has changed. Raises PersonaInvalid at the first mistake of the first time.
+    """Reads the folder at once, where the first mistake raises PersonaInvalid, and later again what has changed.
 
-    After that a file with a mistake is a problem, and its persona stays in use as it was; a deleted file's does not.
+    Then a file with a mistake is a problem, and its persona stays in use as it was; that of a deleted file does not.
     """
 
     def __init__(self, folder: Path, known_tools: Mapping[str, KnownTool]) -> None:

@@ -82,7 +82,12 @@ def test_a_plan_comes_from_yaml_json_or_a_pipe(cli: Cli, plan: str) -> None:
         (("--plan", "-", "x"), "subtasks: [", 2, "neither YAML nor JSON at line 1"),
         (("--plan", "-", "x"), "- a", 2, "--plan: the plan: "),
         (("--plan", "-", "x"), "subtasks: []", 2, "--plan: subtasks: "),
-        (("--plan", "-", "x"), "subtasks: [{id: A B, persona: sre, task: x}]", 2, "--plan: id (subtasks 1): "),
+        (
+            ("--plan", "-", "x"),
+            "subtasks: [{id: A B, persona: sre, task: x}]",
+            2,
+            "--plan: id (subtasks 1): ",
+        ),
         (("--plan", "-", "x"), "subtasks: [{id: a, persona: nobody, task: x}]", 1, "may not launch `nobody`"),
         (("--plan", "-", "-"), "", 2, "standard input"),
         (("sre",), None, 2, "TASK"),

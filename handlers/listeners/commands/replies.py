@@ -70,7 +70,9 @@ def _entry(session: Session | LogUnreadable, mask: Masker) -> str:
 
 def personas(all_of_them: Sequence[PersonaView]) -> list[Block]:
     """Each persona with what it does, and what is wrong with it."""
-    lines = [f"*{p.name}* {escape(one_line(p.description, 160))}\n      {_about(p)}" for p in all_of_them[:30]]
+    lines = [
+        f"*{p.name}* {escape(one_line(p.description, 160))}\n      {_about(p)}" for p in all_of_them[:30]
+    ]
     return _sections(lines) or [mrkdwn("There are no personas.")]
 
 

@@ -17,7 +17,7 @@ _LONGEST = 200
 
 
 def request_notes(call: Call) -> Iterator[str]:
-    """Sentences about the request of the call: who is missing to approve it, and what its command may reach or lacks."""
+    """Sentences about the request of the call: who is missing to approve it, what its command may reach, what not."""
     if call.too_few:
         yield TOO_FEW
     if call.unsandboxed:

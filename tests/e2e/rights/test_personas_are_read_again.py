@@ -1,10 +1,11 @@
-"""A persona file that changes counts in all processes; a mistake in it is told to admins once, and wherever one looks."""
+"""A persona file that changes counts in all processes; a mistake in it is told to admins once, and where one looks."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ async def test_a_launch_takes_the_file_of_now_and_a_session_keeps_its_own(scenar
 
 
 async def test_a_mistake_is_told_to_each_admin_once_by_all_processes(scenario: Director) -> None:
-    scene = await scenario(says("Done."), webs=2, admins=f"{KEN},{GRACE},api:ci")
+    scene = await scenario(in_turn(says("Done.")), webs=2, admins=f"{KEN},{GRACE},api:ci")
     reports = [PersonaReports(core) for core in scene.flagman.cores[:2]]
 
     async def report() -> None:
@@ -74,15 +75,19 @@ async def test_a_mistake_is_told_to_each_admin_once_by_all_processes(scenario: D
     for admin in (KEN, GRACE):
         new, changed = sorted(await told(scene, admin))
         assert "There is a mistake in line 1 of half.md: the front matter that begins" in new
-        assert "line 4 of ops.md: there is no key " in changed and "the version before is used." in changed
+        assert "line 4 of ops.md: there is no key " in changed
+        assert "the version before is used." in changed
     assert await told(scene, ADA) == []
     ops, half = await persona_views(scene.flagman.core.personas)
     assert (ops.name, ops.problem, len(ops.notes)) == ("ops", "", 1)
-    assert (half.name, half.notes) == ("half.md", []) and "line 1 of half.md" in half.problem
+    assert (half.name, half.notes) == ("half.md", [])
+    assert "line 1 of half.md" in half.problem
     await scene.slack.command(ADA, OPS, "personas")
 
     async def shown() -> bool:
-        return any("tolls" in text and "half.md" in text for text in map(texts, await scene.slack.messages(OPS)))
+        return any(
+            "tolls" in text and "half.md" in text for text in map(texts, await scene.slack.messages(OPS))
+        )
 
     await wait_for(shown)
     # Mended, and the same mistake again: it is another one.
@@ -97,7 +102,7 @@ async def test_a_mistake_is_told_to_each_admin_once_by_all_processes(scenario: D
 async def test_names_in_a_changed_file_are_looked_for(
     scenario: Director, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene = await scenario(says("Done."))
+    scene = await scenario(in_turn(says("Done.")))
     core = scene.flagman.core
     reports = PersonaReports(core)
     write_persona(scenario.personas, operators={"users": ["U0NOBODY1"]})
@@ -113,7 +118,10 @@ async def test_the_value_of_a_variable_that_is_granted_later_is_masked(
     monkeypatch.setenv("REGION_PASS", "correct horse battery")
     command = {"command": "echo got $REGION_PASS"}
     scene = await scenario(in_turn(calls(("shell", command)), says("Done.")))
-    grants = {"approvals": [{"tool": "shell", "mode": "allow"}], "sandbox": {"env": ["REGION_PASS"]}}
+    grants: dict[str, Any] = {
+        "approvals": [{"tool": "shell", "mode": "allow"}],
+        "sandbox": {"env": ["REGION_PASS"]},
+    }
     write_persona(scenario.personas, **grants)
     settle(scenario.personas)
     session = await scene.ended(await scene.launch())
