@@ -51,7 +51,8 @@ def _approvals(call: CallView, position: int) -> int:
 
 def _by_whom(state: SessionView) -> str:
     """Return who may approve the calls that wait, where that is one rule for all of them."""
-    lines = {line for call in state.calls if call.phase == "awaiting" for line in approvers(call)}
+    waiting = [call for call in state.calls if call.phase == "awaiting" and call.approvers]
+    lines = {line for call in waiting for line in approvers(call)}
     return f" ({lines.pop()})" if len(lines) == 1 else ""
 
 

@@ -8,13 +8,17 @@ import typer
 
 from bot.cli.editor import edit, show_difference
 from bot.cli.pending import PendingCall, show_pending
-from bot.cli.terminal import BOLD, done, show, text
+from bot.cli.terminal import DIM, beside, done, show, text
 from bot.sdk.http_backend import HttpBackend
 from supervisor.contract.models import CallView, SessionView
 from supervisor.contract.requests import DecisionRequest
 from supervisor.core.errors import FlagmanError, InvalidInput
 
-CHOICES = "approve, deny, edit, view, skip"
+# A word, or its beginning; `yes` and `no` are what one says to most questions.
+CHOICES = {word: word for word in ("approve", "deny", "edit", "view", "skip")} | {
+    "yes": "approve",
+    "no": "skip",
+}
 Verdict = Literal["approve", "deny"]
 
 
@@ -33,9 +37,9 @@ async def review(remote: HttpBackend, found: list[PendingCall]) -> bool:
 async def _ask(remote: HttpBackend, one: PendingCall, place: str) -> bool:
     """Ask until the call is decided or skipped. Returns whether it was decided."""
     while True:
-        answer = typer.prompt(f"{place}{one.call.call_id} [{CHOICES}]", prompt_suffix="? ").strip().lower()
-        # A word, or the beginning of one; Enter alone asks again, since it may be meant for what stood here before.
-        chosen = next((word for word in CHOICES.split(", ") if word.startswith(answer)), "")
+        question = f"{place}{one.call.call_id}: approve, deny, edit, view or skip"
+        answer = typer.prompt(question, default="skip", prompt_suffix="? ").strip().lower()
+        chosen = next((does for word, does in CHOICES.items() if answer and word.startswith(answer)), "")
         try:
             match chosen:
                 case "approve":
@@ -106,6 +110,7 @@ def _view(one: PendingCall) -> None:
     """Show what the agent said with the call, and all of it once more."""
     show()
     if one.session.said:
-        show(text(("  the agent said  ", BOLD), one.session.said))
+        show(beside(text(("  the agent said ", DIM)), text(one.session.said)))
+        show()
     show_pending([one])
     show()
