@@ -20,7 +20,6 @@ from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
-
 _DROP = re.compile(r"drop\s+`?(?P<id>t\d{1,6})`?", re.IGNORECASE)
 # Slack's clients type these in place of straight quotes.
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
