@@ -34,13 +34,18 @@ def approvers(call: CallView) -> Iterator[str]:
     """Yield who may approve a call, and how many have so far of how many it takes; a line for each of its rules."""
     rules = [rule for rule in (call.approvers, *call.also) if rule]
     for position, rule in enumerate(rules or [Approvers()]):
-        who = [*(user.removeprefix("slack:") for user in rule.users), *(f"@{group}" for group in rule.groups)]
-        words = [", ".join(who) or "everyone who sees the session"]
-        if rule.quorum > 1:
-            words.append(f"{_approvals(call, position)} of {rule.quorum} approvals")
-        if rule.exclude_requester:
-            words.append("not who asked for it")
-        yield " · ".join(words)
+        yield rule_line(rule, f"{_approvals(call, position)} of ")
+
+
+def rule_line(rule: Approvers, so_far: str = "") -> str:
+    """Return who may approve by a rule, and how many it takes, with how many there are `so_far`."""
+    who = [*(user.removeprefix("slack:") for user in rule.users), *(f"@{group}" for group in rule.groups)]
+    words = [", ".join(who) or "everyone who sees the session"]
+    if rule.quorum > 1:
+        words.append(f"{so_far}{rule.quorum} approvals")
+    if rule.exclude_requester:
+        words.append("not who asked for it")
+    return " · ".join(words)
 
 
 def _approvals(call: CallView, position: int) -> int:
