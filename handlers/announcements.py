@@ -1,10 +1,10 @@
-"""Says where a schedule is shown that it was paused, or to who made it."""
+"""Says where a schedule is shown, or to who made it, that it was paused or could not launch."""
 
 from __future__ import annotations
 
 import logging
 
-from handlers.blocks.text import escape, mrkdwn, person
+from handlers.blocks.text import escape, moment, mrkdwn, person
 from handlers.directory import SlackDirectory
 from handlers.origin import channel_of
 from handlers.projection.refusals import ChannelUnavailable, problem_of
@@ -22,18 +22,19 @@ class Announcements:
     def __init__(self, directory: SlackDirectory, mask: Masker, command: str) -> None:
         self._directory, self._mask, self._command = directory, mask, command
 
-    async def schedule_paused(self, schedule: Schedule) -> bool:
-        """Tell of a schedule that was paused. Returns False where Slack cannot be reached now."""
+    async def schedule_problem(self, schedule: Schedule) -> bool:
+        """Tell of a schedule that was paused or could not launch. Returns False where Slack cannot be reached now."""
         client = self._directory.client
         if client is None:
             return False
         who = person(schedule.by, schedule.by_name)
         task = escape(one_line(self._mask(schedule.task), 80))
         why = escape(one_line(self._mask(schedule.last_problem), 300))
-        text = (
-            f":warning: The schedule `{schedule.id}` of {who} ({escape(schedule.persona)}: {task}) is paused: {why} "
-            f"If it is still needed, schedule it anew (`{self._command} help`)."
-        )
+        text = f":warning: The schedule `{schedule.id}` of {who} ({escape(schedule.persona)}: {task}) "
+        if schedule.due is None:
+            text += f"is paused: {why} If it is still needed, schedule it anew (`{self._command} help`)."
+        else:
+            text += f"could not launch: {why} It is tried again at its next time, {moment(schedule.due, date=True)}."
         maker = (schedule.by_owner or schedule.by).removeprefix("slack:")
         places = [channel_of(schedule.origin), maker if maker[:1] in ("U", "W") else ""]
         for place in filter(None, places):
@@ -44,8 +45,8 @@ class Announcements:
                 problem = problem_of("chat.postMessage", status, code_of(error))
                 if not isinstance(problem, ChannelUnavailable):
                     return False
-                _log.warning("schedule %s: %s does not take that it is paused: %r", schedule.id, place, error)
+                _log.warning("schedule %s: %s does not take its problem: %r", schedule.id, place, error)
             else:
                 return True
-        _log.warning("schedule %s is paused, and nobody could be told", schedule.id)
+        _log.warning("schedule %s has a problem, and nobody could be told", schedule.id)
         return True
