@@ -12,6 +12,7 @@ from typing import Self
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.compose import Core, now
+from bot.persona_reports import PersonaReports
 from storage.connection import end
 from storage.errors import StorageError
 from storage.keys import TimerKey
@@ -22,6 +23,7 @@ SWEEP = timedelta(seconds=30)
 HORIZON = timedelta(seconds=20)
 REFILL = timedelta(seconds=10)
 HOLD = timedelta(seconds=5)
+PERSONAS = timedelta(seconds=5)
 BATCH = 200
 AT_ONCE = 16
 _log = logging.getLogger("flagman.clock")
@@ -41,6 +43,7 @@ class Clock:
         self._creators = parts.creators()
         self._queues = parts.queues()
         self._sweeper = Sweeper(parts.sessions, parts.log, *self._queues)
+        self._personas = PersonaReports(parts)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
         self._asking: dict[TimerKey, asyncio.Task[None]] = {}
@@ -52,6 +55,13 @@ class Clock:
         add(self._sweep, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
         add(self._tell, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
         add(self._refill, "interval", seconds=REFILL.total_seconds(), next_run_time=now(), coalesce=True)
+        add(
+            self._report_personas,
+            "interval",
+            seconds=PERSONAS.total_seconds(),
+            coalesce=True,
+            max_instances=1,
+        )
         self._scheduler.start()
         self._listening = asyncio.create_task(self._listen())
         return self
@@ -124,6 +134,10 @@ class Clock:
             await self._timers.drop(timer)
         except StorageError as error:
             _log.warning("timer %s comes again: %s", timer.encode(), error)
+
+    async def _report_personas(self) -> None:
+        with _store_may_be_away():
+            await self._personas.report()
 
     async def _sweep(self) -> None:
         with _store_may_be_away():

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bot.cli.labels import advice, spent, status_phrase
+from bot.cli.labels import advice, approvers, spent, status_phrase
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, beside, chop, clock, is_terminal, show, text
 from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
+from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.labels import PHASES
 from supervisor.core.text.visible import call_name, call_value, one_line, visible
 from supervisor.session_log.render.transcript import lines
@@ -68,8 +69,11 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
     yield "part of", state.parent or ""
     yield "copy of", f"{forked.id}, up to step {forked.step}" if forked else ""
+    yield "missing", not_here(forked.missing) if forked and forked.missing else ""
     yield "spent", spent(state)
-    yield "files", ", ".join(state.artifacts)
+    yield "files", join_items(state.artifacts, 20)
+    for noted in state.decisions:
+        yield "decided", noted.text
     for reminder in state.reminders:
         yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
 
@@ -99,12 +103,24 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")), err=err)
     for line in _arguments(proposed.arguments):
         show(line, err=err)
+    for line in approvers(proposed) if proposed.phase == "awaiting" else ():
+        _noted("approvers", line, err=err)
+    approved = [d.by_name or d.by for d in proposed.decisions if d.verdict == "approve"]
+    if approved and proposed.phase == "awaiting":
+        _noted("approved", f"so far by {', '.join(approved)}", err=err)
     for note in proposed.notes:
         show(
             beside(text(("      ! ", "yellow")), text(note)) if is_terminal() else text("      ! ", note),
             err=err,
         )
     show(text((f"      sha256 {proposed.digest}", DIM)), err=err)
+
+
+def _noted(name: str, value: str, *, err: bool) -> None:
+    show(
+        beside(text((f"      {name}", DIM)), text(value)) if is_terminal() else text(f"      {name} ", value),
+        err=err,
+    )
 
 
 def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:

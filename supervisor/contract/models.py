@@ -15,6 +15,7 @@ from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
+from supervisor.core.records import NotedDecision
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
 
@@ -89,18 +90,22 @@ class ReminderView(ResponseModel):
 
 
 class ForkedFrom(ResponseModel):
-    """The session that this one was copied from, and the step up to which."""
+    """The session that this one was copied from, and the step up to which.
+
+    `missing` are files of it that were not on the machine that took the request, and so may not be taken along.
+    """
 
     id: str
     step: int
+    missing: list[str] = []
 
 
 class SessionView(ResponseModel):
     """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
 
-    `children` are the subtasks of its plans, `parent` the session that launched it for one of its own, `root` the one
-    that a person launched. `needs` is what waits for a person, in it and in its sub-agents. `cost_usd` is its own;
-    `total_cost_usd` is with theirs.
+    `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
+    launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
+    in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs.
     """
 
     id: str
@@ -122,6 +127,7 @@ class SessionView(ResponseModel):
     children: list[ChildStanding]
     needs: list[Need]
     reminders: list[ReminderView]
+    decisions: list[NotedDecision] = []
     steps: int
     said: str
     usage: Usage
@@ -155,10 +161,14 @@ class SessionPage(ResponseModel):
 
 
 class ArtifactView(ResponseModel):
-    """A file that a session wrote; `size` in bytes is null where it is not there any more."""
+    """A file that a session wrote; `size` in bytes is null where it is not there.
+
+    Then `removed` tells whether the session has removed it; otherwise it is not on the machine that answers.
+    """
 
     path: str
     size: int | None
+    removed: bool = False
 
 
 class ArtifactList(ResponseModel):
@@ -214,7 +224,8 @@ class EventPage(ResponseModel):
 class PauseResult(ResponseModel):
     """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval.
 
-    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up.
+    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up, and `sub_agents` how many
+    pause with it.
     """
 
     status: Literal["paused"]
@@ -223,6 +234,7 @@ class PauseResult(ResponseModel):
     expires_at: datetime | None
     conditions: list[str]
     problems: list[str] = []
+    sub_agents: int = 0
 
 
 class ToldResult(ResponseModel):
@@ -285,13 +297,18 @@ class ScheduleList(ResponseModel):
 
 
 class PersonaView(ResponseModel):
-    """`problem` says in one sentence why it cannot be launched; empty where it can."""
+    """`problem` says in one sentence why it cannot be launched; empty where it can.
+
+    `notes` are sentences about one that can: that its file has a mistake, and the version before is used, or that its
+    commands do not get what it grants. A file that could never be read has an entry with the name of the file.
+    """
 
     name: str
     description: str
     model: str | None
     tools: list[str]
     problem: str = ""
+    notes: list[str] = []
 
 
 class PersonaList(ResponseModel):

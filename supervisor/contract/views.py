@@ -24,11 +24,12 @@ from supervisor.core.budgets import spending_of
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
-from supervisor.core.persona import Persona
-from supervisor.core.records import Timer
+from supervisor.core.persona import Grants
+from supervisor.core.records import Fork, Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.core.text.requests import request_notes
+from supervisor.personas.library import PersonaLibrary
 from supervisor.schedules import Schedule
 
 # The provider's own message is long and of use to this provider alone.
@@ -45,7 +46,7 @@ class Channels(Protocol):
 def only_calls(view: SessionView, call_ids: Collection[str]) -> SessionView:
     """The view for who may decide on these calls and not read the session: without its task, words and files."""
     hidden: dict[str, Any] = {"task": "", "said": "", "result": "", "pause": None}
-    hidden |= {"children": [], "needs": [], "reminders": [], "artifacts": []}
+    hidden |= {"children": [], "needs": [], "reminders": [], "decisions": [], "artifacts": []}
     calls = [call for call in view.calls if call.call_id in call_ids]
     return view.model_copy(update={**hidden, "calls": calls})
 
@@ -71,12 +72,13 @@ def session_view(
         changed_at=session.changed_at,
         parent=session.lineage.parent if session.lineage else None,
         root=session.root,
-        forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
+        forked_from=_forked_from(forked) if forked else None,
         pause=_pause(session),
         calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
+        decisions=list(session.decisions),
         steps=len(session.steps),
         said=session.steps[-1].text if session.steps else "",
         usage=session.usage,
@@ -89,6 +91,10 @@ def session_view(
         ended_by=session.ended_by,
         result=session.ending,
     )
+
+
+def _forked_from(fork: Fork) -> ForkedFrom:
+    return ForkedFrom(id=fork.source, step=fork.step, missing=list(fork.missing))
 
 
 def _open_calls(session: Session) -> Iterator[Call]:
@@ -132,7 +138,7 @@ def _call(call: Call) -> CallView:
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
         question=call.question,
         options=list(call.options),
-        grants=call.grants,
+        grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
     )
 
@@ -194,11 +200,20 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
     )
 
 
-def persona_view(persona: Persona, problem: str = "") -> PersonaView:
-    return PersonaView(
-        name=persona.name,
-        description=persona.description,
-        model=persona.model,
-        tools=list(persona.tools),
-        problem=problem,
-    )
+async def persona_views(library: PersonaLibrary) -> list[PersonaView]:
+    """All personas by name, and then the files that cannot be used."""
+    views = [
+        PersonaView(
+            name=persona.name,
+            description=persona.description,
+            model=persona.model,
+            tools=list(persona.tools),
+            problem=await library.problem(persona.name),
+            notes=library.notes(persona),
+        )
+        for persona in library.all()
+    ]
+    unread = library.unread().items()
+    return views + [
+        PersonaView(name=file, description="", model=None, tools=[], problem=said) for file, said in unread
+    ]

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
+from supervisor.contract.models import PersonaView
 from supervisor.core.errors import LogUnreadable
-from supervisor.core.persona import Persona
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
@@ -26,7 +26,10 @@ def help_text(slash: str) -> str:
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
             f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
-            f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
+            f"• `{slash} pause <id> until webhook: redis_ready` · `only until event: deploy.finished` · `for 2h` · "
+            "`alone`, without its sub-agents",
+            f"• `{slash} tell <id> [as <persona>:] <words>` · "
+            f'`{slash} event deploy.finished {{"env": "prod"}}` resumes who waits for it',
             f"• `{slash} resume <id> compact` sums its earlier steps up first · "
             f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
             f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
@@ -76,18 +79,18 @@ def _entry(session: Session | LogUnreadable, mask: Masker, cards: Mapping[str, s
     return f"`{session.id}` *{persona}* {task} · {state} · {when}"
 
 
-def personas(all_of_them: Sequence[tuple[Persona, str]]) -> list[Block]:
-    """Each persona with what it does, and why it cannot be launched where it cannot."""
+def personas(all_of_them: Sequence[PersonaView]) -> list[Block]:
+    """Each persona with what it does, and what is wrong with it."""
     lines = [
-        f"*{p.name}* {escape(one_line(p.description, 160))}\n      "
-        + (
-            f":warning: {escape(one_line(problem, 300))}"
-            if problem
-            else f"tools: {escape(one_line(', '.join(p.tools), 160))}"
-        )
-        for p, problem in all_of_them[:30]
+        f"*{p.name}* {escape(one_line(p.description, 160))}\n      {_about(p)}" for p in all_of_them[:30]
     ]
     return _sections(lines) or [mrkdwn("There are no personas.")]
+
+
+def _about(persona: PersonaView) -> str:
+    if wrong := " ".join(filter(None, [persona.problem, *persona.notes])):
+        return f":warning: {escape(one_line(wrong, 300))}"
+    return f"tools: {escape(one_line(', '.join(persona.tools), 160))}"
 
 
 def log(session: Session, lines: Sequence[Line], where: str) -> list[Block]:

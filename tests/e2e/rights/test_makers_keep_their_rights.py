@@ -16,10 +16,10 @@ from supervisor.api_keys import LOCAL, ApiKeys, parse_keys
 from supervisor.contract.creators import Creators
 from supervisor.core.events import ActionRefused, Actor
 from supervisor.schedules import OWNER, Schedule
-from tests.support.scenario import Director, Scene
+from tests.support.scenario import Director, Scene, write_persona
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, Json, texts
+from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, Json, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 OPERATORS = {"operators": {"groups": ["sre"]}}
@@ -205,8 +205,10 @@ async def test_a_key_that_was_given_an_owner_launches_as_that_person(scenario: D
 
 
 async def lose_persona(scene: Scene) -> None:
-    for core in scene.flagman.cores:
-        core.personas._personas.pop("ops")
+    core = scene.flagman.core
+    assert core.settings.personas
+    (core.settings.personas / "ops.md").unlink()
+    await wait_for(lambda: [persona.name for persona in core.personas.all()] == ["other"])
 
 
 async def lose_approver(scene: Scene) -> None:
@@ -218,6 +220,7 @@ async def test_a_schedule_whose_persona_cannot_be_launched_is_told_once(
     scenario: Director, lose: Any
 ) -> None:
     rule = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [LINUS, KEN]}}]
+    write_persona(scenario.personas, "other")
     scene = await scenario(ONE, persona={"approvals": rule, "operators": {"users": [GRACE]}})
     schedule = await scheduled(scene)
     await lose(scene)
