@@ -168,7 +168,7 @@ class Core:
     def creators(self) -> Creators:
         """What fires the timers."""
         announcements = Announcements(self.directory, self.mask, self.settings.command)
-        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_paused)
+        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem)
 
     def recorder(self) -> Recorder:
         """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""

@@ -196,6 +196,15 @@ class SlackDirectory:
             if who not in gone and await self._is_able(who, rule, named=who in users):
                 yield who
 
+    async def group_problem(self, group: str) -> str:
+        """Why the members of a group cannot be read until somebody has changed something; otherwise empty."""
+        try:
+            if self._people:
+                await self._people.recent_members(group)
+        except GroupUnknown as unknown:
+            return str(unknown) if unknown.lasting else ""
+        return ""
+
     async def _is_able(self, who: str, rule: Approvers, *, named: bool) -> bool:
         """Whether a person or key could approve; one that cannot be read may be able."""
         if who.startswith("api:"):

@@ -98,7 +98,9 @@ def _steps(session: Session, mask: Masker) -> list[Block]:
     if not calls:
         return []
     shown = calls[-STEPS_SHOWN:]
-    lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
+    lines = [
+        {"type": "rich_text_section", "elements": _line(call, mask, over=session.ended)} for call in shown
+    ]
     earlier = len(calls) - len(shown)
     if earlier > 0:
         note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
@@ -108,7 +110,8 @@ def _steps(session: Session, mask: Masker) -> list[Block]:
     ]
 
 
-def _line(call: Call, mask: Masker) -> list[Block]:
+def _line(call: Call, mask: Masker, *, over: bool) -> list[Block]:
+    """Return the line of a call; what waited when the session was `over` did not run."""
     if noted := call.noted:
         return [
             {"type": "emoji", "name": "pushpin"},
@@ -116,6 +119,7 @@ def _line(call: Call, mask: Masker) -> list[Block]:
             {"type": "text", "text": f" {one_line(mask(noted.text), 160)}"},
         ]
     mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
+    mark = "no_entry_sign" if over and not call.settled else mark
     first = in_short(call, mask) or brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},

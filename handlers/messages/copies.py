@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from handlers.blocks.text import Block, context, link, person
+from handlers.blocks.text import Block, context, escape, link, person
 from handlers.messages.message import APPROVAL, Message
 from supervisor.core.state import Session
 
@@ -38,32 +38,35 @@ def copy_for(message: Message, session: Session, channel: str, *, shown: str, ad
     return replace(message, key=key, text=seen.text, blocks=blocks, concerns="", excerpt=None)
 
 
-def asked_elsewhere(message: Message, asked: Sequence[str], *, here: bool) -> Message:
+def asked_elsewhere(
+    message: Message, asked: Sequence[str], *, here: bool, problems: Sequence[str] = ()
+) -> Message:
     """The message with a note on where it was asked; without the buttons to decide unless somebody `here` may.
 
-    `asked` are the ids of people and channels.
+    `asked` are the ids of people and channels, and `problems` sentences on why others are not known.
     """
-    if not message.decides or (here and not asked):
+    if not message.decides:
         return message
+    blocks, note = message.blocks, _note(message, asked, here=here)
+    if asked and not here:
+        decisions = frozenset(action for request in message.decides for action in request.buttons)
+        blocks = tuple(filter(None, (_without(block, decisions) for block in blocks)))
+    notes = [*([note] if note else []), *(f":warning: {escape(problem)}" for problem in problems)]
+    return replace(message, blocks=(*blocks, context("\n".join(notes)))) if notes else message
+
+
+def _note(message: Message, asked: Sequence[str], *, here: bool) -> str:
+    names = ", ".join(f"<#{one}>" if one[:1] in ("C", "G") else f"<@{one}>" for one in asked)
+    if here:
+        return f":incoming_envelope: Also asked: {names}." if asked else ""
     approves = all(request.buttons == APPROVAL for request in message.decides)
     may = "may approve it" if approves else "may decide on it"
-    if not asked:
-        way = (
-            "Cancel it, and launch it in a channel that its approvers see."
-            if approves
-            else "Name an admin in FLAGMAN_ADMINS, who may."
-        )
-        note = f":warning: Nobody who sees this {may}, and nobody else can be asked. {way}"
-        return replace(message, blocks=(*message.blocks, context(note)))
-    names = ", ".join(f"<#{one}>" if one[:1] in ("C", "G") else f"<@{one}>" for one in asked)
-    note = f":incoming_envelope: Also asked: {names}."
-    if here:
-        return replace(message, blocks=(*message.blocks, context(note)))
-    note = f":incoming_envelope: Asked: {names}. Nobody who sees this conversation {may}."
-    decisions = frozenset(action for request in message.decides for action in request.buttons)
-    kept = (_without(block, decisions) for block in message.blocks)
-    blocks = (*filter(None, kept), context(note))
-    return replace(message, blocks=blocks)
+    if asked:
+        return f":incoming_envelope: Asked: {names}. Nobody who sees this conversation {may}."
+    way = "Name an admin in FLAGMAN_ADMINS, who may."
+    if approves:
+        way = "Cancel it, and launch it in a channel that its approvers see."
+    return f":warning: Nobody who sees this {may}, and nobody else can be asked. {way}"
 
 
 def _without(block: Block, actions: Collection[str]) -> Block | None:

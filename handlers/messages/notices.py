@@ -136,7 +136,7 @@ def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
 def _waits(session: Session) -> list[Block]:
     """Return the conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
-    return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
+    return [context(f":hourglass: Resumes: {' · or '.join(shown)}")] if shown else []
 
 
 def _refused(session: Session, mask: Masker) -> list[Block]:

@@ -31,10 +31,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reach:
-    """`here`: whether somebody who sees the place may decide; `asked` are those to be asked besides."""
+    """`here`: whether somebody who sees the place may decide; `asked` are those to be asked besides.
+
+    `problems` are sentences on why some of those who could decide are not known.
+    """
 
     here: bool = True
     asked: tuple[Asked, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Audience:
         )
 
     async def _reach(self, requests: Sequence[Request], viewers: _Viewers) -> Reach:
-        here, asked = False, dict[Asked, None]()
+        here, asked, problems = False, dict[Asked, None](), dict[str, None]()
         for request in requests:
             for need in await self._needs(request):
                 present, absent = await self._able(need, viewers)
@@ -114,7 +118,8 @@ class Audience:
                 here = here or present > 0 or any(who.startswith("api:") for who in need.rule.users)
                 if present < need.left:
                     asked[Asked(tuple(absent), max(MOST_ASKED, need.left - present))] = None
-        return Reach(here, tuple(asked))
+                problems |= {await self._directory.group_problem(group): None for group in need.rule.groups}
+        return Reach(here, tuple(asked), tuple(filter(None, problems)))
 
     async def _needs(self, request: Request) -> Sequence[_Need]:
         if request.buttons == APPROVAL and request.call:

@@ -78,7 +78,7 @@ class Copies:
             self._wait(wait)
             return message
         asked = await self._ask(message, where, reach)
-        return asked_elsewhere(message, list(dict.fromkeys(asked)), here=reach.here)
+        return asked_elsewhere(message, list(dict.fromkeys(asked)), here=reach.here, problems=reach.problems)
 
     async def _ask(self, message: Message, where: str, reach: Reach) -> list[str]:
         """Show copies to those who are to be asked; returns the people and channels that have one."""

@@ -21,7 +21,7 @@ class Note(Deed):
 
 
 class Timer(Frozen):
-    """A reminder: `set` until it fires or is dropped."""
+    """A reminder: `set` until it fires or is dropped; one that is snoozed is dropped as the next one is set."""
 
     id: str
     due: datetime
@@ -30,6 +30,7 @@ class Timer(Frozen):
     by: str
     by_name: str
     by_owner: str = ""
+    set_at: datetime | None = None
     state: Literal["set", "fired", "dropped"] = "set"
     ended_by: str = ""
     ended_at: datetime | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.blocks.text import Block, escape, mrkdwn
+from handlers.blocks.text import Block, escape, link, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
@@ -75,16 +75,17 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
     match command.verb:
         case "list":
             found = await sessions.listed(command.rest)  # type: ignore[arg-type]
-            return _blocks(
-                "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
-            )
+            cards = await flagman.cards([one.id for one in found if isinstance(one, Session)])
+            rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
+            return _blocks("Sessions", rows)
         case "personas":
             every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)
             return _blocks(
-                f"{session.id}: {session.status}", replies.status(session, flagman.mask, _link(session))
+                f"{session.id}: {session.status}",
+                replies.status(session, flagman.mask, await _where_shown(flagman, session)),
             )
         case "log":
             return await log_of(flagman, command.session_id, sessions.actor)
@@ -96,9 +97,10 @@ async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Ans
     """Return the answer with the end of a session's log, which the actor sees."""
     session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
+    where = await _where_shown(flagman, session)
     return _blocks(
         f"Log of {session_id}",
-        replies.log(session, list(lines(masked_events(events, flagman.mask))), _link(session)),
+        replies.log(session, list(lines(masked_events(events, flagman.mask))), where),
     )
 
 
@@ -106,9 +108,11 @@ def cancelled(session_id: str) -> str:
     return f":no_entry_sign: `{session_id}` is cancelled; nothing it proposed will run."
 
 
-def _link(session: Session) -> str:
-    place = Place.of(session)
-    return f"in {place.shown}" if place and place.shown else ""
+async def _where_shown(flagman: ListenerContext, session: Session) -> str:
+    """Return the channel of a session, with a link to its card; empty where it is not shown in Slack."""
+    place, card = Place.of(session), (await flagman.cards([session.id])).get(session.id, "")
+    thread = f"· {link('open its thread', card)}" if card else ""
+    return f"in {place.shown} {thread}".strip() if place and place.shown else thread
 
 
 def _say(text: str) -> Answer:

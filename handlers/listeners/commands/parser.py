@@ -118,6 +118,10 @@ def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Com
         return Command(verb, session_id=ident, rest=more)  # type: ignore[arg-type]
     if thread_session:
         return Command(verb, session_id=thread_session, rest=rest)  # type: ignore[arg-type]
+    if word:
+        raise InvalidInput(
+            f"“{word[:40]}” is no id of a session, which looks like `ab12-cd34`; `{slash} list` shows the ids."
+        )
     raise InvalidInput(f"Which session? Write `{slash} {verb} <id>`; `{slash} list` shows the ids.")
 
 

@@ -46,7 +46,8 @@ class Actor(Frozen):
     `groups` are those of a policy that the person is a member of, `teams` the workspaces of the person. `owner` is the
     person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
     is visible to the actor; `reads_all` gives that for every session, and `admin` also the right to steer it. An admin
-    `overrides` the rules of a call, by their positions, that nobody else can satisfy.
+    `overrides` the rules of a call, by their positions, that nobody else can satisfy. `key` is the id of the API key it
+    acts with, empty for people and for a process that has the store.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Actor(Frozen):
     reads_all: bool = False
     sees: bool = True
     overrides: tuple[int, ...] = ()
+    key: str = ""
 
     @property
     def ids(self) -> frozenset[str]:

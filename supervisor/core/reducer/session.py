@@ -217,6 +217,7 @@ def _timer_set(event: TimerSet, session: Session) -> dict[str, Any]:
         by=event.by,
         by_name=event.by_name,
         by_owner=event.by_owner,
+        set_at=event.at,
     )
     return {"timers": (*session.timers, timer)}
 

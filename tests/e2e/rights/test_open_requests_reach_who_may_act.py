@@ -207,3 +207,17 @@ async def test_who_is_no_full_member_is_asked_about_a_public_channel(
     action = APPROVE if asks == "approval" else "question_answer:0"
     assert (await scene.slack.click(guest, channel, ask["ts"], action))["ok"]
     await scene.flagman.session(lambda s: s.ended)
+
+
+@pytest.mark.parametrize("asks", ["approval", "question"])
+async def test_a_group_that_is_gone_is_told_with_the_request(scenario: Director, asks: str) -> None:
+    given = asyncio.Event()
+    persona = {"operators": {"users": [ADA], "groups": ["sre"]}, **ruled(users=[ADA], groups=["sre"])}
+    scene = await scenario(once(given, ASKS if asks == "question" else DEPLOYS), persona=persona)
+    session = await scene.launch()
+    groups = scene.slack.playground.workspace.groups
+    for ident in [g.id for g in groups.values() if g.handle == "sre"]:
+        del groups[ident]
+    given.set()
+    card = await scene.card(session)
+    await scene.slack.message(OPS, lambda m: "Slack knows no user group sre" in texts(m), card["ts"])
