@@ -26,7 +26,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
-from supervisor.new_logs import begin, too_many
+from supervisor.new_logs import begin, ruled_today, too_many
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
@@ -118,7 +118,7 @@ class Supervisor:
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        persona = await self._ruled_today(source)
+        persona = await ruled_today(self.personas, source)
         events = launch.fork(
             session_id,
             log,
@@ -134,17 +134,6 @@ class Supervisor:
         request = digest([session_id, step, message, actor.id])
         blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
         return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
-
-    async def _ruled_today(self, session: Session) -> Persona:
-        """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
-
-        Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
-        """
-        pinned = await self.personas.load_pinned(session)
-        today = await self.personas.launchable(session.persona)
-        if pinned.model_copy(update={"under": None}) == today:
-            return pinned
-        return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 
     # Deciding
 
@@ -228,6 +217,9 @@ class Supervisor:
         conditions: Sequence[Condition] = (),
         reason: PauseReason | None = None,
         detail: str = "",
+        replace: bool = False,
+        cascade: bool = True,
+        may_decide: bool = True,
     ) -> Session:
         before = await self.sessions.load(session_id)
         approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
@@ -242,6 +234,9 @@ class Supervisor:
                 detail=detail,
                 approvers=approvers,
                 too_few=too_few,
+                replace=replace,
+                cascade=cascade,
+                may_decide=may_decide,
             )
 
         return await self._session(session_id, command)
@@ -273,21 +268,22 @@ class Supervisor:
 
         return await self._session(session_id, command)
 
-    async def add_condition(
+    async def resume_later(
         self,
         session_id: str,
-        condition: Condition,
+        due: datetime,
         actor: Actor,
         *,
         context: str = "",
         may_decide: bool = True,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.add_condition(
-                session, condition, actor, at, context=context, may_decide=may_decide
-            )
+            return control.resume_later(session, due, actor, at, context=context, may_decide=may_decide)
 
         return await self._session(session_id, command)
+
+    async def follow(self, session_id: str, pause_number: int, actor: Actor) -> Session:
+        return await self._session(session_id, lambda s, at: control.follow(s, pause_number, actor, at))
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""
@@ -312,15 +308,18 @@ class Supervisor:
         kind: conversation.Kind,
         delivery: str = "",
         answers: bool = True,
+        persona: str = "",
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
         The same `delivery` again changes nothing and raises IdempotencyKeyKnown.
         """
         claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
-        change = await self._change(
-            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind, answers=answers), claim
-        )
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            return conversation.tell(session, text, actor, at, kind=kind, answers=answers, persona=persona)
+
+        change = await self._change(session_id, command, claim)
         return change.session, conversation.heard(change.events)
 
     async def note_refusal(self, session_id: str, signal: Signal, most_bytes: int, actor: Actor) -> Session:

@@ -224,7 +224,8 @@ class EventPage(ResponseModel):
 class PauseResult(ResponseModel):
     """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval.
 
-    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up.
+    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up, and `sub_agents` how many
+    pause with it.
     """
 
     status: Literal["paused"]
@@ -233,6 +234,7 @@ class PauseResult(ResponseModel):
     expires_at: datetime | None
     conditions: list[str]
     problems: list[str] = []
+    sub_agents: int = 0
 
 
 class ToldResult(ResponseModel):

@@ -124,13 +124,24 @@ class SessionService(SessionReader):
     ) -> PauseResult:
         """Pause at the next boundary, until a condition comes true or a person resumes.
 
-        `conditions` are those that a face has read in a grammar of its own.
+        Adds to the conditions of a session that is paused already, or replaces them. `conditions` are those that a face
+        has read in a grammar of its own.
         """
-        actor = (await self.access.operator(session_id, "pause")).actor
+        found = await self.access.operator(session_id, "pause")
+        if found.over_budget:
+            # What ends this pause raises its budget.
+            found = await self._resumer(session_id)
+        actor = found.actor
         now = self._parts.clock()
         written = [parse_condition(text, now=now, zone=request.zone) for text in request.resume_conditions]
         session = await self._supervisor.pause(
-            session_id, actor, conditions=[*written, *conditions], detail=request.reason
+            session_id,
+            actor,
+            conditions=[*written, *conditions],
+            detail=request.reason,
+            replace=request.replace,
+            cascade=request.cascade,
+            may_decide=self._may_decide,
         )
         return self._pause_result(session, actor, token=not session.approval)
 
@@ -149,12 +160,16 @@ class SessionService(SessionReader):
             expires_at=expires_at,
             conditions=conditions_of(session),
             problems=[problem for hook in hooks if (problem := self._parts.hook_problem(hook))],
+            sub_agents=len(session.running_children) if session.halts[-1].cascade else 0,
         )
 
     async def resume(
         self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
     ) -> SessionView:
-        """Resume a session out of any pause; with `pause_number` only out of this one."""
+        """Resume a session out of any pause, now or at a time; with `pause_number` only out of this one."""
+        if request.when is not None:
+            due = parse_due(request.when, self._parts.clock(), request.zone)
+            return await self.resume_later(session_id, due, context=request.context)
         found = await self._resumer(session_id)
         session = await self._supervisor.resume(
             session_id,
@@ -169,11 +184,11 @@ class SessionService(SessionReader):
         )
         return await self.view(session)
 
-    async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
-        """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
+    async def resume_later(self, session_id: str, due: datetime, *, context: str = "") -> SessionView:
+        """Have a paused session resume at `due` (UTC); then the agent reads `context`."""
         found = await self._resumer(session_id)
-        session = await self._supervisor.add_condition(
-            session_id, condition, found.actor, context=context, may_decide=self._may_decide
+        session = await self._supervisor.resume_later(
+            session_id, due, found.actor, context=context, may_decide=self._may_decide
         )
         return await self.view(session)
 
@@ -295,11 +310,19 @@ class SessionService(SessionReader):
     ) -> ToldResult:
         """Send a message: the answer to the only open question, or context for the next step.
 
-        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing. Raises PersonaNotFound for the note
+        of a persona that there is not.
         """
         found = await self.access.participant(session_id, "tell")
+        persona = self._supervisor.personas.get(request.persona).name if request.persona else ""
         session, heard = await self._supervisor.tell(
-            session_id, request.text, found.actor, kind=kind, delivery=delivery, answers=answers
+            session_id,
+            request.text,
+            found.actor,
+            kind=kind,
+            delivery=delivery,
+            answers=answers,
+            persona=persona,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

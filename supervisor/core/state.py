@@ -10,8 +10,8 @@ from pydantic import Field
 
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed
+from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
@@ -121,9 +121,10 @@ class Step(Frozen):
 
 
 class PauseRecord(Frozen):
-    """One explicit pause, numbered from 1, and how it ended.
+    """One explicit pause, or an addition to one, numbered from 1, and how it ended.
 
-    `approval` is the request of a pause that waits for an approval, in the form of a call that never runs.
+    Its conditions do not count any more once a later one has `replaced` it. `approval` is the request of a pause that
+    waits for an approval, in the form of a call that never runs.
     """
 
     number: int
@@ -134,12 +135,25 @@ class PauseRecord(Frozen):
     at: datetime
     # Without a default, as `Call.request`.
     approval: Call | None
+    by_owner: str
     conditions: tuple[Condition, ...] = ()
+    cascade: bool = False
+    replaced: bool = False
     resumed_by: str = ""
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
-    trigger: Trigger | Literal["approval"] | None = None
+    trigger: Waker | None = None
     delivery: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it has neither ended nor been replaced."""
+        return self.resumed_at is None and not self.replaced
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who paused it: the actor, and the person whose key it was."""
+        return frozenset({self.by, self.by_owner} - {""})
 
 
 class Session(Frozen):
@@ -282,14 +296,14 @@ class Session(Frozen):
         return tuple(
             (f"p{halt.number}.{position}", condition)
             for halt in self.halts
-            if halt.resumed_at is None
+            if halt.lasts
             for position, condition in enumerate(halt.conditions)
         )
 
     @property
     def approval(self) -> Call | None:
         """The request of a pause that waits for an approval; None where the session is in no such pause."""
-        open_ = [h.approval for h in self.halts if h.approval and h.resumed_at is None]
+        open_ = [h.approval for h in self.halts if h.approval and h.lasts]
         return open_[0] if open_ and self.lifecycle == "paused" else None
 
     @property

@@ -36,7 +36,7 @@ class Sweeper:
         self._shown: Row | None = None
         # By queue and session: the state of a running job without an entry, and since when.
         self._busy: dict[tuple[str, str], tuple[str, datetime]] = {}
-        # By session: the length of its log, and the rows that belong to it at this length.
+        # By session: the length of its log, and the rows and queues that belong to it at this length.
         self._rows: dict[str, tuple[int, Effects]] = {}
 
     async def sweep(self, now: datetime) -> int:
@@ -50,11 +50,16 @@ class Sweeper:
         return found
 
     async def _queue_waiting(self) -> None:
-        """Queue some paused sessions, in rotation, so that it is checked whether their requests are still visible."""
+        """Queue some paused sessions, in rotation, so that it is checked whether their requests are still visible.
+
+        And, for those with running sub-agents, whether these have ended or are to pause or resume with them.
+        """
         rows = await self._log.index("paused", after=self._shown, limit=ROTATION)
         self._shown = rows[-1] if len(rows) == ROTATION else None
         for session_id, _ in rows:
             await self._outbox.enqueue(session_id)
+            if session_id in self._rows and "ready" in self._rows[session_id][1].enqueue:
+                await self._ready.enqueue(session_id)
 
     async def _queue_forgotten(self, now: datetime) -> int:
         """Queue running sessions that are in no queue and unchanged for `QUIET`. Returns how many."""
@@ -140,4 +145,7 @@ class Sweeper:
             self._rows.pop(session_id, None)
             return
         whole = effects_of(None, session)
-        self._rows[session_id] = session.version, Effects(indexes=whole.indexes, timers=whole.timers)
+        self._rows[session_id] = (
+            session.version,
+            Effects(indexes=whole.indexes, timers=whole.timers, enqueue=whole.enqueue),
+        )

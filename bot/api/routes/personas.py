@@ -9,7 +9,6 @@ from bot.api.parameters import OfKey
 from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.views import key_view
 from supervisor.contract.models import PersonaList
-from supervisor.contract.views import persona_view
 from supervisor.core.errors import NotAllowed
 
 routes = Routes("Directory")
@@ -19,9 +18,7 @@ VERSION = version("flagman")
 @routes("GET", "/v1/personas", scope="read", returns={200: Returns("By name.", PersonaList)})
 async def list_personas(call: Call) -> Answer:
     """List personas."""
-    library = call.core.personas
-    views = [persona_view(one, await library.problem(one.name)) for one in library.all()]
-    return Answer(PersonaList(personas=views))
+    return Answer(PersonaList(personas=await call.sessions.personas()))
 
 
 @routes("GET", "/v1/me", returns={200: Returns("The key, and the version of Flagman.", Me)})

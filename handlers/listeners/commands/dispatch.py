@@ -9,7 +9,7 @@ from handlers.context import ListenerContext
 from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
-from supervisor.contract.requests import CancelRequest, LaunchRequest
+from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
 from supervisor.contract.service import SessionService
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
@@ -56,6 +56,17 @@ async def carry_out(
         case "cancel":
             session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
             return _say(cancelled(session.id))
+        case "tell":
+            told = await sessions.tell(
+                command.session_id,
+                ContextRequest.of(text=command.rest, persona=command.persona or None),
+                kind="command",
+                delivery=f"slack:{delivery}",
+            )
+            how = "has its answer" if told.heard == "answered" else "reads that at its next step"
+            return _say(f":speech_balloon: `{command.session_id}` {how}.")
+        case "event":
+            return _say(await pausing.event(flagman, command, actor, delivery))
         case _:
             return await _look(flagman, command, sessions)
 

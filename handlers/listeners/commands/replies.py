@@ -25,7 +25,10 @@ def help_text(slash: str) -> str:
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
             f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
-            f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
+            f"• `{slash} pause <id> until webhook: redis_ready` · `only until event: deploy.finished` · `for 2h` · "
+            "`alone`, without its sub-agents",
+            f"• `{slash} tell <id> [as <persona>:] <words>` · "
+            f'`{slash} event deploy.finished {{"env": "prod"}}` resumes who waits for it',
             f"• `{slash} resume <id> compact` sums its earlier steps up first · "
             f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
             f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",

@@ -21,10 +21,13 @@ PauseReason = Literal[
     "context_budget_exceeded",
     "budget_exceeded",
     "outcome_unknown",
+    "parent_paused",
     "manual",
 ]
 
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
+# What ends a pause besides: its approval, and the end of the pause of the session that launched this one.
+Waker = Trigger | Literal["approval", "parent"]
 
 # The name by which rules and decisions know a pause that waits for an approval.
 APPROVAL = "approval"

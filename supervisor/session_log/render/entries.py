@@ -89,7 +89,8 @@ def _session_launched(event: SessionLaunched, moment: Moment, who: str) -> Entry
 
 @_entry.register
 def _context_added(event: ContextAdded, moment: Moment, who: str) -> Entry:
-    return Entry(f"{who} said", [prose(event.text, moment.n)])
+    note = f" as a note of {code(event.persona)}" if event.persona else ""
+    return Entry(f"{who} said{note}", [prose(event.text, moment.n)])
 
 
 @_entry.register
@@ -246,7 +247,11 @@ def _action_refused(event: ActionRefused, moment: Moment, who: str) -> Entry:
 
 @_entry.register
 def _paused(event: Paused, moment: Moment, who: str) -> Entry:
+    if event.reason == "parent_paused":
+        return Entry(f"{who} paused it with itself")
     until = f" until {' or '.join(code(str(c)) for c in event.conditions)}" if event.conditions else ""
+    until += ", in place of what it waited for" if event.replaces else ""
+    until += ", and its sub-agents with it" if event.cascade else ""
     return Entry(f"{who} paused it{until}{_because(event.detail)}")
 
 

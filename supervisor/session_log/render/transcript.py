@@ -108,6 +108,8 @@ def _question_asked(event: QuestionAsked) -> str:
 @described.register
 def _paused(event: Paused) -> str:
     until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
+    until += ", in place of what it waited for" if event.replaces else ""
+    until += ", with its sub-agents" if event.cascade else ""
     return f"paused: {event.reason}{until}{_because(event.detail)}"
 
 
@@ -120,7 +122,7 @@ def _resumed(event: Resumed) -> str:
 
 @described.register
 def _context_added(event: ContextAdded) -> str:
-    return f"said: {event.text}"
+    return f"said{f' for {event.persona}' if event.persona else ''}: {event.text}"
 
 
 @described.register
