@@ -90,7 +90,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check bot/doctor bot/processes"
+        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check "
+        "bot/doctor bot/processes"
     ),
 }
 LONGEST = 400
