@@ -232,6 +232,14 @@ class Settings(CommonSettings):
         return [value.get_secret_value() for value in values if value] + own
 
 
+# The names of all settings in the environment.
+VARIABLES = frozenset(
+    str(field.validation_alias)
+    for settings in (Settings, ClientSettings)
+    for field in settings.model_fields.values()
+)
+
+
 def _parts(value: SecretStr | None) -> list[str]:
     text = value.get_secret_value() if value else ""
     return [part.strip() for part in text.split(",") if part.strip()]
