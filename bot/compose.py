@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -48,12 +49,14 @@ from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Grants
+from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
+from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
-from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
+from supervisor.personas.loader import SHIPPED
 from supervisor.personas.names import PersonaNames
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
@@ -92,6 +95,7 @@ class Core:
     rows: ProjectionStore
     sessions: Sessions
     personas: PersonaLibrary
+    folder: PersonaFolder
     names: PersonaNames
     tools: Toolset
     supervisor: Supervisor
@@ -106,6 +110,12 @@ class Core:
         if self.server:
             await self.server.watch()
         await asyncio.Event().wait()
+
+    async def grants(self, session: Session) -> Grants:
+        """What the session's commands are granted; the values of the variables among it are masked from now on."""
+        granted = await self.personas.load_grants(session)
+        self.mask.learn(_values(granted.env))
+        return granted
 
     def changes(self) -> ChangeFeed:
         return ChangeFeed(self.blocking)
@@ -184,10 +194,9 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
     known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    files = _personas(settings, known)
-    personas = {file.persona.name: file.persona for file in files}
+    folder = _personas(settings, known)
     directory = SlackDirectory(settings.admin_ids, settings.team_ids)
-    names = PersonaNames(files, directory.look_up)
+    names = PersonaNames(folder.files, directory.look_up)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
@@ -201,13 +210,14 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
-        library = PersonaLibrary(personas, log, names.check)
+        library = PersonaLibrary(folder, log, names.check)
         supervisor = Supervisor(sessions, library, known, now, directory.reach)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
         passwords = [server.password] if server else []
-        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _granted(personas))
+        granted = (name for persona in library.all() for name in persona.sandbox.env)
+        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))
         yield Core(
             settings,
             redis,
@@ -217,6 +227,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             rows,
             sessions,
             library,
+            folder,
             names,
             known,
             supervisor,
@@ -228,19 +239,18 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         )
 
 
-def _personas(settings: Settings, known: Toolset) -> list[PersonaFile]:
+def _personas(settings: Settings, known: Toolset) -> PersonaFolder:
     try:
-        return load_files(settings.personas or SHIPPED, known)
+        return PersonaFolder(settings.personas or SHIPPED, known)
     except PersonaInvalid as error:
         if settings.personas is None:
             raise
         raise InvalidInput(f"FLAGMAN_PERSONAS: {error}") from error
 
 
-def _granted(personas: Mapping[str, Persona]) -> list[str]:
-    """The values of the variables that personas grant to their commands."""
-    names = {name for persona in personas.values() for name in persona.sandbox.env}
-    return [os.environ[name] for name in sorted(names) if name in os.environ]
+def _values(variables: Iterable[str]) -> list[str]:
+    """The values of those of the variables that are set."""
+    return [os.environ[name] for name in variables if name in os.environ]
 
 
 async def _start_server(server: EmbeddedServer) -> str:
@@ -273,9 +283,11 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     if found.sandbox is None:
         _log.warning("%s", found.said)
     executor = make_executor(parts.settings, found.sandbox)
-    for sentence in missing_grants(parts.personas.all(), executor) if found.sandbox else ():
-        _log.warning("%s", sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.personas.load_grants)
+    parts.personas.missing = partial(missing_grants, executor=executor)
+    for persona in parts.personas.all():
+        for sentence in parts.personas.missing(persona):
+            _log.warning("persona %s: %s", persona.name, sentence)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -295,7 +307,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     # A client without a token reaches no Slack.
     if client.token and not parts.directory.connected:
         parts.directory.connect(People(client))
-    audience = Audience(parts.directory, parts.settings.fallback_channel)
+    audience = Audience(parts, parts.directory, parts.settings.fallback_channel)
     poster = MessagePoster(parts.rows, sender, now, audience)
     projector = Projector(
         parts.sessions,

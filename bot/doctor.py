@@ -24,7 +24,7 @@ from handlers.users import People
 from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
-from supervisor.core.errors import FlagmanError, InvalidInput, Unavailable
+from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, Unavailable
 from supervisor.personas.loader import SHIPPED, load_files, load_personas
 from supervisor.personas.names import PersonaNames
 from supervisor.tools.builtin import builtin_tools
@@ -99,7 +99,8 @@ def _personas(settings: Settings) -> Finding:
     try:
         found = load_personas(settings.personas or SHIPPED, builtin_tools())
     except FlagmanError as error:
-        return Finding("Personas", "wrong", str(error), "mend that line, or set FLAGMAN_PERSONAS elsewhere")
+        mend = "mend that line: a running Flagman uses the version before, and none starts with it"
+        return Finding("Personas", "wrong", str(error), mend)
     return Finding("Personas", "ok", ", ".join(sorted(found)))
 
 
@@ -135,7 +136,13 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
     if not settings.redis_url:
         mend = "let FLAGMAN_DATA be a folder that can be written, or " + mend
     try:
-        if settings.redis_url:
+        if not settings.redis_url and not (settings.data / "valkey").exists():
+            # To look into it would make it.
+            said = f"Flagman has not been started here yet: there is no store in {settings.data.resolve()}"
+            found = [
+                Finding("Store", "note", said, "flagman serve makes it; or set FLAGMAN_DATA or REDIS_URL")
+            ]
+        elif settings.redis_url:
             found = await _look(settings.redis_url.get_secret_value(), "", unpark)
         else:
             async with embedded_server(settings.data) as url:
@@ -163,6 +170,9 @@ async def _ask_running(in_use: DataFolderInUse, unpark: bool) -> list[Finding]:
     try:
         async with sdk.connect() as remote:
             rows = await remote.call("POST", "/v1/store/check", {"unpark": unpark})
+    except MissingScope:
+        said = "in use by the running Flagman, which tells of it to keys with the scope admin only"
+        return [Finding("Store", "note", said, "set FLAGMAN_API_KEY to such a key (flagman keys create)")]
     except FlagmanError as error:
         return [
             Finding("Store", "wrong", f"{in_use} It does not tell of its store: {error}", "start it again")
@@ -248,7 +258,7 @@ async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any])
         yield Finding(what, "note", "not looked at, since the personas cannot be read")
         return
     directory = SlackDirectory(settings.admin_ids, settings.team_ids)
-    names = PersonaNames(files, directory.look_up)
+    names = PersonaNames(lambda: files, directory.look_up)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         client = AsyncWebClient(
             token=token.get_secret_value(), base_url=settings.slack_api_url, session=session
@@ -335,9 +345,21 @@ async def reaching() -> AsyncIterator[Finding]:
     try:
         async with sdk.connect() as remote:
             me = await remote.call("GET", "/v1/me")
+            personas = (await remote.call("GET", "/v1/personas"))["personas"] if _reads(me) else []
     except Unavailable as error:
         yield Finding(what, "note", str(error), mend)
     except FlagmanError as error:
         yield Finding(what, "wrong", str(error), "flagman keys create makes a key; set FLAGMAN_API_KEY")
     else:
         yield Finding(what, "ok", f"{remote.url}, as {me['name']} ({', '.join(me['scopes'])})")
+        for row in personas:
+            if problem := row.get("problem"):
+                yield Finding("Personas there", "wrong", f"{row['name']}: {problem}", "mend its file")
+            for note in row.get("notes", ()):
+                yield Finding(
+                    "Personas there", "note", f"{row['name']}: {note}", "mend its file, or what it names"
+                )
+
+
+def _reads(me: dict[str, Any]) -> bool:
+    return bool({"read", "read_all", "admin"} & set(me["scopes"]))

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ PATIENCE = 60.0
 TOO_OLD = "--bind-fd"
 OFF = "no sandbox: commands run with all rights of this process's user"
 REFUSED = "commands with the network do not run while the local playground does"
+OWN = "one of Flagman's own, so that no command gets it"
 SHARED = "commands with the network share that of this host, Flagman's ports included"
 NO_NETWORK = (
     "the persona's commands may use the network, and with it the local playground, which lets everyone approve; "
@@ -66,21 +67,20 @@ def make_executor(settings: Settings, sandbox: Sandbox | None) -> Executor:
     return Executor(sandbox, environment, no_network=NO_NETWORK if settings.playground else "")
 
 
-def missing_grants(personas: Iterable[Persona], executor: Executor) -> Iterator[str]:
-    """Sentences about what personas grant to their commands and these do not get."""
-    for persona in personas:
-        about = f"persona {persona.name}: sandbox"
-        for path in persona.sandbox.read:
-            real = os.path.realpath(path)
-            if real != path:
-                yield f"{about}.read: {path} is reached through a link and is left out; write {real}"
-            elif not os.path.exists(path):
-                yield f"{about}.read: there is no {path}"
-        for name in persona.sandbox.env:
-            if name not in executor.environment:
-                yield f"{about}.env: {name} is not set, or is Flagman's own"
-        if persona.sandbox.network and executor.no_network:
-            yield f"{about}.network: {executor.no_network}"
+def missing_grants(persona: Persona, executor: Executor) -> Iterator[str]:
+    """Sentences about what the persona grants to its commands and these do not get here."""
+    grants = persona.grants
+    if executor.sandbox and grants.network and executor.no_network:
+        yield f"Its commands are refused here: {executor.no_network}."
+    for path in grants.read if executor.sandbox else ():
+        real = os.path.realpath(path)
+        if real != path:
+            yield f"It may read {path}, which is a link and is left out; the persona has to name {real}."
+        elif not os.path.exists(path):
+            yield f"It may read {path}, which is not there."
+    for name in grants.env:
+        if name not in executor.environment:
+            yield f"It may use the variable {name}, which is {OWN if name in os.environ else 'not set here'}."
 
 
 def _of_wheel() -> str:

@@ -1,8 +1,10 @@
-"""Says where a schedule is shown that it was paused, or to who made it."""
+"""Tells people of what happened besides sessions: a schedule that was paused, a persona file that cannot be used."""
 
 from __future__ import annotations
 
 import logging
+
+from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import escape, mrkdwn, person
 from handlers.directory import SlackDirectory
@@ -37,15 +39,30 @@ class Announcements:
         maker = (schedule.by_owner or schedule.by).removeprefix("slack:")
         places = [channel_of(schedule.origin), maker if maker[:1] in ("U", "W") else ""]
         for place in filter(None, places):
-            try:
-                await client.chat_postMessage(channel=place, text=text, blocks=[mrkdwn(text)])
-            except UNREACHABLE as error:
-                status = int(getattr(getattr(error, "response", None), "status_code", 503))
-                problem = problem_of("chat.postMessage", status, code_of(error))
-                if not isinstance(problem, ChannelUnavailable):
-                    return False
-                _log.warning("schedule %s: %s does not take that it is paused: %r", schedule.id, place, error)
-            else:
+            taken = await _post(client, place, text)
+            if taken is None:
+                return False
+            if taken:
                 return True
         _log.warning("schedule %s is paused, and nobody could be told", schedule.id)
         return True
+
+    async def persona_broken(self, admin: str, said: str) -> bool:
+        """Tell an admin what is wrong with a persona file. Returns False where Slack cannot be reached now."""
+        client = self._directory.client
+        text = f":warning: A persona file was changed. {escape(one_line(self._mask(said), 600))}"
+        return client is not None and await _post(client, admin, text) is not None
+
+
+async def _post(client: AsyncWebClient, place: str, text: str) -> bool | None:
+    """Post a text. Returns False where the place does not take it, and None where Slack cannot be reached now."""
+    try:
+        await client.chat_postMessage(channel=place, text=text, blocks=[mrkdwn(text)])
+    except UNREACHABLE as error:
+        status = int(getattr(getattr(error, "response", None), "status_code", 503))
+        problem = problem_of("chat.postMessage", status, code_of(error))
+        if not isinstance(problem, ChannelUnavailable):
+            return None
+        _log.warning("%s does not take an announcement: %r", place, error)
+        return False
+    return True

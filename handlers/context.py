@@ -46,14 +46,22 @@ class ListenerContext:
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
         """Return the session and the first call that a button or form is about.
 
-        A person who may decide on the call sees it even if the session is not visible. Raises SessionNotFound.
+        Raises SessionNotFound, as `session_of`.
+        """
+        session = await self.session_of(target, actor)
+        return session, session.call(target.first[0])
+
+    async def session_of(self, target: Target, actor: Actor) -> Session:
+        """Return the session that a button or form is about.
+
+        A person who may decide on what the button is about sees it even if the session is not visible. Raises
+        SessionNotFound.
         """
         sessions = self.sessions(actor)
         try:
-            session = await sessions.load(target.session_id)
+            return await sessions.load(target.session_id)
         except SessionNotFound:
-            session = (await sessions.access.decider(target.session_id, target.call_ids)).session
-        return session, session.call(target.first[0])
+            return (await sessions.access.decider(target.session_id, target.call_ids)).session
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
         """Return the session and the call that a form is to decide on; a refusal names the `attempt`.

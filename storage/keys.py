@@ -184,6 +184,11 @@ def mailbox_use() -> str:
     return f"{_MAIL}:use"
 
 
+def told(mark: str) -> str:
+    """What people were told once, by a mark of it."""
+    return f"{_PREFIX}:told:{mark}"
+
+
 def schedules() -> str:
     return f"{_PREFIX}:schedules"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from storage.errors import TooManyClaims, VersionConflict
 from storage.log import Claim
+from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
@@ -21,28 +21,17 @@ from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.policy import ask_first
-from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
-from supervisor.new_logs import begin, ruled_today, too_many
+from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
-TRIES = 50
 Index = Literal["all", "running", "paused", "ended"]
-# The events of a verb for a session at a time in UTC.
-Command = Callable[[Session, datetime], list[Event]]
-
-
-class Change(NamedTuple):
-    """A session after a verb, and the events that the verb appended; none where there was nothing to do."""
-
-    session: Session
-    events: list[Event]
 
 
 class Supervisor:
@@ -58,6 +47,7 @@ class Supervisor:
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
         self._clock, self.quorum = clock, Quorum(reach)
+        self._change = Changes(sessions, clock)
         self.unrecorded = 0
 
     # Reading
@@ -147,7 +137,7 @@ class Supervisor:
         seen: Seen,
         reason: str = "",
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id,
             lambda s, at: approvals.decide(s, call_id, verdict, actor, at, seen=seen, reason=reason),
         )
@@ -164,7 +154,7 @@ class Supervisor:
             refused.update(errors)
             return events
 
-        return await self._session(session_id, command), refused
+        return await self._change.session(session_id, command), refused
 
     async def edit(
         self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
@@ -178,7 +168,7 @@ class Supervisor:
                 session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen, too_few=too_few
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
         """Return the call as `edit` would leave it, with its approvers. Raises InvalidInput."""
@@ -198,12 +188,12 @@ class Supervisor:
         def command(session: Session, at: datetime) -> list[Event]:
             return approvals.decide_outcome(session, call_id, verdict, actor, at, seen=seen, result=result)
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def decide_child(
         self, session_id: str, child_id: str, verdict: ChildVerdict, actor: Actor
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: approvals.decide_child(s, child_id, verdict, actor, at)
         )
 
@@ -239,7 +229,7 @@ class Supervisor:
                 may_decide=may_decide,
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def resume(
         self,
@@ -266,7 +256,7 @@ class Supervisor:
                 may_decide=may_decide,
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def resume_later(
         self,
@@ -280,22 +270,26 @@ class Supervisor:
         def command(session: Session, at: datetime) -> list[Event]:
             return control.resume_later(session, due, actor, at, context=context, may_decide=may_decide)
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def follow(self, session_id: str, pause_number: int, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: control.follow(s, pause_number, actor, at))
+        return await self._change.session(
+            session_id, lambda s, at: control.follow(s, pause_number, actor, at)
+        )
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""
         return bool((await self._change(session_id, lambda s, at: control.wake(s, signal, actor, at))).events)
 
     async def cancel(self, session_id: str, actor: Actor, *, reason: str = "") -> Session:
-        return await self._session(session_id, lambda s, at: control.cancel(s, actor, at, reason=reason))
+        return await self._change.session(
+            session_id, lambda s, at: control.cancel(s, actor, at, reason=reason)
+        )
 
     # Conversation
 
     async def answer(self, session_id: str, call_id: str | None, answer: str, actor: Actor) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: conversation.answer(s, call_id, answer, actor, at)
         )
 
@@ -323,7 +317,7 @@ class Supervisor:
         return change.session, conversation.heard(change.events)
 
     async def note_refusal(self, session_id: str, signal: Signal, most_bytes: int, actor: Actor) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
         )
 
@@ -342,7 +336,7 @@ class Supervisor:
     async def remind(
         self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: reminders.remind(s, due, actor, at, text=text, about=about)
         )
 
@@ -352,40 +346,16 @@ class Supervisor:
         return bool(change.events)
 
     async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at))
+        return await self._change.session(
+            session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at)
+        )
 
     async def snooze(self, session_id: str, timer_id: str, due: datetime, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: reminders.snooze(s, timer_id, due, actor, at))
+        return await self._change.session(
+            session_id, lambda s, at: reminders.snooze(s, timer_id, due, actor, at)
+        )
 
-    # How a verb changes a session
-
-    async def _session(self, session_id: str, command: Command) -> Session:
-        """Do as `_change`, but return only the session."""
-        return (await self._change(session_id, command)).session
-
-    async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
-        """Read the session, call the command and append its events; after a conflict do so again.
-
-        An error of the command comes before AlreadyEnded, since it says more, such as who decided what.
-        """
-        for _ in range(TRIES):
-            before = await self.sessions.load(session_id)
-            events = command(before, self._clock())
-            if not events:
-                return Change(before, [])
-            if before.ended:
-                raise AlreadyEnded(f"This session was already {before.lifecycle}; nothing was changed.")
-            after = before
-            for event in events:
-                after = apply(session_id, after, event)
-            try:
-                await self.sessions.append(before, after, events, claim=claim)
-            except VersionConflict:
-                continue
-            except TooManyClaims as full:
-                raise too_many(full) from full
-            return Change(after, events)
-        raise FlagmanError("The session is changing too quickly; please try again.")
+    # Parts of verbs
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Return the function that evaluates a call of this session with other arguments."""

@@ -24,7 +24,7 @@ ROOMS: dict[str, str] = {
     "supervisor": "storage supervisor/core supervisor/tools supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
-    "supervisor/contract": "storage supervisor/core supervisor supervisor/session_log",
+    "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
     "handlers/action_ids": "supervisor/core",
     "handlers/origin": "supervisor/core",
     "handlers/markup": "",
@@ -37,7 +37,7 @@ ROOMS: dict[str, str] = {
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
-        "storage supervisor/core supervisor supervisor/runtime "
+        "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
         "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
@@ -67,7 +67,8 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",
-    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose",
+    "bot/persona_reports": "storage supervisor/personas handlers/announcements bot/compose",
+    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose bot/persona_reports",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
@@ -85,7 +86,7 @@ ROOMS: dict[str, str] = {
     "bot/processes": (
         "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/app "
-        "bot/playground bot/settings bot/compose bot/clock bot/local_key bot/api"
+        "bot/playground bot/settings bot/compose bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "

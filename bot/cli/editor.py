@@ -14,9 +14,9 @@ from typing import Any
 
 import typer
 
-from bot.cli.client import refuse
 from bot.cli.terminal import DIM, show, text
 from supervisor.contract.models import CallView
+from supervisor.core.errors import InvalidInput
 from supervisor.core.text.masking import MASK, Masker, as_written
 from supervisor.core.text.visible import call_json, call_name, call_text, json_text
 
@@ -24,10 +24,15 @@ _STYLES = {"-": "red", "+": "green"}
 
 
 def edit(call: CallView) -> dict[str, Any] | None:
-    """Return the arguments as saved in the editor; None where nothing was changed or the person gave up."""
+    """Return the arguments as saved in the editor; None where nothing was changed or the person gave up.
+
+    Raises InvalidInput where they cannot be edited.
+    """
     proposed = written = _text(call.arguments)
     if MASK in proposed:
-        refuse("These arguments hold a secret that is not shown; give all of them with --arguments.")
+        raise InvalidInput(
+            "These arguments hold a secret that is not shown; give all of them with --arguments."
+        )
     while True:
         saved = _from_editor(written)
         if saved == proposed:
@@ -55,7 +60,9 @@ def _from_editor(words: str) -> str:
             subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  the person's own editor
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            refuse(f"The editor {editor} did not work ({why}); set $EDITOR, or use --arguments.")
+            raise InvalidInput(
+                f"The editor {editor} did not work ({why}); set $EDITOR, or use --arguments."
+            ) from error
         finally:
             signal.signal(signal.SIGINT, before)
         return file.read_text(encoding="utf-8", errors="replace")

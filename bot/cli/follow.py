@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.cli.labels import advice, status_phrase
 from bot.cli.output import log_lines
+from bot.cli.pending import all_pending, show_pending
 from bot.cli.terminal import DIM, console, is_terminal, show, text
 from bot.sdk.session import Session
 from supervisor.contract.models import EventView, SessionView
@@ -34,6 +35,8 @@ async def follow(session: Session, until: str, timeout: float | None, *, quiet: 
     state = await session.refresh()
     if not quiet and not state.ended:
         show(text((f"{state.id} {status_phrase(state)}", "yellow")), err=True)
+        backend: Any = session.backend
+        show_pending(await all_pending(backend, state), err=True)
         for line in advice(state):
             show(text((f"  {line}", DIM)), err=True)
     return state

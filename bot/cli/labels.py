@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from supervisor.contract.models import SessionView
+from supervisor.contract.models import CallView, SessionView
+from supervisor.core.persona import Approvers
 from supervisor.core.subagents import Need
 from supervisor.core.text.format import count, money, used
 from supervisor.core.text.labels import WAITING
@@ -21,10 +22,38 @@ def status_phrase(state: SessionView) -> str:
     phrase = WAITING[state.waiting_for]
     if state.pause and state.pause.conditions:
         return f"{phrase}: {' or '.join(state.pause.conditions)}"
+    if state.waiting_for == "human_approval_required":
+        return f"{phrase}{_by_whom(state)}"
     below = [need for need in state.needs if need.session_id != state.id]
     if state.waiting_for == "children_running" and below:
         return f"{phrase}: {', '.join(f'{n.name} {WAITING[n.waiting_for]}' for n in below)}"
     return phrase
+
+
+def approvers(call: CallView) -> Iterator[str]:
+    """Yield who may approve a call, and how many have so far of how many it takes; a line for each of its rules."""
+    rules = [rule for rule in (call.approvers, *call.also) if rule]
+    for position, rule in enumerate(rules or [Approvers()]):
+        who = [*(user.removeprefix("slack:") for user in rule.users), *(f"@{group}" for group in rule.groups)]
+        words = [", ".join(who) or "everyone who sees the session"]
+        if rule.quorum > 1:
+            words.append(f"{_approvals(call, position)} of {rule.quorum} approvals")
+        if rule.exclude_requester:
+            words.append("not who asked for it")
+        yield " · ".join(words)
+
+
+def _approvals(call: CallView, position: int) -> int:
+    """Return how many approvals count for the rule at this position; each names its right by each of several rules."""
+    approvals = [decision for decision in call.decisions if decision.verdict == "approve"]
+    return sum(not call.also or bool(decision.via.split("\n")[position]) for decision in approvals)
+
+
+def _by_whom(state: SessionView) -> str:
+    """Return who may approve the calls that wait, where that is one rule for all of them."""
+    waiting = [call for call in state.calls if call.phase == "awaiting" and call.approvers]
+    lines = {line for call in waiting for line in approvers(call)}
+    return f" ({lines.pop()})" if len(lines) == 1 else ""
 
 
 def spent(state: SessionView) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bot.cli.labels import advice, spent, status_phrase
+from bot.cli.labels import advice, approvers, spent, status_phrase
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, beside, chop, clock, is_terminal, show, text
 from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
@@ -103,12 +103,24 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")), err=err)
     for line in _arguments(proposed.arguments):
         show(line, err=err)
+    for line in approvers(proposed) if proposed.phase == "awaiting" else ():
+        _noted("approvers", line, err=err)
+    approved = [d.by_name or d.by for d in proposed.decisions if d.verdict == "approve"]
+    if approved and proposed.phase == "awaiting":
+        _noted("approved", f"so far by {', '.join(approved)}", err=err)
     for note in proposed.notes:
         show(
             beside(text(("      ! ", "yellow")), text(note)) if is_terminal() else text("      ! ", note),
             err=err,
         )
     show(text((f"      sha256 {proposed.digest}", DIM)), err=err)
+
+
+def _noted(name: str, value: str, *, err: bool) -> None:
+    show(
+        beside(text((f"      {name}", DIM)), text(value)) if is_terminal() else text(f"      {name} ", value),
+        err=err,
+    )
 
 
 def _arguments(arguments: dict[str, Any] | str) -> Iterator[Any]:

@@ -22,18 +22,26 @@ class PendingCall:
 
 
 async def pending_calls(remote: HttpBackend, session: SessionView, calls: list[str]) -> list[PendingCall]:
-    """Return the calls named, or all. A named call that does not wait is left out; the server refuses it.
+    """Return those of the calls named that wait; where none is named, all of the session and its sub-agents.
 
     Raises InvalidInput where all are asked for and none waits.
     """
-    own = [PendingCall("", session, one) for one in session.calls if one.phase == "awaiting"]
     if calls:
-        return [one for one in own if one.call.call_id in calls]
-    subagents = await subagents_of(remote, session)
-    found = [*own, *_below(session, subagents, "")]
+        return [one for one in own_calls(session) if one.call.call_id in calls]
+    found = await all_pending(remote, session)
     if not found:
         raise InvalidInput(f"Session {session.id} has no call that waits for an approval.")
     return found
+
+
+async def all_pending(remote: HttpBackend, session: SessionView) -> list[PendingCall]:
+    """Return all calls of the session and its sub-agents that wait for an approval."""
+    return [*own_calls(session), *_below(session, await subagents_of(remote, session), "")]
+
+
+def own_calls(session: SessionView) -> list[PendingCall]:
+    """Return the calls of the session itself that wait for an approval."""
+    return [PendingCall("", session, one) for one in session.calls if one.phase == "awaiting"]
 
 
 def _below(session: SessionView, subagents: dict[str, SessionView], path: str) -> list[PendingCall]:

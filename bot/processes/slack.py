@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.compose import Core, now
+from bot.persona_reports import tell_of_names
 from bot.processes.deliveries import Deliveries, LimitedSocketMode
 from bot.settings import Settings
 from handlers.app import register
@@ -106,18 +107,6 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
     )
     register(app, flagman)
     return app
-
-
-async def tell_of_names(parts: Core) -> None:
-    """Log which personas cannot be launched, since they name people, groups or workspaces that do not exist."""
-    for persona in parts.names.personas:
-        report = await parts.names.report(persona)
-        for error in report.errors:
-            _log.error("the persona %s cannot be launched: %s", persona, error)
-        for said in report.notes:
-            _log.warning("the persona %s: %s", persona, said)
-        for said in report.unknown:
-            _log.warning("the persona %s: %s It is looked for again at each launch.", persona, said)
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:

@@ -297,13 +297,18 @@ class ScheduleList(ResponseModel):
 
 
 class PersonaView(ResponseModel):
-    """`problem` says in one sentence why it cannot be launched; empty where it can."""
+    """`problem` says in one sentence why it cannot be launched; empty where it can.
+
+    `notes` are sentences about one that can: that its file has a mistake, and the version before is used, or that its
+    commands do not get what it grants. A file that could never be read has an entry with the name of the file.
+    """
 
     name: str
     description: str
     model: str | None
     tools: list[str]
     problem: str = ""
+    notes: list[str] = []
 
 
 class PersonaList(ResponseModel):

@@ -21,7 +21,7 @@ from supervisor.contract.models import (
     UnreadableView,
 )
 from supervisor.contract.parts import ServiceParts
-from supervisor.contract.views import event_view, persona_view, session_view
+from supervisor.contract.views import event_view, persona_views, session_view
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.state import Session
@@ -50,9 +50,8 @@ class SessionReader:
         return (await self.access.reader(session_id)).session
 
     async def personas(self) -> list[PersonaView]:
-        """The personas by name, each with why it cannot be launched, if so."""
-        library = self._supervisor.personas
-        return [persona_view(one, await library.problem(one.name)) for one in library.all()]
+        """All personas by name, and then the files that cannot be used."""
+        return await persona_views(self._supervisor.personas)
 
     async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
         """The newest sessions of an index that the actor sees and that can be read."""

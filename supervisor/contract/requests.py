@@ -23,6 +23,7 @@ from supervisor.core.delegation import Plan
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Trigger
 from supervisor.core.messages import Json
+from supervisor.core.text.format import field
 
 # The persona that splits a task over sub-agents where none is named.
 COORDINATOR = "project-coordinator"
@@ -84,7 +85,7 @@ def validate(model: type[Model], value: Any, what: str = "the request") -> Model
 def _sentence(error: ValidationError, what: str) -> str:
     """The first problem of a request, as one sentence."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or what
+    where = "".join(field(first["loc"])) or what
     limits = first.get("ctx", {})
     match first["type"]:
         case "string_too_long":

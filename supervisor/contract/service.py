@@ -182,7 +182,7 @@ class SessionService(SessionReader):
             pause_number=found.pause_number if pause_number is None else pause_number,
             may_decide=self._may_decide,
         )
-        return await self.view(session)
+        return await self._view_for(found, session)
 
     async def resume_later(self, session_id: str, due: datetime, *, context: str = "") -> SessionView:
         """Have a paused session resume at `due` (UTC); then the agent reads `context`."""
@@ -190,7 +190,7 @@ class SessionService(SessionReader):
         session = await self._supervisor.resume_later(
             session_id, due, found.actor, context=context, may_decide=self._may_decide
         )
-        return await self.view(session)
+        return await self._view_for(found, session)
 
     async def _resumer(self, session_id: str) -> Found:
         """The session, which the actor may resume. To raise a budget takes the scope to decide, too."""
@@ -208,8 +208,9 @@ class SessionService(SessionReader):
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
         """End a session; nothing new starts in it."""
-        actor = (await self.access.operator(session_id, "cancel")).actor
-        return await self.view(await self._supervisor.cancel(session_id, actor, reason=request.reason))
+        found = await self.access.operator(session_id, "cancel")
+        session = await self._supervisor.cancel(session_id, found.actor, reason=request.reason)
+        return await self._view_for(found, session)
 
     async def emit(self, request: EventRequest) -> DeliveryResult:
         """Emit an event, which resumes the sessions that wait for it."""
@@ -286,10 +287,9 @@ class SessionService(SessionReader):
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         """Decide on a failed sub-agent."""
-        actor = (await self.access.operator(session_id, "decide on a sub-agent")).actor
-        return await self.view(
-            await self._supervisor.decide_child(session_id, child_id, request.verdict, actor)
-        )
+        found = await self.access.operator(session_id, "decide on a sub-agent")
+        session = await self._supervisor.decide_child(session_id, child_id, request.verdict, found.actor)
+        return await self._view_for(found, session)
 
     # Conversation
 

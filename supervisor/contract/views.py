@@ -24,11 +24,12 @@ from supervisor.core.budgets import spending_of
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Grants
 from supervisor.core.records import Fork, Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.core.text.requests import request_notes
+from supervisor.personas.library import PersonaLibrary
 from supervisor.schedules import Schedule
 
 # The provider's own message is long and of use to this provider alone.
@@ -137,7 +138,7 @@ def _call(call: Call) -> CallView:
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
         question=call.question,
         options=list(call.options),
-        grants=call.grants,
+        grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
     )
 
@@ -199,11 +200,20 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
     )
 
 
-def persona_view(persona: Persona, problem: str = "") -> PersonaView:
-    return PersonaView(
-        name=persona.name,
-        description=persona.description,
-        model=persona.model,
-        tools=list(persona.tools),
-        problem=problem,
-    )
+async def persona_views(library: PersonaLibrary) -> list[PersonaView]:
+    """All personas by name, and then the files that cannot be used."""
+    views = [
+        PersonaView(
+            name=persona.name,
+            description=persona.description,
+            model=persona.model,
+            tools=list(persona.tools),
+            problem=await library.problem(persona.name),
+            notes=library.notes(persona),
+        )
+        for persona in library.all()
+    ]
+    unread = library.unread().items()
+    return views + [
+        PersonaView(name=file, description="", model=None, tools=[], problem=said) for file, said in unread
+    ]

@@ -119,6 +119,12 @@ class Grants(Frozen):
         )
 
 
+class Granted(Grants):
+    """What a request for approval says of the grants: `missing` are sentences about those that commands do not get."""
+
+    missing: tuple[str, ...] = ()
+
+
 def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 

@@ -14,7 +14,7 @@ from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, Tool
 from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
-from supervisor.core.persona import Approvers, Budgets, Grants
+from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
 
 CallPhase = Literal[
@@ -57,7 +57,7 @@ class Call(Frozen):
     editors: frozenset[str] = frozenset()
     too_few: bool = False
     unsandboxed: bool = False
-    grants: Grants | None = None
+    grants: Granted | None = None
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

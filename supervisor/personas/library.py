@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from storage.keys import partition_of
 from storage.log import LogStore
 from supervisor.core.errors import LogUnreadable, PersonaNotFound, PersonaUnusable
-from supervisor.core.persona import Grants, Persona
+from supervisor.core.persona import Granted, Grants, Persona
 from supervisor.core.policy import may_launch
 from supervisor.core.state import Session
+from supervisor.personas.folder import PersonaProblem
 
 Check = Callable[[str], Awaitable[None]]
+# Sentences about what a persona grants to its commands and these do not get.
+Missing = Callable[[Persona], Iterable[str]]
 
 
 async def no_check(persona: str) -> None:
     """The default of `PersonaLibrary`: every persona can be launched."""
 
 
-class PersonaLibrary:
-    """Finds the loaded personas by name, and earlier versions in the store by digest.
+def nothing_missing(persona: Persona) -> Iterable[str]:
+    """Where no commands run, it is not known what they would not get."""
+    return ()
 
-    `check` raises PersonaUnusable for the name of a persona that is not to be launched.
+
+class PersonaSource(Protocol):
+    """Where the personas in use come from, by name; they can be other ones each time."""
+
+    def personas(self) -> Mapping[str, Persona]: ...
+    def problems(self) -> Sequence[PersonaProblem]: ...
+
+
+class PersonaLibrary:
+    """Finds the personas in use by name, and the versions that sessions were launched with in the store by digest.
+
+    `check` raises PersonaUnusable for the name of a persona that is not to be launched. `missing` is set by a process
+    that runs commands.
     """
 
-    def __init__(self, personas: Mapping[str, Persona], log: LogStore, check: Check = no_check) -> None:
-        self._personas, self._log, self._check = dict(personas), log, check
-        self._pinned = {persona.digest: persona for persona in personas.values()}
+    def __init__(self, source: PersonaSource, log: LogStore, check: Check = no_check) -> None:
+        self._source, self._log, self._check = source, log, check
+        self._pinned = {persona.digest: persona for persona in source.personas().values()}
+        self.missing: Missing = nothing_missing
 
     def all(self) -> list[Persona]:
-        return sorted(self._personas.values(), key=lambda persona: persona.name)
+        return sorted(self._source.personas().values(), key=lambda persona: persona.name)
 
     def get(self, name: str) -> Persona:
         """The persona of this name. Raises PersonaNotFound, which lists the known names."""
+        personas = self._source.personas()
         try:
-            return self._personas[name]
+            return personas[name]
         except KeyError:
-            raise PersonaNotFound(name, sorted(self._personas)) from None
+            raise PersonaNotFound(name, sorted(personas)) from None
+
+    def notes(self, persona: Persona) -> list[str]:
+        """Sentences about a persona that can be launched: a mistake in its file, what its commands do not get."""
+        mistakes = [problem.said for problem in self._source.problems() if problem.persona == persona.name]
+        return [*mistakes, *self.missing(persona)]
+
+    def unread(self) -> dict[str, str]:
+        """What is wrong with the files and the folder of which no persona is in use, by their names."""
+        return {problem.file: problem.said for problem in self._source.problems() if not problem.persona}
 
     async def launchable(self, name: str) -> Persona:
         """As `get`. Raises PersonaUnusable, too, where it names a person or a group that does not exist."""
@@ -64,6 +92,14 @@ class PersonaLibrary:
             return (await self.load_pinned(session)).grants
         except LogUnreadable:
             return Grants()
+
+    async def load_granted(self, session: Session) -> Granted:
+        """As `load_grants`, with sentences about what its commands do not get here."""
+        try:
+            persona = await self.load_pinned(session)
+        except LogUnreadable:
+            return Granted()
+        return Granted(**persona.grants.model_dump(), missing=tuple(self.missing(persona)))
 
     async def load_pinned(self, session: Session) -> Persona:
         """The version that the session was launched with. Raises LogUnreadable if the store does not have it."""

@@ -16,6 +16,7 @@ from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import ToolSpec
 from supervisor.core.persona import ApprovalRule, Approvers, NameKind, Operators, Persona
 from supervisor.core.policy import HOST
+from supervisor.core.text.format import field
 from supervisor.personas.frontmatter import FrontMatter, Location
 
 SHIPPED = Path(__file__).parent
@@ -72,6 +73,7 @@ class KnownTool(Protocol):
 
 
 MOST_BYTES = 256 * 1024
+NO_FILES = "the folder holds no persona, which is a file that ends in .md"
 
 
 def load_personas(folder: Path, known_tools: Mapping[str, KnownTool]) -> dict[str, Persona]:
@@ -84,31 +86,50 @@ def load_files(folder: Path, known_tools: Mapping[str, KnownTool]) -> list[Perso
 
     `tools` and `approvals` may name `known_tools` only, since a rule with a misspelt name would protect nothing.
     """
-    paths = sorted(folder.glob("*.md"))
+    paths = persona_paths(folder)
     if not paths:
-        raise PersonaInvalid(str(folder), 1, "the folder holds no persona, which is a file that ends in .md")
+        raise PersonaInvalid(str(folder), 1, NO_FILES)
     files: dict[str, PersonaFile] = {}
     for path in paths:
-        file = _load(path, known_tools)
-        name = file.persona.name
-        if name in files:
-            problem = f"the name `{name}` is already used in {files[name].path.name}"
-            raise PersonaInvalid(str(path), file.front.line(("name",)), problem)
-        files[name] = file
+        file = load_file(path, known_tools)
+        if other := files.get(file.persona.name):
+            raise name_taken(file, other)
+        files[file.persona.name] = file
     for file in files.values():
-        for index, glob in enumerate(file.persona.agents):
-            if not _matches(glob, files):
-                problem = f"there is no persona `{glob}`; there are {', '.join(sorted(files))}"
-                raise PersonaInvalid(str(file.path), file.front.line(("agents", index)), problem)
+        if unknown := unknown_agent(file, files):
+            raise unknown
     return list(files.values())
 
 
-def _load(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
-    if path.stat().st_size > MOST_BYTES:
-        raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
+def persona_paths(folder: Path) -> list[Path]:
+    """The persona files of a folder; hidden ones are those of editors and file systems."""
+    return sorted(path for path in folder.glob("*.md") if not path.name.startswith("."))
+
+
+def name_taken(file: PersonaFile, other: PersonaFile) -> PersonaInvalid:
+    """The error of a file whose persona has the name of that in the other file."""
+    problem = f"the name `{file.persona.name}` is already used in {other.path.name}"
+    return PersonaInvalid(str(file.path), file.front.line(("name",)), problem)
+
+
+def unknown_agent(file: PersonaFile, names: Collection[str]) -> PersonaInvalid | None:
+    """The error of a file whose persona may launch one that is not among the names; None where there is none."""
+    for index, glob in enumerate(file.persona.agents):
+        if not _matches(glob, names):
+            problem = f"there is no persona `{glob}`; there are {', '.join(sorted(names))}"
+            return PersonaInvalid(str(file.path), file.front.line(("agents", index)), problem)
+    return None
+
+
+def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
+    """Load one persona file. Raises PersonaInvalid."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
         front = FrontMatter.split(path.read_text(encoding="utf-8-sig"))
         persona = Persona.model_validate({**front.values, "instructions": front.body})
+    except OSError as error:
+        raise PersonaInvalid(str(path), 1, f"the file cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise PersonaInvalid(str(path), 1, "the file is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
@@ -129,16 +150,16 @@ def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tupl
     """Each problem that pydantic found, with its line."""
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
         location = detail["loc"]
-        name = ".".join(str(part) for part in location)
+        name, place = field(location)
         match detail["type"]:
             case "missing":
-                problem = f"`{name}` is missing"
+                problem = f"`{name}`{place} is missing"
             case "extra_forbidden":
-                problem = f"there is no key `{name}`"
+                problem = f"there is no key `{name}`{place}"
             case "string_too_short" if location == ("instructions",):
                 problem = "the instructions are missing: the text below the front matter"
             case _:
-                problem = f"`{name}`: {detail['msg']}"
+                problem = f"`{name}`{place}: {detail['msg']}"
         yield front.line(location), problem
 
 

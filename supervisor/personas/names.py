@@ -25,22 +25,27 @@ class NameReport:
 
 
 class PersonaNames:
-    """Looks for names by `look`, which raises FlagmanError where it cannot tell: then nothing is refused."""
+    """Looks for names by `look`, which raises FlagmanError where it cannot tell: then nothing is refused.
 
-    def __init__(self, files: Iterable[PersonaFile], look: Look) -> None:
-        self._named = {file.persona.name: tuple(file.names) for file in files}
-        self._look = look
+    `files` returns the persona files in use.
+    """
+
+    def __init__(self, files: Callable[[], Iterable[PersonaFile]], look: Look) -> None:
+        self._files, self._look = files, look
         self._found: dict[tuple[NameKind, str], float] = {}
 
     @property
     def personas(self) -> list[str]:
         """The personas that name anybody."""
-        return sorted(name for name, named in self._named.items() if named)
+        return sorted(file.persona.name for file in self._files() if next(file.names, None))
+
+    def _named(self, persona: str) -> list[NameInFile]:
+        return [one for file in self._files() if file.persona.name == persona for one in file.names]
 
     async def report(self, persona: str) -> NameReport:
         """Look for all names of the persona."""
         report = NameReport()
-        for one in self._named.get(persona, ()):
+        for one in self._named(persona):
             where = f"{one.path}:{one.line}"
             try:
                 found = await self._look(one.kind, one.name)
@@ -57,7 +62,7 @@ class PersonaNames:
 
     async def check(self, persona: str) -> None:
         """Raises PersonaUnusable where the persona names a person, group or team that does not exist."""
-        for one in self._named.get(persona, ()):
+        for one in self._named(persona):
             if problem := await self._problem(one):
                 raise PersonaUnusable(
                     persona, f"line {one.line} of {one.path.name} names what is not there, since {problem}"

@@ -46,7 +46,7 @@ class Requests:
         if any(call.call.tool in COMMANDS for call in calls):
             about = {
                 "unsandboxed": not self._sandboxed,
-                "grants": await self._personas.load_grants(session),
+                "grants": await self._personas.load_granted(session),
             }
         event = ApprovalRequested(
             **unit.now(),

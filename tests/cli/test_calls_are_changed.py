@@ -42,7 +42,7 @@ def test_what_cannot_be_changed_is_told_why(cli: Cli) -> None:
     assert "`order`" in refused("2.2", "--yes", "--arguments", '{"order": "x"}', code=1)
     assert "--yes" in refused("2.2", "--arguments", '{"command": "x"}', code=1)
     assert "given already" in refused("2.2", "--edit", "--arguments", "{}", code=2)
-    assert "0 wait here" in refused("9.9", "--yes", "--arguments", "{}", code=2)
+    assert "No call 9.9 of" in refused("9.9", "--yes", "--arguments", "{}", code=2)
     assert [call["phase"] for call in cli.json("show", session_id)["calls"]] == ["awaiting", "awaiting"]
 
 
@@ -93,7 +93,7 @@ def test_a_slip_in_the_editor_can_be_mended(cli: Cli) -> None:
 def test_ctrl_c_at_the_question_decides_nothing(cli: Cli) -> None:
     session_id = cli.launched("be interrupted")
     terminal = Terminal(cli, "approve", session_id)
-    terminal.says("[y/N]")
+    terminal.says("skip [skip]?")
     terminal.type("\x03")
     assert terminal.ended() == 1
     assert cli.json("show", session_id)["waiting_for"] == "human_approval_required"

@@ -41,7 +41,9 @@ def test_a_running_flagman_is_well(cli: Cli) -> None:
 
 def test_a_new_folder_is_well(tmp_path: Path) -> None:
     rows = findings(Cli(tmp_path))
-    assert rows["Store"]["state"] == "ok"
+    assert rows["Store"]["state"] == "note"
+    assert "has not been started here yet" in rows["Store"]["found"]
+    assert list(tmp_path.iterdir()) == []
     assert rows["Running Flagman"]["state"] == "note"
     assert rows["Webhooks"]["state"] == "note"
     assert "FLAGMAN_WEBHOOK_SECRET" in rows["Webhooks"]["mend"]

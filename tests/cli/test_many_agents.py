@@ -82,7 +82,12 @@ def test_a_plan_comes_from_yaml_json_or_a_pipe(cli: Cli, plan: str) -> None:
         (("--plan", "-", "x"), "subtasks: [", 2, "neither YAML nor JSON at line 1"),
         (("--plan", "-", "x"), "- a", 2, "--plan: the plan: "),
         (("--plan", "-", "x"), "subtasks: []", 2, "--plan: subtasks: "),
-        (("--plan", "-", "x"), "subtasks: [{id: A B, persona: sre, task: x}]", 2, "--plan: subtasks.0.id: "),
+        (
+            ("--plan", "-", "x"),
+            "subtasks: [{id: A B, persona: sre, task: x}]",
+            2,
+            "--plan: id (subtasks 1): ",
+        ),
         (("--plan", "-", "x"), "subtasks: [{id: a, persona: nobody, task: x}]", 1, "may not launch `nobody`"),
         (("--plan", "-", "-"), "", 2, "standard input"),
         (("sre",), None, 2, "TASK"),
@@ -150,12 +155,14 @@ def test_a_person_sees_each_call_under_the_session_it_belongs_to(cli: Cli, plan:
     session_id = begun(cli, plan, "show whose it is")
     (need,) = cli.json("show", session_id)["needs"]
     terminal = Terminal(cli, "approve", session_id)
-    terminal.says("Approve these 2 calls? [y/N]")
+    terminal.says("1 of 2: ")
+    terminal.type("skip\n")
+    terminal.says("2 of 2: ")
     head = next(line for line in terminal.seen.splitlines() if need["session_id"] in line)
     assert head == f"{need['session_id']}  look  sre  look at the disk"
     for call in cli.json("show", need["session_id"])["calls"]:
         assert call["digest"] in terminal.seen
-    terminal.type("n\n")
+    terminal.type("\n")
     assert terminal.ended() == 1
     assert cli.json("show", session_id)["needs"] == [need]
 

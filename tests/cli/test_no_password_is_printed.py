@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.compose import _granted
+from bot.compose import _values
 from bot.sdk.http_client import HttpClient
 from bot.settings import Settings, read_settings
 from supervisor.core.errors import InvalidInput
-from supervisor.core.persona import Grants, Persona
+from supervisor.core.persona import Grants
 from supervisor.core.text.masking import MASK, Masker
 
 SECRET = "Kd02LqPz9Xw1mNb"
@@ -52,8 +52,7 @@ def test_keys_of_providers_are_masked(name: str, monkeypatch: pytest.MonkeyPatch
 def test_granted_variables_are_masked_in_output_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TARGET_OF_TESTS", "a-long-name-of-a-cluster")
     sandbox = Grants(env=("TARGET_OF_TESTS", "MISSING_IN_TESTS"))
-    ops = Persona(name="ops", description="x", instructions="x", sandbox=sandbox)
-    mask = Masker([], _granted({"ops": ops}))
+    mask = Masker([], _values(sandbox.env))
     assert mask("it is a-long-name-of-a-cluster") == f"it is {MASK}"
     assert mask.arguments("delete a-long-name-of-a-cluster") == "delete a-long-name-of-a-cluster"
 

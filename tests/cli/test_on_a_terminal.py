@@ -12,7 +12,7 @@ def test_a_call_is_shown_in_full_and_no_is_the_default(cli: Cli) -> None:
     task = "a \u202etask that is long: " + "x" * 300
     session_id = cli.launched(task)
     terminal = Terminal(cli, "approve", session_id, "2.1")
-    terminal.says("Approve this call? [y/N]")
+    terminal.says("2.1: approve, deny, edit, view or skip [skip]?")
     call = next(c for c in cli.json("show", session_id)["calls"] if c["call_id"] == "2.1")
     shown = terminal.seen
     assert call["digest"] in shown
@@ -24,13 +24,30 @@ def test_a_call_is_shown_in_full_and_no_is_the_default(cli: Cli) -> None:
     assert cli.json("show", session_id)["waiting_for"] == "human_approval_required"
 
 
-def test_yes_lets_it_run(cli: Cli) -> None:
-    session_id = cli.launched("say yes")
-    terminal = Terminal(cli, "approve", session_id)
-    terminal.says("Approve these 2 calls? [y/N]")
-    terminal.type("y\n")
+def test_each_call_is_asked_about_and_can_be_approved_denied_edited_viewed_or_skipped(cli: Cli) -> None:
+    session_id = cli.launched("decide on each about the disk")
+    terminal = Terminal(cli, "approve", session_id, EDITOR="sed -i s/df.-h/df/")
+    first, second = (call["digest"] for call in cli.json("show", session_id)["calls"])
+    terminal.says("1 of 2: 2.1: approve, deny, edit, view or skip [skip]?")
+    assert first in terminal.seen
+    assert second not in terminal.seen
+    assert "approvers everyone who sees the session" in terminal.seen
+    terminal.type("perhaps\nview\n")
+    terminal.says("the agent said")
+    terminal.type("deny\n")
+    terminal.says("Why (the agent reads it)")
+    terminal.type("not now\n")
+    terminal.says(f"Denied 2.1 of {session_id}.")
+    terminal.says("2 of 2: 2.2: ")
+    assert second in terminal.seen
+    terminal.type("e\n")
+    terminal.says("Approve it like this? [y/N]")
+    terminal.type("n\n")
+    terminal.type("a\n")
     assert terminal.ended() == 0
-    assert "✓ Approved 2.1, 2.2" in terminal.seen
+    assert f"✓ Approved 2.2 of {session_id}." in terminal.seen
+    events = "".join(str(row) for row in cli("log", session_id, "--json").stdout.splitlines())
+    assert "not now" in events
 
 
 def test_no_line_of_an_argument_passes_for_one_of_ours(cli: Cli) -> None:

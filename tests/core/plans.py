@@ -36,6 +36,7 @@ from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.service import Supervisor
 from tests.core.build import AT, BOB, SID, by, launched, plan_call, responded, tool_call
+from tests.support.personas import Fixed
 
 COORDINATOR = Persona(
     name="coordinator", description="Coordinates", instructions="Split it.", tools=("*",), agents=("*",)
@@ -81,7 +82,7 @@ class House:
         log = LogStore(Redis())  # never connected: nothing is committed
         self.now = now
         self.sessions = Sessions(log)
-        self.library = PersonaLibrary({p.name: p for p in personas or (SRE, WRITER)}, log)
+        self.library = PersonaLibrary(Fixed({p.name: p for p in personas or (SRE, WRITER)}), log)
         supervisor = Supervisor(self.sessions, self.library, {}, lambda: self.now)
         self.coordinator = Coordinator(supervisor, lambda: self.now)
 

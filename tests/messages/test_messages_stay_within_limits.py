@@ -23,8 +23,8 @@ from handlers.modals.deny import deny_modal
 from handlers.modals.full_call import full_call_modal
 from handlers.modals.outcome import outcome_modal
 from handlers.modals.resume import resume_modal
+from supervisor.contract.models import PersonaView
 from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
-from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
@@ -149,14 +149,12 @@ def slack_takes_home_and_every_answer(session: Session, words: str) -> None:
     many = [session] * 20
     view = home(many, many, MASK, "/agent")
     check_view(view, "home")
-    persona = Persona(
-        name="ops", description=(words.strip() or "x")[:200], instructions="x", tools=("*",) * 40
-    )
+    persona = PersonaView(name="ops", description=words[:200], model=None, tools=["*"] * 40, notes=[words])
     lines = [Line(session.launched_at, words[:80], words)] * 200
     shown = [
         answers.session_list(many, "all", MASK, "/agent"),
         answers.session_list([], "paused", MASK, "/agent"),
-        answers.personas([(persona, "")] * 40),
+        answers.personas([persona] * 40),
         answers.log(session, lines, "in <#C0OPS0001>"),
         answers.status(session, MASK, ""),
     ]

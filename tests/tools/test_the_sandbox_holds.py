@@ -159,11 +159,11 @@ async def test_what_is_granted_and_not_given_is_told(house: House, tmp_path: Pat
         env=("REGION", "MISSING"),
     )
     persona = Persona(name="ops", description="x", instructions="x", sandbox=sandbox)
-    assert list(missing_grants([persona], replace(house.ctx.executor, no_network="no network here"))) == [
-        f"persona ops: sandbox.read: {tmp_path}/link is reached through a link and is left out; write {house.data}",
-        f"persona ops: sandbox.read: there is no {tmp_path}/gone",
-        "persona ops: sandbox.env: MISSING is not set, or is Flagman's own",
-        "persona ops: sandbox.network: no network here",
+    assert list(missing_grants(persona, replace(house.ctx.executor, no_network="no network here"))) == [
+        "Its commands are refused here: no network here.",
+        f"It may read {tmp_path}/link, which is a link and is left out; the persona has to name {house.data}.",
+        f"It may read {tmp_path}/gone, which is not there.",
+        "It may use the variable MISSING, which is not set here.",
     ]
 
 

@@ -43,7 +43,11 @@ def approve(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Let proposed calls run, after showing each in full."""
+    """Let proposed calls run, after showing each in full.
+
+    On a terminal it asks about each: approve, deny with a reason, edit, view or skip. In a pipe say --yes.
+    The exit code is 1 when a call was not decided.
+    """
     if edit and arguments is not None:
         refuse("--edit: the arguments are given already.", USAGE)
     if edit or arguments is not None:
@@ -136,13 +140,22 @@ def _decide(
 ) -> None:
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.pending import pending_calls
-        from bot.cli.terminal import as_json
+        from bot.cli.terminal import as_json, show, text
         from supervisor.contract.requests import DecisionsRequest
         from supervisor.contract.views import calls_seen
 
         state = await remote.get(session_id)
         found = await pending_calls(remote, state, calls)
-        if found and not _shown(session_id, found, verdict, yes=yes, quiet=json):
+        if not yes and not sys.stdin.isatty():
+            refuse(_no_terminal(session_id, verdict, found))
+        if verdict == "approve" and found and not (yes or json):
+            from bot.cli.review import review
+
+            gone = set(calls) - {one.call.call_id for one in found}
+            for call_id in sorted(gone):
+                show(text((_not_waiting(state, call_id), "red")), err=True)
+            return 0 if await review(remote, found) and not gone else REFUSED
+        if found and not _shown(found, verdict, yes=yes, quiet=json):
             return REFUSED
         # Only the calls that were shown are decided, even if they were changed or others proposed in the meantime.
         owners = {one.session.id: one.session for one in found} or {session_id: state}
@@ -174,13 +187,30 @@ def _told(verdict: str, done: DecisionsResult, *, quiet: bool) -> bool:
     return not refused
 
 
-def _shown(session_id: str, found: list[PendingCall], verdict: str, *, yes: bool, quiet: bool) -> bool:
+def _not_waiting(state: SessionView, call_id: str) -> str:
+    from bot.cli.pending import own_calls
+
+    waiting = ", ".join(one.call.call_id for one in own_calls(state))
+    return (
+        f"No call {call_id} of {state.id} waits for an approval. "
+        f"{f'These do: {waiting}.' if waiting else 'None does.'}"
+    )
+
+
+def _no_terminal(session_id: str, verdict: str, found: list[PendingCall]) -> str:
+    named = " ".join(one.call.call_id for one in found if one.session.id == session_id)
+    command = f"flagman {verdict} {session_id} {named}".rstrip()
+    return (
+        f"Nobody can be asked, since standard input is no terminal: `flagman show {session_id}` shows the calls, and "
+        f"`{command} --yes` decides."
+    )
+
+
+def _shown(found: list[PendingCall], verdict: str, *, yes: bool, quiet: bool) -> bool:
     """Show the calls, and ask unless `yes`; `quiet` leaves standard output to JSON. Returns whether to decide."""
     from bot.cli.pending import show_pending
     from bot.cli.terminal import show
 
-    if not yes and not sys.stdin.isatty():
-        refuse(f"Say --yes to {verdict} without being asked; `flagman show {session_id}` shows the calls.")
     show_pending(found, err=quiet)
     show(err=quiet)
     many = "this call" if len(found) == 1 else f"these {len(found)} calls"
@@ -191,33 +221,29 @@ def _change(session_id: str, calls: list[str], given: str | None, yes: bool, jso
     wanted = None if given is None else _arguments(sys.stdin.read() if given == "-" else given)
 
     async def work(remote: HttpBackend) -> int | None:
-        from bot.cli.editor import edit, show_difference
+        from bot.cli.editor import edit
         from bot.cli.pending import pending_calls, show_pending
-        from bot.cli.terminal import as_json, done
-        from supervisor.contract.requests import DecisionRequest
+        from bot.cli.review import approve_changed
+        from bot.cli.terminal import as_json
 
-        found = await pending_calls(remote, await remote.get(session_id), calls)
+        state = await remote.get(session_id)
+        found = await pending_calls(remote, state, calls)
         if len(found) != 1:
-            refuse(f"Other arguments are for one call, and {len(found)} wait here; name it.", USAGE)
+            refuse(
+                f"Other arguments are for one call, and {len(found)} wait here; name one."
+                if len(calls) != 1
+                else _not_waiting(state, calls[0]),
+                USAGE,
+            )
         (one,) = found
         if not yes and not sys.stdin.isatty():
-            refuse("Say --yes to approve without being asked.")
+            refuse(_no_terminal(session_id, "approve", found))
         show_pending(found, err=json)
         arguments = edit(one.call) if wanted is None else wanted
-        if arguments is None:
+        if arguments is None or not await approve_changed(remote, one, arguments, yes=yes, quiet=json):
             return REFUSED
-        show_difference(one.call, arguments, err=json)
-        if not yes and not typer.confirm("Approve it like this?", default=False):
-            return REFUSED
-        shown = {"digest": one.call.digest, "request": one.call.request}
-        request = DecisionRequest.of(verdict="approve", arguments=arguments, **shown)
-        state = await remote.decide(one.session.id, one.call.call_id, request)
         if json:
-            as_json(state)
-        elif any(c.call_id == one.call.call_id and c.phase == "awaiting" for c in state.calls):
-            done(f"Changed {one.call.call_id} of {one.session.id}; it waits for others to approve it.")
-        else:
-            done(f"Approved {one.call.call_id} of {one.session.id} as changed.")
+            as_json(await remote.get(one.session.id))
         return 0
 
     reach(work)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +19,10 @@ MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red"
 
 @app.command(rich_help_panel="Sessions")
 def personas(json: Json = False) -> None:
-    """Who can be launched."""
+    """Who can be launched, and what is wrong with their files."""
 
     async def work(remote: HttpBackend) -> None:
-        from bot.cli.terminal import as_json, table
+        from bot.cli.terminal import as_json, beside, is_terminal, show, table, text
 
         rows = [row.model_dump(mode="json") for row in await remote.personas()]
         if json:
@@ -29,9 +30,16 @@ def personas(json: Json = False) -> None:
             return
         table(
             ("NAME", "DOES"),
-            [((row["name"], "bold"), row.get("problem") or row["description"]) for row in rows],
+            [((row["name"], "bold"), row["description"]) for row in rows if row["description"]],
             wide=1,
         )
+        for row in rows:
+            for mark, style, said in _wrong(row):
+                line = text((mark, style), " ", (row["name"], "bold")), text(said)
+                if is_terminal():
+                    show(beside(*line))
+                else:
+                    show(*line, err=True)
 
     reach(work)
 
@@ -76,6 +84,14 @@ def doctor(
         return REFUSED if any(finding.state == "wrong" for finding in found) else 0
 
     carry_out(work)
+
+
+def _wrong(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a persona, each with its mark."""
+    if problem := row.get("problem"):
+        yield *MARKS["wrong"], problem
+    for note in row.get("notes", ()):
+        yield *MARKS["note"], note
 
 
 def _show(finding: Finding) -> None:

@@ -79,8 +79,7 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
                 "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
             )
         case "personas":
-            library = flagman.supervisor.personas
-            every = [(one, await library.problem(one.name)) for one in library.all()]
+            every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)

@@ -36,7 +36,7 @@ _GRAMMAR = {
         re.IGNORECASE | re.DOTALL,
     ),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
-    "remind": re.compile(_TIME, re.IGNORECASE),
+    "remind": re.compile(rf"{_TIME}|drop\s", re.IGNORECASE),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
     "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
 }

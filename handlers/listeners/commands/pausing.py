@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
@@ -19,6 +20,7 @@ from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
+_DROP = re.compile(r"drop\s+`?(?P<id>t\d{1,6})`?", re.IGNORECASE)
 # Slack's clients type these in place of straight quotes.
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 
@@ -81,13 +83,20 @@ async def event(flagman: ListenerContext, command: Command, actor: Actor, delive
 
 
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """Carry out `remind <id> in 30m "look at the graph"`."""
+    """Carry out `remind <id> in 30m "look at the graph"`, or `remind <id> drop t1`."""
+    sessions = flagman.sessions(actor)
+    if dropped := _DROP.fullmatch(command.rest.strip()):
+        await sessions.drop_reminder(command.session_id, dropped["id"].lower())
+        return f":alarm_clock: Reminder `{dropped['id'].lower()}` is dropped."
     timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
     if timed is None:
         raise InvalidInput(f"When? {ACCEPTED}")
     due, text = timed
-    await flagman.sessions(actor).remind_at(command.session_id, due, text=text)
-    return f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}."
+    made = await sessions.remind_at(command.session_id, due, text=text)
+    return (
+        f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}; "
+        f"`{flagman.command} remind {command.session_id} drop {made.id}` takes it back."
+    )
 
 
 async def schedule(flagman: ListenerContext, command: Command, actor: Actor, place: Place) -> list[Block]:

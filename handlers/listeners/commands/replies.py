@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
+from supervisor.contract.models import PersonaView
 from supervisor.core.errors import LogUnreadable
-from supervisor.core.persona import Persona
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
@@ -71,18 +71,18 @@ def _entry(session: Session | LogUnreadable, mask: Masker) -> str:
     return f"`{session.id}` *{session.persona}* {task} · {state} · {when}"
 
 
-def personas(all_of_them: Sequence[tuple[Persona, str]]) -> list[Block]:
-    """Each persona with what it does, and why it cannot be launched where it cannot."""
+def personas(all_of_them: Sequence[PersonaView]) -> list[Block]:
+    """Each persona with what it does, and what is wrong with it."""
     lines = [
-        f"*{p.name}* {escape(one_line(p.description, 160))}\n      "
-        + (
-            f":warning: {escape(one_line(problem, 300))}"
-            if problem
-            else f"tools: {escape(one_line(', '.join(p.tools), 160))}"
-        )
-        for p, problem in all_of_them[:30]
+        f"*{p.name}* {escape(one_line(p.description, 160))}\n      {_about(p)}" for p in all_of_them[:30]
     ]
     return _sections(lines) or [mrkdwn("There are no personas.")]
+
+
+def _about(persona: PersonaView) -> str:
+    if wrong := " ".join(filter(None, [persona.problem, *persona.notes])):
+        return f":warning: {escape(one_line(wrong, 300))}"
+    return f"tools: {escape(one_line(', '.join(persona.tools), 160))}"
 
 
 def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:

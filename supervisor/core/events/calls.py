@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from supervisor.core.events.base import Fact, ToolCall
-from supervisor.core.persona import Grants
+from supervisor.core.persona import Granted
 
 
 class ApprovalRequested(Fact):
@@ -22,7 +22,7 @@ class ApprovalRequested(Fact):
     requesters: tuple[str, ...] = ()
     too_few: tuple[str, ...] = ()
     unsandboxed: bool = False
-    grants: Grants | None = None
+    grants: Granted | None = None
 
 
 class ApprovalDecided(Fact):

@@ -5,6 +5,7 @@ A chat shows times in the reader's zone by itself; the command line shows them i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,24 @@ _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 def count(number: int, what: str, many: str = "") -> str:
     """Return `1 step`, `2,000 steps`; `many` is the plural where it does not end in `s`."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def field(location: Sequence[int | str]) -> tuple[str, str]:
+    """Return the name of a field in a document, and its place among the items of lists, which are counted from 1.
+
+    `("approvals", 0, "approvers", "quorum")` is `approvers.quorum` with the place ` (approvals 1)`.
+    """
+    names: list[str] = []
+    places: list[str] = []
+    for part in location:
+        if isinstance(part, int):
+            places.insert(0, f"{'.'.join(names)} {part + 1}".strip())
+            name, names = names, []
+        else:
+            names.append(part)
+    if names or not places:
+        return ".".join(names), f" ({', '.join(places)})" if places else ""
+    return ".".join(name), f" ({', '.join([f'number {location[-1] + 1}', *places[1:]])})"  # type: ignore[operator]
 
 
 def stamp(at: datetime) -> str:

@@ -39,8 +39,18 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str] = (), granted: Iterable[str] = ()) -> None:
-        sure = {s for s in secrets if len(s) >= _SHORTEST}
-        known = sorted(sure | {s for s in granted if len(s) >= _SHORTEST}, key=len, reverse=True)
+        self._secrets, self._granted = frozenset(secrets), frozenset(granted)
+        self._prepare()
+
+    def learn(self, granted: Iterable[str]) -> None:
+        """Mask these values, too, from now on."""
+        if not self._granted.issuperset(new := frozenset(granted)):
+            self._granted |= new
+            self._prepare()
+
+    def _prepare(self) -> None:
+        sure = {s for s in self._secrets if len(s) >= _SHORTEST}
+        known = sorted(sure | {s for s in self._granted if len(s) >= _SHORTEST}, key=len, reverse=True)
         self._spellings = [spelling for secret in known for spelling in spellings(secret)]
         self._needles = Needles(known, _SHORTEST)
         self._sure = [

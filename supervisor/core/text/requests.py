@@ -17,13 +17,15 @@ _LONGEST = 200
 
 
 def request_notes(call: Call) -> Iterator[str]:
-    """Sentences about the request of the call: who is missing to approve it, and what its command may reach."""
+    """Sentences about the request of the call: who is missing to approve it, what its command may reach, what not."""
     if call.too_few:
         yield TOO_FEW
     if call.unsandboxed:
         yield NO_SANDBOX
     elif call.grants and (granted := grants_text(call.grants)):
         yield f"Its sandbox grants {granted}."
+    if call.grants and call.grants.missing:
+        yield one_line(" ".join(call.grants.missing), 3 * _LONGEST)
 
 
 def grants_text(grants: Grants) -> str:

@@ -38,6 +38,7 @@ from tests.core.build import (
     responded,
 )
 from tests.core.edits import PERSONA, TOOLS, proposed
+from tests.support.personas import Fixed
 from tests.support.seen import seen_now
 
 OTHER: Json = {"command": "ls -l"}
@@ -46,7 +47,7 @@ OTHER: Json = {"command": "ls -l"}
 async def standing(redis: Redis, *calls: ToolCall) -> tuple[Supervisor, str]:
     """A session that ALICE launched, whose calls wait."""
     log = LogStore(redis)
-    supervisor = Supervisor(Sessions(log), PersonaLibrary({"p": PERSONA}, log), TOOLS, lambda: AT)
+    supervisor = Supervisor(Sessions(log), PersonaLibrary(Fixed({"p": PERSONA}), log), TOOLS, lambda: AT)
     before = await supervisor.launch("p", "Tidy up", ALICE)
     asked: list[Event] = [
         responded(*calls),

@@ -118,16 +118,19 @@ async def test_what_the_sandbox_grants_stands_in_the_request(
     scene = await scenario(SHELL, persona={"sandbox": GRANTS}, sandbox="require")
     session, message = await request(scene)
     said = "Its sandbox grants the network of this host, reading /srv/releases, the variable KUBECONFIG."
+    lacks = "It may read /srv/releases, which is not there. It may use the variable KUBECONFIG, which is not set here."
     assert said in texts(message)
+    assert lacks in texts(message)
     shown = await view(scene, session)
-    assert (shown.grants, shown.notes) == (Grants.model_validate(GRANTS), [said])
+    assert (shown.grants, shown.notes) == (Grants.model_validate(GRANTS), [said, lacks])
     print_call(shown)
     assert f"! {said}" in capsys.readouterr().out
 
 
 async def test_a_missing_sandbox_stands_in_the_request(
-    scenario: Director, capsys: pytest.CaptureFixture[str]
+    scenario: Director, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/etc/kube")
     scene = await scenario(SHELL, persona={"sandbox": GRANTS}, sandbox="off")
     session, message = await request(scene)
     assert NO_SANDBOX in texts(message)

@@ -1,0 +1,28 @@
+"""Marks of what people were told, so that several processes tell it once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from redis.asyncio import Redis
+
+from storage import keys
+from storage.connection import reaching_store
+
+KEPT = timedelta(days=30)
+
+
+class MarkStore:
+    """Sets and removes marks. Methods raise StoreUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def set(self, mark: str) -> bool:
+        """Set a mark for `KEPT`. Returns False where it was set before."""
+        with reaching_store():
+            return bool(await self._redis.set(keys.told(mark), b"1", nx=True, ex=KEPT))
+
+    async def remove(self, mark: str) -> None:
+        with reaching_store():
+            await self._redis.delete(keys.told(mark))
