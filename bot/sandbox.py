@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from bot.settings import Settings
+from bot.settings import VARIABLES, Settings
 from supervisor.core.errors import InvalidInput
 from supervisor.core.persona import Persona
 from supervisor.tools.executor import Executor
@@ -62,8 +62,7 @@ def find_sandbox(settings: Settings) -> Found:
 
 def make_executor(settings: Settings, sandbox: Sandbox | None) -> Executor:
     """The executor; personas can grant the variables of this environment apart from those of Flagman itself."""
-    own = {str(field.validation_alias).upper() for field in Settings.model_fields.values()}
-    environment = {name: value for name, value in os.environ.items() if name.upper() not in own}
+    environment = {name: value for name, value in os.environ.items() if name.upper() not in VARIABLES}
     return Executor(sandbox, environment, no_network=NO_NETWORK if settings.playground else "")
 
 

@@ -22,19 +22,24 @@ PROVIDER_KEY = re.compile(r"[A-Z0-9_]+_(?:KEY|TOKEN)")
 _HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
 _RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
-Kind = TypeVar("Kind", bound="ClientSettings")
+Kind = TypeVar("Kind", bound="CommonSettings")
 
 
-class ClientSettings(BaseSettings):
-    """The settings by which a client finds its Flagman; `validation_alias` is the name in the environment."""
+class CommonSettings(BaseSettings):
+    """The settings of processes and of clients; `validation_alias` is the name in the environment."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore")
 
-    url: str | None = Field(None, validation_alias="FLAGMAN_URL")
     api_key: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEY")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, validation_alias="PORT")
     host: str = Field("127.0.0.1", validation_alias="FLAGMAN_HOST")
     data: Path = Field(Path(".flagman"), validation_alias="FLAGMAN_DATA")
+
+
+class ClientSettings(CommonSettings):
+    """The settings by which a client finds its Flagman."""
+
+    url: str | None = Field(None, validation_alias="FLAGMAN_URL")
 
     @field_validator("url")
     @classmethod
@@ -42,7 +47,7 @@ class ClientSettings(BaseSettings):
         return check_url(url) if url else None
 
 
-class Settings(ClientSettings):
+class Settings(CommonSettings):
     """All settings of a process of Flagman."""
 
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
@@ -225,6 +230,14 @@ class Settings(ClientSettings):
         own += _with_password(self.redis_url)
         own += [value for name, value in os.environ.items() if PROVIDER_KEY.fullmatch(name.upper())]
         return [value.get_secret_value() for value in values if value] + own
+
+
+# The names of all settings in the environment.
+VARIABLES = frozenset(
+    str(field.validation_alias)
+    for settings in (Settings, ClientSettings)
+    for field in settings.model_fields.values()
+)
 
 
 def _parts(value: SecretStr | None) -> list[str]:

@@ -102,6 +102,18 @@ def parse_keys(text: str) -> tuple[tuple[ApiKey, str], ...]:
     return tuple(found)
 
 
+def check_new_key(name: str, scopes: Sequence[str], owner: str) -> None:
+    """Raise InvalidInput where no key can have this name, these scopes and this owner."""
+    if owner and not _OWNER.match(owner):
+        raise InvalidInput("A key's owner is the id of a person, such as U0123ABCD.")
+    if not _NAME.match(name):
+        raise InvalidInput(
+            "A key's name has at most 40 small letters, digits and . _ - and begins with a letter."
+        )
+    if not scopes or not set(scopes) <= set(SCOPES):
+        raise InvalidInput(f"A key needs at least one scope of: {', '.join(SCOPES)}.")
+
+
 class ApiKeys:
     """Creates, lists, revokes and recognises keys: those of the store and those `given` by the environment."""
 
@@ -118,14 +130,7 @@ class ApiKeys:
 
         Its name is that of no other key, and was never that of a key of another owner, since it names who acted.
         """
-        if owner and not _OWNER.match(owner):
-            raise InvalidInput("A key's owner is the id of a person, such as U0123ABCD.")
-        if not _NAME.match(name):
-            raise InvalidInput(
-                "A key's name has at most 40 small letters, digits and . _ - and begins with a letter."
-            )
-        if not scopes or not set(scopes) <= set(SCOPES):
-            raise InvalidInput(f"A key needs at least one scope of: {', '.join(SCOPES)}.")
+        check_new_key(name, scopes, owner)
         rows = [key for row in (await self._store.all()).values() if (key := _read(row))]
         if len(rows) >= MOST:
             raise InvalidInput(f"There are {MOST} keys already; revoke one first.")

@@ -25,7 +25,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
-from supervisor.new_logs import begin
+from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
@@ -108,7 +108,7 @@ class Supervisor:
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        persona = await self._ruled_today(source)
+        persona = await ruled_today(self.personas, source)
         events = launch.fork(
             session_id,
             log,
@@ -124,17 +124,6 @@ class Supervisor:
         request = digest([session_id, step, message, actor.id])
         blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
         return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
-
-    async def _ruled_today(self, session: Session) -> Persona:
-        """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
-
-        Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
-        """
-        pinned = await self.personas.load_pinned(session)
-        today = await self.personas.launchable(session.persona)
-        if pinned.model_copy(update={"under": None}) == today:
-            return pinned
-        return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 
     # Deciding
 

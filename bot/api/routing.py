@@ -19,7 +19,7 @@ from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
-from supervisor.core.errors import MissingScope
+from supervisor.core.errors import MissingScope, SessionNotFound
 from supervisor.core.events import SYSTEM, Actor
 from supervisor.core.rights import check_active
 from supervisor.core.text.masking import Masker
@@ -92,6 +92,10 @@ class Returns:
     headers: tuple[str, ...] = ()
 
 
+# What a key is told that does not see a session: it is no person, so seeing a channel gives it nothing.
+ONLY_ITS_OWN = (
+    "This key sees what it or its owner launched; to see others' sessions takes the scope `read_all`."
+)
 Handle = Callable[..., Awaitable[Answer | web.StreamResponse]]
 Auth = Literal["key", "token", "signature", "none"]
 
@@ -136,7 +140,13 @@ class Operation:
                 given[where] = parse_body(model, await self._json(request))
             else:
                 given[where] = _validate(model, where, _texts(model, where, request))
-        answer = await self.handle(Call(deps, request, key), **given)
+        try:
+            answer = await self.handle(Call(deps, request, key), **given)
+        except SessionNotFound as error:
+            if key and not key.may("read_all"):
+                # The same where there is none, so that it tells of no session that the key may not see.
+                error.args = (f"{error} {ONLY_ITS_OWN}",)
+            raise
         return answer if isinstance(answer, web.StreamResponse) else _response(answer, deps.core.mask)
 
     async def _json(self, request: web.Request) -> bytes:

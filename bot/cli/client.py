@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bot.cli import completion
+
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
 
 REFUSED, USAGE, WAITING, FAILED, CANCELLED, UNVERIFIED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
-SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session, as `flagman list` shows it.")]
+SessionId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The session, as `flagman list` shows it.", autocompletion=completion.sessions
+    ),
+]
 
 
 def reach(work: Callable[[HttpBackend], Coroutine[Any, Any, int | None]]) -> None:
@@ -72,7 +79,45 @@ def _for_terminal(error: Exception) -> str:
     if getattr(error, "code", "") == SessionNotFound.code:
         return f"{sentence} `flagman list` shows the ones there are."
     if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):
-        return f"{sentence} Start it with `flagman serve`, or set FLAGMAN_URL."
+        return f"{sentence} {_how_to_reach()}"
     if isinstance(error, KeyRefused):
-        return f"{sentence} Set FLAGMAN_API_KEY; `flagman keys create` makes a key."
+        return _how_to_be_known(sentence)
     return sentence
+
+
+def _how_to_reach() -> str:
+    """Return where the address came from that does not answer, and how another one is named."""
+    from bot.local_key import KEY_FILE, read_local_key
+    from bot.settings import read_client_settings
+
+    known = read_client_settings()
+    if known.url:
+        return (
+            "FLAGMAN_URL names it: start it there with `flagman serve`, or set FLAGMAN_URL to where it runs."
+        )
+    folder = known.data.resolve()
+    if read_local_key(known.data):
+        return f"The Flagman that wrote {folder / KEY_FILE} has ended: start it again with `flagman serve`."
+    return f"No running Flagman has its key in {folder}. Start one here with `flagman serve`; {_ELSEWHERE}"
+
+
+def _how_to_be_known(refusal: str) -> str:
+    """Return which key was shown, or where one was looked for, and how another one is named."""
+    from bot.local_key import KEY_FILE, read_local_key
+    from bot.settings import read_client_settings
+
+    known = read_client_settings()
+    if known.api_key:
+        return f"{refusal} Set FLAGMAN_API_KEY to another one; `flagman keys create` makes it where Flagman runs."
+    file = known.data.resolve() / KEY_FILE
+    local = read_local_key(known.data)
+    found = f"the key in {file} is for {local.url}" if local else f"there is none in {file}"
+    return (
+        f"A Flagman answers and wants an API key, but {found}, and FLAGMAN_API_KEY is not set: {_ELSEWHERE}"
+    )
+
+
+_ELSEWHERE = (
+    "for one that was started in another folder set FLAGMAN_DATA to its data folder (.flagman there), for one on "
+    "another machine FLAGMAN_URL and FLAGMAN_API_KEY."
+)

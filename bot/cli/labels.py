@@ -32,15 +32,27 @@ def status_phrase(state: SessionView) -> str:
 
 def approvers(call: CallView) -> Iterator[str]:
     """Yield who may approve a call, and how many have so far of how many it takes; a line for each of its rules."""
-    rules = [rule for rule in (call.approvers, *call.also) if rule]
-    for position, rule in enumerate(rules or [Approvers()]):
-        who = [*(user.removeprefix("slack:") for user in rule.users), *(f"@{group}" for group in rule.groups)]
-        words = [", ".join(who) or "everyone who sees the session"]
-        if rule.quorum > 1:
-            words.append(f"{_approvals(call, position)} of {rule.quorum} approvals")
-        if rule.exclude_requester:
-            words.append("not who asked for it")
-        yield " · ".join(words)
+    for position, rule in enumerate(_rules(call)):
+        yield rule_line(rule, f"{_approvals(call, position)} of ")
+
+
+def rule_line(rule: Approvers, so_far: str = "") -> str:
+    """Return who may approve by a rule, and how many it takes, with how many there are `so_far`."""
+    words = [_who(rule)]
+    if rule.quorum > 1:
+        words.append(f"{so_far}{rule.quorum} approvals")
+    if rule.exclude_requester:
+        words.append("not who asked for it")
+    return " · ".join(words)
+
+
+def _rules(call: CallView) -> list[Approvers]:
+    return [rule for rule in (call.approvers, *call.also) if rule] or [Approvers()]
+
+
+def _who(rule: Approvers) -> str:
+    named = [*(user.removeprefix("slack:") for user in rule.users), *(f"@{group}" for group in rule.groups)]
+    return ", ".join(named) or "everyone who sees the session"
 
 
 def _approvals(call: CallView, position: int) -> int:
@@ -50,10 +62,14 @@ def _approvals(call: CallView, position: int) -> int:
 
 
 def _by_whom(state: SessionView) -> str:
-    """Return who may approve the calls that wait, where that is one rule for all of them."""
-    waiting = [call for call in state.calls if call.phase == "awaiting" and call.approvers]
-    lines = {line for call in waiting for line in approvers(call)}
-    return f" ({lines.pop()})" if len(lines) == 1 else ""
+    """Return who may approve the calls that wait, in a few words, where the same rule is for all of them."""
+    found = set()
+    for call in state.calls:
+        if call.phase == "awaiting":
+            for position, rule in enumerate(_rules(call)):
+                so_far = f"{_approvals(call, position)} of {rule.quorum}" if rule.quorum > 1 else ""
+                found.add(", ".join(filter(None, [so_far, _who(rule) if rule.named else ""])))
+    return f" ({words})" if len(found) == 1 and (words := found.pop()) else ""
 
 
 def spent(state: SessionView) -> str:

@@ -65,7 +65,9 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     yield "task", state.task
     yield "waits", status_phrase(state) if state.waiting_for else ""
     yield "because", state.pause.detail if state.pause else ""
-    yield "launched", f"{clock(state.launched_at)} by {state.launched_by_name or state.launched_by}"
+    people = ", ".join(who.removeprefix("slack:") for who in state.launched_for)
+    by = f"{state.launched_by_name or state.launched_by}{people and f', for {people}'}"
+    yield "launched", f"{clock(state.launched_at)} by {by}"
     yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
     yield "part of", state.parent or ""
     yield "copy of", f"{forked.id}, up to step {forked.step}" if forked else ""

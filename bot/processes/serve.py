@@ -69,16 +69,19 @@ async def serve(settings: Settings, announce: Announce) -> None:
     """Run everything in one process; without SLACK_BOT_TOKEN, with the playground in place of Slack."""
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(core(settings))
-        app = application(parts)
+        ready = asyncio.Event()
+        app = application(parts, ready.is_set)
         if settings.playground:
             settings = stand_in(settings, app)
         client, outbox_client = await stack.enter_async_context(slack.clients(settings))
         await stack.enter_async_context(_taking_in(parts, settings, client, app))
+        # Once the port is known to be free: the key of another process on it would be revoked.
+        await stack.enter_async_context(local_key(parts, settings))
         await stack.enter_async_context(parts.recorder())
         await stack.enter_async_context(_run_workers(parts, outbox_client))
-        await stack.enter_async_context(local_key(parts, settings))
         # What is due was made with the key of this machine, too.
         await stack.enter_async_context(Clock(parts))
+        ready.set()
         announce(_welcome(settings))
         await parts.while_store_lives()
 

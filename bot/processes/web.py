@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from bot.compose import Core
 from bot.settings import Settings
 from storage.errors import StorageError
 from storage.health import check_writes
-from supervisor.core.errors import InvalidInput
+from supervisor.core.errors import InvalidInput, Unavailable
 
 BODY_BYTES = 64 * 1024 * 1024
 # For longer lines aiohttp itself answers 400 in plain text; the API has a lower limit and answers with a problem.
@@ -24,10 +24,11 @@ IDLE_SECONDS = 75.0
 LINGER_SECONDS = 5.0
 
 
-def application(parts: Core) -> web.Application:
+def application(parts: Core, ready: Callable[[], bool] = lambda: True) -> web.Application:
     """The application with `/healthz` (the process runs), `/readyz` (the store takes writes) and the HTTP API.
 
-    Raises InvalidInput where FLAGMAN_SECRET_KEY is needed and missing.
+    `ready` returns whether the process has all it needs. Raises InvalidInput where FLAGMAN_SECRET_KEY is needed and
+    missing.
     """
     app = web.Application(client_max_size=BODY_BYTES)
 
@@ -38,7 +39,9 @@ def application(parts: Core) -> web.Application:
         try:
             await parts.log.count("running")
             await check_writes(parts.redis)
-        except StorageError as error:
+            if not ready():
+                raise Unavailable("Flagman is starting.")
+        except (StorageError, Unavailable) as error:
             problem = {"type": "about:blank", "title": "Not ready", "status": 503, "detail": str(error)}
             return web.json_response(problem, status=503, content_type="application/problem+json")
         return web.json_response({"status": "ready"})

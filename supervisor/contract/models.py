@@ -103,6 +103,7 @@ class ForkedFrom(ResponseModel):
 class SessionView(ResponseModel):
     """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
 
+    `launched_for` are the ids of those for whom it was launched besides: the owner of a key, the maker of a schedule.
     `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
     launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
     in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs.
@@ -117,6 +118,7 @@ class SessionView(ResponseModel):
     channel: str | None
     launched_by: str
     launched_by_name: str
+    launched_for: list[str] = []
     launched_at: datetime
     changed_at: datetime
     parent: str | None

@@ -68,6 +68,7 @@ def session_view(
         channel=channels.channel_of(session.origin),
         launched_by=session.launched_by,
         launched_by_name=session.launched_by_name,
+        launched_for=sorted(session.asked_by - {session.launched_by}),
         launched_at=session.launched_at,
         changed_at=session.changed_at,
         parent=session.lineage.parent if session.lineage else None,

@@ -36,7 +36,7 @@ def test_what_cannot_be_changed_is_told_why(cli: Cli) -> None:
     def refused(*words: str, code: int) -> str:
         return " ".join(cli("approve", session_id, *words, code=code).stderr.split())
 
-    assert "2 wait here; name it" in refused("--yes", "--arguments", '{"command": "x"}', code=2)
+    assert "2 wait here; name one" in refused("--yes", "--arguments", '{"command": "x"}', code=2)
     assert "This is no JSON" in refused("2.2", "--yes", "--arguments", "{", code=2)
     assert "must be a JSON object" in refused("2.2", "--yes", "--arguments", "[]", code=2)
     assert "`order`" in refused("2.2", "--yes", "--arguments", '{"order": "x"}', code=1)

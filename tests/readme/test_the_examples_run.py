@@ -16,7 +16,7 @@ import pytest
 
 import flagman as public
 from bot.sdk import Session, connect
-from bot.settings import Settings
+from bot.settings import VARIABLES
 from supervisor.core.conditions import parse_condition
 from supervisor.models import make_gateway
 from supervisor.personas.loader import load_personas
@@ -138,10 +138,12 @@ def _approves(line: str, flagman: Served) -> None:
     session_id = flagman.cli.launched()
     calls = flagman.cli.json("show", session_id)["calls"]
     terminal = typed(filled_in(line, flagman, session_id), flagman)
-    terminal.says("[y/N]")
-    for call in calls:
+    for number, call in enumerate(calls, start=1):
+        terminal.says(
+            f"{number} of {len(calls)}: {call['call_id']}: approve, deny, edit, view or skip [skip]?"
+        )
         assert call["digest"] in terminal.seen
-    terminal.type("y\n")
+        terminal.type("approve\n")
     assert terminal.ended() == 0
     until(lambda: flagman.cli.json("show", session_id)["status"] == "completed")
 
@@ -177,7 +179,7 @@ def _coordinates(line: str, flagman: Served) -> None:
 def _copies(line: str, flagman: Served) -> None:
     session_id = flagman.cli.launched()
     copy = output(filled_in(line, flagman, session_id), flagman).strip()
-    assert flagman.cli.json("show", copy)["forked_from"] == {"id": session_id, "step": 1}
+    assert flagman.cli.json("show", copy)["forked_from"] == {"id": session_id, "step": 1, "missing": []}
 
 
 def _replays(line: str, flagman: Served) -> None:
@@ -302,7 +304,7 @@ def test_the_persona_loads_and_can_be_launched(tmp_path: Path) -> None:
 
 def test_every_variable_is_in_the_table_once() -> None:
     named = [name for row in examples.rows("Variable") for name in row[0]]
-    assert sorted(named) == sorted(str(f.validation_alias) for f in Settings.model_fields.values())
+    assert sorted(named) == sorted(VARIABLES)
 
 
 @pytest.mark.parametrize("link", examples.links())

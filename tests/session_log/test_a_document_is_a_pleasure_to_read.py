@@ -92,7 +92,7 @@ def test_every_pause_has_a_checkpoint_with_all_that_it_needs() -> None:
 def test_of_a_plan_the_subtask_under_way_is_named_and_the_progress_is_in_per_cent() -> None:
     document_ = document(STORIES["plan"]())
     text = body(document_)
-    assert front(document_)["progress"] == "25 %"
+    assert front(document_)["progress_percent"] == 25
     assert "| **Progress** | 25 % of the plan (1 of 4 subtasks done, 1 failed) |" in text
     assert "| **Current step** | subtask `changes` of the plan |" in text
     assert "- **Next step**: `changes` ends; `report` begins; then step 2 of the agent" in text

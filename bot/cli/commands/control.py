@@ -158,7 +158,7 @@ def cancel(
 @app.command(rich_help_panel=PANEL)
 def tell(
     session_id: SessionId,
-    words: Annotated[str, typer.Argument(metavar="TEXT", help="`-` reads it from standard input.")],
+    words: Annotated[list[str], typer.Argument(metavar="TEXT", help="`-` reads it from standard input.")],
     persona: Annotated[
         str | None,
         typer.Option("--persona", "-p", help="It is a note of this persona, which answers nothing."),
@@ -166,13 +166,13 @@ def tell(
     json: Json = False,
 ) -> None:
     """Say something to the agent: it answers its open question, or is read at its next step."""
-    words = sys.stdin.read() if words == "-" else words
+    said = sys.stdin.read() if words == ["-"] else " ".join(words)
 
     async def work(remote: HttpBackend) -> None:
         from supervisor.contract.requests import ContextRequest
 
         _say(
-            (await remote.tell(session_id, ContextRequest.of(text=words, persona=persona))).session,
+            (await remote.tell(session_id, ContextRequest.of(text=said, persona=persona))).session,
             f"{session_id} was told.",
             json,
         )
@@ -183,7 +183,7 @@ def tell(
 @app.command(rich_help_panel=PANEL)
 def answer(
     session_id: SessionId,
-    words: Annotated[str, typer.Argument(metavar="ANSWER")],
+    words: Annotated[list[str], typer.Argument(metavar="ANSWER")],
     call: Annotated[str | None, typer.Option(help="Which question, where there are several.")] = None,
     json: Json = False,
 ) -> None:
@@ -192,7 +192,7 @@ def answer(
     async def work(remote: HttpBackend) -> None:
         from supervisor.contract.requests import AnswerRequest
 
-        request = AnswerRequest.of(call_id=call, answer=words)
+        request = AnswerRequest.of(call_id=call, answer=" ".join(words))
         _say(await remote.answer(session_id, request), f"{session_id} has its answer.", json)
 
     reach(work)
@@ -201,8 +201,13 @@ def answer(
 @app.command(rich_help_panel=PANEL)
 def remind(
     session_id: SessionId,
-    when: Annotated[str, typer.Argument(help="`in 30m`, `09:00`, `tomorrow 09:00`, `2026-12-01T09:00`.")],
-    words: Annotated[str, typer.Argument(metavar="TEXT", help="What about.")] = "",
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHEN [TEXT]",
+            help="When, and what about: `in 30m`, `09:00`, `tomorrow 09:00`, `2026-12-01T09:00`.",
+        ),
+    ],
     drop: Annotated[bool, typer.Option("--drop", help="Take the reminder with this id back.")] = False,
     json: Json = False,
 ) -> None:
@@ -213,10 +218,11 @@ def remind(
         from supervisor.contract.requests import ReminderRequest
 
         if drop:
-            await remote.drop_reminder(session_id, when)
-            done(f"Reminder {when} is dropped.")
+            await remote.drop_reminder(session_id, words[0])
+            done(f"Reminder {words[0]} is dropped.")
             return
-        request = ReminderRequest.of(when=when, text=words, zone=local_zone())
+        when, about = _when(words, local_zone())
+        request = ReminderRequest.of(when=when, text=about, zone=local_zone())
         found = await remote.remind(session_id, request)
         if json:
             as_json(found)
@@ -224,6 +230,20 @@ def remind(
             done(f"{session_id}: reminder {found.id} at {clock(found.due)}.")
 
     reach(work)
+
+
+def _when(words: list[str], zone: str) -> tuple[str, str]:
+    """Return the time at the beginning of the words and the text after it; in quotes, they are two of the words."""
+    from datetime import UTC, datetime
+
+    from supervisor.core.due import leading_due
+
+    if any(" " in word.strip() for word in words):
+        return words[0], " ".join(words[1:])
+    text = " ".join(words)
+    found = leading_due(text, datetime.now(UTC), zone)
+    about = found[1] if found else ""
+    return text.removesuffix(about).rstrip(" ,;.!?:"), about
 
 
 @app.command(rich_help_panel="Signals and schedules")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bot.cli.client import REFUSED, USAGE, Json, SessionId, reach, refuse
+from bot.cli.completion import calls_that_wait
 
 if TYPE_CHECKING:
     from bot.cli.pending import PendingCall
@@ -22,6 +23,7 @@ Calls = Annotated[
     typer.Argument(
         metavar="[CALL]...",
         help="Such as 1.1; all that wait when none is named, those of its sub-agents too.",
+        autocompletion=calls_that_wait,
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Show the calls, and do not ask.")]

@@ -41,9 +41,12 @@ def create(
 
     async def work() -> None:
         from bot.cli.terminal import as_json, done, hint, is_terminal, show
+        from supervisor.api_keys import check_new_key
 
+        wanted = scope or ["launch", "read"]
+        check_new_key(name, wanted, owner)
         async with _desk() as desk:
-            row = await desk.create(name, scope or ["launch", "read"], owner)
+            row = await desk.create(name, wanted, owner)
         if json:
             as_json(row)
             return
@@ -59,7 +62,7 @@ def create(
 
 @app.command("list")
 def list_(json: Json = False) -> None:
-    """All keys, and when each was last used."""
+    """All keys, whose they are, and when each was last used."""
 
     async def work() -> None:
         from bot.cli.terminal import DIM, ago, as_json, hint, table
@@ -77,18 +80,19 @@ def list_(json: Json = False) -> None:
             return ago(datetime.fromisoformat(row[field])) if row[field] else never
 
         table(
-            ("ID", "NAME", "SCOPES", "MADE", "LAST USED"),
+            ("ID", "NAME", "OWNER", "SCOPES", "MADE", "LAST USED"),
             [
                 (
                     (row["id"], "bold"),
                     row["name"],
+                    row["owner"],
                     " ".join(row["scopes"]),
                     (when(row, "created_at", "FLAGMAN_API_KEYS"), DIM),
                     (when(row, "last_used_at", "never"), DIM),
                 )
                 for row in rows
             ],
-            wide=2,
+            wide=3,
         )
 
     carry_out(work)

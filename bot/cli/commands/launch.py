@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.client import CANCELLED, FAILED, USAGE, WAITING, Json, SessionId, reach, refuse
+from bot.cli.completion import personas
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
@@ -30,10 +31,19 @@ Timeout = Annotated[float | None, typer.Option(help="With --wait: seconds at mos
 @app.command(rich_help_panel=PANEL)
 def launch(
     persona: Annotated[
-        str, typer.Argument(help="Who does it: see `flagman personas`. May be left out with --coordinate.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="PERSONA",
+            help="Who does it: see `flagman personas`. May be left out with --coordinate or --plan.",
+            show_default=False,
+            autocompletion=personas,
+        ),
+    ] = None,
     task: Annotated[
-        str | None, typer.Argument(help="What to do; `-` reads it from standard input.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="TASK", help="What to do; `-` reads it from standard input.", show_default=False
+        ),
     ] = None,
     context: Annotated[str, typer.Option(help="What to know besides the task.")] = "",
     channel: Channel = None,
@@ -56,12 +66,13 @@ def launch(
 ) -> None:
     """Start a session.
 
-    With --wait the exit code says how it ended: 0 completed, 3 waiting for somebody (or out of time),
-    4 failed, 5 cancelled.
+    With --wait the exit code says how it ended: 0 completed, 3 needs somebody or is out of time, 4 failed, 5 cancelled.
     """
     coordinating = coordinate or plan is not None
-    who, words = ("", persona) if coordinating and task is None else (persona, task)
-    if words is None:
+    if persona is None:
+        refuse("PERSONA TASK: say who does what.", USAGE)
+    who, words = ("", persona) if coordinating and not task else (persona, " ".join(task or []))
+    if not words:
         refuse("TASK: say what to do.", USAGE)
     if until not in ("ended", "person"):
         refuse("--until: write `ended` or `person`.", USAGE)
@@ -78,6 +89,8 @@ def launch(
             persona=who or None, task=said, context=context, channel=channel, coordinate=given
         )
         state = await remote.launch(request, idempotency_key=idempotency_key)
+        if not json:
+            await _warn(remote, state.persona)
         if wait:
             return await _follow_session(remote, state, until, timeout, json)
         if not _print_session(state, json):
@@ -112,6 +125,7 @@ def fork(
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
         from supervisor.contract.requests import ForkRequest
+        from supervisor.core.text.format import not_here
 
         request = ForkRequest.of(step=at, message=message, channel=channel)
         state = await remote.fork(session_id, request, idempotency_key=idempotency_key)
@@ -120,10 +134,28 @@ def fork(
         if not _print_session(state, json):
             step = state.forked_from.step if state.forked_from else 0
             done(f"{state.id} goes on from step {step} of {session_id}.")
+            if state.forked_from and state.forked_from.missing:
+                hint(f"  {not_here(state.forked_from.missing)}")
             hint(f"  flagman tail {state.id}")
         return 0
 
     reach(work)
+
+
+async def _warn(remote: HttpBackend, persona: str) -> None:
+    """Say on a terminal what is wrong with the persona that was launched."""
+    from contextlib import suppress
+
+    from bot.cli.terminal import is_terminal, show, text
+    from supervisor.core.errors import FlagmanError
+
+    if not is_terminal(sys.stderr):
+        return
+    # A key may be there to launch only.
+    with suppress(FlagmanError):
+        for row in (await remote.call("GET", "/v1/personas"))["personas"]:
+            for note in row.get("notes", ()) if row["name"] == persona else ():
+                show(text(("! ", "yellow"), (persona, "bold"), "  ", note), err=True)
 
 
 async def _follow_session(

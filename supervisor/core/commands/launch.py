@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.fork import copy_events, cut_at
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
@@ -19,7 +20,6 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
 )
-from supervisor.core.fork import copy_events, cut_at
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold

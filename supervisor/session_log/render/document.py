@@ -87,7 +87,7 @@ def front_matter(
         ("persona", _text(session.persona)),
         ("status", session.status),
         ("waiting_for", session.waiting_for),
-        ("progress", f"{done} %" if version > 2 and (done := percent(session)) is not None else None),
+        ("progress_percent", percent(session) if version > 2 else None),
         ("current_step", _text(current_step(session)) if version > 2 and not session.ended else None),
         ("model", _text(", ".join(models) or "none yet")),
         ("cost_usd", f"{cost:f}"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from supervisor.core.events import Actor, SessionRestored
+from supervisor.runtime.tool_runner import INTERRUPTED
 from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.seen import recent_sessions
@@ -76,6 +77,16 @@ async def test_the_files_of_a_copy_are_there_before_its_first_tool_runs(scenario
         await scene.waiting(session)
         assert [(file.path, file.size) for file in files.list(session)] == [("a.csv", 2)]
         assert await files.read(session, "a.csv") == b"1\n"
+
+
+async def test_a_cancelled_command_has_written_its_files_too(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(shell("echo half > half.txt; sleep 600"))), persona=ALLOWED)
+    session = await scene.launch()
+    path = scene.flagman.config.workspace_folder / session.id / "half.txt"
+    await wait_for(path.exists)
+    await said(scene, f"cancel {session.id}")
+    ended = await scene.flagman.session(lambda s: s.ended and not s.open_calls, session.id)
+    assert (ended.call("1.1").content, ended.artifacts) == (INTERRUPTED, ("half.txt",))
 
 
 async def test_they_are_handed_on_to_the_next_subtask(scenario: Director, tmp_path: Path) -> None:
