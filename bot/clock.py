@@ -34,6 +34,7 @@ class Clock:
 
     It has one scheduler job, for the next due time within `HORIZON`; an earlier timer that is set later is published
     by the store. A due row is claimed, so that only one clock fires it; the append that follows removes the row.
+    Timers about which Slack is asked first fire in tasks of their own, so that the others do not wait for it.
     """
 
     def __init__(self, parts: Core) -> None:
@@ -45,11 +46,14 @@ class Clock:
         self._personas = PersonaReports(parts)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
+        self._asking: dict[TimerKey, asyncio.Task[None]] = {}
+        self._gate, self._asking_gate = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._listening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         add = self._scheduler.add_job
         add(self._sweep, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
+        add(self._tell, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
         add(self._refill, "interval", seconds=REFILL.total_seconds(), next_run_time=now(), coalesce=True)
         add(
             self._report_personas,
@@ -68,6 +72,7 @@ class Clock:
             await end([self._listening])
         async with self._firing:
             pass
+        await end(self._asking.values())
 
     async def _refill(self) -> None:
         """Schedule the next due time; after an outage, this also finds the timers that are overdue."""
@@ -101,21 +106,34 @@ class Clock:
         async with self._firing:
             with _store_may_be_away():
                 while timers := await self._timers.claim(now(), hold=HOLD, limit=BATCH):
-                    gate = asyncio.Semaphore(AT_ONCE)
-                    await asyncio.gather(*(self._fire(timer, gate) for timer in timers))
+                    asking = [timer for timer in timers if self._creators.asks(timer)]
+                    for timer in asking:
+                        self._begin(timer)
+                    at_once = set(timers).difference(asking)
+                    await asyncio.gather(*(self._fire(timer, self._gate) for timer in at_once))
         await self._refill()
 
+    def _begin(self, timer: TimerKey) -> None:
+        """Fire a timer in a task of its own, unless it is being fired since an earlier claim."""
+        if timer not in self._asking:
+            self._asking[timer] = task = asyncio.create_task(self._fire(timer, self._asking_gate))
+            task.add_done_callback(lambda _: self._asking.pop(timer))
+
     async def _fire(self, timer: TimerKey, gate: asyncio.Semaphore) -> None:
-        async with gate:
-            try:
-                if not await self._creators.fire(timer):
-                    # The session no longer has this timer, so its row is removed here.
-                    await self._timers.drop(timer)
-            except FlagmanError as error:
-                _log.error("timer %s is dropped: %s", timer.encode(), error)
+        with _store_may_be_away():
+            async with gate:
+                await self._fire_one(timer)
+
+    async def _fire_one(self, timer: TimerKey) -> None:
+        try:
+            if not await self._creators.fire(timer):
+                # The session no longer has this timer, so its row is removed here.
                 await self._timers.drop(timer)
-            except StorageError as error:
-                _log.warning("timer %s comes again: %s", timer.encode(), error)
+        except FlagmanError as error:
+            _log.error("timer %s is dropped: %s", timer.encode(), error)
+            await self._timers.drop(timer)
+        except StorageError as error:
+            _log.warning("timer %s comes again: %s", timer.encode(), error)
 
     async def _report_personas(self) -> None:
         with _store_may_be_away():
@@ -127,6 +145,9 @@ class Clock:
                 await queue.open()
             await self._sweeper.sweep(now())
             await self._parts.schedules.restore_timers()
+
+    async def _tell(self) -> None:
+        with _store_may_be_away():
             await self._creators.tell()
 
 

@@ -140,7 +140,8 @@ class Core:
 
     def restorer(self) -> Restorer:
         """The restorer. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to verify SESSION_LOGs with."""
-        return Restorer(self.sessions, self.log, self.personas, secret_keys(self.settings), now, hints_of)
+        keys = secret_keys(self.settings)
+        return Restorer(self.sessions, self.log, self.personas, self.artifacts(), keys, now, hints_of)
 
     def services(self) -> ServiceParts:
         """The parts of the service that programs and Slack call. Raises InvalidInput as `resume_tokens`."""
@@ -167,7 +168,7 @@ class Core:
     def creators(self) -> Creators:
         """What fires the timers."""
         announcements = Announcements(self.directory, self.mask, self.settings.command)
-        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_paused)
+        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem)
 
     def recorder(self) -> Recorder:
         """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""
@@ -306,7 +307,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     # A client without a token reaches no Slack.
     if client.token and not parts.directory.connected:
         parts.directory.connect(People(client))
-    audience = Audience(parts.directory, parts.settings.fallback_channel)
+    audience = Audience(parts, parts.directory, parts.settings.fallback_channel)
     poster = MessagePoster(parts.rows, sender, now, audience)
     projector = Projector(
         parts.sessions,

@@ -80,6 +80,12 @@ def hints_of(settings: Json) -> Hints:
 
 
 def _paused(session: Session, reason: PauseReason, slash: str) -> Iterator[Way]:
+    if reason == "parent_paused" and session.lineage:
+        above = session.lineage.parent
+        yield (
+            "With all",
+            f"{code(f'{slash} resume {above}')} or {code(f'flagman resume {above}')}: its coordinator",
+        )
     resume, command = f"{slash} resume {session.id}", f'flagman resume {session.id} --context "…"'
     yield "Slack", f"{code(resume)}, with a message after it if the agent should know something"
     yield "Command line", code(command)

@@ -16,12 +16,22 @@ else the one which `flagman serve` runs on this machine with the same `FLAGMAN_D
 from bot import sdk
 from bot.sdk.connection import connect, in_process
 from bot.sdk.proxy import make_public
-from supervisor.contract.models import CallView, EventView, PauseResult, SessionView
+from supervisor.contract.models import (
+    CallView,
+    DeliveryResult,
+    EventView,
+    PauseResult,
+    PersonaView,
+    ReminderView,
+    ScheduleView,
+    SessionView,
+)
 from supervisor.core.errors import FlagmanError, Unavailable
 from supervisor.core.subagents import ChildStanding
 
 Session = make_public(sdk.Session)
 Agent = make_public(sdk.Agent)
+Schedule = make_public(sdk.Schedule)
 AgentSupervisor = make_public(sdk.AgentSupervisor)
 MultiAgentResult = make_public(sdk.MultiAgentResult)
 ProposedPlan = make_public(sdk.ProposedPlan)
@@ -34,12 +44,17 @@ __all__ = [
     "AgentSupervisor",
     "CallView",
     "ChildStanding",
+    "DeliveryResult",
     "EventView",
     "FlagmanError",
     "MultiAgentResult",
     "MultiAgentSupervisor",
     "PauseResult",
+    "PersonaView",
     "ProposedPlan",
+    "ReminderView",
+    "Schedule",
+    "ScheduleView",
     "Session",
     "SessionView",
     "Unavailable",

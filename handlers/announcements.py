@@ -1,4 +1,4 @@
-"""Tells people of what happened besides sessions: a schedule that was paused, a persona file that cannot be used."""
+"""Tells people of what happened besides sessions: a schedule with a problem, a persona file that cannot be used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import escape, mrkdwn, person
+from handlers.blocks.text import escape, moment, mrkdwn, person
 from handlers.directory import SlackDirectory
 from handlers.origin import channel_of
 from handlers.projection.refusals import ChannelUnavailable, problem_of
@@ -24,18 +24,19 @@ class Announcements:
     def __init__(self, directory: SlackDirectory, mask: Masker, command: str) -> None:
         self._directory, self._mask, self._command = directory, mask, command
 
-    async def schedule_paused(self, schedule: Schedule) -> bool:
-        """Tell of a schedule that was paused. Returns False where Slack cannot be reached now."""
+    async def schedule_problem(self, schedule: Schedule) -> bool:
+        """Tell of a schedule that was paused or could not launch. Returns False where Slack cannot be reached now."""
         client = self._directory.client
         if client is None:
             return False
         who = person(schedule.by, schedule.by_name)
         task = escape(one_line(self._mask(schedule.task), 80))
         why = escape(one_line(self._mask(schedule.last_problem), 300))
-        text = (
-            f":warning: The schedule `{schedule.id}` of {who} ({escape(schedule.persona)}: {task}) is paused: {why} "
-            f"If it is still needed, schedule it anew (`{self._command} help`)."
-        )
+        text = f":warning: The schedule `{schedule.id}` of {who} ({escape(schedule.persona)}: {task}) "
+        if schedule.due is None:
+            text += f"is paused: {why} If it is still needed, schedule it anew (`{self._command} help`)."
+        else:
+            text += f"could not launch: {why} It is tried again at its next time, {moment(schedule.due, date=True)}."
         maker = (schedule.by_owner or schedule.by).removeprefix("slack:")
         places = [channel_of(schedule.origin), maker if maker[:1] in ("U", "W") else ""]
         for place in filter(None, places):
@@ -44,7 +45,7 @@ class Announcements:
                 return False
             if taken:
                 return True
-        _log.warning("schedule %s is paused, and nobody could be told", schedule.id)
+        _log.warning("schedule %s has a problem, and nobody could be told", schedule.id)
         return True
 
     async def persona_broken(self, admin: str, said: str) -> bool:

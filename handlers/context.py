@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from handlers.action_ids import Target
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
+from handlers.projection.message_rows import Row
+from handlers.projection.permalinks import address_of
 from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
@@ -26,7 +28,8 @@ from supervisor.service import Supervisor
 class ListenerContext:
     """The objects that listeners use, made by `bot/processes/slack.py`.
 
-    `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash.
+    `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash;
+    `workspace` is the address of the workspace.
     """
 
     supervisor: Supervisor
@@ -38,22 +41,39 @@ class ListenerContext:
     mask: Masker
     command: str
     deletions: Deletions
+    workspace: str = ""
 
     def sessions(self, actor: Actor) -> SessionService:
         """Return the service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
+    async def cards(self, session_ids: Sequence[str]) -> dict[str, str]:
+        """Return the addresses of the cards of those sessions that have one, by session."""
+        rows = await self.rows.column(session_ids, "card")
+        return {
+            session_id: address_of(Row.model_validate_json(row), self.workspace)
+            for session_id, row in rows.items()
+        }
+
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
         """Return the session and the first call that a button or form is about.
 
-        A person who may decide on the call sees it even if the session is not visible. Raises SessionNotFound.
+        Raises SessionNotFound, as `session_of`.
+        """
+        session = await self.session_of(target, actor)
+        return session, session.call(target.first[0])
+
+    async def session_of(self, target: Target, actor: Actor) -> Session:
+        """Return the session that a button or form is about.
+
+        A person who may decide on what the button is about sees it even if the session is not visible. Raises
+        SessionNotFound.
         """
         sessions = self.sessions(actor)
         try:
-            session = await sessions.load(target.session_id)
+            return await sessions.load(target.session_id)
         except SessionNotFound:
-            session = (await sessions.access.decider(target.session_id, target.call_ids)).session
-        return session, session.call(target.first[0])
+            return (await sessions.access.decider(target.session_id, target.call_ids)).session
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
         """Return the session and the call that a form is to decide on; a refusal names the `attempt`.

@@ -9,7 +9,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.origin import channel_of
+from handlers.origin import Place, channel_of
 from handlers.users import (
     GROUP_SECONDS,
     STALE_SECONDS,
@@ -196,6 +196,15 @@ class SlackDirectory:
             if who not in gone and await self._is_able(who, rule, named=who in users):
                 yield who
 
+    async def group_problem(self, group: str) -> str:
+        """Why the members of a group cannot be read until somebody has changed something; otherwise empty."""
+        try:
+            if self._people:
+                await self._people.recent_members(group)
+        except GroupUnknown as unknown:
+            return str(unknown) if unknown.lasting else ""
+        return ""
+
     async def _is_able(self, who: str, rule: Approvers, *, named: bool) -> bool:
         """Whether a person or key could approve; one that cannot be read may be able."""
         if who.startswith("api:"):
@@ -278,6 +287,10 @@ class SlackDirectory:
         self._channels.put(f"direct {user}", answer["channel"]["id"])
         return str(answer["channel"]["id"])
 
+    async def is_direct(self, channel: str, user: str) -> bool:
+        """Whether this is the direct conversation with a person; True where that is not known. Raises ActorUnknown."""
+        return await self._direct(user) in ("", channel)
+
     async def viewers(self, channel: str) -> frozenset[str] | None:
         """Who sees a channel; None for a public one, and where that is not known.
 
@@ -287,6 +300,16 @@ class SlackDirectory:
             return None
         about = await self._channel(channel)
         return await self._members(channel) if about.get("is_private") or about.get("is_mpim") else None
+
+    async def is_shown(self, channel: str, user: str) -> bool:
+        """Whether a person sees a channel; True where that is not known. Raises as `viewers`."""
+        if self._people is None or not await self._channel(channel):
+            return True
+        try:
+            actor = await self.identify(Actor(id=f"slack:{user}"))
+        except ActorUnknown:
+            return True
+        return await self.sees(actor, Place(channel).origin()) is not False
 
     async def _is_of(self, actor: Actor, channel: Mapping[str, Any]) -> bool:
         """Whether a member sees a public channel: in an organisation only one of a workspace of theirs."""

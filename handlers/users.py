@@ -26,6 +26,7 @@ NAME_SECONDS, GROUP_SECONDS = 0.5, 1.5
 MOST_NAMES = 20
 # Slack's codes for a plan without user groups.
 _NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
+_NO_GROUP, _NO_SCOPE = "no_such_subteam", "missing_scope"
 UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
@@ -35,15 +36,18 @@ class GroupUnknown(FlagmanError):
 
     code = "group_unknown"
 
-    def __init__(self, group: str, *, plan: bool = False, lasting: bool = False) -> None:
-        """Create the error; it is `lasting` if there is no such group, or if the plan has no groups."""
-        self.lasting = plan or lasting
-        why = (
-            f"This workspace's plan has no user groups, so nobody counts as a member of {group}. "
-            "Name users in the persona's approvals instead."
-            if plan
-            else f"Slack does not say who is in {group} right now. Please try again in a moment."
-        )
+    def __init__(self, group: str, code: str = "") -> None:
+        """Create the error; it is `lasting` if by Slack's code somebody has to change something first."""
+        self.lasting = code in (*_NO_GROUPS, _NO_GROUP, _NO_SCOPE)
+        nobody = f"so nobody counts as a member of {group}"
+        if code in _NO_GROUPS:
+            why = f"This workspace's plan has no user groups, {nobody}. Name users in the persona instead."
+        elif code == _NO_GROUP:
+            why = f"Slack knows no user group {group}, {nobody}. Correct its name in the persona."
+        elif code == _NO_SCOPE:
+            why = f"Flagman may not read user groups, {nobody}. Give its app the scope usergroups:read."
+        else:
+            why = f"Slack does not say who is in {group} right now. Please try again in a moment."
         super().__init__(why)
 
 
@@ -201,7 +205,7 @@ class People:
         try:
             members = await self.members_of(group)
         except GroupUnknown as problem:
-            if code_of(problem.__cause__) == "no_such_subteam":
+            if code_of(problem.__cause__) == _NO_GROUP:
                 return unknown
             raise NameUnknown(problem.__cause__) from problem
         return NameFound(
@@ -221,7 +225,9 @@ class People:
 
     async def recent_members(self, group: str) -> frozenset[str]:
         """As `members_of`, or as it was within the last minute: for lists and for whom to tell, not for decisions."""
-        known: frozenset[str] | None = self._members.get(group)
+        known: frozenset[str] | GroupUnknown | None = self._members.get(group)
+        if isinstance(known, GroupUnknown):
+            raise known
         return await self.members_of(group) if known is None else known
 
     async def _read_members(self, group: str) -> frozenset[str]:
@@ -231,8 +237,10 @@ class People:
                 answer: Any = await self.client.usergroups_users_list(usergroup=ident)
         except UNREACHABLE as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
-            code = code_of(error)
-            raise GroupUnknown(group, plan=code in _NO_GROUPS, lasting=code == "no_such_subteam") from error
+            unknown = GroupUnknown(group, code_of(error))
+            if unknown.lasting:
+                self._members.put(group, unknown)
+            raise unknown from error
         found = frozenset(answer.get("users") or [])
         self._members.put(group, found)
         return found

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.connection import reaching_store
+from storage.scripts import records
 
 
 class ScheduleStore:
@@ -16,13 +17,15 @@ class ScheduleStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def put(self, schedule_id: str, row: bytes, *, new: bool = False) -> bool:
-        """Store a row; with `new` only where there is none. Returns whether it was stored."""
+    async def put(self, schedule_id: str, row: bytes) -> None:
+        """Store a row, whatever is there."""
         with reaching_store():
-            if new:
-                return bool(await self._redis.hsetnx(keys.schedules(), schedule_id, row))
             await self._redis.hset(keys.schedules(), schedule_id, row)
-            return True
+
+    async def replace(self, schedule_id: str, before: bytes, row: bytes) -> bool:
+        """Store a row in place of the row `before`. Returns False where another one, or none, is there now."""
+        with reaching_store():
+            return await records.replace_schedule(self._redis, schedule_id, before=before, row=row)
 
     async def get(self, schedule_id: str) -> bytes | None:
         with reaching_store():

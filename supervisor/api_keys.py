@@ -59,6 +59,7 @@ class ApiKey(Frozen):
             owner=f"slack:{self.owner}" if self.owner else "",
             admin="admin" in self.scopes,
             reads_all=self.may("read_all"),
+            key=self.id,
         )
 
     def may(self, scope: Scope) -> bool:
@@ -154,21 +155,26 @@ class ApiKeys:
         await self._store.put(key_id, key.model_dump_json().encode())
         return key, f"fm_{key_id}_{secret}"
 
-    async def standing(self, actor_id: str, owner: str) -> ApiKey | None:
-        """The key that an actor of the log acts with; None for who never had one.
+    async def standing(self, actor_id: str, owner: str, *, keyed: bool = False) -> ApiKey | None:
+        """The key that an actor of the log acts with; None for who never had one, which it is not if it was `keyed`.
 
-        Raises KeyRefused where it was revoked, belongs to another owner now, or may not launch any more.
+        A key without an owner that has been given one since acts as that person. Raises KeyRefused where it was
+        revoked, belongs to another owner now, or may not launch any more.
         """
         kind, _, name = actor_id.partition(":")
         if kind != "api":
             return None
-        for key, _ in await self.list():
-            if key.actor.id == actor_id and key.actor.owner == owner and key.may("launch"):
-                return key
-        if await self._store.name_owner(name.partition("#")[0]) is None:
+        named = [key for key, _ in await self.list() if key.actor.id == actor_id]
+        for key in named:
+            if owner not in ("", key.actor.owner):
+                raise KeyRefused(f"The API key {name} belongs to another person now.")
+            if not key.may("launch"):
+                raise KeyRefused(f"The API key {name} may not launch any more.")
+            return key
+        if not keyed and await self._store.name_owner(name.partition("#")[0]) is None:
             # Who runs Flagman in a process of their own acts without a key.
             return None
-        raise KeyRefused(f"The API key {name} was revoked, or may not launch any more.")
+        raise KeyRefused(f"The API key {name} was revoked.")
 
     async def list(self) -> list[tuple[ApiKey, datetime | None]]:
         """Return all keys with the time of their last use, to the minute; those of the environment come first."""

@@ -104,13 +104,17 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
 
 
 def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:
-    """Return the other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended."""
+    """Return the other sessions to queue: those whose board shows this sub-agent, and its parent once it has ended.
+
+    A parent that is paused pauses a sub-agent that goes on by itself.
+    """
     lineage = after.lineage
     if lineage is None:
         return []
     boards = dict.fromkeys((lineage.root, lineage.parent)) if after.origin else {}
     others: list[tuple[str, QueueName]] = [(session_id, "outbox") for session_id in boards]
-    if _over(after) and not (before and _over(before)):
+    goes_on = before is not None and before.lifecycle == "paused" and after.lifecycle == "running"
+    if goes_on or (_over(after) and not (before and _over(before))):
         others.append((lineage.parent, "ready"))
     return others
 

@@ -1,4 +1,4 @@
-"""Begins the log of a session that a person or program launches, once for each idempotency key."""
+"""Begins the log of a session that a person or program launches or copies, once for each idempotency key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from storage.log import Claim
 from supervisor.core.errors import FlagmanError, IdempotencyConflict, LimitReached
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
+from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
+from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 
 TRIES = 50
@@ -57,6 +59,18 @@ async def _launched_before(
     if first != request or session.origin != origin:
         raise IdempotencyConflict(key)
     return session
+
+
+async def ruled_today(personas: PersonaLibrary, session: Session) -> Persona:
+    """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
+
+    Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
+    """
+    pinned = await personas.load_pinned(session)
+    today = await personas.launchable(session.persona)
+    if pinned.model_copy(update={"under": None}) == today:
+        return pinned
+    return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 
 
 def too_many(full: TooManyClaims) -> LimitReached:

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -15,13 +16,15 @@ from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
 from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, StoredLog
 from supervisor.core.errors import IllegalEvent, LimitReached, LogUnreadable, SessionNotFound
-from supervisor.core.events import Event, decode, encode
+from supervisor.core.events import Event, SessionForked, decode, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.subagents import ActiveSubagents
 from supervisor.effects import effects_of, launcher_of, open_of
 
 SNAPSHOT_EVERY = 200
+# The index of the open sessions whose logs cannot be read, which the sweeper keeps.
+UNREADABLE = "unreadable"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger("flagman.sessions")
 
@@ -70,10 +73,20 @@ class Sessions:
     async def beginning(self, session_id: str) -> Session | None:
         """The session after its launch, for a log that cannot be read further; None where there is no log.
 
-        Raises LogUnreadable or StoreUnavailable.
+        A copy counts as launched by who copied it, and asked for by those who had asked for its source. Raises
+        LogUnreadable or StoreUnavailable.
         """
-        rows = await self._log.read(session_id, 0, 0)
-        return fold(session_id, [decode(session_id, 0, rows[0])]) if rows else None
+        rows = await self._log.read(session_id)
+        if not rows:
+            return None
+        begun = fold(session_id, [decode(session_id, 0, rows[0])])
+        for position, row in enumerate(rows[1:], start=1):
+            with suppress(LogUnreadable):
+                event = decode(session_id, position, row)
+                if isinstance(event, SessionForked):
+                    people = frozenset({*event.people, *event.requesters})
+                    begun = begun.model_copy(update={"launched_by": event.by, "asked_by": people})
+        return begun
 
     async def absorb(self, session_id: str, stored: StoredLog) -> Session:
         """Return the session after the events in `stored`. Raises as `load`."""
@@ -143,6 +156,9 @@ class Sessions:
         )
         if own < self._most.of_one and running + paused < self._most.of_all:
             return
+        own, lost = await self._readable(open_of(launcher_of(session)), own)
+        if own < self._most.of_one and running + paused - lost < self._most.of_all:
+            return
         if idempotency_key and await self._log.claim_of(partition_of(session.id), idempotency_key):
             return
         whose, most = (
@@ -152,6 +168,13 @@ class Sessions:
             f"{whose} {most:,} sessions that have not ended, which is the most (FLAGMAN_MAX_SESSIONS); "
             "cancel some, or wait until they end."
         )
+
+    async def _readable(self, index: str, size: int) -> tuple[int, int]:
+        """How many sessions of an index can be read, and how many of all open ones cannot."""
+        rows = await self._log.index(UNREADABLE, limit=await self._log.count(UNREADABLE))
+        lost = {session_id for session_id, _ in rows}
+        held = {session_id for session_id, _ in await self._log.index(index, limit=size)} if lost else set()
+        return size - len(held & lost), len(lost)
 
     async def append(
         self,

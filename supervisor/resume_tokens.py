@@ -81,7 +81,7 @@ class ResumeTokens:
         for _ in range(_TRIES):
             session = await supervisor.get(session_id)
             halt = next((h for h in session.halts if h.number == number), None)
-            if not session.pause or halt is None or halt.resumed_at:
+            if not session.pause or halt is None or not halt.lasts:
                 raise TokenUsed(_end_of(halt, session))
             giver = giver or halt.by
             owner = giver if bearer.id == SYSTEM.id else bearer.person
@@ -101,6 +101,8 @@ class ResumeTokens:
 
 def _end_of(halt: PauseRecord | None, session: Session) -> str:
     """Return by whom and when the pause was ended, as the end of a sentence."""
+    if halt and halt.replaced:
+        return "when it was said what else the session waits for"
     if halt and halt.resumed_at:
         return f"by {halt.resumed_by_name or halt.resumed_by} on {halt.resumed_at:%Y-%m-%d at %H:%M} UTC"
     return f"when the session was {session.lifecycle}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from storage.keys import TimerKey
@@ -35,7 +36,8 @@ _log = logging.getLogger("flagman.schedules")
 class Schedule(Frozen):
     """One schedule. `due` is its next time in UTC, or None while it is paused.
 
-    `untold`: it was paused because of `last_problem`, and nobody was told as yet.
+    `by_key` is the id of the API key it was made with. `untold`: it was paused because of `last_problem`, or could not
+    launch for the first time, and nobody was told as yet; until `telling_until` a process is about to.
     """
 
     id: str
@@ -46,12 +48,14 @@ class Schedule(Frozen):
     by: str
     by_name: str
     by_owner: str = ""
+    by_key: str = ""
     origin: Json
     created_at: datetime
     due: datetime | None
     last_session: str = ""
     last_problem: str = ""
     untold: bool = False
+    telling_until: datetime | None = None
 
     @property
     def people(self) -> frozenset[str]:
@@ -110,6 +114,7 @@ class Schedules:
             by=actor.id,
             by_name=actor.name,
             by_owner=actor.owner,
+            by_key=actor.key,
             origin=origin or {},
             created_at=now,
             due=due,
@@ -138,9 +143,7 @@ class Schedules:
         return Schedule.model_validate_json(row)
 
     async def pause(self, schedule_id: str) -> Schedule:
-        schedule = (await self.get(schedule_id)).model_copy(update={"due": None})
-        await self._store(schedule)
-        return schedule
+        return await self._change(schedule_id, lambda standing: standing.model_copy(update={"due": None}))
 
     def is_due(self, schedule: Schedule) -> bool:
         return schedule.due is not None and schedule.due <= self._clock()
@@ -150,31 +153,52 @@ class Schedules:
 
         One that was deleted, paused or resumed meanwhile stays as it is.
         """
-        if not await self._stands(schedule):
-            return
-        await self._store(schedule.model_copy(update={"due": None, "last_problem": reason, "untold": True}))
-
-    async def note_told(self, schedule_id: str) -> None:
-        await self._store((await self.get(schedule_id)).model_copy(update={"untold": False}))
+        update: Json = {"due": None, "last_problem": reason, "untold": True}
+        await self._change_same(schedule, update)
 
     async def postpone(self, schedule: Schedule, reason: str) -> None:
         """Look again in a while at a schedule that is due, since it is not known whether it may launch.
 
         One that was deleted, paused or resumed meanwhile stays as it is.
         """
-        if not await self._stands(schedule):
-            return
-        _log.warning("schedule %s waits: %s", schedule.id, reason)
-        row = schedule.model_copy(update={"last_problem": reason})
-        await self._rows.put(schedule.id, row.model_dump_json().encode())
-        await self._timers.set(TimerKey(OWNER, schedule.id), self._clock() + AGAIN)
+        if await self._change_same(schedule, {"last_problem": reason}):
+            _log.warning("schedule %s waits: %s", schedule.id, reason)
+            await self._timers.set(TimerKey(OWNER, schedule.id), self._clock() + AGAIN)
+
+    async def begin_telling(self, schedule_id: str) -> Schedule | None:
+        """The schedule, of whose problem the caller has to tell; None where that is done, or another process does it.
+
+        Where the caller has not called `end_telling` in a while, another one may tell.
+        """
+        begun = None
+
+        def claim(standing: Schedule) -> Schedule:
+            nonlocal begun
+            now = self._clock()
+            is_free = standing.telling_until is None or standing.telling_until <= now
+            begun = standing if standing.untold and is_free else None
+            return standing.model_copy(update={"telling_until": now + AGAIN}) if begun else standing
+
+        with suppress(ScheduleNotFound):
+            await self._change(schedule_id, claim)
+        return begun
+
+    async def end_telling(self, schedule: Schedule, *, told: bool) -> None:
+        """Record whether people were told of the problem of a schedule; of a later one they are still to be told."""
+
+        def end(standing: Schedule) -> Schedule:
+            untold = standing.untold and not (told and standing.last_problem == schedule.last_problem)
+            return standing.model_copy(update={"telling_until": None, "untold": untold})
+
+        with suppress(ScheduleNotFound):
+            await self._change(schedule.id, end)
 
     async def resume(self, schedule_id: str) -> Schedule:
-        schedule = await self.get(schedule_id)
-        due = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
-        schedule = schedule.model_copy(update={"due": due})
-        await self._store(schedule)
-        return schedule
+        def resumed(standing: Schedule) -> Schedule:
+            due = next_cron(standing.cron, zone_named(standing.zone), self._clock())
+            return standing.model_copy(update={"due": due})
+
+        return await self._change(schedule_id, resumed)
 
     async def delete(self, schedule_id: str) -> None:
         if not await self._rows.delete(schedule_id):
@@ -187,49 +211,91 @@ class Schedules:
         session = await self._supervisor.launch(
             schedule.persona, schedule.task, actor, origin=schedule.origin, asked_by=schedule.people
         )
-        await self._store(schedule.model_copy(update={"last_session": session.id, "last_problem": ""}))
+        update = {"last_session": session.id, "last_problem": "", "untold": False}
+        with suppress(ScheduleNotFound):
+            await self._change(schedule_id, lambda standing: standing.model_copy(update=update))
         return session
 
-    async def fire(self, schedule_id: str) -> bool:
+    async def fire(self, schedule_id: str, maker: Actor | None = None) -> bool:
         """Launch a session if the schedule is due, and set its next due time. Returns whether it was due.
 
-        Called twice for one due time, it launches once. All due times that passed while no clock process ran lead to
-        one launch together.
+        `maker` is who made it, as known now. Called twice for one due time, it launches once. All due times that passed
+        while no clock process ran lead to one launch together. Of a problem that is new, people are to be told.
         """
         try:
             schedule = await self.get(schedule_id)
         except ScheduleNotFound:
             await self._timers.drop(TimerKey(OWNER, schedule_id))
             return False
-        if schedule.due is None or schedule.due > self._clock():
-            await self._store(schedule)
+        if not self.is_due(schedule):
+            await self._set_timer(schedule)
             return False
+        update = await self._launch(schedule, maker)
+
+        def fired(standing: Schedule) -> Schedule:
+            # Where it was paused, resumed or fired meanwhile, its due time is that of another.
+            kept = {} if standing.due == schedule.due else {"due": standing.due}
+            return standing.model_copy(update={**update, **kept})
+
+        with suppress(ScheduleNotFound):
+            await self._change(schedule_id, fired)
+        return True
+
+    async def _launch(self, schedule: Schedule, maker: Actor | None) -> Json:
+        """Launch a session for the due time; returns what changes in the row."""
+        assert schedule.due
         key = f"schedule:{schedule.id}:{int(schedule.due.timestamp())}"
-        update: Json = {"last_problem": ""}
+        update: Json = {"last_problem": "", "untold": False}
         try:
-            actor = Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
+            actor = maker or Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
             session = await self._supervisor.launch(
                 schedule.persona, schedule.task, actor, origin=schedule.origin, idempotency_key=key
             )
             update["last_session"] = session.id
         except FlagmanError as error:
             _log.error("schedule %s could not launch: %s", schedule.id, error)
-            update["last_problem"] = str(error)
+            is_new = schedule.untold or str(error) != schedule.last_problem
+            update |= {"last_problem": str(error), "untold": is_new}
         try:
             update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
         except InvalidCondition as error:
             # An earlier version accepted this expression: the schedule is paused, and the reason recorded.
-            update |= {"due": None, "last_problem": str(error)}
-        await self._store(schedule.model_copy(update=update))
-        return True
+            update |= {"due": None, "last_problem": str(error), "untold": True}
+        return update
 
-    async def _stands(self, schedule: Schedule) -> bool:
-        """Whether there still is the schedule, with the same due time."""
-        row = await self._rows.get(schedule.id)
-        return row is not None and Schedule.model_validate_json(row).due == schedule.due
+    async def _change_same(self, schedule: Schedule, update: Json) -> bool:
+        """Change a schedule if it still has the same due time. Returns whether it has."""
+        is_same = False
+
+        def change(standing: Schedule) -> Schedule:
+            nonlocal is_same
+            is_same = standing.due == schedule.due
+            return standing.model_copy(update=update) if is_same else standing
+
+        with suppress(ScheduleNotFound):
+            await self._change(schedule.id, change)
+        return is_same
+
+    async def _change(self, schedule_id: str, change: Callable[[Schedule], Schedule]) -> Schedule:
+        """Store what `change` makes of the schedule, anew where another process changed it meanwhile."""
+        while True:
+            row = await self._rows.get(schedule_id)
+            if row is None:
+                raise ScheduleNotFound(schedule_id)
+            standing = Schedule.model_validate_json(row)
+            changed = change(standing)
+            if changed == standing:
+                return standing
+            if await self._rows.replace(schedule_id, row, changed.model_dump_json().encode()):
+                if changed.due != standing.due:
+                    await self._set_timer(changed)
+                return changed
 
     async def _store(self, schedule: Schedule) -> None:
         await self._rows.put(schedule.id, schedule.model_dump_json().encode())
+        await self._set_timer(schedule)
+
+    async def _set_timer(self, schedule: Schedule) -> None:
         timer = TimerKey(OWNER, schedule.id)
         if schedule.due is None:
             await self._timers.drop(timer)

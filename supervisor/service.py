@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from storage.errors import TooManyClaims, VersionConflict
 from storage.log import Claim
+from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
@@ -21,28 +21,17 @@ from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.policy import ask_first
-from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
-from supervisor.new_logs import begin, too_many
+from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
-TRIES = 50
 Index = Literal["all", "running", "paused", "ended"]
-# The events of a verb for a session at a time in UTC.
-Command = Callable[[Session, datetime], list[Event]]
-
-
-class Change(NamedTuple):
-    """A session after a verb, and the events that the verb appended; none where there was nothing to do."""
-
-    session: Session
-    events: list[Event]
 
 
 class Supervisor:
@@ -58,6 +47,7 @@ class Supervisor:
     ) -> None:
         self.sessions, self.personas, self.tools = sessions, personas, tools
         self._clock, self.quorum = clock, Quorum(reach)
+        self._change = Changes(sessions, clock)
         self.unrecorded = 0
 
     # Reading
@@ -111,31 +101,29 @@ class Supervisor:
         message: str = "",
         origin: Json | None = None,
         idempotency_key: str | None = None,
+        gone: Collection[str] = (),
     ) -> Session:
         """Begin a session with the log of this one up to the end of a step; see `commands.launch.fork`."""
         message = check_text(message, "The message", optional=True)
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        persona = await self._ruled_today(source)
+        persona = await ruled_today(self.personas, source)
         events = launch.fork(
-            session_id, log, actor, self._clock(), persona=persona, step=step, message=message, origin=origin
+            session_id,
+            log,
+            actor,
+            self._clock(),
+            persona=persona,
+            step=step,
+            message=message,
+            origin=origin,
+            gone=gone,
         )
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
         blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
         return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
-
-    async def _ruled_today(self, session: Session) -> Persona:
-        """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
-
-        Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
-        """
-        pinned = await self.personas.load_pinned(session)
-        today = await self.personas.launchable(session.persona)
-        if pinned.model_copy(update={"under": None}) == today:
-            return pinned
-        return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 
     # Deciding
 
@@ -149,7 +137,7 @@ class Supervisor:
         seen: Seen,
         reason: str = "",
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id,
             lambda s, at: approvals.decide(s, call_id, verdict, actor, at, seen=seen, reason=reason),
         )
@@ -166,7 +154,7 @@ class Supervisor:
             refused.update(errors)
             return events
 
-        return await self._session(session_id, command), refused
+        return await self._change.session(session_id, command), refused
 
     async def edit(
         self, session_id: str, call_id: str, arguments: Json, actor: Actor, *, seen: Seen
@@ -180,7 +168,7 @@ class Supervisor:
                 session, call_id, arguments, actor, at, rejudge=rejudge, seen=seen, too_few=too_few
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def preview_edit(self, session_id: str, call_id: str, arguments: Json) -> ToolCall:
         """Return the call as `edit` would leave it, with its approvers. Raises InvalidInput."""
@@ -200,12 +188,12 @@ class Supervisor:
         def command(session: Session, at: datetime) -> list[Event]:
             return approvals.decide_outcome(session, call_id, verdict, actor, at, seen=seen, result=result)
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def decide_child(
         self, session_id: str, child_id: str, verdict: ChildVerdict, actor: Actor
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: approvals.decide_child(s, child_id, verdict, actor, at)
         )
 
@@ -219,6 +207,9 @@ class Supervisor:
         conditions: Sequence[Condition] = (),
         reason: PauseReason | None = None,
         detail: str = "",
+        replace: bool = False,
+        cascade: bool = True,
+        may_decide: bool = True,
     ) -> Session:
         before = await self.sessions.load(session_id)
         approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
@@ -233,9 +224,12 @@ class Supervisor:
                 detail=detail,
                 approvers=approvers,
                 too_few=too_few,
+                replace=replace,
+                cascade=cascade,
+                may_decide=may_decide,
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
     async def resume(
         self,
@@ -262,35 +256,40 @@ class Supervisor:
                 may_decide=may_decide,
             )
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
 
-    async def add_condition(
+    async def resume_later(
         self,
         session_id: str,
-        condition: Condition,
+        due: datetime,
         actor: Actor,
         *,
         context: str = "",
         may_decide: bool = True,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.add_condition(
-                session, condition, actor, at, context=context, may_decide=may_decide
-            )
+            return control.resume_later(session, due, actor, at, context=context, may_decide=may_decide)
 
-        return await self._session(session_id, command)
+        return await self._change.session(session_id, command)
+
+    async def follow(self, session_id: str, pause_number: int, actor: Actor) -> Session:
+        return await self._change.session(
+            session_id, lambda s, at: control.follow(s, pause_number, actor, at)
+        )
 
     async def wake(self, session_id: str, signal: Signal, actor: Actor) -> bool:
         """Resume the session if it waits for this signal. Returns whether it did."""
         return bool((await self._change(session_id, lambda s, at: control.wake(s, signal, actor, at))).events)
 
     async def cancel(self, session_id: str, actor: Actor, *, reason: str = "") -> Session:
-        return await self._session(session_id, lambda s, at: control.cancel(s, actor, at, reason=reason))
+        return await self._change.session(
+            session_id, lambda s, at: control.cancel(s, actor, at, reason=reason)
+        )
 
     # Conversation
 
     async def answer(self, session_id: str, call_id: str | None, answer: str, actor: Actor) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: conversation.answer(s, call_id, answer, actor, at)
         )
 
@@ -303,19 +302,22 @@ class Supervisor:
         kind: conversation.Kind,
         delivery: str = "",
         answers: bool = True,
+        persona: str = "",
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
         The same `delivery` again changes nothing and raises IdempotencyKeyKnown.
         """
         claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
-        change = await self._change(
-            session_id, lambda s, at: conversation.tell(s, text, actor, at, kind=kind, answers=answers), claim
-        )
+
+        def command(session: Session, at: datetime) -> list[Event]:
+            return conversation.tell(session, text, actor, at, kind=kind, answers=answers, persona=persona)
+
+        change = await self._change(session_id, command, claim)
         return change.session, conversation.heard(change.events)
 
     async def note_refusal(self, session_id: str, signal: Signal, most_bytes: int, actor: Actor) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
         )
 
@@ -334,7 +336,7 @@ class Supervisor:
     async def remind(
         self, session_id: str, due: datetime, actor: Actor, *, text: str = "", about: str = ""
     ) -> Session:
-        return await self._session(
+        return await self._change.session(
             session_id, lambda s, at: reminders.remind(s, due, actor, at, text=text, about=about)
         )
 
@@ -344,40 +346,16 @@ class Supervisor:
         return bool(change.events)
 
     async def drop_timer(self, session_id: str, timer_id: str, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at))
+        return await self._change.session(
+            session_id, lambda s, at: reminders.drop_timer(s, timer_id, actor, at)
+        )
 
     async def snooze(self, session_id: str, timer_id: str, due: datetime, actor: Actor) -> Session:
-        return await self._session(session_id, lambda s, at: reminders.snooze(s, timer_id, due, actor, at))
+        return await self._change.session(
+            session_id, lambda s, at: reminders.snooze(s, timer_id, due, actor, at)
+        )
 
-    # How a verb changes a session
-
-    async def _session(self, session_id: str, command: Command) -> Session:
-        """Do as `_change`, but return only the session."""
-        return (await self._change(session_id, command)).session
-
-    async def _change(self, session_id: str, command: Command, claim: Claim | None = None) -> Change:
-        """Read the session, call the command and append its events; after a conflict do so again.
-
-        An error of the command comes before AlreadyEnded, since it says more, such as who decided what.
-        """
-        for _ in range(TRIES):
-            before = await self.sessions.load(session_id)
-            events = command(before, self._clock())
-            if not events:
-                return Change(before, [])
-            if before.ended:
-                raise AlreadyEnded(f"This session was already {before.lifecycle}; nothing was changed.")
-            after = before
-            for event in events:
-                after = apply(session_id, after, event)
-            try:
-                await self.sessions.append(before, after, events, claim=claim)
-            except VersionConflict:
-                continue
-            except TooManyClaims as full:
-                raise too_many(full) from full
-            return Change(after, events)
-        raise FlagmanError("The session is changing too quickly; please try again.")
+    # Parts of verbs
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Return the function that evaluates a call of this session with other arguments."""

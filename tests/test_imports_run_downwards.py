@@ -37,7 +37,7 @@ ROOMS: dict[str, str] = {
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
-        "storage supervisor/core supervisor supervisor/runtime "
+        "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
         "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
@@ -89,8 +89,9 @@ ROOMS: dict[str, str] = {
         "bot/playground bot/settings bot/compose bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
-        "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check bot/doctor bot/processes"
+        "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
+        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check "
+        "bot/doctor bot/processes"
     ),
 }
 LONGEST = 400
@@ -103,8 +104,8 @@ _IO = (
     "uuid webbrowser"
 )
 IO_MODULES = frozenset(_IO.split())
-# Libraries that only calculate: from a cron expression to its next moment.
-CALCULATE = frozenset({"cronsim", "urllib.parse"})
+# Libraries that only calculate, such as from a cron expression to its next moment.
+CALCULATE = frozenset({"cronsim", "regex", "urllib.parse"})
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 

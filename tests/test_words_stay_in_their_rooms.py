@@ -23,7 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/core/events/base.py": ("`slack:U…`",),
     "supervisor/core/persona.py": ('"slack:"',),
     "supervisor/api_keys.py": ("slack:",),
-    "supervisor/core/reducer/session.py": ('"slack"',),
+    "supervisor/core/reducer/steering.py": ('"slack"',),
     # A field of the models that programs read.
     "supervisor/contract/models.py": ("channel",),
     "supervisor/contract/requests.py": ("channel", "Channel"),

@@ -8,7 +8,7 @@ import typer
 
 from bot.cli.commands import control as acting
 from bot.cli.commands import decide as deciding
-from bot.cli.commands import files, keys, schedules, sessions, setup
+from bot.cli.commands import files, keys, policy, schedules, sessions, setup
 from bot.cli.commands import launch as launching
 from bot.cli.commands import processes as running
 from bot.cli.commands import replay as replaying
@@ -33,6 +33,7 @@ for room in (launching, sessions, replaying, files, acting, deciding):
 app.add_typer(records.app)
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
+app.add_typer(policy.app, name="policy", rich_help_panel="Setup")
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(running.app)
 

@@ -33,12 +33,17 @@ def status_phrase(state: SessionView) -> str:
 def approvers(call: CallView) -> Iterator[str]:
     """Yield who may approve a call, and how many have so far of how many it takes; a line for each of its rules."""
     for position, rule in enumerate(_rules(call)):
-        words = [_who(rule)]
-        if rule.quorum > 1:
-            words.append(f"{_approvals(call, position)} of {rule.quorum} approvals")
-        if rule.exclude_requester:
-            words.append("not who asked for it")
-        yield " · ".join(words)
+        yield rule_line(rule, f"{_approvals(call, position)} of ")
+
+
+def rule_line(rule: Approvers, so_far: str = "") -> str:
+    """Return who may approve by a rule, and how many it takes, with how many there are `so_far`."""
+    words = [_who(rule)]
+    if rule.quorum > 1:
+        words.append(f"{so_far}{rule.quorum} approvals")
+    if rule.exclude_requester:
+        words.append("not who asked for it")
+    return " · ".join(words)
 
 
 def _rules(call: CallView) -> list[Approvers]:

@@ -10,6 +10,7 @@ from bot.cli.labels import advice, approvers, spent, status_phrase
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, beside, chop, clock, is_terminal, show, text
 from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
+from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.labels import PHASES
 from supervisor.core.text.visible import call_name, call_value, one_line, visible
 from supervisor.session_log.render.transcript import lines
@@ -70,8 +71,11 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     yield "changed", f"{clock(state.changed_at)} ({ago(state.changed_at)})"
     yield "part of", state.parent or ""
     yield "copy of", f"{forked.id}, up to step {forked.step}" if forked else ""
+    yield "missing", not_here(forked.missing) if forked and forked.missing else ""
     yield "spent", spent(state)
-    yield "files", ", ".join(state.artifacts)
+    yield "files", join_items(state.artifacts, 20)
+    for noted in state.decisions:
+        yield "decided", noted.text
     for reminder in state.reminders:
         yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
 

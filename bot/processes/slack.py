@@ -104,6 +104,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         parts.mask,
         settings.command,
         Deletions(parts.rows, outbox.enqueue),
+        str(identity.get("url") or ""),
     )
     register(app, flagman)
     return app

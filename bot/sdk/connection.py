@@ -90,7 +90,6 @@ async def _open_backend(
 ) -> AsyncIterator[Backend]:
     from bot.compose import Core
     from bot.sdk.in_process_backend import InProcessBackend
-    from supervisor.contract.service import SessionService
 
     async with AsyncExitStack() as stack:
         if not isinstance(flagman, Core):
@@ -100,7 +99,7 @@ async def _open_backend(
         actor = Actor(id=f"api:{own}", name=own, kind="program", admin=True)
         services = flagman.services()
         stack.push_async_callback(services.followers.close)
-        yield InProcessBackend(SessionService(services, actor))
+        yield InProcessBackend(services, actor)
 
 
 @asynccontextmanager

@@ -22,7 +22,11 @@ from supervisor.contract.models import (
     EventPage,
     EventView,
     PauseResult,
+    PersonaList,
+    PersonaView,
     ReminderView,
+    ScheduleList,
+    ScheduleView,
     SessionPage,
     SessionView,
     ToldResult,
@@ -42,6 +46,7 @@ from supervisor.contract.requests import (
     ReminderRequest,
     RequestModel,
     ResumeRequest,
+    ScheduleRequest,
     TokenRequest,
 )
 from supervisor.core.errors import Unavailable, UnknownRefusal
@@ -188,6 +193,27 @@ class HttpBackend(HttpClient):
 
     async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
         await self.call("DELETE", f"{path_of(session_id)}/reminders/{segment(reminder_id)}")
+
+    async def personas(self) -> list[PersonaView]:
+        return _read(PersonaList, await self.call("GET", "/v1/personas")).personas
+
+    async def add_schedule(self, request: ScheduleRequest) -> ScheduleView:
+        return _read(ScheduleView, await self.call("POST", "/v1/schedules", _body(request)))
+
+    async def schedules(self) -> list[ScheduleView]:
+        return _read(ScheduleList, await self.call("GET", "/v1/schedules")).schedules
+
+    async def pause_schedule(self, schedule_id: str) -> ScheduleView:
+        return _read(ScheduleView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/pause"))
+
+    async def resume_schedule(self, schedule_id: str) -> ScheduleView:
+        return _read(ScheduleView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/resume"))
+
+    async def delete_schedule(self, schedule_id: str) -> None:
+        await self.call("DELETE", f"/v1/schedules/{segment(schedule_id)}")
+
+    async def run_schedule(self, schedule_id: str) -> SessionView:
+        return _read(SessionView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/run"))
 
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))

@@ -11,13 +11,18 @@ from storage.errors import StorageError
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
+    DeliveryResult,
     EventView,
     PauseResult,
+    PersonaView,
+    ReminderView,
+    ScheduleView,
     SessionPage,
     SessionView,
     Status,
     ToldResult,
 )
+from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
@@ -25,24 +30,30 @@ from supervisor.contract.requests import (
     ContextRequest,
     DecisionRequest,
     DecisionsRequest,
+    EventRequest,
     ForkRequest,
     LaunchRequest,
+    OutcomeRequest,
     PauseRequest,
+    ReminderRequest,
     ResumeRequest,
+    ScheduleRequest,
     TokenRequest,
 )
+from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
 from supervisor.core.errors import StoreAway
+from supervisor.core.events import Actor
 from supervisor.core.subagents import Until
 
 Found = TypeVar("Found")
 
 
 class InProcessBackend:
-    """A Backend that calls a service, which acts for one actor."""
+    """A Backend that calls the services, which act for one actor."""
 
-    def __init__(self, service: SessionService) -> None:
-        self._service = service
+    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
+        self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -97,6 +108,9 @@ class InProcessBackend:
     async def decide_each(self, session_id: str, request: DecisionsRequest) -> DecisionsResult:
         return await _answer(self._service.decide_each(session_id, request))
 
+    async def decide_outcome(self, session_id: str, call_id: str, request: OutcomeRequest) -> SessionView:
+        return await _answer(self._service.decide_outcome(session_id, call_id, request))
+
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         return await _answer(self._service.decide_child(session_id, child_id, request))
 
@@ -111,6 +125,39 @@ class InProcessBackend:
 
     async def artifact(self, session_id: str, path: str) -> bytes:
         return await _answer(self._service.artifact(session_id, path))
+
+    async def session_log(self, session_id: str) -> str:
+        return await _answer(self._service.session_log(session_id))
+
+    async def remind(self, session_id: str, request: ReminderRequest) -> ReminderView:
+        return await _answer(self._service.remind(session_id, request))
+
+    async def drop_reminder(self, session_id: str, reminder_id: str) -> None:
+        await _answer(self._service.drop_reminder(session_id, reminder_id))
+
+    async def emit(self, request: EventRequest) -> DeliveryResult:
+        return await _answer(self._service.emit(request))
+
+    async def personas(self) -> list[PersonaView]:
+        return await _answer(self._service.personas())
+
+    async def add_schedule(self, request: ScheduleRequest) -> ScheduleView:
+        return await _answer(self._schedules.add(request))
+
+    async def schedules(self) -> list[ScheduleView]:
+        return await _answer(self._schedules.list())
+
+    async def pause_schedule(self, schedule_id: str) -> ScheduleView:
+        return await _answer(self._schedules.pause(schedule_id))
+
+    async def resume_schedule(self, schedule_id: str) -> ScheduleView:
+        return await _answer(self._schedules.resume(schedule_id))
+
+    async def delete_schedule(self, schedule_id: str) -> None:
+        await _answer(self._schedules.delete(schedule_id))
+
+    async def run_schedule(self, schedule_id: str) -> SessionView:
+        return await _answer(self._schedules.run(schedule_id))
 
 
 async def _answer(work: Awaitable[Found]) -> Found:

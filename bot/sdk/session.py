@@ -1,4 +1,4 @@
-"""Agents and sessions for Python programs, which use a Flagman in this process or over HTTP."""
+"""Sessions for Python programs, which use a Flagman in this process or over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import Any, Literal, Self
 
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
-from supervisor.contract.models import ArtifactView, CallView, EventView, PauseResult, SessionView
+from supervisor.contract.models import (
+    ArtifactView,
+    CallView,
+    EventView,
+    PauseResult,
+    ReminderView,
+    SessionView,
+)
 from supervisor.contract.requests import (
     AnswerRequest,
     CallSeen,
@@ -20,51 +27,24 @@ from supervisor.contract.requests import (
     DecisionRequest,
     DecisionsRequest,
     ForkRequest,
-    LaunchRequest,
+    OutcomeRequest,
     PauseRequest,
+    ReminderRequest,
     ResumeRequest,
     TokenRequest,
 )
 from supervisor.contract.views import calls_seen
-from supervisor.core.commands.approvals import ChildVerdict
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict
 from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
+from supervisor.core.records import NotedDecision
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 
 # How long one request of a wait may take.
 LONG_POLL = timedelta(seconds=25)
 AWAY_TRIES = 25
-
-
-class Agent:
-    """Launches sessions of a persona: `session = await Agent("sre").start(task="check the disk")`.
-
-    `url` and `api_key` choose another Flagman than that of the enclosing block or of the environment.
-    """
-
-    def __init__(
-        self,
-        persona: str,
-        *,
-        url: str | None = None,
-        api_key: str | None = None,
-        backend: Backend | None = None,
-    ) -> None:
-        self.persona, self.backend = persona, backend or find_backend(url, api_key)
-
-    async def start(
-        self,
-        task: str,
-        *,
-        context: str = "",
-        channel: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> Session:
-        """Launch a session; the same key and request return the same session."""
-        request = LaunchRequest.of(persona=self.persona, task=task, context=context, channel=channel)
-        return Session(self.backend, await self.backend.launch(request, idempotency_key=idempotency_key))
 
 
 class Session:
@@ -163,6 +143,11 @@ class Session:
         return self.state.children
 
     @property
+    def decisions(self) -> list[NotedDecision]:
+        """The decisions that its agent noted, with their reasons."""
+        return self.state.decisions
+
+    @property
     def pending_approvals(self) -> list[CallView]:
         return [call for call in self.state.calls if call.phase == "awaiting"]
 
@@ -180,11 +165,23 @@ class Session:
         return self.state
 
     async def pause(
-        self, reason: str = "", resume_condition: str | Sequence[str] = (), *, zone: str = "UTC"
+        self,
+        reason: str = "",
+        resume_condition: str | Sequence[str] = (),
+        *,
+        zone: str = "UTC",
+        replace: bool = False,
+        cascade: bool = True,
     ) -> PauseResult:
-        """Pause after the present step until one of the conditions is fulfilled, or a person resumes the session."""
+        """Pause after the present step until one of the conditions is fulfilled, or a person resumes the session.
+
+        A session that is paused already waits for these besides, or with `replace` in place of what it waits for. With
+        `cascade` its sub-agents pause with it, and go on with it.
+        """
         conditions = [resume_condition] if isinstance(resume_condition, str) else list(resume_condition)
-        request = PauseRequest.of(reason=reason, resume_conditions=conditions, zone=zone)
+        request = PauseRequest.of(
+            reason=reason, resume_conditions=conditions, zone=zone, replace=replace, cascade=cascade
+        )
         paused = await self.backend.pause(self.id, request)
         await self.refresh()
         return paused
@@ -197,14 +194,20 @@ class Session:
         additional_context: str = "",
         context: str = "",
         compact: bool = False,
+        when: str | None = None,
+        zone: str = "UTC",
     ) -> None:
         """Resume the session out of any pause; `trigger` is what came, of what it waits for.
+
+        With `when` it resumes at that time, such as `in 2h` or `tomorrow 09:00` in `zone`, besides what it waits for.
 
         The agent reads `additional_context` (or `context`, which is the same) as a message, also where it was not
         paused, and `data` as untrusted data. With `compact` its earlier steps are summed up first.
         """
         words = "\n\n".join(filter(None, (additional_context, context)))
-        request = ResumeRequest.of(trigger=trigger, data=data, context=words, compact=compact)
+        request = ResumeRequest.of(
+            trigger=trigger, data=data, context=words, compact=compact, when=when, zone=zone
+        )
         try:
             self.state = await self.backend.resume(self.id, request)
         except IllegalEvent:
@@ -232,13 +235,35 @@ class Session:
         request = ChildRequest.of(verdict=verdict)
         self.state = await self.backend.decide_child(self.id, self._child_id(child), request)
 
+    async def settle(self, call_id: str, verdict: OutcomeVerdict, result: str = "") -> None:
+        """Say what became of a call that was cut off, as it was last read; `run_again` runs it once more.
+
+        Raises as `approve`.
+        """
+        (seen,) = calls_seen(self.state, [call_id])
+        shown = seen.model_dump(exclude={"call_id"})
+        request = OutcomeRequest.of(verdict=verdict, result=result, **shown)
+        self.state = await self.backend.decide_outcome(self.id, call_id, request)
+
     async def answer(self, answer: str, call_id: str | None = None) -> None:
         """Answer the open question; `call_id` is needed where there are several."""
         self.state = await self.backend.answer(self.id, AnswerRequest.of(call_id=call_id, answer=answer))
 
-    async def tell(self, text: str) -> None:
-        """Send a message, which answers the open question, or which the agent reads at its next step."""
-        self.state = (await self.backend.tell(self.id, ContextRequest.of(text=text))).session
+    async def tell(self, text: str, *, persona: str = "") -> None:
+        """Send a message, which answers the open question, or which the agent reads at its next step.
+
+        With `persona` it is a note of that persona, which answers nothing.
+        """
+        request = ContextRequest.of(text=text, persona=persona or None)
+        self.state = (await self.backend.tell(self.id, request)).session
+
+    async def remind(self, when: str, text: str = "", *, zone: str = "UTC") -> ReminderView:
+        """Set a reminder in the session's thread, at a time such as `in 30m` or `tomorrow 09:00` in `zone`."""
+        return await self.backend.remind(self.id, ReminderRequest.of(when=when, text=text, zone=zone))
+
+    async def drop_reminder(self, reminder_id: str) -> None:
+        """Take a reminder back; `state.reminders` has those that are set."""
+        await self.backend.drop_reminder(self.id, reminder_id)
 
     async def fork(
         self,
@@ -273,6 +298,10 @@ class Session:
     async def artifact(self, path: str) -> bytes:
         """Return the content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""
         return await self.backend.artifact(self.id, path)
+
+    async def session_log(self) -> str:
+        """Return its SESSION_LOG, from which it can be verified and restored."""
+        return await self.backend.session_log(self.id)
 
     async def wait(self, timeout: float | timedelta | None = None, *, until: Until = "person") -> SessionView:
         """Wait until the session has ended, or until it or a sub-agent needs a person (see `needs`).

@@ -1,14 +1,18 @@
-"""Launches, pauses, resumes and lists the sessions of agents, which are named by their ids."""
+"""Launches, pauses, resumes and lists the sessions of agents by their ids; emits events, and schedules launches."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
+from bot.sdk.agent import Agent
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
-from bot.sdk.session import Agent, Session
-from supervisor.contract.models import PauseResult, Status
+from bot.sdk.schedule import Schedule
+from bot.sdk.session import Session
+from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, Status
+from supervisor.contract.requests import EventRequest, ScheduleRequest
 from supervisor.core.events import Trigger
 
 PAGE = 100
@@ -49,9 +53,12 @@ class AgentSupervisor:
         resume_condition: str | Sequence[str] = (),
         *,
         zone: str = "UTC",
+        replace: bool = False,
+        cascade: bool = True,
     ) -> PauseResult:
-        """Pause a session; the result has its `status`, its `session_id` and a `resume_token`."""
-        return await (await self.load(session_id)).pause(reason, resume_condition, zone=zone)
+        """Pause a session; the result has its `status`, its `session_id` and a `resume_token`. See `Session.pause`."""
+        session = await self.load(session_id)
+        return await session.pause(reason, resume_condition, zone=zone, replace=replace, cascade=cascade)
 
     async def resume(
         self,
@@ -61,11 +68,18 @@ class AgentSupervisor:
         data: Any = None,
         additional_context: str = "",
         compact: bool = False,
+        when: str | None = None,
+        zone: str = "UTC",
     ) -> Session:
         """Resume a session out of its pause, as `Session.resume` does."""
         session = await self.load(session_id)
         await session.resume(
-            trigger=trigger, data=data, additional_context=additional_context, compact=compact
+            trigger=trigger,
+            data=data,
+            additional_context=additional_context,
+            compact=compact,
+            when=when,
+            zone=zone,
         )
         return session
 
@@ -93,3 +107,22 @@ class AgentSupervisor:
     async def paused_sessions(self) -> dict[str, Session]:
         """The sessions that are paused, by their ids."""
         return {session.id: session for session in await self.list(status="paused")}
+
+    async def emit(self, event: str, data: Any = None, *, event_id: str | None = None) -> DeliveryResult:
+        """Say that an event came: every session that waits for it goes on. The same `event_id` again does nothing."""
+        return await self.backend.emit(EventRequest.of(type=event, data=data, id=event_id))
+
+    async def personas(self) -> builtins.list[PersonaView]:
+        """The personas that can be launched, or why not."""
+        return await self.backend.personas()
+
+    async def schedule(
+        self, cron: str, persona: str, task: str, *, zone: str = "UTC", channel: str | None = None
+    ) -> Schedule:
+        """Launch a task at each time of a cron expression in `zone`."""
+        request = ScheduleRequest.of(cron=cron, persona=persona, task=task, zone=zone, channel=channel)
+        return Schedule(self.backend, await self.backend.add_schedule(request))
+
+    async def schedules(self) -> builtins.list[Schedule]:
+        """The schedules, the next due first and paused ones last."""
+        return [Schedule(self.backend, state) for state in await self.backend.schedules()]

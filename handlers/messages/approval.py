@@ -21,7 +21,7 @@ from handlers.blocks.text import (
 )
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
-from handlers.messages.message import Message
+from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.proposal import full_text, length, proposal
 from handlers.messages.reminders import snooze_buttons, snooze_notes
 from supervisor.core.state import Call, Session, Step
@@ -75,7 +75,9 @@ def _message(session: Session, step: Step, key: str, calls: list[Call], part: in
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(full_text(calls[0], mask), 120)
     text = escape(f"{_plain_headline(open_)}: {tools} {first}")
-    return Message(key, text, tuple(blocks), decides=tuple(open_))
+    return Message(
+        key, text, tuple(blocks), decides=tuple(Request(session, APPROVAL, call) for call in open_)
+    )
 
 
 def _plain_headline(open_: list[Call]) -> str:

@@ -25,15 +25,29 @@ def board(session: Session, waiting: Sequence[PendingItem], subagents: Subagents
     decided = sorted(_decisions(session, subagents), key=lambda line: line[0], reverse=True)
     if not waiting and not decided:
         return
+    blocks = _rows(waiting, subagents)
+    if decided:
+        blocks.append(context("\n".join(words for _, words in decided[:DECISIONS_SHOWN])))
+    # Everything else is asked of those who may decide on it by the sub-agent's own thread.
+    failed = [item for item in waiting if item.decides]
+    yield Message(
+        "board",
+        escape(_text(waiting)),
+        tuple(blocks),
+        urgent=False,
+        decides=tuple(item.decides for item in failed if item.decides),
+        excerpt=Message("board", escape(_text(failed)), tuple(_rows(failed, subagents))),
+    )
+
+
+def _rows(waiting: Sequence[PendingItem], subagents: Subagents) -> list[Block]:
     shown = _fit(waiting)
     blocks: list[Block] = [mrkdwn(_headline(waiting))]
     for item in shown:
         blocks += [{"type": "divider"}, *item.blocks]
     if len(waiting) > len(shown):
         blocks += [{"type": "divider"}, context(_rest(waiting[len(shown) :], subagents))]
-    if decided:
-        blocks.append(context("\n".join(words for _, words in decided[:DECISIONS_SHOWN])))
-    yield Message("board", escape(_text(waiting)), tuple(blocks), urgent=False)
+    return blocks
 
 
 def _headline(waiting: Sequence[PendingItem]) -> str:

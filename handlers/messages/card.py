@@ -15,7 +15,7 @@ from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
-from supervisor.core.text.format import count, money
+from supervisor.core.text.format import count, money, not_here
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
@@ -56,7 +56,7 @@ def card(
             "text": {"type": "plain_text", "text": f"{persona}: {task}"[:150], "emoji": False},
         },
         mrkdwn(f"*{title}*"),
-        *_whose(session, subagents),
+        *_whose(session, mask, subagents),
     ]
     if len(session.task) > 140:
         blocks.append(plain(mask(session.task), 1500))
@@ -75,13 +75,15 @@ def card(
     return Message("card", text, tuple(blocks), urgent=urgent)
 
 
-def _whose(session: Session, subagents: Subagents) -> list[Block]:
+def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
     """Return a line with a link to the parent's card for a sub-agent, or with the source for a copy."""
     if session.forked:
         fork = session.forked
         where = f"at step {fork.step}" if fork.step else "at its beginning"
         by = person(fork.by, fork.by_name)
-        return [context(f":twisted_rightwards_arrows: Copied from `{fork.source}` {where} by {by}")]
+        lost = [escape(one_line(mask(path), 80)) for path in fork.missing]
+        without = f" · {not_here(lost)}" if lost else ""
+        return [context(f":twisted_rightwards_arrows: Copied from `{fork.source}` {where} by {by}{without}")]
     if session.lineage is None:
         return []
     name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
@@ -96,7 +98,9 @@ def _steps(session: Session, mask: Masker) -> list[Block]:
     if not calls:
         return []
     shown = calls[-STEPS_SHOWN:]
-    lines = [{"type": "rich_text_section", "elements": _line(call, mask)} for call in shown]
+    lines = [
+        {"type": "rich_text_section", "elements": _line(call, mask, over=session.ended)} for call in shown
+    ]
     earlier = len(calls) - len(shown)
     if earlier > 0:
         note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
@@ -106,8 +110,16 @@ def _steps(session: Session, mask: Masker) -> list[Block]:
     ]
 
 
-def _line(call: Call, mask: Masker) -> list[Block]:
+def _line(call: Call, mask: Masker, *, over: bool) -> list[Block]:
+    """Return the line of a call; what waited when the session was `over` did not run."""
+    if noted := call.noted:
+        return [
+            {"type": "emoji", "name": "pushpin"},
+            {"type": "text", "text": " Decided:", "style": {"bold": True}},
+            {"type": "text", "text": f" {one_line(mask(noted.text), 160)}"},
+        ]
     mark = ("heavy_check_mark" if call.ok else "warning") if call.phase == "finished" else MARK[call.phase]
+    mark = "no_entry_sign" if over and not call.settled else mark
     first = in_short(call, mask) or brief(call.call.arguments, mask)
     return [
         {"type": "emoji", "name": mark},

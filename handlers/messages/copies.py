@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from handlers.action_ids import Action
-from handlers.blocks.text import Block, context, link, person
-from handlers.messages.message import Message
+from handlers.blocks.text import Block, context, escape, link, person
+from handlers.messages.message import APPROVAL, Message
 from supervisor.core.state import Session
 
 _MARK = "@"
-_DECISIONS = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
 
 
 def copy_key(key: str, channel: str) -> str:
@@ -34,34 +32,47 @@ def copy_for(message: Message, session: Session, channel: str, *, shown: str, ad
     who = person(session.launched_by, session.launched_by_name)
     about = f"About {link(f'session {session.id}', address)}, launched by {who}, in {where}."
     hint = f"{about} Replies to this message reach the agent." if message.decides else about
-    copy = replace(message, key=copy_key(message.key, channel), concerns="")
-    return replace(copy, blocks=(*message.blocks, context(hint)))
+    seen = message.excerpt or message
+    blocks = (*seen.blocks, context(hint))
+    key = copy_key(message.key, channel)
+    return replace(message, key=key, text=seen.text, blocks=blocks, concerns="", excerpt=None)
 
 
-def asked_elsewhere(message: Message, asked: Sequence[str], *, here: bool) -> Message:
+def asked_elsewhere(
+    message: Message, asked: Sequence[str], *, here: bool, problems: Sequence[str] = ()
+) -> Message:
     """The message with a note on where it was asked; without the buttons to decide unless somebody `here` may.
 
-    `asked` are the ids of people and channels.
+    `asked` are the ids of people and channels, and `problems` sentences on why others are not known.
     """
-    if not message.decides or (here and not asked):
+    if not message.decides:
         return message
-    if not asked:
-        note = (
-            ":warning: Nobody who sees this may approve it, and nobody else can be asked. "
-            "Cancel it, and launch it in a channel that its approvers see."
-        )
-        return replace(message, blocks=(*message.blocks, context(note)))
+    blocks, note = message.blocks, _note(message, asked, here=here)
+    if asked and not here:
+        decisions = frozenset(action for request in message.decides for action in request.buttons)
+        blocks = tuple(filter(None, (_without(block, decisions) for block in blocks)))
+    notes = [*([note] if note else []), *(f":warning: {escape(problem)}" for problem in problems)]
+    return replace(message, blocks=(*blocks, context("\n".join(notes)))) if notes else message
+
+
+def _note(message: Message, asked: Sequence[str], *, here: bool) -> str:
     names = ", ".join(f"<#{one}>" if one[:1] in ("C", "G") else f"<@{one}>" for one in asked)
-    note = f":incoming_envelope: Also asked: {names}."
     if here:
-        return replace(message, blocks=(*message.blocks, context(note)))
-    note = f":incoming_envelope: Asked: {names}. Nobody who sees this conversation may approve it."
-    blocks = (*filter(None, map(_without_decisions, message.blocks)), context(note))
-    return replace(message, blocks=blocks)
+        return f":incoming_envelope: Also asked: {names}." if asked else ""
+    approves = all(request.buttons == APPROVAL for request in message.decides)
+    may = "may approve it" if approves else "may decide on it"
+    if asked:
+        return f":incoming_envelope: Asked: {names}. Nobody who sees this conversation {may}."
+    way = "Name an admin in FLAGMAN_ADMINS, who may."
+    if approves:
+        way = "Cancel it, and launch it in a channel that its approvers see."
+    return f":warning: Nobody who sees this {may}, and nobody else can be asked. {way}"
 
 
-def _without_decisions(block: Block) -> Block | None:
+def _without(block: Block, actions: Collection[str]) -> Block | None:
+    """The block without the buttons of these actions; None where no other is left."""
     if block["type"] != "actions":
         return block
-    kept = [element for element in block["elements"] if element.get("action_id") not in _DECISIONS]
+    # The id of one of several answers also has its number.
+    kept = [e for e in block["elements"] if str(e.get("action_id")).partition(":")[0] not in actions]
     return {**block, "elements": kept} if kept else None

@@ -24,6 +24,7 @@ _PAUSE_MARKS: dict[PauseReason, str] = {
     "context_budget_exceeded": "moneybag",
     "budget_exceeded": "moneybag",
     "outcome_unknown": "grey_question",
+    "parent_paused": "double_vertical_bar",
     "manual": "double_vertical_bar",
 }
 _END_MARKS = {"completed": "white_check_mark", "failed": "x", "cancelled": "no_entry_sign"}

@@ -9,28 +9,48 @@ from dataclasses import dataclass
 
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, context, plain
-from supervisor.core.state import Call
+from supervisor.core.state import Call, Session
 
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
+# The buttons that decide on an open request, by its kind.
+APPROVAL = frozenset({Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT})
+ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
+OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
+PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
+FAILURE = frozenset({Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP})
 # Buttons that let a call run, which are only shown together with the whole call.
 _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something in a session that waits for a person: an approval of `call`, or what its operators decide on.
+
+    `buttons` are those that decide on it.
+    """
+
+    session: Session
+    buttons: frozenset[Action]
+    call: Call | None = None
 
 
 @dataclass(frozen=True)
 class Message:
     """A message in Slack; `key` is unique in the session, `text` is for notifications and screen readers.
 
-    `urgent` messages are brought up to date before others, which change at most once a second. `decides` are the calls
-    whose approval it asks for, and `concerns` is a person who has to see it where its place does not show it to them.
+    `urgent` messages are brought up to date before others, which change at most once a second. `decides` are the open
+    requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
+    `excerpt` is what those see of it who are asked elsewhere, where that is not all of it.
     """
 
     key: str
     text: str
     blocks: tuple[Block, ...]
     urgent: bool = True
-    decides: tuple[Call, ...] = ()
+    decides: tuple[Request, ...] = ()
     concerns: str = ""
+    excerpt: Message | None = None
 
     @property
     def asks(self) -> bool:

@@ -24,8 +24,9 @@ from handlers.blocks.text import (
 from handlers.messages.approval import policy
 from handlers.messages.files import files
 from handlers.messages.headline import WAITING
-from handlers.messages.message import Message
+from handlers.messages.message import ANSWER, APPROVAL, OUTCOME, PAUSE, Message, Request
 from handlers.messages.pauses import approval_buttons, spent, ways_on
+from supervisor.core.rights import is_stopped
 from supervisor.core.state import Call, PauseRecord, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
@@ -35,8 +36,10 @@ def questions(session: Session, mask: Masker) -> Iterator[Message]:
     """Yield one message for each question, with a button for each option; other answers are replies in the thread."""
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
+        decides: tuple[Request, ...] = ()
         if call.phase == "asking" and not session.ended:
             blocks += [choices(session, call, mask), context("Or answer with a reply in this thread.")]
+            decides = (Request(session, ANSWER),)
         elif call.phase == "finished":
             blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
             if call.finished_at:
@@ -44,7 +47,7 @@ def questions(session: Session, mask: Masker) -> Iterator[Message]:
         else:
             blocks.append(context("No longer needed."))
         text = f"Question: {escape(one_line(mask(call.question), 200))}"
-        yield Message(f"question:{call.call_id}", text, tuple(blocks))
+        yield Message(f"question:{call.call_id}", text, tuple(blocks), decides=decides)
 
 
 def choices(session: Session, call: Call, mask: Masker) -> Block:
@@ -85,6 +88,7 @@ def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
                 context("Flagman does not run it again by itself. Please look, then say what happened."),
                 {"type": "actions", "block_id": f"lost:{session.id}:{call.call_id}", "elements": elements},
             ),
+            decides=(Request(session, OUTCOME),),
         )
 
 
@@ -93,12 +97,13 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
     for halt in session.halts:
         open_ = session.pause is not None and halt is session.halts[-1]
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
-        decides: tuple[Call, ...] = ()
+        decides: tuple[Request, ...] = ()
         if halt.detail:
             blocks.append(plain(mask(halt.detail), 1200))
         if session.approval and halt.approval is session.approval:
             blocks += [*policy(session.approval), *_waits(session), *_refused(session, mask)]
-            buttons, decides = approval_buttons(session, session.approval), (session.approval,)
+            buttons = approval_buttons(session, session.approval)
+            decides = (Request(session, APPROVAL, session.approval),)
             blocks.append(
                 {"type": "actions", "block_id": f"halt:{session.id}:{halt.number}", "elements": buttons}
             )
@@ -106,6 +111,7 @@ def pauses(session: Session, mask: Masker) -> Iterator[Message]:
             blocks += [*spent(session), *_waits(session), *_refused(session, mask)]
             name = f"halt:{session.id}:{halt.number}"
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
+            decides = (Request(session, PAUSE),) if is_stopped(session) else ()
         elif halt.resumed_at:
             blocks.append(context(*_resumed(halt, mask)))
         yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks), decides=decides)
@@ -130,7 +136,7 @@ def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:
 def _waits(session: Session) -> list[Block]:
     """Return the conditions that resume the session besides a person."""
     shown = list(dict.fromkeys(condition_text(condition) for _, condition in session.waits))
-    return [context(f":hourglass: Resumes on {' · or '.join(shown)}")] if shown else []
+    return [context(f":hourglass: Resumes: {' · or '.join(shown)}")] if shown else []
 
 
 def _refused(session: Session, mask: Masker) -> list[Block]:

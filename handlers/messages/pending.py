@@ -10,6 +10,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, confirm, escape, link, mrkdwn, plain, shorten
 from handlers.messages.approval import policy, room, row
 from handlers.messages.headline import WAITING, apart, failures
+from handlers.messages.message import FAILURE, Request
 from handlers.messages.notices import choices
 from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.proposal import full_text
@@ -28,7 +29,10 @@ STOPPED = {"error_threshold_exceeded", "budget_exceeded", "context_budget_exceed
 
 @dataclass(frozen=True)
 class PendingItem:
-    """One row of the board. `path` names the sub-agent, `session_id` its session; `size` is in characters."""
+    """One row of the board. `path` names the sub-agent, `session_id` its session; `size` is in characters.
+
+    `decides` is what no message of the sub-agent's own thread asks for.
+    """
 
     since: datetime
     path: str
@@ -36,6 +40,7 @@ class PendingItem:
     brief: str
     blocks: list[Block]
     size: int
+    decides: Request | None = None
 
 
 def pending_items(session: Session, mask: Masker, subagents: Subagents) -> list[PendingItem]:
@@ -115,7 +120,8 @@ def _failures(parent: Session, above: str, mask: Masker, subagents: Subagents) -
         ]
         since = child.finished_at or parent.changed_at
         brief = f"{path} {child.state}: {one_line(words, 60)}"
-        yield PendingItem(since, path, child.id, brief, blocks, len(words) + ROW_CHARACTERS)
+        size = len(words) + ROW_CHARACTERS
+        yield PendingItem(since, path, child.id, brief, blocks, size, Request(parent, FAILURE))
 
 
 def _ways_on(parent: Session, child: Child) -> Block:

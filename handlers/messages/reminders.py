@@ -24,21 +24,33 @@ def reminders(session: Session, mask: Masker) -> Iterator[Message]:
         blocks: list[Block] = [mrkdwn(f":alarm_clock: *Reminder* set by {person(timer.by, timer.by_name)}")]
         blocks.append(plain(mask(_words(session, timer)), 1500))
         concerns = ""
-        if timer.state == "fired" and not session.ended:
+        if timer.state == "fired" and (session.asks(timer.about) if timer.about else not session.ended):
             blocks.append(_buttons(session, timer))
             # Who snoozed a request may have been asked elsewhere.
             concerns = timer.by.removeprefix("slack:") if timer.about else ""
         else:
-            blocks.append(context(f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"))
+            blocks.append(context(_ending(session, timer)))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
         yield Message(f"timer:{timer.id}", text, tuple(blocks), concerns=concerns)
+
+
+def _ending(session: Session, timer: Timer) -> str:
+    """Return the line in place of the buttons: until when it was snoozed, or that it needs nothing any more."""
+    if timer.state == "fired" or timer.ended_at is None:
+        return ":heavy_check_mark: No longer needed."
+    for later in session.timers:
+        if later.set_at == timer.ended_at and later.about == timer.about and later.text == timer.text:
+            who = person(later.by, later.by_name)
+            return f":zzz: Snoozed by {who}; due again: {moment(later.due, date=True)}"
+    return f":heavy_check_mark: Dismissed at {moment(timer.ended_at)}"
 
 
 def _words(session: Session, timer: Timer) -> str:
     if timer.text:
         return timer.text
-    if timer.about and session.asks(timer.about):
-        return "An approval above still waits for somebody."
+    if timer.about:
+        still = session.asks(timer.about)
+        return "An approval above still waits." if still else "The approval above waits no longer."
     return f"Look at this session: {session.task}"
 
 
@@ -58,11 +70,9 @@ def _buttons(session: Session, timer: Timer) -> Block:
 
 def snooze_notes(session: Session, request_id: str) -> list[Block]:
     """Return a note on who snoozed a request, and until when."""
-    for timer in session.timers:
-        if timer.about == request_id and timer.state == "set":
-            who = person(timer.by, timer.by_name)
-            return [context(f":zzz: {who} will be reminded {moment(timer.due, date=True)}")]
-    return []
+    snoozed = [timer for timer in session.timers if timer.about == request_id and timer.state == "set"]
+    notes = [f"{person(timer.by, timer.by_name)} {moment(timer.due, date=True)}" for timer in snoozed]
+    return [context(f":zzz: Will be reminded: {', '.join(notes)}")] if notes else []
 
 
 def snooze_buttons(session: Session, request_id: str) -> list[Block]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from handlers.action_ids import Target, View
-from handlers.blocks.text import Block, escape, mrkdwn, preformatted
+from handlers.blocks.text import Block, escape, mrkdwn, preformatted, shorten
 from handlers.messages.proposal import full_text
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
+
+# Characters of the call that the form repeats; the message shows all of it.
+SHOWN = 1500
 
 
 def deny_modal(session: Session, call: Call, mask: Masker) -> Block:
@@ -21,7 +24,7 @@ def deny_modal(session: Session, call: Call, mask: Masker) -> Block:
     )
     blocks = [
         mrkdwn(f"Deny *{escape(one_line(call.call.tool, 80))}*? It will not run."),
-        preformatted(one_line(full_text(call, mask), 300)),
+        preformatted(shorten(full_text(call, mask), SHOWN)),
         reason,
     ]
     return modal(View.DENY, "Deny this call", blocks, Target.of(session, call).encode(), "Deny")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from handlers.directory import SlackDirectory
-from handlers.messages.message import Message
+from handlers.messages.message import APPROVAL, Message, Request
 from handlers.origin import Place
 from handlers.projection.refusals import RETRY_SECONDS, RetryLater
-from supervisor.core.errors import FlagmanError
+from supervisor.contract.access import Access
+from supervisor.contract.parts import AccessParts
+from supervisor.core.errors import FlagmanError, LogUnreadable
+from supervisor.core.events import Actor
 from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session
 
 # How many people are asked for one rule where its quorum needs no more, and how many are known to ask instead of them.
 MOST_ASKED, SPARE = 5, 5
+_ADMINS = Approvers()
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,48 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reach:
-    """`here`: whether somebody who sees the place may decide; `asked` are those to be asked besides."""
+    """`here`: whether somebody who sees the place may decide; `asked` are those to be asked besides.
+
+    `problems` are sentences on why some of those who could decide are not known.
+    """
 
     here: bool = True
     asked: tuple[Asked, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Viewers:
+    """The people who see a place. Of a public `channel` they are not listed."""
+
+    people: frozenset[str] = frozenset()
+    channel: str = ""
+
+
+@dataclass(frozen=True)
+class _Need:
+    """`left` more people of a rule who decide on a request, not those in `without`.
+
+    Every person who sees the place may be one of them with `anyone`; `others` may be in any case. `steers`: it is
+    decided by who may steer this session, of whom the rule names those who come into question.
+    """
+
+    rule: Approvers
+    left: int
+    without: frozenset[str] = frozenset()
+    anyone: bool = False
+    others: frozenset[str] = frozenset()
+    steers: Session | None = None
 
 
 class Audience:
-    """Finds who may decide on the calls of a message; `fallback` is a channel where nobody of them can be asked."""
+    """Finds who may decide on the requests of a message.
 
-    def __init__(self, directory: SlackDirectory, fallback: str = "") -> None:
-        self._directory, self.fallback = directory, fallback
+    `parts` are those by which rights are found out, and `fallback` is a channel where nobody of them can be asked.
+    """
+
+    def __init__(self, parts: AccessParts, directory: SlackDirectory, fallback: str = "") -> None:
+        self._parts, self._directory, self.fallback = parts, directory, fallback
 
     async def reach(self, session: Session, message: Message, channel: str, user: str) -> Reach:
         """Who has to see a message that stands in `channel`, besides those who see it there. Raises RetryLater.
@@ -47,51 +83,102 @@ class Audience:
             return Reach()
         try:
             viewers = await self._viewers(session, channel, user)
-            if viewers is None:
-                return Reach()
             if message.concerns:
-                absent = message.concerns[:1] in ("U", "W") and message.concerns not in viewers
+                absent = message.concerns[:1] in ("U", "W") and not await self._sees(
+                    viewers, message.concerns
+                )
                 return Reach(asked=(Asked((message.concerns,), 1),) if absent else ())
-            return await self._reach(session, message, viewers)
+            return await self._reach(message.decides, viewers)
         except FlagmanError as unknown:
             raise RetryLater(RETRY_SECONDS, str(unknown), refused=True) from unknown
 
-    async def _viewers(self, session: Session, channel: str, user: str) -> frozenset[str] | None:
+    async def _viewers(self, session: Session, channel: str, user: str) -> _Viewers:
         if channel[:1] in ("C", "G"):
-            return await self._directory.viewers(channel)
+            members = await self._directory.viewers(channel)
+            return _Viewers(channel=channel) if members is None else _Viewers(members)
         if channel[:1] in ("U", "W"):
-            return frozenset({channel})
+            return _Viewers(frozenset({channel}))
+        if user:
+            return _Viewers(frozenset({user}))
         # Slack does not say who is in a direct conversation without a scope of its own.
-        return frozenset([user] if user else (who.removeprefix("slack:") for who in session.requesters))
+        people = [who for who in _people(session.requesters) if await self._directory.is_direct(channel, who)]
+        return _Viewers(frozenset(people))
 
-    async def _reach(self, session: Session, message: Message, viewers: frozenset[str]) -> Reach:
-        here, asked = False, dict[Asked, None]()
-        for call in message.decides:
-            for position, rule in enumerate(call.call.rules):
-                left = rule.quorum - len(call.approvals(position))
-                if left <= 0:
-                    continue
-                present, absent = await self._able(session, call, rule, viewers, left)
+    async def _sees(self, viewers: _Viewers, who: str) -> bool:
+        return who in viewers.people or (
+            bool(viewers.channel) and await self._directory.is_shown(viewers.channel, who)
+        )
+
+    async def _reach(self, requests: Sequence[Request], viewers: _Viewers) -> Reach:
+        here, asked, problems = False, dict[Asked, None](), dict[str, None]()
+        for request in requests:
+            for need in await self._needs(request):
+                present, absent = await self._able(need, viewers)
                 # A key sees every call that it may decide on.
-                here = here or present > 0 or any(who.startswith("api:") for who in rule.users)
-                if present < left:
-                    asked[Asked(tuple(absent), max(MOST_ASKED, left - present))] = None
-        return Reach(here, tuple(asked))
+                here = here or present > 0 or any(who.startswith("api:") for who in need.rule.users)
+                if present < need.left:
+                    asked[Asked(tuple(absent), max(MOST_ASKED, need.left - present))] = None
+                problems |= {await self._directory.group_problem(group): None for group in need.rule.groups}
+        return Reach(here, tuple(asked), tuple(filter(None, problems)))
 
-    async def _able(
-        self, session: Session, call: Call, rule: Approvers, viewers: frozenset[str], left: int
-    ) -> tuple[int, list[str]]:
+    async def _needs(self, request: Request) -> Sequence[_Need]:
+        if request.buttons == APPROVAL and request.call:
+            return list(_approvals(request.session, request.call))
+        session = request.session
+        try:
+            persona = await self._parts.supervisor.personas.load_pinned(session)
+        except LogUnreadable:
+            persona = None
+        *_, top = persona.chain if persona else (None,)
+        requesters = _people(session.requesters)
+        if top and top.operators:
+            named = Approvers(users=top.operators.users, groups=top.operators.groups)
+            return [_Need(named, 1, steers=session)]
+        rules = persona.approvers if persona else ()
+        if not rules:
+            return [_Need(_ADMINS, 1, anyone=persona is not None, others=requesters, steers=session)]
+        able = Approvers(
+            users=(*sorted(requesters), *(user for rule in rules for user in rule.users)),
+            groups=tuple(dict.fromkeys(group for rule in rules for group in rule.groups)),
+            guests=any(rule.guests for rule in rules),
+            teams=tuple(team for rule in rules for team in rule.teams),
+        )
+        return [_Need(able, 1, steers=session)]
+
+    async def _able(self, need: _Need, viewers: _Viewers) -> tuple[int, list[str]]:
         """How many may decide among the viewers, up to `left`, and who else may, up to a number."""
+        if need.anyone and viewers.channel:
+            return need.left, []
         present, absent = 0, list[str]()
-        without = _without(session, call, rule)
-        async for who in self._directory.able(rule, without, first=viewers):
-            if who in viewers:
+        async for who in self._candidates(need, viewers):
+            if await self._sees(viewers, who):
                 present += 1
             elif who[:1] in ("U", "W"):
                 absent.append(who)
-            if present >= left or len(absent) >= max(MOST_ASKED, left) + SPARE:
+            if present >= need.left or len(absent) >= max(MOST_ASKED, need.left) + SPARE:
                 break
         return present, absent
+
+    async def _candidates(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
+        """Those who may decide, viewers first; admins where fewer than it takes are named."""
+        first, count = viewers.people if need.anyone or need.rule.named else frozenset(), 0
+        async for who in self._directory.able(need.rule, need.without, first=first | need.others):
+            if await self._may(who, need):
+                count += 1
+                yield who
+        if need.rule.named and count < need.left:
+            async for who in self._directory.able(_ADMINS, need.without):
+                yield who
+
+    async def _may(self, who: str, need: _Need) -> bool:
+        """Whether the person may steer, where that is asked for; one that cannot be read may be able."""
+        if need.steers is None:
+            return True
+        try:
+            actor = Actor(id=who if who.startswith("api:") else f"slack:{who}")
+            return await Access(self._parts, actor).may_steer(need.steers)
+        except FlagmanError:
+            return True
 
     async def places(self, session: Session, message: Message) -> list[str]:
         """Where a message goes, in this order, whose own place takes nothing: people, then the fallback channel.
@@ -101,12 +188,13 @@ class Audience:
         origin = Place.of(session)
         requester = origin.user if origin and origin.user[:1] in ("U", "W") else ""
         named, admins = list[str](), list[str]()
+        waiting = [Request(session, APPROVAL, call) for call in session.calls_in("awaiting")]
         try:
-            for call in message.decides or session.calls_in("awaiting"):
-                for rule in call.call.rules:
-                    _, able = await self._able(session, call, rule, frozenset(), 1)
-                    (named if rule.named else admins).extend(able)
-            reach = await self._reach(session, message, frozenset({requester}))
+            for request in message.decides or waiting:
+                for need in await self._needs(request):
+                    _, able = await self._able(need, _Viewers())
+                    (named if need.rule.named else admins).extend(able)
+            reach = await self._reach(message.decides, _Viewers(frozenset({requester})))
         except FlagmanError as unknown:
             raise RetryLater(RETRY_SECONDS, str(unknown), refused=True) from unknown
         people = [requester, *named]
@@ -115,7 +203,13 @@ class Audience:
         return [place for place in dict.fromkeys([*people, self.fallback]) if place]
 
 
-def _without(session: Session, call: Call, rule: Approvers) -> frozenset[str]:
-    """Who may not decide by the rule (any more)."""
+def _approvals(session: Session, call: Call) -> Iterator[_Need]:
+    """What is left of each rule about a call that waits for an approval."""
     decided = frozenset(who for decision in call.decisions for who in decision.people)
-    return decided | session.barred(call, rule)
+    for position, rule in enumerate(call.call.rules):
+        if (left := rule.quorum - len(call.approvals(position))) > 0:
+            yield _Need(rule, left, decided | session.barred(call, rule), anyone=not rule.named)
+
+
+def _people(actors: frozenset[str]) -> frozenset[str]:
+    return frozenset(who.removeprefix("slack:") for who in actors if who.startswith("slack:"))

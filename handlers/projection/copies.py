@@ -43,6 +43,18 @@ class Copies:
             row = await self._show(place, message, row, urgent=urgent)
         return row
 
+    def keep(self, message: Message) -> None:
+        """Leave the copies of a message, which is not shown in this pass, as they are."""
+        self.wanted |= self._earlier(message).keys()
+
+    def _earlier(self, message: Message) -> dict[str, Row]:
+        """The rows of the copies that stand already."""
+        return {
+            key: row
+            for key, row in self._rows.items()
+            if key.startswith(copy_key(message.key, "")) and not row.gone and row.shows != "retired"
+        }
+
     async def _show(self, place: Place, message: Message, row: Row | None, *, urgent: bool) -> Row:
         shown = await self._with_copies(message, place, row if row and row.ts else None)
         row = await self._poster.show(self._session, place, shown, row, urgent=urgent, lost=self._lost)
@@ -51,11 +63,7 @@ class Copies:
 
     async def _with_copies(self, message: Message, place: Place, row: Row | None) -> Message:
         """Show the copies of a message that stands at `row` or comes to `place`; returns it with a note about them."""
-        earlier = {
-            key: row
-            for key, row in self._rows.items()
-            if key.startswith(copy_key(message.key, "")) and not row.gone and row.shows != "retired"
-        }
+        earlier = self._earlier(message)
         if not message.decides and not message.concerns:
             for key in earlier:
                 await self._copy(message, place_of_copy(key))
@@ -70,7 +78,7 @@ class Copies:
             self._wait(wait)
             return message
         asked = await self._ask(message, where, reach)
-        return asked_elsewhere(message, list(dict.fromkeys(asked)), here=reach.here)
+        return asked_elsewhere(message, list(dict.fromkeys(asked)), here=reach.here, problems=reach.problems)
 
     async def _ask(self, message: Message, where: str, reach: Reach) -> list[str]:
         """Show copies to those who are to be asked; returns the people and channels that have one."""

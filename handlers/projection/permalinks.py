@@ -1,4 +1,4 @@
-"""Permalinks of cards, requested from Slack once each and cached."""
+"""Permalinks of cards, requested from Slack once each and cached, and those that are made without asking."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from handlers.projection.slack_client import SlackSender
 KEPT = 4096
 # Seconds before the next request for a permalink that Slack did not give.
 RETRY_SECONDS = 60.0
+
+
+def address_of(row: Row, workspace: str) -> str:
+    """Return the address of the message of a row in the form of Slack's permalinks; empty where it stands nowhere.
+
+    `workspace` is the address of the workspace, which `auth.test` gives; many addresses at once need no question.
+    """
+    if not workspace or not row.ts or row.gone:
+        return ""
+    thread = f"?thread_ts={row.thread_ts}&cid={row.channel}" if row.thread_ts not in ("", row.ts) else ""
+    return f"{workspace.rstrip('/')}/archives/{row.channel}/p{row.ts.replace('.', '')}{thread}"
 
 
 class Permalinks:

@@ -137,6 +137,7 @@ class Projector:
             before = row.ts if row else ""
             if due := self._too_soon(message, row):
                 waits.seconds.append(due)
+                copies.keep(message)
                 continue
             try:
                 where, urgent = (origin, asks) if message.key == "card" else (place, message.asks)
@@ -146,6 +147,7 @@ class Projector:
                 if message.key == "card" and not before:
                     raise
                 waits.add(wait)
+                copies.keep(message)
                 continue
             if message.key == "card":
                 place = _below(row, place)

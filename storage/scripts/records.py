@@ -41,6 +41,19 @@ async def record_first(redis: Redis, session_id: str, *, key: str, intent: bytes
     return cast(bytes | None, answer)
 
 
+# Atomic because a row that another process wrote or deleted since it was read must not be overwritten.
+_REPLACE = Script("""
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+""")
+
+
+async def replace_schedule(redis: Redis, schedule_id: str, *, before: bytes, row: bytes) -> bool:
+    """Replace the row `before` of a schedule. Returns whether it was still that row."""
+    return bool(await _REPLACE(redis, [keys.schedules()], [schedule_id, before, row]))
+
+
 # Atomic so that only one of two clocks gets a due row.
 # The due time is moved and the row kept, so that the row is due again if that clock dies.
 _CLAIM_TIMERS = Script("""

@@ -49,6 +49,11 @@ class Found:
         return self.session.halts[-1].number if self.session.pause else 0
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the session waits for an operator, and its persona names the actor as one."""
+        return rights.needs_operator(self.session) and rights.names_operator(self.persona, self.actor)
+
+    @property
     def over_budget(self) -> bool:
         """Whether to resume the session raises a budget that is used up."""
         pause = self.session.pause
@@ -111,9 +116,11 @@ class Access:
         return await self._visible(session_id, "read")
 
     async def _visible(self, session_id: str, attempt: str) -> Found:
-        found = await self._look(session_id)
+        return await self._check_seen(await self._look(session_id), attempt)
+
+    async def _check_seen(self, found: Found, attempt: str) -> Found:
         if not found.actor.sees:
-            raise SessionNotFound(session_id)
+            raise SessionNotFound(found.session.id)
         if not found.reads:
             async with self.recorded(found, attempt):
                 rights.check_admitted(found.persona, found.actor)
@@ -140,8 +147,13 @@ class Access:
         return begun is not None and await self.sees(begun)
 
     async def operator(self, session_id: str, attempt: str) -> Found:
-        """The session, which the actor may steer."""
-        found = await self._visible(session_id, attempt)
+        """The session, which the actor may steer.
+
+        While it waits for an operator, one whom its persona names steers it also where it is not visible to them.
+        """
+        found = await self._look(session_id)
+        if not found.is_asked:
+            await self._check_seen(found, attempt)
         async with self.recorded(found, attempt):
             rights.check_operator(found.session.requesters, found.persona, found.actor)
         return found
@@ -155,6 +167,21 @@ class Access:
             return found
         return await self.operator(session_id, attempt)
 
+    async def may_steer(self, session: Session) -> bool:
+        """Whether the actor may do what the session waits for, as far as is known from the last minute."""
+        try:
+            found = await self._about(session, recent=True)
+            if not (found.is_asked or found.reads):
+                if not found.actor.sees:
+                    return False
+                rights.check_admitted(found.persona, found.actor)
+            rights.check_operator(session.requesters, found.persona, found.actor)
+            if found.over_budget:
+                rights.check_budget(session, found.persona, found.actor)
+        except NotAllowed:
+            return False
+        return True
+
     async def resumer(self, session_id: str) -> Found:
         """The session, which the actor may steer, and whose budget it may raise where it is used up."""
         found = await self.operator(session_id, "resume")
@@ -166,13 +193,14 @@ class Access:
     async def decider(self, session_id: str, call_ids: Sequence[str]) -> Found:
         """The session, and the actor as it may decide on these calls of it, which is left to the command to check.
 
-        A person whom a rule names decides also where the session is not visible to them. An admin may decide where
-        nobody else can.
+        A person whom a rule names decides also where the session is not visible to them, as does an operator on what
+        waits for one. An admin may decide where nobody else can.
         """
         found = await self._look(session_id)
         session, actor = found.session, found.actor
         calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
-        if not actor.sees and not any(may_decide(session, call, actor) for call in calls):
+        asked = found.is_asked or any(may_decide(session, call, actor) for call in calls)
+        if not actor.sees and not asked:
             raise SessionNotFound(session_id)
         if actor.admin and len(calls) == 1:
             actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -35,7 +34,7 @@ class _Fires(Protocol):
 
 
 class Creators:
-    """Fires timers. `signals` fires those of sessions; `announce` tells where a schedule is shown that it is paused.
+    """Fires timers. `signals` fires those of sessions; `announce` tells where a schedule is shown what its problem is.
 
     `announce` returns False where nobody could be told as yet.
     """
@@ -48,30 +47,42 @@ class Creators:
         announce: Callable[[Schedule], Awaitable[bool]],
     ) -> None:
         self._parts, self._keys, self._signals, self._announce = parts, keys, signals, announce
-        self._telling = asyncio.Lock()
+
+    @staticmethod
+    def asks(timer: TimerKey) -> bool:
+        """Whether the directory is asked about who made the timer before it fires, which may take a while."""
+        return timer.owner == OWNER or not timer.name.startswith("p")
 
     async def fire(self, timer: TimerKey) -> bool:
         """Fire a due timer. Returns False where its session no longer has it. Raises FlagmanError or StorageError."""
         if timer.owner == OWNER:
             await self._fire_schedule(timer.name)
             return True
-        if not timer.name.startswith("p"):
+        if self.asks(timer):
             await self._check_reminder(timer)
         return await self._signals.fire(timer)
 
     async def tell(self) -> None:
-        """Tell of the schedules that were paused, where that has not been done."""
-        async with self._telling:
-            for schedule in await self._parts.schedules.list():
-                if schedule.untold and await self._announce(schedule):
-                    await self._parts.schedules.note_told(schedule.id)
+        """Tell of the schedules that were paused or could not launch, where that has not been done."""
+        for schedule in await self._parts.schedules.list():
+            if schedule.untold:
+                await self._tell(schedule.id)
+
+    async def _tell(self, schedule_id: str) -> None:
+        """Tell of the problem of a schedule, unless that was done, or another process is about to."""
+        schedules, told = self._parts.schedules, False
+        if schedule := await schedules.begin_telling(schedule_id):
+            try:
+                told = await self._announce(schedule)
+            finally:
+                await schedules.end_telling(schedule, told=told)
 
     async def _fire_schedule(self, schedule_id: str) -> None:
-        schedules = self._parts.schedules
+        schedules, maker = self._parts.schedules, None
         try:
             schedule = await schedules.get(schedule_id)
             if schedules.is_due(schedule):
-                await self._check(schedule)
+                maker = await self._check(schedule)
         except _REFUSED as refused:
             await self._suspend(schedule, str(refused))
             return
@@ -81,20 +92,23 @@ class Creators:
         except FlagmanError as unknown:
             await schedules.postpone(schedule, str(unknown))
             return
-        await schedules.fire(schedule_id)
+        if await schedules.fire(schedule_id, maker):
+            await self._tell(schedule_id)
 
-    async def _check(self, schedule: Schedule) -> None:
-        """Raises one of `_REFUSED` where who made it may not launch it now, or as the directory."""
+    async def _check(self, schedule: Schedule) -> Actor:
+        """Who made it, who may launch it now. Raises one of `_REFUSED` otherwise, or as the directory."""
         persona = self._parts.supervisor.personas.get(schedule.persona)
-        access = Access(self._parts, await self._actor(schedule.by, schedule.by_name, schedule.by_owner))
-        await access.scheduler(persona)
+        maker = Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner, key=schedule.by_key)
+        access = Access(self._parts, await self._actor(maker))
+        actor = await access.scheduler(persona)
         await access.check_place(schedule.origin, given=False)
+        return actor
 
     async def _suspend(self, schedule: Schedule, reason: str) -> None:
         who = schedule.by_name or schedule.by
         _log.warning("schedule %s of %s does not launch: %s", schedule.id, schedule.by, reason)
         await self._parts.schedules.suspend(schedule, f"{who} may not launch it any more. {reason}")
-        await self.tell()
+        await self._tell(schedule.id)
 
     async def _check_reminder(self, timer: TimerKey) -> None:
         """Drop a reminder whose maker may not set one any more; where that cannot be known, it fires."""
@@ -106,8 +120,7 @@ class Creators:
             return
         actor = Actor(id=set_.by, name=set_.by_name, owner=set_.by_owner)
         try:
-            known = await self._actor(actor.id, actor.name, actor.owner)
-            await Access(self._parts, known).participant(timer.owner, "remind")
+            await Access(self._parts, await self._actor(actor)).participant(timer.owner, "remind")
         except _REFUSED as refused:
             await self._drop(session, timer.name, actor, str(refused))
         except FlagmanError as unknown:
@@ -118,12 +131,12 @@ class Creators:
         await self._parts.supervisor.note_refused(session.id, actor, "remind", reason)
         await self._parts.supervisor.drop_timer(session.id, timer_id, SYSTEM)
 
-    async def _actor(self, actor_id: str, name: str, owner: str) -> Actor:
+    async def _actor(self, maker: Actor) -> Actor:
         """Who made it, with the rights of the key that it was made with. Raises KeyRefused where that was revoked."""
-        key = await self._keys.standing(actor_id, owner)
+        key = await self._keys.standing(maker.id, maker.owner, keyed=bool(maker.key))
         if key:
             return key.actor
-        if actor_id.startswith("slack:"):
-            return Actor(id=actor_id, name=name)
+        if maker.id.startswith("slack:"):
+            return maker
         # Who ran Flagman in a process of their own had the store, and so all rights.
-        return Actor(id=actor_id, name=name, owner=owner, kind="program", admin=True)
+        return maker.model_copy(update={"kind": "program", "admin": True})

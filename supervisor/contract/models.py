@@ -15,6 +15,7 @@ from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
+from supervisor.core.records import NotedDecision
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
 
@@ -89,19 +90,23 @@ class ReminderView(ResponseModel):
 
 
 class ForkedFrom(ResponseModel):
-    """The session that this one was copied from, and the step up to which."""
+    """The session that this one was copied from, and the step up to which.
+
+    `missing` are files of it that were not on the machine that took the request, and so may not be taken along.
+    """
 
     id: str
     step: int
+    missing: list[str] = []
 
 
 class SessionView(ResponseModel):
     """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
 
     `launched_for` are the ids of those for whom it was launched besides: the owner of a key, the maker of a schedule.
-    `children` are the subtasks of its plans, `parent` the session that launched it for one of its own, `root` the one
-    that a person launched. `needs` is what waits for a person, in it and in its sub-agents. `cost_usd` is its own;
-    `total_cost_usd` is with theirs.
+    `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
+    launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
+    in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs.
     """
 
     id: str
@@ -124,6 +129,7 @@ class SessionView(ResponseModel):
     children: list[ChildStanding]
     needs: list[Need]
     reminders: list[ReminderView]
+    decisions: list[NotedDecision] = []
     steps: int
     said: str
     usage: Usage
@@ -157,10 +163,14 @@ class SessionPage(ResponseModel):
 
 
 class ArtifactView(ResponseModel):
-    """A file that a session wrote; `size` in bytes is null where it is not there any more."""
+    """A file that a session wrote; `size` in bytes is null where it is not there.
+
+    Then `removed` tells whether the session has removed it; otherwise it is not on the machine that answers.
+    """
 
     path: str
     size: int | None
+    removed: bool = False
 
 
 class ArtifactList(ResponseModel):
@@ -216,7 +226,8 @@ class EventPage(ResponseModel):
 class PauseResult(ResponseModel):
     """`resume_token` resumes just this pause, once, without any other right; none where it waits for an approval.
 
-    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up.
+    `problems` says, a sentence each, why a condition cannot come true as Flagman is set up, and `sub_agents` how many
+    pause with it.
     """
 
     status: Literal["paused"]
@@ -225,6 +236,7 @@ class PauseResult(ResponseModel):
     expires_at: datetime | None
     conditions: list[str]
     problems: list[str] = []
+    sub_agents: int = 0
 
 
 class ToldResult(ResponseModel):

@@ -14,13 +14,14 @@ from supervisor.contract.models import (
     ArtifactView,
     EventPage,
     EventView,
+    PersonaView,
     SessionPage,
     SessionView,
     Status,
     UnreadableView,
 )
 from supervisor.contract.parts import ServiceParts
-from supervisor.contract.views import event_view, session_view
+from supervisor.contract.views import event_view, persona_views, session_view
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.state import Session
@@ -47,6 +48,10 @@ class SessionReader:
     async def load(self, session_id: str) -> Session:
         """The session, which the actor sees. Raises SessionNotFound."""
         return (await self.access.reader(session_id)).session
+
+    async def personas(self) -> list[PersonaView]:
+        """All personas by name, and then the files that cannot be used."""
+        return await persona_views(self._supervisor.personas)
 
     async def recent(self, index: Index = "all", *, limit: int = 20) -> list[Session]:
         """The newest sessions of an index that the actor sees and that can be read."""
@@ -188,7 +193,8 @@ class SessionReader:
     async def artifacts(self, session_id: str) -> list[ArtifactView]:
         """The files that the session wrote, in the order of their last writing."""
         session = await self.load(session_id)
-        return [ArtifactView(path=a.path, size=a.size) for a in self._parts.artifacts.list(session)]
+        found = await asyncio.to_thread(self._parts.artifacts.list, session)
+        return [ArtifactView(path=a.path, size=a.size, removed=a.removed) for a in found]
 
     async def artifact(self, session_id: str, path: str) -> bytes:
         """The content of one of its files. Raises ArtifactNotFound or ArtifactTooLarge."""

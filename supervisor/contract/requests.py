@@ -46,6 +46,9 @@ Channel = Annotated[
         description="The id of the channel in which the session shows itself.",
     ),
 ]
+TimeText = Annotated[
+    Short, Field(description="`in 30m`, `09:00`, `tomorrow 09:00` or `2026-12-01T09:00+01:00`.")
+]
 ConditionText = Annotated[
     str,
     Field(
@@ -137,22 +140,40 @@ class ForkRequest(RequestModel):
 
 
 class PauseRequest(RequestModel):
+    """A session that is paused already waits for these conditions besides; `replace`: in place of those of before.
+
+    `cascade`: its sub-agents pause with it, and go on with it; not where it is paused until `children`.
+    """
+
     reason: Optional = ""
     resume_conditions: Annotated[list[ConditionText], Field(max_length=MAX_CONDITIONS)] = []
     zone: Zone = "UTC"
+    replace: bool = False
+    cascade: bool = True
 
 
 class ResumeRequest(RequestModel):
     """`data` is shown to the agent as untrusted input, `context` as words of the person who resumes.
 
     `trigger` is what made the caller resume it, for the log and the agent. `compact`: its earlier steps are summed up
-    first, which makes room where the context is full.
+    first, which makes room where the context is full. `when`: at that time instead of now, besides what it waits for;
+    then `context` is the only other field.
     """
 
     trigger: Trigger = "manual"
     context: Optional = ""
     data: Any = None
     compact: bool = False
+    when: TimeText | None = None
+    zone: Zone = "UTC"
+
+    @field_validator("when")
+    @classmethod
+    def _only_context(cls, when: str | None, info: ValidationInfo) -> str | None:
+        others = {"trigger": "manual", "data": None, "compact": False}
+        if when is not None and any(info.data.get(name) != value for name, value in others.items()):
+            raise PydanticCustomError("alone", "of the other fields only context goes with a time")
+        return when
 
 
 class TokenRequest(RequestModel):
@@ -165,7 +186,10 @@ class CancelRequest(RequestModel):
 
 
 class ContextRequest(RequestModel):
+    """With `persona` the text is a note of that persona, which answers no question."""
+
     text: Text
+    persona: Short | None = None
 
 
 class AnswerRequest(RequestModel):
@@ -226,9 +250,7 @@ class ChildRequest(RequestModel):
 
 
 class ReminderRequest(RequestModel):
-    when: Annotated[
-        Short, Field(description="`in 30m`, `09:00`, `tomorrow 09:00` or `2026-12-01T09:00+01:00`.")
-    ]
+    when: TimeText
     text: Optional = ""
     zone: Zone = "UTC"
 

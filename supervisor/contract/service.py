@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -108,6 +109,7 @@ class SessionService(SessionReader):
             message=request.message,
             origin=origin,
             idempotency_key=self._own(idempotency_key),
+            gone=await asyncio.to_thread(self._parts.artifacts.missing, found.session),
         )
         return await self.view(session)
 
@@ -122,13 +124,24 @@ class SessionService(SessionReader):
     ) -> PauseResult:
         """Pause at the next boundary, until a condition comes true or a person resumes.
 
-        `conditions` are those that a face has read in a grammar of its own.
+        Adds to the conditions of a session that is paused already, or replaces them. `conditions` are those that a face
+        has read in a grammar of its own.
         """
-        actor = (await self.access.operator(session_id, "pause")).actor
+        found = await self.access.operator(session_id, "pause")
+        if found.over_budget:
+            # What ends this pause raises its budget.
+            found = await self._resumer(session_id)
+        actor = found.actor
         now = self._parts.clock()
         written = [parse_condition(text, now=now, zone=request.zone) for text in request.resume_conditions]
         session = await self._supervisor.pause(
-            session_id, actor, conditions=[*written, *conditions], detail=request.reason
+            session_id,
+            actor,
+            conditions=[*written, *conditions],
+            detail=request.reason,
+            replace=request.replace,
+            cascade=request.cascade,
+            may_decide=self._may_decide,
         )
         return self._pause_result(session, actor, token=not session.approval)
 
@@ -147,12 +160,16 @@ class SessionService(SessionReader):
             expires_at=expires_at,
             conditions=conditions_of(session),
             problems=[problem for hook in hooks if (problem := self._parts.hook_problem(hook))],
+            sub_agents=len(session.running_children) if session.halts[-1].cascade else 0,
         )
 
     async def resume(
         self, session_id: str, request: ResumeRequest, *, pause_number: int | None = None
     ) -> SessionView:
-        """Resume a session out of any pause; with `pause_number` only out of this one."""
+        """Resume a session out of any pause, now or at a time; with `pause_number` only out of this one."""
+        if request.when is not None:
+            due = parse_due(request.when, self._parts.clock(), request.zone)
+            return await self.resume_later(session_id, due, context=request.context)
         found = await self._resumer(session_id)
         session = await self._supervisor.resume(
             session_id,
@@ -165,15 +182,15 @@ class SessionService(SessionReader):
             pause_number=found.pause_number if pause_number is None else pause_number,
             may_decide=self._may_decide,
         )
-        return await self.view(session)
+        return await self._view_for(found, session)
 
-    async def add_condition(self, session_id: str, condition: Condition, *, context: str = "") -> SessionView:
-        """Add a condition that resumes a paused session; the agent reads `context` when it goes on."""
+    async def resume_later(self, session_id: str, due: datetime, *, context: str = "") -> SessionView:
+        """Have a paused session resume at `due` (UTC); then the agent reads `context`."""
         found = await self._resumer(session_id)
-        session = await self._supervisor.add_condition(
-            session_id, condition, found.actor, context=context, may_decide=self._may_decide
+        session = await self._supervisor.resume_later(
+            session_id, due, found.actor, context=context, may_decide=self._may_decide
         )
-        return await self.view(session)
+        return await self._view_for(found, session)
 
     async def _resumer(self, session_id: str) -> Found:
         """The session, which the actor may resume. To raise a budget takes the scope to decide, too."""
@@ -191,8 +208,9 @@ class SessionService(SessionReader):
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
         """End a session; nothing new starts in it."""
-        actor = (await self.access.operator(session_id, "cancel")).actor
-        return await self.view(await self._supervisor.cancel(session_id, actor, reason=request.reason))
+        found = await self.access.operator(session_id, "cancel")
+        session = await self._supervisor.cancel(session_id, found.actor, reason=request.reason)
+        return await self._view_for(found, session)
 
     async def emit(self, request: EventRequest) -> DeliveryResult:
         """Emit an event, which resumes the sessions that wait for it."""
@@ -269,10 +287,9 @@ class SessionService(SessionReader):
 
     async def decide_child(self, session_id: str, child_id: str, request: ChildRequest) -> SessionView:
         """Decide on a failed sub-agent."""
-        actor = (await self.access.operator(session_id, "decide on a sub-agent")).actor
-        return await self.view(
-            await self._supervisor.decide_child(session_id, child_id, request.verdict, actor)
-        )
+        found = await self.access.operator(session_id, "decide on a sub-agent")
+        session = await self._supervisor.decide_child(session_id, child_id, request.verdict, found.actor)
+        return await self._view_for(found, session)
 
     # Conversation
 
@@ -293,11 +310,19 @@ class SessionService(SessionReader):
     ) -> ToldResult:
         """Send a message: the answer to the only open question, or context for the next step.
 
-        The same `delivery` again raises IdempotencyKeyKnown and changes nothing.
+        The same `delivery` again raises IdempotencyKeyKnown and changes nothing. Raises PersonaNotFound for the note
+        of a persona that there is not.
         """
         found = await self.access.participant(session_id, "tell")
+        persona = self._supervisor.personas.get(request.persona).name if request.persona else ""
         session, heard = await self._supervisor.tell(
-            session_id, request.text, found.actor, kind=kind, delivery=delivery, answers=answers
+            session_id,
+            request.text,
+            found.actor,
+            kind=kind,
+            delivery=delivery,
+            answers=answers,
+            persona=persona,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

@@ -25,7 +25,7 @@ from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.persona import Grants
-from supervisor.core.records import Timer
+from supervisor.core.records import Fork, Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.core.text.requests import request_notes
@@ -46,7 +46,7 @@ class Channels(Protocol):
 def only_calls(view: SessionView, call_ids: Collection[str]) -> SessionView:
     """The view for who may decide on these calls and not read the session: without its task, words and files."""
     hidden: dict[str, Any] = {"task": "", "said": "", "result": "", "pause": None}
-    hidden |= {"children": [], "needs": [], "reminders": [], "artifacts": []}
+    hidden |= {"children": [], "needs": [], "reminders": [], "decisions": [], "artifacts": []}
     calls = [call for call in view.calls if call.call_id in call_ids]
     return view.model_copy(update={**hidden, "calls": calls})
 
@@ -73,12 +73,13 @@ def session_view(
         changed_at=session.changed_at,
         parent=session.lineage.parent if session.lineage else None,
         root=session.root,
-        forked_from=ForkedFrom(id=forked.source, step=forked.step) if forked else None,
+        forked_from=_forked_from(forked) if forked else None,
         pause=_pause(session),
         calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],
+        decisions=list(session.decisions),
         steps=len(session.steps),
         said=session.steps[-1].text if session.steps else "",
         usage=session.usage,
@@ -91,6 +92,10 @@ def session_view(
         ended_by=session.ended_by,
         result=session.ending,
     )
+
+
+def _forked_from(fork: Fork) -> ForkedFrom:
+    return ForkedFrom(id=fork.source, step=fork.step, missing=list(fork.missing))
 
 
 def _open_calls(session: Session) -> Iterator[Call]:

@@ -104,11 +104,21 @@ class Manual(Frozen):
         return self.type
 
 
+class Parent(Frozen):
+    """The end of this pause, by its number, of the session that launched this one; nobody writes it."""
+
+    type: Literal["parent"]
+    pause: int
+
+    def __str__(self) -> str:
+        return self.type
+
+
 def _where(clauses: tuple[Clause, ...]) -> str:
     return f" where {' and '.join(map(str, clauses))}" if clauses else ""
 
 
-Condition = Annotated[Webhook | OnEvent | At | Cron | Manual, Field(discriminator="type")]
+Condition = Annotated[Webhook | OnEvent | At | Cron | Manual | Parent, Field(discriminator="type")]
 
 
 def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition:

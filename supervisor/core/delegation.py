@@ -15,11 +15,12 @@ from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Budgets
 from supervisor.core.records import Child
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import join_items
 
 PLAN, LAUNCH = "plan_tasks", "launch_agent"
 DELEGATING = frozenset({PLAN, LAUNCH})
 MOST_SUBTASKS = 50
-RESULT_SHOWN = 6000
+RESULT_SHOWN, FILES_SHOWN = 6000, 50
 
 Policy = Literal["continue", "fail_fast", "ask"]
 State = Literal["waiting", "ready", "running", "completed", "failed", "cancelled", "skipped"]
@@ -242,8 +243,8 @@ def _result(standing: SubtaskStatus, folder: str) -> str:
     text = child.result or "It said nothing."
     if len(text) > RESULT_SHOWN:
         text = f"{text[:RESULT_SHOWN]}\n[… {len(text) - RESULT_SHOWN:,} characters are left out here …]"
-    files = f"\nIts files, in your folder: {', '.join(f'{folder}/{p}' for p in child.artifacts)}"
-    return text + (files if child.artifacts else "")
+    paths = [f"{folder}/{path}" for path in child.artifacts]
+    return f"{text}\nIts files, in your folder: {join_items(paths, FILES_SHOWN)}" if paths else text
 
 
 def share(session: Session, starting: Budgets, now: datetime, *, launches: bool = True) -> Budgets:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
+from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import digest
 from supervisor.core.messages import Frozen
 
@@ -62,17 +63,28 @@ def names(users: Collection[str], actor: str) -> bool:
     return actor in users or actor.removeprefix("slack:") in users
 
 
-class ApprovalRule(Frozen):
-    """The first rule whose globs match decides. `when` maps an argument's name to a glob on its text.
+def _kind_of_wanted(given: Any) -> str:
+    return "comparison" if isinstance(given, dict | Comparison) else "glob"
 
-    For a tool with the argument `url`, the name `host` stands for the host in it, whatever its case.
+
+Wanted = Annotated[
+    Annotated[str, Tag("glob")] | Annotated[Comparison, Tag("comparison")], Discriminator(_kind_of_wanted)
+]
+
+
+class ApprovalRule(Frozen):
+    """The first rule that matches decides. `when` maps an argument's name to a glob on its text, or to comparisons.
+
+    Where a comparison cannot be made, as with an argument that is missing or of another type, a rule that allows does
+    not match, and one that asks or denies does. For a tool with the argument `url`, the name `host` stands for the host
+    in it, whatever its case.
 
     Globs are those of `fnmatch.fnmatchcase`, on strings as they are and on the canonical JSON of anything else.
     A glob knows no shell: `df *` also matches `df ; rm -rf x`, so never `allow` a command by its beginning.
     """
 
     tool: str
-    when: dict[str, str] = Field(default_factory=dict)
+    when: dict[str, Wanted] = Field(default_factory=dict)
     mode: Mode
     approvers: Approvers | None = None
     reason: str = ""

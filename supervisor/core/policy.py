@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, NotAllowed
 from supervisor.core.events import Actor
@@ -18,6 +19,7 @@ from supervisor.core.state import Call, Session
 
 # In a rule for a tool with the argument `url`, the name of its host.
 HOST = "host"
+_ANSWERS = {True: "yes", False: "no", None: "it cannot be compared"}
 VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
 
 
@@ -88,11 +90,35 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
 
 
 def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    for approval in persona.approvals:
-        if fnmatchcase(tool, approval.tool) and _matches(approval.when, arguments):
-            rules = (approval.approvers,) if approval.approvers else ()
-            return PolicyDecision(mode=approval.mode, rules=rules, reason=approval.reason)
-    return PolicyDecision(mode="ask" if changes else "allow")
+    approval = next((rule for rule in persona.approvals if applies(rule, tool, arguments)), None)
+    if approval is None:
+        return PolicyDecision(mode="ask" if changes else "allow")
+    rules = (approval.approvers,) if approval.approvers else ()
+    return PolicyDecision(mode=approval.mode, rules=rules, reason=approval.reason)
+
+
+def applies(rule: ApprovalRule, tool: str, arguments: Json) -> bool:
+    """Whether the rule decides on the call, if no earlier one does."""
+    if not fnmatchcase(tool, rule.tool):
+        return False
+    found = [holds(name, wanted, arguments) for name, wanted in rule.when.items()]
+    return False not in found and (None not in found or rule.mode != "allow")
+
+
+def holds(name: str, wanted: str | Comparison, arguments: Json) -> bool | None:
+    """Whether an argument is as a rule wants it; None where it cannot be compared."""
+    if isinstance(wanted, Comparison):
+        return _compared(name, wanted, arguments)
+    value = _value(name, arguments)
+    glob = wanted.lower() if name == HOST and HOST not in arguments else wanted
+    return value is not None and fnmatchcase(value, glob)
+
+
+def _compared(name: str, wanted: Comparison, arguments: Json) -> bool | None:
+    if name in arguments:
+        return wanted.holds(arguments[name])
+    host = _value(name, arguments)
+    return None if host is None else wanted.holds(host)
 
 
 def _stricter(own: PolicyDecision, above: PolicyDecision) -> PolicyDecision:
@@ -110,18 +136,6 @@ def _together(*rules: tuple[Approvers, ...]) -> tuple[Approvers, ...]:
     return tuple(rule for rule in distinct if rule != Approvers())
 
 
-def _matches(when: dict[str, str], arguments: Json) -> bool:
-    return all(
-        (value := _value(name, arguments)) is not None and fnmatchcase(value, glob)
-        for name, glob in _folded(when, arguments)
-    )
-
-
-def _folded(when: dict[str, str], arguments: Json) -> Iterator[tuple[str, str]]:
-    for name, glob in when.items():
-        yield name, glob.lower() if name == HOST and HOST not in arguments else glob
-
-
 def _value(name: str, arguments: Json) -> str | None:
     """The text of an argument; for `host` that of the host in the argument `url`, in small letters."""
     if name in arguments:
@@ -136,6 +150,39 @@ def _value(name: str, arguments: Json) -> str | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else canonical_json(value)
+
+
+class Explanation(Frozen):
+    """A decision with the number of the rule that made it, from 1, or None where no rule matches.
+
+    `rules` has sentences on each rule that was looked at, by its number.
+    """
+
+    decision: PolicyDecision
+    rule: int | None
+    rules: dict[int, tuple[str, ...]]
+
+
+def explain(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Explanation:
+    """Return the decision of the persona's own rules on a call, as `evaluate`, with how it came about."""
+    own = persona.model_copy(update={"under": None})
+    numbered = list(enumerate(persona.approvals, start=1))
+    decides = next((number for number, rule in numbered if applies(rule, tool, arguments)), None)
+    rules = {number: tuple(_looked_at(rule, tool, arguments)) for number, rule in numbered[:decides]}
+    decision = evaluate(own, tool, arguments, changes=changes)
+    return Explanation(decision=decision, rule=decides, rules=rules)
+
+
+def _looked_at(rule: ApprovalRule, tool: str, arguments: Json) -> Iterator[str]:
+    if not fnmatchcase(tool, rule.tool):
+        yield f"it is for `{rule.tool}`"
+        return
+    for name, wanted in rule.when.items():
+        answer = holds(name, wanted, arguments)
+        unsure = ", and so it counts as no" if rule.mode == "allow" else ", and so it counts as yes"
+        yield f"`{name}` is {wanted}: {_ANSWERS[answer]}{unsure if answer is None else ''}"
+    if not rule.when:
+        yield f"it is for `{rule.tool}`, whatever the arguments"
 
 
 def right_to_decide(session: Session, call: Call, actor: Actor) -> str:

@@ -17,6 +17,10 @@ SUM_UP = (
 )
 
 
+# How many decisions of summed up steps the model reads again, the last ones.
+DECISIONS_TOLD = 50
+
+
 def instructions(persona: Persona, roster: Sequence[Persona]) -> str:
     """Return the system prompt; `roster` are the personas that the agent may launch."""
     if not roster:
@@ -46,11 +50,17 @@ def summed_up(session: Session) -> int:
 
 
 def opening_turns(session: Session) -> list[Turn]:
-    """Return the first turns: the task, and the summary in place of the steps that were summed up."""
+    """Return the first turns: the task, and in place of the steps that were summed up the summary and the decisions."""
     turns: list[Turn] = [UserTurn(text=session.task)]
     if session.compactions:
         last = session.compactions[-1]
         turns.append(UserTurn(text=f"Your summary of the steps up to {last.through_step}:\n{last.summary}"))
+        # A summary may leave them out, and they hold for what follows.
+        steps = session.steps[: last.through_step]
+        noted = [call.noted for step in steps for call in step.calls if call.noted][-DECISIONS_TOLD:]
+        if noted:
+            lines = "\n".join(f"- {one.text}" for one in noted)
+            turns.append(UserTurn(text=f"Decisions that you noted in these steps, word for word:\n{lines}"))
     return turns
 
 

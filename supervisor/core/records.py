@@ -21,7 +21,7 @@ class Note(Deed):
 
 
 class Timer(Frozen):
-    """A reminder: `set` until it fires or is dropped."""
+    """A reminder: `set` until it fires or is dropped; one that is snoozed is dropped as the next one is set."""
 
     id: str
     due: datetime
@@ -30,6 +30,7 @@ class Timer(Frozen):
     by: str
     by_name: str
     by_owner: str = ""
+    set_at: datetime | None = None
     state: Literal["set", "fired", "dropped"] = "set"
     ended_by: str = ""
     ended_at: datetime | None = None
@@ -72,7 +73,7 @@ class Skip(Frozen):
 
 
 class Fork(Deed):
-    """The session that this one was forked from, and the step up to which."""
+    """The session that this one was forked from, and the step up to which; `missing` of its files were not there."""
 
     source: str
     step: int
@@ -80,6 +81,7 @@ class Fork(Deed):
     at: datetime
     requesters: tuple[str, ...] = ()
     files: Inherited | None = None
+    missing: tuple[str, ...] = ()
 
 
 class Refusal(Frozen):
@@ -97,3 +99,17 @@ class Compaction(Frozen):
     at_step: int
     summary: str
     at: datetime
+
+
+class NotedDecision(Frozen):
+    """A decision that the agent noted with the call `call_id`, and its reason."""
+
+    call_id: str
+    at: datetime
+    decision: str
+    why: str
+
+    @property
+    def text(self) -> str:
+        """The decision with its reason on one line."""
+        return " ".join(f"{self.decision} – {self.why}".split())

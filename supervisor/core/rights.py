@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from supervisor.core.delegation import undecided
 from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.persona import Approvers, Operators, Persona, names
@@ -47,6 +48,25 @@ def is_operator(persona: Persona | None, actor: Actor) -> bool:
     """Whether the persona, or the top one above it, names the actor as an operator."""
     *_, top = persona.chain if persona else (None,)
     return bool(top and top.operators and _among(top.operators, actor))
+
+
+def names_operator(persona: Persona | None, actor: Actor) -> bool:
+    """Whether the persona names the actor as one who may steer its sessions, as an operator or by an approval rule."""
+    *_, top = persona.chain if persona else (None,)
+    return is_operator(persona, actor) if top and top.operators else is_approver(persona, actor)
+
+
+def needs_operator(session: Session) -> bool:
+    """Whether the session waits for an operator: for an answer, an outcome, a failed sub-agent, or to be resumed."""
+    if session.ended:
+        return False
+    failed = any(undecided(session, call) for call in session.calls_in("delegating"))
+    return is_stopped(session) or failed or bool(session.calls_in("asking", "unknown"))
+
+
+def is_stopped(session: Session) -> bool:
+    """Whether the session is in a pause that only an operator ends."""
+    return session.pause is not None and session.approval is None and not session.waits
 
 
 def may_see(

@@ -10,12 +10,12 @@ from pydantic import Field
 
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall, Trigger
-from supervisor.core.events.base import DEFERRED_TOOLS, Deed
+from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
-from supervisor.core.records import Child, Compaction, Fork, Note, Refusal, Skip, Timer
+from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
@@ -65,6 +65,7 @@ class Call(Frozen):
     ok: bool = True
     content: str = ""
     artifacts: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     duration_ms: int = 0
     question: str = ""
     options: tuple[str, ...] = ()
@@ -85,6 +86,15 @@ class Call(Frozen):
             for d in self.decisions
             if d.verdict == "approve" and (not self.call.also or d.via.split("\n")[rule])
         )
+
+    @property
+    def noted(self) -> NotedDecision | None:
+        """The decision of the agent that this call has noted; None for any other call."""
+        given, at = self.call.arguments, self.finished_at
+        if self.call.tool != NOTE_DECISION or not (self.ok and at) or isinstance(given, str):
+            return None
+        decision, why = str(given.get("decision", "")), str(given.get("why", ""))
+        return NotedDecision(call_id=self.call_id, at=at, decision=decision, why=why)
 
     def excluded(self, rule: Approvers) -> frozenset[str]:
         """Return those who may not approve by the rule if it excludes requesters, besides those of the session."""
@@ -111,9 +121,10 @@ class Step(Frozen):
 
 
 class PauseRecord(Frozen):
-    """One explicit pause, numbered from 1, and how it ended.
+    """One explicit pause, or an addition to one, numbered from 1, and how it ended.
 
-    `approval` is the request of a pause that waits for an approval, in the form of a call that never runs.
+    Its conditions do not count any more once a later one has `replaced` it. `approval` is the request of a pause that
+    waits for an approval, in the form of a call that never runs.
     """
 
     number: int
@@ -124,12 +135,25 @@ class PauseRecord(Frozen):
     at: datetime
     # Without a default, as `Call.request`.
     approval: Call | None
+    by_owner: str
     conditions: tuple[Condition, ...] = ()
+    cascade: bool = False
+    replaced: bool = False
     resumed_by: str = ""
     resumed_by_name: str = ""
     resumed_at: datetime | None = None
-    trigger: Trigger | Literal["approval"] | None = None
+    trigger: Waker | None = None
     delivery: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it has neither ended nor been replaced."""
+        return self.resumed_at is None and not self.replaced
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who paused it: the actor, and the person whose key it was."""
+        return frozenset({self.by, self.by_owner} - {""})
 
 
 class Session(Frozen):
@@ -240,14 +264,29 @@ class Session(Frozen):
         return sum((c.cost_usd for c in self.children), self.cost_usd)
 
     @property
-    def artifacts(self) -> tuple[str, ...]:
-        """Files that its calls wrote, and its sub-agents that have ended, relative to its folder, each once.
+    def decisions(self) -> tuple[NotedDecision, ...]:
+        """The decisions that its agent noted."""
+        return tuple(call.noted for step in self.steps for call in step.calls if call.noted)
 
-        In the order of their last writing, those of sub-agents behind its own.
+    @property
+    def files(self) -> dict[str, bool]:
+        """The files that its calls wrote, and its sub-agents that have ended, relative to its folder.
+
+        In the order of their last writing, those of sub-agents behind its own; False for one that was removed since.
         """
-        paths = [p for step in self.steps for call in step.calls for p in call.artifacts]
-        paths += [f"{child_folder(c.name, c.id)}/{p}" for c in self.children for p in c.artifacts]
-        return tuple(reversed(dict.fromkeys(reversed(paths))))
+        found: dict[str, bool] = {}
+        for call in (call for step in self.steps for call in step.calls):
+            found |= {path: False for path in call.removed if path in found}
+            for path in call.artifacts:
+                found.pop(path, None)
+                found[path] = True
+        below = (f"{child_folder(c.name, c.id)}/{path}" for c in self.children for path in c.artifacts)
+        return found | dict.fromkeys(below, True)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Those of its `files` that were not removed."""
+        return tuple(path for path, there in self.files.items() if there)
 
     @property
     def waits(self) -> tuple[tuple[str, Condition], ...]:
@@ -257,14 +296,14 @@ class Session(Frozen):
         return tuple(
             (f"p{halt.number}.{position}", condition)
             for halt in self.halts
-            if halt.resumed_at is None
+            if halt.lasts
             for position, condition in enumerate(halt.conditions)
         )
 
     @property
     def approval(self) -> Call | None:
         """The request of a pause that waits for an approval; None where the session is in no such pause."""
-        open_ = [h.approval for h in self.halts if h.approval and h.resumed_at is None]
+        open_ = [h.approval for h in self.halts if h.approval and h.lasts]
         return open_[0] if open_ and self.lifecycle == "paused" else None
 
     @property

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Literal
 
+from supervisor.core.conditions import Parent
 from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses, undecided
 from supervisor.core.events import PauseReason
 from supervisor.core.messages import Frozen
-from supervisor.core.state import CallPhase, Session
+from supervisor.core.state import CallPhase, PauseRecord, Session
 
 ChildStatus = Literal["waiting", "running", "paused", "completed", "failed", "cancelled", "skipped"]
 Until = Literal["person", "paused", "ended"]
 # Reasons to wait that need no person.
-BY_ITSELF: frozenset[PauseReason] = frozenset({"external_dependency", "scheduled", "children_running"})
+BY_ITSELF: frozenset[PauseReason] = frozenset(
+    {"external_dependency", "scheduled", "children_running", "parent_paused"}
+)
 _CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
 # The sessions of sub-agents that have not ended, by their ids.
 ActiveSubagents = Mapping[str, Session]
@@ -138,6 +141,24 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
     for child in session.running_children:
         if child.id in at_work:
             yield from _needs(at_work[child.id], at_work, (*path, child.name))
+
+
+def pause_to_follow(parent: Session, child: Session) -> PauseRecord | None:
+    """Return the pause of the parent with which a running sub-agent of it is to pause now; None where there is none.
+
+    Each pause is followed once: one that a person has resumed out of it goes on, and one that is paused of its own
+    follows when it would go on.
+    """
+    if child.pause or not parent.pause:
+        return None
+    halt = next((halt for halt in parent.halts if halt.cascade and halt.resumed_at is None), None)
+    followed = {c.pause for done in child.halts for c in done.conditions if isinstance(c, Parent)}
+    return halt if halt and halt.number not in followed else None
+
+
+def waits_for_parent(child: Session) -> bool:
+    """Return whether the sub-agent is paused until the session that launched it goes on."""
+    return any(isinstance(condition, Parent) for _, condition in child.waits)
 
 
 def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:

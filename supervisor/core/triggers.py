@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Webhook
+from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Parent, Webhook
 from supervisor.core.events import Event, PauseReason, Resumed, Trigger, WaitEnded
 from supervisor.core.reducer import wake_text
 from supervisor.core.state import Session
 
-Kind = Literal["webhook", "event", "cron", "children", "manual"]
+Kind = Literal["webhook", "event", "cron", "children", "parent", "manual"]
 
 
 @dataclass(frozen=True)
 class Signal:
     """A webhook or event by `name` with its data, a due time by the name of its wait, or the end of the last sub-agent.
+
+    Or the end of the pause of the session that launched this one.
 
     `delivery` identifies one webhook or event, which resumes a session once even if it is delivered again.
     """
@@ -56,6 +58,10 @@ def _children(_: str, condition: Condition, __: Signal) -> bool:
     return isinstance(condition, Manual) and condition.type == "children"
 
 
+def _parent(_: str, condition: Condition, __: Signal) -> bool:
+    return isinstance(condition, Parent)
+
+
 def _manual(_: str, __: Condition, ___: Signal) -> bool:
     return True
 
@@ -66,6 +72,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
     "cron": _cron,
     "event": _event,
     "children": _children,
+    "parent": _parent,
 }
 
 
@@ -126,4 +133,6 @@ def reason_for(conditions: Sequence[Condition]) -> PauseReason:
                 return "scheduled"
             case Manual(type="children"):
                 return "children_running"
+            case Parent():
+                return "parent_paused"
     return "manual"

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 from pydantic import ValidationError
 
+from supervisor.core.comparisons import Comparison
 from supervisor.core.errors import PersonaInvalid
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import ToolSpec
@@ -149,7 +150,8 @@ def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
 def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tuple[int, str]]:
     """Each problem that pydantic found, with its line."""
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        location = detail["loc"]
+        # A comparison in a rule is of a union, whose parts pydantic names, too.
+        location = tuple(part for part in detail["loc"] if part not in ("glob", "comparison"))
         name, place = field(location)
         match detail["type"]:
             case "missing":
@@ -195,19 +197,43 @@ def _rule_problems(
     tools = {name for name in known_tools if fnmatchcase(name, rule.tool)}
     arguments = {name for tool in tools for name in known_tools[tool].spec.schema_.get("properties", {})}
     arguments |= {HOST} if "url" in arguments else set()
-    for name in rule.when:
+    for name, wanted in rule.when.items():
         if name not in arguments:
             known = ", ".join(sorted(arguments)) or "none"
             yield (
                 ("approvals", index, "when", name),
                 f"`{rule.tool}` has no argument `{name}`; there are {known}",
             )
+        elif isinstance(wanted, Comparison) and (problem := _never_holds(wanted, name, tools, known_tools)):
+            yield ("approvals", index, "when", name), problem
     for number, earlier in enumerate(rules[:index], start=1):
         if not earlier.when and all(fnmatchcase(name, earlier.tool) for name in tools):
             yield (
                 ("approvals", index, "tool"),
                 f"this rule is never reached, since rule {number} takes its calls",
             )
+
+
+def _never_holds(
+    wanted: Comparison, name: str, tools: Collection[str], known_tools: Mapping[str, KnownTool]
+) -> str:
+    """Why no argument of this name can be compared so, by the types in the schemas of the tools; empty if one can."""
+    schemas = [known_tools[tool].spec.schema_.get("properties", {}).get(name, {}) for tool in tools]
+    types = {one for schema in schemas for one in _types(schema)} | ({"string"} if name == HOST else set())
+    if not types or not wanted.types:
+        return ""
+    return "" if types & wanted.types else f"`{name}` is {_either(types)}, which cannot be compared so"
+
+
+def _types(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The JSON types that a schema names."""
+    for part in (schema, *schema.get("anyOf", ())):
+        given = part.get("type", ())
+        yield from [given] if isinstance(given, str) else given
+
+
+def _either(types: Collection[str]) -> str:
+    return " or ".join(f"{'an' if one[0] in 'aio' else 'a'} {one}" for one in sorted(types))
 
 
 def _matches(glob: str, known: Collection[str]) -> bool:

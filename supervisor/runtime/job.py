@@ -45,7 +45,7 @@ from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
 from supervisor.runtime.subagents import Coordinator
-from supervisor.runtime.tool_runner import Result, ToolRunner, idempotency_key
+from supervisor.runtime.tool_runner import INTERRUPTED, Result, ToolRunner, idempotency_key
 from supervisor.runtime.unit_of_work import OUTAGE_SECONDS, UnitOfWork
 from supervisor.runtime.worker import Done, Later, Signals
 from supervisor.signals import SignalRouter
@@ -313,7 +313,9 @@ class _Advance:
         if verdict == "done":
             self._finish(call.call_id, call.attempt, Result(True, text))
         else:
-            self._unit.add(OutcomeLost(**self._unit.now(), call_id=call.call_id, attempt=call.attempt))
+            written = await self._runner.toolrun.written_since(self._session, call)
+            lost = {"call_id": call.call_id, "attempt": call.attempt, "artifacts": written}
+            self._unit.add(OutcomeLost(**self._unit.now(), **lost))
 
     async def _settle_running(self) -> Later | None:
         """Wait until a tool ends or another writer appends; record the tools that have ended."""
@@ -337,7 +339,8 @@ class _Advance:
         event: ToolFinished | ToolNotBegun = ToolNotBegun(**about)
         if result.begun:
             result_of = {"ok": result.ok, "content": result.content, "artifacts": result.artifacts}
-            event = ToolFinished(**about, **result_of, duration_ms=result.duration_ms)
+            result_of |= {"removed": result.removed, "duration_ms": result.duration_ms}
+            event = ToolFinished(**about, **result_of)
         try:
             self._unit.add(event)
             if not result.begun and result.content and not (self._session.pause or self._session.ended):
@@ -355,8 +358,8 @@ class _Advance:
             if tool is None or not tool.interruptible or task.done():
                 continue
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
             del self._running[call_id]
-            interrupted = Result(False, "Interrupted: the session was cancelled.")
+            interrupted = ended if isinstance(ended, Result) else Result(False, INTERRUPTED)
             self._finish(call_id, self._attempts[call_id], interrupted)
         await self._unit.commit()

@@ -28,6 +28,8 @@ from supervisor.core.events.subagents import child_folder
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
+from supervisor.core.subagents import pause_to_follow, waits_for_parent
+from supervisor.core.triggers import Signal
 from supervisor.repository import new_session_id
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.service import Supervisor
@@ -40,12 +42,17 @@ class Coordinator:
         self._supervisor, self._clock = supervisor, clock
 
     async def collect(self, unit: UnitOfWork) -> None:
-        """Record the end of each sub-agent that has ended. If the session has ended, stop the others."""
+        """Record the end of each sub-agent that has ended. If the session has ended, stop the others.
+
+        If it is paused with them, pause the others, and resume them when it goes on.
+        """
         for child in unit.session.running_children:
             try:
                 found = await self._supervisor.get(child.id)
                 if unit.session.ended and not found.ended:
                     found = await self._stop(unit.session, child.id)
+                elif not found.ended:
+                    await self._keep_pace(unit.session, found)
             except (SessionNotFound, LogUnreadable) as error:
                 lost = {"child_id": child.id, "ending": "failed", "result": str(error)}
                 unit.add(ChildFinished(**unit.now(), **lost))
@@ -53,6 +60,14 @@ class Coordinator:
             # A stopped sub-agent has yet to record the ends and the usage of its own sub-agents.
             if found.ended and not found.running_children:
                 unit.add(ChildFinished(**unit.now(), **_end_of(found)))
+
+    async def _keep_pace(self, session: Session, child: Session) -> None:
+        """Pause a sub-agent with its session, or resume it with it."""
+        actor = Actor(id=f"agent:{session.id}", name=session.persona)
+        if halt := pause_to_follow(session, child):
+            await self._supervisor.follow(child.id, halt.number, actor)
+        elif waits_for_parent(child) and not session.pause:
+            await self._supervisor.wake(child.id, Signal("parent"), actor)
 
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
         """Cancel these sub-agents; those that have ended stay unchanged."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from storage.errors import VersionConflict
@@ -11,7 +12,7 @@ from storage.log import Effects, LogStore, Row
 from storage.queue import SessionQueue
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 from supervisor.effects import effects_of
-from supervisor.repository import Sessions
+from supervisor.repository import UNREADABLE, Sessions
 
 QUIET = timedelta(minutes=1)
 # A job without an entry and without a sign of a worker is left this long to a worker that may be at it.
@@ -36,7 +37,9 @@ class Sweeper:
         self._shown: Row | None = None
         # By queue and session: the state of a running job without an entry, and since when.
         self._busy: dict[tuple[str, str], tuple[str, datetime]] = {}
-        # By session: the length of its log, and the rows that belong to it at this length.
+        # The sessions whose logs could not be read in this sweep.
+        self._unreadable: set[str] = set()
+        # By session: the length of its log, and the rows and queues that belong to it at this length.
         self._rows: dict[str, tuple[int, Effects]] = {}
 
     async def sweep(self, now: datetime) -> int:
@@ -50,11 +53,16 @@ class Sweeper:
         return found
 
     async def _queue_waiting(self) -> None:
-        """Queue some paused sessions, in rotation, so that it is checked whether their requests are still visible."""
+        """Queue some paused sessions, in rotation, so that it is checked whether their requests are still visible.
+
+        And, for those with running sub-agents, whether these have ended or are to pause or resume with them.
+        """
         rows = await self._log.index("paused", after=self._shown, limit=ROTATION)
         self._shown = rows[-1] if len(rows) == ROTATION else None
         for session_id, _ in rows:
             await self._outbox.enqueue(session_id)
+            if session_id in self._rows and "ready" in self._rows[session_id][1].enqueue:
+                await self._ready.enqueue(session_id)
 
     async def _queue_forgotten(self, now: datetime) -> int:
         """Queue running sessions that are in no queue and unchanged for `QUIET`. Returns how many."""
@@ -99,6 +107,7 @@ class Sweeper:
         sizes = [await self._log.count(name) for name in ("all", *_BUCKETS, "ended")]
         names = _BUCKETS if sizes[0] == sum(sizes[1:]) else (*_BUCKETS, "all")
         found, seen = 0, set[str]()
+        self._unreadable, open_ = set(), set[str]()
         for name in names:
             last: Row | None = None
             while rows := await self._log.index(name, after=last, limit=PAGE):
@@ -106,6 +115,8 @@ class Sweeper:
                 ids = [session_id for session_id, _ in rows if session_id not in seen]
                 seen.update(ids)
                 found += await self._restore(ids)
+                open_.update(ids if name in _BUCKETS else ())
+        await self._set_aside(self._unreadable & open_)
         for _ in range(SCANS):
             self._cursor, ids = await self._log.unlisted(self._cursor)
             seen.update(ids)
@@ -131,6 +142,16 @@ class Sweeper:
             found += 1
         return found
 
+    async def _set_aside(self, unreadable: set[str]) -> None:
+        """Keep the index of the open sessions that cannot be read, since they do not count as open for the limit."""
+        size = await self._log.count(UNREADABLE)
+        noted = {session_id for session_id, _ in await self._log.index(UNREADABLE, limit=size)}
+        for session_id in noted ^ unreadable:
+            row = Effects(indexes={UNREADABLE: 0.0 if session_id in unreadable else None})
+            # Where another writer appends in between, the next sweep does it.
+            with suppress(VersionConflict):
+                await self._log.append(session_id, await self._log.length(session_id), [], row)
+
     async def _learn(self, session_id: str) -> None:
         """Compute the rows of a session from its log; a log that cannot be read has none."""
         try:
@@ -138,6 +159,11 @@ class Sweeper:
         except (SessionNotFound, LogUnreadable) as error:
             _log.info("%s", error)
             self._rows.pop(session_id, None)
+            if isinstance(error, LogUnreadable):
+                self._unreadable.add(session_id)
             return
         whole = effects_of(None, session)
-        self._rows[session_id] = session.version, Effects(indexes=whole.indexes, timers=whole.timers)
+        self._rows[session_id] = (
+            session.version,
+            Effects(indexes=whole.indexes, timers=whole.timers, enqueue=whole.enqueue),
+        )

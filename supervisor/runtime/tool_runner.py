@@ -6,20 +6,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from storage.errors import StoreUnavailable
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import InvalidArguments, ToolError
-from supervisor.core.persona import Grants
+from supervisor.core.persona import COMMANDS, Grants
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkDirs
+from supervisor.tools.changed_files import Changes, Contents, compare, contents
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
+from supervisor.tools.path_guard import Folder
 
 MayBegin = Callable[[], Awaitable[float | None]]
+INTERRUPTED = "Interrupted: the session was cancelled."
+MISSING_SHOWN = 20
 GrantsOf = Callable[[Session], Awaitable[Grants]]
 _log = logging.getLogger("flagman.tools")
 
@@ -33,15 +38,30 @@ async def no_grants(session: Session) -> Grants:
 class Result:
     """The end of a call; the model reads `content`.
 
-    `begun` is False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried
-    again at once.
+    `artifacts` are the files that it wrote, `removed` those that the session had and that are gone since. `begun` is
+    False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried again at
+    once.
     """
 
     ok: bool
     content: str
     artifacts: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     duration_ms: int = 0
     begun: bool = True
+
+
+@dataclass
+class _Look:
+    """The folder of a session as it was before a command ran; None for other tools, which say what they write."""
+
+    folder: Folder | None = None
+    before: Contents | None = None
+
+    async def at(self, folder: Folder) -> None:
+        """Look at the folder; a command may run in one that cannot be read."""
+        with suppress(OSError):
+            self.before, self.folder = await asyncio.to_thread(contents, folder), folder
 
 
 class ToolRunner:
@@ -69,15 +89,55 @@ class ToolRunner:
     async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
         """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
 
-        `may_begin` is awaited right before the tool runs. It returns until when the tool may begin, in seconds of the
-        monotonic clock, or None where it may not.
+        A command that is cancelled has a result, too, with the files that it wrote until then. `may_begin` is awaited
+        right before the tool runs. It returns until when the tool may begin, in seconds of the monotonic clock, or None
+        where it may not.
         """
-        begun = time.monotonic()
+        begun, look = time.monotonic(), _Look()
         try:
-            ok, content, artifacts = await self._outcome(tool, session, call, may_begin)
+            ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look)
         except NotBegun as reason:
             return Result(False, self._mask(str(reason)), begun=False)
-        return Result(ok, self._mask(clean_text(content)), artifacts, int((time.monotonic() - begun) * 1000))
+        except asyncio.CancelledError:
+            if look.before is None:
+                raise
+            ok, content, artifacts = False, INTERRUPTED, ()
+        changes = await self._changes(session, look)
+        notes = (self._not_taken_along(session), changes.note)
+        return Result(
+            ok,
+            "\n".join([self._mask(clean_text(content)), *filter(None, notes)]),
+            tuple(dict.fromkeys((*artifacts, *changes.written))),
+            changes.removed,
+            int((time.monotonic() - begun) * 1000),
+        )
+
+    async def written_since(self, session: Session, call: Call) -> tuple[str, ...]:
+        """Return the files that a command wrote whose worker died, by their times; none for another tool."""
+        if call.call.tool not in COMMANDS or call.started_at is None:
+            return ()
+        try:
+            look = _Look(await self._folders.of(session), Contents.unknown(call.started_at))
+        except (ToolError, OSError):
+            return ()
+        return (await self._changes(session, look)).written
+
+    async def _changes(self, session: Session, look: _Look) -> Changes:
+        """Return what a command changed in the session's folder; nothing where nobody looked at it before."""
+        if look.folder is None or look.before is None:
+            return Changes()
+        try:
+            after = await asyncio.to_thread(contents, look.folder)
+        except OSError as error:
+            _log.warning("the folder of session %s cannot be read: %s", session.id, error)
+            return Changes()
+        return await asyncio.to_thread(compare, look.before, after, session.artifacts, self._mask)
+
+    def _not_taken_along(self, session: Session) -> str:
+        missing = self._folders.take_missing(session.id)
+        names = ", ".join(f"`{path}`" for path in missing[:MISSING_SHOWN])
+        more = f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
+        return f"[Files that this session was to begin with are not here: {names}{more}.]" if missing else ""
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
         """Ask the tool whether a call whose worker died took effect; returns the verdict and the text of the result."""
@@ -112,7 +172,7 @@ class ToolRunner:
             raise NotBegun(f"The session's folder cannot be used ({error.strerror or error}).") from error
 
     async def _outcome(
-        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin
+        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin, look: _Look
     ) -> tuple[bool, str, tuple[str, ...]]:
         if tool is None:
             return False, f"The tool {call.call.tool} is no longer there.", ()
@@ -121,6 +181,8 @@ class ToolRunner:
             if call_digest(tool.name, arguments) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
             context = await self._prepared(session, call)
+            if tool.name in COMMANDS:
+                await look.at(context.held())
             if (until := await may_begin()) is None:
                 raise NotBegun
             async with asyncio.timeout(tool.timeout.total_seconds()):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from storage.errors import VersionConflict
 from storage.keys import QueueName, partition_of
 from storage.log import Effects, LogStore
+from supervisor.artifacts import Artifacts
 from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Actor, SessionRestored, encode
@@ -43,11 +44,12 @@ class Restorer:
         sessions: Sessions,
         log: LogStore,
         personas: PersonaLibrary,
+        artifacts: Artifacts,
         keys: Sequence[str],
         clock: Callable[[], datetime],
         hints_of: HintsOf,
     ) -> None:
-        self._sessions, self._log, self._personas = sessions, log, personas
+        self._sessions, self._log, self._personas, self._artifacts = sessions, log, personas, artifacts
         self._keys, self._clock, self._hints_of = keys, clock, hints_of
 
     async def restore(self, document: bytes, actor: Actor) -> Session:
@@ -68,6 +70,7 @@ class Restorer:
             by_name=clean_text(actor.name)[:80],
             chain=found.chain,
             lost=lost_calls(before),
+            missing=await asyncio.to_thread(self._artifacts.missing, before),
         )
         after = apply(before.id, before, restored)
         blobs = {before.persona_digest: persona.model_dump_json(exclude_defaults=True).encode()}

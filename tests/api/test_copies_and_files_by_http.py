@@ -36,7 +36,7 @@ async def test_a_copy_goes_on_by_itself_and_runs_nothing_twice(writing: House) -
     assert reply.status == 201, reply
     copy = reply["id"]
     assert reply.headers["Location"] == f"/v1/sessions/{copy}"
-    assert reply["forked_from"] == {"id": session_id, "step": 1}
+    assert reply["forked_from"] == {"id": session_id, "step": 1, "missing": []}
     assert (reply["channel"], reply["artifacts"]) == (OPS, ["out/ré sumé.md"])
     await writing.resting(copy)
     assert "do it otherwise" in "\n".join(told(writing.scene.model.requests[-1]))
@@ -96,7 +96,7 @@ async def test_files_are_listed_and_read_as_they_are(writing: House) -> None:
     path = f"/v1/sessions/{session_id}/artifacts"
     reader = await writing.as_(READ)
     listed = await reader.get(path)
-    assert listed["artifacts"] == [{"path": "out/ré sumé.md", "size": 4}]
+    assert listed["artifacts"] == [{"path": "out/ré sumé.md", "size": 4, "removed": False}]
     assert (await reader.get(f"/v1/sessions/{session_id}"))["artifacts"] == ["out/ré sumé.md"]
     for written in ("out/r%C3%A9%20sum%C3%A9.md", "out%2Fr%C3%A9%20sum%C3%A9.md"):
         file = await reader.get(f"{path}/{written}")

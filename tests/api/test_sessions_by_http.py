@@ -39,7 +39,7 @@ async def test_launch_wait_approve_and_read_the_result(house: House) -> None:
     assert len(house.scene.runs("deploy")) == 1
     log = await house.api.get(f"{path}/log")
     assert log.headers["Content-Type"].startswith("text/markdown")
-    assert log.body.startswith("---\nsession_log: 2\n")
+    assert log.body.startswith("---\nsession_log: 3\n")
     assert "**boss** (`api:boss`) **approved** `1.1` `deploy`" in log.body
     plain = await house.api.get(f"{path}/log", headers={"Accept": "text/plain"})
     assert plain.headers["Content-Type"].startswith("text/plain")

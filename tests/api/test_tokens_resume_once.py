@@ -107,13 +107,22 @@ async def test_secrets_are_rotated_without_losing_tokens(build: Build) -> None:
 
 async def test_one_more_condition_does_not_end_the_token(house: House) -> None:
     session_id, pause = await house.paused()
-    core = house.scene.flagman.core
-    from supervisor.core.conditions import Webhook
-    from supervisor.core.events import SYSTEM
-
-    await core.supervisor.add_condition(session_id, Webhook(type="webhook", name="late"), SYSTEM)
+    path = f"/v1/sessions/{session_id}"
+    more = await house.api.post(f"{path}/pause", {"resume_conditions": ["webhook: late"]})
+    assert more["conditions"][-1] == "webhook: late"
     anybody = await house.as_(None)
     assert (await anybody.post(f"/v1/resume/{pause['resume_token']}")).status == 200
+
+
+async def test_other_conditions_in_their_place_end_the_token(house: House) -> None:
+    session_id, pause = await house.paused("webhook: early")
+    only = {"resume_conditions": ["webhook: late"], "replace": True}
+    other = await house.api.post(f"/v1/sessions/{session_id}/pause", only)
+    assert other["conditions"] == ["webhook: late"]
+    anybody = await house.as_(None)
+    refused = await anybody.post(f"/v1/resume/{pause['resume_token']}")
+    assert "when it was said what else" in refused.problem(409, "token_used")["detail"]
+    assert (await anybody.post(f"/v1/resume/{other['resume_token']}")).status == 200
 
 
 async def test_pausing_has_its_own_refusals(house: House) -> None:

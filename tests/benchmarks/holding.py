@@ -156,7 +156,7 @@ async def _drain(parts: Core) -> None:
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
-    audience = Audience(parts.directory)
+    audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
     projector = Projector(parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads)
     worker = Worker(queue, projector.project, parts.sessions.known_version)

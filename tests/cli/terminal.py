@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
@@ -44,7 +45,7 @@ class Terminal:
     def says(self, words: str, seconds: float = 20) -> None:
         end = time.monotonic() + seconds
         while words not in self.seen:
-            assert time.monotonic() < end, self.seen
+            assert select.select([self._master], [], [], max(0, end - time.monotonic()))[0], self.seen
             assert self._read(), self.seen
 
     def type(self, words: str) -> None:

@@ -21,7 +21,7 @@ def test_a_copy_goes_on_from_a_step(cli: Cli) -> None:
     copy = cli("fork", session_id, "--at", "1", "--message", "be brief").stdout.strip()
     until(lambda: cli.json("show", copy)["waiting_for"] == "human_approval_required")
     shown = cli.json("show", copy)
-    assert shown["forked_from"] == {"id": session_id, "step": 1}
+    assert shown["forked_from"] == {"id": session_id, "step": 1, "missing": []}
     assert f"copy of   {session_id}, up to step 1" in cli("show", copy).stdout
     assert "choose from 0 to" in cli("fork", session_id, "--at", "99", code=1).stderr
     assert cli("fork", session_id, "--at", "-1", code=2).stderr

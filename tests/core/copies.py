@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from supervisor.core.commands.fork import Cut, copy_events, cut_at
 from supervisor.core.control import Finish, Wait, next_action
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
@@ -22,7 +23,6 @@ from supervisor.core.events import (
     ToolFinished,
     WaitEnded,
 )
-from supervisor.core.fork import Cut, copy_events, cut_at
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.core.build import DAN, SID, by

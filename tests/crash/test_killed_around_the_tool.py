@@ -80,7 +80,7 @@ async def test_a_call_that_changes_something_is_never_run_twice_by_itself(houses
 async def during_the_tool(house: House, button: str) -> None:
     command, count, door = counting(house)
     door.touch()
-    house.propose("shell", {"command": command})
+    house.propose("shell", {"command": f"echo half > half.txt; {command}"})
     _, worker = await house.both()
     session_id = await house.launch()
     await house.approve(session_id)
@@ -88,9 +88,10 @@ async def during_the_tool(house: House, button: str) -> None:
     worker.kill()
     door.unlink()
     await house.worker()
-    await house.session(session_id, lambda s: s.waiting_for == "outcome_unknown")
+    asking = await house.session(session_id, lambda s: s.waiting_for == "outcome_unknown")
+    assert asking.artifacts == ("half.txt",)
     await house.say(session_id, button, "it looks done")
-    await house.completed(session_id)
+    assert (await house.completed(session_id)).artifacts == ("half.txt",)
     assert runs(count) == (2 if button == "outcome_run_again" else 1)
 
 

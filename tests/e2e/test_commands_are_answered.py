@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 from bot.playground.seed import Manifest, Shortcut
 from tests.support.scenario import APPROVE, Director, Scene, live_markup
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts
+from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+NAMED = re.compile(r"\*(?:<[^|>]*\|)?ops>?\*")
 HOSTILE = "<!channel> <@U0GRACE01> <https://evil.example|ok> *b* `c` \u202e\x07 &amp; " + "x" * 300
 
 
@@ -39,13 +41,14 @@ NOTHING_THERE = (
     ("list everything", "List what?"),
     ("personas", "The persona ops."),
     ("help", "starts one; bare"),
+    ("help", "`schedule pause <id>`"),
     ("HELP", "starts one; bare"),
     *((f"{verb}", "Which session?") for verb in ("status", "log", "pause", "resume", "cancel")),
     *(
         (f"{verb} abcd-0000", "There is no session `abcd-0000`")
         for verb in ("status", "log", "pause", "resume", "cancel")
     ),
-    *((f"{verb} no/such:id", "Which session?") for verb in ("status", "cancel")),
+    *((f"{verb} no/such:id", "“no/such:id” is no id of a session") for verb in ("status", "cancel")),
 )
 
 
@@ -55,6 +58,26 @@ async def test_a_command_on_nothing(scenario: Director) -> None:
         said = (await answered(scene, text)).replace("&lt;", "<").replace("&gt;", ">")
         assert expected in said, text[:80]
     assert await recent_sessions(scene.flagman.core) == []
+
+
+def link_of(message: Json, scene: Scene) -> str:
+    """The address of a message in the channel."""
+    return f"{scene.slack.playground.base_url}/archives/{OPS}/p{message['ts'].replace('.', '')}"
+
+
+async def test_lists_link_to_the_cards(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.waiting(await scene.launch())
+    link = link_of(await scene.card(session), scene)
+    assert f"*<{link}|ops>*" in await answered(scene, "list")
+    assert f"<{link}|open its thread>" in await answered(scene, f"status {session.id}")
+
+    async def at_home() -> bool:
+        return f"*<{link}|ops>*" in json.dumps(await scene.slack.home(ADA))
+
+    await wait_for(at_home)
+    await answered(scene, f"cancel {session.id}")
+    await scene.slack.message(OPS, lambda m: "no_entry_sign" in texts(m) and "raised_hand" not in texts(m))
 
 
 async def test_hostile_words_stay_words(scenario: Director) -> None:
@@ -83,7 +106,11 @@ async def test_hostile_words_stay_words(scenario: Director) -> None:
     shown = [*await scene.slack.messages(OPS, card["ts"]), *await scene.whispers(ADA, len(texts_))]
     assert "\u202e" not in json.dumps(shown, ensure_ascii=False)
     for message in shown:
-        assert live_markup(message) <= {f"<@{ADA}>", f"<#{OPS}>"}, message
+        links = {mark for mark in live_markup(message) if mark.endswith("|open its thread>")}
+        assert live_markup(message) - links <= {f"<@{ADA}>", f"<#{OPS}>", f"<{link_of(card, scene)}|ops>"}, (
+            message
+        )
+        assert links <= {f"<{link_of(card, scene)}|open its thread>"}
     assert await scene.refused() == []
 
 
@@ -111,9 +138,9 @@ async def test_a_long_list_of_hostile_tasks_is_still_a_list(scenario: Director) 
     for _ in range(20):
         await scene.slack.command(ADA, OPS, "launch ops " + "&<>*_~`" * 40)
     said = await answered(scene, "list")
-    assert said.count("*ops*") == 20
+    assert len(NAMED.findall(said)) == 20
     listed = await scene.slack.messages(OPS)
-    assert any(row.get("ephemeral") and texts(row).count("*ops*") == 20 for row in listed)
+    assert any(row.get("ephemeral") and len(NAMED.findall(texts(row))) == 20 for row in listed)
 
 
 async def submit(slack: Slack, persona: str, task: str) -> Json:

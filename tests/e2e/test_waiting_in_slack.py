@@ -9,7 +9,7 @@ import pytest
 
 from bot.clock import Clock
 from supervisor.core.conditions import At
-from supervisor.core.events import Actor
+from supervisor.core.events import SYSTEM, Actor
 from supervisor.core.state import Session
 from tests.support.flagman import Flagman
 from tests.support.slack import ADA, GRACE, OPS, Slack, buttons, texts, wait_for
@@ -44,7 +44,7 @@ async def test_a_pause_until_a_webhook_shows_what_it_waits_for_and_ends_with_it(
     paused = await flagman.session(lambda s: s.pause is not None)
     assert [c.type for _, c in paused.waits] == ["webhook", "at"]
     card = await slack.message(OPS, lambda m: "Waiting for an external event" in texts(m))
-    note = await slack.message(OPS, lambda m: "Resumes on" in texts(m), card["ts"])
+    note = await slack.message(OPS, lambda m: "Resumes:" in texts(m), card["ts"])
     assert "redis_ready" in texts(note)
     await flagman.core.deliveries.deliver(
         "webhook", "redis_ready", "1", {"url": "x"}, Actor(id="webhook:redis_ready")
@@ -124,7 +124,7 @@ async def test_a_reminder_comes_in_the_thread_and_can_be_snoozed_and_dismissed(
     again = await flagman.session(lambda s: [t for t in s.timers if t.state == "set"])
     assert [t.text for t in again.timers] == ["look at the graph"] * 2
     gone = await slack.message(
-        OPS, lambda m: m["ts"] == note["ts"] and "Dismissed at" in texts(m), card["ts"]
+        OPS, lambda m: m["ts"] == note["ts"] and f"Snoozed by <@{ADA}>" in texts(m), card["ts"]
     )
     assert not buttons(gone)
 
@@ -134,10 +134,25 @@ async def test_an_approval_can_be_put_off_and_still_be_given(slack: Slack, flagm
     card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
     ask = await slack.message(OPS, lambda m: "Approval needed" in texts(m), card["ts"])
     await slack.click(GRACE, OPS, ask["ts"], "snooze_morning")
+    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
+    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
     ask = await slack.message(
-        OPS, lambda m: m["ts"] == ask["ts"] and "will be reminded" in texts(m), card["ts"]
+        OPS, lambda m: m["ts"] == ask["ts"] and f"<@{ADA}> <!date" in texts(m), card["ts"]
     )
+    assert f"Will be reminded: <@{GRACE}> <!date" in texts(ask)
+    assert [
+        t.by for t in (await flagman.session(lambda s: s.timers, session.id)).timers if t.state == "set"
+    ] == [
+        f"slack:{GRACE}",
+        f"slack:{ADA}",
+    ]
+    await flagman.core.supervisor.fire_timer(session.id, "t3", SYSTEM)
+    note = await slack.message(OPS, lambda m: "An approval above still waits" in texts(m), card["ts"])
     await slack.click(ADA, OPS, ask["ts"], "call_approve_all")
+    note = await slack.message(
+        OPS, lambda m: m["ts"] == note["ts"] and "No longer needed" in texts(m), card["ts"]
+    )
+    assert not buttons(note)
     done = await flagman.session(lambda s: s.lifecycle == "completed", session.id)
     assert await flagman.core.timers().count() == 0
     assert done.timers[0].state == "set"

@@ -179,7 +179,7 @@ def _coordinates(line: str, flagman: Served) -> None:
 def _copies(line: str, flagman: Served) -> None:
     session_id = flagman.cli.launched()
     copy = output(filled_in(line, flagman, session_id), flagman).strip()
-    assert flagman.cli.json("show", copy)["forked_from"] == {"id": session_id, "step": 1}
+    assert flagman.cli.json("show", copy)["forked_from"] == {"id": session_id, "step": 1, "missing": []}
 
 
 def _replays(line: str, flagman: Served) -> None:

@@ -28,6 +28,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import NOTE_DECISION
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
 from tests.session_log.story import ADA, CLOCK, GRACE, MARGARET, MODEL, PIPELINE, Story, call
@@ -315,4 +316,23 @@ def copy() -> Story:
     return story
 
 
-STORIES: dict[str, Callable[[], Story]] = {"release": release, "plan": plan, "copy": copy}
+def design() -> Story:
+    """A session that noted a decision, wrote and removed files by commands, and is paused with a message unread."""
+    story = Story(RELEASER)
+    story.launched("Design the sign-in of the shop.")
+    noted = {"decision": "Use JWT", "why": "No session store, and both services can check it."}
+    story.said(
+        "I choose and sketch.",
+        call(NOTE_DECISION, noted, "allow", idempotent=True),
+        call("shell", {"command": "make sketch"}, "allow"),
+    )
+    story.ran("1.1", "Noted.", ms=0)
+    story.ran("1.2", "exit code 0", artifacts=("draft.md", "src/sign_in.py"))
+    story.said("The draft is not needed.", call("shell", {"command": "mv draft.md design.md"}, "allow"))
+    story.ran("2.1", "exit code 0", artifacts=("design.md",), removed=("draft.md",))
+    story.add(ContextAdded, GRACE, text="Mind the old app.")
+    story.add(Paused, GRACE, reason="manual", detail="Until I have read it")
+    return story
+
+
+STORIES: dict[str, Callable[[], Story]] = {"release": release, "plan": plan, "copy": copy, "design": design}

@@ -72,7 +72,16 @@ def test_every_pause_has_a_checkpoint_with_all_that_it_needs() -> None:
         for words in ("**Task**", "**Progress**", "**Artifacts**", "**Decisions**"):
             assert words in part
         assert f"flagman cancel {SID}" in part
-    assert "| **Current step** | 2/6 · `write_file`, `shell` |" in found[0]
+        instructions = part.partition("#### Resume Instructions")[2]
+        assert instructions.index("- **Last call**") < instructions.index("- **Waits for**")
+        assert instructions.index("- **Next step**") < instructions.index("Then resume it:")
+        assert instructions.index("Then resume it:") < instructions.index("- **Command line**")
+    assert (
+        "| **Current step** | `2.1` `write_file` `release-plan.md` (waits for an approval), "
+        "`2.2` `shell` `deployctl drain --region us-east-1 --all` (waits for an approval) |" in found[0]
+    )
+    assert "- **Unclear**: whether `4.1` `shell` `deployctl deploy" in found[3]
+    assert "- **Files**: `release-plan.md` should be in the session's folder, `ab12-cd34`" in found[3]
     assert f"`flagman approve {SID} 2.1 2.2`" in found[0]
     assert f'`flagman answer {SID} "…"`' in found[1]
     assert f"`flagman settle {SID} 4.1 run-again|done|failed`" in found[3]
@@ -80,9 +89,13 @@ def test_every_pause_has_a_checkpoint_with_all_that_it_needs() -> None:
     assert "use up to 12 steps" in found[6]
 
 
-def test_of_a_plan_the_current_step_counts_its_subtasks() -> None:
-    text = body(document(STORIES["plan"]()))
-    assert "| **Current step** | 2/4 · `changes` |" in text
+def test_of_a_plan_the_subtask_under_way_is_named_and_the_progress_is_in_per_cent() -> None:
+    document_ = document(STORIES["plan"]())
+    text = body(document_)
+    assert front(document_)["progress_percent"] == 25
+    assert "| **Progress** | 25 % of the plan (1 of 4 subtasks done, 1 failed) |" in text
+    assert "| **Current step** | subtask `changes` of the plan |" in text
+    assert "- **Next step**: `changes` ends; `report` begins; then step 2 of the agent" in text
     assert "| **Ended** | not yet: this is where it stands |" in text
     assert "| `1.1` | `logs` | `sre` | completed | `logs-0001` | 5 min | 4 | 9,800 | $0.039 |" in text
 
@@ -138,3 +151,17 @@ def test_long_output_is_shortened_with_a_word_and_whole_in_the_appendix() -> Non
     assert "49 lines with 1,785 characters are left out here; event 37 in the appendix has them." in text
     assert "050 checkout" not in text
     assert "050 checkout" in whole
+
+
+def test_decisions_of_the_agent_and_files_are_there_and_what_to_verify_comes_first() -> None:
+    text = body(document(STORIES["design"]()))
+    decisions = text.partition("## Decisions")[2].partition("##")[0]
+    why = "No session store, and both services can check it."
+    assert f"| the agent | decided: **Use JWT** | `1.1` |  | {why} |  |" in decisions
+    assert f"- **Decisions**: the agent: Use JWT – {why}" in text
+    files = text.partition("## Artifacts")[2].partition("##")[0]
+    assert "| `draft.md` | `1.2` | 2026-11-25 09:30:15 | removed since |" in files
+    assert "| `design.md` | `2.1` | 2026-11-25 09:30:17 |  |" in files
+    checks = text.partition("Verify first:")[2].partition("Then resume it:")[0]
+    assert "- **Files**: `design.md`, `src/sign_in.py` should be in the session's folder" in checks
+    assert "once it is resumed: step 3 of the agent, which reads 1 new message" in checks

@@ -21,6 +21,7 @@ from supervisor.core.reducer.session import LOST_ARGUMENTS, LOST_OUTCOME, fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.repository import new_session_id
+from supervisor.session_log.render.document import FORMAT
 from supervisor.session_log.restore import Restorer
 from supervisor.session_log.verify import verify
 from tests.session_log.house import ADA, GRACE, OPERATOR, House, house
@@ -128,11 +129,20 @@ async def test_it_comes_back_once_however_often_it_is_restored_at_once(here: Hou
 
 async def test_without_a_key_nothing_comes_back(here: House) -> None:
     story, parts = STORIES["copy"](), here.parts
-    restorer = Restorer(parts.sessions, parts.log, parts.personas, [], now, hints_of)
+    restorer = Restorer(parts.sessions, parts.log, parts.personas, parts.artifacts(), [], now, hints_of)
     for keys, why in (([], "is not signed"), ([KEY], "no key to check its signature")):
         document = written(story.persona, story.events, keys=keys).encode()
         with pytest.raises(VerificationError, match=why):
             await restorer.restore(document, ADA)
+
+
+async def test_a_document_of_an_earlier_format_comes_back_and_is_written_anew(here: House) -> None:
+    document = (Path(__file__).parent / "golden-format-2" / "copy.md").read_bytes()
+    session = await here.restored(document)
+    assert session.waiting_for == "human_approval_required"
+    text = await here.parts.documents().text(session.id)
+    assert text.startswith(f"---\nsession_log: {FORMAT}\n")
+    assert verify(text.encode(), [KEY], hints_of).whole
 
 
 async def test_only_what_verifies_comes_back(here: House) -> None:
@@ -141,7 +151,7 @@ async def test_only_what_verifies_comes_back(here: House) -> None:
         await here.restored(written(story.persona, story.events, keys=[]))
     with pytest.raises(VerificationError, match="another FLAGMAN_SECRET_KEY"):
         await here.restored(written(story.persona, story.events, keys=["another-key-0123456789abcdef0123"]))
-    with pytest.raises(VerificationError, match="line 22"):
+    with pytest.raises(VerificationError, match="line 23"):
         await here.restored(
             written(story.persona, story.events).replace("# SESSION_LOG ab12", "# SESSION_LOG zz")
         )

@@ -17,6 +17,7 @@ def test_flags_of_the_built_in_tools() -> None:
         "write_file": (True, True, False),
         "http_request": (True, False, False),
         "ask_human": (False, False, True),
+        "note_decision": (False, True, False),
         "wait_for": (False, False, True),
         "emit_event": (True, True, False),
         "plan_tasks": (True, False, True),

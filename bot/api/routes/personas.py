@@ -9,7 +9,6 @@ from bot.api.parameters import OfKey
 from bot.api.routing import Answer, Call, Returns, Routes
 from bot.api.views import key_view
 from supervisor.contract.models import PersonaList
-from supervisor.contract.views import persona_views
 from supervisor.core.errors import NotAllowed
 
 routes = Routes("Directory")
@@ -19,7 +18,7 @@ VERSION = version("flagman")
 @routes("GET", "/v1/personas", scope="read", returns={200: Returns("By name.", PersonaList)})
 async def list_personas(call: Call) -> Answer:
     """List personas."""
-    return Answer(PersonaList(personas=await persona_views(call.core.personas)))
+    return Answer(PersonaList(personas=await call.sessions.personas()))
 
 
 @routes("GET", "/v1/me", returns={200: Returns("The key, and the version of Flagman.", Me)})

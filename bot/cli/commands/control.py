@@ -31,15 +31,29 @@ def pause(
         ),
     ] = None,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for people.")] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of what it waits for; otherwise besides that.")
+    ] = False,
+    cascade: Annotated[bool, typer.Option(help="Its sub-agents pause with it, and go on with it.")] = True,
     json: Json = False,
 ) -> None:
-    """Stop at the next step; prints a token that resumes it, once, unless it waits for an approval."""
+    """Stop at the next step, or add to what a paused session waits for.
+
+    Prints a token that resumes it, once, unless it waits for an approval.
+    """
 
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, clock, done, hint, is_terminal, local_zone, show
         from supervisor.contract.requests import PauseRequest
+        from supervisor.core.text.format import count
 
-        request = PauseRequest.of(reason=reason, resume_conditions=until or [], zone=local_zone())
+        request = PauseRequest.of(
+            reason=reason,
+            resume_conditions=until or [],
+            zone=local_zone(),
+            replace=replace,
+            cascade=cascade,
+        )
         paused = await remote.pause(session_id, request)
         if json:
             as_json(paused)
@@ -54,7 +68,8 @@ def pause(
             show(paused.resume_token)
             return
         waits = f" until {' or '.join(paused.conditions)}" if paused.conditions else ""
-        done(f"{session_id} is paused{waits}.")
+        below = f", and {count(paused.sub_agents, 'sub-agent')} with it" if paused.sub_agents else ""
+        done(f"{session_id} is paused{waits}{below}.")
         expires = f", until {clock(paused.expires_at)}" if paused.expires_at else ""
         hint(f"  flagman resume {session_id}, or flagman resume-token TOKEN once{expires}:")
         show(paused.resume_token)
@@ -78,17 +93,25 @@ def resume(
     compact: Annotated[
         bool, typer.Option("--compact", help="Sum up its earlier steps first, where its context is full.")
     ] = False,
+    when: Annotated[
+        str | None,
+        typer.Option("--when", "-w", help="At this time instead of now: `in 2h`, `09:00`, `tomorrow 09:00`."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Let it go on, whatever it waits for; one stopped by its budget gets as much again."""
     given = _json(data)
 
     async def work(remote: HttpBackend) -> None:
+        from bot.cli.terminal import local_zone
         from supervisor.contract.requests import ResumeRequest
 
-        request = ResumeRequest.of(trigger=trigger, data=given, context=context, compact=compact)
+        request = ResumeRequest.of(
+            trigger=trigger, data=given, context=context, compact=compact, when=when, zone=local_zone()
+        )
         state = await remote.resume(session_id, request)
-        _say(state, f"{session_id} goes on.", json)
+        waits = f" {when}, or earlier if somebody resumes it" if when else ""
+        _say(state, f"{session_id} goes on{waits}.", json)
 
     reach(work)
 
@@ -136,6 +159,10 @@ def cancel(
 def tell(
     session_id: SessionId,
     words: Annotated[list[str], typer.Argument(metavar="TEXT", help="`-` reads it from standard input.")],
+    persona: Annotated[
+        str | None,
+        typer.Option("--persona", "-p", help="It is a note of this persona, which answers nothing."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say something to the agent: it answers its open question, or is read at its next step."""
@@ -145,7 +172,7 @@ def tell(
         from supervisor.contract.requests import ContextRequest
 
         _say(
-            (await remote.tell(session_id, ContextRequest.of(text=said))).session,
+            (await remote.tell(session_id, ContextRequest.of(text=said, persona=persona))).session,
             f"{session_id} was told.",
             json,
         )

@@ -12,6 +12,7 @@ from bot.cli.client import USAGE, Json, SessionId, reach, refuse
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
+    from supervisor.contract.models import ArtifactView
 
 app = typer.Typer()
 
@@ -53,8 +54,13 @@ async def _list(remote: HttpBackend, session_id: str, json: bool) -> None:
     if not found:
         hint(f"{session_id} has written no files.")
         return
-    sizes = ["gone" if file.size is None else f"{file.size:,}" for file in found]
-    table(("PATH", "BYTES"), [(file.path, size) for file, size in zip(found, sizes, strict=True)], wide=0)
+    table(("PATH", "BYTES"), [(file.path, _size(file)) for file in found], wide=0)
+
+
+def _size(file: ArtifactView) -> str:
+    if file.size is not None:
+        return f"{file.size:,}"
+    return "removed" if file.removed else "not on this machine"
 
 
 def _write(output: str, path: str, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,20 +29,17 @@ def add(
 
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, clock, done, local_zone
+        from supervisor.contract.requests import ScheduleRequest
 
-        body = {
-            "cron": cron,
-            "persona": persona,
-            "task": task,
-            "zone": zone or local_zone(),
-            "channel": channel,
-        }
-        found = await remote.call("POST", "/v1/schedules", body)
+        request = ScheduleRequest.of(
+            cron=cron, persona=persona, task=task, zone=zone or local_zone(), channel=channel
+        )
+        found = await remote.add_schedule(request)
         if json:
             as_json(found)
         else:
-            times = ", ".join(clock(datetime.fromisoformat(due)) for due in found["next_times"])
-            done(f"Schedule {found['id']} launches {persona} next at {times}.")
+            times = ", ".join(map(clock, found.next_times))
+            done(f"Schedule {found.id} launches {persona} next at {times}.")
 
     reach(work)
 
@@ -52,11 +49,11 @@ def list_(json: Json = False) -> None:
     """All schedules, the next due first."""
 
     async def work(remote: HttpBackend) -> None:
-        from bot.cli.terminal import as_json, hint, table
+        from bot.cli.terminal import as_json, clock, hint, table
 
-        rows = (await remote.call("GET", "/v1/schedules"))["schedules"]
+        rows = await remote.schedules()
         if json:
-            as_json(rows)
+            as_json([row.model_dump(mode="json") for row in rows])
         elif not rows:
             hint('No schedules. Add one: flagman schedule add "0 9 * * MON" sre "weekly report"')
         else:
@@ -64,12 +61,12 @@ def list_(json: Json = False) -> None:
                 ("ID", "NEXT", "CRON", "PERSONA", "TASK", "LAST"),
                 [
                     (
-                        (row["id"], "bold"),
-                        (_due(row), "" if row["due"] else "yellow"),
-                        f"{row['cron']} ({row['zone']})",
-                        row["persona"],
-                        row["task"],
-                        (row["last_problem"], "red") if row["last_problem"] else (row["last_session"] or ""),
+                        (row.id, "bold"),
+                        (clock(row.due), "") if row.due else ("paused", "yellow"),
+                        f"{row.cron} ({row.zone})",
+                        row.persona,
+                        row.task,
+                        (row.last_problem, "red") if row.last_problem else (row.last_session or ""),
                     )
                     for row in rows
                 ],
@@ -82,19 +79,19 @@ def list_(json: Json = False) -> None:
 @app.command()
 def pause(schedule: Schedule, json: Json = False) -> None:
     """Launch nothing until it is resumed."""
-    _act("POST", f"{schedule}/pause", f"Schedule {schedule} is paused.", json)
+    _act(lambda remote: remote.pause_schedule(schedule), f"Schedule {schedule} is paused.", json)
 
 
 @app.command()
 def resume(schedule: Schedule, json: Json = False) -> None:
     """Go on from now."""
-    _act("POST", f"{schedule}/resume", f"Schedule {schedule} goes on.", json)
+    _act(lambda remote: remote.resume_schedule(schedule), f"Schedule {schedule} goes on.", json)
 
 
 @app.command()
 def delete(schedule: Schedule) -> None:
     """Forget it; sessions that it launched stay."""
-    _act("DELETE", schedule, f"Schedule {schedule} is deleted.", False)
+    _act(lambda remote: remote.delete_schedule(schedule), f"Schedule {schedule} is deleted.", False)
 
 
 @app.command()
@@ -104,31 +101,25 @@ def run(schedule: Schedule, json: Json = False) -> None:
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done, is_terminal, show
 
-        found = await remote.call("POST", f"/v1/schedules/{schedule}/run")
+        found = await remote.run_schedule(schedule)
         if json:
             as_json(found)
         elif is_terminal():
-            done(f"Launched {found['persona']} as {found['id']}.")
+            done(f"Launched {found.persona} as {found.id}.")
         else:
-            show(found["id"])
+            show(found.id)
 
     reach(work)
 
 
-def _act(method: str, path: str, sentence: str, json: bool) -> None:
+def _act(verb: Callable[[HttpBackend], Awaitable[Any]], sentence: str, json: bool) -> None:
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
 
-        found = await remote.call(method, f"/v1/schedules/{path}")
+        found = await verb(remote)
         if json:
             as_json(found)
         else:
             done(sentence)
 
     reach(work)
-
-
-def _due(row: dict[str, Any]) -> str:
-    from bot.cli.terminal import clock
-
-    return clock(datetime.fromisoformat(row["due"])) if row["due"] else "paused"

@@ -24,7 +24,7 @@ def personas(json: Json = False) -> None:
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, beside, is_terminal, show, table, text
 
-        rows = (await remote.call("GET", "/v1/personas"))["personas"]
+        rows = [row.model_dump(mode="json") for row in await remote.personas()]
         if json:
             as_json(rows)
             return

@@ -48,11 +48,12 @@ async def _snooze(flagman: ListenerContext, body: Body, due: datetime) -> None:
 async def _put_off(
     flagman: ListenerContext, session_id: str, request_id: str, due: datetime, actor: Actor
 ) -> None:
-    """Move the reminder of an open request, or set one. Raises IllegalEvent where the request is closed."""
+    """Move the person's own reminder of an open request, or set one. Raises IllegalEvent where it is closed."""
     session = (await flagman.sessions(actor).access.participant(session_id, "snooze")).session
     if not session.asks(request_id):
         raise IllegalEvent("Nothing here waits any more, so there is nothing to put off.")
-    standing = [t for t in session.timers if t.about == request_id and t.state == "set"]
+    own = [t for t in session.timers if t.by == actor.id]
+    standing = [t for t in own if t.about == request_id and t.state == "set"]
     if standing:
         await flagman.sessions(actor).snooze(session_id, standing[0].id, due)
     else:

@@ -44,7 +44,7 @@ async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a message to the agent. Raises AlreadyEnded."""
-    session = await flagman.sessions(actor_of(body)).load(Target.of_click(body).session_id)
+    session = await flagman.session_of(Target.of_click(body), actor_of(body))
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
     await client.views_open(trigger_id=body["trigger_id"], view=resume_modal(session))

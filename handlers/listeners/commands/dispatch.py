@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.blocks.text import Block, escape, mrkdwn
+from handlers.blocks.text import Block, escape, link, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
-from supervisor.contract.requests import CancelRequest, LaunchRequest
+from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
 from supervisor.contract.service import SessionService
-from supervisor.contract.views import persona_views
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.session_log.render.mask import masked_events
@@ -57,6 +56,17 @@ async def carry_out(
         case "cancel":
             session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
             return _say(cancelled(session.id))
+        case "tell":
+            told = await sessions.tell(
+                command.session_id,
+                ContextRequest.of(text=command.rest, persona=command.persona or None),
+                kind="command",
+                delivery=f"slack:{delivery}",
+            )
+            how = "has its answer" if told.heard == "answered" else "reads that at its next step"
+            return _say(f":speech_balloon: `{command.session_id}` {how}.")
+        case "event":
+            return _say(await pausing.event(flagman, command, actor, delivery))
         case _:
             return await _look(flagman, command, sessions)
 
@@ -65,16 +75,17 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
     match command.verb:
         case "list":
             found = await sessions.listed(command.rest)  # type: ignore[arg-type]
-            return _blocks(
-                "Sessions", replies.session_list(found, command.rest, flagman.mask, flagman.command)
-            )
+            cards = await flagman.cards([one.id for one in found if isinstance(one, Session)])
+            rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
+            return _blocks("Sessions", rows)
         case "personas":
-            every = await persona_views(flagman.supervisor.personas)
+            every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)
             return _blocks(
-                f"{session.id}: {session.status}", replies.status(session, flagman.mask, _link(session))
+                f"{session.id}: {session.status}",
+                replies.status(session, flagman.mask, await _where_shown(flagman, session)),
             )
         case "log":
             return await log_of(flagman, command.session_id, sessions.actor)
@@ -86,9 +97,10 @@ async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Ans
     """Return the answer with the end of a session's log, which the actor sees."""
     session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
+    where = await _where_shown(flagman, session)
     return _blocks(
         f"Log of {session_id}",
-        replies.log(session, list(lines(masked_events(events, flagman.mask))), _link(session)),
+        replies.log(session, list(lines(masked_events(events, flagman.mask))), where),
     )
 
 
@@ -96,9 +108,11 @@ def cancelled(session_id: str) -> str:
     return f":no_entry_sign: `{session_id}` is cancelled; nothing it proposed will run."
 
 
-def _link(session: Session) -> str:
-    place = Place.of(session)
-    return f"in {place.shown}" if place and place.shown else ""
+async def _where_shown(flagman: ListenerContext, session: Session) -> str:
+    """Return the channel of a session, with a link to its card; empty where it is not shown in Slack."""
+    place, card = Place.of(session), (await flagman.cards([session.id])).get(session.id, "")
+    thread = f"· {link('open its thread', card)}" if card else ""
+    return f"in {place.shown} {thread}".strip() if place and place.shown else thread
 
 
 def _say(text: str) -> Answer:

@@ -10,6 +10,7 @@ from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.artifacts import Artifact
 from supervisor.core.events import Actor
+from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line, visible
 
 LIST_SHOWN = 2800
@@ -40,8 +41,7 @@ def _list_blocks(session_id: str, found: list[Artifact], flagman: ListenerContex
         return [mrkdwn(f"`{session_id}` has written no files.")]
     lines: list[str] = []
     for artifact in reversed(found):
-        size = "not on this machine any more" if artifact.size is None else f"{artifact.size:,} bytes"
-        line = f"{visible(flagman.mask(artifact.path))}   {size}"
+        line = f"{visible(flagman.mask(artifact.path))}   {_state(artifact)}"
         if sum(map(len, lines)) + len(line) > LIST_SHOWN:
             break
         lines.append(line)
@@ -54,3 +54,9 @@ def _list_blocks(session_id: str, found: list[Artifact], flagman: ListenerContex
         preformatted("\n".join(lines)),
         context(f"{left} more are not shown here. {note}" if left else note),
     ]
+
+
+def _state(artifact: Artifact) -> str:
+    if artifact.size is not None:
+        return count(artifact.size, "byte")
+    return "removed by the session" if artifact.removed else "not on this machine"

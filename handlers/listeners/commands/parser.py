@@ -11,17 +11,18 @@ from typing import Literal, get_args
 from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
-    "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "fork", "schedule",
-    "personas", "help", "form",
+    "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork",
+    "schedule", "event", "personas", "help", "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
 # Characters of a command; a message has at most 40,000.
 LONGEST = 40_000
-NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "fork"}
+NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork"}
 TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
+_AS = re.compile(r"as\s+(?P<persona>[\w.-]{1,80}):\s*", re.IGNORECASE)
 _QUOTED = r"[\"'“„«‘].+[\"'”“»’]$"
 _TIME = r"(?:in|at|after|on)\b|\d|half\b|noon\b|midnight\b|today\b|tomorrow\b|next\b|(?:mon|tue|wed|thu|fri|sat|sun)"
 _PATH = re.compile(r"/|\.\w{1,8}`?$")
@@ -30,9 +31,12 @@ _SCHEDULE = re.compile(
 )
 # The words that may follow a verb in a session's thread; with other words it is a message to the agent.
 _GRAMMAR = {
-    "pause": re.compile(rf"(?:until|for|because)\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
+    "pause": re.compile(
+        rf"(?:alone\s+)?(?:(?:(?:only\s+)?(?:until|for)|because)\s|{_QUOTED})|alone$",
+        re.IGNORECASE | re.DOTALL,
+    ),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
-    "remind": re.compile(_TIME, re.IGNORECASE),
+    "remind": re.compile(rf"{_TIME}|drop\s", re.IGNORECASE),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
     "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
 }
@@ -59,9 +63,9 @@ def is_verb(word: str) -> bool:
 
 @dataclass(frozen=True)
 class Command:
-    """A parsed command; `session_id` is for verbs about one session, `persona` for launch, `step` for fork.
+    """A parsed command; `session_id` is for verbs about one session, `persona` for launch and tell, `step` for fork.
 
-    `rest` is a task, reason, message or path.
+    `rest` is a task, reason, message, path or event.
     """
 
     verb: Verb
@@ -96,11 +100,12 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
-    if verb == "schedule":
-        return Command("schedule", rest=rest)
+    if verb in ("schedule", "event"):
+        return Command(verb, rest=rest)  # type: ignore[arg-type]
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
         command = _parse_fork(command, slash) if verb == "fork" else command
+        command = _parse_tell(command, slash) if verb == "tell" else command
         # Quotes are kept for these verbs, since they mark a text that is not a time.
         return command if verb in TIMED else replace(command, rest=unquote(command.rest))
     return Command(verb)  # type: ignore[arg-type]
@@ -113,6 +118,10 @@ def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Com
         return Command(verb, session_id=ident, rest=more)  # type: ignore[arg-type]
     if thread_session:
         return Command(verb, session_id=thread_session, rest=rest)  # type: ignore[arg-type]
+    if word:
+        raise InvalidInput(
+            f"“{word[:40]}” is no id of a session, which looks like `ab12-cd34`; `{slash} list` shows the ids."
+        )
     raise InvalidInput(f"Which session? Write `{slash} {verb} <id>`; `{slash} list` shows the ids.")
 
 
@@ -127,6 +136,15 @@ def _parse_fork(command: Command, slash: str) -> Command:
             'a message that begins with “at” stands in "quotes".'
         )
     return replace(command, step=int(begin["step"]), rest=command.rest[begin.end() :])
+
+
+def _parse_tell(command: Command, slash: str) -> Command:
+    """Parse `[as <persona>:] <words>`."""
+    named = _AS.match(command.rest)
+    words = command.rest[named.end() :] if named else command.rest
+    if not words.strip():
+        raise InvalidInput(f"Tell it what? Write `{slash} tell <id> look at /var too`.")
+    return replace(command, persona=named["persona"].lower() if named else "", rest=words)
 
 
 def _looks_like_id(word: str) -> bool:

@@ -1,6 +1,9 @@
-"""Carries out the commands `pause`, `resume`, `remind` and `schedule`."""
+"""Carries out the commands `pause`, `resume`, `event`, `remind` and `schedule`."""
 
 from __future__ import annotations
+
+import json
+import re
 
 from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
@@ -9,28 +12,35 @@ from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
 from handlers.listeners.commands.time_parser import leading_time, parse_until
 from handlers.origin import Place
 from supervisor.contract.models import ScheduleView
-from supervisor.contract.requests import PauseRequest, ResumeRequest, ScheduleRequest
+from supervisor.contract.requests import EventRequest, PauseRequest, ResumeRequest, ScheduleRequest
 from supervisor.contract.schedules import ScheduleService
-from supervisor.core.conditions import At
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
+from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
+_DROP = re.compile(r"drop\s+`?(?P<id>t\d{1,6})`?", re.IGNORECASE)
+# Slack's clients type these in place of straight quotes.
+_STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
+
 
 async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """Carry out `pause <id> [until … | for …] [because …]`."""
+    """Carry out `pause <id> [alone] [[only] until … | for …] [because …]`."""
     until = parse_until(command.rest, flagman.clock(), await flagman.people.zone(actor))
-    paused = await flagman.sessions(actor).pause(
-        command.session_id, PauseRequest.of(reason=until.detail), conditions=until.conditions
-    )
+    request = PauseRequest.of(reason=until.detail, replace=until.only, cascade=not until.alone)
+    paused = await flagman.sessions(actor).pause(command.session_id, request, conditions=until.conditions)
     if any(condition.type == "approval" for condition in until.conditions):
         return f":raised_hand: `{paused.session_id}` is paused until it is approved or denied in its thread."
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
+    if len(paused.conditions) > len(until.conditions):
+        waits += ", besides what it waits for already" if waits else ""
+    below = f" Its {count(paused.sub_agents, 'sub-agent')} pause with it." if paused.sub_agents > 1 else ""
+    below = " Its sub-agent pauses with it." if paused.sub_agents == 1 else below
     problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
-        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{problems}"
+        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{below}{problems}"
     )
 
 
@@ -46,19 +56,47 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
         session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
         return f":arrow_forward: `{session.id}` goes on."
     due, words = timed
-    session = await sessions.add_condition(command.session_id, At(type="at", due=due), context=words)
+    session = await sessions.resume_later(command.session_id, due, context=words)
     told = " The agent reads your message first." if words else ""
     return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 
+async def event(flagman: ListenerContext, command: Command, actor: Actor, delivery: str) -> str:
+    """Carry out `event <type> [JSON]`; the same delivery again does nothing."""
+    name, _, data = command.rest.strip().partition(" ")
+    if not name:
+        raise InvalidInput(f'Which event? Write `{flagman.command} event deploy.finished {{"env": "prod"}}`.')
+    try:
+        found = json.loads(data.translate(_STRAIGHT)) if data.strip() else None
+    except (ValueError, RecursionError):
+        raise InvalidInput(
+            f'What follows the event is no JSON; write `{flagman.command} event {name} {{"env": "prod"}}`.'
+        ) from None
+    done = await flagman.sessions(actor).emit(EventRequest.of(type=name, data=found, id=f"slack:{delivery}"))
+    if done.resumed or done.others:
+        named = [f"`{session_id}`" for session_id in done.resumed]
+        others = [count(done.others, "other session")] if done.others else []
+        return f":zap: It resumed {', '.join([*named, *others])}."
+    if done.repeated:
+        return ":zap: This event came before, so nothing was done."
+    return ":zap: Nobody waits for it yet; it is kept for a while."
+
+
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:
-    """Carry out `remind <id> in 30m "look at the graph"`."""
+    """Carry out `remind <id> in 30m "look at the graph"`, or `remind <id> drop t1`."""
+    sessions = flagman.sessions(actor)
+    if dropped := _DROP.fullmatch(command.rest.strip()):
+        await sessions.drop_reminder(command.session_id, dropped["id"].lower())
+        return f":alarm_clock: Reminder `{dropped['id'].lower()}` is dropped."
     timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
     if timed is None:
         raise InvalidInput(f"When? {ACCEPTED}")
     due, text = timed
-    await flagman.sessions(actor).remind_at(command.session_id, due, text=text)
-    return f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}."
+    made = await sessions.remind_at(command.session_id, due, text=text)
+    return (
+        f":alarm_clock: A reminder is set in the thread of `{command.session_id}` for {moment(due, date=True)}; "
+        f"`{flagman.command} remind {command.session_id} drop {made.id}` takes it back."
+    )
 
 
 async def schedule(flagman: ListenerContext, command: Command, actor: Actor, place: Place) -> list[Block]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person, preformatted
+from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person, preformatted
 from handlers.messages.headline import ENDED, headline
 from supervisor.contract.models import PersonaView
 from supervisor.core.errors import LogUnreadable
@@ -25,11 +26,15 @@ def help_text(slash: str) -> str:
             f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
             f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
             f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
-            f"• `{slash} pause <id> until webhook: redis_ready` · `until event: deploy.finished` · `for 2h`",
+            f"• `{slash} pause <id> until webhook: redis_ready` · `only until event: deploy.finished` · `for 2h` · "
+            "`alone`, without its sub-agents",
+            f"• `{slash} tell <id> [as <persona>:] <words>` · "
+            f'`{slash} event deploy.finished {{"env": "prod"}}` resumes who waits for it',
             f"• `{slash} resume <id> compact` sums its earlier steps up first · "
             f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
             f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
             f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
+            f"• `{slash} schedule run <id>` launches it now · `schedule pause <id>` · `resume <id>` · `delete <id>`",
             f"• `{slash} personas` shows who there is",
             "In a session's thread, just reply: the agent reads it at its next step. "
             "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too.",
@@ -38,12 +43,17 @@ def help_text(slash: str) -> str:
 
 
 def session_list(
-    sessions: Sequence[Session | LogUnreadable], which: str, mask: Masker, slash: str
+    sessions: Sequence[Session | LogUnreadable],
+    which: str,
+    mask: Masker,
+    slash: str,
+    cards: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Block]:
+    """Return one line for each session, with a link to its card where `cards` has the address."""
     if not sessions:
         kind = "" if which == "all" else f"{which} "
         return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
-    return _sections([_entry(s, mask) for s in sessions])
+    return _sections([_entry(s, mask, cards) for s in sessions])
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
@@ -59,13 +69,14 @@ def _sections(lines: Sequence[str]) -> list[Block]:
     return [mrkdwn(group) for group in groups]
 
 
-def _entry(session: Session | LogUnreadable, mask: Masker) -> str:
+def _entry(session: Session | LogUnreadable, mask: Masker, cards: Mapping[str, str]) -> str:
     if isinstance(session, LogUnreadable):
         return f"`{session.session_id}` :warning: {escape(one_line(str(session), 200))}"
     state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
     task = escape(one_line(mask(session.task), 60))
     when = moment(session.changed_at, date=True)
-    return f"`{session.id}` *{session.persona}* {task} · {state} · {when}"
+    persona = link(session.persona, cards.get(session.id, ""))
+    return f"`{session.id}` *{persona}* {task} · {state} · {when}"
 
 
 def personas(all_of_them: Sequence[PersonaView]) -> list[Block]:
@@ -82,7 +93,7 @@ def _about(persona: PersonaView) -> str:
     return f"tools: {escape(one_line(', '.join(persona.tools), 160))}"
 
 
-def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
+def log(session: Session, lines: Sequence[Line], where: str) -> list[Block]:
     """Return the last lines of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
     texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
     shown: list[str] = []
@@ -91,16 +102,17 @@ def log(session: Session, lines: Sequence[Line], link: str) -> list[Block]:
             break
         shown.insert(0, text)
     left = len(texts) - len(shown)
-    note = f"{left} earlier entries; `flagman log {session.id}` shows all." if left else "Times are UTC."
-    return [mrkdwn(f"*Log of* `{session.id}` {link}".strip()), preformatted("\n".join(shown)), context(note)]
+    earlier = f" {left} earlier entries; `flagman log {session.id}` shows all." if left else ""
+    note = f"Times are UTC.{earlier}"
+    return [mrkdwn(f"*Log of* `{session.id}` {where}".strip()), preformatted("\n".join(shown)), context(note)]
 
 
-def status(session: Session, mask: Masker, link: str) -> list[Block]:
+def status(session: Session, mask: Masker, where: str) -> list[Block]:
     task = escape(one_line(mask(session.task), 200))
     by = person(session.launched_by, session.launched_by_name)
     return [
         mrkdwn(f"`{session.id}` *{session.persona}* {task}\n{headline(session, mask)}"),
         context(
-            f"launched by {by} · {moment(session.launched_at, date=True)} · step {len(session.steps)} {link}".strip()
+            f"launched by {by} · {moment(session.launched_at, date=True)} · step {len(session.steps)} {where}".strip()
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from handlers.listeners.commands.parser import unquote
@@ -13,22 +13,39 @@ from supervisor.core.due import leading_due, parse_due
 # Each expression matches at the first of several blanks only, so that its time stays linear.
 _BECAUSE = re.compile(r"(?<!\s)\s+because\s+", re.IGNORECASE)
 _OR = re.compile(r"""(?<!\s)\s+or\s+(?=(?:webhook|event|at|in|cron|approval|manual)\b)""", re.IGNORECASE)
+# What may stand before the conditions; before other words it is part of the reason.
+_FIRST = re.compile(
+    r"""(?P<alone>alone(?:\s+|$))?(?P<only>only\s+(?=until\s|for\s+\d))?(?=$|(?:until|for|because)\s|["'“„«‘])""",
+    re.IGNORECASE,
+)
 _KIND = re.compile(r"^(?:(?:webhook|event|cron)\s*:|(?:approval|children|manual)$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Until:
-    """The conditions of a pause, and its reason."""
+    """The conditions of a pause, and its reason.
+
+    `only`: in place of what it waits for already; `alone`: without its sub-agents.
+    """
 
     conditions: tuple[Condition, ...] = ()
     detail: str = ""
+    only: bool = False
+    alone: bool = False
 
 
 def parse_until(text: str, now: datetime, zone: str) -> Until:
-    """Parse `until <condition> [or <condition>] [because <why>]`, `for <duration>`, or only a reason.
+    """Parse `[alone] [only] until <condition> [or <condition>] [because <why>]`, `for <duration>`, or only a reason.
 
     Raises InvalidCondition.
     """
+    text = text.strip()
+    first = _FIRST.match(text)
+    until = _until(text[first.end() :] if first else text, now, zone)
+    return replace(until, only=bool(first and first["only"]), alone=bool(first and first["alone"]))
+
+
+def _until(text: str, now: datetime, zone: str) -> Until:
     word, _, rest = text.strip().partition(" ")
     timed = word.lower() == "for" and rest.strip()[:1].isdigit()
     if not timed and (word.lower() != "until" or not rest.strip()):

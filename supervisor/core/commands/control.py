@@ -8,7 +8,7 @@ from typing import Any
 
 from supervisor.core.budgets import raise_limits
 from supervisor.core.commands.base import check_data, check_room, check_text, stamp
-from supervisor.core.conditions import Condition
+from supervisor.core.conditions import At, Condition, Cron, Parent
 from supervisor.core.control import compactable
 from supervisor.core.errors import IllegalEvent, MissingScope, NotAllowed
 from supervisor.core.events import (
@@ -23,6 +23,7 @@ from supervisor.core.events import (
     Resumed,
     Trigger,
 )
+from supervisor.core.events.base import Waker
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Decision, Session
@@ -30,11 +31,12 @@ from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.core.triggers import Kind, Signal, matching_condition, named_condition, reason_for, resumption
 
 MAX_CONDITIONS = 10
-_TRIGGERS: Mapping[Kind, Trigger] = {
+_TRIGGERS: Mapping[Kind, Waker] = {
     "webhook": "webhook",
     "event": "event",
     "cron": "clock",
     "children": "children",
+    "parent": "parent",
     "manual": "manual",
 }
 _TOO_MANY = f"A session may wait for at most {MAX_CONDITIONS} things at once."
@@ -50,22 +52,60 @@ def pause(
     detail: str = "",
     approvers: Sequence[Approvers] = (),
     too_few: bool = False,
+    replace: bool = False,
+    cascade: bool = True,
+    may_decide: bool = True,
 ) -> list[Event]:
-    """Pause after the present step until one of `conditions` is true or a person resumes. Raises IllegalEvent.
+    """Pause after the present step until one of `conditions` is true or a person resumes.
 
-    `approvers` are the rules about who ends it where one of the conditions is an approval, and `too_few` that
-    fewer people could approve by them than it takes.
+    A session that is paused already waits for these besides, or, with `replace`, in place of what it waited for. Where
+    it waits for an approval, that takes the right to decide, and used-up limits are raised, as by `resume`.
+    `approvers` are the rules about who ends it where one of the conditions is an approval, and `too_few` that fewer
+    people could approve by them than it takes. With `cascade` its sub-agents pause with it, unless it waits for their
+    ends. Raises IllegalEvent, and as `resume`.
     """
     detail = check_text(detail, "The reason", optional=True)
-    if len(conditions) > MAX_CONDITIONS:
+    kept = [] if replace else [condition for _, condition in session.waits]
+    new = [condition for condition in conditions if condition not in kept]
+    if session.pause and not (new or detail or replace):
+        if conditions:
+            return []
+        raise IllegalEvent("This session is already paused; say what else it shall wait for, or resume it.")
+    if len(kept) + len(new) > MAX_CONDITIONS:
         raise IllegalEvent(_TOO_MANY)
-    if session.pause:
-        raise IllegalEvent("This session is already paused.")
     check_room(session)
-    by, told_by = stamp(actor, at), session.steered_by | actor.ids
-    return [
-        waiting_pause(conditions, approvers, told_by, reason=reason, detail=detail, too_few=too_few, **by)
-    ]
+    raised: list[Event] = []
+    if session.pause:
+        _approve(session, actor, at, may_decide=may_decide)
+        raised = _raise_budgets(session, session.pause, actor, at, until=new) if new else []
+        reason = reason or (reason_for([*kept, *new]) if kept or new else session.pause.reason)
+        detail = detail or session.pause.detail
+    paused = waiting_pause(
+        new,
+        approvers,
+        session.steered_by | actor.ids,
+        reason=reason,
+        detail=detail,
+        too_few=too_few,
+        **stamp(actor, at),
+    )
+    below = cascade and _at_work(session) and not any(c.type == "children" for c in [*kept, *new])
+    replaces = replace and session.pause is not None
+    return [*raised, paused.model_copy(update={"replaces": replaces, "cascade": below})]
+
+
+def follow(session: Session, pause_number: int, actor: Actor, at: datetime) -> list[Event]:
+    """Pause a sub-agent with this pause of the session that launched it; nothing where it is paused or has ended."""
+    if session.pause or session.ended:
+        return []
+    condition = Parent(type="parent", pause=pause_number)
+    paused = waiting_pause([condition], (), (), **stamp(actor, at))
+    return [paused.model_copy(update={"cascade": _at_work(session)})]
+
+
+def _at_work(session: Session) -> bool:
+    """Whether sub-agents of the session run, or are about to be launched."""
+    return bool(session.running_children or session.calls_in("delegating"))
 
 
 def waiting_pause(
@@ -114,7 +154,7 @@ def resume(
     False for a key without that scope. Raises IllegalEvent, NotAllowed, or MissingScope.
     """
     context = check_text(context, "The context", optional=True)
-    if not session.pause or (pause_number is not None and session.halts[-1].number != pause_number):
+    if not session.pause or (pause_number is not None and not _lasts(session, pause_number)):
         raise IllegalEvent(_not_paused(session))
     data = check_data(data)
     if context or data is not None:
@@ -130,8 +170,12 @@ def resume(
         context=context,
         compact=compact,
     )
-    raised = _raise_budgets(session, session.pause, actor, at, compact)
+    raised = _raise_budgets(session, session.pause, actor, at, compact=compact)
     return [*approved, *raised, *resumption(session, resumed)]
+
+
+def _lasts(session: Session, pause_number: int) -> bool:
+    return any(halt.number == pause_number and halt.lasts for halt in session.halts)
 
 
 def _came(session: Session, trigger: Trigger) -> str:
@@ -167,44 +211,49 @@ def _approve(
     return [decided]
 
 
-def _raise_budgets(session: Session, pause: Paused, actor: Actor, at: datetime, compact: bool) -> list[Event]:
-    """Return the event with new limits, where the session was stopped by its budgets; otherwise none."""
+def _raise_budgets(
+    session: Session,
+    pause: Paused,
+    actor: Actor,
+    at: datetime,
+    *,
+    compact: bool = False,
+    until: Sequence[Condition] = (),
+) -> list[Event]:
+    """Return the event with new limits, where the session was stopped by its budgets; otherwise none.
+
+    Minutes are enough for the latest of the times in `until`.
+    """
     if pause.reason not in ("budget_exceeded", "context_budget_exceeded"):
         return []
-    budgets = raise_limits(session, max(at, pause.at))
+    times = [condition.due for condition in until if isinstance(condition, At | Cron)]
+    budgets = raise_limits(session, max(at, pause.at, *times))
     if compact:
         budgets = budgets.model_copy(update={"max_context_tokens": session.budgets.max_context_tokens})
     return [BudgetRaised(**stamp(actor, at), budgets=budgets)] if budgets != session.budgets else []
 
 
-def add_condition(
+def resume_later(
     session: Session,
-    condition: Condition,
+    due: datetime,
     actor: Actor,
     at: datetime,
     *,
     context: str = "",
     may_decide: bool = True,
 ) -> list[Event]:
-    """Add a condition that resumes a paused session; the agent reads `context` when it goes on.
+    """Have a paused session resume at `due` (UTC), besides what it waits for; then the agent reads `context`.
 
-    Where the pause waits for an approval, that takes the right to decide, as to `resume` does. Raises as that.
+    Raises as `pause`, and IllegalEvent where it is not paused.
     """
     context = check_text(context, "The message", optional=True)
     if not session.pause:
         raise IllegalEvent(_not_paused(session))
-    if len(session.waits) >= MAX_CONDITIONS:
-        raise IllegalEvent(_TOO_MANY)
-    if condition.type == "approval":
-        raise IllegalEvent(
-            "A pause waits for an approval from its beginning; resume it, and pause it until that."
-        )
-    _approve(session, actor, at, may_decide=may_decide)
+    then = At(type="at", due=due)
+    more = pause(session, actor, at, conditions=[then], cascade=False, may_decide=may_decide)
     check_room(session, context)
-    paused = session.pause
-    more = Paused(**stamp(actor, at), reason=paused.reason, detail=paused.detail, conditions=(condition,))
     told = [ContextAdded(**stamp(actor, at), text=context, kind="command")] if context else []
-    return [more, *told]
+    return [*more, *told]
 
 
 def wake(session: Session, signal: Signal, actor: Actor, at: datetime) -> list[Event]:

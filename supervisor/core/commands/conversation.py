@@ -30,15 +30,25 @@ def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: d
 
 
 def tell(
-    session: Session, text: str, actor: Actor, at: datetime, *, kind: Kind, answers: bool = True
+    session: Session,
+    text: str,
+    actor: Actor,
+    at: datetime,
+    *,
+    kind: Kind,
+    answers: bool = True,
+    persona: str = "",
 ) -> list[Event]:
-    """Return the answer to the session's only open question, if it `answers`, or context for its next step."""
+    """Return the answer to the session's only open question, if it `answers`, or context for its next step.
+
+    A note of a `persona` is no answer.
+    """
     text = check_text(text, "The message")
     asking = session.calls_in("asking")
-    if answers and len(asking) == 1:
+    if answers and not persona and len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
     check_room(session, text)
-    return [ContextAdded(**stamp(actor, at), text=text, kind=kind)]
+    return [ContextAdded(**stamp(actor, at), text=text, kind=kind, persona=persona)]
 
 
 def note_refusal(

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.fork import copy_events, cut_at
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
@@ -19,10 +20,10 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
 )
-from supervisor.core.fork import copy_events, cut_at
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
+from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import ToolDeclaration, record_reply
 
@@ -93,26 +94,45 @@ def fork(
     step: int | None = None,
     message: str = "",
     origin: Json | None = None,
+    gone: Collection[str] = (),
 ) -> list[Event]:
     """Return the events of a copy of `log` up to the end of a step, from where the copy runs by itself.
 
     Nothing that ran before runs again. `persona` rules the copy (default: the one of the source). Without `step` it
-    goes as far as every call has its result; `message` says what to do otherwise. Raises InvalidInput where it
-    cannot be copied there.
+    goes as far as every call has its result; `message` says what to do otherwise. `gone` are files of the source
+    that are not on this machine. Raises InvalidInput where it cannot be copied there.
     """
     message = check_text(message, "The message", optional=True)
     source = fold(session_id, log)
     cut = cut_at(session_id, log, step, words=bool(message))
     events = copy_events(log, cut, origin=source.origin if origin is None else clean(origin), persona=persona)
-    artifacts = fold(session_id, log[: cut.version]).artifacts
+    files = _files(source, fold(session_id, log[: cut.version]), log)
     forked = SessionForked(
         **stamp(actor, at),
         source=session_id,
         step=cut.step,
         version=cut.version,
         requesters=tuple(sorted(source.requesters | source.steered_by)),
-        files=Inherited(into=".", folder=source.folder, paths=artifacts) if artifacts else None,
+        files=files,
+        missing=tuple(path for path in files.paths if path in gone) if files else (),
     )
     events += [forked, *([Resumed(**stamp(actor, at))] if cut.paused else [])]
     events += [ContextAdded(**stamp(actor, at), text=message, kind="command")] if message else []
     return events
+
+
+def _files(source: Session, then: Session, log: Sequence[Event]) -> Inherited | None:
+    """Return the files of a copy: those that the source had written by then, and those that it had begun with."""
+    given = [path if i.into == "." else f"{i.into}/{path}" for i in then.inherited for path in i.paths]
+    paths = tuple(dict.fromkeys((*(p for p in given if then.files.get(p, True)), *then.artifacts)))
+    if not paths:
+        return None
+    # The files of a copy in which no tool has run are still in the folder of its own source.
+    since = [event.type for event in log[_copied(log) :]]
+    first = source.forked.files if source.forked and "ToolStarted" not in since else None
+    return Inherited(into=".", folder=first.folder if first else source.folder, paths=paths)
+
+
+def _copied(log: Sequence[Event]) -> int:
+    """Return the number of events that came from the source of a log."""
+    return max((n for n, event in enumerate(log, start=1) if isinstance(event, SessionForked)), default=0)

@@ -21,14 +21,17 @@ PauseReason = Literal[
     "context_budget_exceeded",
     "budget_exceeded",
     "outcome_unknown",
+    "parent_paused",
     "manual",
 ]
 
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
+# What ends a pause besides: its approval, and the end of the pause of the session that launched this one.
+Waker = Trigger | Literal["approval", "parent"]
 
 # The name by which rules and decisions know a pause that waits for an approval.
 APPROVAL = "approval"
-WAIT_FOR, GIVE_UP = "wait_for", "give_up"
+WAIT_FOR, GIVE_UP, NOTE_DECISION = "wait_for", "give_up", "note_decision"
 # Calls that are entered when all other calls of their turn have a result.
 DEFERRED_TOOLS = frozenset({WAIT_FOR, GIVE_UP})
 
@@ -43,7 +46,8 @@ class Actor(Frozen):
     `groups` are those of a policy that the person is a member of, `teams` the workspaces of the person. `owner` is the
     person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
     is visible to the actor; `reads_all` gives that for every session, and `admin` also the right to steer it. An admin
-    `overrides` the rules of a call, by their positions, that nobody else can satisfy.
+    `overrides` the rules of a call, by their positions, that nobody else can satisfy. `key` is the id of the API key it
+    acts with, empty for people and for a process that has the store.
     """
 
     id: str
@@ -56,6 +60,7 @@ class Actor(Frozen):
     reads_all: bool = False
     sees: bool = True
     overrides: tuple[int, ...] = ()
+    key: str = ""
 
     @property
     def ids(self) -> frozenset[str]:

@@ -68,6 +68,8 @@ class ToolStarted(Fact):
 
 
 class ToolFinished(Fact):
+    """`artifacts` are the files that the call wrote, `removed` those that the session had and that are gone since."""
+
     type: Literal["ToolFinished"] = "ToolFinished"
     doing: ClassVar[str] = "Recording a result"
     call_id: str
@@ -76,6 +78,7 @@ class ToolFinished(Fact):
     content: str
     artifacts: tuple[str, ...] = ()
     duration_ms: int = 0
+    removed: tuple[str, ...] = ()
 
 
 class ToolNotBegun(Fact):
@@ -88,12 +91,16 @@ class ToolNotBegun(Fact):
 
 
 class OutcomeLost(Fact):
-    """A worker died while the call ran, and it cannot be verified whether the call took effect."""
+    """A worker died while the call ran, and it cannot be verified whether the call took effect.
+
+    `artifacts` are the files that were written since it began.
+    """
 
     type: Literal["OutcomeLost"] = "OutcomeLost"
     doing: ClassVar[str] = "Recording a lost result"
     call_id: str
     attempt: int
+    artifacts: tuple[str, ...] = ()
 
 
 class OutcomeDecided(Fact):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from supervisor.core.conditions import Condition
-from supervisor.core.events.base import Fact, PauseReason, ToolCall, Trigger
+from supervisor.core.events.base import Fact, PauseReason, ToolCall, Waker
 from supervisor.core.events.subagents import Inherited, Lineage
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Approvers, Budgets
@@ -30,12 +30,13 @@ class SessionLaunched(Fact):
 
 
 class ContextAdded(Fact):
-    """A message of a person or system to the session; `kind` says how it came."""
+    """A message of a person or system to the session; `kind` says how it came, `persona` whose note it passes on."""
 
     type: Literal["ContextAdded"] = "ContextAdded"
     doing: ClassVar[str] = "Adding context"
     text: str
     kind: Literal["reply", "mention", "command", "api"] = "reply"
+    persona: str = ""
 
 
 class ModelResponded(Fact):
@@ -65,6 +66,9 @@ class Paused(Fact):
     `approvers` are those of that approval, and `also` further rules, each to be satisfied; None in logs from before it
     was a request of its own. `requesters` are who paused it so, and who told the agent what to do. `too_few`: fewer
     people could approve than it takes.
+
+    In a session that is paused already it adds its conditions, or `replaces` those of before. With `cascade` the
+    sub-agents pause, too, and go on with it.
     """
 
     type: Literal["Paused"] = "Paused"
@@ -76,6 +80,8 @@ class Paused(Fact):
     also: tuple[Approvers, ...] = ()
     requesters: tuple[str, ...] = ()
     too_few: bool = False
+    replaces: bool = False
+    cascade: bool = False
 
 
 class Resumed(Fact):
@@ -87,7 +93,7 @@ class Resumed(Fact):
 
     type: Literal["Resumed"] = "Resumed"
     doing: ClassVar[str] = "Resuming"
-    trigger: Trigger | Literal["approval"] = "manual"
+    trigger: Waker = "manual"
     condition: str = ""
     data: Any = None
     context: str = ""
@@ -153,7 +159,8 @@ class ActionRefused(Fact):
 class SessionForked(Fact):
     """Everything before this was copied from the first `version` events of `source`, up to its step `step`.
 
-    `requesters` are those who had asked for the source, `files` what it had written by then.
+    `requesters` are those who had asked for the source, `files` what it had written by then or had been given, of
+    which `missing` were not on the machine that took the request.
     """
 
     type: Literal["SessionForked"] = "SessionForked"
@@ -163,18 +170,21 @@ class SessionForked(Fact):
     version: int
     requesters: tuple[str, ...] = ()
     files: Inherited | None = None
+    missing: tuple[str, ...] = ()
 
 
 class SessionRestored(Fact):
     """Everything before this came from a SESSION_LOG whose chain ends in `chain`.
 
-    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run.
+    `lost` are open calls whose arguments held a secret, which no SESSION_LOG keeps: they will not run. `missing` are
+    files of the session that are not on the machine where it was restored.
     """
 
     type: Literal["SessionRestored"] = "SessionRestored"
     doing: ClassVar[str] = "Restoring it"
     chain: str
     lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class Completed(Fact):

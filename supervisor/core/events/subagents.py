@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from supervisor.core.events.base import Fact
 from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
 
+_CHILD_FOLDER = re.compile(r"agents/[^/]+-[0-9a-z]{4}-[0-9a-z]{4}(-[0-9]+)?")
 Ending = Literal["completed", "failed", "cancelled"]
 
 
@@ -42,6 +44,11 @@ class Lineage(Frozen):
 def child_folder(name: str, child_id: str) -> str:
     """Return the folder of a sub-agent, relative to the folder of the session that launched it."""
     return f"agents/{name}-{child_id}"
+
+
+def is_child_folder(path: str) -> bool:
+    """Return whether a folder, relative to that of a session, has the name of one of a sub-agent."""
+    return _CHILD_FOLDER.fullmatch(path) is not None
 
 
 class ChildLaunched(Fact):

@@ -138,7 +138,9 @@ def _finished(event: ToolFinished, session: Session, call: Call) -> dict[str, An
         "phase": "finished",
         "ok": event.ok,
         "content": event.content,
-        "artifacts": event.artifacts,
+        # An attempt whose outcome was lost may have written some before.
+        "artifacts": tuple(dict.fromkeys((*call.artifacts, *event.artifacts))),
+        "removed": event.removed,
         "duration_ms": event.duration_ms,
         "finished_at": event.at,
     }
@@ -153,7 +155,7 @@ def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, A
 @change_call.register
 def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "unknown", "request": call.request + 1}
+    return {"phase": "unknown", "request": call.request + 1, "artifacts": event.artifacts}
 
 
 @change_call.register

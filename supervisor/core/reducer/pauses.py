@@ -8,13 +8,19 @@ from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused, Resumed, ToolCall
 from supervisor.core.events.base import APPROVAL
-from supervisor.core.reducer.session import PERSONS, note_of, reduce
+from supervisor.core.reducer.session import note_of, reduce
+from supervisor.core.reducer.steering import PERSONS
 from supervisor.core.state import Call, PauseRecord, Session
+
+_REPLACED = {"replaced": True, "approval": None}
 
 
 @reduce.register
 def _paused(event: Paused, session: Session) -> dict[str, Any]:
     number = len(session.halts) + 1
+    earlier = session.halts
+    if event.replaces:
+        earlier = tuple(h if h.resumed_at else h.model_copy(update=_REPLACED) for h in earlier)
     halt = PauseRecord(
         number=number,
         approval=_pause_request(event, number),
@@ -22,10 +28,12 @@ def _paused(event: Paused, session: Session) -> dict[str, Any]:
         detail=event.detail,
         by=event.by,
         by_name=event.by_name,
+        by_owner=event.by_owner,
         at=event.at,
         conditions=event.conditions,
+        cascade=event.cascade,
     )
-    return {"lifecycle": "paused", "pause": event, "halts": (*session.halts, halt)}
+    return {"lifecycle": "paused", "pause": event, "halts": (*earlier, halt)}
 
 
 def _pause_request(event: Paused, number: int) -> Call | None:
@@ -97,7 +105,7 @@ def wake_text(event: Resumed) -> str:
     """Return the reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
     # The context of an approval already says this.
-    parts = [] if event.trigger in ("manual", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
+    parts = [] if event.trigger in ("manual", "parent", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
     if parts and event.condition and not event.delivery and event.by.partition(":")[0] in PERSONS:
         # Nothing came: who resumed it says that it did.
         parts = [f"Resumed by {event.by_name or event.by}, who says that this came: {event.condition}."]

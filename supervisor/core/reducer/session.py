@@ -6,25 +6,17 @@ from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
-from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ActionRefused,
-    ApprovalDecided,
     BudgetRaised,
-    CallEdited,
     Cancelled,
-    ChildFinished,
     Compacted,
     Completed,
     ContextAdded,
     Event,
     Failed,
     ModelResponded,
-    OutcomeDecided,
-    Paused,
-    QuestionAnswered,
-    Resumed,
     SessionForked,
     SessionLaunched,
     SessionRestored,
@@ -33,8 +25,8 @@ from supervisor.core.events import (
     TimerSet,
     ToolCall,
 )
-from supervisor.core.events.base import APPROVAL
 from supervisor.core.records import Compaction, Fork, Note, Refusal, Timer
+from supervisor.core.reducer.steering import steered_by
 from supervisor.core.state import Call, CallPhase, Lifecycle, Session, Step
 from supervisor.core.text.labels import not_in_session
 
@@ -45,8 +37,7 @@ LOST_OUTCOME = (
     "It had been started when the session was lost, and its arguments held a secret, which a SESSION_LOG does not "
     "keep: look whether it took effect before you propose it again."
 )
-# The kinds of actors behind which there is a person, and how many refusals are remembered.
-PERSONS = ("slack", "api", "cli")
+# How many refusals are remembered.
 MOST_REFUSALS = 20
 # Which events each stage of the whole session accepts.
 _PEOPLE = {
@@ -113,61 +104,11 @@ def apply(session_id: str, session: Session | None, event: Event) -> Session:
         raise IllegalEvent(not_in_session(event.doing, session.lifecycle))
     changes = reduce(event, session)
     changes |= {
-        "steered_by": _steered_by(session, event),
+        "steered_by": steered_by(session, event),
         "version": session.version + 1,
         "changed_at": event.at,
     }
     return session.model_copy(update=changes)
-
-
-def _steered_by(session: Session, event: Event) -> frozenset[str]:
-    """Who has told the agent what to do since the last approval, after this event.
-
-    An approval does not end it for words that the agent has not read yet, nor for one's own, nor does that of a key
-    behind which nobody is known. Who told a sub-agent what to do has told it to the agent that reads its result.
-    """
-    steered_by = session.steered_by
-    if isinstance(event, ChildFinished):
-        return steered_by | set(event.requesters)
-    if isinstance(event, ApprovalDecided) and _is_of_another(event, steered_by):
-        call = session.call(event.call_id)
-        unread = {who for note in session.inbox for who in note.people} | call.editors
-        steered_by = (steered_by - call.requesters) | (unread & steered_by)
-    return steered_by | _persons(event) if _tells(session, event) else steered_by
-
-
-def _is_of_another(event: ApprovalDecided, steered_by: frozenset[str]) -> bool:
-    """Return whether it is an approval by another person, or by a key that a rule names."""
-    is_known = event.by.partition(":")[0] != "api" or event.by_owner or "user" in event.via.split("\n")
-    return event.verdict == "approve" and bool(is_known) and not event.people & steered_by
-
-
-def _tells(session: Session, event: Event) -> bool:
-    """Return whether the agent reads words, or data, of the event that are not its own."""
-    match event:
-        case ContextAdded() | QuestionAnswered() | CallEdited():
-            return True
-        case Paused():
-            # When one of these comes, the agent reads the whole condition.
-            return any(isinstance(condition, Webhook | OnEvent) for condition in event.conditions)
-        case Cancelled():
-            # The agent that launched this one reads it.
-            return bool(event.reason)
-        case OutcomeDecided():
-            return event.verdict != "run_again"
-        case Resumed():
-            # Of an approval the decision has the words.
-            said = event.context or event.condition or event.data is not None
-            return event.trigger != APPROVAL and bool(said)
-        case ApprovalDecided():
-            read = event.verdict == "deny" or session.call(event.call_id).call.tool == APPROVAL
-            return read and bool(event.reason)
-    return False
-
-
-def _persons(event: Event) -> frozenset[str]:
-    """Return those of who did it behind whom there is a person."""
-    return frozenset(who for who in event.people if who.partition(":")[0] in PERSONS)
 
 
 @singledispatch
@@ -200,7 +141,8 @@ def _launch(session_id: str, event: Event) -> Session:
 
 @reduce.register
 def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
-    return {"inbox": (*session.inbox, note_of(event, event.text))}
+    text = f"Note of the persona {event.persona}: {event.text}" if event.persona else event.text
+    return {"inbox": (*session.inbox, note_of(event, text))}
 
 
 @reduce.register
@@ -275,6 +217,7 @@ def _timer_set(event: TimerSet, session: Session) -> dict[str, Any]:
         by=event.by,
         by_name=event.by_name,
         by_owner=event.by_owner,
+        set_at=event.at,
     )
     return {"timers": (*session.timers, timer)}
 
@@ -335,6 +278,7 @@ def _forked(event: SessionForked, session: Session) -> dict[str, Any]:
         at=event.at,
         requesters=event.requesters,
         files=event.files,
+        missing=event.missing,
         by_owner=event.by_owner,
     )
     return {"forked": fork}

@@ -102,3 +102,8 @@ def join_items(items: list[str], most: int = 8) -> str:
     shown = items[:most]
     left = len(items) - len(shown)
     return f"{', '.join(shown)} and {left} more" if left else ", ".join(shown)
+
+
+def not_here(files: list[str]) -> str:
+    """Return `2 of its files are not on this machine: a, b`."""
+    return f"{count(len(files), 'of its files is', 'of its files are')} not on this machine: {join_items(files, 5)}"

@@ -16,6 +16,7 @@ WAITING: dict[PauseReason, str] = {
     "context_budget_exceeded": "paused: context limit reached",
     "budget_exceeded": "paused: budget limit reached",
     "outcome_unknown": "outcome of a call unknown",
+    "parent_paused": "paused with its coordinator",
     "manual": "paused",
 }
 # The same in a SESSION_LOG. They are part of its format: verification compares older documents with them.
@@ -29,6 +30,7 @@ WAITING_LOGGED: dict[PauseReason, str] = {
     "context_budget_exceeded": "stopped: the context is full",
     "budget_exceeded": "stopped: a budget is used up",
     "outcome_unknown": "waiting for word on a call that was cut off",
+    "parent_paused": "paused with its coordinator",
     "manual": "paused by hand",
 }
 ENDED: dict[Lifecycle, str] = {"completed": "done", "failed": "failed", "cancelled": "cancelled"}

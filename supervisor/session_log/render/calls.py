@@ -8,11 +8,29 @@ from typing import Any
 
 from supervisor.core.events import CallEdited, ToolCall
 from supervisor.core.persona import Approvers
-from supervisor.core.text.format import join_items
+from supervisor.core.state import Call, Session
+from supervisor.core.text.format import count, join_items
 from supervisor.session_log.render.blocks import output
+from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.safe import code, inline, visible
 
 DIGEST = 16
+PHASES = {
+    "ready": "about to run",
+    "held": "to be asked for",
+    "awaiting": "waits for an approval",
+    "approved": "about to run",
+    "denied": "denied, did not run",
+    "refused": "refused, did not run",
+    "started": "running",
+    "unknown": "cut off, outcome not known",
+    "open": "to be asked",
+    "asking": "waits for an answer",
+    "sleeping": "waiting",
+    "delegating": "its sub-agents are at it",
+}
+_DECISIONS = 5
+_PAST = {"approve": "approved", "deny": "denied"}
 _RIGHTS = {
     "anyone": "anyone may",
     "user": "named in the rule",
@@ -22,6 +40,30 @@ _RIGHTS = {
 
 def call_name(call_id: str, tool: str) -> str:
     return f"{code(call_id, 20)} {code(tool, 80)}"
+
+
+def named_call(call: Call) -> str:
+    """Return a call by its id, its tool and its first argument, if that is a text."""
+    name, given = call_name(call.call_id, call.call.tool), call.call.arguments
+    first = next(iter(given.values()), "") if isinstance(given, dict) else given
+    return f"{name} {code(first, 60)}" if first and isinstance(first, str) else name
+
+
+def first_argument(call: Call) -> str:
+    given = call.call.arguments
+    value = next(iter(given.values()), "") if isinstance(given, dict) else given
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def people_decided(session: Session) -> str:
+    """Return the last approvals and denials, with the number of earlier ones; empty where there are none."""
+    made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
+    last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
+    words = [
+        f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {call_name(c.call_id, c.call.tool)}" for d, c in last
+    ]
+    earlier = len(made) - len(last)
+    return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + "; ".join(words)
 
 
 def digest(value: str) -> str:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from supervisor.core.delegation import DELEGATING, subtask_statuses
+from collections.abc import Sequence
+
 from supervisor.core.state import Call, Session
-from supervisor.core.text.format import count, join_items, span, stamp
+from supervisor.core.text.format import join_items, span, stamp
 from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints, Way
+from supervisor.session_log.render import earlier
 from supervisor.session_log.render.blocks import table
-from supervisor.session_log.render.calls import by_whom, call_name
+from supervisor.session_log.render.calls import by_whom, call_name, people_decided
+from supervisor.session_log.render.instructions import next_step, to_verify
 from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import PausePeriod, failures
+from supervisor.session_log.render.progress import current_step, progress
 from supervisor.session_log.render.safe import cell, code, inline
 
 TITLE = "### Pause Checkpoint"
-_DECISIONS = 5
-_PAST = {"approve": "approved", "deny": "denied"}
+DECISIONS_SHOWN = 5
 
 
-def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
+def checkpoint(rest: PausePeriod, hints: ResumeHints, version: int) -> list[str]:
     """Return the section for a pause, with the session at its beginning, or the present one if it has not ended."""
-    session = rest.session
+    session, old = rest.session, version < 3
     rows = [
         ("Reason", f"{code(rest.reason)}: {WAITING[rest.reason]}{_detail(session)}"),
-        ("Current step", current_step(session)),
+        ("Current step", earlier.current_step(session) if old else current_step(session)),
         ("Resumes on", waits(session)),
         ("Ended", _end(rest)),
     ]
@@ -34,12 +37,23 @@ def checkpoint(rest: PausePeriod, hints: ResumeHints) -> list[str]:
         "",
         "#### Context Snapshot",
         "",
-        *(f"- **{name}**: {words}" for name, words in snapshot(session)),
+        *_list(earlier.snapshot(session) if old else snapshot(session)),
         "",
         "#### Resume Instructions",
         "",
-        *(f"- **{name}**: {words}" for name, words in hints.ways(rest)),
+        *([] if old else _before_resuming(session)),
+        *_list(hints.ways(rest)),
     ]
+
+
+def _list(ways: Sequence[Way]) -> list[str]:
+    return [f"- **{name}**: {words}" for name, words in ways]
+
+
+def _before_resuming(session: Session) -> list[str]:
+    """Return what to verify, and the step that comes next, before the ways to resume."""
+    checks = [*to_verify(session, waits(session)), ("Next step", next_step(session))]
+    return ["Verify first:", "", *_list(checks), "", "Then resume it:", ""]
 
 
 def _detail(session: Session) -> str:
@@ -52,19 +66,6 @@ def _end(rest: PausePeriod) -> str:
     event = rest.ended.event
     after = span(event.at - rest.since)
     return f"{stamp(event.at)}, after {after}, by {person(event.by, event.by_name)}"
-
-
-def current_step(session: Session) -> str:
-    """Return `3/5 · name`: ended and running subtasks of a plan, else the steps and the tools of the last one."""
-    plans = [c for c in session.calls_in("open", "delegating") if c.call.tool in DELEGATING]
-    if plans:
-        stands = [stand for call in plans for stand in subtask_statuses(session, call)]
-        ended = [stand for stand in stands if stand.state not in ("waiting", "ready", "running")]
-        names = [code(stand.subtask.id) for stand in stands if stand.state == "running"]
-        return f"{len(ended)}/{len(stands)} · {join_items(names) or 'none at work'}"
-    tools = dict.fromkeys(code(c.call.tool, 60) for c in session.steps[-1].calls) if session.steps else {}
-    doing = join_items(list(tools)) or ("no tool" if session.steps else "not begun")
-    return f"{len(session.steps)}/{session.budgets.max_steps} · {doing}"
 
 
 def waits(session: Session) -> str:
@@ -98,27 +99,13 @@ def _given(call: Call) -> list[int]:
 
 def snapshot(session: Session) -> list[Way]:
     """Return task, progress, artifacts and decisions, for a person who takes over."""
+    noted = [inline(one.text, 240) for one in session.decisions[-DECISIONS_SHOWN:]]
+    decided = "; ".join(
+        [*(f"the agent: {words}" for words in noted), *filter(None, [people_decided(session)])]
+    )
     return [
         ("Task", inline(session.task, 400)),
-        ("Progress", _progress(session)),
+        ("Progress", progress(session)),
         ("Artifacts", join_items([code(path, 120) for path in session.artifacts], 20) or "none yet"),
-        ("Decisions", _decisions(session)),
+        ("Decisions", decided or "none yet"),
     ]
-
-
-def _progress(session: Session) -> str:
-    calls = [c for step in session.steps for c in step.calls]
-    finished = [c for c in calls if c.phase == "finished"]
-    failed = sum(not c.ok for c in finished)
-    words = f"{count(len(session.steps), 'step')}, {len(finished)} of {len(calls)} calls finished"
-    words += f" ({failed} failed)" if failed else ""
-    said = session.steps[-1].text.strip() if session.steps else ""
-    return f"{words}; last said: “{inline(said, 240)}”" if said else words
-
-
-def _decisions(session: Session) -> str:
-    made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
-    last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
-    words = [f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {_call_name(c)}" for d, c in last]
-    earlier = len(made) - len(last)
-    return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + ("; ".join(words) or "none yet")

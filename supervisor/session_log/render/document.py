@@ -15,15 +15,17 @@ from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render import appendix
 from supervisor.session_log.render.labels import is_unpriced
 from supervisor.session_log.render.moments import rests, walk
+from supervisor.session_log.render.progress import current_step, percent
 from supervisor.session_log.render.safe import BLANK, one_line
 from supervisor.session_log.render.summary import summary
-from supervisor.session_log.render.tables import calls, children, costs, decisions
+from supervisor.session_log.render.tables import artifacts, calls, children, costs, decisions
 from supervisor.session_log.render.timeline import timeline
 
 # To be raised with every change of the rendered text, so that verification does not report older documents as changed.
-# Format 1 marked fewer characters than `core/text` does; it is still rendered, for comparison.
-FORMAT = 2
-COMPARABLE = (1, 2)
+# Earlier ones are still rendered, for comparison: format 1 marked fewer characters than `core/text` does, and format 2
+# gave the current step by the budget of steps, and neither the decisions of the agent, the files nor what to verify.
+FORMAT = 3
+COMPARABLE = (1, 2, 3)
 Sign = Callable[[str], str]
 
 
@@ -51,11 +53,12 @@ def render(
         "",
         f"# SESSION_LOG {session_id}",
         "",
-        *summary(moments, resting, persona, hints),
-        *decisions(moments),
+        *summary(moments, resting, persona, hints, version),
+        *decisions(moments, noted=version > 2),
         *calls(moments),
         *children(session),
-        *timeline(moments, resting, hints),
+        *(artifacts(session) if version > 2 else ()),
+        *timeline(moments, resting, hints, version),
         "",
         *costs(moments),
     ]
@@ -84,6 +87,8 @@ def front_matter(
         ("persona", _text(session.persona)),
         ("status", session.status),
         ("waiting_for", session.waiting_for),
+        ("progress_percent", percent(session) if version > 2 else None),
+        ("current_step", _text(current_step(session)) if version > 2 and not session.ended else None),
         ("model", _text(", ".join(models) or "none yet")),
         ("cost_usd", f"{cost:f}"),
         ("unpriced", "true" if is_unpriced(session) else None),

@@ -35,7 +35,7 @@ from supervisor.core.events import (
     ToolNotBegun,
     ToolStarted,
 )
-from supervisor.core.text.format import count, join_items, took
+from supervisor.core.text.format import count, join_items, not_here, took
 from supervisor.session_log.render.blocks import Lines, output, prose
 from supervisor.session_log.render.calls import before_and_after, call_name, digest, right
 from supervisor.session_log.render.labels import person
@@ -89,7 +89,8 @@ def _session_launched(event: SessionLaunched, moment: Moment, who: str) -> Entry
 
 @_entry.register
 def _context_added(event: ContextAdded, moment: Moment, who: str) -> Entry:
-    return Entry(f"{who} said", [prose(event.text, moment.n)])
+    note = f" as a note of {code(event.persona)}" if event.persona else ""
+    return Entry(f"{who} said{note}", [prose(event.text, moment.n)])
 
 
 @_entry.register
@@ -149,14 +150,16 @@ def _tool_started(event: ToolStarted, moment: Moment, who: str) -> Entry:
 def _tool_finished(event: ToolFinished, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
     verb = "finished" if event.ok else "**failed**"
-    wrote = (
-        f", and wrote {join_items([code(path, 120) for path in event.artifacts])}" if event.artifacts else ""
-    )
+    files = _files("and wrote", event.artifacts) + _files("and removed", event.removed)
     blocks = [output(event.content, moment.n)] if event.content.strip() else []
     return Entry(
-        f"{call} {verb} after {took(event.duration_ms)}{wrote}{'' if blocks else ', without output'}",
+        f"{call} {verb} after {took(event.duration_ms)}{files}{'' if blocks else ', without output'}",
         blocks,
     )
+
+
+def _files(how: str, paths: Sequence[str]) -> str:
+    return f", {how} {join_items([code(path, 120) for path in paths])}" if paths else ""
 
 
 @_entry.register
@@ -168,7 +171,8 @@ def _tool_not_begun(event: ToolNotBegun, moment: Moment, who: str) -> Entry:
 @_entry.register
 def _outcome_lost(event: OutcomeLost, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
-    return Entry(f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect")
+    words = f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect"
+    return Entry(words + _files("but it wrote", event.artifacts))
 
 
 @_entry.register
@@ -216,7 +220,8 @@ def _compacted(event: Compacted, moment: Moment, who: str) -> Entry:
 
 @_entry.register
 def _session_forked(event: SessionForked, moment: Moment, who: str) -> Entry:
-    return Entry(f"{who} copied session {code(event.source)} up to step {event.step}; it goes on from here")
+    words = f"{who} copied session {code(event.source)} up to step {event.step}; it goes on from here"
+    return Entry(words + _missing(event.missing))
 
 
 @_entry.register
@@ -226,7 +231,12 @@ def _session_restored(event: SessionRestored, moment: Moment, who: str) -> Entry
         if event.lost
         else ""
     )
-    return Entry(f"{who} restored it from a SESSION_LOG whose chain ended in {code(event.chain[:16])}{lost}")
+    words = f"{who} restored it from a SESSION_LOG whose chain ended in {code(event.chain[:16])}{lost}"
+    return Entry(words + _missing(event.missing))
+
+
+def _missing(paths: Sequence[str]) -> str:
+    return f"; {not_here([code(path, 120) for path in paths])}" if paths else ""
 
 
 @_entry.register
@@ -237,7 +247,11 @@ def _action_refused(event: ActionRefused, moment: Moment, who: str) -> Entry:
 
 @_entry.register
 def _paused(event: Paused, moment: Moment, who: str) -> Entry:
+    if event.reason == "parent_paused":
+        return Entry(f"{who} paused it with itself")
     until = f" until {' or '.join(code(str(c)) for c in event.conditions)}" if event.conditions else ""
+    until += ", in place of what it waited for" if event.replaces else ""
+    until += ", and its sub-agents with it" if event.cascade else ""
     return Entry(f"{who} paused it{until}{_because(event.detail)}")
 
 

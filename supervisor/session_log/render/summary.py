@@ -15,18 +15,19 @@ from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import call_name
 from supervisor.session_log.render.labels import is_unpriced, person, tokens
 from supervisor.session_log.render.moments import Moment, PausePeriod
+from supervisor.session_log.render.progress import current_step, plan_progress
 from supervisor.session_log.render.safe import cell, code, inline
 
 Row = tuple[str, str]
 
 
 def summary(
-    moments: Sequence[Moment], rests: Sequence[PausePeriod], persona: Json, hints: ResumeHints
+    moments: Sequence[Moment], rests: Sequence[PausePeriod], persona: Json, hints: ResumeHints, version: int
 ) -> Lines:
     session = moments[-1].after
     rows = [
         (f"**{name}**", cell(words))
-        for name, words in _rows(session, moments, rests, persona, hints)
+        for name, words in _rows(session, moments, rests, persona, hints, version)
         if words
     ]
     written = ["## Summary", "", "**Task**", "", *prose(session.task, 1), "", *table(("", ""), rows), ""]
@@ -43,8 +44,12 @@ def _rows(
     rests: Sequence[PausePeriod],
     persona: Json,
     hints: ResumeHints,
+    version: int,
 ) -> Iterator[Row]:
     yield "Stands" if not session.ended else "Ended", _status_line(session, moments, rests)
+    if version > 2:
+        yield "Progress", plan_progress(session)
+        yield "Current step", "" if session.ended else current_step(session)
     launched = f"{stamp(session.launched_at)} by {person(session.launched_by, session.launched_by_name)}"
     yield "Launched", f"{launched}, {place}" if (place := hints.place(session)) else launched
     yield "Agent", f"{code(session.persona)}: {inline(str(persona.get('description', '')))}"

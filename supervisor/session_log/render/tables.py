@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from supervisor.core.delegation import DELEGATING, SubtaskStatus, subtask_statuses
+from supervisor.core.delegation import SubtaskStatus
 from supervisor.core.events import (
     ApprovalDecided,
     BudgetRaised,
@@ -16,38 +15,28 @@ from supervisor.core.events import (
     Compacted,
     OutcomeDecided,
     QuestionAnswered,
+    ToolFinished,
 )
+from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import money, span, stamp, took
 from supervisor.session_log.render.blocks import Lines, table
-from supervisor.session_log.render.calls import call_name, digest, right
+from supervisor.session_log.render.calls import PHASES, call_name, digest, first_argument, right
 from supervisor.session_log.render.labels import is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
+from supervisor.session_log.render.progress import plans
 from supervisor.session_log.render.safe import cell, code, inline
 
 Row = tuple[str, ...]
-_PHASES = {
-    "ready": "about to run",
-    "held": "to be asked for",
-    "awaiting": "waits for an approval",
-    "approved": "about to run",
-    "denied": "denied, did not run",
-    "refused": "refused, did not run",
-    "started": "running",
-    "unknown": "cut off, outcome not known",
-    "open": "to be asked",
-    "asking": "waits for an answer",
-    "sleeping": "waiting",
-    "delegating": "its sub-agents are at it",
-}
+MOST_FILES = 100
 _OUTCOMES = {"run_again": "run it again", "done": "it was done", "failed": "it failed"}
 _CHILDREN = {"retry": "do it again", "skip": "go on without it", "stop": "stop the rest"}
 
 
-def decisions(moments: Sequence[Moment]) -> Lines:
-    """Return the section with the decisions of people; empty where there were none."""
-    rows = [row for moment in moments if (row := _decision(moment))]
+def decisions(moments: Sequence[Moment], *, noted: bool) -> Lines:
+    """Return the section with the decisions of people and, if `noted`, of the agent; empty where there were none."""
+    rows = [row for moment in moments if (row := _decision(moment) or (_noted(moment) if noted else None))]
     if not rows:
         return []
     head = ("When", "Who", "Decision", "On", "By what right", "Reason", "Digest")
@@ -80,6 +69,16 @@ def _decision(moment: Moment) -> Row | None:
     return None
 
 
+def _noted(moment: Moment) -> Row | None:
+    """Return the row of a decision that the agent noted with the call that has ended."""
+    event = moment.event
+    found = moment.after.call(event.call_id).noted if isinstance(event, ToolFinished) else None
+    if found is None:
+        return None
+    what = f"decided: **{inline(found.decision, 300)}**"
+    return stamp(event.at), "the agent", what, code(found.call_id), "", inline(found.why, 400), ""
+
+
 def _on(moment: Moment, call_id: str) -> str:
     return call_name(call_id, moment.after.call(call_id).call.tool)
 
@@ -96,17 +95,11 @@ def calls(moments: Sequence[Moment]) -> Lines:
 
 
 def _call(call: Call, said: OutcomeDecided | None) -> Row:
-    outcome = ("finished" if call.ok else "**failed**") if call.phase == "finished" else _PHASES[call.phase]
+    outcome = ("finished" if call.ok else "**failed**") if call.phase == "finished" else PHASES[call.phase]
     if said and said.verdict != "run_again":
         outcome += f", says {person(said.by, said.by_name)}"
-    what = code(call.call_id), code(call.call.tool, 60), code(_first(call), 60)
+    what = code(call.call_id), code(call.call.tool, 60), code(first_argument(call), 60)
     return *what, _approvers(call), outcome, _time(call.duration_ms)
-
-
-def _first(call: Call) -> str:
-    given = call.call.arguments
-    value = next(iter(given.values()), "") if isinstance(given, dict) else given
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _approvers(call: Call) -> str:
@@ -121,23 +114,12 @@ def _approvers(call: Call) -> str:
 
 def children(session: Session) -> Lines:
     """Return the section with the sub-agents of all plans and their sessions; empty where there were none."""
-    plans = [
-        c
-        for step in session.steps
-        for c in step.calls
-        if c.call.tool in DELEGATING and _carried_out(session, c)
-    ]
-    stands = [(call, stand) for call in plans for stand in subtask_statuses(session, call)]
+    stands = plans(session)
     if not stands:
         return []
     head = ("Call", "Subtask", "Persona", "State", "Session", "Took", "Steps", "Tokens", "Cost")
     rows = [[cell(part) for part in _child(call, stand)] for call, stand in stands]
     return ["## Sub-agents", "", *table(head, rows, right={5, 6, 7, 8}), ""]
-
-
-def _carried_out(session: Session, call: Call) -> bool:
-    known = {child.call_id for child in session.children} | {skip.call_id for skip in session.skips}
-    return call.phase in ("open", "delegating") or call.call_id in known
 
 
 def _child(call: Call, stand: SubtaskStatus) -> Row:
@@ -157,6 +139,33 @@ def _child(call: Call, stand: SubtaskStatus) -> Row:
     cost = money(child.cost_usd, unpriced=child.unpriced)
     sums = (str(child.steps), spent, cost) if ended else ("", "", "")
     return *begun, code(child.id), time, *sums
+
+
+def artifacts(session: Session) -> Lines:
+    """Return the section with the files, the newest last: who wrote them, when, and which are removed."""
+    files = session.files
+    if not files:
+        return []
+    written = dict(_written(session))
+    earlier = len(files) - MOST_FILES
+    rows = [
+        [cell(code(path, 200)), *written[path], "" if there else "removed since"]
+        for path, there in list(files.items())[-MOST_FILES:]
+    ]
+    head = ("Path", "Written by", "When", "State")
+    left = [f"{earlier:,} that were written earlier are in the events alone.", ""] if earlier > 0 else []
+    return ["## Artifacts", "", *table(head, rows), "", *left]
+
+
+def _written(session: Session) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each file with the call or sub-agent that wrote it, and the time; the last one counts."""
+    for call in (call for step in session.steps for call in step.calls):
+        for path in call.artifacts:
+            yield path, (code(call.call_id), stamp(call.finished_at) if call.finished_at else "")
+    for child in session.children:
+        ended = stamp(child.finished_at) if child.finished_at else ""
+        for path in child.artifacts:
+            yield f"{child_folder(child.name, child.id)}/{path}", (f"sub-agent {code(child.name)}", ended)
 
 
 def costs(moments: Sequence[Moment]) -> Lines:

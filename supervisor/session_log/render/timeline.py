@@ -20,7 +20,9 @@ from supervisor.session_log.render.safe import code
 HEADING = "## Timeline"
 
 
-def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: ResumeHints) -> Lines:
+def timeline(
+    moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: ResumeHints, version: int
+) -> Lines:
     """Return the section, with a checkpoint for each pause."""
     resting = {rest.n: rest for rest in rests}
     written: Lines = [HEADING, "", "All times are UTC.", ""]
@@ -35,9 +37,9 @@ def timeline(moments: Sequence[Moment], rests: Sequence[PausePeriod], hints: Res
             written += _entry(moment, today if today != day else "")
         day = today
         if rest := resting.get(moment.n):
-            written += _rest(rest, hints, last=moment is moments[-1])
+            written += _rest(rest, hints, version, last=moment is moments[-1])
     standing = [rest for rest in rests if rest.ended is None and rest.n < len(moments)]
-    return [*written, *(line for rest in standing for line in ("", *checkpoint(rest, hints), ""))]
+    return [*written, *(line for rest in standing for line in ("", *checkpoint(rest, hints, version), ""))]
 
 
 def _at_once(event: Event, then: Event | None) -> bool:
@@ -47,13 +49,18 @@ def _at_once(event: Event, then: Event | None) -> bool:
     return event.attempt == 1 and then.call_id == event.call_id
 
 
-def _rest(rest: PausePeriod, hints: ResumeHints, *, last: bool) -> Lines:
+def _rest(rest: PausePeriod, hints: ResumeHints, version: int, *, last: bool) -> Lines:
     """Return the checkpoint of a pause, one line for a brief one, or a reference to the checkpoint at the end."""
     if rest.brief:
         return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
     if rest.ended is None and not last:
         return [f"- From here on {WAITING[rest.reason]}: Pause Checkpoint {rest.number}, below"]
-    return ["", *checkpoint(rest, hints), "", *([] if last else [f"### After pause {rest.number}", ""])]
+    return [
+        "",
+        *checkpoint(rest, hints, version),
+        "",
+        *([] if last else [f"### After pause {rest.number}", ""]),
+    ]
 
 
 def _step(n: int, event: ModelResponded, number: int) -> Lines:

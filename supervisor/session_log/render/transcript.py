@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -45,6 +45,9 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import NOTE_DECISION
+from supervisor.core.text.format import join_items, not_here
+from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.labels import unusual_end
 
 
@@ -93,7 +96,8 @@ def _tool_started(event: ToolStarted) -> str:
 @described.register
 def _tool_finished(event: ToolFinished) -> str:
     how = "finished" if event.ok else "failed"
-    return f"{how} {event.call_id} in {event.duration_ms} ms: {event.content.strip()}"
+    files = _files("wrote", event.artifacts) + _files("removed", event.removed)
+    return f"{how} {event.call_id} in {event.duration_ms} ms{files}: {event.content.strip()}"
 
 
 @described.register
@@ -104,6 +108,8 @@ def _question_asked(event: QuestionAsked) -> str:
 @described.register
 def _paused(event: Paused) -> str:
     until = f", until {' or '.join(map(str, event.conditions))}" if event.conditions else ""
+    until += ", in place of what it waited for" if event.replaces else ""
+    until += ", with its sub-agents" if event.cascade else ""
     return f"paused: {event.reason}{until}{_because(event.detail)}"
 
 
@@ -116,7 +122,7 @@ def _resumed(event: Resumed) -> str:
 
 @described.register
 def _context_added(event: ContextAdded) -> str:
-    return f"said: {event.text}"
+    return f"said{f' for {event.persona}' if event.persona else ''}: {event.text}"
 
 
 @described.register
@@ -126,7 +132,7 @@ def _tool_not_begun(event: ToolNotBegun) -> str:
 
 @described.register
 def _outcome_lost(event: OutcomeLost) -> str:
-    return f"lost the outcome of {event.call_id}, attempt {event.attempt}"
+    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{_files('wrote', event.artifacts)}"
 
 
 @described.register
@@ -229,13 +235,13 @@ def _compacted(event: Compacted) -> str:
 
 @described.register
 def _session_forked(event: SessionForked) -> str:
-    return f"copied session {event.source} up to step {event.step}"
+    return f"copied session {event.source} up to step {event.step}{_missing(event.missing)}"
 
 
 @described.register
 def _session_restored(event: SessionRestored) -> str:
     lost = f"; {', '.join(event.lost)} lost the arguments" if event.lost else ""
-    return f"restored it from a SESSION_LOG (chain sha256 {event.chain[:12]}){lost}"
+    return f"restored it from a SESSION_LOG (chain sha256 {event.chain[:12]}){lost}{_missing(event.missing)}"
 
 
 def _response(event: ModelResponded) -> Iterator[str]:
@@ -244,12 +250,24 @@ def _response(event: ModelResponded) -> Iterator[str]:
     if end := unusual_end(event.stop_reason):
         yield f"ended its turn with the stop reason {end}"
     for call in event.calls:
+        if call.tool == NOTE_DECISION and call.mode == "allow" and isinstance(call.arguments, dict):
+            decided = f"{call.arguments.get('decision', '')} – {call.arguments.get('why', '')}"
+            yield f"decided ({call.call_id}): {' '.join(decided.split())}"
+            continue
         ruling = {"ask": "needs approval", "allow": "allowed", "refuse": f"refused: {call.reason}"}[call.mode]
         yield f"selected {call.call_id} {call.tool} {_arguments(call)} ({ruling})"
 
 
 def _arguments(call: ToolCall) -> str:
     return call.arguments if isinstance(call.arguments, str) else canonical_json(call.arguments)
+
+
+def _files(how: str, paths: Sequence[str]) -> str:
+    return f", {how} {join_items([one_line(path, 120) for path in paths])}" if paths else ""
+
+
+def _missing(paths: Sequence[str]) -> str:
+    return f"; {not_here([one_line(path, 120) for path in paths])}" if paths else ""
 
 
 def _because(reason: str) -> str:

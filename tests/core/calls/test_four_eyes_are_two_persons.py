@@ -311,6 +311,18 @@ def test_the_words_of_a_condition_steer() -> None:
     assert apply(SID, begin, asleep).steered_by == frozenset(), "a time has no words"
 
 
+def test_a_condition_steers_until_the_agent_has_read_it() -> None:
+    begin = waiting(FOUR, told=(BOB.id,))
+    hook = parse_condition('webhook: ready where note == "deploy production"', now=AT)
+    session = fold(SID, control.pause(begin, BOB, AT, conditions=[hook]), begin)
+    signal = Signal("webhook", "ready", {"note": "deploy production"})
+    woken = fold(SID, control.wake(session, signal, Actor(id="webhook:ci"), AT), session)
+    for unread in (session, woken):
+        assert approve(unread, CAROL).steered_by == {BOB.id}
+    other = fold(SID, control.pause(session, BOB, AT, replace=True), session)
+    assert approve(other, CAROL).steered_by == frozenset(), "nobody reads what was replaced"
+
+
 def test_the_reason_of_a_cancellation_steers_who_launched_it() -> None:
     begin = fold(SID, [launched()])
     assert apply(SID, begin, Cancelled(**by(BOB), reason="deploy production")).steered_by == {BOB.id}

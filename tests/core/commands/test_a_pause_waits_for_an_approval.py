@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from supervisor.core.commands.approvals import Seen, decide, edit
-from supervisor.core.commands.control import add_condition, cancel, pause, resume, wake
+from supervisor.core.commands.control import cancel, pause, resume, wake
 from supervisor.core.conditions import Condition, Manual, Webhook
 from supervisor.core.errors import (
     AlreadyDecided,
@@ -105,7 +105,7 @@ def test_only_who_may_decide_ends_it_by_a_decision_or_by_hand() -> None:
         for verdict in ("approve", "deny"):
             with pytest.raises(NotAllowed):
                 decide(session, "p1", verdict, who, AT, seen=seen(session))
-        for attempt in (resume, lambda s, a, at: add_condition(s, GO, a, at)):
+        for attempt in (resume, lambda s, a, at: pause(s, a, at, conditions=[GO])):
             with pytest.raises(NotAllowed):
                 attempt(session, who, AT)
     for shown in (Seen(), Seen("", 1)):
@@ -114,7 +114,7 @@ def test_only_who_may_decide_ends_it_by_a_decision_or_by_hand() -> None:
     with pytest.raises(MissingScope):
         resume(session, CAROL, AT, may_decide=False)
     with pytest.raises(MissingScope):
-        add_condition(session, GO, CAROL, AT, may_decide=False)
+        pause(session, CAROL, AT, conditions=[GO], may_decide=False)
     with pytest.raises(NotAllowed, match="token"):
         resume(paused(Approvers()), PIPELINE, AT, trigger="token")
     by_hand = after(session, resume(session, CAROL, AT))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from supervisor.core.commands import base
-from supervisor.core.commands.control import add_condition, cancel, pause, resume, wake
+from supervisor.core.commands.control import cancel, pause, resume, resume_later, wake
 from supervisor.core.commands.conversation import note_refusal, tell
 from supervisor.core.commands.reminders import remind, snooze
-from supervisor.core.conditions import Manual, Webhook
+from supervisor.core.conditions import Webhook
 from supervisor.core.errors import IllegalEvent, InvalidInput
 from supervisor.core.events import ContextAdded, Event, Paused, Resumed, TimerFired, TimerSet
 from supervisor.core.reducer import fold
@@ -41,14 +41,14 @@ def test_an_agent_that_does_not_read_is_told_no_more(number: int, text: str) -> 
         lambda: tell(session, "more", BOB, AT, kind="reply"),
         lambda: resume(session, BOB, AT, context="more"),
         lambda: resume(session, BOB, AT, data={"a": 1}),
-        lambda: add_condition(session, Manual(type="manual"), BOB, AT, context="more"),
+        lambda: resume_later(session, LATER, BOB, AT, context="more"),
     ]
     for verb in refused:
         with pytest.raises(IllegalEvent, match=r"messages to read first, so this one was not added"):
             verb()
     assert resume(session, BOB, AT)
     assert cancel(session, BOB, AT)
-    assert add_condition(session, Manual(type="manual"), BOB, AT)
+    assert resume_later(session, LATER, BOB, AT)
     # What it waits for still comes.
     assert wake(session, Signal("webhook", "go", {"a": 1}), BOB, AT)
 
@@ -79,7 +79,7 @@ def test_a_log_is_full_at_some_length(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: pause(running, BOB, AT),
         lambda: remind(running, LATER, BOB, AT),
         lambda: snooze(running, "t1", LATER, BOB, AT),
-        lambda: add_condition(halted, Manual(type="manual"), BOB, AT),
+        lambda: resume_later(halted, LATER, BOB, AT),
     ]
     for verb in refused:
         with pytest.raises(IllegalEvent, match=r"log of this session is full.*cancel it or fork it"):

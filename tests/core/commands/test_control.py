@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.commands.control import MAX_CONDITIONS, add_condition, cancel, pause, resume, wake
+from supervisor.core.commands.control import MAX_CONDITIONS, cancel, pause, resume, resume_later, wake
 from supervisor.core.conditions import At, Clause, Condition, Cron, Manual, OnEvent, Webhook
 from supervisor.core.errors import IllegalEvent, InvalidInput
 from supervisor.core.events import (
@@ -21,7 +21,6 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     OutcomeLost,
-    Paused,
     QuestionAsked,
     Resumed,
     ToolStarted,
@@ -67,79 +66,29 @@ def paused(*conditions: Condition, session: Session = START, at: datetime = AT) 
     return after(session, pause(session, BOB, at, conditions=conditions))
 
 
-# pause
+# resume_later
 
 
-@pytest.mark.parametrize(
-    ("conditions", "reason"),
-    [
-        ((), "manual"),
-        ((GO,), "external_dependency"),
-        ((BUILT,), "external_dependency"),
-        ((NOON,), "scheduled"),
-        ((DAILY,), "scheduled"),
-        ((APPROVAL,), "human_approval_required"),
-        ((CHILDREN,), "children_running"),
-        ((Manual(type="manual"),), "manual"),
-        ((Manual(type="manual"), NOON, GO), "scheduled"),
-    ],
-)
-def test_the_first_condition_says_why(conditions: tuple[Condition, ...], reason: str) -> None:
-    events = pause(START, BOB, LATER, conditions=conditions, detail=" lunch ")
-    expected = {**by(BOB, LATER), "reason": reason, "detail": "lunch", "conditions": conditions}
-    assert events == [Paused.model_validate(expected)]
-
-
-def test_a_given_reason_stands() -> None:
-    (event,) = pause(START, BOB, AT, conditions=[GO], reason="human_input_required")
-    assert isinstance(event, Paused)
-    assert event.reason == "human_input_required"
-
-
-def test_a_pause_has_at_most_ten_conditions_and_no_other_pause_in_it() -> None:
-    assert pause(START, BOB, AT, conditions=[GO] * MAX_CONDITIONS)
-    with pytest.raises(IllegalEvent, match="at most 10 things"):
-        pause(START, BOB, AT, conditions=[GO] * (MAX_CONDITIONS + 1))
-    with pytest.raises(IllegalEvent, match="already paused"):
-        pause(paused(), BOB, AT)
-    with pytest.raises(InvalidInput, match="The reason is too long"):
-        pause(START, BOB, AT, detail="x" * 20_001)
-
-
-# add_condition
-
-
-def test_a_condition_is_added_to_the_pause_there_is() -> None:
-    session = after(START, pause(START, BOB, AT, conditions=[GO], detail="lunch"))
-    events = add_condition(session, NOON, CAROL, LATER)
-    assert events == [
-        Paused(**by(CAROL, LATER), reason="external_dependency", detail="lunch", conditions=(NOON,))
-    ]
-    both = after(session, events)
-    assert both.waits == (("p1.0", GO), ("p2.0", NOON))
-    for signal in (Signal("webhook", "go"), Signal("cron", "p2.0")):
-        assert after(both, wake(both, signal, PIPELINE, LATER)).waits == ()
-
-
-def test_words_that_come_with_a_condition_are_kept_with_it() -> None:
+def test_words_that_come_with_a_time_are_kept_with_it() -> None:
     session = paused(GO)
-    more, words = add_condition(session, NOON, CAROL, LATER, context=" the canary first ")
+    more, words = resume_later(session, LATER, CAROL, LATER, context=" the canary first ")
     assert (more.type, more.at) == ("Paused", LATER)
     assert words == ContextAdded(**by(CAROL, LATER), text="the canary first", kind="command")
     both = after(session, [more, words])
     assert [note.text for note in both.inbox] == ["the canary first"]
     assert [condition for _, condition in both.waits] == [GO, NOON]
     with pytest.raises(InvalidInput, match="The message is too long"):
-        add_condition(session, NOON, CAROL, LATER, context="x" * 20_001)
+        resume_later(session, LATER, CAROL, LATER, context="x" * 20_001)
 
 
-def test_conditions_are_added_up_to_ten_and_only_in_a_pause() -> None:
+def test_conditions_are_added_up_to_ten_and_a_time_only_in_a_pause() -> None:
     nine = paused(*[GO] * (MAX_CONDITIONS - 1))
-    ten = after(nine, add_condition(nine, NOON, BOB, AT))
+    ten = after(nine, pause(nine, BOB, AT, conditions=[NOON]))
     with pytest.raises(IllegalEvent, match="at most 10 things"):
-        add_condition(ten, NOON, BOB, AT)
+        pause(ten, BOB, AT, conditions=[DAILY])
+    assert pause(ten, BOB, AT, conditions=[DAILY], replace=True)
     with pytest.raises(IllegalEvent, match="it is running"):
-        add_condition(START, NOON, BOB, AT)
+        resume_later(START, LATER, BOB, AT)
 
 
 # resume
@@ -262,7 +211,7 @@ def test_what_to_do_instead_of_resuming_is_said(session: Session, sentence: str)
     tries: list[Callable[[], object]] = [
         lambda: resume(session, BOB, AT),
         lambda: resume(session, BOB, AT, pause_number=1),
-        lambda: add_condition(session, NOON, BOB, AT),
+        lambda: resume_later(session, LATER, BOB, AT),
     ]
     for refuse in tries:
         with pytest.raises(IllegalEvent) as refused:

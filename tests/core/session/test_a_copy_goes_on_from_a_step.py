@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from supervisor.core.commands.fork import copy_events, cut_at
 from supervisor.core.control import CallModel, next_action
 from supervisor.core.errors import IllegalEvent, InvalidInput, NotAllowed
 from supervisor.core.events import (
@@ -38,7 +39,6 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.fork import copy_events, cut_at
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.reducer import fold

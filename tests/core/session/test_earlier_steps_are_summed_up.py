@@ -19,6 +19,8 @@ from supervisor.core.events import (
     Event,
     Paused,
     Resumed,
+    ToolFinished,
+    ToolStarted,
 )
 from supervisor.core.messages import ModelTurn, ToolTurn, Turn, Usage
 from supervisor.core.persona import Budgets
@@ -74,6 +76,21 @@ def test_what_people_said_before_it_is_in_what_is_summed_up() -> None:
         "Tidy up", "step 1", "result 1", "Bob: Mind the gap", "step 2", "result 2", SUM_UP
     ]  # fmt: skip
     assert "Bob: Mind the gap" not in words(conversation(apply(SID, session, compacted(2)), 0))
+
+
+def test_decisions_that_the_agent_noted_are_told_word_for_word_after_every_summary() -> None:
+    noted = tool_call(
+        mode="allow", tool="note_decision", arguments={"decision": "Use JWT", "why": "No session store"}
+    )
+    start = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=noted.digest)
+    end = ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="Noted.")
+    events = [launched(), responded(noted), start, end, *step_events(2), *step_events(3)]
+    told = "Decisions that you noted in these steps, word for word:\n- Use JWT – No session store"
+    for through in (1, 2):
+        session = fold(SID, [*events, compacted(through, "First")])
+        assert words(conversation(session, 0))[:3] == ["Tidy up", summary_of(through, "First"), told]
+        assert told in words(to_sum_up(session, through + 1))
+    assert told not in words(conversation(fold(SID, events), 0))
 
 
 def test_a_second_summary_is_made_of_the_first_and_what_came_since() -> None:

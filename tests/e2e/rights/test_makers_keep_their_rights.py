@@ -6,15 +6,20 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bot.compose import now
+from handlers.announcements import Announcements
+from storage.api_keys import ApiKeyStore
 from storage.keys import TimerKey
+from supervisor.api_keys import LOCAL, ApiKeys, parse_keys
+from supervisor.contract.creators import Creators
 from supervisor.core.events import ActionRefused, Actor
 from supervisor.schedules import OWNER, Schedule
-from tests.support.scenario import Director, Scene
+from tests.support.scenario import Director, Scene, write_persona
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, Json, texts
+from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, Json, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 OPERATORS = {"operators": {"groups": ["sre"]}}
@@ -165,6 +170,91 @@ async def test_a_schedule_of_a_revoked_key_is_paused(scenario: Director) -> None
     assert after.due is None
     assert "The API key ci was revoked" in after.last_problem
     assert await told(scene)
+
+
+async def test_a_schedule_of_a_key_of_this_machine_that_is_gone_is_paused(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    parts = scene.flagman.core
+    made, _ = await parts.api_keys().create("ada", ["launch"], LOCAL)
+    origin = parts.channels.origin_of(OPS)
+    schedule = await parts.schedules.add("0 9 * * MON", "ops", "weekly", made.actor, origin=origin)
+    await parts.api_keys().revoke(made.id)
+    assert (await fire(scene, await overdue(scene, schedule))).due is None
+    assert "The API key ada was revoked" in texts((await told(scene))[0])
+    again, _ = await parts.api_keys().create("ada", ["launch"], LOCAL)
+    resumed = await parts.schedules.resume(schedule.id)
+    assert (await fire(scene, await overdue(scene, resumed))).last_session
+    assert again.id != made.id
+
+
+async def test_a_key_that_was_given_an_owner_launches_as_that_person(scenario: Director) -> None:
+    ci = "ci:launch:0123456789abcdef"
+    scene = await scenario(ONE, api_keys=SecretStr(ci))
+    core = scene.flagman.core
+    schedule = await core.schedules.add(
+        "0 9 * * MON", "ops", "weekly", (await core.api_keys().recognise(ci.split(":")[2])).actor
+    )
+    await overdue(scene, schedule)
+    keys = [key for key, _ in parse_keys(ci.replace("ci:", f"ci@{GRACE}:"))]
+    given = ApiKeys(ApiKeyStore(core.redis), keys, now)
+    announcements = Announcements(core.directory, core.mask, "/agent")
+    creators = Creators(core, given, core.deliveries, announcements.schedule_problem)
+    await creators.fire(TimerKey(OWNER, schedule.id))
+    (session,) = await recent_sessions(core)
+    assert session.requesters == {"api:ci", f"slack:{GRACE}"}
+
+
+async def lose_persona(scene: Scene) -> None:
+    core = scene.flagman.core
+    assert core.settings.personas
+    (core.settings.personas / "ops.md").unlink()
+    await wait_for(lambda: [persona.name for persona in core.personas.all()] == ["other"])
+
+
+async def lose_approver(scene: Scene) -> None:
+    await scene.slack.person(id=LINUS, deleted=True)
+
+
+@pytest.mark.parametrize("lose", [lose_persona, lose_approver])
+async def test_a_schedule_whose_persona_cannot_be_launched_is_told_once(
+    scenario: Director, lose: Any
+) -> None:
+    rule = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [LINUS, KEN]}}]
+    write_persona(scenario.personas, "other")
+    scene = await scenario(ONE, persona={"approvals": rule, "operators": {"users": [GRACE]}})
+    schedule = await scheduled(scene)
+    await lose(scene)
+    scene.flagman.core.names._found.clear()
+    for _ in range(2):
+        after = await fire(scene, await overdue(scene, await scene.flagman.core.schedules.get(schedule.id)))
+        assert after.due
+        assert after.last_problem
+    rows = await scene.slack.messages(OPS)
+    (message,) = [row for row in rows if "could not launch" in texts(row)]
+    assert f"The schedule `{schedule.id}` of <@{GRACE}>" in texts(message)
+    assert "It is tried again at its next time" in texts(message)
+
+
+async def test_two_clocks_tell_once(scenario: Director) -> None:
+    scene = await scenario(ONE, webs=2)
+    schedule = await scheduled(scene)
+    await lose_account(scene)
+    forget(scene)
+    await scene.flagman.core.schedules.suspend(schedule, "They may not launch it any more.")
+    await asyncio.gather(*(core.creators().tell() for core in scene.flagman.cores for _ in range(2)))
+    assert len(await told(scene)) == 1
+
+
+async def test_no_change_of_a_schedule_is_lost_to_another(scenario: Director) -> None:
+    scene = await scenario(ONE, webs=2)
+    schedule = await scheduled(scene)
+
+    def more(standing: Schedule) -> Schedule:
+        return standing.model_copy(update={"task": f"{standing.task}!"})
+
+    schedules = [core.schedules for core in scene.flagman.cores]
+    await asyncio.gather(*(one._change(schedule.id, more) for one in schedules for _ in range(5)))
+    assert (await schedules[0].get(schedule.id)).task == f"weekly{'!' * 5 * len(schedules)}"
 
 
 async def test_each_of_many_schedules_is_told_once(scenario: Director) -> None:

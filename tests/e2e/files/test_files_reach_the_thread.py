@@ -64,7 +64,7 @@ async def test_the_card_names_the_newest_and_counts_the_others(scenario: Directo
     newest = "Files written: part-6.md, part-5.md, part-4.md, part-3.md, part-2.md and 2 more"
     await scene.slack.message(OPS, lambda m: newest in texts(m))
     listed = await said(scene, f"files {session.id}")
-    assert all(f"{name}   1 bytes" in listed for name in names)
+    assert all(f"{name}   1 byte" in listed for name in names)
 
 
 async def test_a_file_is_posted_into_the_thread(scenario: Director) -> None:
@@ -129,7 +129,7 @@ async def test_what_cannot_be_posted_is_said_in_words(scenario: Director) -> Non
     with (folder / "huge.bin").open("wb") as file:
         file.truncate(10 * 1024 * 1024 + 1)
     listed = await said(scene, f"files {session.id}")
-    assert "gone.md   not on this machine any more" in listed
+    assert "gone.md   not on this machine" in listed
     assert "secret.txt" not in listed
     for path, expected in (
         ("gone.md", "is not on this machine any more"),

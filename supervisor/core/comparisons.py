@@ -1,0 +1,137 @@
+"""Comparisons of a call's arguments in the rules of a persona: numbers, lists, patterns and folders. Pure."""
+
+from __future__ import annotations
+
+import json
+import operator
+import posixpath
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any
+
+import regex
+from pydantic import AfterValidator, ConfigDict, Field
+
+from supervisor.core.messages import Frozen
+
+# The longest text that a pattern is held against, and the seconds that this may take.
+LONGEST_TEXT, PATTERN_SECONDS = 20_000, 0.1
+
+
+def _pattern(text: str) -> str:
+    try:
+        regex.compile(text)
+    except (regex.error, RecursionError) as error:
+        raise ValueError(f"it is no regular expression ({error})") from error
+    return text
+
+
+def _folder(text: str) -> str:
+    if _parts(text) is None:
+        raise ValueError("it is a folder below that of the session, without `..`")
+    return text
+
+
+class Comparison(Frozen):
+    """What an argument is compared with; all that is given must hold.
+
+    `gt`, `ge`, `lt` and `le` are for numbers, `eq` and `in` for any JSON, `matches` is a regular expression for the
+    whole of a text, in which `.` is no line break, and `within` a folder for a path.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    gt: Decimal | None = None
+    ge: Decimal | None = None
+    lt: Decimal | None = None
+    le: Decimal | None = None
+    eq: Any = None
+    in_: Annotated[tuple[Any, ...] | None, Field(alias="in", min_length=1)] = None
+    matches: Annotated[str, AfterValidator(_pattern)] | None = None
+    within: Annotated[str, AfterValidator(_folder)] | None = None
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The JSON types of values that can be compared so; none where that is not said by the comparisons."""
+        if any(limit is not None for limit in (self.gt, self.ge, self.lt, self.le)):
+            return frozenset({"number", "integer"})
+        return frozenset({"string"}) if self.matches is not None or self.within is not None else frozenset()
+
+    def holds(self, value: Any) -> bool | None:
+        """Return whether all comparisons hold for a value; None where one cannot be made, and none is false.
+
+        It cannot be made with a value of another type, a pattern that takes too long, and a path that leads out of its
+        folder or begins at the root.
+        """
+        found = list(self._each(value))
+        if False in found:
+            return False
+        return None if None in found else True
+
+    def _each(self, value: Any) -> Iterator[bool | None]:
+        number = _number(value)
+        limits = (
+            (self.gt, operator.gt),
+            (self.ge, operator.ge),
+            (self.lt, operator.lt),
+            (self.le, operator.le),
+        )
+        for limit, compare in limits:
+            if limit is not None:
+                yield None if number is None else bool(compare(number, limit))
+        if "eq" in self.model_fields_set:
+            yield _equal(value, self.eq)
+        if self.in_ is not None:
+            found = [_equal(value, item) for item in self.in_]
+            yield True if True in found else None if None in found else False
+        if self.matches is not None:
+            yield _matches(self.matches, value)
+        if self.within is not None:
+            yield _is_within(value, self.within)
+
+    def __str__(self) -> str:
+        given = self.model_dump(by_alias=True, exclude_unset=True)
+        return json.dumps(given, ensure_ascii=False, default=_shown)
+
+
+def _shown(value: Any) -> float | int:
+    """A limit as a JSON number."""
+    return int(value) if value == int(value) else float(value)
+
+
+def _number(value: Any) -> Decimal | None:
+    """The number of a JSON value; None for anything else, a text of digits among it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return Decimal(str(value))
+
+
+def _equal(value: Any, other: Any) -> bool | None:
+    """Whether two JSON values are the same; None where they are not of one type, and so may mean the same."""
+    if _number(value) is not None and _number(other) is not None:
+        return _number(value) == _number(other)
+    return bool(value == other) if type(value) is type(other) else None
+
+
+def _matches(pattern: str, value: Any) -> bool | None:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return None
+    try:
+        return regex.fullmatch(pattern, value, timeout=PATTERN_SECONDS) is not None
+    except TimeoutError:
+        return None
+
+
+def _is_within(value: Any, folder: str) -> bool | None:
+    parts, above = _parts(value), _parts(folder)
+    if parts is None or above is None:
+        return None
+    return parts[: len(above)] == above
+
+
+def _parts(path: Any) -> tuple[str, ...] | None:
+    """The parts of a relative path; None where it is none, or where `..` may lead elsewhere."""
+    if not isinstance(path, str) or "\0" in path or "\\" in path or posixpath.isabs(path):
+        return None
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    return None if ".." in parts or path.startswith("~") else parts
