@@ -10,7 +10,7 @@ from storage import keys
 from storage.connection import reaching_store
 
 # Long enough for all processes to come to the same, and no longer than a mistake that was mended is remembered.
-KEPT = timedelta(hours=1)
+KEPT = timedelta(minutes=10)
 
 
 class MarkStore:
