@@ -25,7 +25,7 @@ from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, Unavailable
-from supervisor.personas.loader import SHIPPED, load_files, load_personas
+from supervisor.personas.loader import SHIPPED, load_files, load_personas, persona_paths
 from supervisor.personas.names import PersonaNames
 from supervisor.tools.builtin import builtin_tools
 
@@ -86,7 +86,7 @@ def _folder(what: str, variable: str, path: Path) -> Finding:
             f"{where} cannot be written",
             f"chown or chmod {there}, or set {variable} elsewhere",
         )
-    if where.exists() and stat.S_IMODE(where.stat().st_mode) & 0o022:
+    if where.exists() and _writable(where, 0o022):
         return Finding(what, "wrong", f"others may write in {where}", f"chmod go-w {where}")
     return Finding(what, "ok", str(where) if where.exists() else f"{where} (made at the first start)")
 
@@ -101,7 +101,22 @@ def _personas(settings: Settings) -> Finding:
     except FlagmanError as error:
         mend = "mend that line: a running Flagman uses the version before, and none starts with it"
         return Finding("Personas", "wrong", str(error), mend)
+    if settings.personas:
+        # What is changed in it counts at once.
+        folder = settings.personas.resolve()
+        loose = [str(path) for path in (folder, *persona_paths(folder)) if _writable(path, 0o002)]
+        if loose:
+            names = " ".join(loose)
+            return Finding("Personas", "wrong", f"everybody may write {names}", f"chmod o-w {names}")
+        if folder.is_relative_to(settings.workspace_folder.resolve()):
+            said = f"{folder} is in the workspace, where commands of agents write"
+            return Finding("Personas", "wrong", said, "set FLAGMAN_PERSONAS to a folder elsewhere")
     return Finding("Personas", "ok", ", ".join(sorted(found)))
+
+
+def _writable(path: Path, others: int) -> bool:
+    """Whether these others may write, by the mode of a file or folder that can be written at all."""
+    return bool(path.stat().st_mode & others) and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def _sandbox(settings: Settings) -> Finding:

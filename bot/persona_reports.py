@@ -10,7 +10,6 @@ from collections.abc import Collection
 from bot.compose import Core
 from handlers.announcements import Announcements
 from storage.marks import MarkStore
-from supervisor.personas.folder import PersonaProblem
 
 # A mistake counts after so many seconds, since a file may be in the middle of being written.
 STOOD_SECONDS = 3.0
@@ -24,7 +23,8 @@ class PersonaReports:
         self._parts, self._marks = parts, MarkStore(parts.redis)
         self._announcements = Announcements(parts.directory, parts.mask, parts.settings.command)
         self._known = self._versions()
-        self._logged: set[tuple[str, int]] = set()
+        # The mistakes that stand, and who is still to be told of each.
+        self._untold: dict[str, list[str]] = {}
 
     async def report(self) -> None:
         """Tell of what is wrong now and was not told before. Raises StoreUnavailable."""
@@ -32,29 +32,39 @@ class PersonaReports:
         changed = {name for name, digest in self._known.items() if known.get(name) != digest}
         if changed and self._parts.directory.connected:
             await tell_of_names(self._parts, changed)
-        for problem in self._parts.folder.problems():
-            if time.monotonic() - problem.since >= STOOD_SECONDS:
-                await self._tell(problem)
+        problems = {problem.said: problem for problem in self._parts.folder.problems()}
+        for said in self._untold.keys() - problems.keys():
+            # Made again, it is another mistake.
+            for admin in self._admins():
+                await self._marks.remove(_mark(admin, said))
+            del self._untold[said]
+        for said, problem in problems.items():
+            if time.monotonic() - problem.since < STOOD_SECONDS:
+                continue
+            if said not in self._untold:
+                self._untold[said] = self._admins()
+                _log.error("%s (%s)", said, problem.error.path)
+            self._untold[said] = [admin for admin in self._untold[said] if not await self._tell(admin, said)]
 
     def _versions(self) -> dict[str, str]:
         return {persona.name: persona.digest for persona in self._parts.personas.all()}
 
-    async def _tell(self, problem: PersonaProblem) -> None:
-        # The time of the file tells a mistake from the same one that was made again.
-        what = problem.said, problem.written[0]
-        if what not in self._logged:
-            self._logged.add(what)
-            _log.error("%s (%s)", problem.said, problem.error.path)
+    def _admins(self) -> list[str]:
+        return [admin for admin in self._parts.settings.admin_ids if not admin.startswith("api:")]
+
+    async def _tell(self, admin: str, said: str) -> bool:
+        """Tell an admin, unless another process did. Returns False where Slack cannot be reached now."""
         if self._parts.directory.client is None:
-            return
-        for admin in self._parts.settings.admin_ids:
-            if admin.startswith("api:"):
-                continue
-            mark = hashlib.sha256("\0".join((admin, *map(str, what))).encode()).hexdigest()
-            if await self._marks.set(mark) and not await self._announcements.persona_broken(
-                admin, problem.said
-            ):
-                await self._marks.remove(mark)
+            return False
+        mark = _mark(admin, said)
+        if not await self._marks.set(mark) or await self._announcements.persona_broken(admin, said):
+            return True
+        await self._marks.remove(mark)
+        return False
+
+
+def _mark(admin: str, said: str) -> str:
+    return hashlib.sha256(f"{admin} {said}".encode()).hexdigest()
 
 
 async def tell_of_names(parts: Core, personas: Collection[str] | None = None) -> None:

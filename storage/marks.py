@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from storage import keys
 from storage.connection import reaching_store
 
-KEPT = timedelta(days=30)
+# Long enough for all processes to come to the same, and no longer than a mistake that was mended is remembered.
+KEPT = timedelta(minutes=10)
 
 
 class MarkStore:

@@ -67,7 +67,7 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
     ),
     "bot/store_check": "storage",
-    "bot/persona_reports": "storage supervisor/personas handlers/announcements bot/compose",
+    "bot/persona_reports": "storage handlers/announcements bot/compose",
     "bot/clock": "storage supervisor/core supervisor/runtime bot/compose bot/persona_reports",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (

@@ -34,14 +34,12 @@ class PersonaProblem:
     """What is wrong with a persona file, or with the folder, since it was changed.
 
     `persona` is the name of the persona of the file that is in use, in an earlier version where it is `stale`; empty
-    where there is none. `written` differs where the file was written again, and `since` is a time of the monotonic
-    clock.
+    where there is none. `since` is a time of the monotonic clock.
     """
 
     error: PersonaInvalid
     persona: str
     stale: bool
-    written: Signature
     since: float
 
     @property
@@ -133,7 +131,7 @@ class PersonaFolder:
     def _lose(self, problem: str) -> None:
         if self._lost is None or self._lost.error.problem != problem:
             error = PersonaInvalid(str(self._folder), 1, problem)
-            self._lost = PersonaProblem(error, "", False, (0, 0, 0), self._looked)
+            self._lost = PersonaProblem(error, "", False, self._looked)
 
     def _is_settled(self, path: Path, signature: Signature) -> bool:
         """Whether a path was not changed for a while, by the time of its file system or by that of this process."""
@@ -186,13 +184,10 @@ class PersonaFolder:
 
     def _problem(self, error: PersonaInvalid, persona: str) -> PersonaProblem:
         path = Path(error.path)
-        version = self._versions[path]
-        written, stale = version.signature, bool(persona) and version.found is not self._used[path]
-        new = PersonaProblem(error, persona, stale, written, self._looked)
-        for known in self._problems:
-            if (known.said, known.written) == (new.said, written):
-                return replace(new, since=known.since)
-        return new
+        stale = bool(persona) and self._versions[path].found is not self._used[path]
+        new = PersonaProblem(error, persona, stale, self._looked)
+        known = next((known for known in self._problems if known.said == new.said), new)
+        return replace(new, since=known.since)
 
     def _tell_of(self, used: Mapping[str, PersonaFile]) -> None:
         before = {file.persona.name: file for file in self._used.values()}

@@ -49,6 +49,16 @@ def test_a_new_folder_is_well(tmp_path: Path) -> None:
     assert "FLAGMAN_WEBHOOK_SECRET" in rows["Webhooks"]["mend"]
 
 
+def test_personas_that_others_or_agents_can_write_are_told(tmp_path: Path) -> None:
+    write_persona(tmp_path / "ours")
+    (tmp_path / "ours" / "ops.md").chmod(0o646)
+    rows = findings(Cli(tmp_path), code=1, FLAGMAN_PERSONAS="ours")
+    assert rows["Personas"]["mend"] == f"chmod o-w {tmp_path}/ours/ops.md"
+    (tmp_path / "ours" / "ops.md").chmod(0o644)
+    rows = findings(Cli(tmp_path), code=1, FLAGMAN_PERSONAS="ours", FLAGMAN_WORKSPACE=".")
+    assert "is in the workspace" in rows["Personas"]["found"]
+
+
 @pytest.mark.parametrize(
     ("secret", "found"),
     [

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import stat
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-from tests.cli.served import Cli, environment, served
+from tests.cli.served import Cli, environment, served, until
+from tests.support.ports import free_port
+from tests.support.process_pool import process_pool
 
 
 def test_it_is_for_the_owner_alone_and_ends_with_the_process(tmp_path: Path) -> None:
@@ -23,6 +27,24 @@ def test_it_is_for_the_owner_alone_and_ends_with_the_process(tmp_path: Path) -> 
         refused = Cli(tmp_path)("list", code=1, FLAGMAN_API_KEY=key)
         assert "revoked" in refused.stderr
         assert len(flagman.cli.json("keys", "list")) == 1
+
+
+def test_it_is_there_once_flagman_says_that_it_is_ready(tmp_path: Path) -> None:
+    port = free_port()
+    given = environment(PORT=str(port))
+    process = process_pool().start("serve", given, tmp_path / "serve.log", folder=tmp_path)
+
+    def is_ready() -> bool:
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+            return bool(answer.status == 200)
+        return False
+
+    try:
+        until(is_ready)
+        assert (tmp_path / ".flagman" / "cli.key").exists()
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_one_left_behind_by_a_kill_opens_nothing_later(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.client import Json, reach
+from bot.cli.completion import personas
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
@@ -19,7 +20,7 @@ Schedule = Annotated[str, typer.Argument(metavar="ID", help="As `flagman schedul
 @app.command()
 def add(
     cron: Annotated[str, typer.Argument(help="Five fields like `0 9 * * MON-FRI`, or @daily.")],
-    persona: Annotated[str, typer.Argument()],
+    persona: Annotated[str, typer.Argument(autocompletion=personas)],
     task: Annotated[str, typer.Argument()],
     zone: Annotated[str | None, typer.Option(help="Its time zone (default: yours).")] = None,
     channel: Annotated[str | None, typer.Option(help="The id of the Slack channel to show it in.")] = None,

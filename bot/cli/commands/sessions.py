@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli import completion
 from bot.cli.client import Json, SessionId, reach
 
 if TYPE_CHECKING:
@@ -23,10 +24,16 @@ def list_(
         str | None, typer.Option("--status", "-s", help="running, paused, completed, failed or cancelled.")
     ] = None,
     persona: Annotated[
-        str | None, typer.Option("--persona", "-p", help="Only those of this persona.")
+        str | None,
+        typer.Option(
+            "--persona", "-p", help="Only those of this persona.", autocompletion=completion.personas
+        ),
     ] = None,
     parent: Annotated[
-        str | None, typer.Option(help="Only the sub-agents that this session launched.")
+        str | None,
+        typer.Option(
+            help="Only the sub-agents that this session launched.", autocompletion=completion.sessions
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")] = 20,
     json: Json = False,

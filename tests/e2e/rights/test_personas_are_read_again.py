@@ -90,7 +90,10 @@ async def test_a_mistake_is_told_to_each_admin_once_by_all_processes(scenario: D
         )
 
     await wait_for(shown)
-    # Mended, and the same mistake again: it is another one.
+    # Saved again with the same mistake, it is no other one; mended in between, it is.
+    file.write_text(good.replace("tools:", "tolls:") + "Be quick.")
+    await report()
+    assert len(await told(scene, KEN)) == 2
     file.write_text(good)
     await report()
     assert (await persona_views(scene.flagman.core.personas))[0].notes == []
