@@ -24,6 +24,7 @@ from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Trigger
 from supervisor.core.messages import Json
 from supervisor.core.text.format import field
+from supervisor.core.times import Overlap
 
 # The persona that splits a task over sub-agents where none is named.
 COORDINATOR = "project-coordinator"
@@ -261,6 +262,13 @@ class ScheduleRequest(RequestModel):
     task: Text
     zone: Zone = "UTC"
     channel: Channel | None = None
+    overlap: Annotated[
+        Overlap,
+        Field(
+            description="Where the session of the time before has not ended: leave this time out, have it wait for "
+            "that, or cancel that session."
+        ),
+    ] = "skip"
 
 
 class EventRequest(RequestModel):
