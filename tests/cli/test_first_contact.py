@@ -59,9 +59,17 @@ def test_doctor_makes_nothing_and_a_wrong_address_of_clients_stops_no_server(tmp
     ) as flagman:
         rows = {row["what"]: row for row in json.loads(flagman.cli("doctor", "--json", code=None).stdout)}
         assert rows["Store"]["state"] == "note"
-        assert "to keys with the scope admin only" in rows["Store"]["found"]
+        assert "This key lacks the scope `admin`" in rows["Store"]["found"]
         session_id = flagman.cli.launched()
         assert "for U0ADA0001" in flagman.cli("show", session_id).stdout
+
+
+def test_a_person_whom_slack_does_not_know_is_told(tmp_path: Path) -> None:
+    with served(tmp_path, FLAGMAN_USER="U0NOBODY1") as flagman:
+        assert "FLAGMAN_USER: Slack knows no active account U0NOBODY1" in flagman.process.output
+        rows = {row["what"]: row for row in json.loads(flagman.cli("doctor", "--json", code=1).stdout)}
+        assert "FLAGMAN_USER" in rows["Running Flagman"]["mend"]
+        assert rows["Store"]["state"] == "note"
 
 
 def offered(cli: Cli, line: str) -> str:
