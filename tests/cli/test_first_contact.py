@@ -176,6 +176,17 @@ def test_what_will_be_refused_or_is_missing_is_told_before_anybody_approves(tmp_
         listed = Terminal(cli, "list", columns=120)
         assert listed.ended() == 0
         assert "waiting for an approval (0 of 2, @s" in listed.seen
+        ada, grace = (
+            cli("keys", "create", name, "--scope", "admin", "--owner", owner).stdout.strip()
+            for name, owner in (("ada", "U0ADA0001"), ("grace", "U0GRACE01"))
+        )
+        first = cli("approve", session["id"], "--yes", FLAGMAN_API_KEY=ada).stdout
+        assert "Others have yet to approve 1.1 before it runs." in first
+        shown = cli("show", session["id"]).stdout
+        assert "approvers @sre · 1 of 2 approvals" in shown
+        assert "approved so far by ada" in shown
+        second = cli("approve", session["id"], "--yes", FLAGMAN_API_KEY=grace).stdout
+        assert "Others" not in second
         # The file is changed while Flagman runs.
         file.write_text(f"---\n{front.replace('[sre]', '[nobody-at-all]')}---\nDeploy.\n")
         (personas / "newer.md").write_text("---\nname: newer\n")
