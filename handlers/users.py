@@ -36,19 +36,16 @@ class GroupUnknown(FlagmanError):
 
     code = "group_unknown"
 
-    def __init__(self, group: str, code: str = "") -> None:
-        """Create the error; it is `lasting` if by Slack's code somebody has to change something first."""
-        self.lasting = code in (*_NO_GROUPS, _NO_GROUP, _NO_SCOPE)
-        nobody = f"so nobody counts as a member of {group}"
-        if code in _NO_GROUPS:
-            why = f"This workspace's plan has no user groups, {nobody}. Name users in the persona instead."
-        elif code == _NO_GROUP:
-            why = f"Slack knows no user group {group}, {nobody}. Correct its name in the persona."
-        elif code == _NO_SCOPE:
-            why = f"Flagman may not read user groups, {nobody}. Give its app the scope usergroups:read."
-        else:
-            why = f"Slack does not say who is in {group} right now. Please try again in a moment."
-        super().__init__(why)
+    def __init__(self, group: str, why: str = "") -> None:
+        super().__init__(
+            why or f"Slack does not say who is in {group} right now. Please try again in a moment."
+        )
+
+
+class GroupLost(GroupUnknown):
+    """As `GroupUnknown`, until somebody changes the persona, the app or the plan."""
+
+    lasting = True
 
 
 class NameUnknown(FlagmanError):
@@ -225,8 +222,8 @@ class People:
 
     async def recent_members(self, group: str) -> frozenset[str]:
         """As `members_of`, or as it was within the last minute: for lists and for whom to tell, not for decisions."""
-        known: frozenset[str] | GroupUnknown | None = self._members.get(group)
-        if isinstance(known, GroupUnknown):
+        known: frozenset[str] | GroupLost | None = self._members.get(group)
+        if isinstance(known, GroupLost):
             raise known
         return await self.members_of(group) if known is None else known
 
@@ -237,10 +234,12 @@ class People:
                 answer: Any = await self.client.usergroups_users_list(usergroup=ident)
         except UNREACHABLE as error:
             _log.error("the members of group %s cannot be read: %r", group, error)
-            unknown = GroupUnknown(group, code_of(error))
-            if unknown.lasting:
-                self._members.put(group, unknown)
-            raise unknown from error
+            why = _why_lost(group, code_of(error))
+            if not why:
+                raise GroupUnknown(group) from error
+            lost = GroupLost(group, why)
+            self._members.put(group, lost)
+            raise lost from error
         found = frozenset(answer.get("users") or [])
         self._members.put(group, found)
         return found
@@ -252,6 +251,18 @@ class People:
             handles = {str(g["handle"]): str(g["id"]) for g in answer.get("usergroups") or []}
             self._handles = (time.monotonic(), handles)
         return handles
+
+
+def _why_lost(group: str, code: str) -> str:
+    """Return why by Slack's code nobody is a member of a group until somebody changes something; otherwise empty."""
+    nobody = f"so nobody counts as a member of {group}"
+    if code in _NO_GROUPS:
+        return f"This workspace's plan has no user groups, {nobody}. Name users in the persona instead."
+    if code == _NO_GROUP:
+        return f"Slack knows no user group {group}, {nobody}. Correct its name in the persona."
+    if code == _NO_SCOPE:
+        return f"Flagman may not read user groups, {nobody}. Give its app the scope usergroups:read."
+    return ""
 
 
 def code_of(error: BaseException | None) -> str:

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from queue import Queue
@@ -20,6 +21,7 @@ from handlers.projection import slack_client
 from storage.connection import connect
 from storage.embedded_server import embedded_server
 from supervisor.personas.frontmatter import FrontMatter
+from supervisor.runtime import worker
 from supervisor.tools import builtin
 
 # The same examples in each run; `--hypothesis-profile search` draws others and remembers those that fail.
@@ -76,6 +78,12 @@ def _made_once() -> Iterator[None]:
         for make in ("http_tool", "shell_tool"):
             patch.setattr(builtin, make, lru_cache(getattr(builtin, make)))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _prompt_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stops waits for its last read to come back, which is up to a second otherwise."""
+    monkeypatch.setattr(worker, "BLOCK", timedelta(milliseconds=50))
 
 
 @pytest.fixture(autouse=True)

@@ -105,9 +105,9 @@ class Audience:
         return _Viewers(frozenset(people))
 
     async def _sees(self, viewers: _Viewers, who: str) -> bool:
-        return who in viewers.people or (
-            bool(viewers.channel) and await self._directory.is_shown(viewers.channel, who)
-        )
+        if who in viewers.people or not viewers.channel or who[:1] not in ("U", "W"):
+            return who in viewers.people
+        return await self._directory.is_shown(viewers.channel, who)
 
     async def _reach(self, requests: Sequence[Request], viewers: _Viewers) -> Reach:
         here, asked, problems = False, dict[Asked, None](), dict[str, None]()
@@ -194,7 +194,7 @@ class Audience:
                 for need in await self._needs(request):
                     _, able = await self._able(need, _Viewers())
                     (named if need.rule.named else admins).extend(able)
-            reach = await self._reach(message.decides, _Viewers(frozenset({requester})))
+            reach = await self._reach(message.decides, _Viewers(frozenset({requester} - {""})))
         except FlagmanError as unknown:
             raise RetryLater(RETRY_SECONDS, str(unknown), refused=True) from unknown
         people = [requester, *named]

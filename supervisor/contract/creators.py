@@ -90,7 +90,10 @@ class Creators:
             # Both are found again, and recorded, below.
             _log.info("schedule %s: %s", schedule_id, lost)
         except FlagmanError as unknown:
-            await schedules.postpone(schedule, str(unknown))
+            if unknown.lasting:
+                await self._suspend(schedule, str(unknown))
+            else:
+                await schedules.postpone(schedule, str(unknown))
             return
         if await schedules.fire(schedule_id, maker):
             await self._tell(schedule_id)

@@ -12,6 +12,9 @@ from supervisor.core.events import PauseReason
 from supervisor.core.events.base import DEFERRED_TOOLS, GIVE_UP
 from supervisor.core.state import Call, Session
 
+# The denials of one call after which a session pauses before people are asked about it again.
+DENIALS = 2
+
 
 @dataclass(frozen=True)
 class CallModel:
@@ -101,12 +104,24 @@ def _tools(session: Session) -> Action:
         started=session.calls_in("started"),
     )
     if action != RunTools():
-        return action
+        return _insistence(session) or action
     last = [c for c in open_ if c.call.tool in DEFERRED_TOOLS]
     if not last or len(session.open_calls) != len(last):
         return Wait()
     gives_up = next((c for c in last if c.call.tool == GIVE_UP), None)
     return Fail(_reason(gives_up)) if gives_up else Sleep(last[0])
+
+
+def _insistence(session: Session) -> Pause | None:
+    """Return a pause where a call was denied `DENIALS` times before; once it is over, people are asked again."""
+    for call in session.calls_in("held"):
+        if (times := len(session.denials(call.call.digest))) >= DENIALS:
+            detail = f"The agent proposes {call.call.tool} again as it was denied {times} times before."
+            told = any(
+                halt.reason == "error_threshold_exceeded" and halt.detail == detail for halt in session.halts
+            )
+            return None if told else Pause("error_threshold_exceeded", detail)
+    return None
 
 
 def _reason(call: Call) -> str:

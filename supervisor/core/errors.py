@@ -1,7 +1,6 @@
 """Every refusal of the domain, in one module, with the table from its stable code to its type.
 
-An error has a `code`, typed fields and one neutral sentence. An interface adds its own parts, such as a hint at a
-command or the status of its protocol.
+An error has a `code`, typed fields and one neutral sentence. An interface adds parts, such as a hint at a command.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 class FlagmanError(Exception):
     """The base of all refusals of the domain.
 
-    `code` is stable and machine-readable, and `str(error)` is one sentence without internals. The annotated
-    attributes of a subclass are its fields: they travel with it to a client. `fault` marks errors whose cause is the
-    state of the installation, which an operator has to look at.
+    `code` is stable and machine-readable, and `str(error)` is one sentence without internals. The annotated attributes
+    of a subclass are its fields: they travel with it to a client. `fault` marks errors whose cause is the state of the
+    installation, which an operator has to look at, and `lasting` those that stay until something is changed.
     """
 
     code: str = "error"
     fault: ClassVar[bool] = False
+    lasting: ClassVar[bool] = False
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -397,4 +397,4 @@ def rebuild_error(
 
 def _field_types(kind: type[FlagmanError]) -> dict[str, Any]:
     """Return the annotated fields of an error type; the others belong to the type itself."""
-    return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault", "said")}
+    return {n: h for n, h in get_type_hints(kind).items() if n not in ("code", "fault", "lasting", "said")}

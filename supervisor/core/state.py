@@ -42,6 +42,7 @@ class Call(Frozen):
     `request` counts how often people were asked about it: for an approval, again after each change, and for its
     outcome. A decision is bound to one of these requests. `too_few`, `unsandboxed` and `grants` are what was known of
     the approvers and the sandbox when it was requested, the latter two for commands alone.
+    `denied_before` are the denials of the same call, with the same arguments, until then.
     """
 
     call: ToolCall
@@ -58,6 +59,7 @@ class Call(Frozen):
     too_few: bool = False
     unsandboxed: bool = False
     grants: Granted | None = None
+    denied_before: tuple[Decision, ...] = ()
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None
@@ -325,6 +327,11 @@ class Session(Frozen):
                 if call.call_id == call_id:
                     return call
         raise IllegalEvent("That tool call is not part of this session.")
+
+    def denials(self, digest: str) -> tuple[Decision, ...]:
+        """Return the denials of calls with this digest, the earliest first."""
+        calls = (call for step in self.steps for call in step.calls)
+        return tuple(c.decisions[-1] for c in calls if c.phase == "denied" and c.call.digest == digest)
 
     def timer(self, timer_id: str) -> Timer:
         """Return the reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""

@@ -10,17 +10,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-import supervisor.runtime.worker
 from supervisor.models import DemoGateway
 from tests.support.flagman import Flagman, settings
 from tests.support.scenario import Director
 from tests.support.slack import Slack
-
-
-@pytest.fixture(autouse=True)
-def _prompt_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that stops waits for its last read to come back, which is up to a second otherwise."""
-    monkeypatch.setattr(supervisor.runtime.worker, "BLOCK", timedelta(milliseconds=50))
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ def fork(
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
         from supervisor.contract.requests import ForkRequest
+        from supervisor.core.text.format import not_here
 
         request = ForkRequest.of(step=at, message=message, channel=channel)
         state = await remote.fork(session_id, request, idempotency_key=idempotency_key)
@@ -133,6 +134,8 @@ def fork(
         if not _print_session(state, json):
             step = state.forked_from.step if state.forked_from else 0
             done(f"{state.id} goes on from step {step} of {session_id}.")
+            if state.forked_from and state.forked_from.missing:
+                hint(f"  {not_here(state.forked_from.missing)}")
             hint(f"  flagman tail {state.id}")
         return 0
 

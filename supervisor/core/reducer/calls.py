@@ -128,6 +128,7 @@ def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[s
         "requested_at": event.at,
         "request": call.request + 1,
         "requesters": frozenset(event.requesters),
+        "denied_before": session.denials(call.call.digest),
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from supervisor.core.persona import Grants
-from supervisor.core.state import Call
+from supervisor.core.state import Call, Decision
 from supervisor.core.text.visible import one_line
 
 TOO_FEW = (
@@ -17,7 +17,9 @@ _LONGEST = 200
 
 
 def request_notes(call: Call) -> Iterator[str]:
-    """Sentences about the request of the call: who is missing to approve it, what its command may reach, what not."""
+    """Sentences about the request of the call: earlier denials, who is missing to approve it, what it may reach."""
+    if call.denied_before:
+        yield _denied(call.denied_before)
     if call.too_few:
         yield TOO_FEW
     if call.unsandboxed:
@@ -26,6 +28,13 @@ def request_notes(call: Call) -> Iterator[str]:
         yield f"Its sandbox grants {granted}."
     if call.grants and call.grants.missing:
         yield one_line(" ".join(call.grants.missing), 3 * _LONGEST)
+
+
+def _denied(denials: Sequence[Decision]) -> str:
+    last = denials[-1]
+    why = f", with the reason “{one_line(last.reason, _LONGEST)}”" if last.reason else ""
+    times = "once" if len(denials) == 1 else f"{len(denials)} times"
+    return f"The same call was denied {times} before, last by {one_line(last.by_name or last.by, 60)}{why}."
 
 
 def grants_text(grants: Grants) -> str:

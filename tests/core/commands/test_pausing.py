@@ -116,9 +116,12 @@ def test_conditions_are_replaced(conditions: tuple[Condition, ...], reason: str)
 
 def test_an_approval_is_added_once_and_replaced_by_who_may_give_it() -> None:
     session = paused(GO)
-    asked = after(
-        session, pause(session, BOB, AT, conditions=[APPROVAL], approvers=[Approvers(users=(CAROL.id,))])
-    )
+    rules = [Approvers(users=(CAROL.id,)), Approvers(groups=("S1",))]
+    events = pause(session, BOB, AT, conditions=[APPROVAL], approvers=rules, too_few=True)
+    asked = after(session, events)
+    assert asked.approval
+    assert (asked.approval.too_few, list(asked.approval.call.rules)) == (True, rules)
+    asked = after(session, pause(session, BOB, AT, conditions=[APPROVAL], approvers=rules[:1]))
     assert (asked.waiting_for, asked.approval and asked.approval.call_id) == ("human_approval_required", "p2")
     with pytest.raises(NotAllowed):
         pause(asked, BOB, AT, conditions=[NOON], replace=True)
@@ -165,6 +168,11 @@ def test_sub_agents_follow_each_pause_once() -> None:
     assert (held.waiting_for, waits_for_parent(held)) == ("parent_paused", True)
     assert pause_to_follow(both, held) is None
     assert follow(held, 1, PIPELINE, AT) == []
+    assert not held.halts[0].cascade
+    assert pause_to_follow(both, after(running, pause(running, BOB, AT))) is None, "it is paused of its own"
+    assert pause_to_follow(family, running) is None
+    lead = after(family, follow(family, 1, PIPELINE, AT))
+    assert (lead.halts[0].cascade, lead.halts[0].by) == (True, PIPELINE.id)
     by_hand = after(held, resume(held, BOB, AT))
     assert pause_to_follow(both, by_hand) is None
     again = after(both, resume(both, BOB, AT))

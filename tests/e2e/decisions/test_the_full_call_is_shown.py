@@ -7,7 +7,7 @@ import json
 import pytest
 
 from handlers.blocks.text import argument_text
-from tests.support.scenario import APPROVE, VIEW, Director
+from tests.support.scenario import APPROVE, DENY, VIEW, Director
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, Slack, buttons, texts, wait_for
 
@@ -87,3 +87,12 @@ async def test_next_pressed_twice_turns_one_page_and_nobody_is_alarmed(scenario:
     await wait_for(lambda: True)
     assert [call["error"] for call in await scene.refused()] in ([], ["hash_conflict"])
     assert not [c for c in await scene.slack.calls("chat.postMessage") if c["args"].get("channel") == GRACE]
+
+
+async def test_the_form_that_denies_keeps_the_lines(scenario: Director) -> None:
+    scene = await scenario(
+        in_turn(calls(("deploy", {"service": "shop", "notes": "one\ntwo"})), says("Done."))
+    )
+    (ask,) = await scene.asked(await scene.launch())
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], DENY))["ok"]
+    assert "\n    one\n    two" in preformatted(await scene.slack.view(GRACE))

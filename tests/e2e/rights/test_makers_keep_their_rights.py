@@ -64,6 +64,12 @@ async def leave_group(scene: Scene) -> None:
     groups[group.id] = type(group)(group.id, group.handle, group.name, (ADA,))
 
 
+async def lose_group(scene: Scene) -> None:
+    groups = scene.slack.playground.workspace.groups
+    for ident in [group.id for group in groups.values() if group.handle == "sre"]:
+        del groups[ident]
+
+
 def forget(scene: Scene) -> None:
     """As after a minute."""
     for core in scene.flagman.cores:
@@ -72,7 +78,7 @@ def forget(scene: Scene) -> None:
         core.directory._channels._rows.clear()
 
 
-@pytest.mark.parametrize("lose", [lose_account, become_guest, leave_group])
+@pytest.mark.parametrize("lose", [lose_account, become_guest, leave_group, lose_group])
 async def test_a_schedule_whose_maker_has_no_right_any_more_is_paused(scenario: Director, lose: Any) -> None:
     scene = await scenario(ONE, persona=OPERATORS)
     schedule = await scheduled(scene)

@@ -12,7 +12,11 @@ import handlers.projection.message_poster
 import handlers.projection.refusals
 from supervisor.contract.requests import LaunchRequest
 from supervisor.contract.service import SessionService
+from supervisor.core.commands.base import stamp
+from supervisor.core.events import ApprovalDecided, Event, OutcomeLost, ToolStarted
 from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.core.reducer import fold
+from tests.core.build import AT, BOB, by
 from tests.e2e.rights.test_who_may_decide_is_asked import direct, ruled
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import Behaviour, calls, in_turn, says, told
@@ -132,6 +136,33 @@ async def test_a_failed_sub_agent_is_shown_alone_to_an_operator(scenario: Direct
     assert (await scene.slack.click(GRACE, channel, question["ts"], "question_answer:0"))["ok"]
     await scene.ended(session)
     await scene.slack.message(channel, lambda m: "Nothing waits for a decision" in texts(m), user=GRACE)
+
+
+async def test_an_approval_of_a_sub_agent_is_asked_for_once(scenario: Director, tmp_path: Path) -> None:
+    parts = {"shop": DEPLOYS}
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), parts, worker=ruled(users=[GRACE]))
+    session = await scene.launch(channel=await direct(scene, ADA))
+    channel, ask = await shown(scene, APPROVE)
+    assert (await scene.slack.click(GRACE, channel, ask["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    assert len(await scene.slack.messages(channel, user=GRACE)) == 1
+
+
+async def test_a_call_that_was_cut_off_is_shown_to_an_operator(scenario: Director) -> None:
+    scene = await scenario(DEPLOYS, persona=OPERATORS)
+    before = await scene.waiting(await scene.launch(channel=await private(scene)))
+    (call,) = before.calls_in("awaiting")
+    about = {"call_id": call.call_id, "digest": call.call.digest}
+    events: list[Event] = [
+        ApprovalDecided(**stamp(BOB, AT), **about, verdict="approve"),
+        ToolStarted(**by(), **about, attempt=1, idempotency_key="k"),
+        OutcomeLost(**by(), call_id=call.call_id, attempt=1),
+    ]
+    await scene.flagman.core.sessions.append(before, fold(before.id, events, before), events)
+    channel, ask = await shown(scene, "outcome_done")
+    assert (await scene.slack.click(GRACE, channel, ask["ts"], "outcome_done"))["ok"]
+    await scene.slack.submit(GRACE, await scene.slack.view(GRACE), {"value": "deployed by hand"})
+    assert (await scene.ended(before)).call("1.1").content == "deployed by hand"
 
 
 async def test_where_somebody_who_may_act_sees_it_nobody_else_is_told(scenario: Director) -> None:
