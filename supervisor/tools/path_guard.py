@@ -1,4 +1,7 @@
-"""Opens files inside one folder only; links that lead out of it are refused, also where they are changed meanwhile."""
+"""Opens files inside one folder only, and below it follows no link, also none that is put there meanwhile.
+
+A rule about a path, such as `within`, holds for the file that is opened: a link could give it another place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from pathlib import Path, PurePosixPath
 
 from supervisor.core.errors import ToolError
 
-MOST_LINKS = 40
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -66,62 +68,37 @@ def open_folder(root: Path, name: str = ".", *, create: bool = False) -> Folder:
 def parent_of(folder: Folder, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
     """Yield a descriptor of the folder that holds `path`, and the name in it (`.` for `folder` itself).
 
-    Links inside `folder` are followed as long as they stay in it; each step is opened without following links, so that
-    a link created in between is refused. `create` makes missing folders on the way. Raises ToolError for a path that
-    leads outside, OSError for one that cannot be opened.
+    No link is followed, neither on the way nor at its end. `create` makes missing folders on the way. Raises ToolError
+    for a path that leads outside or through a link, OSError for one that cannot be opened.
     """
     try:
-        inner = relative_path(path)
+        *steps, name = PurePosixPath(relative_path(path)).parts or (".",)
     except ValueError as error:
         raise ToolError(f"`{path}` cannot be used: {error}.") from error
-    # The folders from `folder` down to the current one: `..` is the one before, and never above the first.
-    way = [os.dup(folder.descriptor)]
+    current = os.dup(folder.descriptor)
     try:
-        name = _walk(folder.path, way, inner, path, create=create)
-        yield way[-1], name
+        for number, step in enumerate(steps, start=1):
+            following = _inner_step(current, step, "/".join(steps[:number]), create=create)
+            os.close(current)
+            current = following
+        if kind(current, name) == "link":
+            raise _link("/".join((*steps, name)))
+        yield current, name
     finally:
-        for descriptor in way:
-            os.close(descriptor)
+        os.close(current)
 
 
-def _walk(root: Path, way: list[int], inner: str, path: str, *, create: bool) -> str:
-    """Open what leads to `inner`, each folder appended to `way`; returns the last name, `.` for the last folder."""
-    outside = ToolError(f"`{path}` leads out of the session's folder.")
-    left, links = list(PurePosixPath(inner).parts), 0
-    while left:
-        step = left.pop(0)
-        if step == "..":
-            if len(way) == 1:
-                raise outside
-            os.close(way.pop())
-            continue
-        target = _target(way[-1], step)
-        if target is None:
-            if not left:
-                return step
-            way.append(_step(way[-1], step, create=create))
-            continue
-        links += 1
-        if links > MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if target.is_absolute():
-            if not target.is_relative_to(root):
-                raise outside
-            target = target.relative_to(root)
-            while len(way) > 1:
-                os.close(way.pop())
-        left[:0] = target.parts
-    return "."
-
-
-def _target(folder: int, name: str) -> PurePosixPath | None:
-    """Return where a link leads; None if the entry is no link or is not there."""
+def _inner_step(current: int, name: str, path: str, *, create: bool) -> int:
     try:
-        return PurePosixPath(os.readlink(name, dir_fd=folder))
+        return _step(current, name, create=create)
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOENT):
-            return None
+        if error.errno in (errno.ENOTDIR, errno.ELOOP) and kind(current, name) == "link":
+            raise _link(path) from error
         raise
+
+
+def _link(path: str) -> ToolError:
+    return ToolError(f"`{path}` is a link, and links are not followed; name the file itself.")
 
 
 def _step(current: int, name: str, *, create: bool) -> int:

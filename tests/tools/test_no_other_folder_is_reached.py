@@ -127,7 +127,7 @@ def replace_folder(session: Session, folder: str) -> Session:
     return session.model_copy(update={"lineage": session.lineage.model_copy(update={"folder": folder})})
 
 
-async def test_links_inside_are_followed_and_no_further(data: Path) -> None:
+async def test_no_link_is_followed_wherever_it_leads(data: Path) -> None:
     root = await WorkDirs(data / "workspace").of(sub_agent())
     (root.path / "deep" / "er").mkdir(parents=True)
     (root.path / "file").write_text("inside")
@@ -144,11 +144,6 @@ async def test_links_inside_are_followed_and_no_further(data: Path) -> None:
         (root.path / name).symlink_to(target)
     ctx = ToolContext("p0-tell", "1.1", "key", 1, root.path, root=root)
 
-    async def read(path: str) -> str:
-        return (await read_file.run(read_file.validate({"path": path}), ctx)).content
-
-    for path in ("deep/up", "deep/er/chain", "whole", "deep/back"):
-        assert await read(path) == "inside"
-    for path in ("out", "deep/out/x", "absolute", "loop"):
-        with pytest.raises(ToolError, match=r"leads out|too many levels|Too many levels"):
-            await read(path)
+    for path in ("deep/up", "deep/er/chain", "whole", "deep/back", "out", "deep/out/x", "absolute", "loop"):
+        with pytest.raises(ToolError, match="is a link, and links are not followed"):
+            await read_file.run(read_file.validate({"path": path}), ctx)
