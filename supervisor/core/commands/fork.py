@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supervisor.core.errors import InvalidInput
-from supervisor.core.events import ActionRefused, Event, SessionLaunched, TimerDropped, TimerFired, TimerSet
+from supervisor.core.events import (
+    ActionRefused,
+    ApprovalDecided,
+    Event,
+    Paused,
+    Resumed,
+    SessionLaunched,
+    TimerDropped,
+    TimerFired,
+    TimerSet,
+)
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
@@ -78,3 +88,19 @@ def copy_events(
         "persona_digest": persona.digest if persona else first.persona_digest,
     }
     return [first.model_copy(update=changes), *kept[1:]]
+
+
+def without_pause(events: Sequence[Event]) -> list[Event]:
+    """Return the events without the pause in which they end, and without the decisions on its approval.
+
+    An approval of the source is none of the copy, and nobody resumes what waits for one.
+    """
+    resumed = max((n for n, event in enumerate(events, start=1) if isinstance(event, Resumed)), default=0)
+
+    def of_pause(event: Event) -> bool:
+        # The request of a pause is a call `p<pause>`.
+        return isinstance(event, Paused) or (
+            isinstance(event, ApprovalDecided) and event.call_id.startswith("p")
+        )
+
+    return [*events[:resumed], *(event for event in events[resumed:] if not of_pause(event))]

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from supervisor.core.commands.base import check_text, stamp
-from supervisor.core.commands.fork import copy_events, cut_at
+from supervisor.core.commands.fork import copy_events, cut_at, without_pause
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
@@ -106,7 +106,10 @@ def fork(
     source = fold(session_id, log)
     cut = cut_at(session_id, log, step, words=bool(message))
     events = copy_events(log, cut, origin=source.origin if origin is None else clean(origin), persona=persona)
-    files = _files(source, fold(session_id, log[: cut.version]), log)
+    then = fold(session_id, log[: cut.version])
+    files = _files(source, then, log)
+    if undecided := then.approval is not None and then.approval.phase == "awaiting":
+        events = without_pause(events)
     forked = SessionForked(
         **stamp(actor, at),
         source=session_id,
@@ -116,7 +119,7 @@ def fork(
         files=files,
         missing=tuple(path for path in files.paths if path in gone) if files else (),
     )
-    events += [forked, *([Resumed(**stamp(actor, at))] if cut.paused else [])]
+    events += [forked, *([Resumed(**stamp(actor, at))] if cut.paused and not undecided else [])]
     events += [ContextAdded(**stamp(actor, at), text=message, kind="command")] if message else []
     return events
 

@@ -10,21 +10,38 @@ import pytest
 from supervisor.core.commands.base import MAX_NAME, check_text, stamp
 from supervisor.core.commands.control import pause
 from supervisor.core.commands.launch import fork, launch
+from supervisor.core.conditions import Manual, Webhook
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import (
     Actor,
+    ApprovalDecided,
     ContextAdded,
     Event,
     ModelResponded,
     Resumed,
     SessionForked,
     SessionLaunched,
+    ToolFinished,
+    ToolStarted,
 )
-from supervisor.core.persona import ApprovalRule, Budgets, Persona
+from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
 from supervisor.core.reducer import fold
 from supervisor.tools.builtin import builtin_tools
-from tests.core.build import ALICE, AT, BOB, CAROL, SID, launched, responded, step_events, subtask
+from tests.core.build import (
+    ALICE,
+    AT,
+    BOB,
+    CAROL,
+    DAN,
+    SID,
+    by,
+    launched,
+    responded,
+    step_events,
+    subtask,
+    tool_call,
+)
 
 LATER = AT + timedelta(hours=1)
 ORIGIN = {"kind": "slack", "channel": "C1"}
@@ -179,6 +196,27 @@ def test_a_copy_made_within_a_pause_runs() -> None:
     early = [launched(), *pause(fold(SID, [launched()]), CAROL, AT)]
     copy = fold("p0-copy", fork(SID, early, BOB, LATER))
     assert copy.pause is None
+
+
+def test_a_copy_begins_without_a_pause_until_an_approval_and_without_what_was_decided_on_it() -> None:
+    call = tool_call(mode="allow")
+    started = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=call.digest)
+    log = [launched(), *pause(fold(SID, [launched()]), CAROL, AT), Resumed(**by()), responded(call), started]
+    two = Approvers(users=(BOB.id, CAROL.id), quorum=2)
+    log += pause(fold(SID, log), ALICE, AT, conditions=[Webhook(type="webhook", name="go")])
+    log += pause(fold(SID, log), ALICE, AT, conditions=[Manual(type="approval")], approvers=[two])
+    request = fold(SID, log).approval
+    assert request
+    log += [
+        ApprovalDecided(
+            **by(BOB), call_id=request.call_id, digest=request.call.digest, verdict="approve", via="user"
+        ),
+        ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="x"),
+    ]
+    events = fork(SID, log, DAN, LATER, step=1)
+    copy = fold("p0-copy", events)
+    assert (copy.status, copy.approval, len(copy.halts), len(copy.steps)) == ("running", None, 1, 1)
+    assert [event.type for event in events[-2:]] == ["ToolFinished", "SessionForked"]
 
 
 @pytest.mark.parametrize(("origin", "shown"), [(None, ORIGIN), ({}, {}), ({"kind": "api"}, {"kind": "api"})])
