@@ -16,6 +16,7 @@ from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
+from supervisor.core.text.visible import one_line
 
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
@@ -336,9 +337,13 @@ class Session(Frozen):
     def timer(self, timer_id: str) -> Timer:
         """Return the reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""
         for timer in self.timers:
-            if timer.id == timer_id and timer.state != "dropped":
+            if timer.id == timer_id:
+                if timer.state == "dropped":
+                    raise IllegalEvent("That reminder was already put away.")
                 return timer
-        raise IllegalEvent("That reminder was already put away.")
+        known = ", ".join(f"`{timer.id}`" for timer in self.timers if timer.state != "dropped")
+        choice = f"choose from {known}" if known else "none is set"
+        raise IllegalEvent(f"There is no reminder `{one_line(timer_id, 40)}` here; {choice}.")
 
     def asks(self, request_id: str) -> bool:
         """Return whether a call of an approval request still waits."""

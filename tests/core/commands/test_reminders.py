@@ -105,6 +105,20 @@ def test_snoozing_sets_the_same_anew() -> None:
     snoozed = after(session, events)
     assert [(t.id, t.state) for t in snoozed.timers] == [("t1", "dropped"), ("t2", "set")]
     assert fire_timer(snoozed, "t1", PIPELINE, later) == []
-    for gone in ("t1", "t9"):
-        with pytest.raises(IllegalEvent, match="already put away"):
-            snooze(snoozed, gone, later, BOB, DUE)
+    with pytest.raises(IllegalEvent, match="already put away"):
+        snooze(snoozed, "t1", later, BOB, DUE)
+
+
+def test_an_unknown_one_is_told_with_those_that_there_are() -> None:
+    three = reminded()
+    for _ in range(2):
+        three = after(three, remind(three, DUE, BOB, AT))
+    left = after(three, drop_timer(three, "t2", BOB, AT))
+    none = after(reminded(), drop_timer(reminded(), "t1", BOB, AT))
+    for session, said in ((left, "choose from `t1`, `t3`"), (none, "none is set")):
+        for unknown in (
+            lambda: after(session, drop_timer(session, "t9", BOB, AT)),  # noqa: B023  called at once
+            lambda: snooze(session, "t9", DUE, BOB, AT),  # noqa: B023
+        ):
+            with pytest.raises(IllegalEvent, match=f"There is no reminder `t9` here; {said}"):
+                unknown()
