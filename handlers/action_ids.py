@@ -36,6 +36,7 @@ class Action(StrEnum):
     COMPACT = "session_compact"
     CANCEL = "session_cancel"
     LOG = "session_log"
+    MORE = "session_more"
     LAUNCH_FORM = "launch_form"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
@@ -49,6 +50,7 @@ class View(StrEnum):
     ANSWER = "answer"
     OUTCOME = "outcome"
     RESUME = "resume"
+    CANCEL = "cancel"
     LAUNCH = "launch"
 
 

@@ -15,6 +15,7 @@ from handlers.blocks.text import (
     escape,
     moment,
     mrkdwn,
+    overflow,
     person,
     preformatted,
     shorten,
@@ -23,7 +24,7 @@ from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.proposal import full_text, length, proposal
-from handlers.messages.reminders import snooze_buttons, snooze_notes
+from handlers.messages.reminders import snooze_notes, snooze_options
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -153,8 +154,8 @@ def _view(session: Session, call: Call) -> Block:
 
 
 def _for_all(session: Session, calls: list[Call]) -> Block:
-    """Return the buttons that snooze the request, and `Approve all` if all calls have one rule with quorum 1."""
-    elements = snooze_buttons(session, calls[0].request_id)
+    """Return the menu that snoozes the request, and `Approve all` if all calls have one rule with quorum 1."""
+    elements = [overflow(Action.MORE, snooze_options(session, calls[0].request_id))]
     rules = {c.call.rules for c in calls}
     if len(calls) > 1 and len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
         value = Target.of(session, *calls).encode()

@@ -9,7 +9,7 @@ from handlers.blocks.text import Block, brief, button, context, escape, link, mo
 from handlers.messages.files import files
 from handlers.messages.headline import headline
 from handlers.messages.message import Message
-from handlers.messages.pauses import cancel, spent, ways_on
+from handlers.messages.pauses import menu, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
@@ -143,10 +143,6 @@ def _facts(session: Session, subagents: Subagents) -> list[str]:
 
 
 def _buttons(session: Session) -> list[Block]:
-    value = Target.of(session).encode()
-    log = button("View log", Action.LOG, value)
     if session.ended:
-        return [log]
-    if session.pause:
-        return [*ways_on(session), log]
-    return [button("Pause", Action.PAUSE, value), cancel(session), log]
+        return [button("View log", Action.LOG, Target.of(session).encode())]
+    return ways_on(session) if session.pause else [menu(session)]

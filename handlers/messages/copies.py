@@ -75,4 +75,13 @@ def _without(block: Block, actions: Collection[str]) -> Block | None:
         return block
     # The id of one of several answers also has its number.
     kept = [e for e in block["elements"] if str(e.get("action_id")).partition(":")[0] not in actions]
+    kept = [left for e in kept if (left := _menu_without(e, actions))]
     return {**block, "elements": kept} if kept else None
+
+
+def _menu_without(element: Block, actions: Collection[str]) -> Block | None:
+    """The element without the options of these actions, if it is a menu; None where no other is left."""
+    if element["type"] != "overflow":
+        return element
+    kept = [option for option in element["options"] if option["value"].partition("|")[0] not in actions]
+    return {**element, "options": kept} if kept else None

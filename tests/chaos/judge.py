@@ -11,7 +11,14 @@ from tests.chaos.record import Act, Effect
 ENDED = ("completed", "failed", "cancelled")
 APPROVE = ("call_approve", "call_approve_all", "call_deny", "call_edit")
 OUTCOME = ("outcome_run_again", "outcome_done", "outcome_failed")
-GO_ON = ("session_pause", "session_resume", "session_resume_with", "session_compact", "session_cancel")
+GO_ON = (
+    "session_more",
+    "session_pause",
+    "session_resume",
+    "session_resume_with",
+    "session_compact",
+    "session_cancel",
+)
 
 
 @dataclass(frozen=True)

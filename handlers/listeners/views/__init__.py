@@ -15,3 +15,4 @@ def register(app: Router) -> None:
     app.view(View.ANSWER, question.answer)
     app.view(View.OUTCOME, outcome.record)
     app.view(View.RESUME, session.resume)
+    app.view(View.CANCEL, session.cancel)
