@@ -37,6 +37,7 @@ class Action(StrEnum):
     CANCEL = "session_cancel"
     LOG = "session_log"
     MORE = "session_more"
+    REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"

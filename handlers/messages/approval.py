@@ -34,6 +34,7 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
+DETAILS = "Details"
 
 
 def approvals(session: Session, mask: Masker) -> Iterator[Message]:
@@ -103,11 +104,8 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
 
 def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
     """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
-    body, left = proposal(call, mask)
+    body, left = _body(call, mask, "View full call")
     rows = [mrkdwn(title), *body]
-    if left:
-        rows.append(context(f":scissors: Truncated ({count(left, 'more character')}): *View full call*"))
-    rows += change_blocks(call, mask)
     if call.phase == "awaiting" and not session.ended:
         rows += [*policy(call), _buttons(session, call)]
     else:
@@ -116,6 +114,29 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
     return rows
+
+
+def request(call: Call, mask: Masker) -> list[Block]:
+    """Return the blocks of a call for a message that has its buttons at the end: title, arguments, approvers."""
+    body, _ = _body(call, mask, DETAILS)
+    return [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*"), *body, *policy(call)]
+
+
+def request_buttons(session: Session, call: Call) -> list[Block]:
+    """Return the buttons that decide on a call, and the one that shows all of it; none is red."""
+    value = Target.of(session, call).encode()
+    return [
+        button("Approve", Action.APPROVE, value, style="primary"),
+        button("Deny", Action.DENY, value),
+        button(DETAILS, Action.VIEW, value),
+    ]
+
+
+def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
+    """Return the arguments and what a person changed, and the number of characters that only `details` shows."""
+    shown, left = proposal(call, mask)
+    cut = [context(f":scissors: Truncated ({count(left, 'more character')}): *{details}*")] if left else []
+    return [*shown, *cut, *change_blocks(call, mask)], left
 
 
 def policy(call: Call) -> list[Block]:

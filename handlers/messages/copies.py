@@ -55,6 +55,14 @@ def asked_elsewhere(
     return replace(message, blocks=(*blocks, context("\n".join(notes)))) if notes else message
 
 
+def repeated_elsewhere(message: Message) -> Message:
+    """The message without buttons for the requests that it repeats, which are asked where somebody may decide."""
+    decisions = frozenset(action for request in message.repeats for action in request.buttons)
+    return replace(
+        message, blocks=tuple(filter(None, (_without(block, decisions) for block in message.blocks)))
+    )
+
+
 def _note(message: Message, asked: Sequence[str], *, here: bool) -> str:
     names = ", ".join(f"<#{one}>" if one[:1] in ("C", "G") else f"<@{one}>" for one in asked)
     if here:

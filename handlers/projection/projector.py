@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from handlers.messages.message import Message
+from handlers.messages.message import Message, with_address
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.audience import Audience
@@ -130,11 +130,12 @@ class Projector:
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
-        for message in messages:
+        for message in _in_order(messages, posted="card" in rows and bool(rows["card"].ts)):
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
             before = row.ts if row else ""
+            message = await self._led(message, rows) if message.leads_to else message
             if due := self._too_soon(message, row):
                 waits.seconds.append(due)
                 copies.keep(message)
@@ -158,6 +159,13 @@ class Projector:
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
         await self._look_again(session, rows, waits)
+
+    async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
+        """The message with the address of the one that it leads to; of its own thread where that is not known."""
+        for row in (rows.get(message.leads_to), rows.get(message.key)):
+            if row and row.ts and not row.gone and (address := await self._poster.address_of(row)):
+                return with_address(message, address)
+        return with_address(message, "")
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """Return the seconds after which a message that changes often may change again; 0 for now."""
@@ -184,3 +192,11 @@ class Projector:
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
     return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)
+
+
+def _in_order(messages: list[Message], *, posted: bool) -> list[Message]:
+    """The messages as they are shown; a card that leads to another one, or repeats its request, comes after that."""
+    card, *others = messages
+    if posted and (card.leads_to or card.repeats):
+        return [*others, card]
+    return [*messages, card] if card.leads_to else messages

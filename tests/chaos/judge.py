@@ -241,7 +241,8 @@ def _requests(facts: _Facts, session: SessionSeen, planned: Planned) -> Iterator
     for message in messages:
         for kind, actions in (("approval", APPROVE), ("outcome", OUTCOME)):
             for call_id in {i for b in message.buttons if b.action in actions for i in b.call_ids}:
-                shown[kind, call_id] += 1
+                # The card repeats the buttons of a call that waits.
+                shown[kind, call_id] += message.key != "card" or phases.get(call_id) != "awaiting"
     for kind, phase in (("approval", "awaiting"), ("outcome", "unknown")):
         waiting = {call_id for call_id, now in phases.items() if now == phase}
         for call_id in sorted(waiting | {i for k, i in shown if k == kind}):

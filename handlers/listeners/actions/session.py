@@ -45,6 +45,11 @@ async def choose(
             raise InvalidInput("That menu is not one of Flagman's; please use the newest message.")
 
 
+async def review(flagman: ListenerContext, ack: AsyncAck) -> None:
+    """Slack opens the address of the button."""
+    await ack()
+
+
 async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
     await flagman.sessions(actor_of(body)).pause(Target.of_click(body).session_id, PauseRequest())
     await ack()
