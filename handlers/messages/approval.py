@@ -136,7 +136,7 @@ def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
     """Return the arguments and what a person changed, and the number of characters that only `details` shows."""
     shown, left = proposal(call, mask)
     cut = [context(f":scissors: Truncated ({count(left, 'more character')}): *{details}*")] if left else []
-    return [*shown, *cut, *change_blocks(call, mask)], left
+    return [*shown, *cut, *change_blocks(call, mask, details)], left
 
 
 def policy(call: Call) -> list[Block]:
