@@ -22,6 +22,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 STEPS_SHOWN = 8
+REASON_SHOWN = 300
 MARK = {
     "ready": "hourglass",
     "held": "raised_hand",
@@ -69,7 +70,7 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += request(one, mask)
+        blocks += [*_reason(session, one, mask), *request(one, mask)]
     blocks += _steps(session, mask, without=one)
     blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]
@@ -85,6 +86,13 @@ def card(
     urgent = session.ended or (session.status == "paused" and not parted)
     repeats = (Request(session, APPROVAL, one),) if one else ()
     return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to)
+
+
+def _reason(session: Session, call: Call, mask: Masker) -> list[Block]:
+    """Return what the agent said as it proposed a call, on one line; the request in the thread has all of it."""
+    said = next((step.text for step in session.steps if call in step.calls), "")
+    words = one_line(mask(said), REASON_SHOWN)
+    return [context(f"*Agent's reason:* {escape(words)}")] if words else []
 
 
 def _only_request(session: Session) -> Call | None:

@@ -130,7 +130,8 @@ class Projector:
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
-        for message in _in_order(messages, posted="card" in rows and bool(rows["card"].ts)):
+        # A card that leads to another message is shown once more when that has its place.
+        for message in [*messages, *messages[:1]] if messages[0].leads_to else messages:
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
@@ -161,11 +162,10 @@ class Projector:
         await self._look_again(session, rows, waits)
 
     async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
-        """The message with the address of the one that it leads to; of its own thread where that is not known."""
-        for row in (rows.get(message.leads_to), rows.get(message.key)):
-            if row and row.ts and not row.gone and (address := await self._poster.address_of(row)):
-                return with_address(message, address)
-        return with_address(message, "")
+        """The message with the address of the one that it leads to, where that is known."""
+        row = rows.get(message.leads_to)
+        known = row is not None and row.ts and not row.gone
+        return with_address(message, await self._poster.address_of(row) if row and known else "")
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """Return the seconds after which a message that changes often may change again; 0 for now."""
@@ -192,11 +192,3 @@ class Projector:
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
     return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)
-
-
-def _in_order(messages: list[Message], *, posted: bool) -> list[Message]:
-    """The messages as they are shown; a card that leads to another one, or repeats its request, comes after that."""
-    card, *others = messages
-    if posted and (card.leads_to or card.repeats):
-        return [*others, card]
-    return [*messages, card] if card.leads_to else messages
