@@ -27,6 +27,7 @@ from handlers.messages.diff import change_blocks
 from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
 from handlers.messages.proposal import full_text, in_short, length, proposal
 from handlers.messages.reminders import snooze_notes, snooze_options
+from handlers.messages.risk import Risks, risk
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -43,14 +44,14 @@ SPARE_BLOCKS = 6
 DETAILS = "Details"
 
 
-def approvals(session: Session, mask: Masker) -> Iterator[Message]:
+def approvals(session: Session, mask: Masker, risks: Risks | None = None) -> Iterator[Message]:
     """Yield one message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
         for request_id, group in groupby(asked, key=lambda c: c.request_id):
             calls = list(group)
             for part, rows in enumerate(_parts(calls, mask)):
-                yield _message(session, step, f"ask:{request_id}:{part}", rows, calls, mask)
+                yield _message(session, step, f"ask:{request_id}:{part}", rows, calls, mask, risks)
 
 
 def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
@@ -72,7 +73,13 @@ def room(call: Call) -> int:
 
 
 def _message(
-    session: Session, step: Step, key: str, calls: list[Call], all_calls: list[Call], mask: Masker
+    session: Session,
+    step: Step,
+    key: str,
+    calls: list[Call],
+    all_calls: list[Call],
+    mask: Masker,
+    risks: Risks | None,
 ) -> Message:
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
     blocks: list[Block] = [mrkdwn(_headline(session, calls, open_)), context(_whose(session))]
@@ -81,7 +88,11 @@ def _message(
     rules = [policy(call) for call in open_]
     once = len(rules) > 1 and all(some == rules[0] for some in rules)
     blocks += rules[0] if once else []
-    rows = [row(session, call, mask, _title(call, all_calls), with_policy=not once) for call in calls]
+    titles = [f"{_title(call, all_calls)}{risk(call, risks)}" for call in calls]
+    rows = [
+        row(session, call, mask, title, with_policy=not once)
+        for call, title in zip(calls, titles, strict=True)
+    ]
     parted = len(blocks) + sum(map(len, rows)) + len(rows) <= MOST_BLOCKS - SPARE_BLOCKS
     for blocks_of_call in rows:
         blocks += [*([{"type": "divider"}] if parted and len(rows) > 1 else []), *blocks_of_call]
@@ -141,10 +152,11 @@ def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: 
     return rows
 
 
-def request(call: Call, mask: Masker) -> list[Block]:
+def request(call: Call, mask: Masker, risks: Risks | None = None) -> list[Block]:
     """Return the blocks of a call for a message that has its buttons at the end: title, arguments, approvers."""
     body, _ = _body(call, mask, DETAILS)
-    return [mrkdwn(f"*{escape(one_line(call.call.tool, 80))}*"), *body, *policy(call)]
+    title = f"*{escape(one_line(call.call.tool, 80))}*{risk(call, risks)}"
+    return [mrkdwn(title), *body, *policy(call)]
 
 
 def request_buttons(session: Session, call: Call) -> list[Block]:

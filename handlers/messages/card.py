@@ -15,6 +15,7 @@ from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.reminders import snooze_options
+from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money, not_here
@@ -47,6 +48,7 @@ def card(
     requests: Sequence[Message] = (),
     *,
     sandboxed: bool = True,
+    risks: Risks | None = None,
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
 
@@ -70,7 +72,7 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += [*_reason(session, one, mask), *request(one, mask)]
+        blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
     blocks += _steps(session, mask, without=one)
     blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from handlers.messages.message import Message, with_address
+from handlers.messages.risk import Risks
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.audience import Audience
@@ -75,10 +76,11 @@ class Projector:
         uploads: LogUploads,
         *,
         sandboxed: bool = True,
+        risks: Risks | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
-        self._uploads, self._sandboxed = uploads, sandboxed
+        self._uploads, self._sandboxed, self._risks = uploads, sandboxed, risks
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -121,7 +123,8 @@ class Projector:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        messages = thread(session, self._mask, await self._subagents.of(session), sandboxed=self._sandboxed)
+        below = await self._subagents.of(session)
+        messages = thread(session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
         origin = place
         if (card := rows.get("card")) and card.ts:
             # The card may have to wait for its update, but messages that people wait for do not wait with it.

@@ -18,7 +18,10 @@ async def test_one_call_is_decided_on_the_card(scenario: Director) -> None:
     for action in (APPROVE, DENY, VIEW):
         assert buttons(card)[action]["value"] == buttons(ask)[action]["value"]
         assert buttons(card)[action].get("style") != "danger"
-    assert "service: shop" in texts(card)
+    for shown in (card, ask):
+        assert "service: shop" in texts(shown)
+        assert "*deploy* · :large_orange_circle: changes things, not safe to repeat" in texts(shown)
+    assert f"Requested by <@{ADA}> · persona *ops*" in texts(ask)
     assert (await scene.slack.click(ADA, OPS, card["ts"], VIEW))["ok"]
     assert session.call("1.1").call.digest in texts(await scene.slack.view(ADA))
     assert (await scene.slack.click(ADA, OPS, card["ts"], APPROVE))["ok"]
