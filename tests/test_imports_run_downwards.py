@@ -105,7 +105,7 @@ _IO = (
 )
 IO_MODULES = frozenset(_IO.split())
 # Libraries that only calculate, such as from a cron expression to its next moment.
-CALCULATE = frozenset({"cronsim", "regex", "urllib.parse"})
+CALCULATE = frozenset({"cronsim", "regex", "urllib.parse", "yarl"})
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 
