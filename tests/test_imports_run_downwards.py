@@ -74,7 +74,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
         "bot/settings bot/compose bot/clock bot/local_key"
     ),
-    "flagman": "supervisor/core supervisor/contract bot/sdk",
+    "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
         "bot/settings bot/sandbox bot/compose "
