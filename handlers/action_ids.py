@@ -36,6 +36,8 @@ class Action(StrEnum):
     COMPACT = "session_compact"
     CANCEL = "session_cancel"
     LOG = "session_log"
+    MORE = "session_more"
+    REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
@@ -49,6 +51,7 @@ class View(StrEnum):
     ANSWER = "answer"
     OUTCOME = "outcome"
     RESUME = "resume"
+    CANCEL = "cancel"
     LAUNCH = "launch"
 
 

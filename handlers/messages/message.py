@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, context, plain
@@ -41,7 +41,9 @@ class Message:
 
     `urgent` messages are brought up to date before others, which change at most once a second. `decides` are the open
     requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
-    `excerpt` is what those see of it who are asked elsewhere, where that is not all of it.
+    `excerpt` is what those see of it who are asked elsewhere, where that is not all of it. `repeats` are open requests
+    that another message asks for and this one has buttons for, too; `leads_to` is the key of the message to which its
+    button `Review` leads.
     """
 
     key: str
@@ -51,6 +53,8 @@ class Message:
     decides: tuple[Request, ...] = ()
     concerns: str = ""
     excerpt: Message | None = None
+    repeats: tuple[Request, ...] = ()
+    leads_to: str = ""
 
     @property
     def asks(self) -> bool:
@@ -68,6 +72,22 @@ class Message:
         """A hash that is equal for equal content."""
         body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
         return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def with_address(message: Message, address: str) -> Message:
+    """Return the message with an address for its button `Review`; without that button where the address is empty."""
+    blocks: list[Block] = []
+    for block in message.blocks:
+        if block["type"] == "actions":
+            led = [
+                {**e, "url": address} if e.get("action_id") == Action.REVIEW else e
+                for e in block["elements"]
+                if address or e.get("action_id") != Action.REVIEW
+            ]
+            block = {**block, "elements": led}
+        if block.get("elements") != []:
+            blocks.append(block)
+    return replace(message, blocks=tuple(blocks))
 
 
 def plain_form(message: Message) -> tuple[Block, ...]:

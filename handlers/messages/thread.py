@@ -29,13 +29,15 @@ def thread(
     # Requests of sub-agents are only shown on the board of their root session.
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     new = _new(session)
+    asked, halts = [*approvals(new, mask)], [*pauses(new, mask)]
+    requests = [*asked, *(halts[-1:] if session.approval else [])]
     return [
-        card(session, mask, subagents, waiting, sandboxed=sandboxed),
-        *approvals(new, mask),
+        card(session, mask, subagents, waiting, requests, sandboxed=sandboxed),
+        *asked,
         *board(new, waiting, subagents),
         *questions(new, mask),
         *cut_off(new, mask),
-        *pauses(new, mask),
+        *halts,
         *reminders(session, mask),
         *end_notices(session, mask),
     ]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from handlers.messages.message import Message
+from handlers.messages.message import Message, with_address
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.audience import Audience
@@ -130,11 +130,13 @@ class Projector:
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
-        for message in messages:
+        # A card that leads to another message is shown once more when that has its place.
+        for message in [*messages, *messages[:1]] if messages[0].leads_to else messages:
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
             before = row.ts if row else ""
+            message = await self._led(message, rows) if message.leads_to else message
             if due := self._too_soon(message, row):
                 waits.seconds.append(due)
                 copies.keep(message)
@@ -158,6 +160,12 @@ class Projector:
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
         await self._look_again(session, rows, waits)
+
+    async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
+        """The message with the address of the one that it leads to, where that is known."""
+        row = rows.get(message.leads_to)
+        known = row is not None and row.ts and not row.gone
+        return with_address(message, await self._poster.address_of(row) if row and known else "")
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """Return the seconds after which a message that changes often may change again; 0 for now."""

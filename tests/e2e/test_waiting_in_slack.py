@@ -145,9 +145,9 @@ async def test_an_approval_can_be_put_off_and_still_be_given(slack: Slack, flagm
     session = await _waiting(slack, flagman)
     card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
     ask = await slack.message(OPS, lambda m: "Approval needed" in texts(m), card["ts"])
-    await slack.click(GRACE, OPS, ask["ts"], "snooze_morning")
-    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
-    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
+    await slack.choose(GRACE, OPS, ask, "snooze_morning")
+    await slack.choose(ADA, OPS, ask, "snooze_hour")
+    await slack.choose(ADA, OPS, ask, "snooze_hour")
     ask = await slack.message(
         OPS, lambda m: m["ts"] == ask["ts"] and f"<@{ADA}> <!date" in texts(m), card["ts"]
     )

@@ -19,6 +19,7 @@ from handlers.messages.message import Message
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.messages.thread import thread
 from handlers.modals.answer import answer_modal
+from handlers.modals.cancel import cancel_modal
 from handlers.modals.deny import deny_modal
 from handlers.modals.full_call import full_call_modal
 from handlers.modals.outcome import outcome_modal
@@ -132,6 +133,7 @@ def every_character_of_a_call_is_shown_or_one_click_away(session: Session) -> No
 
 def slack_takes_every_window(session: Session, verdict: str) -> None:
     check_view(resume_modal(session), "modal")
+    check_view(cancel_modal(session), "modal")
     for step in session.steps:
         for call in step.calls[:5]:
             windows = [

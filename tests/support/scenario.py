@@ -103,7 +103,7 @@ class Scene:
 
         async def look() -> list[Json] | None:
             rows = await self.slack.messages(channel, card["ts"])
-            found = [row for row in rows if APPROVE in buttons(row)]
+            found = [row for row in rows if APPROVE in buttons(row) and key_of(row) != "card"]
             return found if len(found) >= count else None
 
         return await wait_for(look)

@@ -39,6 +39,8 @@ def register(app: Router) -> None:
     app.action(Action.COMPACT, session.compact)
     app.action(Action.CANCEL, session.cancel)
     app.action(Action.LOG, session.show_log)
+    app.action(Action.MORE, session.choose)
+    app.action(Action.REVIEW, session.review)
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)

@@ -63,5 +63,7 @@ def _each(flagman: ListenerContext, session: Session, done: DecisionsResult) -> 
 async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "deny")
-    await client.views_open(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
+    # From the window with the full call it opens above that one.
+    show = client.views_push if body.get("view") else client.views_open
+    await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
     await ack()

@@ -1,4 +1,4 @@
-"""The form that denies a proposed call."""
+"""The windows that decide on a proposed call: the one that shows all of it approves, a form denies."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from slack_bolt.async_app import AsyncAck
 
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
+from handlers.middleware import message_of
+from handlers.modals.full_call import refused_modal
 from handlers.modals.modal import value_of
 from handlers.users import actor_of
 from supervisor.contract.requests import DecisionRequest
+from supervisor.core.errors import FlagmanError
 
 Body = dict[str, Any]
 
@@ -22,4 +25,20 @@ async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )
     await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
+    await ack(response_action="clear")
+
+
+async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Approve the call as the window showed it; a refusal takes the place of the call."""
+    target = Target.of_form(view)
+    call_id, seen = target.first
+    request = DecisionRequest.of(verdict="approve", digest=seen.digest, request=seen.request)
+    try:
+        await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
+    except FlagmanError as error:
+        if error.fault:
+            raise
+        sentence = message_of(error, flagman.command, flagman.mask)
+        await ack(response_action="update", view=refused_modal(sentence))
+        return
     await ack()
