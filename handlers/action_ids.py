@@ -19,6 +19,7 @@ class Action(StrEnum):
     APPROVE = "call_approve"
     APPROVE_ALL = "call_approve_all"
     DENY = "call_deny"
+    DENY_ALL = "call_deny_all"
     EDIT = "call_edit"
     VIEW = "call_view"
     PAGE = "call_page"
@@ -46,6 +47,7 @@ class Action(StrEnum):
 
 class View(StrEnum):
     DENY = "deny"
+    DENY_ALL = "deny_all"
     EDIT = "edit"
     CALL = "call"
     ANSWER = "answer"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.text import (
     Block,
+    brief,
     button,
+    confirm,
     context,
     doer,
     escape,
@@ -23,7 +25,7 @@ from handlers.blocks.text import (
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
 from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
-from handlers.messages.proposal import full_text, length, proposal
+from handlers.messages.proposal import full_text, in_short, length, proposal
 from handlers.messages.reminders import snooze_notes, snooze_options
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
@@ -34,6 +36,8 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
+# Characters of a confirmation.
+CONFIRM = 300
 # Blocks for the buttons at the end, and for notes on where else a request stands.
 SPARE_BLOCKS = 6
 DETAILS = "Details"
@@ -83,7 +87,7 @@ def _message(
         blocks += [*([{"type": "divider"}] if parted and len(rows) > 1 else []), *blocks_of_call]
     if open_:
         blocks += snooze_notes(session, open_[0].request_id)
-        blocks.append(_for_all(session, open_))
+        blocks.append(_for_all(session, open_, mask))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(full_text(calls[0], mask), 120)
     text = escape(f"{_plain_headline(open_)}: {tools} {first}")
@@ -198,14 +202,38 @@ def _view(session: Session, call: Call) -> Block:
     return button("View full call", Action.VIEW, Target.of(session, call).encode())
 
 
-def _for_all(session: Session, calls: list[Call]) -> Block:
-    """Return the menu that snoozes the request, and `Approve all` if all calls have one rule with quorum 1."""
+def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
+    """Return the menu that snoozes the request, and buttons for all calls of a message that has several.
+
+    They are approved together if all have one rule with quorum 1.
+    """
     elements = [overflow(Action.MORE, snooze_options(session, calls[0].request_id))]
     rules = {c.call.rules for c in calls}
-    if len(calls) > 1 and len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
-        value = Target.of(session, *calls).encode()
-        elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
+    if len(calls) > 1:
+        value, number = Target.of(session, *calls).encode(), len(calls)
+        elements.insert(0, button(f"Deny all {number} …", Action.DENY_ALL, value))
+        if len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
+            sure = confirm(
+                f"Approve all {number} calls?", in_a_list(calls, mask, CONFIRM), f"Approve all {number}"
+            )
+            approve = button(
+                f"Approve all {number}", Action.APPROVE_ALL, value, style="primary", confirm=sure
+            )
+            elements.insert(0, approve)
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
+
+
+def in_a_list(calls: Sequence[Call], mask: Masker, limit: int) -> str:
+    """Return the calls as plain text of at most `limit` characters, one a line; those without room are counted."""
+    lines: list[str] = []
+    for call in calls:
+        tool, first = one_line(mask.arguments(call.call.tool), 40), brief(call.call.arguments, mask)
+        line = one_line(f"• {tool}: {in_short(call, mask) or first}", 90)
+        left = f"and {len(calls) - len(lines)} more"
+        if sum(map(len, lines)) + len(lines) + len(line) + len(left) + 1 > limit:
+            return "\n".join([*lines, left])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _outcome(call: Call, mask: Masker) -> Iterable[str]:

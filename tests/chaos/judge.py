@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from tests.chaos.record import Act, Effect
 
 ENDED = ("completed", "failed", "cancelled")
-APPROVE = ("call_approve", "call_approve_all", "call_deny", "call_edit")
+APPROVE = ("call_approve", "call_approve_all", "call_deny", "call_deny_all", "call_edit")
 OUTCOME = ("outcome_run_again", "outcome_done", "outcome_failed")
 GO_ON = (
     "session_more",

@@ -25,6 +25,7 @@ from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for
 
 APPROVE, ALL, DENY, VIEW = "call_approve", "call_approve_all", "call_deny", "call_view"
+DENY_ALL = "call_deny_all"
 LIVE = re.compile(r"<(?!!date\^\d+\^)[@!#A-Za-z][^<>]*>")
 
 

@@ -12,6 +12,7 @@ def register(app: Router) -> None:
     app.view(View.LAUNCH, launch.launch)
     app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
+    app.view(View.DENY_ALL, approval.deny_all)
     app.view(View.EDIT, edit_call.save)
     app.view(View.ANSWER, question.answer)
     app.view(View.OUTCOME, outcome.record)
