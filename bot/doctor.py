@@ -24,7 +24,7 @@ from handlers.users import People
 from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
-from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, Unavailable
+from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, NotAllowed, Unavailable
 from supervisor.personas.loader import SHIPPED, load_files, load_personas, persona_paths
 from supervisor.personas.names import PersonaNames
 from supervisor.tools.builtin import builtin_tools
@@ -185,9 +185,9 @@ async def _ask_running(in_use: DataFolderInUse, unpark: bool) -> list[Finding]:
     try:
         async with sdk.connect() as remote:
             rows = await remote.call("POST", "/v1/store/check", {"unpark": unpark})
-    except MissingScope:
-        said = "in use by the running Flagman, which tells of it to keys with the scope admin only"
-        return [Finding("Store", "note", said, "set FLAGMAN_API_KEY to such a key (flagman keys create)")]
+    except (MissingScope, NotAllowed) as error:
+        said = f"in use by the running Flagman, which does not tell of it to this key. {error}"
+        return [Finding("Store", "note", said, "set FLAGMAN_API_KEY to a key of an admin")]
     except FlagmanError as error:
         return [
             Finding("Store", "wrong", f"{in_use} It does not tell of its store: {error}", "start it again")
@@ -363,6 +363,9 @@ async def reaching() -> AsyncIterator[Finding]:
             personas = (await remote.call("GET", "/v1/personas"))["personas"] if _reads(me) else []
     except Unavailable as error:
         yield Finding(what, "note", str(error), mend)
+    except NotAllowed as error:
+        mend = "start it with FLAGMAN_USER set to the id of an active account, or set FLAGMAN_API_KEY"
+        yield Finding(what, "wrong", f"it knows whose key this is. {error}", mend)
     except FlagmanError as error:
         yield Finding(what, "wrong", str(error), "flagman keys create makes a key; set FLAGMAN_API_KEY")
     else:

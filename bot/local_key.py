@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from storage.errors import StorageError
 from supervisor.api_keys import LOCAL
 from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.events import Actor
 
 if TYPE_CHECKING:
     from bot.compose import Core
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 KEY_FILE = "cli.key"
 MOST_OF_A_NAME = 20
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  only replaced by loopback addresses
+_log = logging.getLogger("flagman")
 _NO_NAME = re.compile(r"[^a-z0-9._-]+")
 
 
@@ -61,6 +64,7 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
     is_admin = not settings.admin_ids or settings.user in settings.admin_ids
     scopes: list[Scope] = ["admin"] if is_admin else ["launch", "approve", "read"]
     key = await _create(keys, scopes, settings.user)
+    await _warn_of_owner(parts, settings.user)
     _write(path, LocalKey(address(settings.host, settings.port), key))
     try:
         yield
@@ -69,6 +73,17 @@ async def local_key(parts: Core, settings: Settings) -> AsyncIterator[None]:
         if current and current.key == key:
             path.unlink(missing_ok=True)
         await _revoke(keys, key)
+
+
+async def _warn_of_owner(parts: Core, user: str) -> None:
+    """Log that the key is of nobody who has rights; where Slack does not answer, nothing is known."""
+    with suppress(FlagmanError):
+        actor = Actor(id="api:local", kind="program", owner=f"slack:{user}" if user else "")
+        if (await parts.directory.identify(actor)).kind == "deactivated":
+            _log.warning(
+                "FLAGMAN_USER: Slack knows no active account %s, so the command line may do nothing here",
+                user,
+            )
 
 
 async def _create(keys: ApiKeys, scopes: list[Scope], owner: str) -> str:

@@ -22,7 +22,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.state import Session
-from supervisor.core.times import next_cron, zone_named
+from supervisor.core.times import Overlap, next_cron, zone_named
 from supervisor.service import Supervisor
 
 OWNER = "schedule"
@@ -36,8 +36,10 @@ _log = logging.getLogger("flagman.schedules")
 class Schedule(Frozen):
     """One schedule. `due` is its next time in UTC, or None while it is paused.
 
-    `by_key` is the id of the API key it was made with. `untold`: it was paused because of `last_problem`, or could not
-    launch for the first time, and nobody was told as yet; until `telling_until` a process is about to.
+    `overlap` says what happens where the session of the time before has not ended: this time is left out, waits until
+    it has, or takes its place. `by_key` is the id of the API key it was made with. `untold`: it was paused because of
+    `last_problem`, or could not launch for the first time, and nobody was told as yet; until `telling_until` a process
+    is about to.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Schedule(Frozen):
     origin: Json
     created_at: datetime
     due: datetime | None
+    overlap: Overlap = "skip"
     last_session: str = ""
     last_problem: str = ""
     untold: bool = False
@@ -93,6 +96,7 @@ class Schedules:
         *,
         zone: str = "UTC",
         origin: Json | None = None,
+        overlap: Overlap = "skip",
     ) -> Schedule:
         """Store a new schedule. Raises InvalidCondition, PersonaNotFound, PersonaUnusable or InvalidInput."""
         await self._supervisor.personas.launchable(persona)
@@ -118,6 +122,7 @@ class Schedules:
             origin=origin or {},
             created_at=now,
             due=due,
+            overlap=overlap,
         )
         await self._store(schedule)
         return schedule
@@ -230,7 +235,15 @@ class Schedules:
         if not self.is_due(schedule):
             await self._set_timer(schedule)
             return False
-        update = await self._launch(schedule, maker)
+        actor = maker or Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
+        if before := await self._still_open(schedule, actor):
+            if schedule.overlap == "queue":
+                await self.postpone(schedule, f"It waits until {before} has ended.")
+                return True
+            skipped = f"{schedule.due:%Y-%m-%d %H:%M} UTC was left out, as {before} had not ended."
+            update = self._next(schedule, {"last_problem": skipped})
+        else:
+            update = await self._launch(schedule, actor)
 
         def fired(standing: Schedule) -> Schedule:
             # Where it was paused, resumed or fired meanwhile, its due time is that of another.
@@ -241,13 +254,26 @@ class Schedules:
             await self._change(schedule_id, fired)
         return True
 
-    async def _launch(self, schedule: Schedule, maker: Actor | None) -> Json:
+    async def _still_open(self, schedule: Schedule, actor: Actor) -> str:
+        """The id of the session of the time before, if it has not ended; where it is to be replaced it is cancelled."""
+        try:
+            before = await self._supervisor.get(schedule.last_session) if schedule.last_session else None
+            if before is None or before.ended:
+                return ""
+            if schedule.overlap != "replace":
+                return before.id
+            reason = f"The next session of schedule {schedule.id} takes its place."
+            await self._supervisor.cancel(before.id, actor, reason=reason)
+        except FlagmanError as error:
+            _log.info("schedule %s: its last session does not count as open: %s", schedule.id, error)
+        return ""
+
+    async def _launch(self, schedule: Schedule, actor: Actor) -> Json:
         """Launch a session for the due time; returns what changes in the row."""
         assert schedule.due
         key = f"schedule:{schedule.id}:{int(schedule.due.timestamp())}"
         update: Json = {"last_problem": "", "untold": False}
         try:
-            actor = maker or Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
             session = await self._supervisor.launch(
                 schedule.persona, schedule.task, actor, origin=schedule.origin, idempotency_key=key
             )
@@ -256,6 +282,10 @@ class Schedules:
             _log.error("schedule %s could not launch: %s", schedule.id, error)
             is_new = schedule.untold or str(error) != schedule.last_problem
             update |= {"last_problem": str(error), "untold": is_new}
+        return self._next(schedule, update)
+
+    def _next(self, schedule: Schedule, update: Json) -> Json:
+        """The changes of a row with its next due time."""
         try:
             update["due"] = next_cron(schedule.cron, zone_named(schedule.zone), self._clock())
         except InvalidCondition as error:

@@ -14,6 +14,7 @@ from bot.sdk.session import Session
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, Status
 from supervisor.contract.requests import EventRequest, ScheduleRequest
 from supervisor.core.events import Trigger
+from supervisor.core.times import Overlap
 
 PAGE = 100
 
@@ -117,10 +118,23 @@ class AgentSupervisor:
         return await self.backend.personas()
 
     async def schedule(
-        self, cron: str, persona: str, task: str, *, zone: str = "UTC", channel: str | None = None
+        self,
+        cron: str,
+        persona: str,
+        task: str,
+        *,
+        zone: str = "UTC",
+        channel: str | None = None,
+        overlap: Overlap = "skip",
     ) -> Schedule:
-        """Launch a task at each time of a cron expression in `zone`."""
-        request = ScheduleRequest.of(cron=cron, persona=persona, task=task, zone=zone, channel=channel)
+        """Launch a task at each time of a cron expression in `zone`.
+
+        Where the session of the time before has not ended, this time is left out, waits (`queue`), or takes its place
+        (`replace`).
+        """
+        request = ScheduleRequest.of(
+            cron=cron, persona=persona, task=task, zone=zone, channel=channel, overlap=overlap
+        )
         return Schedule(self.backend, await self.backend.add_schedule(request))
 
     async def schedules(self) -> builtins.list[Schedule]:

@@ -18,6 +18,7 @@ from supervisor.core.persona import Approvers, Budgets, Grants
 from supervisor.core.records import NotedDecision
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
+from supervisor.core.times import Overlap
 
 Status = Literal["running", "paused", "completed", "failed", "cancelled"]
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
@@ -290,6 +291,7 @@ class ScheduleView(ResponseModel):
     created_at: datetime
     due: datetime | None
     next_times: list[datetime] = []
+    overlap: Overlap = "skip"
     last_session: str | None
     last_problem: str | None
 

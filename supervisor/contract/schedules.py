@@ -31,7 +31,13 @@ class ScheduleService:
         actor = await self._access.scheduler(self._parts.supervisor.personas.get(request.persona))
         return self._view(
             await self._schedules.add(
-                request.cron, request.persona, request.task, actor, zone=request.zone, origin=origin
+                request.cron,
+                request.persona,
+                request.task,
+                actor,
+                zone=request.zone,
+                origin=origin,
+                overlap=request.overlap,
             )
         )
 

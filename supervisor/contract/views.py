@@ -196,6 +196,7 @@ def schedule_view(schedule: Schedule, channels: Channels) -> ScheduleView:
         created_at=schedule.created_at,
         due=schedule.due,
         next_times=schedule.next_times(),
+        overlap=schedule.overlap,
         last_session=schedule.last_session or None,
         last_problem=schedule.last_problem or None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -15,6 +16,8 @@ ACCEPTED = (
     "or `2026-12-01T09:00`."
 )
 LONGEST = timedelta(days=366 * 5)
+# What a schedule does at a time when what it launched before has not ended.
+Overlap = Literal["skip", "queue", "replace"]
 _UNITS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
     "m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,

@@ -12,6 +12,7 @@ from supervisor.core.errors import PersonaInvalid
 from supervisor.core.persona import Persona
 from supervisor.personas.loader import (
     NO_FILES,
+    FileUnreadable,
     KnownTool,
     PersonaFile,
     load_file,
@@ -25,7 +26,8 @@ from supervisor.personas.loader import (
 LOOK_SECONDS = 1.0
 # What was changed so few seconds ago may be in the middle of being written.
 SETTLED_SECONDS = 0.5
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
+UNKNOWN: Signature = (0, 0, 0, 0)
 _log = logging.getLogger("flagman.personas")
 
 
@@ -58,9 +60,9 @@ class PersonaProblem:
 
 @dataclass(frozen=True)
 class _Version:
-    """What was last read of a file, and when."""
+    """What was last read of a file, and when; `signature` is None where it is to be read again, changed or not."""
 
-    signature: Signature
+    signature: Signature | None
     found: PersonaFile | PersonaInvalid
     at: float
 
@@ -78,7 +80,7 @@ class PersonaFolder:
         files = load_files(folder, known_tools)
         self._used = {file.path: file for file in files}
         self._versions = {
-            file.path: _Version(signatures.get(file.path, (0, 0, 0)), file, self._looked) for file in files
+            file.path: _Version(signatures.get(file.path, UNKNOWN), file, self._looked) for file in files
         }
         # What was seen to be changed, with its signature then, and since when.
         self._unsettled: dict[Path, tuple[Signature, float]] = {}
@@ -125,7 +127,10 @@ class PersonaFolder:
         for path, signature in found.items():
             known = self._versions.get(path)
             if (known is None or known.signature != signature) and self._is_settled(path, signature):
-                self._versions[path] = _Version(signature, self._read(path), now)
+                newest = self._read(path)
+                # A file that could not be read need not change before it can.
+                again = isinstance(newest, FileUnreadable)
+                self._versions[path] = _Version(None if again else signature, newest, now)
         self._settle()
 
     def _lose(self, problem: str) -> None:
@@ -208,10 +213,13 @@ def _each(folder: Path) -> Iterator[tuple[Path, Signature]]:
             yield path, _signature(path)
         except OSError:
             # A link to nowhere, of which reading tells.
-            yield path, (0, 0, 0)
+            yield path, UNKNOWN
 
 
 def _signature(path: Path) -> Signature:
-    """What differs once a file was written again: its time in nanoseconds, its size in bytes and its inode."""
+    """What differs once a file was written again, or its rights changed.
+
+    The times of its content and of what is known about it, in nanoseconds, its size in bytes and its inode.
+    """
     about = path.stat()
-    return about.st_mtime_ns, about.st_size, about.st_ino
+    return about.st_mtime_ns, about.st_size, about.st_ino, about.st_ctime_ns

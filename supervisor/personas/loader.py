@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -73,6 +75,10 @@ class KnownTool(Protocol):
     def spec(self) -> ToolSpec: ...
 
 
+class FileUnreadable(PersonaInvalid):
+    """A persona file that could not be read, which another reading of the same file may do."""
+
+
 MOST_BYTES = 256 * 1024
 NO_FILES = "the folder holds no persona, which is a file that ends in .md"
 
@@ -123,14 +129,12 @@ def unknown_agent(file: PersonaFile, names: Collection[str]) -> PersonaInvalid |
 
 
 def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
-    """Load one persona file. Raises PersonaInvalid."""
+    """Load one persona file. Raises PersonaInvalid, or FileUnreadable where the file could not be read."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
-        front = FrontMatter.split(path.read_text(encoding="utf-8-sig"))
+        front = FrontMatter.split(_text(path))
         persona = Persona.model_validate({**front.values, "instructions": front.body})
     except OSError as error:
-        raise PersonaInvalid(str(path), 1, f"the file cannot be read ({error.strerror})") from error
+        raise FileUnreadable(str(path), 1, f"the file cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise PersonaInvalid(str(path), 1, "the file is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
@@ -145,6 +149,21 @@ def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
     if problems:
         raise PersonaInvalid(str(path), *min(problems))
     return PersonaFile(persona, path, front)
+
+
+def _text(path: Path) -> str:
+    """Return the text of a regular file, with the line breaks of Python. Raises PersonaInvalid for any other kind."""
+    # Opening a pipe would wait for a writer, and opening a device may do anything.
+    if stat.S_ISREG(path.stat().st_mode):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(descriptor, encoding="utf-8-sig") as file:
+            seen = os.fstat(descriptor)
+            if seen.st_size > MOST_BYTES:
+                raise PersonaInvalid(str(path), 1, f"the file has more than {MOST_BYTES // 1024} KiB")
+            if stat.S_ISREG(seen.st_mode):
+                return file.read()
+    problem = "this is a folder, pipe, socket or device and no file; give it a name without .md"
+    raise PersonaInvalid(str(path), 1, problem)
 
 
 def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from storage.errors import StoreUnavailable
 from supervisor.core.digest import call_digest
@@ -16,7 +17,7 @@ from supervisor.core.persona import COMMANDS, Grants
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkDirs
-from supervisor.tools.changed_files import Changes, Contents, compare, contents
+from supervisor.tools.changed_files import Changes, Contents, compare, contents, named, unlisted
 from supervisor.tools.contract import Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
@@ -59,9 +60,10 @@ class _Look:
     before: Contents | None = None
 
     async def at(self, folder: Folder) -> None:
-        """Look at the folder; a command may run in one that cannot be read."""
+        """Look at the folder; where it cannot be read, what a command writes shows by its times alone."""
+        self.folder, self.before = folder, Contents.unknown(datetime.now(UTC))
         with suppress(OSError):
-            self.before, self.folder = await asyncio.to_thread(contents, folder), folder
+            self.before = await asyncio.to_thread(contents, folder)
 
 
 class ToolRunner:
@@ -97,16 +99,15 @@ class ToolRunner:
         try:
             ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look)
         except NotBegun as reason:
-            return Result(False, self._mask(str(reason)), begun=False)
+            return Result(False, self._text(str(reason)), begun=False)
         except asyncio.CancelledError:
             if look.before is None:
                 raise
             ok, content, artifacts = False, INTERRUPTED, ()
         changes = await self._changes(session, look)
-        notes = (self._not_taken_along(session), changes.note)
         return Result(
             ok,
-            "\n".join([self._mask(clean_text(content)), *filter(None, notes)]),
+            self._text(content, self._not_taken_along(session), changes.note),
             tuple(dict.fromkeys((*artifacts, *changes.written))),
             changes.removed,
             int((time.monotonic() - begun) * 1000),
@@ -130,14 +131,17 @@ class ToolRunner:
             after = await asyncio.to_thread(contents, look.folder)
         except OSError as error:
             _log.warning("the folder of session %s cannot be read: %s", session.id, error)
-            return Changes()
+            return unlisted(error)
         return await asyncio.to_thread(compare, look.before, after, session.artifacts, self._mask)
 
+    def _text(self, content: str, *notes: str) -> str:
+        """Return the text of a result with the notes that are not empty, masked and storable."""
+        return self._mask(clean_text("\n".join([content, *filter(None, notes)])))
+
     def _not_taken_along(self, session: Session) -> str:
-        missing = self._folders.take_missing(session.id)
-        names = ", ".join(f"`{path}`" for path in missing[:MISSING_SHOWN])
-        more = f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
-        return f"[Files that this session was to begin with are not here: {names}{more}.]" if missing else ""
+        if not (missing := self._folders.take_missing(session.id)):
+            return ""
+        return f"[Files that this session was to begin with are not here: {named(missing, MISSING_SHOWN, self._mask)}.]"
 
     async def verify(self, tool: Tool, session: Session, call: Call) -> tuple[Verdict, str]:
         """Ask the tool whether a call whose worker died took effect; returns the verdict and the text of the result."""
@@ -149,7 +153,7 @@ class ToolRunner:
         except (ToolError, OSError, TimeoutError) as error:
             _log.warning("%s could not be verified: %s", call.call.tool, error)
             return "unknown", ""
-        return verdict, self._mask(text)
+        return verdict, self._text(text)
 
     async def _context(self, session: Session, call: Call) -> ToolContext:
         root = await self._folders.of(session)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import PurePosixPath
 from unicodedata import category
 
 from supervisor.core.events.subagents import is_child_folder
+from supervisor.core.text.sanitize import clean_text
+from supervisor.core.text.visible import one_line
 from supervisor.tools.path_guard import FOLDER, Folder
 
 # How many files of one call are listed, and how many entries of a folder are looked at.
@@ -29,7 +32,7 @@ HEAVY = frozenset(
 )
 # The beginning of the name under which `write_file` writes a file before it is complete.
 _UNFINISHED = ".flagman-"
-_SHOWN = 5
+_SHOWN, _LONGEST_SHOWN = 5, 200
 # Control characters, lone surrogates (bytes that are no UTF-8), and separators of lines and paragraphs.
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -48,12 +51,14 @@ class FileStamp:
 class Contents:
     """The regular files of a folder at the time `at`, in nanoseconds since 1970, and the folders left out in it.
 
-    `partial`: some entries were not looked at, since there are too many or a folder in it cannot be read.
+    `closed` are the files and folders that could not be looked at, and the folders that lie too deep. `partial`: there
+    are such, or more entries than are looked at.
     """
 
     at: int
     files: dict[str, FileStamp] = field(default_factory=dict)
     heavy: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     entries: int = 0
     partial: bool = False
 
@@ -61,6 +66,16 @@ class Contents:
     def unknown(cls, at: datetime) -> Contents:
         """Return the contents at a time at which nobody looked: what was changed since shows by its times alone."""
         return cls(int(at.timestamp() * 1_000_000_000), partial=True)
+
+    def close(self, path: str) -> None:
+        """Note an entry that could not be looked at."""
+        self.closed.add(path)
+        self.partial = True
+
+    def lacks(self, path: str) -> bool:
+        """Return whether the file is not there, as far as could be seen."""
+        around = {path, *map(str, PurePosixPath(path).parents)}
+        return path not in self.files and self.entries <= MOST_SEEN and not around & self.closed
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,9 @@ def _look(descriptor: int, path: str, found: Contents, depth: int) -> None:
                 seen = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            except OSError:
+                found.close(path + entry.name)
+                continue
             if stat.S_ISDIR(seen.st_mode):
                 folders.append(entry.name)
             elif stat.S_ISREG(seen.st_mode) and not entry.name.startswith(_UNFINISHED):
@@ -105,17 +123,19 @@ def _look(descriptor: int, path: str, found: Contents, depth: int) -> None:
 
 
 def _look_into(parent: int, name: str, path: str, found: Contents, depth: int) -> None:
-    try:
-        descriptor = os.open(name, FOLDER, dir_fd=parent) if depth < DEEPEST else None
-    except OSError:
-        descriptor = None
-    if descriptor is None:
-        found.partial = True
+    if depth == DEEPEST:
+        found.close(path + name)
         return
     try:
-        _look(descriptor, f"{path}{name}/", found, depth + 1)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(name, FOLDER, dir_fd=parent)
+        try:
+            _look(descriptor, f"{path}{name}/", found, depth + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return
+    except OSError:
+        found.close(path + name)
 
 
 def compare(
@@ -138,13 +158,10 @@ def compare(
             listed.append(path)
         else:
             unfit += 1
-    gone = () if after.partial else tuple(p for p in known if p in before.files and p not in after.files)
+    gone = tuple(path for path in known if path in before.files and after.lacks(path))
     left = len(changed) - len(listed) - unfit
     written = sorted(listed, key=lambda path: (after.files[path].mtime, path))
-    note = "; ".join(_left_out(left, unfit, sorted(after.heavy - before.heavy), after))
-    return Changes(
-        tuple(written), gone[:MOST_LISTED], f"[Not among the session's files: {note}.]" if note else ""
-    )
+    return Changes(tuple(written), gone[:MOST_LISTED], _note(_left_out(left, unfit, before, after, mask)))
 
 
 def _is_changed(seen: FileStamp, earlier: FileStamp | None, before: Contents) -> bool:
@@ -157,13 +174,35 @@ def _is_fit(path: str) -> bool:
     return len(path) <= LONGEST_PATH and not any(category(sign) in _NO_TEXT for sign in path)
 
 
-def _left_out(left: int, unfit: int, heavy: list[str], after: Contents) -> Iterator[str]:
+def named(paths: Sequence[str], most: int, mask: Callable[[str], str]) -> str:
+    """Return the first `most` paths, masked and without line breaks and hidden characters, and how many more there are.
+
+    Any process may have chosen the names of files.
+    """
+    first = ", ".join(f"`{one_line(mask(clean_text(path)), _LONGEST_SHOWN)}`" for path in paths[:most])
+    return f"{first} and {len(paths) - most:,} more" if len(paths) > most else first
+
+
+def unlisted(error: OSError) -> Changes:
+    """Return the changes of a call after which the session's folder cannot be read."""
+    return Changes(note=_note([f"what this call wrote, as the folder cannot be read ({error.strerror})"]))
+
+
+def _note(left_out: Iterable[str]) -> str:
+    text = "; ".join(left_out)
+    return f"[Not among the session's files: {text}.]" if text else ""
+
+
+def _left_out(
+    left: int, unfit: int, before: Contents, after: Contents, mask: Callable[[str], str]
+) -> Iterator[str]:
     if left:
         yield f"{left:,} more new or changed ones, as at most {MOST_LISTED} a call are listed"
     if unfit:
         yield f"{unfit:,} whose names hold a secret, are too long or are no plain text"
-    if fit := [path for path in heavy if _is_fit(path)]:
-        more = f" and {len(fit) - _SHOWN} more such folders" if len(fit) > _SHOWN else ""
-        yield f"what is in {', '.join(f'`{path}`' for path in fit[:_SHOWN])}{more}"
+    if heavy := sorted(after.heavy - before.heavy):
+        yield f"what is in {named(heavy, _SHOWN, mask)}"
+    if closed := sorted(after.closed - before.closed):
+        yield f"what cannot be read or lies deeper than {DEEPEST} folders: {named(closed, _SHOWN, mask)}"
     if after.entries > MOST_SEEN:
         yield f"what is beyond the first {MOST_SEEN:,} entries of the folder"

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
+from supervisor.core.text.visible import call_name
 from supervisor.tools.contract import ToolContext, ToolOutput, Verdict
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
 from supervisor.tools.typed_tool import tool
@@ -87,7 +88,7 @@ def _read(ctx: ToolContext, path: str, offset: int, limit: int) -> str:
     with _friendly(path), parent_of(ctx.held(), path) as (parent, name):
         what = kind(parent, name)
         if what == "folder":
-            return _list_folder(parent, name, path)
+            return _list_folder(parent, name, path, ctx.mask)
         if what == "special":
             raise ToolError(f"`{path}` is a device, pipe or socket, not a file.")
         with os.fdopen(open_regular(parent, name), "rb") as file:
@@ -144,14 +145,15 @@ def _whole_characters(data: bytes) -> bytes:
     return data
 
 
-def _list_folder(parent: int, name: str, path: str) -> str:
+def _list_folder(parent: int, name: str, path: str, mask: Callable[[str], str]) -> str:
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in entries)
     finally:
         os.close(folder)
-    shown = "\n".join(name.encode("utf-8", "backslashreplace").decode() for name in names[:MOST_ENTRIES])
+    # A name with a line break is not to look like two.
+    shown = "\n".join(call_name(mask(name)) for name in names[:MOST_ENTRIES])
     left = len(names) - MOST_ENTRIES
     note = f"\n[Cut: {left} more entries are not listed.]" if left > 0 else ""
     return f"`{path}` is a folder with {len(names)} entries.\n{shown}{note}".strip()

@@ -23,6 +23,9 @@ from tests.chaos.storm import Storm
 from tests.support.slack import ADA, GRACE, LINUS, OPS
 
 MOST_ACTIVE = 10
+# Slack takes one post a second in a channel and one update in two: so many sessions at first, and then one in so many
+# seconds, can be shown within the window after the last fault.
+SHOWN_AT_ONCE, SHOWN_EACH = 40, 10.0
 # Longer than the clock's sweep, and than the longest distance between two tries of a message that Slack refused.
 WINDOW_SECONDS = 150.0
 # What is wrongly repeated is repeated within this time.
@@ -104,10 +107,11 @@ async def run(folder: Path, seed: int, seconds: float, faults: Sequence[str]) ->
 
 
 async def _launch(stand: Stand, people: People, seed: int) -> None:
-    rng, number = Random(f"{seed}:launches"), 0
+    rng, number, began = Random(f"{seed}:launches"), 0, time.monotonic()
     while True:
         people.raise_failures()
-        if len(people.active) < MOST_ACTIVE:
+        can_be_shown = SHOWN_AT_ONCE + (time.monotonic() - began) / SHOWN_EACH
+        if len(people.active) < MOST_ACTIVE and number < can_be_shown:
             number += 1
             people.begin(number)
             stand.house.model.requests.clear()

@@ -59,9 +59,17 @@ def test_doctor_makes_nothing_and_a_wrong_address_of_clients_stops_no_server(tmp
     ) as flagman:
         rows = {row["what"]: row for row in json.loads(flagman.cli("doctor", "--json", code=None).stdout)}
         assert rows["Store"]["state"] == "note"
-        assert "to keys with the scope admin only" in rows["Store"]["found"]
+        assert "This key lacks the scope `admin`" in rows["Store"]["found"]
         session_id = flagman.cli.launched()
         assert "for U0ADA0001" in flagman.cli("show", session_id).stdout
+
+
+def test_a_person_whom_slack_does_not_know_is_told(tmp_path: Path) -> None:
+    with served(tmp_path, FLAGMAN_USER="U0NOBODY1") as flagman:
+        assert "FLAGMAN_USER: Slack knows no active account U0NOBODY1" in flagman.process.output
+        rows = {row["what"]: row for row in json.loads(flagman.cli("doctor", "--json", code=1).stdout)}
+        assert "FLAGMAN_USER" in rows["Running Flagman"]["mend"]
+        assert rows["Store"]["state"] == "note"
 
 
 def offered(cli: Cli, line: str) -> str:
@@ -168,6 +176,17 @@ def test_what_will_be_refused_or_is_missing_is_told_before_anybody_approves(tmp_
         listed = Terminal(cli, "list", columns=120)
         assert listed.ended() == 0
         assert "waiting for an approval (0 of 2, @s" in listed.seen
+        ada, grace = (
+            cli("keys", "create", name, "--scope", "admin", "--owner", owner).stdout.strip()
+            for name, owner in (("ada", "U0ADA0001"), ("grace", "U0GRACE01"))
+        )
+        first = cli("approve", session["id"], "--yes", FLAGMAN_API_KEY=ada).stdout
+        assert "Others have yet to approve 1.1 before it runs." in first
+        shown = cli("show", session["id"]).stdout
+        assert "approvers @sre · 1 of 2 approvals" in shown
+        assert "approved so far by ada" in shown
+        second = cli("approve", session["id"], "--yes", FLAGMAN_API_KEY=grace).stdout
+        assert "Others" not in second
         # The file is changed while Flagman runs.
         file.write_text(f"---\n{front.replace('[sre]', '[nobody-at-all]')}---\nDeploy.\n")
         (personas / "newer.md").write_text("---\nname: newer\n")

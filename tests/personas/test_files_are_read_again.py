@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -158,6 +159,42 @@ def test_an_empty_or_missing_folder_takes_nobody_away(folder: Folder) -> None:
     (folder.path / "helper.txt").rename(folder.path / "helper.md")
     folder.settle()
     assert (folder.steps(), folder.said()) == ({"helper": 7}, [])
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_though_nothing_changed(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    folder.write("helper", steps(8))
+    with monkeypatch.context() as out_of_files:
+        out_of_files.setattr(os, "open", refused)
+        assert folder.steps() == {"helper": 7}
+        assert "the file cannot be read (Too many open files)" in folder.said()[0]
+    assert (folder.steps(), folder.said()) == ({"helper": 8}, [])
+
+
+def test_a_change_that_keeps_the_size_and_the_time_of_a_file_counts(folder: Folder) -> None:
+    file = folder.path / "helper.md"
+    before = file.stat()
+    file.write_text(steps(8))
+    os.utime(file, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_ino) == (before.st_size, before.st_ino)
+    assert folder.steps() == {"helper": 8}
+
+
+def test_what_is_no_file_is_told_and_not_opened(folder: Folder) -> None:
+    os.mkfifo(folder.path / "pipe.md")
+    (folder.path / "folder.md").mkdir()
+    for name in ("pipe.md", "folder.md"):
+        folder.settle(folder.path / name)
+    assert folder.steps() == {"helper": 7}
+    assert folder.said() == [
+        f"There is a mistake in line 1 of {name}.md: this is a folder, pipe, socket or device and no file; "
+        "give it a name without .md."
+        for name in ("folder", "pipe")
+    ]
 
 
 def test_files_of_editors_are_no_personas(folder: Folder) -> None:

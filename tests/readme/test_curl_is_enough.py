@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.served import Served
+from tests.cli.served import Served, until
 from tests.readme import examples
 from tests.readme.examples import ADDRESS, SESSION
 from tests.readme.shell import filled_in, output
@@ -36,6 +36,8 @@ def test_the_line_that_follows_shows_all_until_the_end(flagman: Served, key: str
     (launch,) = [line for line in LINES if SESSION not in line]
     (line,) = [line for line in LINES if SESSION in line]
     session_id = json.loads(output(filled_in(launch, flagman), flagman, key))["id"]
+    # A call that runs at the end would still tell of its result.
+    until(lambda: flagman.cli.json("show", session_id)["waiting_for"])
     flagman.cli("cancel", session_id)
     said = output(filled_in(line, flagman, session_id), flagman, key)
     events = [row.removeprefix("event: ") for row in said.splitlines() if row.startswith("event: ")]

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.events import ToolFinished, ToolStarted
+from supervisor.core.events import Inherited, SessionForked, ToolFinished, ToolStarted
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
+from supervisor.core.text.visible import one_line
 from supervisor.core.triggers import Delivered
+from supervisor.runtime import tool_runner
 from supervisor.runtime.tool_runner import INTERRUPTED, Result, ToolRunner
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools import changed_files
+from supervisor.tools.changed_files import DEEPEST, Contents
+from supervisor.tools.path_guard import Folder
 from supervisor.tools.shell import shell_tool
 from tests.core.build import SID, by, launched, responded, tool_call
 from tests.support.slack import wait_for
@@ -118,6 +122,52 @@ async def test_folders_of_programs_are_named_once_and_not_listed(folder: Path) -
     )
     again = await ran(folder, "touch .git/config")
     assert (again.artifacts, again.content) == ((), "exit code 0\n(no output)")
+
+
+async def test_names_in_the_notes_are_masked_and_shown_with_what_is_hidden_in_them(folder: Path) -> None:
+    copy = Inherited(into=".", folder="gone", paths=(f"{SECRET}.md", "x\u202ecod.exe"))
+    forked = SessionForked(**by(), source="gone", step=0, version=1, files=copy)
+    result = await ran(folder, rf"mkdir -p {SECRET}/node_modules $'two\nlines/.git' $'bad\xff/.git'", forked)
+    assert result.content.endswith(
+        "[Files that this session was to begin with are not here: `[masked].md`, `x\\u202ecod.exe`.]\n"
+        "[Not among the session's files: what is in `[masked]/node_modules`, `bad?/.git`, `two lines/.git`.]"
+    )
+
+
+async def test_what_cannot_be_read_is_named_and_hides_nothing_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents(found: Folder) -> Contents:
+        """Look as a user who is not above the rights of files."""
+        user = os.geteuid()
+        os.seteuid(user or 65534)
+        try:
+            return changed_files.contents(found)
+        finally:
+            os.seteuid(user)
+
+    monkeypatch.setattr(tool_runner, "contents", contents)
+    for name in ("kept.md", "gone.md"):
+        (folder / name).write_text(name)
+    deep = "/".join("d" * (DEEPEST + 1))
+    command = (
+        "rm gone.md; echo x > top; mkdir listed closed; touch listed/f closed/f; chmod 444 listed; chmod 0 closed;"
+        f"mkdir -p {deep}; touch {deep}/low"
+    )
+    try:
+        result = await ran(folder, command, *wrote("kept.md", "gone.md"))
+        # A folder of which none can say what is in it hides all that it holds, and is told, too.
+        later = await ran(folder, "touch new; chmod 444 .")
+    finally:
+        for path in (folder, folder / "listed", folder / "closed"):
+            path.chmod(0o755)
+    assert (result.artifacts, result.removed) == (("top",), ("gone.md",))
+    assert result.content.endswith(
+        "\n[Not among the session's files: what cannot be read or lies deeper than 64 folders: "
+        f"`closed`, `{one_line(deep, 200)}`, `listed/f`.]"
+    )
+    assert later.artifacts == ()
+    assert "what cannot be read or lies deeper than 64 folders: `d`, " in later.content
 
 
 async def test_of_too_many_files_the_rest_is_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

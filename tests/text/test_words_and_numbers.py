@@ -11,7 +11,7 @@ import pytest
 from supervisor.core.events.base import PauseReason
 from supervisor.core.state import CallPhase
 from supervisor.core.text import labels
-from supervisor.core.text.format import ago, clock, count, money, span, stamp, took, used
+from supervisor.core.text.format import ago, clock, count, field, money, span, stamp, took, used
 
 NOW = datetime(2026, 11, 25, 9, 30, 12, tzinfo=UTC)
 
@@ -20,6 +20,13 @@ def test_a_number_has_its_unit_in_the_right_form() -> None:
     assert [count(n, "step") for n in (0, 1, 2, 2000)] == ["0 steps", "1 step", "2 steps", "2,000 steps"]
     assert count(2, "reply", "replies") == "2 replies"
     assert [used(12, None), used(12, 40), used(1200, 2.5)] == ["12", "12 of 40", "1,200 of 2.5"]
+
+
+def test_a_field_is_named_by_items_counted_from_one() -> None:
+    assert field(("task",)) == ("task", "")
+    assert field(("approvals", 0, "approvers", "quorum")) == ("approvers.quorum", " (approvals 1)")
+    assert field(("approvals", 1, "approvers", "users", 2)) == ("approvers.users", " (number 3, approvals 2)")
+    assert field(("teams", 0)) == ("teams", " (number 1)")
 
 
 @pytest.mark.parametrize(

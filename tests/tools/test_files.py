@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,14 @@ async def test_folder_is_listed(ctx: ToolContext) -> None:
     for number in range(MOST_ENTRIES + 5):
         (ctx.folder / "b" / f"{number}").touch()
     assert (await read(ctx, "b")).endswith("[Cut: 6 more entries are not listed.]")
+
+
+async def test_a_listed_name_is_one_line_without_hidden_characters_or_a_secret(ctx: ToolContext) -> None:
+    for name in ("two\nlines", "x\u202ecod.exe", "hunter\n2"):
+        (ctx.folder / name).touch()
+    masked = replace(ctx, mask=lambda text: text.replace("hunter\n2", "[masked]"))
+    listed = (await read(masked, ".")).splitlines()
+    assert listed[1:] == ["[masked]", r"two\u000alines", r"x\u202ecod.exe"]
 
 
 def test_too_much_content_is_refused() -> None:

@@ -183,6 +183,11 @@ def _told(verdict: str, done: DecisionsResult, *, quiet: bool) -> bool:
     decided = ", ".join(result.call_id for result in done.results if result.decided)
     if decided and not quiet:
         say(f"{past} {decided} of {done.session.id}.")
+    waiting = {call.call_id for call in done.session.calls if call.phase == "awaiting"}
+    if more := ", ".join(
+        result.call_id for result in done.results if result.call_id in waiting and result.decided
+    ):
+        show(text(f"Others have yet to approve {more} before it runs."), err=quiet)
     refused = [result for result in done.results if not result.decided]
     for result in refused:
         show(text((f"{result.call_id} of {done.session.id}: {result.detail}", "red")), err=True)

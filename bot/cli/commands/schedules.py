@@ -24,6 +24,12 @@ def add(
     task: Annotated[str, typer.Argument()],
     zone: Annotated[str | None, typer.Option(help="Its time zone (default: yours).")] = None,
     channel: Annotated[str | None, typer.Option(help="The id of the Slack channel to show it in.")] = None,
+    overlap: Annotated[
+        str,
+        typer.Option(
+            help="Where the one before has not ended: `skip` this one, `queue` it, or `replace` that one."
+        ),
+    ] = "skip",
     json: Json = False,
 ) -> None:
     """Launch a session at each of these times."""
@@ -33,7 +39,12 @@ def add(
         from supervisor.contract.requests import ScheduleRequest
 
         request = ScheduleRequest.of(
-            cron=cron, persona=persona, task=task, zone=zone or local_zone(), channel=channel
+            cron=cron,
+            persona=persona,
+            task=task,
+            zone=zone or local_zone(),
+            channel=channel,
+            overlap=overlap,
         )
         found = await remote.add_schedule(request)
         if json:

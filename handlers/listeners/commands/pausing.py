@@ -108,7 +108,9 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
             return _list_blocks(await schedules.list(), flagman.command)
         case "add":
             zone = await flagman.people.zone(actor)
-            request = ScheduleRequest.of(cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone)
+            request = ScheduleRequest.of(
+                cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone, overlap=plan.overlap
+            )
             made = await schedules.add(request, origin=place.origin())
             return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made, all_times=True)}")]
         case "pause":

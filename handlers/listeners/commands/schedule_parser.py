@@ -8,6 +8,7 @@ from typing import Literal
 
 from handlers.listeners.commands.parser import unquote
 from supervisor.core.errors import InvalidInput
+from supervisor.core.times import Overlap
 
 PLANS = (
     'Write `schedule "0 9 * * MON" launch sre "weekly report"`, '
@@ -15,6 +16,7 @@ PLANS = (
 )
 # The expression matches at the first of several blanks only, so that its time stays linear.
 _LAUNCH = re.compile(r"(?<!\s)\s+launch\s+(?P<persona>\S+)\s+(?=\S)", re.IGNORECASE)
+_OVERLAP = re.compile(r"(?<!\s)\s+(?P<overlap>skip|queue|replace)$", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?P<verb>pause|resume|delete|run)\s+`?(?P<id>[0-9a-f]{6})`?$", re.IGNORECASE)
 
 
@@ -25,6 +27,7 @@ class Plan:
     cron: str = ""
     persona: str = ""
     task: str = ""
+    overlap: Overlap = "skip"
 
 
 def parse_plan(text: str, slash: str) -> Plan:
@@ -39,4 +42,9 @@ def parse_plan(text: str, slash: str) -> Plan:
     if not add:
         raise InvalidInput(PLANS.replace("`schedule", f"`{slash} schedule", 2))
     cron, task = text[: add.start()], text[add.end() :]
-    return Plan("add", cron=unquote(cron), persona=add["persona"].lower(), task=unquote(task))
+    named = _OVERLAP.search(cron)
+    overlap: Overlap = named["overlap"].lower() if named else "skip"  # type: ignore[assignment]
+    cron = cron[: named.start()] if named else cron
+    return Plan(
+        "add", cron=unquote(cron), persona=add["persona"].lower(), task=unquote(task), overlap=overlap
+    )

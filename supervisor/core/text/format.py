@@ -22,17 +22,20 @@ def field(location: Sequence[int | str]) -> tuple[str, str]:
 
     `("approvals", 0, "approvers", "quorum")` is `approvers.quorum` with the place ` (approvals 1)`.
     """
+    items: list[tuple[str, int]] = []
     names: list[str] = []
-    places: list[str] = []
     for part in location:
         if isinstance(part, int):
-            places.insert(0, f"{'.'.join(names)} {part + 1}".strip())
-            name, names = names, []
+            items.append((".".join(names), part + 1))
+            names = []
         else:
             names.append(part)
-    if names or not places:
-        return ".".join(names), f" ({', '.join(places)})" if places else ""
-    return ".".join(name), f" ({', '.join([f'number {location[-1] + 1}', *places[1:]])})"  # type: ignore[operator]
+    name, places = ".".join(names), []
+    if items and not names:
+        name, number = items.pop()
+        places.append(f"number {number}")
+    places += [f"{list_} {number}".strip() for list_, number in reversed(items)]
+    return name, f" ({', '.join(places)})" if places else ""
 
 
 def stamp(at: datetime) -> str:

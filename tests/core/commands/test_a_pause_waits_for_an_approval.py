@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from supervisor.core.commands.approvals import Seen, decide, edit
-from supervisor.core.commands.control import cancel, pause, resume, wake
+from supervisor.core.commands.control import cancel, pause, resume, resume_later, wake
 from supervisor.core.conditions import Condition, Manual, Webhook
 from supervisor.core.errors import (
     AlreadyDecided,
@@ -115,6 +115,8 @@ def test_only_who_may_decide_ends_it_by_a_decision_or_by_hand() -> None:
         resume(session, CAROL, AT, may_decide=False)
     with pytest.raises(MissingScope):
         pause(session, CAROL, AT, conditions=[GO], may_decide=False)
+    with pytest.raises(MissingScope):
+        resume_later(session, AT, CAROL, AT, may_decide=False)
     with pytest.raises(NotAllowed, match="token"):
         resume(paused(Approvers()), PIPELINE, AT, trigger="token")
     by_hand = after(session, resume(session, CAROL, AT))

@@ -77,6 +77,7 @@ def test_words_that_come_with_a_time_are_kept_with_it() -> None:
     both = after(session, [more, words])
     assert [note.text for note in both.inbox] == ["the canary first"]
     assert [condition for _, condition in both.waits] == [GO, NOON]
+    assert len(resume_later(session, LATER, CAROL, LATER)) == 1
     with pytest.raises(InvalidInput, match="The message is too long"):
         resume_later(session, LATER, CAROL, LATER, context="x" * 20_001)
 
