@@ -319,6 +319,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         subagents,
         uploads,
         sandboxed=found.sandbox is not None,
+        risks={name: tool.risk for name, tool in parts.tools.items()},
     )
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)

@@ -9,13 +9,14 @@ The same classes serve scripts and coroutines: where an event loop runs, as in a
 returns an awaitable (`session = await Agent(…).start(…)`), and else it waits for its result.
 
 They use a running Flagman: that of `url=` and `api_key=`, else that of the enclosing `with connect(…)` or
-`with in_process(…)` (in a coroutine `async with`), else that of the environment (`FLAGMAN_URL`, `FLAGMAN_API_KEY`),
-else the one which `flagman serve` runs on this machine with the same `FLAGMAN_DATA`.
+`with in_process(Settings())` (in a coroutine `async with`), else that of the environment (`FLAGMAN_URL`,
+`FLAGMAN_API_KEY`), else the one which `flagman serve` runs on this machine with the same `FLAGMAN_DATA`.
 """
 
 from bot import sdk
 from bot.sdk.connection import connect, in_process
 from bot.sdk.proxy import make_public
+from bot.settings import Settings
 from supervisor.contract.models import (
     CallView,
     DeliveryResult,
@@ -57,6 +58,7 @@ __all__ = [
     "ScheduleView",
     "Session",
     "SessionView",
+    "Settings",
     "Unavailable",
     "connect",
     "in_process",

@@ -19,6 +19,7 @@ class Action(StrEnum):
     APPROVE = "call_approve"
     APPROVE_ALL = "call_approve_all"
     DENY = "call_deny"
+    DENY_ALL = "call_deny_all"
     EDIT = "call_edit"
     VIEW = "call_view"
     PAGE = "call_page"
@@ -36,6 +37,8 @@ class Action(StrEnum):
     COMPACT = "session_compact"
     CANCEL = "session_cancel"
     LOG = "session_log"
+    MORE = "session_more"
+    REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
@@ -44,11 +47,13 @@ class Action(StrEnum):
 
 class View(StrEnum):
     DENY = "deny"
+    DENY_ALL = "deny_all"
     EDIT = "edit"
     CALL = "call"
     ANSWER = "answer"
     OUTCOME = "outcome"
     RESUME = "resume"
+    CANCEL = "cancel"
     LAUNCH = "launch"
 
 

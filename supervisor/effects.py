@@ -94,8 +94,10 @@ def _bucket(session: Session) -> str:
 def _queues(before: Session | None, after: Session) -> list[QueueName]:
     # A session without an origin is shown nowhere.
     queues: list[QueueName] = ["outbox"] if after.origin else []
-    # A pause or an end must also reach the worker that runs the session.
-    stopped = before is not None and (after.lifecycle != before.lifecycle)
+    # A pause or an end must also reach the worker that runs the session, and what is added to a pause may have come.
+    stopped = before is not None and (
+        after.lifecycle != before.lifecycle or len(after.halts) != len(before.halts)
+    )
     # The sub-agents of a restored session may have ended in the meantime.
     returned = before is None and bool(after.running_children)
     if stopped or returned or not isinstance(next_action(after, after.changed_at), Wait):

@@ -210,6 +210,7 @@ class Supervisor:
         replace: bool = False,
         cascade: bool = True,
         may_decide: bool = True,
+        pause_number: int | None = None,
     ) -> Session:
         before = await self.sessions.load(session_id)
         approvers, too_few = await self.quorum.of_pause(before, self.personas.load_pinned, actor, conditions)
@@ -227,6 +228,7 @@ class Supervisor:
                 replace=replace,
                 cascade=cascade,
                 may_decide=may_decide,
+                pause_number=pause_number,
             )
 
         return await self._change.session(session_id, command)
@@ -266,9 +268,12 @@ class Supervisor:
         *,
         context: str = "",
         may_decide: bool = True,
+        pause_number: int | None = None,
     ) -> Session:
         def command(session: Session, at: datetime) -> list[Event]:
-            return control.resume_later(session, due, actor, at, context=context, may_decide=may_decide)
+            return control.resume_later(
+                session, due, actor, at, context=context, may_decide=may_decide, pause_number=pause_number
+            )
 
         return await self._change.session(session_id, command)
 

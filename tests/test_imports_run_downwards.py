@@ -74,7 +74,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
         "bot/settings bot/compose bot/clock bot/local_key"
     ),
-    "flagman": "supervisor/core supervisor/contract bot/sdk",
+    "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
         "bot/settings bot/sandbox bot/compose "
@@ -105,7 +105,7 @@ _IO = (
 )
 IO_MODULES = frozenset(_IO.split())
 # Libraries that only calculate, such as from a cron expression to its next moment.
-CALCULATE = frozenset({"cronsim", "regex", "urllib.parse"})
+CALCULATE = frozenset({"cronsim", "regex", "urllib.parse", "yarl"})
 IO_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "now", "utcnow", "today"})
 ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 

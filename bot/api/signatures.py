@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from bot.api.errors import ApiError
@@ -31,7 +32,7 @@ class SignatureCheck:
             self._header, self._id, begin = _standard(headers)
             self.seen_for = TIMED_SEEN_FOR
             self._given = [part[3:] for part in headers[self._header].split(" ") if part.startswith("v1,")]
-            keys = [_key(secret) for secret in secrets]
+            keys = [key for secret in secrets for key in _keys(secret)]
         elif "X-Hub-Signature-256" in headers:
             # X-GitHub-Delivery is not signed, so the body itself is what makes two deliveries the same.
             self._header, self._id, self.seen_for = "X-Hub-Signature-256", "", UNTIMED_SEEN_FOR
@@ -93,10 +94,14 @@ def _bound(delivery: str) -> str:
     return delivery if len(delivery) <= 200 else hashlib.sha256(delivery.encode()).hexdigest()
 
 
-def _key(secret: str) -> bytes:
-    """The bytes of a secret: Standard Webhooks has base64 after `whsec_`; any other text is used as UTF-8."""
+def _keys(secret: str) -> Iterator[bytes]:
+    """Yield the bytes of a secret: those of the base64 after `whsec_`.
+
+    Without this beginning some senders take the text as base64, others its UTF-8, so both are accepted.
+    """
     text = secret.removeprefix(_PREFIX)
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error:
-        return text.encode()
+    with suppress(binascii.Error):
+        yield base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        if text != secret:
+            return
+    yield text.encode()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
+from bot.sdk.decisions import decide
 from supervisor.contract.models import (
     ArtifactView,
     CallView,
@@ -20,12 +22,9 @@ from supervisor.contract.models import (
 )
 from supervisor.contract.requests import (
     AnswerRequest,
-    CallSeen,
     CancelRequest,
     ChildRequest,
     ContextRequest,
-    DecisionRequest,
-    DecisionsRequest,
     ForkRequest,
     OutcomeRequest,
     PauseRequest,
@@ -35,7 +34,15 @@ from supervisor.contract.requests import (
 )
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict
-from supervisor.core.errors import IllegalEvent, InvalidInput, SessionExists, Unavailable, rebuild_error
+from supervisor.core.errors import (
+    IllegalEvent,
+    InvalidInput,
+    KeyRefused,
+    MissingScope,
+    SessionExists,
+    SessionNotFound,
+    Unavailable,
+)
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.records import NotedDecision
@@ -104,8 +111,13 @@ class Session:
         Raises TokenForged, TokenExpired or TokenUsed.
         """
         chosen = backend or find_backend(url, api_key)
-        request = TokenRequest.of(data=data, context=additional_context)
-        return cls(chosen, await chosen.redeem(token, request))
+        session = cls(
+            chosen, await chosen.redeem(token, TokenRequest.of(data=data, context=additional_context))
+        )
+        with suppress(SessionNotFound, KeyRefused, MissingScope):
+            # The answer to a token tells nothing of the session but its status.
+            await session.refresh()
+        return session
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.status}>"
@@ -224,11 +236,11 @@ class Session:
 
         Raises CallChanged where a call is another one by now, and AlreadyDecided or NotAllowed.
         """
-        await self._decide(call_ids, "approve", "", arguments)
+        await decide(self, call_ids, "approve", "", arguments)
 
     async def deny(self, *call_ids: str, reason: str = "") -> None:
         """Deny these calls as last read, or all that waited then. Raises as `approve`."""
-        await self._decide(call_ids, "deny", reason)
+        await decide(self, call_ids, "deny", reason)
 
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""
@@ -345,44 +357,3 @@ class Session:
     def events(self, after: int = 0) -> AsyncIterator[EventView]:
         """Yield the events after the first `after`, then each new one, until the session has ended."""
         return self.backend.events(self.id, after)
-
-    async def _decide(
-        self,
-        call_ids: Sequence[str],
-        verdict: Literal["approve", "deny"],
-        reason: str,
-        arguments: Json | None = None,
-    ) -> None:
-        """Send the decision with the digests that `state` has, so that only what was read is decided on."""
-        chosen = call_ids or [call.call_id for call in self.pending_approvals]
-        if not chosen:
-            raise InvalidInput(
-                f"Session {self.id} had no call that waits for an approval when it was read last.{self._elsewhere()}"
-            )
-        if arguments is not None and len(chosen) != 1:
-            raise InvalidInput("Other arguments are for one call; name it.")
-        seen = calls_seen(self.state, chosen)
-        if len(seen) > 1:
-            await self._decide_each(seen, verdict, reason)
-            return
-        shown = seen[0].model_dump(exclude={"call_id"})
-        request = DecisionRequest.of(verdict=verdict, reason=reason, arguments=arguments, **shown)
-        self.state = await self.backend.decide(self.id, seen[0].call_id, request)
-
-    async def _decide_each(
-        self, seen: Sequence[CallSeen], verdict: Literal["approve", "deny"], reason: str
-    ) -> None:
-        """Decide on several calls. Raises the first refusal when all others are decided; its text names each call."""
-        request = DecisionsRequest.of(verdict=verdict, reason=reason, calls=list(seen))
-        done = await self.backend.decide_each(self.id, request)
-        self.state = done.session
-        refused = [result for result in done.results if not result.decided]
-        if refused:
-            each = " ".join(f"{r.call_id}: {r.detail or 'decided.'}" for r in done.results)
-            raise rebuild_error(refused[0].code, each, refused[0].fields)
-
-    def _elsewhere(self) -> str:
-        """Return a sentence that names the sub-agents with such calls, or empty."""
-        found = [n for n in self.needs if n.waiting_for == "human_approval_required"]
-        names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
-        return f" But these sub-agents have: {names}." if names else ""

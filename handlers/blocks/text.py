@@ -69,6 +69,15 @@ def button(
     return element
 
 
+def overflow(action_id: str, options: dict[str, str]) -> Block:
+    """Return a menu of at most five options: labels by value, which has at most 150 characters."""
+    rows = [
+        {"text": {"type": "plain_text", "text": label, "emoji": True}, "value": value}
+        for value, label in options.items()
+    ]
+    return {"type": "overflow", "action_id": action_id, "options": rows}
+
+
 def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
     return {
         "title": {"type": "plain_text", "text": title},

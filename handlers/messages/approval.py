@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.text import (
     Block,
+    brief,
     button,
+    confirm,
     context,
     doer,
     escape,
     moment,
     mrkdwn,
+    overflow,
     person,
     preformatted,
     shorten,
 )
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
-from handlers.messages.message import APPROVAL, Message, Request
-from handlers.messages.proposal import full_text, length, proposal
-from handlers.messages.reminders import snooze_buttons, snooze_notes
+from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
+from handlers.messages.proposal import full_text, in_short, length, proposal
+from handlers.messages.reminders import snooze_notes, snooze_options
+from handlers.messages.risk import Risks, risk
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -33,15 +37,21 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
+# Characters of a confirmation.
+CONFIRM = 300
+# Blocks for the buttons at the end, and for notes on where else a request stands.
+SPARE_BLOCKS = 6
+DETAILS = "Details"
 
 
-def approvals(session: Session, mask: Masker) -> Iterator[Message]:
+def approvals(session: Session, mask: Masker, risks: Risks | None = None) -> Iterator[Message]:
     """Yield one message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
-        for request_id, calls in groupby(asked, key=lambda c: c.request_id):
-            for part, rows in enumerate(_parts(list(calls), mask)):
-                yield _message(session, step, f"ask:{request_id}:{part}", rows, part, mask)
+        for request_id, group in groupby(asked, key=lambda c: c.request_id):
+            calls = list(group)
+            for part, rows in enumerate(_parts(calls, mask)):
+                yield _message(session, step, f"ask:{request_id}:{part}", rows, calls, mask, risks)
 
 
 def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
@@ -62,22 +72,50 @@ def room(call: Call) -> int:
     return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
-def _message(session: Session, step: Step, key: str, calls: list[Call], part: int, mask: Masker) -> Message:
+def _message(
+    session: Session,
+    step: Step,
+    key: str,
+    calls: list[Call],
+    all_calls: list[Call],
+    mask: Masker,
+    risks: Risks | None,
+) -> Message:
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
-    blocks: list[Block] = [mrkdwn(_headline(session, calls, open_))]
-    if part == 0 and step.text:
-        blocks += rich_text(mask(step.text), limit=1000)[:2]
-    for call in calls:
-        blocks += row(session, call, mask, f"*{escape(one_line(call.call.tool, 80))}*")
+    blocks: list[Block] = [mrkdwn(_headline(session, calls, open_)), context(_whose(session))]
+    if calls[0] is all_calls[0] and step.text:
+        blocks += [context("*Agent's reason*"), *rich_text(mask(step.text), limit=1000)[:2]]
+    rules = [policy(call) for call in open_]
+    once = len(rules) > 1 and all(some == rules[0] for some in rules)
+    blocks += rules[0] if once else []
+    titles = [f"{_title(call, all_calls)}{risk(call, risks)}" for call in calls]
+    rows = [
+        row(session, call, mask, title, with_policy=not once)
+        for call, title in zip(calls, titles, strict=True)
+    ]
+    parted = len(blocks) + sum(map(len, rows)) + len(rows) <= MOST_BLOCKS - SPARE_BLOCKS
+    for blocks_of_call in rows:
+        blocks += [*([{"type": "divider"}] if parted and len(rows) > 1 else []), *blocks_of_call]
     if open_:
         blocks += snooze_notes(session, open_[0].request_id)
-        blocks.append(_for_all(session, open_))
+        blocks.append(_for_all(session, open_, mask))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(full_text(calls[0], mask), 120)
     text = escape(f"{_plain_headline(open_)}: {tools} {first}")
     return Message(
         key, text, tuple(blocks), decides=tuple(Request(session, APPROVAL, call) for call in open_)
     )
+
+
+def _title(call: Call, calls: list[Call]) -> str:
+    tool = f"*{escape(one_line(call.call.tool, 80))}*"
+    return f"{tool} · {calls.index(call) + 1} of {len(calls)}" if len(calls) > 1 else tool
+
+
+def _whose(session: Session) -> str:
+    """Return at whose wish the calls are made, and by which persona."""
+    by = person(session.launched_by, session.launched_by_name)
+    return f"Requested by {by} · persona *{escape(one_line(session.persona, 80))}*"
 
 
 def _plain_headline(open_: list[Call]) -> str:
@@ -100,15 +138,12 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
     )
 
 
-def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
+def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: bool = True) -> list[Block]:
     """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
-    body, left = proposal(call, mask)
+    body, left = _body(call, mask, "View full call")
     rows = [mrkdwn(title), *body]
-    if left:
-        rows.append(context(f":scissors: Truncated ({count(left, 'more character')}): *View full call*"))
-    rows += change_blocks(call, mask)
     if call.phase == "awaiting" and not session.ended:
-        rows += [*policy(call), _buttons(session, call)]
+        rows += [*(policy(call) if with_policy else []), _buttons(session, call)]
     else:
         rows += [context(*_outcome(call, mask)), *_output(call, mask)]
         if left or call.proposed:
@@ -117,14 +152,41 @@ def row(session: Session, call: Call, mask: Masker, title: str) -> list[Block]:
     return rows
 
 
+def request(call: Call, mask: Masker, risks: Risks | None = None) -> list[Block]:
+    """Return the blocks of a call for a message that has its buttons at the end: title, arguments, approvers."""
+    body, _ = _body(call, mask, DETAILS)
+    title = f"*{escape(one_line(call.call.tool, 80))}*{risk(call, risks)}"
+    return [mrkdwn(title), *body, *policy(call)]
+
+
+def request_buttons(session: Session, call: Call) -> list[Block]:
+    """Return the buttons that decide on a call, and the one that shows all of it; none is red."""
+    value = Target.of(session, call).encode()
+    return [
+        button("Approve", Action.APPROVE, value, style="primary"),
+        button("Deny", Action.DENY, value),
+        button(DETAILS, Action.VIEW, value),
+    ]
+
+
+def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
+    """Return the arguments and what a person changed, and the number of characters that only `details` shows."""
+    shown, left = proposal(call, mask)
+    cut = [context(f":scissors: Truncated ({count(left, 'more character')}): *{details}*")] if left else []
+    return [*shown, *cut, *change_blocks(call, mask, details)], left
+
+
 def policy(call: Call) -> list[Block]:
     """Who may decide on a call, who has so far, and what they should know besides."""
     words: list[str] = []
+    if call.grants and not call.unsandboxed and not call.grants.network:
+        words.append("Runs in a sandbox without network, in the session's folder")
+    named = len(words)
     for position, rule in enumerate(call.call.rules):
         if rule.named:
             users = [person(f"slack:{user.removeprefix('slack:')}") for user in rule.users]
             who = [*users, *(f"@{escape(g)}" for g in rule.groups)]
-            words.append(f"{'and' if words else 'Approvers:'} {', '.join(who[:10])}")
+            words.append(f"{'and' if len(words) > named else 'Approvers:'} {', '.join(who[:10])}")
         if rule.quorum > 1:
             words.append(f"{len(call.approvals(position))} of {rule.quorum} approvals")
     if any(rule.exclude_requester for rule in call.call.rules):
@@ -132,7 +194,7 @@ def policy(call: Call) -> list[Block]:
     if call.decisions:
         words.append(f"approved so far by {', '.join(map(doer, call.decisions[:10]))}")
     if reason := one_line(call.call.reason, 200):
-        words.append(escape(reason))
+        words.append(f"Policy: {escape(reason)}")
     notes = [context(f":warning: {escape(note)}") for note in request_notes(call)]
     return [*([context(" · ".join(words))] if words else []), *notes]
 
@@ -152,14 +214,38 @@ def _view(session: Session, call: Call) -> Block:
     return button("View full call", Action.VIEW, Target.of(session, call).encode())
 
 
-def _for_all(session: Session, calls: list[Call]) -> Block:
-    """Return the buttons that snooze the request, and `Approve all` if all calls have one rule with quorum 1."""
-    elements = snooze_buttons(session, calls[0].request_id)
+def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
+    """Return the menu that snoozes the request, and buttons for all calls of a message that has several.
+
+    They are approved together if all have one rule with quorum 1.
+    """
+    elements = [overflow(Action.MORE, snooze_options(session, calls[0].request_id))]
     rules = {c.call.rules for c in calls}
-    if len(calls) > 1 and len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
-        value = Target.of(session, *calls).encode()
-        elements.insert(0, button(f"Approve all {len(calls)}", Action.APPROVE_ALL, value, style="primary"))
+    if len(calls) > 1:
+        value, number = Target.of(session, *calls).encode(), len(calls)
+        elements.insert(0, button(f"Deny all {number} …", Action.DENY_ALL, value))
+        if len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
+            sure = confirm(
+                f"Approve all {number} calls?", in_a_list(calls, mask, CONFIRM), f"Approve all {number}"
+            )
+            approve = button(
+                f"Approve all {number}", Action.APPROVE_ALL, value, style="primary", confirm=sure
+            )
+            elements.insert(0, approve)
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
+
+
+def in_a_list(calls: Sequence[Call], mask: Masker, limit: int) -> str:
+    """Return the calls as plain text of at most `limit` characters, one a line; those without room are counted."""
+    lines: list[str] = []
+    for call in calls:
+        tool, first = one_line(mask.arguments(call.call.tool), 40), brief(call.call.arguments, mask)
+        line = one_line(f"• {tool}: {in_short(call, mask) or first}", 90)
+        left = f"and {len(calls) - len(lines)} more"
+        if sum(map(len, lines)) + len(lines) + len(line) + len(left) + 1 > limit:
+            return "\n".join([*lines, left])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _outcome(call: Call, mask: Masker) -> Iterable[str]:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
+from handlers.messages.approval import request, request_buttons
 from handlers.messages.files import files
 from handlers.messages.headline import headline
-from handlers.messages.message import Message
-from handlers.messages.pauses import cancel, spent, ways_on
+from handlers.messages.message import APPROVAL, Message, Request
+from handlers.messages.pauses import menu, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
+from handlers.messages.reminders import snooze_options
+from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money, not_here
@@ -20,6 +23,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 STEPS_SHOWN = 8
+REASON_SHOWN = 300
 MARK = {
     "ready": "hourglass",
     "held": "raised_hand",
@@ -41,10 +45,16 @@ def card(
     mask: Masker,
     subagents: Subagents,
     waiting: Sequence[PendingItem] = (),
+    requests: Sequence[Message] = (),
     *,
     sandboxed: bool = True,
+    risks: Risks | None = None,
 ) -> Message:
-    """Return the card of a session; `waiting` are the items that its sub-agents ask people to decide."""
+    """Return the card of a session, which has the buttons of its request if it is one call.
+
+    `waiting` are the items that its sub-agents ask people to decide, and `requests` the messages of the thread that
+    ask; where these have more than one call, a button leads to them.
+    """
     parted = session.waiting_for == "children_running"
     title = (
         f":raised_hand: {in_all(waiting)} in the thread" if parted and waiting else headline(session, mask)
@@ -60,19 +70,37 @@ def card(
     ]
     if len(session.task) > 140:
         blocks.append(plain(mask(session.task), 1500))
-    blocks += _steps(session, mask)
+    one = _only_request(session)
+    if one:
+        blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
+    blocks += _steps(session, mask, without=one)
     blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:
         blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
     blocks.append(context(" · ".join(_facts(session, subagents))))
-    buttons = _buttons(session)
-    if buttons:
-        blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
+    leads_to = next((message.key for message in requests if message.decides), "")
+    leads_to = "" if one or session.ended else leads_to or ("board" if waiting else "")
+    buttons = _buttons(session, one, waiting if leads_to == "board" else (), leads=bool(leads_to))
+    blocks.append({"type": "actions", "block_id": f"card:{session.id}", "elements": buttons})
     text = f"{escape(persona)} · {escape(task)} · {title}"
     # A coordinator's card changes with each of its sub-agents.
     urgent = session.ended or (session.status == "paused" and not parted)
-    return Message("card", text, tuple(blocks), urgent=urgent)
+    repeats = (Request(session, APPROVAL, one),) if one else ()
+    return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to)
+
+
+def _reason(session: Session, call: Call, mask: Masker) -> list[Block]:
+    """Return what the agent said as it proposed a call, on one line; the request in the thread has all of it."""
+    said = next((step.text for step in session.steps if call in step.calls), "")
+    words = one_line(mask(said), REASON_SHOWN)
+    return [context(f"*Agent's reason:* {escape(words)}")] if words else []
+
+
+def _only_request(session: Session) -> Call | None:
+    """Return the call that waits for an approval, if it is the only one."""
+    calls = () if session.ended else session.calls_in("awaiting")
+    return calls[0] if len(calls) == 1 else None
 
 
 def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
@@ -91,9 +119,9 @@ def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
     return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 
-def _steps(session: Session, mask: Masker) -> list[Block]:
+def _steps(session: Session, mask: Masker, *, without: Call | None) -> list[Block]:
     # Calls that launched sub-agents are shown by `progress`.
-    apart = {call.call_id for call in delegations(session)}
+    apart = {call.call_id for call in (*delegations(session), *([without] if without else []))}
     calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
     if not calls:
         return []
@@ -142,11 +170,18 @@ def _facts(session: Session, subagents: Subagents) -> list[str]:
     return [*facts, f"`{session.id}`"]
 
 
-def _buttons(session: Session) -> list[Block]:
+def _buttons(
+    session: Session, one: Call | None, waiting: Sequence[PendingItem], *, leads: bool
+) -> list[Block]:
     value = Target.of(session).encode()
-    log = button("View log", Action.LOG, value)
     if session.ended:
-        return [log]
-    if session.pause:
-        return [*ways_on(session), log]
-    return [button("Pause", Action.PAUSE, value), cancel(session), log]
+        return [button("View log", Action.LOG, value)]
+    calls = session.calls_in("awaiting")
+    snooze = snooze_options(session, calls[0].request_id) if calls else {}
+    if one:
+        return [*request_buttons(session, one), menu(session, snooze)]
+    what = (
+        count(len(waiting), "decision") if waiting else count(len(calls), "call") if calls else "the request"
+    )
+    review = [button(f"Review {what}", Action.REVIEW, value, style="primary")] if leads else []
+    return [*review, *(ways_on(session) if session.pause else [menu(session, snooze)])]

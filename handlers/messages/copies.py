@@ -55,6 +55,14 @@ def asked_elsewhere(
     return replace(message, blocks=(*blocks, context("\n".join(notes)))) if notes else message
 
 
+def repeated_elsewhere(message: Message) -> Message:
+    """The message without buttons for the requests that it repeats, which are asked where somebody may decide."""
+    decisions = frozenset(action for request in message.repeats for action in request.buttons)
+    return replace(
+        message, blocks=tuple(filter(None, (_without(block, decisions) for block in message.blocks)))
+    )
+
+
 def _note(message: Message, asked: Sequence[str], *, here: bool) -> str:
     names = ", ".join(f"<#{one}>" if one[:1] in ("C", "G") else f"<@{one}>" for one in asked)
     if here:
@@ -75,4 +83,13 @@ def _without(block: Block, actions: Collection[str]) -> Block | None:
         return block
     # The id of one of several answers also has its number.
     kept = [e for e in block["elements"] if str(e.get("action_id")).partition(":")[0] not in actions]
+    kept = [left for e in kept if (left := _menu_without(e, actions))]
     return {**block, "elements": kept} if kept else None
+
+
+def _menu_without(element: Block, actions: Collection[str]) -> Block | None:
+    """The element without the options of these actions, if it is a menu; None where no other is left."""
+    if element["type"] != "overflow":
+        return element
+    kept = [option for option in element["options"] if option["value"].partition("|")[0] not in actions]
+    return {**element, "options": kept} if kept else None

@@ -19,8 +19,8 @@ AROUND = 40
 MOST_LINES = 400
 
 
-def change_blocks(call: Call, mask: Masker) -> list[Block]:
-    """Return the blocks with the difference; none where the call was not changed."""
+def change_blocks(call: Call, mask: Masker, full: str = "View full call") -> list[Block]:
+    """Return the blocks with the difference, of which the button `full` shows all; none for an unchanged call."""
     if call.proposed is None:
         return []
     lines = "\n".join(_lines(call, mask))
@@ -28,7 +28,7 @@ def change_blocks(call: Call, mask: Masker) -> list[Block]:
     open_ = " · as it is now it still needs approval" if call.phase == "awaiting" else ""
     note = f"{who}{open_} · `-` as the agent proposed it, `+` as it is now"
     left = len(lines) - SHOWN
-    more = f":scissors: Truncated ({count(left, 'more character')} of the difference): *View full call*"
+    more = f":scissors: Truncated ({count(left, 'more character')} of the difference): *{full}*"
     return [context(note), preformatted(lines[:SHOWN]), *([context(more)] if left > 0 else [])]
 
 

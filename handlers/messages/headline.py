@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.blocks.text import escape
+from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.delegation import undecided
 from supervisor.core.events import PauseReason
 from supervisor.core.records import Child
@@ -48,6 +49,10 @@ def state(session: Session, mask: Masker, *, limit: int = 200) -> tuple[str, str
         return "hourglass_flowing_sand", _activity(session)
     mark, words = apart(WAITING[waiting])
     if session.pause:
+        awaited = " or ".join(
+            dict.fromkeys(str(c) for _, c in session.waits if isinstance(c, Webhook | OnEvent))
+        )
+        words = f"{words} ({one_line(mask(awaited), limit)})" if awaited else words
         detail = one_line(mask(session.pause.detail), limit)
         return mark, f"{words}: {detail}" if detail else words
     if failed := failures(session):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.action_ids import Action
 from handlers.blocks.text import Block, context, plain
@@ -14,7 +14,7 @@ from supervisor.core.state import Call, Session
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
 # The buttons that decide on an open request, by its kind.
-APPROVAL = frozenset({Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT})
+APPROVAL = frozenset({Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.EDIT})
 ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
 PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
@@ -41,7 +41,9 @@ class Message:
 
     `urgent` messages are brought up to date before others, which change at most once a second. `decides` are the open
     requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
-    `excerpt` is what those see of it who are asked elsewhere, where that is not all of it.
+    `excerpt` is what those see of it who are asked elsewhere, where that is not all of it. `repeats` are open requests
+    that another message asks for and this one has buttons for, too; `leads_to` is the key of the message to which its
+    button `Review` leads.
     """
 
     key: str
@@ -51,6 +53,8 @@ class Message:
     decides: tuple[Request, ...] = ()
     concerns: str = ""
     excerpt: Message | None = None
+    repeats: tuple[Request, ...] = ()
+    leads_to: str = ""
 
     @property
     def asks(self) -> bool:
@@ -68,6 +72,22 @@ class Message:
         """A hash that is equal for equal content."""
         body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
         return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def with_address(message: Message, address: str) -> Message:
+    """Return the message with an address for its button `Review`; without that button where the address is empty."""
+    blocks: list[Block] = []
+    for block in message.blocks:
+        if block["type"] == "actions":
+            led = [
+                {**e, "url": address} if e.get("action_id") == Action.REVIEW else e
+                for e in block["elements"]
+                if address or e.get("action_id") != Action.REVIEW
+            ]
+            block = {**block, "elements": led}
+        if block.get("elements") != []:
+            blocks.append(block)
+    return replace(message, blocks=tuple(blocks))
 
 
 def plain_form(message: Message) -> tuple[Block, ...]:

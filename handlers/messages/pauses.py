@@ -1,9 +1,11 @@
-"""Parts of messages about a paused session: its usage with the limits, and the buttons that resume it."""
+"""Buttons and menu of a session's messages, and the usage with the limits of a paused one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import Block, button, confirm, context
+from handlers.blocks.text import Block, button, context, overflow
 from supervisor.core.budgets import Spending, raise_limits, spending_of
 from supervisor.core.control import compactable
 from supervisor.core.state import Call, Session
@@ -65,23 +67,24 @@ def _used_up(session: Session) -> dict[str, str]:
 
 
 def ways_on(session: Session) -> list[Block]:
-    """Return the buttons of a paused session: the most common one is first, and the last one cancels.
+    """Return the buttons of a paused session, the most common one first, and its menu.
 
     One that waits for an approval is approved or denied in the message of its request.
     """
     if not session.pause:
         return []
     if session.approval:
-        return [cancel(session)]
+        return [menu(session)]
     pause, reason = Target.of_pause(session).encode(), session.pause.reason
     failing = reason == "error_threshold_exceeded"
     more = _used_up(session) if reason in _BUDGETS else {}
     buttons = [button(_go_on(more, failing=failing), Action.RESUME, pause, style="primary")]
+    buttons.append(button("Add context" if failing else "Resume with a message", Action.RESUME_WITH, pause))
+    compacting: dict[str, str] = {}
     if set(more) & _SHORTER_HELPS and compactable(session):
         kept = {name: words for name, words in more.items() if name != "max_context_tokens"}
-        buttons.append(button(_compact(kept), Action.COMPACT, pause))
-    buttons.append(button("Add context" if failing else "Resume with a message", Action.RESUME_WITH, pause))
-    return [*buttons, cancel(session)]
+        compacting = {option(Action.COMPACT, pause): _compact(kept)}
+    return [*buttons, menu(session, compacting)]
 
 
 def _go_on(more: dict[str, str], *, failing: bool) -> str:
@@ -110,15 +113,21 @@ def approval_buttons(session: Session, request: Call) -> list[Block]:
     return [
         button("Approve", Action.APPROVE, value, style="primary"),
         button("Deny", Action.DENY, value, style="danger"),
-        cancel(session),
+        menu(session),
     ]
 
 
-def cancel(session: Session) -> Block:
-    words = "It stops now, and nothing it proposed will run."
-    words += " Its sub-agents stop too." if session.running_children else ""
-    sure = confirm("Cancel this session?", words, "Cancel it")
-    return button("Cancel", Action.CANCEL, Target.of(session).encode(), style="danger", confirm=sure)
+def option(action: Action, value: str) -> str:
+    """Return the value of an option of a menu: the action, and the value that its button would have."""
+    return f"{action}|{value}"
+
+
+def menu(session: Session, first: Mapping[str, str] | None = None) -> Block:
+    """Return the menu of a session's message, with the options `first` (labels by value) before those it always has."""
+    value = Target.of(session).encode()
+    pausing = {} if session.pause else {option(Action.PAUSE, value): "Pause"}
+    last = {option(Action.LOG, value): "View log", option(Action.CANCEL, value): "Cancel the session …"}
+    return overflow(Action.MORE, {**(first or {}), **pausing, **last})
 
 
 def raises(session: Session) -> str:

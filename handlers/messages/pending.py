@@ -14,6 +14,7 @@ from handlers.messages.message import FAILURE, Request
 from handlers.messages.notices import choices
 from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.proposal import full_text
+from handlers.messages.risk import Risks, risk
 from handlers.messages.subagents import Member, Subagents
 from supervisor.core.events import Paused
 from supervisor.core.records import Child
@@ -43,11 +44,13 @@ class PendingItem:
     decides: Request | None = None
 
 
-def pending_items(session: Session, mask: Masker, subagents: Subagents) -> list[PendingItem]:
+def pending_items(
+    session: Session, mask: Masker, subagents: Subagents, risks: Risks | None = None
+) -> list[PendingItem]:
     """Return all approvals, questions, stops and failures that people have to decide on, the oldest first."""
     rows = list(_failures(session, "", mask, subagents))
     for member in subagents.members(session):
-        rows += _of_member(member, mask, subagents)
+        rows += _of_member(member, mask, subagents, risks)
     return sorted(rows, key=lambda item: item.since)
 
 
@@ -55,12 +58,14 @@ def in_all(waiting: Sequence[PendingItem]) -> str:
     return "1 decision waits" if len(waiting) == 1 else f"{len(waiting)} decisions wait"
 
 
-def _of_member(member: Member, mask: Masker, subagents: Subagents) -> Iterator[PendingItem]:
+def _of_member(
+    member: Member, mask: Masker, subagents: Subagents, risks: Risks | None
+) -> Iterator[PendingItem]:
     session = member.session
     if session.ended:
         return
     for call in session.calls_in("awaiting"):
-        yield _approval(member, call, mask, subagents)
+        yield _approval(member, call, mask, subagents, risks)
     for call in session.calls_in("asking"):
         yield _question(member, call, mask, subagents)
     if session.pause and (session.approval or session.pause.reason in STOPPED):
@@ -72,9 +77,12 @@ def _who(path: str, session_id: str, subagents: Subagents) -> str:
     return f"*{link(one_line(path, 90), subagents.card(session_id))}*"
 
 
-def _approval(member: Member, call: Call, mask: Masker, subagents: Subagents) -> PendingItem:
+def _approval(
+    member: Member, call: Call, mask: Masker, subagents: Subagents, risks: Risks | None
+) -> PendingItem:
     session, tool = member.session, one_line(call.call.tool, 80)
     title = f":raised_hand: {_who(member.path, session.id, subagents)} wants to run *{escape(tool)}*"
+    title += risk(call, risks)
     brief = f"{member.path}: {tool} {one_line(full_text(call, mask), 60)}"
     blocks = row(session, call, mask, title)
     return PendingItem(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import Message
+from handlers.messages.pauses import option
 from supervisor.core.events.base import SYSTEM
 from supervisor.core.records import Timer
 from supervisor.core.state import Session
@@ -75,10 +76,10 @@ def snooze_notes(session: Session, request_id: str) -> list[Block]:
     return [context(f":zzz: Will be reminded: {', '.join(notes)}")] if notes else []
 
 
-def snooze_buttons(session: Session, request_id: str) -> list[Block]:
-    """Return the buttons of an approval message that snooze the whole request."""
+def snooze_options(session: Session, request_id: str) -> dict[str, str]:
+    """Return the options of a menu that snooze a whole request, labels by value."""
     value = Target.of(session, extra=f"ask:{request_id}").encode()
-    return [
-        button("Snooze 1 h", Action.SNOOZE_HOUR, value),
-        button("Snooze until tomorrow 09:00", Action.SNOOZE_MORNING, value),
-    ]
+    return {
+        option(Action.SNOOZE_HOUR, value): "Snooze 1 h",
+        option(Action.SNOOZE_MORNING, value): "Snooze until tomorrow 09:00",
+    }

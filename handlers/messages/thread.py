@@ -9,6 +9,7 @@ from handlers.messages.message import Message
 from handlers.messages.notices import cut_off, end_notices, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
+from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
@@ -20,22 +21,26 @@ def thread(
     subagents: Subagents | None = None,
     *,
     sandboxed: bool = True,
+    risks: Risks | None = None,
 ) -> list[Message]:
     """Return the messages of a session: a pure function of its state and the states of its sub-agents.
 
-    `sandboxed`: whether commands run in a sandbox; where they do not, the card says so.
+    `sandboxed`: whether commands run in a sandbox; where they do not, the card says so. `risks` has the words for the
+    risk of each tool; without it none is shown.
     """
     subagents = subagents or Subagents()
     # Requests of sub-agents are only shown on the board of their root session.
-    waiting = [] if session.lineage else pending_items(session, mask, subagents)
+    waiting = [] if session.lineage else pending_items(session, mask, subagents, risks)
     new = _new(session)
+    asked, halts = [*approvals(new, mask, risks)], [*pauses(new, mask)]
+    requests = [*asked, *(halts[-1:] if session.approval else [])]
     return [
-        card(session, mask, subagents, waiting, sandboxed=sandboxed),
-        *approvals(new, mask),
+        card(session, mask, subagents, waiting, requests, sandboxed=sandboxed, risks=risks),
+        *asked,
         *board(new, waiting, subagents),
         *questions(new, mask),
         *cut_off(new, mask),
-        *pauses(new, mask),
+        *halts,
         *reminders(session, mask),
         *end_notices(session, mask),
     ]

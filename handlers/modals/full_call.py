@@ -1,4 +1,4 @@
-"""The modal that shows every character of a call, page by page."""
+"""The modal that shows every character of a call, page by page, and at its end asks for the decision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ BLOCKS_A_PAGE = 10
 
 
 def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Block:
-    """Return one page of the full text of a call; a changed call is followed by its proposed form."""
+    """Return one page of the full text of a call; a changed call is followed by its proposed form.
+
+    The last page of a call that waits for an approval has the buttons that decide on it as it is shown.
+    """
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
@@ -31,7 +34,20 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
         blocks.append(_pager(session, call, page, pages))
     total = sum(len(text) for _, text in pieces)
     blocks.append(context(f"{total:,} characters · page {page + 1} of {pages} · sha256 `{call.call.digest}`"))
-    return modal(View.CALL, "The full call", blocks, Target.of(session, call, extra=str(page)).encode())
+    target = Target.of(session, call, extra=str(page)).encode()
+    if call.phase != "awaiting" or session.ended:
+        return modal(View.CALL, "The full call", blocks, target)
+    if page + 1 < pages:
+        blocks.append(context("The last page has the buttons that approve and deny it."))
+        return modal(View.CALL, "The full call", blocks, target)
+    deny = button("Deny", Action.DENY, Target.of(session, call).encode(), style="danger")
+    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny]})
+    return modal(View.CALL, "The full call", blocks, target, "Approve", close="Close")
+
+
+def refused_modal(sentence: str) -> Block:
+    """Return what takes the place of the call where the decision was refused; the sentence is in mrkdwn."""
+    return modal(View.CALL, "Not approved", [mrkdwn(sentence)], "")
 
 
 def _as_now(call: Call) -> str:

@@ -8,13 +8,21 @@ from handlers.action_ids import View
 from handlers.blocks.text import Block
 
 
-def modal(callback: View, title: str, blocks: list[Block], private: str, submit: str | None = None) -> Block:
+def modal(
+    callback: View,
+    title: str,
+    blocks: list[Block],
+    private: str,
+    submit: str | None = None,
+    *,
+    close: str = "",
+) -> Block:
     """Return a view for `views.open`, with a submit button where `submit` is its label."""
     view: Block = {
         "type": "modal",
         "callback_id": callback.value,
         "title": {"type": "plain_text", "text": title},
-        "close": {"type": "plain_text", "text": "Cancel" if submit else "Close"},
+        "close": {"type": "plain_text", "text": close or ("Cancel" if submit else "Close")},
         "private_metadata": private,
         "blocks": blocks,
     }

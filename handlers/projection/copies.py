@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from handlers.messages.copies import asked_elsewhere, copy_for, copy_key, place_of_copy
+from handlers.messages.copies import asked_elsewhere, copy_for, copy_key, place_of_copy, repeated_elsewhere
 from handlers.messages.message import Message
 from handlers.origin import Place
 from handlers.projection.audience import Audience, Reach
@@ -64,6 +65,8 @@ class Copies:
     async def _with_copies(self, message: Message, place: Place, row: Row | None) -> Message:
         """Show the copies of a message that stands at `row` or comes to `place`; returns it with a note about them."""
         earlier = self._earlier(message)
+        if message.repeats:
+            return await self._repeated(message, place, row)
         if not message.decides and not message.concerns:
             for key in earlier:
                 await self._copy(message, place_of_copy(key))
@@ -79,6 +82,18 @@ class Copies:
             return message
         asked = await self._ask(message, where, reach)
         return asked_elsewhere(message, list(dict.fromkeys(asked)), here=reach.here, problems=reach.problems)
+
+    async def _repeated(self, message: Message, place: Place, row: Row | None) -> Message:
+        """The message without the buttons to decide where nobody who sees it may, and others are asked."""
+        where, user = (row.channel, row.user) if row else (place.channel, place.user)
+        try:
+            reach = await self._audience.reach(
+                self._session, replace(message, decides=message.repeats), where, user
+            )
+        except RetryLater:
+            # The message that asks is tried again, and this one with it.
+            return message
+        return message if reach.here or not reach.asked else repeated_elsewhere(message)
 
     async def _ask(self, message: Message, where: str, reach: Reach) -> list[str]:
         """Show copies to those who are to be asked; returns the people and channels that have one."""

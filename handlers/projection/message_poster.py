@@ -350,4 +350,8 @@ class MessagePoster:
         """The address of the session's card; empty where Slack does not give it."""
         stored = (await self._rows.column([session.id], "card")).get(session.id)
         card = Row.model_validate_json(stored) if stored else None
-        return await self._permalinks.of(card) if card and card.ts and not card.gone else ""
+        return await self.address_of(card) if card and card.ts and not card.gone else ""
+
+    async def address_of(self, row: Row) -> str:
+        """The address of the message of a row; empty where Slack does not give it."""
+        return await self._permalinks.of(row)

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from handlers.messages.message import Message
+from handlers.messages.message import Message, with_address
+from handlers.messages.risk import Risks
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.audience import Audience
@@ -75,10 +76,11 @@ class Projector:
         uploads: LogUploads,
         *,
         sandboxed: bool = True,
+        risks: Risks | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
-        self._uploads, self._sandboxed = uploads, sandboxed
+        self._uploads, self._sandboxed, self._risks = uploads, sandboxed, risks
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -121,7 +123,8 @@ class Projector:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        messages = thread(session, self._mask, await self._subagents.of(session), sandboxed=self._sandboxed)
+        below = await self._subagents.of(session)
+        messages = thread(session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
         origin = place
         if (card := rows.get("card")) and card.ts:
             # The card may have to wait for its update, but messages that people wait for do not wait with it.
@@ -130,11 +133,13 @@ class Projector:
         lost = "card" not in rows and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
-        for message in messages:
+        # A card that leads to another message is shown once more when that has its place.
+        for message in [*messages, *messages[:1]] if messages[0].leads_to else messages:
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
             before = row.ts if row else ""
+            message = await self._led(message, rows) if message.leads_to else message
             if due := self._too_soon(message, row):
                 waits.seconds.append(due)
                 copies.keep(message)
@@ -158,6 +163,12 @@ class Projector:
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
         await self._look_again(session, rows, waits)
+
+    async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
+        """The message with the address of the one that it leads to, where that is known."""
+        row = rows.get(message.leads_to)
+        known = row is not None and row.ts and not row.gone
+        return with_address(message, await self._poster.address_of(row) if row and known else "")
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """Return the seconds after which a message that changes often may change again; 0 for now."""

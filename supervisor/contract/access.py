@@ -90,6 +90,12 @@ class Access:
                 raise
         return actor
 
+    async def sender(self, event: str) -> None:
+        """Raises NotAllowed where the actor may not emit events, which wake sessions whoever launched them."""
+        actor = await self._identified()
+        async with self._logged("emit", event):
+            rights.check_standing(actor, guests=False, teams=())
+
     @asynccontextmanager
     async def _logged(self, attempt: str, what: str) -> AsyncIterator[None]:
         """Log a refusal of the block, which is about no session."""

@@ -21,7 +21,6 @@ from supervisor.core.commands.base import MAX_TEXT
 from supervisor.core.commands.control import MAX_CONDITIONS
 from supervisor.core.delegation import Plan
 from supervisor.core.errors import InvalidInput
-from supervisor.core.events import Trigger
 from supervisor.core.messages import Json
 from supervisor.core.text.format import field
 from supervisor.core.times import Overlap
@@ -153,6 +152,10 @@ class PauseRequest(RequestModel):
     cascade: bool = True
 
 
+# A token is redeemed, not named.
+NamedTrigger = Literal["manual", "webhook", "event", "clock", "children"]
+
+
 class ResumeRequest(RequestModel):
     """`data` is shown to the agent as untrusted input, `context` as words of the person who resumes.
 
@@ -161,7 +164,7 @@ class ResumeRequest(RequestModel):
     then `context` is the only other field.
     """
 
-    trigger: Trigger = "manual"
+    trigger: NamedTrigger = "manual"
     context: Optional = ""
     data: Any = None
     compact: bool = False

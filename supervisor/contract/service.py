@@ -142,6 +142,7 @@ class SessionService(SessionReader):
             replace=request.replace,
             cascade=request.cascade,
             may_decide=self._may_decide,
+            pause_number=found.pause_number,
         )
         return self._pause_result(session, actor, token=not session.approval)
 
@@ -188,7 +189,12 @@ class SessionService(SessionReader):
         """Have a paused session resume at `due` (UTC); then the agent reads `context`."""
         found = await self._resumer(session_id)
         session = await self._supervisor.resume_later(
-            session_id, due, found.actor, context=context, may_decide=self._may_decide
+            session_id,
+            due,
+            found.actor,
+            context=context,
+            may_decide=self._may_decide,
+            pause_number=found.pause_number,
         )
         return await self._view_for(found, session)
 
@@ -204,7 +210,9 @@ class SessionService(SessionReader):
         session = await self._parts.tokens.redeem(
             self._supervisor, token, data=request.data, context=request.context, bearer=self.actor
         )
-        return await self.view(session)
+        # Who has nothing but the token does not read the session by it.
+        view = await self.view(session)
+        return view if await self.access.sees(session) else only_calls(view, ())
 
     async def cancel(self, session_id: str, request: CancelRequest) -> SessionView:
         """End a session; nothing new starts in it."""
@@ -218,7 +226,8 @@ class SessionService(SessionReader):
         return await self.deliver(request.type, delivery, request.data)
 
     async def deliver(self, name: str, delivery: str, data: object) -> DeliveryResult:
-        """As `emit`, with a delivery id of the caller; the same id again does nothing."""
+        """As `emit`, with a delivery id of the caller; the same id again does nothing. Raises NotAllowed."""
+        await self.access.sender(name)
         done = await self._parts.signals.deliver("event", name, delivery, data, self.actor)
         seen = [id_ for id_ in done.resumed if await self.access.sees(await self._supervisor.get(id_))]
         return DeliveryResult(resumed=seen, others=len(done.resumed) - len(seen), repeated=done.repeated)

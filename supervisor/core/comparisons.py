@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import operator
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import regex
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_serializer, model_validator
 
 from supervisor.core.messages import Frozen
 
@@ -36,7 +36,7 @@ class Comparison(Frozen):
     """What an argument is compared with; all that is given must hold.
 
     `gt`, `ge`, `lt` and `le` are for numbers, `eq` and `in` for any JSON, `matches` is a regular expression for the
-    whole of a text, in which `.` is no line break, and `within` a folder for a path.
+    whole of a text, in which `.` is no newline, and `within` a folder for a path.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -49,6 +49,21 @@ class Comparison(Frozen):
     in_: Annotated[tuple[Any, ...] | None, Field(alias="in", min_length=1)] = None
     matches: Annotated[str, AfterValidator(_pattern)] | None = None
     within: Annotated[str, AfterValidator(_folder)] | None = None
+
+    @model_validator(mode="after")
+    def _compares(self) -> Self:
+        """An empty comparison would hold for everything."""
+        if not self.model_fields_set or any(
+            getattr(self, name) is None for name in self.model_fields_set - {"eq"}
+        ):
+            raise ValueError("it names what the argument is compared with, such as {gt: 100}")
+        return self
+
+    @model_serializer(mode="plain")
+    def _given(self) -> dict[str, Any]:
+        # All that was given, also where it equals a default, as `eq: null` does.
+        names = {name: type(self).model_fields[name].alias or name for name in self.model_fields_set}
+        return {alias: _plain(getattr(self, name)) for name, alias in sorted(names.items())}
 
     @property
     def types(self) -> frozenset[str]:
@@ -89,14 +104,26 @@ class Comparison(Frozen):
         if self.within is not None:
             yield _is_within(value, self.within)
 
+    def of_a_host(self) -> Comparison:
+        """Return the same comparison for a name in small letters, of which the case does not matter."""
+        changes: dict[str, Any] = {}
+        if isinstance(self.eq, str):
+            changes["eq"] = self.eq.lower()
+        if self.in_ is not None:
+            changes["in_"] = tuple(one.lower() if isinstance(one, str) else one for one in self.in_)
+        if self.matches is not None:
+            changes["matches"] = f"(?i:{self.matches})"
+        return self.model_copy(update=changes)
+
     def __str__(self) -> str:
-        given = self.model_dump(by_alias=True, exclude_unset=True)
-        return json.dumps(given, ensure_ascii=False, default=_shown)
+        return json.dumps(self.model_dump(), ensure_ascii=False)
 
 
-def _shown(value: Any) -> float | int:
-    """A limit as a JSON number."""
-    return int(value) if value == int(value) else float(value)
+def _plain(value: Any) -> Any:
+    """A limit as a JSON number; other values are JSON already."""
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _number(value: Any) -> Decimal | None:
@@ -110,7 +137,18 @@ def _equal(value: Any, other: Any) -> bool | None:
     """Whether two JSON values are the same; None where they are not of one type, and so may mean the same."""
     if _number(value) is not None and _number(other) is not None:
         return _number(value) == _number(other)
-    return bool(value == other) if type(value) is type(other) else None
+    if type(value) is not type(other):
+        return None
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and _all_equal((value[name], other[name]) for name in value)
+    if isinstance(value, list):
+        return len(value) == len(other) and _all_equal(zip(value, other, strict=True))
+    return bool(value == other)
+
+
+def _all_equal(pairs: Iterable[tuple[Any, Any]]) -> bool | None:
+    found = [_equal(one, other) for one, other in pairs]
+    return False if False in found else None if None in found else True
 
 
 def _matches(pattern: str, value: Any) -> bool | None:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.delegation import DELEGATING, Delegate, delegate
+from supervisor.core.digest import canonical_json
 from supervisor.core.events import PauseReason
 from supervisor.core.events.base import DEFERRED_TOOLS, GIVE_UP
 from supervisor.core.state import Call, Session
 
-# The denials of one call after which a session pauses before people are asked about it again.
-DENIALS = 2
+# The denials of one call after which a session pauses before people are asked about it again, and how much of its
+# arguments the reason tells.
+DENIALS, SHOWN = 2, 120
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,16 @@ def _tools(session: Session) -> Action:
 
 def _insistence(session: Session) -> Pause | None:
     """Return a pause where a call was denied `DENIALS` times before; once it is over, people are asked again."""
-    for call in session.calls_in("held"):
-        if (times := len(session.denials(call.call.digest))) >= DENIALS:
-            detail = f"The agent proposes {call.call.tool} again as it was denied {times} times before."
-            told = any(
-                halt.reason == "error_threshold_exceeded" and halt.detail == detail for halt in session.halts
-            )
-            return None if told else Pause("error_threshold_exceeded", detail)
-    return None
+    again = [
+        f"{call.call.tool} {canonical_json(call.call.arguments)[:SHOWN]} ({times} times)"
+        for call in session.calls_in("held")
+        if (times := len(session.denials(call.call.digest))) >= DENIALS
+    ]
+    if not again:
+        return None
+    detail = f"The agent proposes again what was denied before: {', '.join(again)}."
+    told = any(halt.reason == "error_threshold_exceeded" and halt.detail == detail for halt in session.halts)
+    return None if told else Pause("error_threshold_exceeded", detail)
 
 
 def _reason(call: Call) -> str:

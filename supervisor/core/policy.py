@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import canonical_json
@@ -107,18 +108,15 @@ def applies(rule: ApprovalRule, tool: str, arguments: Json) -> bool:
 
 def holds(name: str, wanted: str | Comparison, arguments: Json) -> bool | None:
     """Whether an argument is as a rule wants it; None where it cannot be compared."""
+    if name == HOST and HOST not in arguments:
+        hosts = _hosts(arguments.get("url"))
+        if isinstance(wanted, Comparison):
+            found = [wanted.of_a_host().holds(host) for host in hosts]
+            return True if True in found else False if False in found else None
+        return any(fnmatchcase(host, wanted.lower()) for host in hosts)
     if isinstance(wanted, Comparison):
-        return _compared(name, wanted, arguments)
-    value = _value(name, arguments)
-    glob = wanted.lower() if name == HOST and HOST not in arguments else wanted
-    return value is not None and fnmatchcase(value, glob)
-
-
-def _compared(name: str, wanted: Comparison, arguments: Json) -> bool | None:
-    if name in arguments:
-        return wanted.holds(arguments[name])
-    host = _value(name, arguments)
-    return None if host is None else wanted.holds(host)
+        return wanted.holds(arguments[name]) if name in arguments else None
+    return name in arguments and fnmatchcase(_text(arguments[name]), wanted)
 
 
 def _stricter(own: PolicyDecision, above: PolicyDecision) -> PolicyDecision:
@@ -136,16 +134,19 @@ def _together(*rules: tuple[Approvers, ...]) -> tuple[Approvers, ...]:
     return tuple(rule for rule in distinct if rule != Approvers())
 
 
-def _value(name: str, arguments: Json) -> str | None:
-    """The text of an argument; for `host` that of the host in the argument `url`, in small letters."""
-    if name in arguments:
-        return _text(arguments[name])
-    if name != HOST or not isinstance(arguments.get("url"), str):
-        return None
+def _hosts(url: Any) -> tuple[str, ...]:
+    """The host of a URL in small letters, as it is connected to and as it is read; none where there is none.
+
+    Signs that stand for others, such as full-width letters, are in both what they stand for.
+    """
+    if not isinstance(url, str):
+        return ()
     try:
-        return (urlsplit(arguments["url"]).hostname or "").rstrip(".").lower()
+        found = URL(url)
+        hosts = (found.raw_host or "", found.host or "")
     except ValueError:
-        return None
+        return ()
+    return tuple(dict.fromkeys(host.rstrip(".").lower() for host in hosts))
 
 
 def _text(value: Any) -> str:

@@ -18,6 +18,8 @@ Until = Literal["person", "paused", "ended"]
 BY_ITSELF: frozenset[PauseReason] = frozenset(
     {"external_dependency", "scheduled", "children_running", "parent_paused"}
 )
+# What resumes a session because somebody said so.
+_BY_HAND = ("manual", "token", "approval")
 _CARRIED_OUT: frozenset[CallPhase] = frozenset({"open", "delegating", "finished"})
 # The sessions of sub-agents that have not ended, by their ids.
 ActiveSubagents = Mapping[str, Session]
@@ -136,7 +138,9 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
         yield Need(**about, name=name, waiting_for="human_input_required", child_id=child.id)
     reason = session.waiting_for
     told = reason == "human_input_required" and not session.calls_in("asking")
-    if reason and reason not in BY_ITSELF and not told:
+    if reason == "parent_paused":
+        yield from _needs_below(session, about, "/".join(path))
+    elif reason and reason not in BY_ITSELF and not told:
         yield Need(**about, name="/".join(path), waiting_for=reason)
     for child in session.running_children:
         if child.id in at_work:
@@ -146,19 +150,46 @@ def _needs(session: Session, at_work: ActiveSubagents, path: tuple[str, ...]) ->
 def pause_to_follow(parent: Session, child: Session) -> PauseRecord | None:
     """Return the pause of the parent with which a running sub-agent of it is to pause now; None where there is none.
 
-    Each pause is followed once: one that a person has resumed out of it goes on, and one that is paused of its own
-    follows when it would go on.
+    Each pause is followed once: one that a person has resumed since goes on, and one that is paused of its own follows
+    when it would go on.
     """
-    if child.pause or not parent.pause:
+    halt = cascading(parent)
+    if child.pause or child.ended or halt is None:
         return None
-    halt = next((halt for halt in parent.halts if halt.cascade and halt.resumed_at is None), None)
     followed = {c.pause for done in child.halts for c in done.conditions if isinstance(c, Parent)}
-    return halt if halt and halt.number not in followed else None
+    last = child.halts[-1] if child.halts else None
+    by_hand = last and last.resumed_at and last.resumed_at >= halt.at and last.trigger in _BY_HAND
+    return None if halt.number in followed or by_hand else halt
+
+
+def cascading(session: Session) -> PauseRecord | None:
+    """Return the newest pause of the session with which its sub-agents pause; none while it waits for their ends."""
+    if not session.pause or any(condition.type == "children" for _, condition in session.waits):
+        return None
+    return next((halt for halt in reversed(session.halts) if halt.cascade and halt.lasts), None)
 
 
 def waits_for_parent(child: Session) -> bool:
     """Return whether the sub-agent is paused until the session that launched it goes on."""
     return any(isinstance(condition, Parent) for _, condition in child.waits)
+
+
+def _needs_below(session: Session, about: Mapping[str, str], name: str) -> Iterator[Need]:
+    """Yield what a sub-agent that is paused with its parent asks people besides.
+
+    One that came from a SESSION_LOG may have lost its parent, so that nothing but a person resumes it.
+    """
+    asks: dict[CallPhase, PauseReason] = {
+        "awaiting": "human_approval_required",
+        "asking": "human_input_required",
+        "unknown": "outcome_unknown",
+    }
+    for phase, reason in asks.items():
+        if session.calls_in(phase):
+            yield Need(**about, name=name, waiting_for=reason)
+            return
+    if session.restored_at:
+        yield Need(**about, name=name, waiting_for="parent_paused")
 
 
 def is_reached(session: Session, needs: Iterable[Need], until: Until) -> bool:

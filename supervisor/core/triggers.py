@@ -87,11 +87,15 @@ def matching_condition(session: Session, signal: Signal) -> Condition | None:
     return None
 
 
-def named_condition(session: Session, trigger: Trigger) -> Condition | None:
-    """The first condition of the kind that a person names as what came; None where the session waits for none."""
+def named_condition(session: Session, trigger: Trigger, data: Any) -> Condition | None:
+    """The first condition of the kind that a person names as what came; None where the session waits for none.
+
+    With `data`, one that such data fulfils.
+    """
     kinds = {"webhook": Webhook, "event": OnEvent, "clock": At | Cron}.get(trigger)
     for _, condition in session.waits:
-        if (kinds and isinstance(condition, kinds)) or condition.type == trigger:
+        fits = data is None or all(clause.holds(data) for clause in getattr(condition, "where", ()))
+        if fits and ((kinds and isinstance(condition, kinds)) or condition.type == trigger):
             return condition
     return None
 

@@ -225,9 +225,13 @@ class _Advance:
         return None
 
     async def _look_at_children(self) -> None:
-        """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty."""
+        """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty.
+
+        Before that, as a sub-agent, follow the session that launched this one into a pause.
+        """
         if self._looked_at != self._unit.stored_version:
             self._looked_at = self._unit.stored_version
+            await self._runner.coordinator.follow_parent(self._unit)
             await self._runner.coordinator.collect(self._unit)
 
     async def _delegate(self, action: Delegate) -> None:

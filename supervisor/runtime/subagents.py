@@ -7,6 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from storage.keys import partition_of
+from supervisor.core.commands.control import follow
 from supervisor.core.delegation import Delegate, Subtask, briefing, consolidation, inputs, share
 from supervisor.core.errors import (
     AlreadyEnded,
@@ -28,7 +29,7 @@ from supervisor.core.events.subagents import child_folder
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
-from supervisor.core.subagents import pause_to_follow, waits_for_parent
+from supervisor.core.subagents import cascading, pause_to_follow, waits_for_parent
 from supervisor.core.triggers import Signal
 from supervisor.repository import new_session_id
 from supervisor.runtime.unit_of_work import UnitOfWork
@@ -66,8 +67,23 @@ class Coordinator:
         actor = Actor(id=f"agent:{session.id}", name=session.persona)
         if halt := pause_to_follow(session, child):
             await self._supervisor.follow(child.id, halt.number, actor)
-        elif waits_for_parent(child) and not session.pause:
+        elif waits_for_parent(child) and cascading(session) is None:
             await self._supervisor.wake(child.id, Signal("parent"), actor)
+
+    async def follow_parent(self, unit: UnitOfWork) -> None:
+        """Pause a sub-agent before it does anything, where the session that launched it is paused with it."""
+        session = unit.session
+        if session.lineage is None or session.pause or session.ended:
+            return
+        try:
+            parent = await self._supervisor.get(session.lineage.parent)
+        except (SessionNotFound, LogUnreadable):
+            # It goes on as one whose parent has not been restored as yet.
+            return
+        if halt := pause_to_follow(parent, session):
+            actor = Actor(id=f"agent:{parent.id}", name=parent.persona)
+            for event in follow(session, halt.number, actor, self._clock()):
+                unit.add(event)
 
     async def stop(self, session: Session, child_ids: tuple[str, ...]) -> None:
         """Cancel these sub-agents; those that have ended stay unchanged."""

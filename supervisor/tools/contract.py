@@ -94,5 +94,12 @@ class Tool:
     def name(self) -> str:
         return self.spec.name
 
+    @property
+    def risk(self) -> Literal["reads", "repeatable", "changes"]:
+        """What a call may do by the declaration: read only, change what may be repeated, or change."""
+        if not self.changes:
+            return "reads"
+        return "repeatable" if self.idempotent else "changes"
+
 
 Toolset = dict[str, Tool]

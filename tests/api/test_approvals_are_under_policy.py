@@ -210,7 +210,7 @@ async def test_a_key_that_may_not_decide_cannot_end_it(house: House) -> None:
     (await ci.post(f"{path}/token")).problem(409, "illegal_event")
     for trigger in ("manual", "event"):
         (await ci.post(f"{path}/resume", {"trigger": trigger})).problem(403, "missing_scope")
-    (await ci.post(f"{path}/resume", {"trigger": "token"})).problem(403, "not_allowed")
+    (await ci.post(f"{path}/resume", {"trigger": "token"})).problem(422, "invalid_request")
     (await ci.post(f"{path}/resume", {"trigger": "approval"})).problem(422, "invalid_request")
     seen = await ci.seen(path, "p1")
     body = {"verdict": "approve", **seen}

@@ -51,6 +51,13 @@ async def test_a_token_works_once_even_when_used_twice_at_once(house: House) -> 
     assert (await house.api.get(f"/v1/sessions/{session_id}"))["pause"]["number"] == 2
 
 
+async def test_a_token_tells_nothing_of_a_session_that_its_bearer_does_not_read(house: House) -> None:
+    session_id, pause = await house.paused()
+    anybody = await house.as_(None)
+    shown = await anybody.post(f"/v1/resume/{pause['resume_token']}")
+    assert (shown["id"], shown["task"], shown["calls"], shown["said"]) == (session_id, "", [], "")
+
+
 async def test_a_token_of_an_ended_session_or_pause_is_used(house: House) -> None:
     session_id, pause = await house.paused()
     await house.api.post(f"/v1/sessions/{session_id}/resume", {})

@@ -15,8 +15,9 @@ async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Pag
     await page.get_by_test_id("open-thread").first.click()
     thread = page.get_by_test_id("thread")
     last = thread.locator("ol > li").filter(has_text="write-up (release-manager), after look, options")
-    await expect(last).to_be_visible()
-    await thread.locator('[data-action-id="call_approve"]').click()
+    # The card, which begins the thread, and the request below it have the plan and its buttons.
+    await expect(last).to_have_count(2)
+    await thread.locator('[data-action-id="call_approve"]').first.click()
 
     await expect(thread.get_by_text("4 decisions wait", exact=True)).to_be_visible()
     await expect(thread.get_by_text("0/3 done")).to_be_visible()

@@ -27,6 +27,8 @@ async def test_launch_approve_and_see_the_result(page: Page, flagman: Flagman) -
     thread = page.get_by_test_id("thread")
     await expect(thread.get_by_text("df -h").first).to_be_visible()
     await thread.locator('[data-action-id="call_approve_all"]').click()
+    await expect(page.get_by_text("• shell: df -h")).to_be_visible()
+    await page.get_by_role("button", name="Approve all 2").last.click()
     await expect(thread.get_by_text("Files written: report.md").last).to_be_visible()
     await expect(thread.locator('[data-action-id^="call_approve"]')).to_have_count(0)
     done = await flagman.session(lambda s: s.lifecycle == "completed")

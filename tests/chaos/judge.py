@@ -9,9 +9,16 @@ from dataclasses import dataclass, field, fields, replace
 from tests.chaos.record import Act, Effect
 
 ENDED = ("completed", "failed", "cancelled")
-APPROVE = ("call_approve", "call_approve_all", "call_deny", "call_edit")
+APPROVE = ("call_approve", "call_approve_all", "call_deny", "call_deny_all", "call_edit")
 OUTCOME = ("outcome_run_again", "outcome_done", "outcome_failed")
-GO_ON = ("session_pause", "session_resume", "session_resume_with", "session_compact", "session_cancel")
+GO_ON = (
+    "session_more",
+    "session_pause",
+    "session_resume",
+    "session_resume_with",
+    "session_compact",
+    "session_cancel",
+)
 
 
 @dataclass(frozen=True)
@@ -234,7 +241,8 @@ def _requests(facts: _Facts, session: SessionSeen, planned: Planned) -> Iterator
     for message in messages:
         for kind, actions in (("approval", APPROVE), ("outcome", OUTCOME)):
             for call_id in {i for b in message.buttons if b.action in actions for i in b.call_ids}:
-                shown[kind, call_id] += 1
+                # The card repeats the buttons of a call that waits.
+                shown[kind, call_id] += message.key != "card" or phases.get(call_id) != "awaiting"
     for kind, phase in (("approval", "awaiting"), ("outcome", "unknown")):
         waiting = {call_id for call_id, now in phases.items() if now == phase}
         for call_id in sorted(waiting | {i for k, i in shown if k == kind}):

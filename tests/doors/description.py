@@ -14,7 +14,8 @@ HEAD = """# The doors
 
 Whatever one door can do, the others can, under the same rights. `ID` is a session, `CALL` one of its calls, `DIGEST`
 that of the call as it was read, `TOKEN` a resume token. In a session's thread in Slack, `@Flagman` takes the same verbs
-without an id. Python has `from flagman import Agent, AgentSupervisor, Session`, `session = Session.load("ID")`,
+without an id, with words of your own in quotes (`@Flagman resume "look at the canary first"`), since all other words
+are for the agent. Python has `from flagman import Agent, AgentSupervisor, Session`, `session = Session.load("ID")`,
 `supervisor = AgentSupervisor()` and, of `supervisor.schedules()`, a `schedule`; in a coroutine each call is awaited.
 
 The table is made by `python -m tests.doors`, and a test does what each cell says.

@@ -117,11 +117,11 @@ async def test_a_full_context_is_summed_up_without_raising_it(scenario: Director
     assert "*120 of 120 tokens of context*" in texts(card)
     assert label(card, "session_resume") == "Raise to 240 tokens of context and go on"
     assert label(card, "session_compact") == "Compact and go on"
-    assert (await scene.slack.click(GRACE, OPS, card["ts"], "session_compact"))["ok"]
+    assert (await scene.slack.choose(GRACE, OPS, card, "session_compact"))["ok"]
     after = await scene.flagman.session(lambda s: s.compactions and s.pause, session.id)
     assert after.compactions[0].summary == "Everything was looked at."
     assert await raised(scene, session.id) == []
-    assert (await scene.slack.click_stale(GRACE, OPS, card, "session_compact"))["ok"]
+    assert (await scene.slack.choose(GRACE, OPS, card, "session_compact", stale=True))["ok"]
     assert "already over" in await told_late(scene, card)
 
 
@@ -149,5 +149,5 @@ async def test_after_errors_there_is_retry_add_context_and_cancel(scenario: Dire
     assert label(card, "session_resume") == "Retry"
     assert label(card, "session_resume_with") == "Add context"
     assert "session_compact" not in buttons(card)
-    assert (await scene.slack.click(ADA, OPS, card["ts"], "session_cancel"))["ok"]
+    assert (await scene.slack.cancel(ADA, OPS, card))["ok"]
     assert (await scene.ended(session)).lifecycle == "cancelled"

@@ -49,7 +49,7 @@ async def test_the_log_of_a_card_appears_in_the_channel(scenario: Director, repl
     if replies:
         proposed.set()
         await scene.asked(session)
-    assert (await scene.slack.click(ADA, OPS, card["ts"], LOG))["ok"]
+    assert (await scene.slack.choose(ADA, OPS, card, LOG))["ok"]
     found = await ephemeral(scene, "ship it", None)
     assert not found.get("thread_ts")
     proposed.set()
@@ -68,7 +68,7 @@ async def test_an_expired_address_for_responses_loses_no_answer(
         await ephemeral(scene, "You may not decide", ask["thread_ts"])
     else:
         card = await scene.card(session)
-        assert (await scene.slack.click(ADA, OPS, card["ts"], LOG))["ok"]
+        assert (await scene.slack.choose(ADA, OPS, card, LOG))["ok"]
         await ephemeral(scene, "ship it", None)
 
 

@@ -37,7 +37,7 @@ async def test_cancel_ends_a_running_command(scenario: Director) -> None:
     session = await scene.launch()
     await wait_for(lambda: running(word))
     card = await scene.slack.message(OPS, lambda m: "Running shell" in texts(m))
-    assert (await scene.slack.click(ADA, OPS, card["ts"], "session_cancel"))["ok"]
+    assert (await scene.slack.cancel(ADA, OPS, card))["ok"]
     await wait_for(lambda: not running(word))
     ended = await scene.flagman.session(lambda s: s.ended and s.steps[0].calls[0].settled, session.id)
     assert ended.lifecycle == "cancelled"
@@ -96,7 +96,7 @@ async def test_pause_while_the_model_thinks_keeps_its_answer(scenario: Director)
     session = await scene.launch()
     await wait_for(lambda: scene.model.requests)
     card = await scene.card(session)
-    assert (await scene.slack.click(ADA, OPS, card["ts"], "session_pause"))["ok"]
+    assert (await scene.slack.choose(ADA, OPS, card, "session_pause"))["ok"]
     await scene.flagman.session(lambda s: s.pause, session.id)
     model.may_answer.set()
     paused = await scene.flagman.session(lambda s: s.steps, session.id)

@@ -52,6 +52,18 @@ async def test_a_pause_until_a_webhook_shows_what_it_waits_for_and_ends_with_it(
     await slack.message(OPS, lambda m: m["ts"] == note["ts"] and "Resumed by" in texts(m), card["ts"])
 
 
+async def test_what_is_added_to_a_pause_may_have_come_before(slack: Slack, flagman: Flagman) -> None:
+    session = await _waiting(slack, flagman)
+    await _said(slack, f"pause {session.id}")
+    assert "it is kept for a while" in await _said(slack, 'event go.live {"env": "prod"}')
+    await _said(slack, f"pause {session.id} until event: go.live")
+    woken = await flagman.session(lambda s: s.pause is None and s.halts, session.id)
+    assert "prod" in woken.inbox[-1].text
+    await _said(slack, f"pause {session.id}")
+    await _said(slack, f"pause {session.id} until children")
+    await flagman.session(lambda s: s.pause is None, session.id)
+
+
 async def test_a_timed_resume_goes_on_by_itself(slack: Slack, flagman: Flagman, clock: Clock) -> None:
     session = await _waiting(slack, flagman)
     await _said(slack, f"pause {session.id}")
@@ -133,9 +145,9 @@ async def test_an_approval_can_be_put_off_and_still_be_given(slack: Slack, flagm
     session = await _waiting(slack, flagman)
     card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
     ask = await slack.message(OPS, lambda m: "Approval needed" in texts(m), card["ts"])
-    await slack.click(GRACE, OPS, ask["ts"], "snooze_morning")
-    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
-    await slack.click(ADA, OPS, ask["ts"], "snooze_hour")
+    await slack.choose(GRACE, OPS, ask, "snooze_morning")
+    await slack.choose(ADA, OPS, ask, "snooze_hour")
+    await slack.choose(ADA, OPS, ask, "snooze_hour")
     ask = await slack.message(
         OPS, lambda m: m["ts"] == ask["ts"] and f"<@{ADA}> <!date" in texts(m), card["ts"]
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from bot.playground.methods.chat import UPDATE_CHARACTERS
-from handlers.action_ids import Action
+from handlers.action_ids import Action, Target
 from handlers.blocks.text import argument_text
 from handlers.listeners.commands import replies as answers
 from handlers.messages.card import MARK
@@ -19,7 +19,8 @@ from handlers.messages.message import Message
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.messages.thread import thread
 from handlers.modals.answer import answer_modal
-from handlers.modals.deny import deny_modal
+from handlers.modals.cancel import cancel_modal
+from handlers.modals.deny import deny_all_modal, deny_modal
 from handlers.modals.full_call import full_call_modal
 from handlers.modals.outcome import outcome_modal
 from handlers.modals.resume import resume_modal
@@ -37,7 +38,7 @@ from tests.support.scenario import live_markup
 KNOWN = "known-0123-abcdefghij"
 MASK = Masker([KNOWN])
 PEOPLE = {f"<@U{n}>" for n in range(50)} | {"<#C0OPS0001>"}
-DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.EDIT}
+DECIDING = {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.EDIT}
 often = settings(
     max_examples=examples(15),
     deadline=None,
@@ -132,6 +133,11 @@ def every_character_of_a_call_is_shown_or_one_click_away(session: Session) -> No
 
 def slack_takes_every_window(session: Session, verdict: str) -> None:
     check_view(resume_modal(session), "modal")
+    check_view(cancel_modal(session), "modal")
+    several = [call for step in session.steps for call in step.calls][:7]
+    all_of_them = deny_all_modal(Target.of(session, *several), several, MASK)
+    check_view(all_of_them, "modal")
+    assert live_markup(all_of_them) <= PEOPLE
     for step in session.steps:
         for call in step.calls[:5]:
             windows = [

@@ -25,6 +25,7 @@ from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts, wait_for
 
 APPROVE, ALL, DENY, VIEW = "call_approve", "call_approve_all", "call_deny", "call_view"
+DENY_ALL = "call_deny_all"
 LIVE = re.compile(r"<(?!!date\^\d+\^)[@!#A-Za-z][^<>]*>")
 
 
@@ -103,7 +104,7 @@ class Scene:
 
         async def look() -> list[Json] | None:
             rows = await self.slack.messages(channel, card["ts"])
-            found = [row for row in rows if APPROVE in buttons(row)]
+            found = [row for row in rows if APPROVE in buttons(row) and key_of(row) != "card"]
             return found if len(found) >= count else None
 
         return await wait_for(look)

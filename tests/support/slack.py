@@ -168,6 +168,17 @@ class Slack:
         """Press a button of a message as it was."""
         return await self.click(user, channel, message["ts"], action_id, stale=True, message=message, **more)
 
+    async def choose(self, user: str, channel: str, message: Json, action: str, **more: Any) -> Json:
+        """Choose the option of an action from the menu of a message."""
+        option = buttons(message)[action]
+        more = {**more, "message": message} if more.get("stale") else more
+        return await self.click(user, channel, message["ts"], "session_more", selected_option=option, **more)
+
+    async def cancel(self, user: str, channel: str, message: Json) -> Json:
+        """Cancel a session by the menu of a message of it, and the window that asks once more."""
+        assert (await self.choose(user, channel, message, "session_cancel"))["ok"]
+        return await self.submit(user, await self.view(user))
+
     async def click_in_view(self, user: str, view_id: str, action_id: str, **more: Any) -> Json:
         """Press a button of an open window or of the home tab."""
         return await self.send("action", {"user": user, "view_id": view_id, "action_id": action_id, **more})
@@ -305,10 +316,12 @@ def texts(message: Json) -> str:
 
 
 def buttons(message: Json) -> dict[str, Json]:
-    """The buttons of a message or a view, by action id."""
+    """The buttons of a message or a view, and the options of its menus, by action id."""
     found: dict[str, Json] = {}
     for block in message.get("blocks", []):
         for element in (*block.get("elements", ()), block.get("accessory")):
             if isinstance(element, dict) and element.get("type") == "button":
                 found[element["action_id"]] = element
+            if isinstance(element, dict) and element.get("type") == "overflow":
+                found |= {one["value"].partition("|")[0]: one for one in element["options"]}
     return found

@@ -74,8 +74,7 @@ def launch(
     who, words = ("", persona) if coordinating and not task else (persona, " ".join(task or []))
     if not words:
         refuse("TASK: say what to do.", USAGE)
-    if until not in ("ended", "person"):
-        refuse("--until: write `ended` or `person`.", USAGE)
+    _check_until(until, wait)
     if words == plan == "-":
         refuse("--plan: standard input is read for the task already.", USAGE)
     given = coordinating if plan is None else _plan(plan)
@@ -119,8 +118,7 @@ def fork(
 
     Without --at the copy is as long as it can be.
     """
-    if until not in ("ended", "person"):
-        refuse("--until: write `ended` or `person`.", USAGE)
+    _check_until(until, wait)
 
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
@@ -140,6 +138,13 @@ def fork(
         return 0
 
     reach(work)
+
+
+def _check_until(until: str, wait: bool) -> None:
+    if until not in ("ended", "person"):
+        refuse("--until: write `ended` or `person`.", USAGE)
+    if until != "ended" and not wait:
+        refuse("--until: is for --wait.", USAGE)
 
 
 async def _warn(remote: HttpBackend, persona: str) -> None:

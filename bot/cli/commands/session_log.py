@@ -101,13 +101,18 @@ def restore(files: Paths, json: Json = False) -> None:
 
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import as_json
+        from supervisor.core.text.format import not_here
 
         rows = [await _restore_file(remote, path) for path in _order(files)]
         if json:
             as_json(rows)
         else:
             for row in rows:
-                _say(row, f"session {row['session']} is back, {row['status']}." if row["restored"] else "")
+                gone = f" {not_here(row['missing'])}." if row.get("missing") else ""
+                _say(
+                    row,
+                    f"session {row['session']} is back, {row['status']}.{gone}" if row["restored"] else "",
+                )
         return None if all(row["restored"] for row in rows) else REFUSED
 
     reach(work)
@@ -127,7 +132,9 @@ async def _restore_file(remote: HttpBackend, path: Path) -> dict[str, Any]:
         return {**row, "code": error.code, "problem": str(error)}
     except OSError as error:
         return {**row, "code": "unreadable", "problem": f"It cannot be read ({error.strerror})."}
-    return {**row, "restored": True, "session": state.id, "status": state.status}
+    files = await remote.artifacts(state.id)
+    missing = [file.path for file in files if file.size is None and not file.removed]
+    return {**row, "restored": True, "session": state.id, "status": state.status, "missing": missing}
 
 
 def _order(files: Sequence[Path]) -> list[Path]:

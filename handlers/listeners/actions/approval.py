@@ -11,7 +11,7 @@ from handlers.action_ids import Target
 from handlers.blocks.text import escape
 from handlers.context import ListenerContext
 from handlers.middleware import message_of
-from handlers.modals.deny import deny_modal
+from handlers.modals.deny import deny_all_modal, deny_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.models import DecisionsResult
@@ -45,23 +45,37 @@ async def approve_all(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     await ack()
     if not all(result.decided for result in done.results):
         session = await flagman.supervisor.get(target.session_id)
-        await answer_privately(body, client, _each(flagman, session, done))
+        await answer_privately(body, client, each(flagman, session, done, "approved"))
 
 
-def _each(flagman: ListenerContext, session: Session, done: DecisionsResult) -> str:
+def each(flagman: ListenerContext, session: Session, done: DecisionsResult, verdict: str) -> str:
     """Return what happened to each call, one a line."""
-    approved = sum(result.decided for result in done.results)
-    lines = [f":information_source: {approved} of {count(len(done.results), 'call')} approved."]
+    decided = sum(result.decided for result in done.results)
+    lines = [f":information_source: {decided} of {count(len(done.results), 'call')} {verdict}."]
     for result in done.results:
         tool = escape(one_line(session.call(result.call_id).call.tool, 80))
         error = rebuild_error(result.code, result.detail, result.fields)
         why = message_of(error, flagman.command, flagman.mask).removeprefix(":information_source: ")
-        lines.append(f"• `{result.call_id}` {tool}: {'Approved.' if result.decided else why}")
+        lines.append(f"• `{result.call_id}` {tool}: {verdict.capitalize() + '.' if result.decided else why}")
     return "\n".join(lines)
 
 
 async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "deny")
-    await client.views_open(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
+    # From the window with the full call it opens above that one.
+    show = client.views_push if body.get("view") else client.views_open
+    await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
+    await ack()
+
+
+async def open_denial_of_all(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient
+) -> None:
+    """Open the form for one reason for all calls of a message. Raises as `decision_on`."""
+    target = Target.of_click(body)
+    session, _ = await flagman.decision_on(body, "deny")
+    calls = [session.call(call_id) for call_id in target.call_ids]
+    view = deny_all_modal(target, calls, flagman.mask)
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()

@@ -1,4 +1,4 @@
-"""The buttons Pause, Resume, Compact, Cancel and Log on a session's messages."""
+"""The buttons that resume a session, and the menu with everything else that one does with it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,47 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.action_ids import Target
+from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
+from handlers.listeners.actions import reminder
 from handlers.listeners.commands.dispatch import cancelled, log_of
+from handlers.modals.cancel import cancel_modal
 from handlers.modals.resume import resume_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.requests import CancelRequest, PauseRequest, ResumeRequest
-from supervisor.core.errors import AlreadyEnded
+from supervisor.core.errors import AlreadyEnded, InvalidInput
 
 Body = dict[str, Any]
+
+
+async def choose(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond, client: AsyncWebClient
+) -> None:
+    """Do what was chosen from a menu, as the button of that action does. Raises InvalidInput for a strange option."""
+    chosen = str((body["actions"][0].get("selected_option") or {}).get("value") or "")
+    action, _, value = chosen.partition("|")
+    body = {**body, "actions": [{**body["actions"][0], "action_id": action, "value": value}]}
+    match action:
+        case Action.PAUSE:
+            await pause(flagman, ack, body)
+        case Action.COMPACT:
+            await compact(flagman, ack, body)
+        case Action.LOG:
+            await show_log(flagman, ack, body, respond, client)
+        case Action.SNOOZE_HOUR:
+            await reminder.snooze_an_hour(flagman, ack, body)
+        case Action.SNOOZE_MORNING:
+            await reminder.snooze_until_morning(flagman, ack, body)
+        case Action.CANCEL:
+            await open_cancel(flagman, ack, body, client)
+        case _:
+            raise InvalidInput("That menu is not one of Flagman's; please use the newest message.")
+
+
+async def review(flagman: ListenerContext, ack: AsyncAck) -> None:
+    """Slack opens the address of the button."""
+    await ack()
 
 
 async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
@@ -48,6 +79,16 @@ async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
     await client.views_open(trigger_id=body["trigger_id"], view=resume_modal(session))
+    await ack()
+
+
+async def open_cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form that cancels, for who may. Raises NotAllowed or AlreadyEnded."""
+    target = Target.of_click(body)
+    session = (await flagman.sessions(actor_of(body)).access.operator(target.session_id, "cancel")).session
+    if session.ended:
+        raise AlreadyEnded(f"This session was already {session.lifecycle}.")
+    await client.views_open(trigger_id=body["trigger_id"], view=cancel_modal(session))
     await ack()
 
 

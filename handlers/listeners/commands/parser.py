@@ -37,6 +37,8 @@ _GRAMMAR = {
     ),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
     "remind": re.compile(rf"{_TIME}|drop\s", re.IGNORECASE),
+    "tell": re.compile(r"as\s+[\w.-]{1,80}:\s*\S", re.IGNORECASE),
+    "event": re.compile(r"[A-Za-z0-9][\w/-]*[.:][\w.:/-]*$|[A-Za-z0-9][\w.:/-]{0,79}\s+[{\[]"),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
     "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
 }

@@ -15,7 +15,7 @@ _BECAUSE = re.compile(r"(?<!\s)\s+because\s+", re.IGNORECASE)
 _OR = re.compile(r"""(?<!\s)\s+or\s+(?=(?:webhook|event|at|in|cron|approval|manual)\b)""", re.IGNORECASE)
 # What may stand before the conditions; before other words it is part of the reason.
 _FIRST = re.compile(
-    r"""(?P<alone>alone(?:\s+|$))?(?P<only>only\s+(?=until\s|for\s+\d))?(?=$|(?:until|for|because)\s|["'“„«‘])""",
+    r"""(?P<alone>alone(?:\s+|$))?(?P<only>only(?:\s+(?=until\s|for\s+\d|because\s)|$))?(?=$|(?:until|for|because)\s|["'“„«‘])""",
     re.IGNORECASE,
 )
 _KIND = re.compile(r"^(?:(?:webhook|event|cron)\s*:|(?:approval|children|manual)$)", re.IGNORECASE)

@@ -10,8 +10,11 @@ from handlers.middleware import Router
 def register(app: Router) -> None:
     """Register the routes of all forms."""
     app.view(View.LAUNCH, launch.launch)
+    app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
+    app.view(View.DENY_ALL, approval.deny_all)
     app.view(View.EDIT, edit_call.save)
     app.view(View.ANSWER, question.answer)
     app.view(View.OUTCOME, outcome.record)
     app.view(View.RESUME, session.resume)
+    app.view(View.CANCEL, session.cancel)

@@ -1,16 +1,22 @@
-"""The form that denies a proposed call."""
+"""The windows that decide on a proposed call: the one that shows all of it approves, a form denies."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
+from handlers.listeners.actions.approval import each
+from handlers.middleware import message_of
+from handlers.modals.full_call import refused_modal
 from handlers.modals.modal import value_of
+from handlers.private_answers import answer_privately
 from handlers.users import actor_of
-from supervisor.contract.requests import DecisionRequest
+from supervisor.contract.requests import DecisionRequest, DecisionsRequest
+from supervisor.core.errors import FlagmanError
 
 Body = dict[str, Any]
 
@@ -22,4 +28,37 @@ async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )
     await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
+    await ack(response_action="clear")
+
+
+async def deny_all(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body, client: AsyncWebClient
+) -> None:
+    """Deny all calls as they were shown, and tell the person which of them were refused, and why."""
+    target = Target.of_form(view)
+    calls = [
+        {"call_id": call_id, "digest": seen.digest, "request": seen.request}
+        for call_id, seen in target.seen.items()
+    ]
+    request = DecisionsRequest.of(verdict="deny", reason=value_of(view, "reason"), calls=calls)
+    done = await flagman.sessions(actor_of(body)).decide_each(target.session_id, request)
+    await ack()
+    if not all(result.decided for result in done.results):
+        session = await flagman.supervisor.get(target.session_id)
+        await answer_privately(body, client, each(flagman, session, done, "denied"))
+
+
+async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Approve the call as the window showed it; a refusal takes the place of the call."""
+    target = Target.of_form(view)
+    call_id, seen = target.first
+    request = DecisionRequest.of(verdict="approve", digest=seen.digest, request=seen.request)
+    try:
+        await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
+    except FlagmanError as error:
+        if error.fault:
+            raise
+        sentence = message_of(error, flagman.command, flagman.mask)
+        await ack(response_action="update", view=refused_modal(sentence))
+        return
     await ack()

@@ -27,6 +27,7 @@ from supervisor.core.events.base import Waker
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
 from supervisor.core.state import Decision, Session
+from supervisor.core.subagents import cascading
 from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.core.triggers import Kind, Signal, matching_condition, named_condition, reason_for, resumption
 
@@ -55,6 +56,7 @@ def pause(
     replace: bool = False,
     cascade: bool = True,
     may_decide: bool = True,
+    pause_number: int | None = None,
 ) -> list[Event]:
     """Pause after the present step until one of `conditions` is true or a person resumes.
 
@@ -62,12 +64,13 @@ def pause(
     it waits for an approval, that takes the right to decide, and used-up limits are raised, as by `resume`.
     `approvers` are the rules about who ends it where one of the conditions is an approval, and `too_few` that fewer
     people could approve by them than it takes. With `cascade` its sub-agents pause with it, unless it waits for their
-    ends. Raises IllegalEvent, and as `resume`.
+    ends. `pause_number`: limits are raised only out of this pause. Raises IllegalEvent, and as `resume`.
     """
     detail = check_text(detail, "The reason", optional=True)
     kept = [] if replace else [condition for _, condition in session.waits]
     new = [condition for condition in conditions if condition not in kept]
-    if session.pause and not (new or detail or replace):
+    to_follow = cascade and _at_work(session) and cascading(session) is None and _lets_follow(kept)
+    if session.pause and not (new or detail or replace or to_follow):
         if conditions:
             return []
         raise IllegalEvent("This session is already paused; say what else it shall wait for, or resume it.")
@@ -78,6 +81,8 @@ def pause(
     if session.pause:
         _approve(session, actor, at, may_decide=may_decide)
         raised = _raise_budgets(session, session.pause, actor, at, until=new) if new else []
+        if raised and pause_number is not None and not _lasts(session, pause_number):
+            raise IllegalEvent("Its budget has stopped this session in the meantime; look at it again.")
         reason = reason or (reason_for([*kept, *new]) if kept or new else session.pause.reason)
         detail = detail or session.pause.detail
     paused = waiting_pause(
@@ -89,7 +94,7 @@ def pause(
         too_few=too_few,
         **stamp(actor, at),
     )
-    below = cascade and _at_work(session) and not any(c.type == "children" for c in [*kept, *new])
+    below = cascade and _at_work(session) and _lets_follow([*kept, *new])
     replaces = replace and session.pause is not None
     return [*raised, paused.model_copy(update={"replaces": replaces, "cascade": below})]
 
@@ -101,6 +106,11 @@ def follow(session: Session, pause_number: int, actor: Actor, at: datetime) -> l
     condition = Parent(type="parent", pause=pause_number)
     paused = waiting_pause([condition], (), (), **stamp(actor, at))
     return [paused.model_copy(update={"cascade": _at_work(session)})]
+
+
+def _lets_follow(conditions: Sequence[Condition]) -> bool:
+    """Whether sub-agents may pause with a session that waits for these, of which their own ends would be one."""
+    return all(condition.type != "children" for condition in conditions)
 
 
 def _at_work(session: Session) -> bool:
@@ -165,7 +175,7 @@ def resume(
     resumed = Resumed(
         **stamp(actor, at),
         trigger=trigger,
-        condition=_came(session, trigger),
+        condition=_came(session, trigger, data),
         data=data,
         context=context,
         compact=compact,
@@ -178,12 +188,16 @@ def _lasts(session: Session, pause_number: int) -> bool:
     return any(halt.number == pause_number and halt.lasts for halt in session.halts)
 
 
-def _came(session: Session, trigger: Trigger) -> str:
+def _came(session: Session, trigger: Trigger, data: Any) -> str:
     """The condition that a person says has come true; empty where none is named. Raises IllegalEvent."""
     if trigger in ("manual", "token"):
         return ""
-    if condition := named_condition(session, trigger):
+    if condition := named_condition(session, trigger, data):
         return str(condition)
+    if named_condition(session, trigger, None):
+        raise IllegalEvent(
+            f"This data is not what the session waits for by a {trigger}; resume it without a trigger."
+        )
     awaited = ", ".join(f"`{condition}`" for _, condition in session.waits) or "a person only"
     raise IllegalEvent(
         f"This session waits for no {trigger}, but for {awaited}; name what came, or resume it without a trigger."
@@ -241,6 +255,7 @@ def resume_later(
     *,
     context: str = "",
     may_decide: bool = True,
+    pause_number: int | None = None,
 ) -> list[Event]:
     """Have a paused session resume at `due` (UTC), besides what it waits for; then the agent reads `context`.
 
@@ -250,7 +265,15 @@ def resume_later(
     if not session.pause:
         raise IllegalEvent(_not_paused(session))
     then = At(type="at", due=due)
-    more = pause(session, actor, at, conditions=[then], cascade=False, may_decide=may_decide)
+    more = pause(
+        session,
+        actor,
+        at,
+        conditions=[then],
+        cascade=False,
+        may_decide=may_decide,
+        pause_number=pause_number,
+    )
     check_room(session, context)
     told = [ContextAdded(**stamp(actor, at), text=context, kind="command")] if context else []
     return [*more, *told]

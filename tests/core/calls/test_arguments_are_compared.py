@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,12 @@ def mode(decides: str, comparison: dict[str, Any], arguments: dict[str, Any]) ->
         ({"eq": 1}, "1", None),
         ({"eq": 1}, True, None),
         ({"eq": {"a": [1]}}, {"a": [1]}, True),
+        ({"eq": {"a": [1]}}, {"a": [True]}, None),
+        ({"eq": {"a": [1]}}, {"a": [1.0]}, True),
+        ({"eq": {"a": 0}}, {"b": 0}, False),
+        ({"eq": [1, 2]}, [1, "x"], None),
+        ({"eq": [1, 2]}, [1, 3], False),
+        ({"eq": None}, "text", None),
         ({"eq": None}, None, True),
         ({"in": ["eu", "us"]}, "us", True),
         ({"in": ["eu", "us"]}, "de", False),
@@ -105,19 +112,50 @@ def test_a_missing_argument_takes_the_stricter_way(comparison: dict[str, Any]) -
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"matches": "("}, {"gt": "many"}, {"in": []}, {"within": "/etc"}, {"within": "../x"}, {"above": 3}],
+    [
+        {},
+        {"gt": None},
+        {"in": None},
+        {"matches": "("},
+        {"gt": "many"},
+        {"in": []},
+        {"within": "/etc"},
+        {"within": "../x"},
+        {"above": 3},
+    ],
 )
 def test_what_is_no_comparison_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ApprovalRule.model_validate({"tool": "t", "when": {"x": wrong}, "mode": "ask"})
 
 
-def test_the_host_is_compared_too() -> None:
-    rule = {"tool": "http_request", "when": {"host": {"in": ["api.example.com"]}}, "mode": "allow"}
-    front = {"name": "p", "description": "d", "instructions": "i", "tools": ("*",), "approvals": [rule]}
+@pytest.mark.parametrize(
+    "wanted", ["Evil.com", {"in": ["Evil.com"]}, {"eq": "EVIL.com"}, {"matches": "evil\\.com"}]
+)
+def test_the_host_is_the_one_that_is_connected_to(wanted: Any) -> None:
+    rules = [
+        {"tool": "http_request", "when": {"host": wanted}, "mode": "deny"},
+        {"tool": "*", "mode": "allow"},
+    ]
+    front = {"name": "p", "description": "d", "instructions": "i", "tools": ("*",), "approvals": rules}
     persona = Persona.model_validate(front)
-    for url, allowed in (("https://API.example.com/x", "allow"), ("https://evil.example", "ask"), (7, "ask")):
-        assert evaluate(persona, "http_request", {"url": url}, changes=True).mode == allowed
+
+    def mode(url: Any) -> str:
+        return evaluate(persona, "http_request", {"url": url}, changes=True).mode
+
+    for host in ("evil.com", "EVIL.com", "evil.com.", "\uff45vil.com", "evil\u3002com", "\u24ba\u24e5il.com"):
+        assert mode(f"https://{host}:8443/x?y") == "deny", host
+    assert mode("https://good.example/evil.com") == "allow"
+    if isinstance(wanted, dict):
+        assert mode(7) == "deny"
+
+
+def test_a_comparison_is_stored_as_it_was_given() -> None:
+    for written in COMPARISONS:
+        rule = ApprovalRule.model_validate({"tool": "t", "when": {"x": written}, "mode": "allow"})
+        for stored in (rule.model_dump_json(exclude_defaults=True), rule.model_dump_json()):
+            assert ApprovalRule.model_validate_json(stored) == rule
+            assert json.loads(stored)["when"] == {"x": written}
 
 
 def test_it_is_told_which_rule_decides_and_why() -> None:

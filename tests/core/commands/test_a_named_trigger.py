@@ -17,16 +17,17 @@ from tests.core.commands.test_control import BUILT, GO, LATER, NOON, after, paus
 
 def test_a_resume_says_what_made_it() -> None:
     waits = paused(GO, BUILT, NOON)
+    data = {"env": "prod"}
     for trigger, condition in (("webhook", GO), ("event", BUILT), ("clock", NOON)):
         events = resume(
             waits,
             CAROL,
             LATER,
             trigger=trigger,  # type: ignore[arg-type]
-            data={"a": 1},
+            data=data,
             context=" go on ",
         )
-        came = {"trigger": trigger, "condition": str(condition), "data": {"a": 1}, "context": "go on"}
+        came = {"trigger": trigger, "condition": str(condition), "data": data, "context": "go on"}
         assert events == [Resumed(**by(CAROL, LATER), **came)]
         session = after(waits, events)
         assert (session.status, session.waits) == ("running", ())
@@ -35,6 +36,9 @@ def test_a_resume_says_what_made_it() -> None:
 
 
 def test_a_trigger_is_one_that_the_session_waits_for() -> None:
+    with pytest.raises(IllegalEvent, match="This data is not what the session waits for by a event"):
+        resume(paused(BUILT), CAROL, LATER, trigger="event", data={"env": "test"})
+    assert resume(paused(BUILT), CAROL, LATER, trigger="event")
     for waits in (paused(), paused(NOON)):
         with pytest.raises(IllegalEvent, match="waits for no webhook, but for"):
             resume(waits, CAROL, LATER, trigger="webhook")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from supervisor.core.commands.control import MAX_CONDITIONS, follow, pause, resume, wake
+from supervisor.core.commands.control import MAX_CONDITIONS, follow, pause, resume, resume_later, wake
 from supervisor.core.conditions import At, Condition, Manual
 from supervisor.core.control import check_pause_conditions
 from supervisor.core.errors import IllegalEvent, InvalidInput, NotAllowed
@@ -16,7 +17,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
-from supervisor.core.subagents import pause_to_follow, waits_for_parent
+from supervisor.core.subagents import cascading, pause_to_follow, waits_for_parent
 from supervisor.core.triggers import Signal
 from tests.core.build import (
     AT,
@@ -150,6 +151,20 @@ def test_a_used_up_budget_is_raised_for_what_is_added() -> None:
     )
 
 
+def test_limits_are_raised_only_out_of_the_pause_that_was_looked_at() -> None:
+    running = fold(SID, [launched(budgets=Budgets(max_minutes=30))])
+    stopped = after(running, [Paused(**by(at=LATER), reason="budget_exceeded", detail="spent")])
+    then = LATER + timedelta(days=1)
+    tries: list[Callable[[], object]] = [
+        lambda: pause(stopped, BOB, LATER, conditions=[NOON], pause_number=0),
+        lambda: resume_later(stopped, then, BOB, LATER, pause_number=0),
+    ]
+    for late in tries:
+        with pytest.raises(IllegalEvent, match="Its budget has stopped this session in the meantime"):
+            late()
+    assert len(resume_later(stopped, then, BOB, LATER, pause_number=1)) == 2
+
+
 # cascade
 
 
@@ -175,8 +190,13 @@ def test_sub_agents_follow_each_pause_once() -> None:
     assert (lead.halts[0].cascade, lead.halts[0].by) == (True, PIPELINE.id)
     by_hand = after(held, resume(held, BOB, AT))
     assert pause_to_follow(both, by_hand) is None
+    later = after(both, pause(both, BOB, LATER, detail="more"))
+    assert pause_to_follow(later, by_hand) == later.halts[1]
+    open_again = after(later, pause(later, BOB, LATER, conditions=[CHILDREN]))
+    assert (cascading(later), cascading(open_again)) == (later.halts[1], None)
+    assert cascading(after(later, pause(later, BOB, LATER, replace=True, cascade=False))) is None
     again = after(both, resume(both, BOB, AT))
-    again = after(again, pause(again, BOB, AT))
+    again = after(again, pause(again, BOB, LATER))
     assert pause_to_follow(again, by_hand) == again.halts[1]
     woken = after(held, wake(held, Signal("parent"), PIPELINE, AT))
     assert (woken.pause, woken.inbox) == (None, ())

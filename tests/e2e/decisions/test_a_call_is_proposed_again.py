@@ -43,7 +43,7 @@ async def test_it_says_so_and_then_pauses(scenario: Director) -> None:
     assert paused.pause
     assert (paused.pause.reason, paused.pause.detail) == (
         "error_threshold_exceeded",
-        "The agent proposes deploy again as it was denied 2 times before.",
+        'The agent proposes again what was denied before: deploy {"notes":"","service":"shop"} (2 times).',
     )
     assert not paused.calls_in("awaiting")
     await scene.slack.command(ADA, OPS, f"resume {session.id}")

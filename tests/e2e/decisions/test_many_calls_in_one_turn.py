@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.scenario import ALL, APPROVE, DENY, Director, Scene
+from tests.support.scenario import ALL, APPROVE, DENY, DENY_ALL, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 
@@ -59,6 +59,27 @@ async def test_approve_all_takes_the_calls_of_its_message(scenario: Director) ->
         assert (await scene.slack.click(ADA, OPS, ask["ts"], ALL))["ok"]
     await scene.ended(session)
     assert len(scene.runs("deploy")) == 18
+
+
+async def test_all_calls_of_a_message_are_denied_with_one_reason(scenario: Director) -> None:
+    scene = await scenario(
+        in_turn(calls(*[("deploy", {"service": f"s{n}"}) for n in range(3)]), says("Done."))
+    )
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    sure = buttons(ask)[ALL]["confirm"]["text"]["text"]
+    assert sure == "• deploy: s0\n• deploy: s1\n• deploy: s2"
+    assert "2 of 3" in texts(ask)
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], DENY_ALL))["ok"]
+    form = await scene.slack.view(GRACE)
+    assert "deploy: s2" in texts(form)
+    first = rows_of(ask)[0]
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE, block_id=first))["ok"]
+    assert (await scene.slack.submit(GRACE, form, {"value": "not today"}))["ok"]
+    ended = await scene.ended(session)
+    decided = [(d.verdict, d.reason) for c in ended.steps[0].calls for d in c.decisions]
+    assert decided == [("approve", ""), ("deny", "not today"), ("deny", "not today")]
+    assert len(scene.runs("deploy")) == 1
 
 
 async def test_more_calls_than_are_sensible_are_refused_to_the_model(scenario: Director) -> None:

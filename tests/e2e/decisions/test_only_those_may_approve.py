@@ -78,7 +78,9 @@ async def test_two_have_to_agree_and_the_first_sees_one_of_two(scenario: Directo
     (ask,) = await scene.asked(session)
     assert "0 of 2 approvals" in texts(ask)
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
-    half = await scene.slack.message(OPS, lambda m: "1 of 2 approvals" in texts(m), ask["thread_ts"])
+    half = await scene.slack.message(
+        OPS, lambda m: m["ts"] == ask["ts"] and "1 of 2 approvals" in texts(m), ask["thread_ts"]
+    )
     assert f"approved so far by <@{ADA}>" in texts(half)
     assert {APPROVE, DENY} <= set(buttons(half))
     assert "already approved by you" in await turned_away(scene, ADA, half)

@@ -50,6 +50,49 @@ async def test_every_character_is_within_reach(scenario: Director, length: int) 
     assert await scene.refused() == []
 
 
+async def test_the_last_page_ends_in_the_decision(scenario: Director) -> None:
+    script = in_turn(calls(("deploy", {"service": "shop", "notes": "n" * 60_000})), says("Done."))
+    scene = await scenario(script)
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    for who in (GRACE, ADA):
+        await scene.slack.click(who, OPS, ask["ts"], VIEW)
+    view = await scene.slack.view(GRACE)
+    assert not view["submit"]
+    assert DENY not in buttons(view)
+    await every_page(scene.slack, GRACE, view)
+    (last,) = await scene.slack.views(GRACE)
+    assert last["submit"]["text"] == "Approve"
+    await every_page(scene.slack, ADA, await scene.slack.view(ADA))
+    (other,) = await scene.slack.views(ADA)
+    assert (await scene.slack.click_in_view(ADA, other["id"], DENY))["ok"]
+    form = await scene.slack.view(ADA)
+    assert (await scene.slack.submit(GRACE, last))["ok"]
+    assert await scene.slack.views(GRACE) == []
+    await scene.ended(session)
+    late = await scene.slack.submit(ADA, form, {"value": "no"})
+    assert "was already approved" in late["errors"]["reason"]
+    await scene.slack.close_view(ADA, form)
+    assert (await scene.slack.submit(ADA, other))["ok"]
+    (told,) = await scene.slack.views(ADA)
+    assert "was already approved" in texts(told)
+    assert not told["submit"]
+    assert len(scene.runs("deploy")) == 1
+
+
+async def test_a_denial_above_the_full_call_closes_both(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": "shop"})), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.click(GRACE, OPS, ask["ts"], VIEW)
+    view = await scene.slack.view(GRACE)
+    assert (await scene.slack.click_in_view(GRACE, view["id"], DENY))["ok"]
+    assert (await scene.slack.submit(GRACE, await scene.slack.view(GRACE), {"value": "not today"}))["ok"]
+    assert await scene.slack.views(GRACE) == []
+    ended = await scene.ended(session)
+    assert [d.reason for d in ended.call("1.1").decisions] == ["not today"]
+
+
 async def test_the_full_call_stays_within_reach_after_the_decision(scenario: Director) -> None:
     arguments = {"service": "shop", "notes": "n" * 5_000}
     scene = await scenario(in_turn(calls(("deploy", arguments)), says("Done.")))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.scenario import APPROVE, DENY, Director
 from tests.support.scripted import calls, in_turn, says
-from tests.support.slack import ADA, GRACE, OPS, buttons, texts
+from tests.support.slack import ADA, GRACE, OPS, texts
 from tests.support.store_proxy import State, StoreProxy
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
@@ -68,7 +68,7 @@ async def test_a_click_a_reply_and_a_form_are_answered(
         assert WORDS[how] in told["text"]
     proxy.set("open")
     assert scene.runs() == []
-    (ask,) = [m for m in await scene.slack.messages(OPS, thread) if APPROVE in buttons(m)]
+    (ask,) = await scene.asked(session)
     assert "Approval needed" in texts(ask)
 
 

@@ -113,7 +113,7 @@ async def test_a_stop_after_errors_is_shown_to_an_operator(scenario: Director) -
     again = await scene.slack.message(
         channel, lambda m: RESUME in buttons(m) and m["ts"] != ask["ts"], user=GRACE
     )
-    assert (await scene.slack.click(GRACE, channel, again["ts"], "session_cancel"))["ok"]
+    assert (await scene.slack.cancel(GRACE, channel, again))["ok"]
     assert (await scene.ended(session)).lifecycle == "cancelled"
 
 

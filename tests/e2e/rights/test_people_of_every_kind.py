@@ -89,6 +89,17 @@ async def test_a_guest_launches_nothing(scenario: Director) -> None:
     assert not await recent_sessions(scene.flagman.core)
 
 
+@pytest.mark.parametrize("kind", ["guest", "single-channel guest"])
+async def test_outsiders_wake_nobody(scenario: Director, kind: str) -> None:
+    scene = await scenario(ONE, persona={"approvals": RULE})
+    person, channel = await newcomer(scene, kind)
+    session = await scene.waiting(await scene.launch())
+    await scene.slack.command(ADA, OPS, f"pause {session.id} until event: go.live")
+    assert "no rights here" in str(await scene.slack.command(person, channel, "event go.live"))
+    assert (await scene.flagman.core.supervisor.get(session.id)).pause
+    assert "It resumed" in str(await scene.slack.command(GRACE, OPS, "event go.live"))
+
+
 async def test_a_private_channel_is_read_and_steered_by_its_members(scenario: Director) -> None:
     scene = await scenario(ONE, persona={"approvals": RULE})
     private = await scene.slack.channel("private", name="secret-ops", members=[ADA, GRACE, BOT])

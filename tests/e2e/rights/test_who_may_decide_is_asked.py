@@ -156,7 +156,7 @@ async def test_what_an_approver_says_and_snoozes_there_is_heard(scenario: Direct
     channel, message = await asked(scene, GRACE)
     await scene.slack.post(GRACE, channel, "only the canary, please", message["ts"])
     await scene.flagman.session(lambda s: "only the canary" in str(s.inbox), session.id)
-    assert (await scene.slack.click(GRACE, channel, message["ts"], "snooze_hour"))["ok"]
+    assert (await scene.slack.choose(GRACE, channel, message, "snooze_hour"))["ok"]
     await scene.flagman.session(lambda s: s.timers, session.id)
     assert (await scene.slack.click(GRACE, channel, message["ts"], "call_edit"))["ok"]
     form = await scene.slack.view(GRACE)
@@ -170,7 +170,7 @@ async def test_a_snoozed_request_comes_back_to_who_snoozed_it(scenario: Director
     scene = await scenario(ONE, persona=ruled(users=[GRACE]))
     session = await in_dm(scene)
     channel, message = await asked(scene, GRACE)
-    assert (await scene.slack.click(GRACE, channel, message["ts"], "snooze_hour"))["ok"]
+    assert (await scene.slack.choose(GRACE, channel, message, "snooze_hour"))["ok"]
     timer = (await scene.flagman.session(lambda s: s.timers, session.id)).timers[0]
     await scene.flagman.core.supervisor.fire_timer(session.id, timer.id, SYSTEM)
     again = await scene.slack.message(channel, lambda m: "Reminder" in texts(m), user=GRACE)

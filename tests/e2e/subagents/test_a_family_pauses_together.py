@@ -113,13 +113,37 @@ async def test_one_that_waits_for_its_own_follows_when_it_would_go_on(
 ) -> None:
     scene, session, (solo, team, leaf) = await family(scenario, tmp_path)
     await said(scene, f"pause {solo.id} until webhook: own")
+    (ask,) = await scene.asked(solo)
+    await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)
     await said(scene, f"pause {session.id}")
     await held(scene, [team, leaf])
     await scene.flagman.core.deliveries.deliver("webhook", "own", "1", None, Actor(id="webhook:own"))
     await held(scene, [solo])
+    assert scene.runs() == [], "it follows before it does anything"
     await said(scene, f"resume {session.id}")
     for one in (solo, team, leaf):
         await scene.flagman.session(lambda s: s.pause is None, one.id)
+    await scene.ended(solo)
     await said(scene, f"cancel {session.id}")
     for one in (solo, team, leaf):
-        assert (await scene.ended(one)).lifecycle == "cancelled"
+        await scene.ended(one)
+    assert (await scene.ended(leaf)).lifecycle == "cancelled"
+
+
+async def test_a_later_pause_is_another_one(scenario: Director, tmp_path: Path) -> None:
+    scene, session, (solo, team, leaf) = await family(scenario, tmp_path)
+    await said(scene, f"pause {session.id} alone")
+    assert "Its 2 sub-agents pause with it." in await said(scene, f"pause {session.id} because of lunch")
+    await held(scene, [solo, team, leaf])
+    await said(scene, f"resume {solo.id}")
+    await scene.flagman.session(lambda s: s.pause is None, solo.id)
+    await said(scene, f"pause {session.id} until in 2h")
+    await held(scene, [solo])
+    # Whoever waits for their ends lets them go on.
+    await said(scene, f"pause {session.id} only until children")
+    for one in (solo, team, leaf):
+        await scene.flagman.session(lambda s: s.pause is None, one.id)
+    for one in (solo, leaf):
+        (ask,) = await scene.asked(one)
+        await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)
+    assert (await scene.ended(session)).lifecycle == "completed"

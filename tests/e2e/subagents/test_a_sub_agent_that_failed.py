@@ -157,8 +157,9 @@ async def test_a_cancelled_coordinator_leaves_no_live_button(
     shown = await board(scene, session, "2 decisions wait")
     shop = await child(scene, session, "shop")
     await scene.asked(shop)
+    card = await scene.card(session)
     ways: dict[str, Callable[[], object]] = {
-        "on the card": lambda: scene.slack.click(ADA, OPS, shown["thread_ts"], "session_cancel"),
+        "on the card": lambda: scene.slack.cancel(ADA, OPS, card),
         "by command": lambda: scene.slack.command(ADA, OPS, f"cancel {session.id}"),
     }
     answer = await ways[cancel]()  # type: ignore[misc]

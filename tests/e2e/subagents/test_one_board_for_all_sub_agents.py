@@ -251,7 +251,7 @@ async def test_an_address_is_asked_for_once_and_missed_without_harm(
     await scene.ended(session)
     await board(scene, session, "Nothing waits")
     asked = [call["args"]["message_ts"] for call in await scene.slack.calls("chat.getPermalink")]
-    assert len(asked) == len(set(asked)) == 4
+    assert len(asked) == len(set(asked)) == 5  # Each card, and the board.
 
     await scene.slack.fault("chat.getPermalink", error="fatal_error", times=50)
     session = await scene.launch("once more")

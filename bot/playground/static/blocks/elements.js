@@ -38,6 +38,14 @@ function clickable(node, element, block, context, run) {
   return node;
 }
 
+/** Open an address as a link with it does: one of the playground itself within the page. */
+function follow(url) {
+  const anchor = h("a", { href: url, target: "_blank", rel: "noopener noreferrer", hidden: true });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+}
+
 function button(element, block, context) {
   const style = ["primary", "danger"].includes(element.style) ? element.style : "";
   const node = h(
@@ -47,7 +55,7 @@ function button(element, block, context) {
   );
   return clickable(node, element, block, context, () => {
     const url = element.url && safeUrl(element.url);
-    if (url) open(url, "_blank", "noopener,noreferrer");
+    if (url) follow(url);
     return context.act(element, block, { value: element.value });
   });
 }
@@ -179,7 +187,7 @@ function overflow(element, block, context) {
   node.addEventListener("click", () => {
     const pick = async ({ option }) => {
       if (element.confirm && !(await confirmed(element.confirm))) return;
-      if (option.url && safeUrl(option.url)) open(safeUrl(option.url), "_blank", "noopener,noreferrer");
+      if (option.url && safeUrl(option.url)) follow(safeUrl(option.url));
       context.act(element, block, { selected_option: option }).catch(complain);
     };
     openMenu(node, { items: optionItems(element), pick, filter: false, role: "menu", label: "More options" });

@@ -1,0 +1,26 @@
+"""How risky a call is, from what its tool declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from supervisor.core.state import Call
+
+# By the name of the tool, the risk that it declares (`Tool.risk`).
+Risks = Mapping[str, str]
+_WORDS = {
+    "reads": ":large_green_circle: only reads",
+    "repeatable": ":large_yellow_circle: changes things, safe to repeat",
+    "changes": ":large_orange_circle: changes things, not safe to repeat",
+}
+_UNKNOWN = ":white_circle: risk unknown"
+
+
+def risk(call: Call, risks: Risks | None) -> str:
+    """Return the words in mrkdwn to stand behind the name of the tool; empty where no declarations are given.
+
+    Calls that the control loop carries out have none, since they run nothing themselves.
+    """
+    if risks is None or call.call.control:
+        return ""
+    return f" · {_WORDS.get(risks.get(call.call.tool, ''), _UNKNOWN)}"

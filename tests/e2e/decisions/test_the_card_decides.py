@@ -1,0 +1,64 @@
+"""The card has the buttons of the one call that waits, and leads to the message with the rows where there are more."""
+
+from __future__ import annotations
+
+from tests.support.scenario import ALL, APPROVE, DENY, VIEW, Director, key_of
+from tests.support.scripted import calls, in_turn, says
+from tests.support.slack import ADA, BOT, GRACE, KEN, OPS, buttons, texts
+
+ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
+
+
+async def test_one_call_is_decided_on_the_card(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    card = await scene.slack.message(OPS, lambda m: session.id in texts(m) and APPROVE in buttons(m))
+    assert key_of(card) == "card"
+    for action in (APPROVE, DENY, VIEW):
+        assert buttons(card)[action]["value"] == buttons(ask)[action]["value"]
+        assert buttons(card)[action].get("style") != "danger"
+    for shown in (card, ask):
+        assert "service: shop" in texts(shown)
+        assert "*deploy* · :large_orange_circle: changes things, not safe to repeat" in texts(shown)
+    assert f"Requested by <@{ADA}> · persona *ops*" in texts(ask)
+    assert (await scene.slack.click(ADA, OPS, card["ts"], VIEW))["ok"]
+    assert session.call("1.1").call.digest in texts(await scene.slack.view(ADA))
+    assert (await scene.slack.click(ADA, OPS, card["ts"], APPROVE))["ok"]
+    await scene.ended(session)
+    await scene.settled(session)
+    assert len(scene.runs("deploy")) == 1
+    assert (await scene.slack.click_stale(GRACE, OPS, card, APPROVE))["ok"]
+    (told,) = await scene.whispers(GRACE)
+    assert "was already approved" in texts(told)
+
+
+async def test_several_calls_are_reviewed_where_their_rows_are(scenario: Director) -> None:
+    scene = await scenario(
+        in_turn(calls(*[("deploy", {"service": f"s{n}"}) for n in range(3)]), says("Done."))
+    )
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    there = f"p{ask['ts'].replace('.', '')}"
+    card = await scene.slack.message(
+        OPS, lambda m: there in buttons(m).get("session_review", {}).get("url", "")
+    )
+    review = buttons(card)["session_review"]
+    assert (review["text"]["text"], review["style"]) == ("Review 3 calls", "primary")
+    assert not {APPROVE, ALL, DENY} & set(buttons(card))
+    assert (await scene.slack.click(ADA, OPS, card["ts"], "session_review"))["ok"]
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], ALL))["ok"]
+    await scene.ended(session)
+    rows = await scene.settled(session)
+    assert not any("session_review" in buttons(row) for row in rows)
+
+
+async def test_the_card_has_no_such_buttons_where_nobody_may_press_them(scenario: Director) -> None:
+    rules = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE]}}]
+    scene = await scenario(ONE, persona={"approvals": rules})
+    private = await scene.slack.channel("private", name="secret-ops", members=[ADA, KEN, BOT])
+    session = await scene.waiting(await scene.launch(channel=private))
+    card = await scene.slack.message(
+        private, lambda m: key_of(m) == "card" and session.id in texts(m) and VIEW in buttons(m)
+    )
+    assert not {APPROVE, DENY} & set(buttons(card))
