@@ -110,8 +110,10 @@ def test_every_button_is_there(name: str) -> None:
 
 
 def buttons(message: Message) -> list[str]:
+    """The labels of the buttons of a message, and of what stands in its menus."""
     rows = [block.get("elements", []) for block in message.blocks if block["type"] == "actions"]
-    return [element["text"]["text"] for row in rows for element in row if element["type"] == "button"]
+    shown = [one for row in rows for element in row for one in (element, *element.get("options", ()))]
+    return [one["text"]["text"] for one in shown if "text" in one]
 
 
 def test_where_nothing_is_shown_in_slack_no_button_is_named() -> None:
