@@ -12,7 +12,6 @@ from supervisor.core.errors import PersonaInvalid
 from supervisor.core.persona import Persona
 from supervisor.personas.loader import (
     NO_FILES,
-    FileUnreadable,
     KnownTool,
     PersonaFile,
     load_file,
@@ -129,7 +128,7 @@ class PersonaFolder:
             if (known is None or known.signature != signature) and self._is_settled(path, signature):
                 newest = self._read(path)
                 # A file that could not be read need not change before it can.
-                again = isinstance(newest, FileUnreadable)
+                again = isinstance(newest, PersonaInvalid) and isinstance(newest.__cause__, OSError)
                 self._versions[path] = _Version(None if again else signature, newest, now)
         self._settle()
 

@@ -75,10 +75,6 @@ class KnownTool(Protocol):
     def spec(self) -> ToolSpec: ...
 
 
-class FileUnreadable(PersonaInvalid):
-    """A persona file that could not be read, which another reading of the same file may do."""
-
-
 MOST_BYTES = 256 * 1024
 NO_FILES = "the folder holds no persona, which is a file that ends in .md"
 
@@ -129,12 +125,12 @@ def unknown_agent(file: PersonaFile, names: Collection[str]) -> PersonaInvalid |
 
 
 def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
-    """Load one persona file. Raises PersonaInvalid, or FileUnreadable where the file could not be read."""
+    """Load one persona file. Raises PersonaInvalid, by an OSError where the file could not be read."""
     try:
         front = FrontMatter.split(_text(path))
         persona = Persona.model_validate({**front.values, "instructions": front.body})
     except OSError as error:
-        raise FileUnreadable(str(path), 1, f"the file cannot be read ({error.strerror})") from error
+        raise PersonaInvalid(str(path), 1, f"the file cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise PersonaInvalid(str(path), 1, "the file is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
