@@ -3,61 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from bot.sdk.backend import Backend
+from supervisor.contract.models import SessionView
 from supervisor.contract.requests import CallSeen, DecisionRequest, DecisionsRequest
 from supervisor.contract.views import calls_seen
-from supervisor.core.errors import DigestRequired, InvalidInput, rebuild_error
+from supervisor.core.errors import DigestRequired, FlagmanError, InvalidInput, rebuild_error
 from supervisor.core.messages import Json
 
-if TYPE_CHECKING:
-    from bot.sdk.session import Session
+Verdict = Literal["approve", "deny"]
 
 
 async def decide(
-    session: Session,
+    backend: Backend,
+    read: SessionView,
     call_ids: Sequence[str],
-    verdict: Literal["approve", "deny"],
+    verdict: Verdict,
     reason: str,
     arguments: Json | None = None,
-) -> None:
-    """Decide on these calls as last read, or on all that waited then. Raises InvalidInput for one that was not read."""
-    chosen = call_ids or [call.call_id for call in session.pending_approvals]
+) -> tuple[SessionView, FlagmanError | None]:
+    """Decide on these calls as they were `read`, or on all that waited then.
+
+    Returns the session after it, and the first refusal where several calls were decided on. Raises InvalidInput for a
+    call that was not read, and as the backend.
+    """
+    chosen = call_ids or [call.call_id for call in read.calls if call.phase == "awaiting"]
     if not chosen:
         raise InvalidInput(
-            f"Session {session.id} had no call that waits for an approval when it was read last.{_elsewhere(session)}"
+            f"Session {read.id} had no call that waits for an approval when it was read last.{_elsewhere(read)}"
         )
     if arguments is not None and len(chosen) != 1:
         raise InvalidInput("Other arguments are for one call; name it.")
-    seen = calls_seen(session.state, chosen)
+    seen = calls_seen(read, chosen)
     if len(seen) > 1:
-        await _decide_each(session, seen, verdict, reason)
-        return
+        return await _decide_each(backend, read.id, seen, verdict, reason)
     shown = seen[0].model_dump(exclude={"call_id"})
     request = DecisionRequest.of(verdict=verdict, reason=reason, arguments=arguments, **shown)
     try:
-        session.state = await session.backend.decide(session.id, seen[0].call_id, request)
+        return await backend.decide(read.id, seen[0].call_id, request), None
     except DigestRequired:
         raise InvalidInput(
-            f"Session {session.id} had no call {chosen[0]} when it was read last; call refresh(), and look at it."
+            f"Session {read.id} had no call {chosen[0]} when it was read last; call refresh(), and look at it."
         ) from None
 
 
 async def _decide_each(
-    session: Session, seen: Sequence[CallSeen], verdict: Literal["approve", "deny"], reason: str
-) -> None:
-    """Decide on several calls. Raises the first refusal when all others are decided; its text names each call."""
+    backend: Backend, session_id: str, seen: Sequence[CallSeen], verdict: Verdict, reason: str
+) -> tuple[SessionView, FlagmanError | None]:
+    """Decide on several calls; the text of the refusal names each of them."""
     request = DecisionsRequest.of(verdict=verdict, reason=reason, calls=list(seen))
-    done = await session.backend.decide_each(session.id, request)
-    session.state = done.session
+    done = await backend.decide_each(session_id, request)
     refused = [result for result in done.results if not result.decided]
-    if refused:
-        each = " ".join(f"{r.call_id}: {r.detail or 'decided.'}" for r in done.results)
-        raise rebuild_error(refused[0].code, each, refused[0].fields)
+    if not refused:
+        return done.session, None
+    each = " ".join(f"{r.call_id}: {r.detail or 'decided.'}" for r in done.results)
+    return done.session, rebuild_error(refused[0].code, each, refused[0].fields)
 
 
-def _elsewhere(session: Session) -> str:
+def _elsewhere(read: SessionView) -> str:
     """Return a sentence that names the sub-agents with such calls, or empty."""
-    found = [n for n in session.needs if n.waiting_for == "human_approval_required"]
+    found = [n for n in read.needs if n.waiting_for == "human_approval_required"]
     names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
     return f" But these sub-agents have: {names}." if names else ""

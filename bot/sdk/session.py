@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
-from bot.sdk.decisions import decide
+from bot.sdk.decisions import Verdict, decide
 from supervisor.contract.models import (
     ArtifactView,
     CallView,
@@ -236,11 +236,11 @@ class Session:
 
         Raises CallChanged where a call is another one by now, and AlreadyDecided or NotAllowed.
         """
-        await decide(self, call_ids, "approve", "", arguments)
+        await self._decide(call_ids, "approve", "", arguments)
 
     async def deny(self, *call_ids: str, reason: str = "") -> None:
         """Deny these calls as last read, or all that waited then. Raises as `approve`."""
-        await decide(self, call_ids, "deny", reason)
+        await self._decide(call_ids, "deny", reason)
 
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""
@@ -357,3 +357,11 @@ class Session:
     def events(self, after: int = 0) -> AsyncIterator[EventView]:
         """Yield the events after the first `after`, then each new one, until the session has ended."""
         return self.backend.events(self.id, after)
+
+    async def _decide(
+        self, call_ids: Sequence[str], verdict: Verdict, reason: str, arguments: Json | None = None
+    ) -> None:
+        """Decide on calls as `state` has them. Raises the first refusal when all others are decided."""
+        self.state, refusal = await decide(self.backend, self.state, call_ids, verdict, reason, arguments)
+        if refusal:
+            raise refusal
