@@ -95,7 +95,7 @@ async def test_4xx_is_final(
 
 async def test_silence_times_out(server: OpenAIServer) -> None:
     gateway = ProviderGateway(
-        CHAT, attempts=2, timeout=timedelta(milliseconds=200), first_delay=timedelta(milliseconds=1)
+        CHAT, attempts=2, timeout=timedelta(seconds=2), first_delay=timedelta(milliseconds=1)
     )
     server.script([slow(30)] * 2)
     refused = await refusal(gateway)
