@@ -184,13 +184,22 @@ class House:
 
     async def said(self, session_id: str) -> list[Json]:
         """All messages of the bot about this session, as Slack keeps them."""
-        history = await self.slack.api("conversations.history", channel=OPS, include_all_metadata=True)
-        found = [m for m in history["messages"] if _key(m)[0] == session_id]
+        history = await self._messages("conversations.history")
+        found = [m for m in history if _key(m)[0] == session_id]
         for card in list(found):
-            replies = await self.slack.api(
-                "conversations.replies", channel=OPS, ts=card["ts"], include_all_metadata=True
-            )
-            found += [m for m in replies["messages"] if m["ts"] != card["ts"]]
+            replies = await self._messages("conversations.replies", ts=card["ts"])
+            found += [m for m in replies if m["ts"] != card["ts"]]
+        return found
+
+    async def _messages(self, method: str, **about: str) -> list[Json]:
+        """What this method returns, as soon as Slack's rate lets it."""
+
+        async def look() -> Json | None:
+            answer = await self.slack.api(method, channel=OPS, include_all_metadata=True, **about)
+            assert answer["ok"] or answer["error"] == "ratelimited", answer
+            return answer if answer["ok"] else None
+
+        found: list[Json] = (await wait_for(look, pause=0.1))["messages"]
         return found
 
     async def converged(self, session_id: str, timeout: float = 60) -> Session:
