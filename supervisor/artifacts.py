@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +60,7 @@ class Artifacts:
 
     def _read(self, session: Session, path: str) -> bytes:
         with (
-            self._parent(session, path) as (parent, name),
+            parent_of(self._folder(session), path) as (parent, name),
             os.fdopen(open_regular(parent, name), "rb") as file,
         ):
             content = file.read(MOST_BYTES + 1)
@@ -72,18 +70,12 @@ class Artifacts:
 
     def _size(self, session: Session, path: str) -> int | None:
         try:
-            with self._parent(session, path) as (parent, name):
+            with parent_of(self._folder(session), path) as (parent, name):
                 if kind(parent, name) != "file":
                     return None
                 return os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
         except (OSError, ToolError):
             return None
-
-    @contextmanager
-    def _parent(self, session: Session, path: str) -> Iterator[tuple[int, str]]:
-        """Yield the open folder that holds the file, and the name in it. Raises OSError or ToolError."""
-        with parent_of(self._folder(session), path) as found:
-            yield found
 
     def _folder(self, session: Session) -> Folder:
         """Open the session's folder, or that from which a copy will take its files as its first tool runs."""

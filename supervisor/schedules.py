@@ -236,7 +236,7 @@ class Schedules:
             await self._set_timer(schedule)
             return False
         actor = maker or Actor(id=schedule.by, name=schedule.by_name, owner=schedule.by_owner)
-        if before := await self._still_open(schedule, actor):
+        if before := await self._make_way(schedule, actor):
             if schedule.overlap == "queue":
                 await self.postpone(schedule, f"It waits until {before} has ended.")
                 return True
@@ -254,8 +254,8 @@ class Schedules:
             await self._change(schedule_id, fired)
         return True
 
-    async def _still_open(self, schedule: Schedule, actor: Actor) -> str:
-        """The id of the session of the time before, if it has not ended; where it is to be replaced it is cancelled."""
+    async def _make_way(self, schedule: Schedule, actor: Actor) -> str:
+        """Cancel the session of the time before if it is to be replaced. Returns its id if it is still in the way."""
         try:
             before = await self._supervisor.get(schedule.last_session) if schedule.last_session else None
             if before is None or before.ended:

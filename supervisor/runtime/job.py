@@ -227,11 +227,13 @@ class _Advance:
     async def _look_at_children(self) -> None:
         """Record sub-agents that ended since. The end of each one queues this session, or marks its job as dirty.
 
-        Before that, as a sub-agent, follow the session that launched this one into a pause.
+        Before that, as a sub-agent, follow the session that launched this one into a pause. If that pauses later, its
+        job pauses this one, which is then read anew.
         """
         if self._looked_at != self._unit.stored_version:
-            self._looked_at = self._unit.stored_version
-            await self._runner.coordinator.follow_parent(self._unit)
+            anew, self._looked_at = self._looked_at < 0, self._unit.stored_version
+            if anew:
+                await self._runner.coordinator.follow_parent(self._unit)
             await self._runner.coordinator.collect(self._unit)
 
     async def _delegate(self, action: Delegate) -> None:

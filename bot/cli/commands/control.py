@@ -259,18 +259,13 @@ def event(
     async def work(remote: HttpBackend) -> None:
         from bot.cli.terminal import as_json, done
         from supervisor.contract.requests import EventRequest
-        from supervisor.core.text.format import count
+        from supervisor.core.text.format import woken
 
         found = await remote.emit(EventRequest.of(type=type_, data=given, id=event_id))
         if json:
             as_json(found)
-        elif found.resumed or found.others:
-            others = [count(found.others, "other session")] if found.others else []
-            done(f"It resumed {', '.join([*found.resumed, *others])}.")
-        elif found.repeated:
-            done("This event came before, so nothing was done.")
         else:
-            done("Nobody waits for it yet; it is kept for a while.")
+            done(woken(found.resumed, found.others, repeated=found.repeated))
 
     reach(work)
 

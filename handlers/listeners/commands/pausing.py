@@ -16,7 +16,7 @@ from supervisor.contract.requests import EventRequest, PauseRequest, ResumeReque
 from supervisor.contract.schedules import ScheduleService
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
-from supervisor.core.text.format import count
+from supervisor.core.text.format import woken
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
@@ -35,8 +35,8 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     waits = f" until {' or '.join(condition_text(c) for c in until.conditions)}" if until.conditions else ""
     if len(paused.conditions) > len(until.conditions):
         waits += ", besides what it waits for already" if waits else ""
-    below = f" Its {count(paused.sub_agents, 'sub-agent')} pause with it." if paused.sub_agents > 1 else ""
-    below = " Its sub-agent pauses with it." if paused.sub_agents == 1 else below
+    several = f" Its {paused.sub_agents} sub-agents pause with it."
+    below = {0: "", 1: " Its sub-agent pauses with it."}.get(paused.sub_agents, several)
     problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
@@ -73,13 +73,8 @@ async def event(flagman: ListenerContext, command: Command, actor: Actor, delive
             f'What follows the event is no JSON; write `{flagman.command} event {name} {{"env": "prod"}}`.'
         ) from None
     done = await flagman.sessions(actor).emit(EventRequest.of(type=name, data=found, id=f"slack:{delivery}"))
-    if done.resumed or done.others:
-        named = [f"`{session_id}`" for session_id in done.resumed]
-        others = [count(done.others, "other session")] if done.others else []
-        return f":zap: It resumed {', '.join([*named, *others])}."
-    if done.repeated:
-        return ":zap: This event came before, so nothing was done."
-    return ":zap: Nobody waits for it yet; it is kept for a while."
+    named = [f"`{session_id}`" for session_id in done.resumed]
+    return f":zap: {woken(named, done.others, repeated=done.repeated)}"
 
 
 async def remind(flagman: ListenerContext, command: Command, actor: Actor) -> str:

@@ -107,6 +107,15 @@ def join_items(items: list[str], most: int = 8) -> str:
     return f"{', '.join(shown)} and {left} more" if left else ", ".join(shown)
 
 
+def woken(sessions: Sequence[str], others: int, *, repeated: bool) -> str:
+    """Return what an event did: `It resumed ab12-cd34, 1 other session.`"""
+    if sessions or others:
+        return f"It resumed {', '.join([*sessions, *([count(others, 'other session')] if others else [])])}."
+    if repeated:
+        return "This event came before, so nothing was done."
+    return "Nobody waits for it yet; it is kept for a while."
+
+
 def not_here(files: list[str]) -> str:
     """Return `2 of its files are not on this machine: a, b`."""
     return f"{count(len(files), 'of its files is', 'of its files are')} not on this machine: {join_items(files, 5)}"
