@@ -110,8 +110,11 @@ def run_and_reap(number: int, descriptor: int, limits: dict[str, int], program: 
         excess = ""
     status = end_descendants(number, child)
     code = os.waitstatus_to_exitcode(status)
-    if code == 0 and not excess and (excess := disk.excess(set(), {}, at_end=True)):
-        os.write(output, f"\n[it has left {excess}]\n".encode())
+    if code == 0 and not excess and (left := disk.excess(set(), {}, at_end=True)):
+        os.write(output, f"\n[it has left {left}]\n".encode())
+        excess = left
+    if code == 0 and excess:
+        # It may have ended by itself right before it was to be stopped.
         code = 1
     if code < 0:
         # The program has already written its core dump.
