@@ -20,6 +20,8 @@ class Action(StrEnum):
     APPROVE_ALL = "call_approve_all"
     DENY = "call_deny"
     DENY_ALL = "call_deny_all"
+    RESPOND = "call_respond"
+    INSTEAD = "call_instead"
     EDIT = "call_edit"
     VIEW = "call_view"
     PAGE = "call_page"
@@ -48,6 +50,8 @@ class Action(StrEnum):
 class View(StrEnum):
     DENY = "deny"
     DENY_ALL = "deny_all"
+    RESPOND = "respond"
+    INSTEAD = "instead"
     EDIT = "edit"
     CALL = "call"
     ANSWER = "answer"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from storage.keys import QueueName, TimerKey
 from storage.log import Claim, Effects, Lease, NewLog
+from supervisor.core.commands.deadlines import deadlines
 from supervisor.core.conditions import At, Cron
 from supervisor.core.control import Wait, next_action
 from supervisor.core.state import Session
@@ -78,7 +79,7 @@ def _timers(session: Session | None) -> dict[TimerKey, float]:
     for name, condition in session.waits:
         if isinstance(condition, At | Cron):
             rows[TimerKey(session.id, name)] = _ms(condition.due)
-    return rows
+    return rows | {TimerKey(session.id, d.name): _ms(d.due) for d in deadlines(session)}
 
 
 def _changed(before: dict[Name, float], after: dict[Name, float]) -> dict[Name, float | None]:

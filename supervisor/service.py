@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from storage.log import Claim
 from supervisor.changes import Changes
-from supervisor.core.commands import approvals, control, conversation, launch, reminders
+from supervisor.core.commands import approvals, control, conversation, deadlines, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
@@ -175,6 +175,11 @@ class Supervisor:
         rejudge = await self._rejudge(session_id)
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
+    async def pass_deadlines(self, session_id: str, name: str, actor: Actor) -> bool:
+        """Act on the deadlines of requests that have passed. Returns whether the named one was still set."""
+        change = await self._change(session_id, lambda s, at: deadlines.pass_deadlines(s, name, actor, at))
+        return bool(change.events)
+
     async def decide_outcome(
         self,
         session_id: str,
@@ -308,6 +313,7 @@ class Supervisor:
         delivery: str = "",
         answers: bool = True,
         persona: str = "",
+        instead: bool = False,
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
@@ -316,7 +322,9 @@ class Supervisor:
         claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return conversation.tell(session, text, actor, at, kind=kind, answers=answers, persona=persona)
+            return conversation.tell(
+                session, text, actor, at, kind=kind, answers=answers, persona=persona, instead=instead
+            )
 
         change = await self._change(session_id, command, claim)
         return change.session, conversation.heard(change.events)

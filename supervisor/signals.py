@@ -147,6 +147,8 @@ class SignalRouter:
         clock = Actor(id="clock")
         if timer.name.startswith("p"):
             return await self._supervisor.wake(timer.owner, Signal("cron", timer.name), clock)
+        if timer.name.startswith("a"):
+            return await self._supervisor.pass_deadlines(timer.owner, timer.name, clock)
         return await self._supervisor.fire_timer(timer.owner, timer.name, clock)
 
 

@@ -28,6 +28,8 @@ MARKS = {
     "ToolFinished": ("·", "green"),
     "ChildLaunched": ("▸", "cyan"),
     "ChildSkipped": ("–", "bright_black"),
+    "ApprovalOverdue": ("‖", "yellow"),
+    "ApprovalWithdrawn": ("!", "magenta"),
     "CallEdited": ("!", "magenta"),
     "ChildDecided": ("!", "magenta"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
@@ -12,14 +12,15 @@ from bot.cli.terminal import DIM, beside, done, show, text
 from bot.sdk.http_backend import HttpBackend
 from supervisor.contract.models import CallView, SessionView
 from supervisor.contract.requests import DecisionRequest
+from supervisor.core.commands.approvals import Verdict
 from supervisor.core.errors import FlagmanError, InvalidInput
+from supervisor.core.policy import VERDICT_WORDS
 
 # A word, or its beginning; `yes` and `no` are what one says to most questions.
-CHOICES = {word: word for word in ("approve", "deny", "edit", "view", "skip")} | {
+CHOICES = {word: word for word in ("approve", "deny", "respond", "edit", "view", "skip")} | {
     "yes": "approve",
     "no": "skip",
 }
-Verdict = Literal["approve", "deny"]
 
 
 async def review(remote: HttpBackend, found: list[PendingCall]) -> bool:
@@ -37,7 +38,7 @@ async def review(remote: HttpBackend, found: list[PendingCall]) -> bool:
 async def _ask(remote: HttpBackend, one: PendingCall, place: str) -> bool:
     """Ask until the call is decided or skipped. Returns whether it was decided."""
     while True:
-        question = f"{place}{one.call.call_id}: approve, deny, edit, view or skip"
+        question = f"{place}{one.call.call_id}: approve, deny, respond, edit, view or skip"
         answer = typer.prompt(question, default="skip", prompt_suffix="? ").strip().lower()
         chosen = next((does for word, does in CHOICES.items() if answer and word.startswith(answer)), "")
         try:
@@ -48,6 +49,10 @@ async def _ask(remote: HttpBackend, one: PendingCall, place: str) -> bool:
                 case "deny":
                     reason = typer.prompt("Why (the agent reads it)", default="", show_default=False)
                     await decide(remote, one, "deny", reason=reason)
+                    return True
+                case "respond":
+                    answer = typer.prompt("Answer (the agent reads it in place of a result)")
+                    await decide(remote, one, "respond", reason=answer)
                     return True
                 case "edit" if await _edit(remote, one):
                     return True
@@ -99,8 +104,8 @@ async def decide(
 
 def _said(verdict: Verdict, session_id: str, call: CallView, state: SessionView, *, changed: bool) -> str:
     which = f"{call.call_id} of {session_id}"
-    if verdict == "deny":
-        return f"Denied {which}."
+    if verdict != "approve":
+        return f"{VERDICT_WORDS[verdict].capitalize()} {which}."
     if any(other.call_id == call.call_id and other.phase == "awaiting" for other in state.calls):
         return f"{'Changed' if changed else 'Approved'} {which}; it waits for others to approve it."
     return f"Approved {which}{' as changed' if changed else ''}."

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from bot.sdk.backend import Backend
 from supervisor.contract.models import SessionView
 from supervisor.contract.requests import CallSeen, DecisionRequest, DecisionsRequest
 from supervisor.contract.views import calls_seen
+from supervisor.core.commands.approvals import Verdict
 from supervisor.core.errors import DigestRequired, FlagmanError, InvalidInput, rebuild_error
 from supervisor.core.messages import Json
-
-Verdict = Literal["approve", "deny"]
 
 
 async def decide(

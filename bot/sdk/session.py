@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
-from bot.sdk.decisions import Verdict, decide
+from bot.sdk.decisions import decide
 from supervisor.contract.models import (
     ArtifactView,
     CallView,
@@ -33,7 +33,7 @@ from supervisor.contract.requests import (
     TokenRequest,
 )
 from supervisor.contract.views import calls_seen
-from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict
+from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Verdict
 from supervisor.core.errors import (
     IllegalEvent,
     InvalidInput,
@@ -242,6 +242,10 @@ class Session:
         """Deny these calls as last read, or all that waited then. Raises as `approve`."""
         await self._decide(call_ids, "deny", reason)
 
+    async def respond(self, answer: str, *call_ids: str) -> None:
+        """Answer these calls in place of running them; the agent reads it as their result. Raises as `approve`."""
+        await self._decide(call_ids, "respond", answer)
+
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""
         request = ChildRequest.of(verdict=verdict)
@@ -261,12 +265,13 @@ class Session:
         """Answer the open question; `call_id` is needed where there are several."""
         self.state = await self.backend.answer(self.id, AnswerRequest.of(call_id=call_id, answer=answer))
 
-    async def tell(self, text: str, *, persona: str = "") -> None:
+    async def tell(self, text: str, *, persona: str = "", instead: bool = False) -> None:
         """Send a message, which answers the open question, or which the agent reads at its next step.
 
-        With `persona` it is a note of that persona, which answers nothing.
+        With `persona` it is a note of that persona, which answers nothing. With `instead` the calls that wait for an
+        approval are withdrawn, and the agent does this instead.
         """
-        request = ContextRequest.of(text=text, persona=persona or None)
+        request = ContextRequest.of(text=text, persona=persona or None, instead=instead)
         self.state = (await self.backend.tell(self.id, request)).session
 
     async def remind(self, when: str, text: str = "", *, zone: str = "UTC") -> ReminderView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -25,9 +26,11 @@ from handlers.blocks.text import (
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
 from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
+from handlers.messages.pauses import option
 from handlers.messages.proposal import full_text, in_short, length, proposal
-from handlers.messages.reminders import snooze_notes, snooze_options
+from handlers.messages.reminders import approvers, snooze_notes, snooze_options
 from handlers.messages.risk import Risks, risk
+from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -65,6 +68,17 @@ def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
         size += room(call)
     if part:
         yield part
+
+
+# What became of a call that did not run, by its phase, and the emoji of each word.
+_ENDED_WORDS = {"denied": "denied", "answered": "answered", "expired": "expired", "superseded": "withdrawn"}
+ENDED_MARKS = {
+    "approved": "white_check_mark",
+    "denied": "no_entry",
+    "answered": "speech_balloon",
+    "expired": "hourglass",
+    "withdrawn": "leftwards_arrow_with_hook",
+}
 
 
 def room(call: Call) -> int:
@@ -128,14 +142,12 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
         return f":raised_hand: *Approval needed* · {waiting} approval"
     if any(c.phase == "awaiting" for c in calls):
         return f":no_entry_sign: *No longer needed* · the session was {session.lifecycle}, this did not run"
-    denied = sum(c.phase == "denied" for c in calls)
-    if denied == len(calls):
-        return ":no_entry: *Denied*"
-    return (
-        f":white_check_mark: *Decided* · {len(calls) - denied} approved, {denied} denied"
-        if denied
-        else (":white_check_mark: *Approved*")
-    )
+    ended = Counter(_ENDED_WORDS.get(call.phase, "approved") for call in calls)
+    if len(ended) > 1:
+        each = ", ".join(f"{number} {word}" for word, number in ended.items())
+        return f":white_check_mark: *Decided* · {each}"
+    (word,) = ended
+    return f":{ENDED_MARKS[word]}: *{word.capitalize()}*"
 
 
 def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: bool = True) -> list[Block]:
@@ -169,6 +181,12 @@ def request_buttons(session: Session, call: Call) -> list[Block]:
     ]
 
 
+def request_options(session: Session, request_id: str) -> dict[str, str]:
+    """Return the options of a menu that are about a whole request, labels by value."""
+    instead = option(Action.INSTEAD, Target.of(session).encode())
+    return {**snooze_options(session, request_id), instead: "Do something else …"}
+
+
 def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
     """Return the arguments and what a person changed, and the number of characters that only `details` shows."""
     shown, left = proposal(call, mask)
@@ -184,13 +202,13 @@ def policy(call: Call) -> list[Block]:
     named = len(words)
     for position, rule in enumerate(call.call.rules):
         if rule.named:
-            users = [person(f"slack:{user.removeprefix('slack:')}") for user in rule.users]
-            who = [*users, *(f"@{escape(g)}" for g in rule.groups)]
+            who = approvers(rule)
             words.append(f"{'and' if len(words) > named else 'Approvers:'} {', '.join(who[:10])}")
         if rule.quorum > 1:
             words.append(f"{len(call.approvals(position))} of {rule.quorum} approvals")
     if any(rule.exclude_requester for rule in call.call.rules):
         words.append("requester can't approve")
+    words += _deadlines(call)
     if call.decisions:
         words.append(f"approved so far by {', '.join(map(doer, call.decisions[:10]))}")
     if reason := one_line(call.call.reason, 200):
@@ -199,12 +217,24 @@ def policy(call: Call) -> list[Block]:
     return [*([context(" · ".join(words))] if words else []), *notes]
 
 
+def _deadlines(call: Call) -> Iterator[str]:
+    """Yield what happens if nobody decides on a call, and when."""
+    since = call.asked_at
+    for rule in call.call.rules if since else ():
+        if since and rule.escalate:
+            more = ", ".join(approvers(rule.escalate)[:10])
+            yield f"from {moment(since + rule.escalate.after, date=True)} on {more} may decide, too"
+        if since and rule.expire:
+            yield f"expires {moment(since + rule.expire, date=True)}"
+
+
 def _buttons(session: Session, call: Call) -> Block:
     value = Target.of(session, call).encode()
     elements = [
         button("Approve", Action.APPROVE, value, style="primary"),
         button("Deny", Action.DENY, value, style="danger"),
         button("Edit", Action.EDIT, value),
+        button("Respond", Action.RESPOND, value),
         _view(session, call),
     ]
     return {"type": "actions", "block_id": f"act:{session.id}:{call.call_id}", "elements": elements}
@@ -219,7 +249,7 @@ def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
 
     They are approved together if all have one rule with quorum 1.
     """
-    elements = [overflow(Action.MORE, snooze_options(session, calls[0].request_id))]
+    elements = [overflow(Action.MORE, request_options(session, calls[0].request_id))]
     rules = {c.call.rules for c in calls}
     if len(calls) > 1:
         value, number = Target.of(session, *calls).encode(), len(calls)
@@ -252,12 +282,18 @@ def _outcome(call: Call, mask: Masker) -> Iterable[str]:
     if call.decisions:
         last = call.decisions[-1]
         who = ", ".join(map(doer, call.decisions[:10]))
-        verb = ":no_entry: Denied" if last.verdict == "deny" else ":white_check_mark: Approved"
-        by = doer(last) if last.verdict == "deny" else who
-        yield f"{verb} by {by} at {moment(last.at)}"
+        word = VERDICT_WORDS[last.verdict]
+        by = who if last.verdict == "approve" else doer(last)
+        yield f":{ENDED_MARKS[word]}: {word.capitalize()} by {by} at {moment(last.at)}"
         if last.reason:
-            yield f"Reason: {escape(shorten(mask(last.reason), 300))}"
+            said = "Answer" if last.verdict == "respond" else "Reason"
+            yield f"{said}: {escape(shorten(mask(last.reason), 300))}"
     match call.phase:
+        case "expired":
+            yield ":hourglass: Expired: nobody decided in time, and nobody denied it; it did not run"
+        case "superseded":
+            yield f":leftwards_arrow_with_hook: Withdrawn by {person(call.closed_by, call.closed_by_name)}"
+            yield f"Instead: {escape(shorten(mask(call.content), 300))}"
         case "approved" | "started":
             yield ":hourglass_flowing_sand: running" if call.phase == "started" else ":hourglass: starts next"
         case "unknown":

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person
-from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
+from handlers.messages.approval import ENDED_MARKS, ROWS_A_MESSAGE, SHOWN_A_MESSAGE
 from handlers.messages.message import Message
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.subagents import Member, Subagents
+from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Session
 from supervisor.core.text.visible import one_line
 
@@ -92,7 +93,8 @@ def _of_member(member: Member, subagents: Subagents) -> Iterator[tuple[datetime,
     for call in (c for step in member.session.steps for c in step.calls):
         if call.decisions and call.phase != "awaiting":
             last = call.decisions[-1]
-            mark = ":no_entry: denied" if last.verdict == "deny" else ":white_check_mark: approved"
+            word = VERDICT_WORDS[last.verdict]
+            mark = f":{ENDED_MARKS[word]}: {word}"
             by = f"{person(last.by, last.by_name)} at {moment(last.at)}"
             yield last.at, f"{who} {escape(one_line(call.call.tool, 40))} {mark} by {by}"
         elif call.question and call.finished_at:

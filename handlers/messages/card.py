@@ -37,6 +37,9 @@ MARK = {
     "asking": "speech_balloon",
     "sleeping": "zzz",
     "delegating": "busts_in_silhouette",
+    "answered": "speech_balloon",
+    "expired": "hourglass",
+    "superseded": "leftwards_arrow_with_hook",
 }
 
 

@@ -14,7 +14,9 @@ from supervisor.core.state import Call, Session
 # Characters of a section and blocks of a message, see https://docs.slack.dev/reference/block-kit/blocks.
 SECTION, MOST_BLOCKS = 2900, 50
 # The buttons that decide on an open request, by its kind.
-APPROVAL = frozenset({Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.EDIT})
+APPROVAL = frozenset(
+    {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.RESPOND, Action.EDIT}
+)
 ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
 PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from handlers.action_ids import Action, Target
@@ -9,10 +10,14 @@ from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn,
 from handlers.messages.message import Message
 from handlers.messages.pauses import option
 from supervisor.core.events.base import SYSTEM
+from supervisor.core.persona import Approvers, Escalation
 from supervisor.core.records import Timer
-from supervisor.core.state import Session
+from supervisor.core.state import Call, Session
+from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
+
+_GROUP = re.compile(r"S[A-Z0-9]{7,}")
 
 
 def reminders(session: Session, mask: Masker) -> Iterator[Message]:
@@ -33,6 +38,36 @@ def reminders(session: Session, mask: Masker) -> Iterator[Message]:
             blocks.append(context(_ending(session, timer)))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"
         yield Message(f"timer:{timer.id}", text, tuple(blocks), concerns=concerns)
+
+
+def approvers(rule: Approvers | Escalation) -> list[str]:
+    """Return those whom a rule names, as mentions; a group by its id is one, too."""
+    users = [person(f"slack:{user.removeprefix('slack:')}") for user in rule.users]
+    groups = [f"<!subteam^{g}>" if _GROUP.fullmatch(g) else f"@{escape(g)}" for g in rule.groups]
+    return [*users, *groups]
+
+
+def overdue(session: Session) -> Iterator[Message]:
+    """Yield one message each time the approvers of a request are reminded by its rule."""
+    requests: dict[str, list[Call]] = {}
+    for call in (call for step in session.steps for call in step.calls if call.reminded):
+        requests.setdefault(call.request_id, []).append(call)
+    for request_id, calls in requests.items():
+        waiting = [] if session.ended else [call for call in calls if call.phase == "awaiting"]
+        times = max(call.reminded for call in calls)
+        for number in range(1, times + 1):
+            if waiting and number == times:
+                rules = dict.fromkeys(rule for call in waiting for rule in call.call.rules)
+                who = list(dict.fromkeys(name for rule in rules for name in approvers(rule)))[:10]
+                since = moment(waiting[0].asked_at or session.changed_at, date=True)
+                need = "needs" if len(waiting) == 1 else "need"
+                words = f"{count(len(waiting), 'call')} above still {need} approval, since {since}"
+                text = f":alarm_clock: *Reminder* · {words}{': ' if who else ''}{', '.join(who)}"
+            else:
+                text = (
+                    ":alarm_clock: *Reminder* · no longer needed" if not waiting else ":alarm_clock: Reminded"
+                )
+            yield Message(f"overdue:{request_id}:{number}", text, (mrkdwn(text),))
 
 
 def _ending(session: Session, timer: Timer) -> str:

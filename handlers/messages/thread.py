@@ -8,7 +8,7 @@ from handlers.messages.card import card
 from handlers.messages.message import Message
 from handlers.messages.notices import cut_off, end_notices, pauses, questions
 from handlers.messages.pending import pending_items
-from handlers.messages.reminders import reminders
+from handlers.messages.reminders import overdue, reminders
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Session
@@ -41,6 +41,7 @@ def thread(
         *questions(new, mask),
         *cut_off(new, mask),
         *halts,
+        *overdue(new),
         *reminders(session, mask),
         *end_notices(session, mask),
     ]

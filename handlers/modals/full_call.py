@@ -41,7 +41,8 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
         blocks.append(context("The last page has the buttons that approve and deny it."))
         return modal(View.CALL, "The full call", blocks, target)
     deny = button("Deny", Action.DENY, Target.of(session, call).encode(), style="danger")
-    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny]})
+    respond = button("Respond", Action.RESPOND, Target.of(session, call).encode())
+    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond]})
     return modal(View.CALL, "The full call", blocks, target, "Approve", close="Close")
 
 

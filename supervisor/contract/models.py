@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from supervisor.core.budgets import Spending
+from supervisor.core.commands.approvals import Verdict
 from supervisor.core.commands.conversation import Heard
 from supervisor.core.conditions import At, parse_condition
 from supervisor.core.errors import InvalidCondition
@@ -37,7 +38,7 @@ class ResponseModel(BaseModel):
 
 
 class DecisionView(ResponseModel):
-    verdict: Literal["approve", "deny"]
+    verdict: Verdict
     by: str
     by_name: str
     by_owner: str
@@ -241,7 +242,9 @@ class PauseResult(ResponseModel):
 
 
 class ToldResult(ResponseModel):
-    """`heard` says what became of the words: the answer to the open question, or context for the next step."""
+    """`heard` says what became of the words: the answer to the open question, context for the next step, or what the
+    agent does instead of calls that were withdrawn.
+    """
 
     heard: Heard
     session: SessionView

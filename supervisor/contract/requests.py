@@ -190,10 +190,21 @@ class CancelRequest(RequestModel):
 
 
 class ContextRequest(RequestModel):
-    """With `persona` the text is a note of that persona, which answers no question."""
+    """With `persona` the text is a note of that persona, which answers no question.
+
+    `instead`: the calls that wait for an approval are withdrawn, and the agent reads the text as what to do instead.
+    """
 
     text: Text
     persona: Short | None = None
+    instead: bool = False
+
+    @field_validator("instead")
+    @classmethod
+    def _no_note(cls, instead: bool, info: ValidationInfo) -> bool:
+        if instead and info.data.get("persona"):
+            raise PydanticCustomError("alone", "a note of a persona takes the place of no call")
+        return instead
 
 
 class AnswerRequest(RequestModel):
@@ -215,7 +226,8 @@ class DecisionRequest(RequestModel):
     """`digest` says what was shown: without it, or where the call is another by now, the decision is refused.
 
     `request` is the number of the request that was shown, which may be left out. `arguments`: approve it with these in
-    place of what was proposed.
+    place of what was proposed. With the verdict `respond` the call does not run, and the agent reads `reason` instead
+    of a result.
     """
 
     verdict: Verdict

@@ -322,7 +322,8 @@ class SessionService(SessionReader):
         The same `delivery` again raises IdempotencyKeyKnown and changes nothing. Raises PersonaNotFound for the note
         of a persona that there is not.
         """
-        found = await self.access.participant(session_id, "tell")
+        look = self.access.operator if request.instead else self.access.participant
+        found = await look(session_id, "tell")
         persona = self._supervisor.personas.get(request.persona).name if request.persona else ""
         session, heard = await self._supervisor.tell(
             session_id,
@@ -332,6 +333,7 @@ class SessionService(SessionReader):
             delivery=delivery,
             answers=answers,
             persona=persona,
+            instead=request.instead,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

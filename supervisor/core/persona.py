@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+)
 
 from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import digest
+from supervisor.core.errors import InvalidCondition
 from supervisor.core.messages import Frozen
+from supervisor.core.times import parse_duration
 
 Mode = Literal["allow", "ask", "deny"]
 NameKind = Literal["person", "group", "team"]
@@ -23,10 +33,34 @@ class NameFound(Frozen):
     said: str = ""
 
 
+def _duration(given: Any) -> Any:
+    """Return the duration that a file has as text; stored ones are in ISO 8601, which begins with a P."""
+    if not isinstance(given, str) or given.startswith("P"):
+        return given
+    try:
+        return parse_duration(given)
+    except InvalidCondition as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+_MINUTE = timedelta(minutes=1)
+After = Annotated[timedelta, BeforeValidator(_duration), Field(ge=_MINUTE, le=timedelta(days=366))]
+
+
+class Escalation(Frozen):
+    """Who may approve, too, once a request has waited for so long."""
+
+    after: After
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
 class Approvers(Frozen):
     """Who may approve: any of `users` or members of `groups`; with neither, every person who can see the session.
 
     Guests may with `guests` only, and people of other workspaces with theirs in `teams`, unless `users` names them.
+    While a request waits, those who may decide are reminded each time so long has passed (`remind`), more people may
+    decide (`escalate`), and after `expire` the call is closed without having run; without them it waits.
     """
 
     users: tuple[str, ...] = ()
@@ -35,6 +69,9 @@ class Approvers(Frozen):
     exclude_requester: bool = False
     guests: bool = False
     teams: tuple[str, ...] = ()
+    remind: After | None = None
+    escalate: Escalation | None = None
+    expire: After | None = None
 
     def names(self, actor: str) -> bool:
         """Return whether `users` has this actor; an id without a prefix there is that of a person."""
@@ -44,6 +81,18 @@ class Approvers(Frozen):
     def named(self) -> bool:
         """Whether the rule says who may approve."""
         return bool(self.users or self.groups)
+
+    @property
+    def escalated(self) -> Approvers:
+        """The rule after its escalation: more people may approve by it."""
+        if not self.escalate:
+            return self
+        more = {
+            "users": tuple(dict.fromkeys((*self.users, *self.escalate.users))),
+            "groups": tuple(dict.fromkeys((*self.groups, *self.escalate.groups))),
+        }
+        # A rule that names nobody lets everyone approve who sees the session, which an escalation does not narrow.
+        return self.model_copy(update={"escalate": None, **(more if self.named else {})})
 
     @property
     def four_eyes(self) -> bool:
@@ -141,7 +190,8 @@ def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 
 
-_LATER: dict[str, Any] = {"sandbox": Grants(), "guests": False, "teams": (), "operators": None}
+_LATER_OF_APPROVERS = ("guests", "teams", "remind", "escalate", "expire")
+_LATER: dict[str, Any] = {"sandbox": Grants(), "guests": False, "teams": (), "operators": None, "denials": ()}
 
 
 class Persona(Frozen):
@@ -150,7 +200,7 @@ class Persona(Frozen):
     `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
     own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
     Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
-    replaces the requesters and approvers as those who may steer.
+    replaces the requesters and approvers as those who may steer. `denials` are reasons to choose from for a denial.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -165,6 +215,9 @@ class Persona(Frozen):
     guests: bool = False
     teams: tuple[str, ...] = ()
     operators: Operators | None = None
+    denials: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=70)], ...], Field(max_length=20)
+    ] = ()
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
@@ -176,10 +229,9 @@ class Persona(Frozen):
             if getattr(self, name) == default:
                 fields.pop(name, None)
         for row, rule in zip(fields.get("approvals", ()), self.approvals, strict=False):
-            if row.get("approvers") and rule.approvers and not rule.approvers.guests:
-                row["approvers"].pop("guests", None)
-            if row.get("approvers") and rule.approvers and not rule.approvers.teams:
-                row["approvers"].pop("teams", None)
+            for name in _LATER_OF_APPROVERS:
+                if row.get("approvers") and rule.approvers and not getattr(rule.approvers, name):
+                    row["approvers"].pop(name, None)
         return fields
 
     @property
@@ -204,6 +256,7 @@ class Persona(Frozen):
     def groups(self) -> frozenset[str]:
         """The groups whose members may approve or steer."""
         named = [rule.groups for rule in self.approvers]
+        named += [rule.escalate.groups for rule in self.approvers if rule.escalate]
         named += [persona.operators.groups for persona in self.chain if persona.operators]
         return frozenset(group for groups in named for group in groups)
 

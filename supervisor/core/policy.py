@@ -21,7 +21,7 @@ from supervisor.core.state import Call, Session
 # In a rule for a tool with the argument `url`, the name of its host.
 HOST = "host"
 _ANSWERS = {True: "yes", False: "no", None: "it cannot be compared"}
-VERDICT_WORDS = {"approve": "approved", "deny": "denied"}
+VERDICT_WORDS = {"approve": "approved", "deny": "denied", "respond": "answered"}
 
 
 class PolicyDecision(Frozen):
@@ -85,6 +85,8 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
         teams=tuple(team for team in rules[0].teams if all(team in rule.teams for rule in rules))
         if rules
         else (),
+        remind=named[0].remind if named else None,
+        escalate=named[0].escalate if named else None,
     )
     above = approvers_of_pause(persona.under) if persona.under else ()
     return _together((own,), above) or (Approvers(),)
@@ -261,6 +263,11 @@ _REQUESTER = (
 
 
 def _too_late(session: Session, call: Call) -> Exception:
+    if call.phase == "expired":
+        return AlreadyEnded("This request expired before anybody decided; it did not run.")
+    if call.phase == "superseded":
+        who = call.closed_by_name or call.closed_by
+        return AlreadyEnded(f"This request was withdrawn by {who}; it did not run.")
     if call.decisions:
         last = call.decisions[-1]
         return AlreadyDecided(VERDICT_WORDS[last.verdict], last.by, last.at, name=last.by_name)

@@ -105,6 +105,17 @@ def result_text(call: Call) -> str:
         return (
             f"Denied by {last.by_name or last.by}; it did not run.{why} Do not propose the same call again."
         )
+    if call.phase == "answered":
+        last = call.decisions[-1]
+        return f"{last.by_name or last.by} answered in place of running it; it did not run. Answer: {last.reason}"
+    if call.phase == "expired":
+        return (
+            "Expired: nobody decided in time, so it did not run. Nobody denied it; propose it again only if it is "
+            "still needed."
+        )
+    if call.phase == "superseded":
+        who = call.closed_by_name or call.closed_by
+        return f"Superseded: {who} took the request back, and it did not run. Do this instead: {call.content}"
     if call.phase == "refused":
         return f"Not run: {call.content}"
     if call.proposed:

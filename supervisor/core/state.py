@@ -21,15 +21,18 @@ from supervisor.core.text.visible import one_line
 CallPhase = Literal[
     "ready", "held", "awaiting", "approved", "denied", "refused",
     "started", "unknown", "finished", "open", "asking", "sleeping", "delegating",
+    "answered", "expired", "superseded",
 ]  # fmt: skip
 Lifecycle = Literal["running", "paused", "completed", "failed", "cancelled"]
 
-SETTLED: frozenset[CallPhase] = frozenset({"denied", "refused", "finished"})
+SETTLED: frozenset[CallPhase] = frozenset(
+    {"denied", "refused", "finished", "answered", "expired", "superseded"}
+)
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
 class Decision(Deed):
-    verdict: Literal["approve", "deny"]
+    verdict: Literal["approve", "deny", "respond"]
     at: datetime
     reason: str = ""
     via: str = "anyone"
@@ -43,7 +46,9 @@ class Call(Frozen):
     `request` counts how often people were asked about it: for an approval, again after each change, and for its
     outcome. A decision is bound to one of these requests. `too_few`, `unsandboxed` and `grants` are what was known of
     the approvers and the sandbox when it was requested, the latter two for commands alone.
-    `denied_before` are the denials of the same call, with the same arguments, until then.
+    `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
+    `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
+    them that reminded its approvers. `closed_by` is who withdrew it.
     """
 
     call: ToolCall
@@ -61,6 +66,11 @@ class Call(Frozen):
     unsandboxed: bool = False
     grants: Granted | None = None
     denied_before: tuple[Decision, ...] = ()
+    asked_at: datetime | None = None
+    nudges: int = 0
+    reminded: int = 0
+    closed_by: str = ""
+    closed_by_name: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

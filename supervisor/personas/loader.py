@@ -61,6 +61,9 @@ class PersonaFile:
             yield from self._named("group", rule.groups, (*location, "groups"))
             if isinstance(rule, Approvers):
                 yield from self._named("team", rule.teams, (*location, "teams"))
+                if more := rule.escalate:
+                    yield from self._named("person", more.users, (*location, "escalate", "users"))
+                    yield from self._named("group", more.groups, (*location, "escalate", "groups"))
 
     def _named(self, kind: NameKind, names: Sequence[str], location: Location) -> Iterator[NameInFile]:
         for index, name in enumerate(names):
@@ -200,6 +203,8 @@ def _sense_problems(persona: Persona, known_tools: Mapping[str, KnownTool]) -> I
             yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
         else:
             yield from _rule_problems(persona.approvals, index, known_tools)
+        if rule.approvers and (late := _deadline_problem(rule.tool, rule.approvers)):
+            yield ("approvals", index, "approvers", late[0]), late[1]
         if _never_enough(rule):
             yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
 
@@ -253,6 +258,20 @@ def _either(types: Collection[str]) -> str:
 
 def _matches(glob: str, known: Collection[str]) -> bool:
     return any(fnmatchcase(name, glob) for name in known)
+
+
+def _deadline_problem(tool: str, rule: Approvers) -> tuple[str, str] | None:
+    """The key of a deadline that would never do anything, with the reason; None where there is none."""
+    if rule.expire and tool == APPROVAL:
+        return "expire", "a pause until an `approval` does not expire; pause it until a time besides"
+    if rule.escalate and not (rule.escalate.users or rule.escalate.groups):
+        return "escalate", "the escalation names nobody in `users` or `groups`"
+    if rule.escalate and not (rule.users or rule.groups):
+        return "escalate", "everybody may approve by this rule already, as it names no `users` or `groups`"
+    for name, after in (("escalate", rule.escalate and rule.escalate.after), ("remind", rule.remind)):
+        if rule.expire and after and after >= rule.expire:
+            return name, "the request expires before that"
+    return None
 
 
 def _never_enough(rule: ApprovalRule) -> bool:

@@ -12,7 +12,9 @@ from supervisor.core.events import (
     ActionRefused,
     Actor,
     ApprovalDecided,
+    ApprovalOverdue,
     ApprovalRequested,
+    ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
     Cancelled,
@@ -149,6 +151,8 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
             **by(), call_id=call_id, attempt=attempt + 1, idempotency_key="k", digest=call.digest
         ),
         "ToolFinished": ToolFinished(**by(), call_id=call_id, attempt=attempt, ok=True, content="fine"),
+        "ApprovalOverdue": ApprovalOverdue(**by(), call_ids=(call_id,), step="remind"),
+        "ApprovalWithdrawn": ApprovalWithdrawn(**by(BOB), call_ids=(call_id,), reason="Look first"),
         "ToolNotBegun": ToolNotBegun(**by(), call_id=call_id, attempt=attempt),
         "OutcomeLost": OutcomeLost(**by(), call_id=call_id, attempt=attempt),
         "OutcomeDecided": OutcomeDecided(**by(BOB), call_id=call_id, verdict="run_again"),

@@ -163,6 +163,10 @@ def tell(
         str | None,
         typer.Option("--persona", "-p", help="It is a note of this persona, which answers nothing."),
     ] = None,
+    instead: Annotated[
+        bool,
+        typer.Option("--instead", help="Withdraw the calls that wait for an approval: it does this instead."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say something to the agent: it answers its open question, or is read at its next step."""
@@ -172,7 +176,9 @@ def tell(
         from supervisor.contract.requests import ContextRequest
 
         _say(
-            (await remote.tell(session_id, ContextRequest.of(text=said, persona=persona))).session,
+            (
+                await remote.tell(session_id, ContextRequest.of(text=said, persona=persona, instead=instead))
+            ).session,
             f"{session_id} was told.",
             json,
         )

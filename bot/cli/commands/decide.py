@@ -1,9 +1,9 @@
-"""`flagman approve | deny | settle`: calls are shown in full before the decision."""
+"""`flagman approve | deny | respond | settle`: calls are shown in full before the decision."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bot.cli.pending import PendingCall
     from bot.sdk.http_backend import HttpBackend
     from supervisor.contract.models import DecisionsResult, SessionView
+    from supervisor.core.commands.approvals import Verdict
 
 app = typer.Typer()
 PANEL = "Decisions"
@@ -68,6 +69,18 @@ def deny(
 ) -> None:
     """Refuse proposed calls; the agent reads the reason."""
     _decide(session_id, calls or [], "deny", reason, yes, json)
+
+
+@app.command(rich_help_panel=PANEL)
+def respond(
+    session_id: SessionId,
+    answer: Annotated[str, typer.Argument(help="What the agent reads in place of a result.")],
+    calls: Calls = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Answer proposed calls in place of running them: they do not run, and the agent reads the answer."""
+    _decide(session_id, calls or [], "respond", answer, yes, json)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -135,7 +148,7 @@ async def _settle_call(
 def _decide(
     session_id: str,
     calls: list[str],
-    verdict: Literal["approve", "deny"],
+    verdict: Verdict,
     reason: str,
     yes: bool,
     json: bool,
@@ -174,12 +187,12 @@ def _decide(
     reach(work)
 
 
-def _told(verdict: str, done: DecisionsResult, *, quiet: bool) -> bool:
+def _told(verdict: Verdict, done: DecisionsResult, *, quiet: bool) -> bool:
     """Say what happened to each call, with `quiet` only to those that were refused; returns whether all are decided."""
     from bot.cli.terminal import done as say
     from bot.cli.terminal import show, text
 
-    past = "Approved" if verdict == "approve" else "Denied"
+    past = {"approve": "Approved", "deny": "Denied", "respond": "Answered"}[verdict]
     decided = ", ".join(result.call_id for result in done.results if result.decided)
     if decided and not quiet:
         say(f"{past} {decided} of {done.session.id}.")
@@ -206,7 +219,8 @@ def _not_waiting(state: SessionView, call_id: str) -> str:
 
 def _no_terminal(session_id: str, verdict: str, found: list[PendingCall]) -> str:
     named = " ".join(one.call.call_id for one in found if one.session.id == session_id)
-    command = f"flagman {verdict} {session_id} {named}".rstrip()
+    answer = " ANSWER" if verdict == "respond" else ""
+    command = f"flagman {verdict} {session_id}{answer} {named}".rstrip()
     return (
         f"Nobody can be asked, since standard input is no terminal: `flagman show {session_id}` shows the calls, and "
         f"`{command} --yes` decides."
@@ -221,7 +235,8 @@ def _shown(found: list[PendingCall], verdict: str, *, yes: bool, quiet: bool) ->
     show_pending(found, err=quiet)
     show(err=quiet)
     many = "this call" if len(found) == 1 else f"these {len(found)} calls"
-    return yes or typer.confirm(f"{verdict.capitalize()} {many}?", default=False)
+    ask = "Answer, in place of running," if verdict == "respond" else verdict.capitalize()
+    return yes or typer.confirm(f"{ask} {many}?", default=False)
 
 
 def _change(session_id: str, calls: list[str], given: str | None, yes: bool, json: bool) -> None:

@@ -24,6 +24,7 @@ def register(app: Router) -> None:
     app.action(Action.APPROVE_ALL, approval.approve_all)
     app.action(Action.DENY, approval.open_denial)
     app.action(Action.DENY_ALL, approval.open_denial_of_all)
+    app.action(Action.RESPOND, approval.open_response)
     app.action(Action.EDIT, edit_call.open_edit)
     app.action(Action.VIEW, full_call.open_full_call)
     app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)

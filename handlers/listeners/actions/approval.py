@@ -11,12 +11,12 @@ from handlers.action_ids import Target
 from handlers.blocks.text import escape
 from handlers.context import ListenerContext
 from handlers.middleware import message_of
-from handlers.modals.deny import deny_all_modal, deny_modal
+from handlers.modals.deny import deny_all_modal, deny_modal, instead_modal, respond_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.models import DecisionsResult
 from supervisor.contract.requests import DecisionRequest, DecisionsRequest
-from supervisor.core.errors import rebuild_error
+from supervisor.core.errors import AlreadyEnded, LogUnreadable, rebuild_error
 from supervisor.core.state import Session
 from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
@@ -65,7 +65,30 @@ async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     session, call = await flagman.decision_on(body, "deny")
     # From the window with the full call it opens above that one.
     show = client.views_push if body.get("view") else client.views_open
-    await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
+    try:
+        reasons = (await flagman.supervisor.personas.load_pinned(session)).denials
+    except LogUnreadable:
+        reasons = ()
+    await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask, reasons))
+    await ack()
+
+
+async def open_response(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form for an answer in place of a result. Raises as `decision_on`."""
+    session, call = await flagman.decision_on(body, "respond")
+    show = client.views_push if body.get("view") else client.views_open
+    await show(trigger_id=body["trigger_id"], view=respond_modal(session, call, flagman.mask))
+    await ack()
+
+
+async def open_instead(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
+    """Open the form for other instructions, for who may steer the session. Raises NotAllowed or AlreadyEnded."""
+    target = Target.of_click(body)
+    session = (await flagman.sessions(actor_of(body)).access.operator(target.session_id, "tell")).session
+    calls = session.calls_in("awaiting")
+    if session.ended or not calls:
+        raise AlreadyEnded("No call of this session waits for an approval any more.")
+    await client.views_open(trigger_id=body["trigger_id"], view=instead_modal(session, calls, flagman.mask))
     await ack()
 
 

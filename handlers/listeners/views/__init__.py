@@ -13,6 +13,8 @@ def register(app: Router) -> None:
     app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
     app.view(View.DENY_ALL, approval.deny_all)
+    app.view(View.RESPOND, approval.respond)
+    app.view(View.INSTEAD, approval.instead)
     app.view(View.EDIT, edit_call.save)
     app.view(View.ANSWER, question.answer)
     app.view(View.OUTCOME, outcome.record)

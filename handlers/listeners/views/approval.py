@@ -15,7 +15,7 @@ from handlers.modals.full_call import refused_modal
 from handlers.modals.modal import value_of
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
-from supervisor.contract.requests import DecisionRequest, DecisionsRequest
+from supervisor.contract.requests import ContextRequest, DecisionRequest, DecisionsRequest
 from supervisor.core.errors import FlagmanError
 
 Body = dict[str, Any]
@@ -24,11 +24,29 @@ Body = dict[str, Any]
 async def deny(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
     target = Target.of_form(view)
     call_id, seen = target.first
+    common = value_of(view, "common") if "common" in view["state"]["values"] else ""
+    reason = " – ".join(filter(None, (common, value_of(view, "reason"))))
+    request = DecisionRequest.of(verdict="deny", reason=reason, digest=seen.digest, request=seen.request)
+    await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
+    await ack(response_action="clear")
+
+
+async def respond(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Answer the call in place of running it."""
+    target = Target.of_form(view)
+    call_id, seen = target.first
     request = DecisionRequest.of(
-        verdict="deny", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
+        verdict="respond", reason=value_of(view, "reason"), digest=seen.digest, request=seen.request
     )
     await flagman.sessions(actor_of(body)).decide(target.session_id, call_id, request)
     await ack(response_action="clear")
+
+
+async def instead(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:
+    """Withdraw the calls that wait, with other instructions for the agent."""
+    request = ContextRequest.of(text=value_of(view, "text"), instead=True)
+    await flagman.sessions(actor_of(body)).tell(Target.of_form(view).session_id, request, kind="reply")
+    await ack()
 
 
 async def deny_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -18,6 +18,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
+    ApprovalWithdrawn,
     CallEdited,
     ChildDecided,
     Event,
@@ -29,7 +30,9 @@ from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
 from supervisor.core.policy import permission, right_to_decide
 from supervisor.core.reducer import apply
+from supervisor.core.reducer.calls import ONLY_APPROVED
 from supervisor.core.state import Call, Session
+from supervisor.core.text.labels import not_in_call
 from supervisor.core.triggers import resumption
 
 # Characters of a digest below which it says nothing.
@@ -44,7 +47,7 @@ _CHANGED = (
     "This call was changed, or asked about again, since it was shown; look at it as it is now, then decide."
 )
 
-Verdict = Literal["approve", "deny"]
+Verdict = Literal["approve", "deny", "respond"]
 OutcomeVerdict = Literal["run_again", "done", "failed"]
 ChildVerdict = Literal["retry", "skip", "stop"]
 # Validates a call with other arguments and evaluates policy for it. Raises InvalidInput.
@@ -82,12 +85,15 @@ def decide(
     seen: Seen,
     reason: str = "",
 ) -> list[Event]:
-    """Approve or deny a call as it was `seen`.
+    """Approve or deny a call as it was `seen`, or respond to it: it does not run, and the agent reads `reason` instead.
 
-    Raises NotAllowed, AlreadyDecided or AlreadyEnded, and as `expect_seen`.
+    Raises InvalidInput for a response without words, NotAllowed, AlreadyDecided or AlreadyEnded, and as `expect_seen`.
     """
-    reason = check_text(reason, "The reason", optional=True)
+    responds = verdict == "respond"
+    reason = check_text(reason, "The answer" if responds else "The reason", optional=not responds)
     call = session.call(call_id)
+    if responds and call.call.tool == APPROVAL:
+        raise IllegalEvent(ONLY_APPROVED)
     decided = _decision(session, call, verdict, actor, at, reason, seen=seen)
     return [decided, *_resumed(session, decided)] if call.call.tool == APPROVAL else [decided]
 
@@ -131,7 +137,7 @@ def edit(
     """
     call = session.call(call_id)
     if call.call.tool == APPROVAL:
-        raise IllegalEvent("A pause that waits for an approval can be approved or denied, not changed.")
+        raise IllegalEvent(ONLY_APPROVED)
     via = check_decision(session, call, actor, seen)
     new = rejudge(call.call, arguments)
     if new.digest == call.call.digest:
@@ -151,6 +157,24 @@ def edit(
         return [edited, _decision(after, after.call(call_id), "approve", actor, at, seen=Seen(new.digest))]
     except NotAllowed:
         return [edited]
+
+
+def withdraw(
+    session: Session, call_ids: Collection[str], reason: str, actor: Actor, at: datetime
+) -> list[Event]:
+    """Take back the requests for these calls, or for all that wait; the agent reads `reason` as what to do instead.
+
+    Nobody has denied them, so it takes the right to steer the session, not the one to decide. Raises IllegalEvent.
+    """
+    reason = check_text(reason, "What to do instead")
+    waiting = {call.call_id for call in session.calls_in("awaiting")}
+    for call_id in call_ids:
+        if call_id not in waiting:
+            raise IllegalEvent(not_in_call(ApprovalWithdrawn.doing, call_id, session.call(call_id).phase))
+    chosen = sorted(call_ids or waiting)
+    if not chosen:
+        raise IllegalEvent("Nothing was withdrawn: no call waits for an approval.")
+    return [ApprovalWithdrawn(**stamp(actor, at), call_ids=tuple(chosen), reason=reason)]
 
 
 def decide_outcome(

@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
+from supervisor.core.commands.approvals import withdraw
 from supervisor.core.commands.base import MOST_UNREAD, check_room, check_text, stamp
 from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import ActionRefused, Actor, ContextAdded, Event, QuestionAnswered
+from supervisor.core.events import (
+    ActionRefused,
+    Actor,
+    ApprovalWithdrawn,
+    ContextAdded,
+    Event,
+    QuestionAnswered,
+)
 from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.triggers import Signal, awaited_signals
@@ -17,7 +25,7 @@ REFUSALS_APART = timedelta(minutes=10)
 # The most refused actions that one log records.
 MOST_RECORDED = 200
 Kind = Literal["reply", "mention", "command", "api"]
-Heard = Literal["answered", "noted"]
+Heard = Literal["answered", "noted", "withdrawn"]
 
 
 def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: datetime) -> list[Event]:
@@ -38,12 +46,16 @@ def tell(
     kind: Kind,
     answers: bool = True,
     persona: str = "",
+    instead: bool = False,
 ) -> list[Event]:
     """Return the answer to the session's only open question, if it `answers`, or context for its next step.
 
-    A note of a `persona` is no answer.
+    A note of a `persona` is no answer. With `instead` the calls that wait for an approval are withdrawn, and the agent
+    reads the text as what to do instead.
     """
     text = check_text(text, "The message")
+    if instead:
+        return withdraw(session, [], text, actor, at)
     asking = session.calls_in("asking")
     if answers and not persona and len(asking) == 1:
         return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
@@ -87,7 +99,9 @@ def refused(
 
 
 def heard(events: list[Event]) -> Heard:
-    """Return how `tell` recorded the message: as an answer or as context."""
+    """Return how `tell` recorded the message: as an answer, as context, or in place of calls that waited."""
+    if any(isinstance(event, ApprovalWithdrawn) for event in events):
+        return "withdrawn"
     return "answered" if any(isinstance(event, QuestionAnswered) for event in events) else "noted"
 
 

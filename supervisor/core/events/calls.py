@@ -28,16 +28,37 @@ class ApprovalRequested(Fact):
 class ApprovalDecided(Fact):
     """`via` is the right by which the actor decided: `anyone`, `user`, `group:<id>` or `admin`.
 
-    For a call with several rules it has one line for each, empty where the actor has no right by that rule.
+    With `respond` the call does not run, and `reason` is what the agent reads as its result. For a call with several
+    rules it has one line for each, empty where the actor has no right by that rule.
     """
 
     type: Literal["ApprovalDecided"] = "ApprovalDecided"
     doing: ClassVar[str] = "Deciding on a call"
     call_id: str
     digest: str
-    verdict: Literal["approve", "deny"]
+    verdict: Literal["approve", "deny", "respond"]
     reason: str = ""
     via: str = "anyone"
+
+
+class ApprovalOverdue(Fact):
+    """A deadline of the rules about these calls has passed: their approvers are reminded, more people may decide, or
+    the calls are closed without having run.
+    """
+
+    type: Literal["ApprovalOverdue"] = "ApprovalOverdue"
+    doing: ClassVar[str] = "Passing a deadline"
+    call_ids: tuple[str, ...]
+    step: Literal["remind", "escalate", "expire"]
+
+
+class ApprovalWithdrawn(Fact):
+    """Who steers the session has taken a request back, with other instructions for the agent; the calls do not run."""
+
+    type: Literal["ApprovalWithdrawn"] = "ApprovalWithdrawn"
+    doing: ClassVar[str] = "Withdrawing a request"
+    call_ids: tuple[str, ...]
+    reason: str
 
 
 class CallEdited(Fact):
@@ -149,6 +170,8 @@ class WaitEnded(Fact):
 CallFact = (
     ApprovalRequested
     | ApprovalDecided
+    | ApprovalOverdue
+    | ApprovalWithdrawn
     | CallEdited
     | ToolStarted
     | ToolFinished

@@ -8,7 +8,9 @@ from typing import Any
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     ApprovalDecided,
+    ApprovalOverdue,
     ApprovalRequested,
+    ApprovalWithdrawn,
     CallEdited,
     ChildLaunched,
     ChildrenJoined,
@@ -31,10 +33,13 @@ from supervisor.core.reducer.session import reduce
 from supervisor.core.state import Call, CallPhase, Decision, Session
 from supervisor.core.text.labels import not_in_call
 
+ONLY_APPROVED = "A pause that waits for an approval can be approved or denied, nothing else."
 # Which call phases an event about one call may find. Everything not listed is illegal.
 CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "ApprovalRequested": frozenset({"held"}),
     "ApprovalDecided": frozenset({"awaiting"}),
+    "ApprovalOverdue": frozenset({"awaiting"}),
+    "ApprovalWithdrawn": frozenset({"awaiting"}),
     "ToolStarted": frozenset({"ready", "approved", "started"}),
     "ToolFinished": frozenset({"started", "unknown"}),
     "ToolNotBegun": frozenset({"started", "unknown"}),
@@ -72,8 +77,10 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
 
 def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
     """Return the changed fields after a decision on a pause, which never changes or runs. Raises IllegalEvent."""
-    if not isinstance(event, ApprovalDecided) or session.approval is None:
-        raise IllegalEvent("A pause that waits for an approval can be approved or denied, nothing else.")
+    decided = isinstance(event, ApprovalDecided) and event.verdict != "respond"
+    overdue = isinstance(event, ApprovalOverdue) and event.step != "expire"
+    if not (decided or overdue) or session.approval is None:
+        raise IllegalEvent(ONLY_APPROVED)
     return {
         "halts": tuple(
             h.model_copy(update={"approval": after})
@@ -85,7 +92,9 @@ def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
 
 
 @reduce.register
-def _approval_requested(event: ApprovalRequested, session: Session) -> dict[str, Any]:
+def _calls_event(
+    event: ApprovalRequested | ApprovalOverdue | ApprovalWithdrawn, session: Session
+) -> dict[str, Any]:
     return on_calls(session, event, event.call_ids)
 
 
@@ -126,6 +135,7 @@ def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[s
         "grants": event.grants if runs_command else None,
         "request_id": event.request_id,
         "requested_at": event.at,
+        "asked_at": event.at,
         "request": call.request + 1,
         "requesters": frozenset(event.requesters),
         "denied_before": session.denials(call.call.digest),
@@ -240,6 +250,13 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
     decisions = (*call.decisions, decision)
     if event.verdict == "deny":
         return {"decisions": decisions, "phase": "denied", "ok": False, "content": event.reason}
+    if event.verdict == "respond":
+        return {
+            "decisions": decisions,
+            "phase": "answered",
+            "content": event.reason,
+            "finished_at": event.at,
+        }
     allowed: CallPhase = "open" if call.call.control else "approved"
     enough = call.model_copy(update={"decisions": decisions}).approved_enough
     return {"decisions": decisions, "phase": allowed if enough else "awaiting"}
@@ -264,8 +281,35 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "too_few": event.too_few,
         "editors": event.people if event.is_requester else frozenset(),
         "request": call.request + 1,
+        "asked_at": event.at,
+        "nudges": 0,
+        "reminded": 0,
         "edited_by": event.by,
         "edited_by_name": event.by_name,
+    }
+
+
+@change_call.register
+def _overdue(event: ApprovalOverdue, session: Session, call: Call) -> dict[str, Any]:
+    passed = {"nudges": call.nudges + 1}
+    if event.step == "remind":
+        return {**passed, "reminded": call.reminded + 1}
+    if event.step == "expire":
+        return {**passed, "phase": "expired", "ok": False, "finished_at": event.at}
+    first, *others = (rule.escalated for rule in call.call.rules)
+    escalated = call.call.model_copy(update={"approvers": first, "also": tuple(others)})
+    return {**passed, "call": escalated, "too_few": False}
+
+
+@change_call.register
+def _withdrawn(event: ApprovalWithdrawn, session: Session, call: Call) -> dict[str, Any]:
+    return {
+        "phase": "superseded",
+        "ok": False,
+        "content": event.reason,
+        "closed_by": event.by,
+        "closed_by_name": event.by_name,
+        "finished_at": event.at,
     }
 
 

@@ -57,6 +57,7 @@ def _pause_request(event: Paused, number: int) -> Call | None:
         phase="awaiting",
         request=1,
         requested_at=event.at,
+        asked_at=event.at,
         requesters=frozenset(event.requesters),
         too_few=event.too_few,
     )

@@ -44,6 +44,8 @@ _PEOPLE = {
     "ActionRefused",
     "ContextAdded",
     "ApprovalDecided",
+    "ApprovalOverdue",
+    "ApprovalWithdrawn",
     "OutcomeDecided",
     "QuestionAnswered",
     "BudgetRaised",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.events import (
     ApprovalDecided,
+    ApprovalWithdrawn,
     CallEdited,
     Cancelled,
     ChildFinished,
@@ -60,7 +61,7 @@ def _is_of_another(event: ApprovalDecided, steered_by: frozenset[str]) -> bool:
 def _tells(session: Session, event: Event) -> bool:
     """Return whether the agent reads words, or data, of the event that are not its own."""
     match event:
-        case ContextAdded() | QuestionAnswered() | CallEdited():
+        case ContextAdded() | QuestionAnswered() | CallEdited() | ApprovalWithdrawn():
             return True
         case Paused():
             return _says(event)
@@ -74,7 +75,7 @@ def _tells(session: Session, event: Event) -> bool:
             said = event.context or event.condition or event.data is not None
             return event.trigger != APPROVAL and bool(said)
         case ApprovalDecided():
-            read = event.verdict == "deny" or session.call(event.call_id).call.tool == APPROVAL
+            read = event.verdict != "approve" or session.call(event.call_id).call.tool == APPROVAL
             return read and bool(event.reason)
     return False
 

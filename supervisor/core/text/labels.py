@@ -48,6 +48,9 @@ PHASES: dict[CallPhase, str] = {
     "asking": "waiting for an answer",
     "sleeping": "waiting",
     "delegating": "waiting for its sub-agents",
+    "answered": "answered, did not run",
+    "expired": "expired, did not run",
+    "superseded": "withdrawn, did not run",
 }
 
 _SESSION: dict[Lifecycle, str] = {
@@ -71,6 +74,9 @@ _CALL: dict[CallPhase, str] = {
     "asking": "is a question that is waiting for an answer",
     "sleeping": "is waiting for what the agent named",
     "delegating": "is waiting for its sub-agents",
+    "answered": "was already answered",
+    "expired": "has expired",
+    "superseded": "was withdrawn",
 }
 
 

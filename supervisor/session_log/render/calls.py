@@ -28,9 +28,13 @@ PHASES = {
     "asking": "waits for an answer",
     "sleeping": "waiting",
     "delegating": "its sub-agents are at it",
+    "answered": "answered, did not run",
+    "expired": "expired, did not run",
+    "superseded": "withdrawn, did not run",
 }
 _DECISIONS = 5
-_PAST = {"approve": "approved", "deny": "denied"}
+PAST = {"approve": "approved", "deny": "denied", "respond": "answered"}
+VERDICTS = {verdict: f"**{word}**" for verdict, word in PAST.items()}
 _RIGHTS = {
     "anyone": "anyone may",
     "user": "named in the rule",
@@ -60,7 +64,7 @@ def people_decided(session: Session) -> str:
     made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
     last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
     words = [
-        f"{person(d.by, d.by_name)} {_PAST[d.verdict]} {call_name(c.call_id, c.call.tool)}" for d, c in last
+        f"{person(d.by, d.by_name)} {PAST[d.verdict]} {call_name(c.call_id, c.call.tool)}" for d, c in last
     ]
     earlier = len(made) - len(last)
     return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + "; ".join(words)

@@ -10,7 +10,9 @@ from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ActionRefused,
     ApprovalDecided,
+    ApprovalOverdue,
     ApprovalRequested,
+    ApprovalWithdrawn,
     CallEdited,
     Cancelled,
     ChildDecided,
@@ -37,7 +39,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.text.format import count, join_items, not_here, took
 from supervisor.session_log.render.blocks import Lines, output, prose
-from supervisor.session_log.render.calls import before_and_after, call_name, digest, right
+from supervisor.session_log.render.calls import VERDICTS, before_and_after, call_name, digest, right
 from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import code, inline
@@ -114,9 +116,27 @@ def _question_answered(event: QuestionAnswered, moment: Moment, who: str) -> Ent
 
 @_entry.register
 def _approval_decided(event: ApprovalDecided, moment: Moment, who: str) -> Entry:
-    verb = "**approved**" if event.verdict == "approve" else "**denied**"
+    verb = VERDICTS[event.verdict]
     what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
     return Entry(f"{who} {verb} {what}{_because(event.reason)}")
+
+
+@_entry.register
+def _approval_overdue(event: ApprovalOverdue, moment: Moment, who: str) -> Entry:
+    calls = join_items([_call(moment, call_id) for call_id in event.call_ids])
+    match event.step:
+        case "remind":
+            return Entry(f"Nobody had decided on {calls} so far: its approvers were reminded")
+        case "escalate":
+            return Entry(f"Nobody had decided on {calls} so far: more people may approve it now")
+        case "expire":
+            return Entry(f"Nobody decided on {calls} in time: it **expired** and did not run")
+
+
+@_entry.register
+def _approval_withdrawn(event: ApprovalWithdrawn, moment: Moment, who: str) -> Entry:
+    calls = join_items([_call(moment, call_id) for call_id in event.call_ids])
+    return Entry(f"{who} **withdrew** {calls}, which did not run", [prose(event.reason, moment.n)])
 
 
 @_entry.register

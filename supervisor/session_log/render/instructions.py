@@ -9,7 +9,7 @@ from supervisor.core.events.base import DEFERRED_TOOLS
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, join_items, stamp
 from supervisor.session_log.hints import Way
-from supervisor.session_log.render.calls import named_call
+from supervisor.session_log.render.calls import PHASES, named_call
 from supervisor.session_log.render.labels import person
 from supervisor.session_log.render.moments import failures
 from supervisor.session_log.render.progress import plans
@@ -47,6 +47,8 @@ def _end_of(call: Call, step: Step) -> datetime:
 def _outcome(call: Call) -> str:
     if call.phase == "denied":
         return f"was **denied** by {person(call.decisions[-1].by, call.decisions[-1].by_name)}"
+    if call.phase in ("answered", "expired", "superseded"):
+        return f"was {PHASES[call.phase]}"
     if call.phase == "refused":
         return "was refused and did not run"
     return "finished" if call.ok else "**failed**"

@@ -58,6 +58,7 @@ def _rows(
     yield "Did", _did(session)
     yield "Approved", _deciders(session, "approve")
     yield "Denied", _deciders(session, "deny")
+    yield "Answered", _deciders(session, "respond")
     yield "Sub-agents", _children(session)
     yield "Files", join_items([code(path, 120) for path in session.artifacts], 20)
     yield "Cost", _cost(session)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from supervisor.core.delegation import SubtaskStatus
 from supervisor.core.events import (
     ApprovalDecided,
+    ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
     Cancelled,
@@ -20,9 +21,17 @@ from supervisor.core.events import (
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
-from supervisor.core.text.format import money, span, stamp, took
+from supervisor.core.text.format import join_items, money, span, stamp, took
 from supervisor.session_log.render.blocks import Lines, table
-from supervisor.session_log.render.calls import PHASES, call_name, digest, first_argument, right
+from supervisor.session_log.render.calls import (
+    PAST,
+    PHASES,
+    VERDICTS,
+    call_name,
+    digest,
+    first_argument,
+    right,
+)
 from supervisor.session_log.render.labels import is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.progress import plans
@@ -48,9 +57,12 @@ def _decision(moment: Moment) -> Row | None:
     when, who = stamp(event.at), person(event.by, event.by_name)
     match event:
         case ApprovalDecided():
-            verb = "**approved**" if event.verdict == "approve" else "**denied**"
+            verb = VERDICTS[event.verdict]
             reason = inline(event.reason)
             return when, who, verb, _on(moment, event.call_id), right(event.via), reason, digest(event.digest)
+        case ApprovalWithdrawn():
+            on = join_items([_on(moment, call_id) for call_id in event.call_ids])
+            return when, who, "**withdrew**", on, "", inline(event.reason), ""
         case CallEdited():
             digests = f"{digest(event.before)} to {digest(event.call.digest)}"
             return when, who, "**changed**", _on(moment, event.call_id), right(event.via), "", digests
@@ -106,7 +118,11 @@ def _approvers(call: Call) -> str:
     if call.call.mode != "ask":
         return "the persona's rules" if call.call.mode == "allow" else "nobody"
     given = [person(d.by, d.by_name) for d in call.decisions if d.verdict == "approve"]
-    denied = [f"nobody: denied by {person(d.by, d.by_name)}" for d in call.decisions if d.verdict == "deny"]
+    denied = [
+        f"nobody: {PAST[d.verdict]} by {person(d.by, d.by_name)}"
+        for d in call.decisions
+        if d.verdict != "approve"
+    ]
     if call.phase == "awaiting":
         return f"so far {', '.join(given)}" if given else "nobody yet"
     return ", ".join(denied or given) or "nobody"

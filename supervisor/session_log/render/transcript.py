@@ -11,7 +11,9 @@ from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ActionRefused,
     ApprovalDecided,
+    ApprovalOverdue,
     ApprovalRequested,
+    ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
     Cancelled,
@@ -48,6 +50,7 @@ from supervisor.core.events import (
 from supervisor.core.events.base import NOTE_DECISION
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.visible import one_line
+from supervisor.session_log.render.calls import PAST
 from supervisor.session_log.render.labels import unusual_end
 
 
@@ -84,8 +87,18 @@ def _approval_requested(event: ApprovalRequested) -> str:
 
 @described.register
 def _approval_decided(event: ApprovalDecided) -> str:
-    verb = "approved" if event.verdict == "approve" else "denied"
-    return f"{verb} {event.call_id} (sha256 {event.digest[:12]}){_because(event.reason)}"
+    return f"{PAST[event.verdict]} {event.call_id} (sha256 {event.digest[:12]}){_because(event.reason)}"
+
+
+@described.register
+def _approval_overdue(event: ApprovalOverdue) -> str:
+    did = {"remind": "reminded the approvers of", "escalate": "escalated", "expire": "let expire"}[event.step]
+    return f"{did} {', '.join(event.call_ids)}"
+
+
+@described.register
+def _approval_withdrawn(event: ApprovalWithdrawn) -> str:
+    return f"withdrew {', '.join(event.call_ids)}{_because(event.reason)}"
 
 
 @described.register

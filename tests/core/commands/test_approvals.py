@@ -227,7 +227,7 @@ def test_the_digest_shown_or_its_beginning_must_be_the_calls() -> None:
 def refused_as(error: type[Exception], session: Session, shown: Seen) -> None:
     for verdict in get_args(Verdict):
         with pytest.raises(error):
-            decide(session, "1.1", verdict, BOB, AT, seen=shown)
+            decide(session, "1.1", verdict, BOB, AT, seen=shown, reason="Why not")
     for command in ("pwd", "ls"):
         with pytest.raises(error):
             edit(session, "1.1", {"command": command}, BOB, AT, rejudge=rejudged, seen=shown)

@@ -1,0 +1,66 @@
+"""Deadlines of requests for approval: reminding approvers, escalating to more of them, and expiring. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from supervisor.core.commands.base import stamp
+from supervisor.core.events import Actor, ApprovalOverdue, Event
+from supervisor.core.events.base import APPROVAL
+from supervisor.core.state import Call, Session
+
+# How often the approvers of one request are reminded.
+MOST_REMINDERS = 5
+
+
+class Deadline(NamedTuple):
+    """The next deadline of a call. `name` is another one for each, so that a timer that is late does nothing."""
+
+    name: str
+    due: datetime
+    step: Literal["remind", "escalate", "expire"]
+    call: Call
+
+
+def deadlines(session: Session) -> Iterator[Deadline]:
+    """Yield the next deadline of each call, and of the pause, that waits for an approval under a rule with one."""
+    if session.ended:
+        return
+    pause = session.approval
+    for call in (*session.calls_in("awaiting"), *([pause] if pause else [])):
+        if call.phase == "awaiting" and (found := _next(call)):
+            yield found
+
+
+def pass_deadlines(session: Session, name: str, actor: Actor, at: datetime) -> list[Event]:
+    """Return the events of the deadlines that have passed at `at`, if the one of this name is among them."""
+    passed = [deadline for deadline in deadlines(session) if deadline.due <= at]
+    if name not in {deadline.name for deadline in passed}:
+        return []
+    events: list[Event] = []
+    for step in ("expire", "escalate", "remind"):
+        calls = tuple(d.call.call_id for d in passed if d.step == step and d.call.call.tool != APPROVAL)
+        pauses = [(d.call.call_id,) for d in passed if d.step == step and d.call.call.tool == APPROVAL]
+        for call_ids in filter(None, (calls, *pauses)):
+            events.append(ApprovalOverdue(**stamp(actor, at), call_ids=call_ids, step=step))
+    return events
+
+
+def _next(call: Call) -> Deadline | None:
+    since, rules = call.asked_at, call.call.rules
+    if since is None:
+        return None
+    found: list[tuple[datetime, int, Literal["remind", "escalate", "expire"]]] = []
+    for rule in rules:
+        if rule.expire and call.call.tool != APPROVAL:
+            found.append((since + rule.expire, 0, "expire"))
+        if rule.escalate:
+            found.append((since + rule.escalate.after, 1, "escalate"))
+        if rule.remind and call.reminded < MOST_REMINDERS:
+            found.append((since + rule.remind * (call.reminded + 1), 2, "remind"))
+    if not found:
+        return None
+    due, _, step = min(found)
+    return Deadline(f"a{call.call_id}.{call.request}.{call.nudges}", due, step, call)

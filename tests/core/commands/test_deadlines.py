@@ -1,0 +1,146 @@
+"""A request that nobody decides on reminds, escalates and expires as its rules say, and never by itself otherwise."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from supervisor.core.commands.approvals import Seen, decide, edit, withdraw
+from supervisor.core.commands.deadlines import MOST_REMINDERS, deadlines, pass_deadlines
+from supervisor.core.control import CallModel, Wait, next_action
+from supervisor.core.errors import AlreadyEnded, IllegalEvent, InvalidInput, NotAllowed
+from supervisor.core.events import Actor, Event, ToolCall
+from supervisor.core.messages import Json
+from supervisor.core.persona import Approvers, Escalation
+from supervisor.core.prompt import result_text
+from supervisor.core.reducer import fold
+from supervisor.core.state import Session
+from tests.core.build import ALICE, AT, BOB, CAROL, SID, awaiting, tool_call
+
+CLOCK = Actor(id="clock")
+HOUR = timedelta(hours=1)
+STRICT = Approvers(users=(BOB.id,), remind=HOUR, expire=4 * HOUR)
+
+
+def passed(session: Session, at: datetime) -> tuple[Session, list[Event]]:
+    """The session after its next deadline, and the events of that."""
+    (first, *_) = deadlines(session)
+    events = pass_deadlines(session, first.name, CLOCK, at)
+    return fold(SID, events, session), events
+
+
+def test_without_a_rule_a_request_waits_for_ever() -> None:
+    assert not list(deadlines(awaiting(Approvers(users=(BOB.id,)))))
+    assert not list(deadlines(awaiting()))
+
+
+def test_it_reminds_at_each_interval_and_then_expires() -> None:
+    session = awaiting(STRICT)
+    for hour in (1, 2, 3):
+        (deadline,) = deadlines(session)
+        assert (deadline.due, deadline.step) == (AT + hour * HOUR, "remind")
+        assert not pass_deadlines(session, deadline.name, CLOCK, deadline.due - timedelta(seconds=1))
+        session, _ = passed(session, deadline.due)
+        assert session.call("1.1").reminded == hour
+        assert not pass_deadlines(session, deadline.name, CLOCK, deadline.due), "fired twice"
+    session, _ = passed(session, AT + 4 * HOUR)
+    call = session.call("1.1")
+    assert call.phase == "expired"
+    assert not list(deadlines(session))
+    assert "Nobody denied it" in result_text(call)
+    assert isinstance(next_action(session, AT), CallModel)
+    with pytest.raises(AlreadyEnded, match="expired"):
+        decide(session, "1.1", "approve", BOB, AT, seen=Seen.of(call))
+
+
+def test_reminders_stop_at_a_number() -> None:
+    session = awaiting(Approvers(remind=HOUR))
+    for hour in range(1, MOST_REMINDERS + 1):
+        session, _ = passed(session, AT + hour * HOUR)
+    assert not list(deadlines(session))
+    assert session.call("1.1").phase == "awaiting"
+
+
+def test_an_escalation_lets_more_people_decide_and_nobody_fewer() -> None:
+    rule = Approvers(users=(BOB.id,), escalate=Escalation(after=HOUR, users=(CAROL.id,)))
+    session = awaiting(rule)
+    seen = Seen.of(session.call("1.1"))
+    with pytest.raises(NotAllowed):
+        decide(session, "1.1", "approve", CAROL, AT, seen=seen)
+    session, _ = passed(session, AT + HOUR)
+    for person in (BOB, CAROL):
+        assert decide(session, "1.1", "approve", person, AT, seen=seen)
+    with pytest.raises(NotAllowed):
+        decide(session, "1.1", "approve", ALICE, AT, seen=seen)
+
+
+def test_an_escalation_of_a_rule_for_everybody_narrows_nothing() -> None:
+    session = awaiting(Approvers(escalate=Escalation(after=HOUR, users=(CAROL.id,))))
+    session, _ = passed(session, AT + HOUR)
+    assert decide(session, "1.1", "approve", BOB, AT, seen=Seen.of(session.call("1.1")))
+
+
+def test_an_approval_that_is_not_enough_stops_no_deadline_and_one_that_is_stops_all() -> None:
+    session = awaiting(Approvers(quorum=2, expire=HOUR))
+    seen = Seen.of(session.call("1.1"))
+    session = fold(SID, decide(session, "1.1", "approve", BOB, AT, seen=seen), session)
+    assert [deadline.step for deadline in deadlines(session)] == ["expire"]
+    session = fold(SID, decide(session, "1.1", "approve", CAROL, AT, seen=seen), session)
+    assert not list(deadlines(session))
+
+
+def test_a_changed_call_waits_as_long_as_a_new_one() -> None:
+    session = awaiting(Approvers(quorum=2, remind=HOUR, expire=3 * HOUR))
+    session, _ = passed(session, AT + HOUR)
+
+    def rejudge(call: ToolCall, arguments: Json) -> ToolCall:
+        return tool_call(arguments=arguments, approvers=call.approvers, ref=call.ref)
+
+    later = AT + 2 * HOUR
+    seen = Seen.of(session.call("1.1"))
+    events = edit(session, "1.1", {"command": "pwd"}, BOB, later, rejudge=rejudge, seen=seen)
+    (deadline,) = deadlines(fold(SID, events, session))
+    assert (deadline.due, deadline.step) == (later + HOUR, "remind")
+
+
+def test_a_response_is_read_in_place_of_a_result() -> None:
+    session = awaiting(Approvers(users=(BOB.id,)))
+    seen = Seen.of(session.call("1.1"))
+    with pytest.raises(NotAllowed):
+        decide(session, "1.1", "respond", CAROL, AT, seen=seen, reason="42")
+    with pytest.raises(InvalidInput, match="answer is empty"):
+        decide(session, "1.1", "respond", BOB, AT, seen=seen)
+    session = fold(SID, decide(session, "1.1", "respond", BOB, AT, seen=seen, reason="42"), session)
+    call = session.call("1.1")
+    assert (call.phase, call.attempt, call.ok) == ("answered", 0, True)
+    assert result_text(call).endswith("it did not run. Answer: 42")
+    assert BOB.id in session.steered_by
+    assert not session.denials(call.call.digest)
+
+
+def test_one_response_is_enough_whatever_the_quorum() -> None:
+    session = awaiting(Approvers(quorum=2))
+    seen = Seen.of(session.call("1.1"))
+    session = fold(SID, decide(session, "1.1", "approve", CAROL, AT, seen=seen), session)
+    session = fold(SID, decide(session, "1.1", "respond", BOB, AT, seen=seen, reason="Later"), session)
+    assert session.call("1.1").phase == "answered"
+
+
+def test_who_withdraws_a_request_denies_nothing_and_steers_the_agent() -> None:
+    session = awaiting(Approvers(users=(BOB.id,), exclude_requester=True))
+    with pytest.raises(InvalidInput):
+        withdraw(session, ["1.1"], " ", ALICE, AT)
+    with pytest.raises(IllegalEvent):
+        withdraw(session, ["9.9"], "Look first", ALICE, AT)
+    session = fold(SID, withdraw(session, [], "Look first", CAROL, AT), session)
+    call = session.call("1.1")
+    assert call.phase == "superseded"
+    assert "Do this instead: Look first" in result_text(call)
+    assert CAROL.id in session.steered_by
+    assert not session.denials(call.call.digest)
+    assert not isinstance(next_action(session, AT), Wait)
+    with pytest.raises(IllegalEvent):
+        withdraw(session, [], "Look first", ALICE, AT)
+    with pytest.raises(AlreadyEnded, match="withdrawn by"):
+        decide(session, "1.1", "approve", BOB, AT, seen=Seen.of(call))
