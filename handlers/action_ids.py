@@ -31,6 +31,7 @@ class Action(StrEnum):
     CHILD_RETRY = "child_retry"
     CHILD_SKIP = "child_skip"
     CHILD_STOP = "child_stop"
+    CHILD_LOOK = "child_look"
     PAUSE = "session_pause"
     RESUME = "session_resume"
     RESUME_WITH = "session_resume_with"
@@ -55,6 +56,7 @@ class View(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     LAUNCH = "launch"
+    CHILD = "child"
 
 
 @dataclass(frozen=True)

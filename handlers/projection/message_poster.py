@@ -347,8 +347,9 @@ class MessagePoster:
         return replace(message, blocks=(*message.blocks, context(hint)))
 
     async def card_address(self, session: Session) -> str:
-        """The address of the session's card; empty where Slack does not give it."""
-        stored = (await self._rows.column([session.id], "card")).get(session.id)
+        """The address of the session's card, or of that of its root; empty where Slack does not give it."""
+        cards = await self._rows.column(list(dict.fromkeys((session.id, session.root))), "card")
+        stored = cards.get(session.id) or cards.get(session.root)
         card = Row.model_validate_json(stored) if stored else None
         return await self.address_of(card) if card and card.ts and not card.gone else ""
 

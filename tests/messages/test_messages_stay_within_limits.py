@@ -25,11 +25,10 @@ from handlers.modals.full_call import full_call_modal
 from handlers.modals.outcome import outcome_modal
 from handlers.modals.resume import resume_modal
 from supervisor.contract.models import PersonaView
-from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
+from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, ContextAdded, Event, Paused
 from supervisor.core.reducer import fold
 from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
-from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.examples import examples
 from tests.messages.sessions import sessions, texts
@@ -156,12 +155,12 @@ def slack_takes_home_and_every_answer(session: Session, words: str) -> None:
     view = home(many, many, MASK, "/agent")
     check_view(view, "home")
     persona = PersonaView(name="ops", description=words[:200], model=None, tools=["*"] * 40, notes=[words])
-    lines = [Line(session.launched_at, words[:80], words)] * 200
+    said = [ContextAdded(**by(BOB), text=words or "x", kind="reply")] * 200
     shown = [
         answers.session_list(many, "all", MASK, "/agent"),
         answers.session_list([], "paused", MASK, "/agent"),
         answers.personas([persona] * 40),
-        answers.log(session, lines, "in <#C0OPS0001>"),
+        answers.log(session, said, MASK, "in <#C0OPS0001>"),
         answers.status(session, MASK, ""),
     ]
     for blocks in shown:
@@ -175,9 +174,9 @@ def test_nothing_but_the_longest_escapes(character: str) -> None:
     words = character * 20_000
     begun = launched(task=words, persona="a" * 40, origin={"slack": {"channel": "C0OPS0001"}})
     session = fold(SID, [begun, Paused(**by(BOB), reason="manual", detail=words)])
-    lines = [Line(session.launched_at, words[:80], words)] * 200
+    said = [ContextAdded(**by(BOB), text=words or "x", kind="reply")] * 200
     check_message_blocks(answers.session_list([session] * 20, "all", MASK, "/agent"))
-    check_message_blocks(answers.log(session, lines, "in <#C0OPS0001>"))
+    check_message_blocks(answers.log(session, said, MASK, "in <#C0OPS0001>"))
     check_message_blocks(answers.status(session, MASK, ""))
     check_view(home([session] * 20, [session] * 20, MASK, "/agent"), "home")
     for message in thread(session, MASK):

@@ -34,6 +34,7 @@ def register(app: Router) -> None:
         app.action(verdict, outcome.open_outcome)
     for way_on in subagent.VERDICTS:
         app.action(way_on, subagent.decide)
+    app.action(Action.CHILD_LOOK, subagent.look)
     app.action(Action.PAUSE, session.pause)
     app.action(Action.RESUME, session.resume)
     app.action(Action.RESUME_WITH, session.open_resume)

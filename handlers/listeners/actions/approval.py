@@ -64,7 +64,8 @@ async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "deny")
     # From the window with the full call it opens above that one.
-    show = client.views_push if body.get("view") else client.views_open
+    in_window = (body.get("view") or {}).get("type") == "modal"
+    show = client.views_push if in_window else client.views_open
     await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask))
     await ack()
 

@@ -135,7 +135,7 @@ async def test_a_failed_sub_agent_is_shown_alone_to_an_operator(scenario: Direct
     _, question = await shown(scene, "question_form")
     assert (await scene.slack.click(GRACE, channel, question["ts"], "question_answer:0"))["ok"]
     await scene.ended(session)
-    await scene.slack.message(channel, lambda m: "Nothing waits for a decision" in texts(m), user=GRACE)
+    await scene.slack.message(channel, lambda m: "Left out by" in texts(m), user=GRACE)
 
 
 async def test_an_approval_of_a_sub_agent_is_asked_for_once(scenario: Director, tmp_path: Path) -> None:
