@@ -41,6 +41,8 @@ class Action(StrEnum):
     MORE = "session_more"
     REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
+    LAUNCH_PERSONA = "launch_persona"
+    SCHEDULE_RUN = "schedule_run"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"

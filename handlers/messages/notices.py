@@ -85,7 +85,7 @@ def failed(session: Session, mask: Masker) -> Iterator[Message]:
         title = f":x: *{name}* {child.state}"
         decides: tuple[Request, ...] = ()
         if child in open_:
-            title, ways = f"{title}. What next?", _ways_on(session, child)
+            title, ways = f"{title}. What next?", failure_buttons(session, child)
             decides = (Request(session, FAILURE),)
         else:
             at = child.decided_at or session.changed_at
@@ -95,7 +95,8 @@ def failed(session: Session, mask: Masker) -> Iterator[Message]:
         yield Message(f"failed:{child.id}", text, (mrkdwn(title), plain(words), ways), decides=decides)
 
 
-def _ways_on(parent: Session, child: Child) -> Block:
+def failure_buttons(parent: Session, child: Child) -> Block:
+    """Return the buttons that decide on a failed sub-agent."""
     value = Target.of(parent, extra=child.id).encode()
     sure = confirm(
         "Stop the rest?", "Sub-agents at work are cancelled, and no other one begins.", "Stop the rest"

@@ -144,7 +144,8 @@ async def test_a_long_list_of_hostile_tasks_is_still_a_list(scenario: Director) 
 
 
 async def submit(slack: Slack, persona: str, task: str) -> Json:
-    return await slack.submit(ADA, await slack.view(ADA), {"persona": _option(persona), "task": _text(task)})
+    values = {"persona": {"launch_persona": _option(persona)["value"]}, "task": _text(task)}
+    return await slack.submit(ADA, await slack.view(ADA), values)
 
 
 def _option(value: str) -> Json:
@@ -172,7 +173,7 @@ async def test_a_form_sent_twice_launches_once(scenario: Director) -> None:
     scene = await scenario(ONE)
     assert (await scene.slack.command(ADA, OPS, ""))["ok"]
     view = await scene.slack.view(ADA)
-    state = {"values": {"persona": _option("ops"), "task": _text("ship it")}}
+    state = {"values": {"persona": {"launch_persona": _option("ops")["value"]}, "task": _text("ship it")}}
     payload = {
         "type": "view_submission",
         "user": {"id": ADA, "name": "ada"},

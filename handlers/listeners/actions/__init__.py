@@ -12,6 +12,7 @@ from handlers.listeners.actions import (
     outcome,
     question,
     reminder,
+    schedule,
     session,
     subagent,
 )
@@ -43,6 +44,7 @@ def register(app: Router) -> None:
     app.action(Action.LOG, session.show_log)
     app.action(Action.MORE, session.choose)
     app.action(Action.REVIEW, session.review)
+    app.action(Action.SCHEDULE_RUN, schedule.run_now)
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)
