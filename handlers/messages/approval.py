@@ -223,7 +223,7 @@ def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
     rules = {c.call.rules for c in calls}
     if len(calls) > 1:
         value, number = Target.of(session, *calls).encode(), len(calls)
-        elements.insert(0, button(f"Deny all {number} …", Action.DENY_ALL, value))
+        elements.insert(0, button(f"Deny all {number}…", Action.DENY_ALL, value))
         if len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
             sure = confirm(
                 f"Approve all {number} calls?", in_a_list(calls, mask, CONFIRM), f"Approve all {number}"

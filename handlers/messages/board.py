@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from handlers.action_ids import Action, Target
@@ -28,9 +29,9 @@ def board(
     if session.lineage is not None or not any(standing.child for standing in stands):
         return
     shown, left = fit(list(lines(session, mask, subagents)), ROWS_SHOWN)
-    briefs: dict[str, str] = {}
-    for item in waiting:
-        briefs.setdefault(item.session_id, item.brief)
+    briefs = {item.session_id: item.brief for item in reversed(waiting)}
+    asked = Counter(item.session_id for item in waiting)
+    briefs |= {key: f"{briefs[key]} and {number - 1} more" for key, number in asked.items() if number > 1}
     says = f" · :raised_hand: {in_all(waiting)}" if waiting else ""
     blocks: list[Block] = [mrkdwn(f":busts_in_silhouette: *Sub-agents* · {done(stands)}{says}")]
     blocks += [_row(line, briefs) for line in shown]

@@ -21,8 +21,8 @@ from supervisor.core.text.visible import one_line
 
 # A view has at most 100 blocks; a request takes up to seven of them.
 NEEDS_SHOWN, ROWS_SHOWN, DECIDED_SHOWN = 8, 7, 3
-# Characters of a call that are shown here as a whole; a longer one is reviewed in its window.
-CALL_SHOWN, WORDS_SHOWN, RULES_SHOWN = 700, 300, 2
+# Characters and lines of a call that is shown here as a whole; a longer one is reviewed in its window.
+CALL_SHOWN, LINES_SHOWN, WORDS_SHOWN, RULES_SHOWN = 700, 8, 300, 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def home(tab: HomeTab, mask: Masker, slash: str) -> Block:
         {"type": "actions", "elements": [launch]},
     ]
     blocks += _welcome(slash) if tab.empty else _sections(tab, mask)
-    blocks.append(context(f"`{slash} list` shows all sessions · `{slash} help` shows what else there is"))
+    blocks.append(context(f"`{slash} list` lists all sessions · `{slash} help` lists all commands"))
     return {"type": "home", "blocks": blocks}
 
 
@@ -150,7 +150,8 @@ def _approval(
     """Return the exact call with the buttons that decide on it; a long or changed one is reviewed in its window."""
     value, text = Target.of(session, call).encode(), full_text(call, mask)
     rules = policy(call)
-    whole = len(text) <= CALL_SHOWN and not call.proposed and len(rules) <= RULES_SHOWN
+    fits = len(text) <= CALL_SHOWN and text.count("\n") < LINES_SHOWN
+    whole = fits and not call.proposed and len(rules) <= RULES_SHOWN
     tool = f":raised_hand: *{escape(one_line(mask.arguments(call.call.tool), 80))}* needs approval"
     if not whole:
         review = button("Review", Action.VIEW, value, style="primary")

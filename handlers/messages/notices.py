@@ -103,7 +103,7 @@ def failure_buttons(parent: Session, child: Child) -> Block:
     )
     elements = [
         button("Retry", Action.CHILD_RETRY, value, style="primary"),
-        button("Continue without", Action.CHILD_SKIP, value),
+        button("Go on without", Action.CHILD_SKIP, value),
         button("Stop the rest", Action.CHILD_STOP, value, style="danger", confirm=sure),
     ]
     return {"type": "actions", "block_id": f"child:{parent.id}:{child.id}", "elements": elements}

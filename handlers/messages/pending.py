@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from handlers.blocks.text import brief as first_argument
 from handlers.messages.headline import WAITING, apart, failures
-from handlers.messages.proposal import full_text
+from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Member, Subagents
 from supervisor.core.rights import is_stopped
 from supervisor.core.state import Session
@@ -42,8 +43,8 @@ def _of_member(member: Member, mask: Masker) -> Iterator[PendingItem]:
     if session.ended:
         return
     for call in session.calls_in("awaiting"):
-        tool = one_line(mask.arguments(call.call.tool), 80)
-        brief = f"needs approval: {tool} {one_line(full_text(call, mask), 80)}"
+        tool = one_line(mask.arguments(call.call.tool), 40)
+        brief = f"needs approval: {tool} {in_short(call, mask) or first_argument(call.call.arguments, mask)}"
         yield PendingItem(call.requested_at or session.changed_at, path, session.id, brief)
     for call in session.calls_in("asking"):
         brief = f"asks: {one_line(mask(call.question), 120)}"

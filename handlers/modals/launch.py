@@ -90,7 +90,7 @@ def _limit(name: str, label: str, persona: Persona, *, parts: bool) -> Block:
         "type": "input",
         "block_id": name,
         "optional": True,
-        "label": {"type": "plain_text", "text": f"At most: {label.lower()}"},
+        "label": {"type": "plain_text", "text": f"Limit ({label.lower()})"},
         "element": {
             "type": "number_input",
             "action_id": "value",

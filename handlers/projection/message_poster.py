@@ -339,9 +339,9 @@ class MessagePoster:
             return message
         if origin.channel[:1] in ("U", "W") and not row.moves:
             return message
-        hint = f"I cannot write in {origin.shown}; `/invite` me there for the next time."
+        hint = f"Not a member of {origin.shown}. Run `/invite @Flagman` there."
         if not origin.shown:
-            hint = "I cannot write in the direct conversation in which this began."
+            hint = "Flagman cannot write in the direct conversation in which this began."
         if message.key != "card":
             hint = f"About {link(f'session {session.id}', await self.card_address(session))}. {hint}"
         return replace(message, blocks=(*message.blocks, context(hint)))

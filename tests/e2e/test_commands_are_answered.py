@@ -12,7 +12,7 @@ from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
-NAMED = re.compile(r"\*(?:<[^|>]*\|)?ops>?\*")
+NAMED = re.compile(r"· ops · ")
 HOSTILE = "<!channel> <@U0GRACE01> <https://evil.example|ok> *b* `c` \u202e\x07 &amp; " + "x" * 300
 
 
@@ -30,7 +30,7 @@ async def answered(scene: Scene, text: str) -> str:
 
 NOTHING_THERE = (
     ("lanch ops x", "Did you mean `/agent launch`?"),
-    ("frobnicate", "`/agent help` shows what there is"),
+    ("frobnicate", "`/agent help` lists all commands"),
     ("launch", "Write it like this"),
     ("launch ops", "Write it like this"),
     ('launch ops ""', "The task is empty"),
@@ -121,7 +121,7 @@ async def test_the_life_of_a_session_by_commands(scenario: Director) -> None:
     assert "is paused" in await answered(scene, f"PAUSE `{session.id}` out to lunch")
     assert "already paused" in await answered(scene, f"pause {session.id}")
     assert "out to lunch" in await answered(scene, f"status {session.id}")
-    assert "goes on" in await answered(scene, f"resume {session.id} be quick")
+    assert "resumes" in await answered(scene, f"resume {session.id} be quick")
     assert "be quick" in await answered(scene, f"log {session.id}")
     assert "is cancelled" in await answered(scene, f"cancel {session.id} enough")
     for verb in ("pause", "resume", "cancel"):

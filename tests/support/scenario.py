@@ -83,7 +83,7 @@ class Scene:
         """Launch by slash command; gives the session, whose sub-agents may have begun meanwhile."""
         before = {s.id for s in await recent_sessions(self.flagman.core, limit=100)}
         answer = await self.slack.command(user, channel, f"launch ops {task}")
-        assert "Launched" in str(answer.get("response", "")), answer
+        assert "Started" in str(answer.get("response", "")), answer
 
         async def new() -> Session | None:
             found = await recent_sessions(self.flagman.core, limit=100)

@@ -39,7 +39,7 @@ async def carry_out(
                 origin=place.origin(),
                 idempotency_key=f"slack:{delivery}",
             )
-            return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; {_where(place)}.")
+            return _say(f":rocket: Started *{escape(session.persona)}* (`{session.id}`). {_where(place)}")
         case "fork":
             return _say(await fork.fork(flagman, command, actor, place, delivery))
         case "files":
@@ -122,5 +122,5 @@ def _blocks(text: str, blocks: list[Block]) -> Answer:
 def _where(place: Place) -> str:
     """Return a phrase on where the card appears; whether the bot may post at `place` is not known."""
     if place.thread_ts:
-        return "its card appears here"
-    return "its card appears here, or comes to you directly if I am not in this conversation"
+        return "It posts here."
+    return "It posts here, or to you directly if Flagman is not in this conversation."

@@ -49,6 +49,7 @@ _MARKS = {
     "Failed": "x",
     "Cancelled": "no_entry_sign",
 }
+_SELECTED = re.compile(r"^selected [\d.]+ ")
 _DIGEST = re.compile(r" \(sha256 [0-9a-f]+\)")
 
 
@@ -99,6 +100,8 @@ def _with_names(event: Event, text: str, names: Mapping[str, str]) -> str:
     """Return the text with tools and sub-agents by name in place of the ids that the event is about."""
     if isinstance(event, Paused):
         text = text.replace(event.reason, WAITING[event.reason], 1).removeprefix("paused: ")
+    if isinstance(event, ModelResponded):
+        return _SELECTED.sub("selected ", text)
     if isinstance(event, ApprovalDecided):
         text = _DIGEST.sub("", text, count=1)
     about = [getattr(event, name, "") for name in ("call_id", "child_id")]

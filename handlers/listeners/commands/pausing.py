@@ -43,7 +43,7 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
-        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{below}{problems}"
+        f"`{flagman.command} resume {paused.session_id}` resumes at any time.{below}{problems}"
     )
 
 
@@ -52,16 +52,16 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
     sessions = flagman.sessions(actor)
     if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
-        return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
+        return f":arrow_forward: `{session.id}` resumes; its earlier steps are summed up first."
     timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
     if timed is None:
         words = unquote(command.rest)
         session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
-        return f":arrow_forward: `{session.id}` goes on."
+        return f":arrow_forward: `{session.id}` resumes."
     due, words = timed
     session = await sessions.resume_later(command.session_id, due, context=words)
     told = " The agent reads your message first." if words else ""
-    return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
+    return f":alarm_clock: `{session.id}` resumes {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 
 async def event(flagman: ListenerContext, command: Command, actor: Actor, delivery: str) -> str:

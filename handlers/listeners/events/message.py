@@ -118,7 +118,7 @@ def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
         "Cancel it",
     )
     value = Target(session_id).encode()
-    cancel = button("Cancel the session", Action.CANCEL, value, style="danger", confirm=sure)
+    cancel = button("Cancel session", Action.CANCEL, value, style="danger", confirm=sure)
     return Answer(text, (mrkdwn(text), {"type": "actions", "elements": [cancel]}))
 
 

@@ -107,7 +107,7 @@ async def test_a_stop_after_errors_is_shown_to_an_operator(scenario: Director) -
     scene = await scenario(FAILS, persona=OPERATORS)
     session = await scene.launch(channel=await private(scene))
     channel, ask = await shown(scene, RESUME)
-    assert "errors in a row" in texts(ask)
+    assert "consecutive errors" in texts(ask)
     assert (await scene.slack.click(GRACE, channel, ask["ts"], RESUME))["ok"]
     await scene.flagman.session(lambda s: len(s.halts) == 2, session.id)
     again = await scene.slack.message(

@@ -77,7 +77,7 @@ async def test_twenty_sub_agents_are_one_message_in_the_channel(scenario: Direct
 async def test_each_request_has_its_name_and_siblings_go_on(scenario: Director, tmp_path: Path) -> None:
     scene = await coordinated(scenario, tmp_path, THREE, PARTS)
     session = await scene.launch()
-    await board(scene, session, "3 decisions wait", *(f"service: {name}" for name in PARTS))
+    await board(scene, session, "3 decisions wait", *(f"needs approval: deploy {name}" for name in PARTS))
     shop, bank, mail = [await child(scene, session, name) for name in PARTS]
     (ask,) = await scene.asked(shop)
     assert "*shop* · worker" in texts(ask)
