@@ -173,7 +173,9 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
         else f"(Edited an earlier message. It was: {old})\nIt is now: {new}"
     )
     body = {**body, "event": about}
-    answer = await _tell_session(flagman, body, about, session_id, text, mentioned=False, answers=False)
+    answer = await _tell_session(
+        flagman, body, about, session_id, text, mentioned=False, answers=False, earlier=old
+    )
     await flagman.rows.deliver(delivery, REDELIVERED)
     await answer_privately({"event": about}, client, answer.text, answer.blocks)
 
@@ -196,9 +198,12 @@ async def _tell_session(
     *,
     mentioned: bool,
     answers: bool = True,
+    earlier: str = "",
 ) -> Answer:
+    """Send a message to the session of the thread, or to a sub-agent; `earlier` is the one that it is about."""
     actor = await flagman.people.named(actor_of(body))
-    below, text = await addressee(flagman, session_id, text, answers=answers)
+    below, words = await addressee(flagman, session_id, earlier or text, answers=answers)
+    text = text if earlier else words
     told = await flagman.sessions(actor).tell(
         below.id if below else session_id,
         ContextRequest.of(text=text),
