@@ -41,7 +41,7 @@ OUTPUT_SHOWN = 600
 CONFIRM = 300
 # Blocks for the buttons at the end, and for notes on where else a request stands.
 SPARE_BLOCKS = 6
-DETAILS = "Details"
+DETAILS = "View details"
 
 
 def approvals(session: Session, mask: Masker, risks: Risks | None = None) -> Iterator[Message]:

@@ -74,7 +74,7 @@ def list_(json: Json = False) -> None:
                 [
                     (
                         (row.id, "bold"),
-                        (clock(row.due), "") if row.due else ("paused", "yellow"),
+                        (", ".join(map(clock, row.next_times)), "") if row.due else ("paused", "yellow"),
                         f"{row.cron} ({row.zone})",
                         row.persona,
                         row.task,
