@@ -100,7 +100,7 @@ def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
     number = f" ({len(tab.needs)})" if tab.needs else ""
     blocks = [*_heading(f"Needs you{number}"), *(needs if tab.needs else [context("All caught up."), *needs])]
     for title, sessions, none in (
-        ("Yours", tab.yours, "You have no open sessions."),
+        ("Yours", tab.yours, "You have no other open sessions."),
         ("Running", tab.running, "Nothing else is running."),
     ):
         rows = [_row(session, mask, tab.addresses) for session in sessions[:ROWS_SHOWN]]
