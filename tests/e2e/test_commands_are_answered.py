@@ -231,6 +231,18 @@ async def test_home_decides_on_what_it_shows_and_stays_current(scenario: Directo
     assert APPROVE not in buttons(shown)
 
 
+async def test_home_shows_nothing_of_what_a_person_does_not_see(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    for user in (ADA, GRACE):
+        await scene.slack.home(user)
+    session = await scene.launch("the secret plan", channel=ADA_DM)
+    await scene.waiting(session)
+    assert APPROVE in buttons(await home_of(scene, ADA, "the secret plan", "Needs you (1)"))
+    # A later change that she does see brings her tab up to date.
+    await scene.launch("for all to see")
+    assert "the secret plan" not in texts(await home_of(scene, GRACE, "for all to see"))
+
+
 async def test_a_long_call_is_reviewed_from_home(scenario: Director) -> None:
     scene = await scenario(in_turn(calls(("deploy", {"service": "x" * 2000})), says("Done.")))
     await scene.slack.home(ADA)
