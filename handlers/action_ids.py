@@ -33,6 +33,7 @@ class Action(StrEnum):
     CHILD_RETRY = "child_retry"
     CHILD_SKIP = "child_skip"
     CHILD_STOP = "child_stop"
+    CHILD_LOOK = "child_look"
     PAUSE = "session_pause"
     RESUME = "session_resume"
     RESUME_WITH = "session_resume_with"
@@ -42,6 +43,8 @@ class Action(StrEnum):
     MORE = "session_more"
     REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
+    LAUNCH_PERSONA = "launch_persona"
+    SCHEDULE_RUN = "schedule_run"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
@@ -59,6 +62,7 @@ class View(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     LAUNCH = "launch"
+    CHILD = "child"
 
 
 @dataclass(frozen=True)

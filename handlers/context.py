@@ -47,13 +47,13 @@ class ListenerContext:
         """Return the service for sessions, which acts for one person."""
         return SessionService(self.services, actor)
 
-    async def cards(self, session_ids: Sequence[str]) -> dict[str, str]:
-        """Return the addresses of the cards of those sessions that have one, by session."""
-        rows = await self.rows.column(session_ids, "card")
-        return {
-            session_id: address_of(Row.model_validate_json(row), self.workspace)
-            for session_id, row in rows.items()
-        }
+    async def cards(self, sessions: Sequence[Session]) -> dict[str, str]:
+        """Return the addresses of the cards of sessions, by session; of a sub-agent without one, that of its root's."""
+        rows = await self.rows.column(
+            list(dict.fromkeys(key for one in sessions for key in (one.id, one.root))), "card"
+        )
+        found = {key: address_of(Row.model_validate_json(row), self.workspace) for key, row in rows.items()}
+        return {one.id: found.get(one.id) or found.get(one.root, "") for one in sessions}
 
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
         """Return the session and the first call that a button or form is about.

@@ -126,7 +126,7 @@ def plain_text_of(error: Exception, command: str, mask: Masker) -> str:
     """Return the message about an error as plain text, for the inputs of forms."""
     match error:
         case SessionNotFound():
-            return f"{visible(mask(str(error)))} `{command} list` shows the ones there are."
+            return f"{visible(mask(str(error)))} `{command} list` lists sessions."
         case FlagmanError():
             return visible(mask(str(error)))
         case IdempotencyKeyKnown():

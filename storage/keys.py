@@ -210,6 +210,16 @@ def place(place: str) -> str:
     return f"{_PREFIX}:thread:{place}"
 
 
+def home_tabs() -> str:
+    """Return the key of a sorted set: people by the time at which they opened their home tab last."""
+    return f"{_PREFIX}:homes"
+
+
+def last_choice(person: str) -> str:
+    """Return the key of the persona that a person chose last."""
+    return f"{_PREFIX}:choice:{person}"
+
+
 def delivery(delivery_id: str) -> str:
     return f"{_PREFIX}:seen:{delivery_id}"
 

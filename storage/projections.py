@@ -77,6 +77,31 @@ class ProjectionStore:
         with reaching_store():
             await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
 
+    async def open_home(self, person: str, at: float, *, since: float) -> None:
+        """Store that a person opened their home tab at a time, and forget those who have not since `since`."""
+        with reaching_store():
+            await self._redis.zadd(keys.home_tabs(), {person: at})
+            await self._redis.zremrangebyscore(keys.home_tabs(), "-inf", f"({since}")
+
+    async def homes(self, *, since: float, most: int) -> list[str]:
+        """Return the people who opened their home tab since a time, the latest first."""
+        with reaching_store():
+            found: Any = await self._redis.zrevrangebyscore(
+                keys.home_tabs(), "+inf", since, start=0, num=most
+            )
+        return [person.decode() for person in found]
+
+    async def choose(self, person: str, persona: str, ttl: timedelta) -> None:
+        """Store for `ttl` which persona a person chose last."""
+        with reaching_store():
+            await self._redis.set(keys.last_choice(person), persona, px=int(ttl.total_seconds() * 1000))
+
+    async def last_choice(self, person: str) -> str:
+        """Return the persona that a person chose last; empty where none is known."""
+        with reaching_store():
+            value: Any = await self._redis.get(keys.last_choice(person))
+        return value.decode() if value else ""
+
     async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
         """Store that nothing is sent to `scope` for the time `wait`."""
         with reaching_store():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 from storage.log import Claim
@@ -68,6 +70,7 @@ class Supervisor:
         plan: Json | Literal["propose"] | None = None,
         idempotency_key: str | None = None,
         asked_by: Collection[str] = (),
+        limits: Mapping[str, Decimal] = MappingProxyType({}),
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
@@ -87,8 +90,12 @@ class Supervisor:
             coordinate=coordinate,
             plan=plan if isinstance(plan, dict) else None,
             asked_by=asked_by,
+            limits=limits,
         )
-        request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
+        given = {name: str(limit) for name, limit in limits.items()}
+        request = digest(
+            [persona, task, actor.id, *([] if plan is None else [plan]), *([given] if given else [])]
+        )
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
         return await begin(self.sessions, events, request, idempotency_key, blobs=blobs)
 

@@ -50,7 +50,7 @@ ROOMS: dict[str, str] = {
         "handlers/action_ids handlers/users handlers/projection"
     ),
     "handlers/listeners": (
-        "supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
+        "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
         "handlers/action_ids handlers/origin handlers/markup handlers/users handlers/blocks handlers/middleware "
         "handlers/private_answers handlers/messages handlers/modals handlers/context"
     ),
@@ -85,7 +85,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/processes": (
         "storage supervisor/core "
-        "handlers/users handlers/projection handlers/context handlers/app "
+        "handlers/users handlers/projection handlers/context handlers/listeners handlers/app "
         "bot/playground bot/settings bot/compose bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (

@@ -48,7 +48,8 @@ def document(operations: Sequence[Operation], version: str) -> Json:
         "info": {
             "title": "Flagman",
             "version": version,
-            "description": "Agents propose, people wave through. Every refusal is a problem document (RFC 9457).",
+            "description": "Run AI agents with human approval for every risky action. "
+            "Every refusal is a problem document (RFC 9457).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

@@ -24,7 +24,7 @@ def _print_version(asked: bool) -> None:
 
 
 app = typer.Typer(
-    help="A Slack chat-ops bot: agents propose, people wave through, and it runs once.",
+    help="Run AI agents with human approval for every risky action.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

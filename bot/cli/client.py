@@ -77,7 +77,7 @@ def _for_terminal(error: Exception) -> str:
 
     sentence = str(error)
     if getattr(error, "code", "") == SessionNotFound.code:
-        return f"{sentence} `flagman list` shows the ones there are."
+        return f"{sentence} `flagman list` lists sessions."
     if isinstance(error, Unavailable) and sentence.startswith("No Flagman answers"):
         return f"{sentence} {_how_to_reach()}"
     if isinstance(error, KeyRefused):

@@ -90,7 +90,7 @@ def spent(state: SessionView) -> str:
 
 
 def cost_of(cost: Decimal, *, unpriced: bool) -> str:
-    """Return an amount in USD; `unpriced` says that a part of it has no known price."""
+    """Return an amount in USD; `unpriced` says that the cost of a part is unknown."""
     return "cost unknown" if unpriced and not cost else money(cost, unpriced=unpriced)
 
 

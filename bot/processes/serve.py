@@ -111,10 +111,10 @@ async def _taking_in(
         if settings.slack_app_token:
             # The playground is part of `app`, which must be served before the bot calls it.
             await stack.enter_async_context(listen(app, settings))
-            bolt = await slack.bolt_app(parts, settings, client)
+            bolt = await stack.enter_async_context(slack.bolt_app(parts, settings, client))
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
         else:
-            bolt = await slack.bolt_app(parts, settings, client)
+            bolt = await stack.enter_async_context(slack.bolt_app(parts, settings, client))
             slack_requests.mount(app, bolt, settings.slack_signing_secret, settings.slack_api_url)
             await stack.enter_async_context(listen(app, settings))
         yield

@@ -24,6 +24,7 @@ from bot.processes.deliveries import Deliveries, LimitedSocketMode
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
+from handlers.listeners.events.home import keep_current
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
 from handlers.users import People
@@ -61,8 +62,12 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, Asy
         )
 
 
-async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncApp:
-    """The app with all listeners. Waits until Slack is reached. Raises InvalidInput where Slack refuses the token."""
+@asynccontextmanager
+async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
+    """The app with all listeners, and the home tabs kept current.
+
+    Waits until Slack is reached. Raises InvalidInput where Slack refuses the token.
+    """
     identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
     if not (identity.get("team_id") or identity.get("enterprise_id")) or not identity.get("user_id"):
         raise InvalidInput(
@@ -107,7 +112,11 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         str(identity.get("url") or ""),
     )
     register(app, flagman)
-    return app
+    homes = asyncio.create_task(keep_current(flagman, client, parts.changes()))
+    try:
+        yield app
+    finally:
+        await end([homes])
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:

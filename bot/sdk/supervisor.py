@@ -110,7 +110,7 @@ class AgentSupervisor:
         return {session.id: session for session in await self.list(status="paused")}
 
     async def emit(self, event: str, data: Any = None, *, event_id: str | None = None) -> DeliveryResult:
-        """Say that an event came: every session that waits for it goes on. The same `event_id` again does nothing."""
+        """Say that an event came: every session that waits for it resumes. The same `event_id` again does nothing."""
         return await self.backend.emit(EventRequest.of(type=event, data=data, id=event_id))
 
     async def personas(self) -> builtins.list[PersonaView]:

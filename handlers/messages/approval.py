@@ -44,7 +44,7 @@ OUTPUT_SHOWN = 600
 CONFIRM = 300
 # Blocks for the buttons at the end, and for notes on where else a request stands.
 SPARE_BLOCKS = 6
-DETAILS = "Details"
+DETAILS = "View details"
 
 
 def approvals(session: Session, mask: Masker, risks: Risks | None = None) -> Iterator[Message]:
@@ -184,7 +184,7 @@ def request_buttons(session: Session, call: Call) -> list[Block]:
 def request_options(session: Session, request_id: str) -> dict[str, str]:
     """Return the options of a menu that are about a whole request, labels by value."""
     instead = option(Action.INSTEAD, Target.of(session).encode())
-    return {**snooze_options(session, request_id), instead: "Do something else …"}
+    return {**snooze_options(session, request_id), instead: "Do something else…"}
 
 
 def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
@@ -253,7 +253,7 @@ def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
     rules = {c.call.rules for c in calls}
     if len(calls) > 1:
         value, number = Target.of(session, *calls).encode(), len(calls)
-        elements.insert(0, button(f"Deny all {number} …", Action.DENY_ALL, value))
+        elements.insert(0, button(f"Deny all {number}…", Action.DENY_ALL, value))
         if len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
             sure = confirm(
                 f"Approve all {number} calls?", in_a_list(calls, mask, CONFIRM), f"Approve all {number}"

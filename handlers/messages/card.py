@@ -118,7 +118,7 @@ def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
     if session.lineage is None:
         return []
     name, parent = escape(one_line(session.lineage.name, 40)), one_line(session.launched_by_name, 60)
-    address = subagents.card(session.lineage.parent)
+    address = subagents.address(session.lineage.parent)
     return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 

@@ -56,7 +56,7 @@ def state(session: Session, mask: Masker, *, limit: int = 200) -> tuple[str, str
         detail = one_line(mask(session.pause.detail), limit)
         return mark, f"{words}: {detail}" if detail else words
     if failed := failures(session):
-        return "warning", f"{names(failed, limit)} failed: retry, go on without, or stop the rest"
+        return "warning", f"{names(failed, limit)} failed: retry, continue without, or stop the rest"
     if waiting == "children_running":
         return mark, f"{words}: {names(session.running_children, limit)}"
     return mark, words

@@ -23,22 +23,34 @@ from handlers.blocks.text import (
 )
 from handlers.messages.approval import policy
 from handlers.messages.files import files
-from handlers.messages.headline import WAITING
-from handlers.messages.message import ANSWER, APPROVAL, OUTCOME, PAUSE, Message, Request
+from handlers.messages.headline import WAITING, failures
+from handlers.messages.message import ANSWER, APPROVAL, FAILURE, OUTCOME, PAUSE, Message, Request
 from handlers.messages.pauses import approval_buttons, spent, ways_on
+from supervisor.core.records import Child
 from supervisor.core.rights import is_stopped
 from supervisor.core.state import Call, PauseRecord, Session
+from supervisor.core.subagents import BY_ITSELF
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
+WORDS_SHOWN = 900
+_VERDICTS = {"retry": "Retried", "skip": "Left out", "stop": "The rest was stopped"}
 
-def questions(session: Session, mask: Masker) -> Iterator[Message]:
-    """Yield one message for each question, with a button for each option; other answers are replies in the thread."""
+
+def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Message]:
+    """Yield one message for each question, with a button for each option; other answers are replies in the thread.
+
+    `within` is the name of a sub-agent that is shown in the thread of its coordinator.
+    """
+    reply = "Or answer with a reply in this thread."
+    if within:
+        *_, name = within.split(" › ")
+        reply = f"Or reply in this thread: `{escape(one_line(name, 40))}: your answer`"
     for call in (c for step in session.steps for c in step.calls if c.question):
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         decides: tuple[Request, ...] = ()
         if call.phase == "asking" and not session.ended:
-            blocks += [choices(session, call, mask), context("Or answer with a reply in this thread.")]
+            blocks += [choices(session, call, mask), context(reply)]
             decides = (Request(session, ANSWER),)
         elif call.phase == "finished":
             blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
@@ -62,6 +74,39 @@ def choices(session: Session, call: Call, mask: Masker) -> Block:
     ]
     elements.append(button("Answer …", Action.ANSWER_FORM, Target.of(session, call).encode()))
     return {"type": "actions", "block_id": f"q:{session.id}:{call.call_id}", "elements": elements}
+
+
+def failed(session: Session, mask: Masker) -> Iterator[Message]:
+    """Yield one message for each failed sub-agent of a session about which a person decides or has decided."""
+    open_ = failures(session)
+    for child in (c for c in session.children if c in open_ or c.verdict):
+        name = escape(one_line(child.name, 60))
+        words = shorten(mask(child.result), WORDS_SHOWN) or "No output."
+        title = f":x: *{name}* {child.state}"
+        decides: tuple[Request, ...] = ()
+        if child in open_:
+            title, ways = f"{title}. What next?", failure_buttons(session, child)
+            decides = (Request(session, FAILURE),)
+        else:
+            at = child.decided_at or session.changed_at
+            by = f"{person(child.decided_by, child.decided_by_name)} at {moment(at)}"
+            ways = context(f"{_VERDICTS[child.verdict]} by {by}")
+        text = f"{name} {child.state}: {escape(one_line(words, 200))}"
+        yield Message(f"failed:{child.id}", text, (mrkdwn(title), plain(words), ways), decides=decides)
+
+
+def failure_buttons(parent: Session, child: Child) -> Block:
+    """Return the buttons that decide on a failed sub-agent."""
+    value = Target.of(parent, extra=child.id).encode()
+    sure = confirm(
+        "Stop the rest?", "Sub-agents at work are cancelled, and no other one begins.", "Stop the rest"
+    )
+    elements = [
+        button("Retry", Action.CHILD_RETRY, value, style="primary"),
+        button("Go on without", Action.CHILD_SKIP, value),
+        button("Stop the rest", Action.CHILD_STOP, value, style="danger", confirm=sure),
+    ]
+    return {"type": "actions", "block_id": f"child:{parent.id}:{child.id}", "elements": elements}
 
 
 def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
@@ -92,9 +137,14 @@ def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
         )
 
 
-def pauses(session: Session, mask: Masker) -> Iterator[Message]:
-    """Yield one message for each pause; while it lasts, with the same buttons as the card."""
+def pauses(session: Session, mask: Masker, *, by_people: bool = False) -> Iterator[Message]:
+    """Yield one message for each pause; while it lasts, with the same buttons as the card.
+
+    With `by_people` only for those that a person began or ends.
+    """
     for halt in session.halts:
+        if by_people and halt.reason in BY_ITSELF and not halt.approval:
+            continue
         open_ = session.pause is not None and halt is session.halts[-1]
         blocks: list[Block] = [mrkdwn(_pause_line(halt))]
         decides: tuple[Request, ...] = ()

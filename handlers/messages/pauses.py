@@ -92,13 +92,13 @@ def _go_on(more: dict[str, str], *, failing: bool) -> str:
         return "Retry"
     if set(more) == {"max_minutes"}:
         return f"Give it {more['max_minutes']}"
-    return _label(f"Raise to {', '.join(more.values())} and go on", "Raise its limits and go on", more)
+    return _label(f"Raise to {', '.join(more.values())} and resume", "Raise limits and resume", more)
 
 
 def _compact(more: dict[str, str]) -> str:
     """Return the label of the button that sums up; `more` are the used-up limits that it raises, too."""
-    short = "Compact and raise its limits"
-    return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and go on")
+    short = "Compact and raise limits"
+    return _label(f"Compact and raise to {', '.join(more.values())}", short, more, none="Compact and resume")
 
 
 def _label(whole: str, short: str, more: dict[str, str], *, none: str = "Resume") -> str:
@@ -126,7 +126,7 @@ def menu(session: Session, first: Mapping[str, str] | None = None) -> Block:
     """Return the menu of a session's message, with the options `first` (labels by value) before those it always has."""
     value = Target.of(session).encode()
     pausing = {} if session.pause else {option(Action.PAUSE, value): "Pause"}
-    last = {option(Action.LOG, value): "View log", option(Action.CANCEL, value): "Cancel the session …"}
+    last = {option(Action.LOG, value): "View log", option(Action.CANCEL, value): "Cancel session…"}
     return overflow(Action.MORE, {**(first or {}), **pausing, **last})
 
 

@@ -1,4 +1,4 @@
-"""The status of a session's sub-agents, one line each, for its card."""
+"""The status of a session's sub-agents, one line each, for its card and its board."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supervisor.core.text.format import span
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
-LINES_SHOWN = 24
+LINES_SHOWN = 8
 DEEPEST_SHOWN = 4
 # The ranks by which lines are chosen where there is no room for all: needs people, works, waits, has ended.
 _NEEDS, _WORKS, _OPEN, _OVER = range(4)
@@ -34,8 +34,8 @@ _FOR_PEOPLE = {
 
 
 @dataclass(frozen=True)
-class _Stand:
-    """The state of one subtask: `kind` for counting, `words` for its line."""
+class Stand:
+    """The state of one subtask: `kind` for counting, `words` for its line, `mark` is the name of an emoji."""
 
     rank: int
     kind: str
@@ -44,12 +44,15 @@ class _Stand:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """One subtask; `session_id` is empty before it has begun, `address` is that of what it asks."""
+
     depth: int
     name: str
     persona: str
-    card: str
-    stand: _Stand
+    session_id: str
+    address: str
+    stand: Stand
     rank: int
 
 
@@ -58,17 +61,17 @@ def progress(session: Session, mask: Masker, subagents: Subagents) -> list[Block
     stands = [standing for call in delegations(session) for standing in subtask_statuses(session, call)]
     if not stands:
         return []
-    shown, left = _fit(list(_lines(session, mask, subagents, 0)))
+    shown, left = fit(list(lines(session, mask, subagents)), LINES_SHOWN)
     elements: list[Block] = [_heading(stands)]
     for depth, group in groupby(shown, key=lambda line: line.depth):
         items = [_item(line) for line in group]
         elements.append({"type": "rich_text_list", "style": "bullet", "indent": depth, "elements": items})
     if left:
-        elements.append(_section(_text(_count_left(left), italic=True)))
+        elements.append(_section(_text(count_left(left), italic=True)))
     return [{"type": "rich_text", "elements": elements}]
 
 
-def _count_left(left: Collection[_Line]) -> str:
+def count_left(left: Collection[Line]) -> str:
     kinds = Counter(line.stand.kind for line in left)
     if len(kinds) == 1:
         return f"{len(left)} more {next(iter(kinds))}"
@@ -83,92 +86,98 @@ def delegations(session: Session) -> list[Call]:
 
 
 def _heading(stands: Collection[SubtaskStatus]) -> Block:
+    return _section(_text("Sub-agents", bold=True), _text(f"  {done(stands)}"))
+
+
+def done(stands: Collection[SubtaskStatus]) -> str:
+    """Return how many subtasks are done, and how many came to another end."""
     states = Counter(standing.state for standing in stands)
-    words = [f"  {states['completed']}/{len(stands)} done"]
+    words = [f"{states['completed']}/{len(stands)} done"]
     words += [f"{states[state]} {state}" for state in ("failed", "cancelled", "skipped") if states[state]]
-    return _section(_text("Sub-agents", bold=True), _text(", ".join(words)))
+    return ", ".join(words)
 
 
-def _lines(session: Session, mask: Masker, subagents: Subagents, depth: int) -> Iterator[_Line]:
+def lines(session: Session, mask: Masker, subagents: Subagents, depth: int = 0) -> Iterator[Line]:
     """Yield the lines of the subtasks, each before those of its sub-agents and with the most urgent of their ranks."""
     for call in delegations(session):
         stands = subtask_statuses(session, call)
-        done = {standing.subtask.id for standing in stands if standing.state == "completed"}
+        finished = {standing.subtask.id for standing in stands if standing.state == "completed"}
         for standing in stands:
             child = standing.child
             found = subagents.below.get(child.id) if child else None
-            stand = _stand(session, standing, found, done, mask)
-            line = _Line(
+            stand = _stand(session, standing, found, finished, mask)
+            line = Line(
                 depth=depth,
                 name=one_line(standing.subtask.id, 40) or "–",
                 persona=one_line(standing.subtask.persona, 40),
-                card=subagents.card(child.id) if child else "",
+                session_id=child.id if child else "",
+                address=subagents.address(child.id) if child else "",
                 stand=stand,
                 rank=stand.rank,
             )
-            below = list(_lines(found, mask, subagents, depth + 1)) if found and depth < DEEPEST_SHOWN else []
+            below = list(lines(found, mask, subagents, depth + 1)) if found and depth < DEEPEST_SHOWN else []
             yield replace(line, rank=min(part.rank for part in (line, *below)))
             yield from below
 
 
 def _stand(
-    session: Session, standing: SubtaskStatus, found: Session | None, done: Collection[str], mask: Masker
-) -> _Stand:
+    session: Session, standing: SubtaskStatus, found: Session | None, finished: Collection[str], mask: Masker
+) -> Stand:
     child = standing.child
     if standing.state in ("waiting", "ready"):
         if session.ended:
-            return _Stand(_OVER, "not begun", _GIVEN_UP, "not begun")
-        needed = ", ".join(name for name in standing.subtask.depends_on if name not in done)
+            return Stand(_OVER, "not begun", _GIVEN_UP, "not begun")
+        needed = ", ".join(name for name in standing.subtask.depends_on if name not in finished)
         words = f"after {one_line(needed, 90)}" if needed else "starts again" if child else "starts next"
-        return _Stand(_OPEN, "waiting", "white_circle", words)
+        return Stand(_OPEN, "waiting", "white_circle", words)
     if standing.state == "skipped" or child is None:
-        return _Stand(_OVER, "skipped", _GIVEN_UP, f"skipped: {one_line(mask(standing.note), 90)}")
+        return Stand(_OVER, "skipped", _GIVEN_UP, f"skipped: {one_line(mask(standing.note), 90)}")
     if standing.state == "running":
         return _at_work(found, mask)
     return _over(child, child in failures(session), mask)
 
 
-def _at_work(found: Session | None, mask: Masker) -> _Stand:
+def _at_work(found: Session | None, mask: Masker) -> Stand:
     if found is None:
-        return _Stand(_WORKS, "running", "hourglass_flowing_sand", "running")
+        return Stand(_WORKS, "running", "hourglass_flowing_sand", "running")
     mark, words = state(found, mask, limit=90)
     words = words[:1].lower() + words[1:]
     if found.ended:
-        return _Stand(_OVER, found.lifecycle, mark, words)
+        return Stand(_OVER, found.lifecycle, mark, words)
     if failures(found) or found.waiting_for in _FOR_PEOPLE:
-        return _Stand(_NEEDS, "waiting for people", mark, words)
+        return Stand(_NEEDS, "waiting for people", mark, words)
     if found.waiting_for == "children_running":
         # The sub-agents have their own lines below.
         words = "waiting for its sub-agents"
-    return _Stand(_WORKS, "paused" if found.pause else "running", mark, words)
+    return Stand(_WORKS, "paused" if found.pause else "running", mark, words)
 
 
-def _over(child: Child, undecided: bool, mask: Masker) -> _Stand:
+def _over(child: Child, undecided: bool, mask: Masker) -> Stand:
     if child.state == "completed":
         words = f"done in {_took(child)}"
     else:
         why = one_line(mask(child.result), 90) if child.state == "failed" else ""
         words = f"{child.state}: {why}" if why else child.state
     if undecided:
-        return _Stand(_NEEDS, child.state, _ENDED[child.state], f"needs a decision · {words}")
-    return _Stand(_OVER, child.state, _ENDED[child.state], words)
+        return Stand(_NEEDS, child.state, _ENDED[child.state], f"needs a decision · {words}")
+    return Stand(_OVER, child.state, _ENDED[child.state], words)
 
 
 def _took(child: Child) -> str:
     return span((child.finished_at or child.at) - child.at)
 
 
-def _fit(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+def fit(found: list[Line], most: int) -> tuple[list[Line], list[Line]]:
     """Return the lines to show, in their order, and the lines to count."""
-    places = sorted(range(len(lines)), key=lambda place: (lines[place].rank, place))
-    shown = set(places[:LINES_SHOWN])
-    return [lines[place] for place in sorted(shown)], [lines[place] for place in places[LINES_SHOWN:]]
+    places = sorted(range(len(found)), key=lambda place: (found[place].rank, place))
+    shown = set(places[:most])
+    return [found[place] for place in sorted(shown)], [found[place] for place in places[most:]]
 
 
-def _item(line: _Line) -> Block:
+def _item(line: Line) -> Block:
     name = _text(line.name, bold=True)
-    if line.card:
-        name = {"type": "link", "url": line.card, "text": line.name, "style": {"bold": True}}
+    if line.address:
+        name = {"type": "link", "url": line.address, "text": line.name, "style": {"bold": True}}
     who = f"{line.persona} · " if line.persona != line.name else ""
     return _section(
         {"type": "emoji", "name": line.stand.mark}, _text(" "), name, _text(f"  {who}{line.stand.words}")

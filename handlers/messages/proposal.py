@@ -16,9 +16,9 @@ from supervisor.core.text.visible import call_json, call_name, call_text, one_li
 
 SHOWN_A_CALL, SHOWN_A_PLAN = 2400, 5000
 ON_FAILURE = {
-    "continue": "what does not need it goes on.",
+    "continue": "what does not need it continues.",
     "fail_fast": "all the others stop.",
-    "ask": "people decide: retry, go on without it, or stop the rest.",
+    "ask": "people decide: retry, continue without it, or stop the rest.",
 }
 _BOLD = frozenset({"bold"})
 

@@ -6,11 +6,11 @@ from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Message
-from handlers.messages.notices import cut_off, end_notices, pauses, questions
+from handlers.messages.notices import cut_off, end_notices, failed, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import overdue, reminders
 from handlers.messages.risk import Risks
-from handlers.messages.subagents import Subagents
+from handlers.messages.subagents import Subagents, named
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 
@@ -25,19 +25,23 @@ def thread(
 ) -> list[Message]:
     """Return the messages of a session: a pure function of its state and the states of its sub-agents.
 
+    A sub-agent has no card where it is shown in the thread of its coordinator.
+
     `sandboxed`: whether commands run in a sandbox; where they do not, the card says so. `risks` has the words for the
     risk of each tool; without it none is shown.
     """
     subagents = subagents or Subagents()
-    # Requests of sub-agents are only shown on the board of their root session.
-    waiting = [] if session.lineage else pending_items(session, mask, subagents, risks)
     new = _new(session)
+    if subagents.within:
+        return _within(new, mask, subagents.within, risks)
+    waiting = [] if session.lineage else pending_items(session, mask, subagents)
     asked, halts = [*approvals(new, mask, risks)], [*pauses(new, mask)]
     requests = [*asked, *(halts[-1:] if session.approval else [])]
     return [
         card(session, mask, subagents, waiting, requests, sandboxed=sandboxed, risks=risks),
         *asked,
-        *board(new, waiting, subagents),
+        *board(new, waiting, subagents, mask),
+        *failed(new, mask),
         *questions(new, mask),
         *cut_off(new, mask),
         *halts,
@@ -45,6 +49,22 @@ def thread(
         *reminders(session, mask),
         *end_notices(session, mask),
     ]
+
+
+def _within(session: Session, mask: Masker, within: str, risks: Risks | None) -> list[Message]:
+    """Return the messages of a sub-agent in the thread of its coordinator: only what it asks, with its name.
+
+    The board shows what it does, and how it ended.
+    """
+    own = [
+        *approvals(session, mask, risks),
+        *failed(session, mask),
+        *questions(session, mask, within),
+        *cut_off(session, mask),
+        *pauses(session, mask, by_people=True),
+        *reminders(session, mask),
+    ]
+    return [named(message, session, within) for message in own]
 
 
 def _new(session: Session) -> Session:

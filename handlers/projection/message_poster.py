@@ -339,16 +339,17 @@ class MessagePoster:
             return message
         if origin.channel[:1] in ("U", "W") and not row.moves:
             return message
-        hint = f"I cannot write in {origin.shown}; `/invite` me there for the next time."
+        hint = f"Not a member of {origin.shown}. Run `/invite @Flagman` there."
         if not origin.shown:
-            hint = "I cannot write in the direct conversation in which this began."
+            hint = "Flagman cannot write in the direct conversation in which this began."
         if message.key != "card":
             hint = f"About {link(f'session {session.id}', await self.card_address(session))}. {hint}"
         return replace(message, blocks=(*message.blocks, context(hint)))
 
     async def card_address(self, session: Session) -> str:
-        """The address of the session's card; empty where Slack does not give it."""
-        stored = (await self._rows.column([session.id], "card")).get(session.id)
+        """The address of the session's card, or of that of its root; empty where Slack does not give it."""
+        cards = await self._rows.column(list(dict.fromkeys((session.id, session.root))), "card")
+        stored = cards.get(session.id) or cards.get(session.root)
         card = Row.model_validate_json(stored) if stored else None
         return await self.address_of(card) if card and card.ts and not card.gone else ""
 

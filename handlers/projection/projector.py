@@ -123,18 +123,19 @@ class Projector:
         rows = {
             key: Row.model_validate_json(data) for key, data in (await self._rows.rows(session.id)).items()
         }
-        below = await self._subagents.of(session)
+        above = await self._subagents.thread_of(session, rows)
+        below = await self._subagents.of(session, within=above is not None)
         messages = thread(session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
         origin = place
-        if (card := rows.get("card")) and card.ts:
+        if (card := above or rows.get("card")) and card.ts:
             # The card may have to wait for its update, but messages that people wait for do not wait with it.
             place = _below(card, place)
         # If all rows are lost, the messages may still be in Slack.
-        lost = "card" not in rows and self._clock() - session.began_at > NEW
+        lost = (not rows if above else "card" not in rows) and self._clock() - session.began_at > NEW
         asks = any(message.asks for message in messages if message.key != "card")
         copies = Copies(self._poster, self._audience, session, rows, waits.add, lost=lost)
         # A card that leads to another message is shown once more when that has its place.
-        for message in [*messages, *messages[:1]] if messages[0].leads_to else messages:
+        for message in [*messages, *(m for m in messages[:1] if m.leads_to)]:
             if signals.stopping.is_set():
                 return
             row = rows.get(message.key)
@@ -159,8 +160,14 @@ class Projector:
                 # An earlier worker may have died before it queued the relatives.
                 if retried or row.ts != before:
                     await self._subagents.enqueue_relatives(session)
+            elif above and (retried or row.ts != before):
+                await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
-        if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
+        if (
+            not above
+            and not waits.seconds
+            and (later := await self._uploads.share(session, place, rows.get(KEY)))
+        ):
             waits.seconds.append((later - self._clock()).total_seconds())
         await self._look_again(session, rows, waits)
 

@@ -140,6 +140,10 @@ class Access:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
 
+    async def recently(self, session: Session) -> Found:
+        """The session and the actor as they were within the last minute, which is enough for lists."""
+        return await self._about(session, recent=True)
+
     async def sees_unreadable(self, session_id: str) -> bool:
         """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
         try:

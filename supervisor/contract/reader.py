@@ -10,6 +10,7 @@ from typing import Literal
 
 from supervisor.contract import pagination
 from supervisor.contract.access import Access
+from supervisor.contract.inbox import OpenRequest, open_requests
 from supervisor.contract.models import (
     ArtifactView,
     EventPage,
@@ -72,6 +73,18 @@ class SessionReader:
                 found += [session] if await self.access.sees(session) else []
             if len(found) == limit:
                 break
+        return found
+
+    async def inbox(self, *, limit: int = 50) -> list[OpenRequest]:
+        """What the actor may decide on in the newest sessions that wait, also in those that it does not see."""
+        found: list[OpenRequest] = []
+        for session_id, _ in await self._parts.log.index("paused", limit=limit):
+            try:
+                session = await self._supervisor.get(session_id)
+            except FlagmanError as error:
+                _log.error("%s", error)
+            else:
+                found += await open_requests(self.access, session)
         return found
 
     async def get(self, session_id: str) -> SessionView:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 
 from supervisor.contract.access import Found
 from supervisor.contract.models import (
@@ -57,9 +59,16 @@ class SessionService(SessionReader):
     # Launching
 
     async def launch(
-        self, request: LaunchRequest, *, idempotency_key: str | None = None, origin: Json | None = None
+        self,
+        request: LaunchRequest,
+        *,
+        idempotency_key: str | None = None,
+        origin: Json | None = None,
+        limits: Mapping[str, Decimal] = MappingProxyType({}),
     ) -> SessionView:
         """Launch a session; the same key and request return the same session.
+
+        `limits` are budgets by name that are lower than those of the persona.
 
         `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
         ChannelNotFound.
@@ -77,6 +86,7 @@ class SessionService(SessionReader):
             else plan
             if plan == "propose"
             else None,
+            limits=limits,
             idempotency_key=self._own(idempotency_key),
         )
         return await self.view(session)

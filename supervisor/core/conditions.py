@@ -156,7 +156,7 @@ def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition
 
 
 def _unknown(text: str) -> InvalidCondition:
-    return InvalidCondition(f"“{text[:60]}” is no condition to wait for. Write one of: {', '.join(FORMS)}.")
+    return InvalidCondition(f"Invalid wait condition “{text[:60]}”. Write one of: {', '.join(FORMS)}.")
 
 
 def _name(text: str, what: str) -> str:

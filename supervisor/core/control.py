@@ -169,7 +169,8 @@ def _outside(session: Session, _: datetime) -> str:
 
 def _errors(session: Session, _: datetime) -> str:
     too_many = session.errors_in_a_row >= session.budgets.error_threshold
-    return f"{session.errors_in_a_row} errors in a row." if too_many else ""
+    number = session.errors_in_a_row
+    return ("1 error." if number == 1 else f"{number} consecutive errors.") if too_many else ""
 
 
 def _context(session: Session, _: datetime) -> str:

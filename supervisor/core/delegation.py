@@ -240,7 +240,7 @@ def _result(standing: SubtaskStatus, folder: str) -> str:
     child = standing.child
     if standing.state == "skipped" or child is None:
         return standing.note or "It did not run."
-    text = child.result or "It said nothing."
+    text = child.result or "No output."
     if len(text) > RESULT_SHOWN:
         text = f"{text[:RESULT_SHOWN]}\n[… {len(text) - RESULT_SHOWN:,} characters are left out here …]"
     paths = [f"{folder}/{path}" for path in child.artifacts]

@@ -257,8 +257,7 @@ def _is_requester(session: Session, call: Call, rule: Approvers, actor: Actor) -
 
 
 _REQUESTER = (
-    "You asked for this session, changed this call or told the agent what to do, so another person has to decide on "
-    "this call."
+    "You requested this session, changed this call or told the agent what to do; someone else must approve."
 )
 
 

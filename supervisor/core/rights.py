@@ -115,7 +115,7 @@ def check_budget(session: Session, persona: Persona | None, actor: Actor) -> Non
     _check_approver(persona, actor)
     excluded = any(rule.exclude_requester for rule in persona.approvers if _among(rule, actor))
     if excluded and actor.ids & session.requesters:
-        raise NotAllowed("You asked for this session, so another person has to raise its budget.")
+        raise NotAllowed("You requested this session; someone else must raise its budget.")
 
 
 def _check_approver(persona: Persona | None, actor: Actor) -> None:

@@ -349,7 +349,7 @@ class Session(Frozen):
         for timer in self.timers:
             if timer.id == timer_id:
                 if timer.state == "dropped":
-                    raise IllegalEvent("That reminder was already put away.")
+                    raise IllegalEvent("That reminder was already dismissed.")
                 return timer
         known = ", ".join(f"`{timer.id}`" for timer in self.timers if timer.state != "dropped")
         choice = f"choose from {known}" if known else "none is set"

@@ -72,7 +72,7 @@ async def test_who_launched_it_is_left_out(build: Build) -> None:
     session_id = await house.launch()
     await house.resting(session_id)
     problem = (await decide(house.api, session_id)).problem(403, "not_allowed")
-    assert "You asked for this session" in problem["detail"]
+    assert "You requested this session" in problem["detail"]
     problem = (await decide(await house.as_(APPROVE), session_id)).problem(403, "not_allowed")
     assert "this key belongs to none" in problem["detail"]
     assert not house.scene.runs("deploy")

@@ -19,10 +19,13 @@ async def test_a_plan_is_read_approved_and_worked_through_on_the_board(page: Pag
     await expect(last).to_have_count(2)
     await thread.locator('[data-action-id="call_approve"]').first.click()
 
-    await expect(thread.get_by_text("4 decisions wait", exact=True)).to_be_visible()
-    await expect(thread.get_by_text("0/3 done")).to_be_visible()
-    for left in ("3 decisions wait", "2 decisions wait", "1 decision waits"):
-        await thread.locator('[data-action-id="call_approve"]').first.click()
-        await expect(thread.get_by_text(left, exact=True)).to_be_visible()
-    await thread.get_by_role("link", name="look", exact=True).first.click()
+    approve = thread.locator('[data-action-id="call_approve"]')
+    board = thread.locator("article").filter(has=page.locator('[data-action-id="child_look"]'))
+    await expect(board.get_by_text("0/3 done")).to_be_visible()
+    for left, waits in ((4, "4 decisions wait"), (3, "3 decisions wait"), (2, "2 decisions wait")):
+        await expect(approve).to_have_count(left)
+        await expect(board.get_by_text(waits)).to_be_visible()
+        await approve.first.click()
+    await expect(board.get_by_text("1 decision waits")).to_be_visible()
+    await board.locator('[data-action-id="child_look"]').first.click()
     await expect(page.get_by_text("Sub-agent look of project-coordinator").first).to_be_visible()

@@ -64,7 +64,7 @@ class Requests:
         body = {"user": who, "channel": self._channel, "command": "/agent", "text": f"launch chaos {task}"}
         answer = await self._playground("command", body)
         said = str((answer.get("response") or {}).get("text", ""))
-        if answer.get("ok") and "Launched" in said:
+        if answer.get("ok") and "Started" in said:
             session_id = said.split("`")[1]
             self._recorder.answered(act, "acknowledged", session_id=session_id)
             return session_id

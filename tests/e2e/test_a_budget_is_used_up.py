@@ -54,13 +54,13 @@ async def told_late(scene: Scene, card: Json) -> str:
 @pytest.mark.parametrize(
     ("budgets", "used", "offer"),
     [
-        ({"max_steps": 3}, "*3 of 3 steps*", "Raise to 6 steps and go on"),
-        ({"max_cost_usd": 0.002}, "*$0.002 of $0.002*", "Raise to $0.004 and go on"),
-        ({"max_tokens": 300}, "*360 of 300 tokens*", "Raise to 600 tokens and go on"),
+        ({"max_steps": 3}, "*3 of 3 steps*", "Raise to 6 steps and resume"),
+        ({"max_cost_usd": 0.002}, "*$0.002 of $0.002*", "Raise to $0.004 and resume"),
+        ({"max_tokens": 300}, "*360 of 300 tokens*", "Raise to 600 tokens and resume"),
         (
             {"max_steps": 2, "max_tokens": 240},
             "*2 of 2 steps* · *240 of 240 tokens*",
-            "Raise to 4 steps, 480 tokens and go on",
+            "Raise to 4 steps, 480 tokens and resume",
         ),
     ],
 )
@@ -115,8 +115,8 @@ async def test_a_full_context_is_summed_up_without_raising_it(scenario: Director
     scene = await scenario(busy, persona={"budgets": {"max_context_tokens": 120}})
     session, card = await stopped(scene, "context_budget_exceeded")
     assert "*120 of 120 tokens of context*" in texts(card)
-    assert label(card, "session_resume") == "Raise to 240 tokens of context and go on"
-    assert label(card, "session_compact") == "Compact and go on"
+    assert label(card, "session_resume") == "Raise to 240 tokens of context and resume"
+    assert label(card, "session_compact") == "Compact and resume"
     assert (await scene.slack.choose(GRACE, OPS, card, "session_compact"))["ok"]
     after = await scene.flagman.session(lambda s: s.compactions and s.pause, session.id)
     assert after.compactions[0].summary == "Everything was looked at."

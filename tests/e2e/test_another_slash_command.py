@@ -13,7 +13,7 @@ import aiohttp
 from bot.playground.control import __doc__ as CONTROL
 from bot.playground.seed import BOT
 from tests.cli.served import Served, served
-from tests.support.slack import ADA, OPS, Json, Slack, buttons
+from tests.support.slack import ADA, OPS, Json, Slack, buttons, texts
 
 STATIC = Path(__file__).parents[2] / "bot" / "playground" / "static"
 AGENT = re.compile(r".{0,60}/agent\b.{0,20}")
@@ -97,9 +97,9 @@ async def _commands(slack: Playground) -> None:
         answer = await slack.command(ADA, OPS, text, "/bot")
         assert answer["ok"], answer
     help_ = await slack.command(ADA, OPS, "help", "/bot")
-    assert "`/bot launch sre" in help_["response"]["text"]
+    assert "`/bot launch sre" in texts(help_["response"])
     missing = await slack.command(ADA, OPS, "status abcd-0000", "/bot")
-    assert "`/bot list` shows the ones there are" in missing["response"]["text"]
+    assert "`/bot list` lists sessions" in missing["response"]["text"]
     for text in ("help", "status abcd-0000", "status", "frobnicate"):
         await slack.post(ADA, OPS, f"<@{BOT.id}> {text}")
 
@@ -112,7 +112,7 @@ async def _session(slack: Playground) -> str:
     sre = next(option for option in options if option["value"] == "sre")
     values = {
         "task": {"value": {"type": "plain_text_input", "value": "check the disk"}},
-        "persona": {"value": {"type": "static_select", "selected_option": sre}},
+        "persona": {"launch_persona": {"type": "static_select", "selected_option": sre}},
     }
     answer = await slack.submit(ADA, form, values)
     assert answer["ok"], answer

@@ -6,13 +6,13 @@ import json
 import re
 
 from bot.playground.seed import Manifest, Shortcut
-from tests.support.scenario import APPROVE, Director, Scene, live_markup
+from tests.support.scenario import APPROVE, Director, Scene, live_markup, write_persona
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, Slack, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
-NAMED = re.compile(r"\*(?:<[^|>]*\|)?ops>?\*")
+NAMED = re.compile(r"· ops · ")
 HOSTILE = "<!channel> <@U0GRACE01> <https://evil.example|ok> *b* `c` \u202e\x07 &amp; " + "x" * 300
 
 
@@ -30,7 +30,7 @@ async def answered(scene: Scene, text: str) -> str:
 
 NOTHING_THERE = (
     ("lanch ops x", "Did you mean `/agent launch`?"),
-    ("frobnicate", "`/agent help` shows what there is"),
+    ("frobnicate", "`/agent help` lists all commands"),
     ("launch", "Write it like this"),
     ("launch ops", "Write it like this"),
     ('launch ops ""', "The task is empty"),
@@ -40,9 +40,9 @@ NOTHING_THERE = (
     ("list paused", "There are no paused sessions"),
     ("list everything", "List what?"),
     ("personas", "The persona ops."),
-    ("help", "starts one; bare"),
+    ("help", "starts an agent; `/agent` alone opens a form"),
     ("help", "`schedule pause <id>`"),
-    ("HELP", "starts one; bare"),
+    ("HELP", "alone opens a form"),
     *((f"{verb}", "Which session?") for verb in ("status", "log", "pause", "resume", "cancel")),
     *(
         (f"{verb} abcd-0000", "There is no session `abcd-0000`")
@@ -69,11 +69,11 @@ async def test_lists_link_to_the_cards(scenario: Director) -> None:
     scene = await scenario(ONE)
     session = await scene.waiting(await scene.launch())
     link = link_of(await scene.card(session), scene)
-    assert f"*<{link}|ops>*" in await answered(scene, "list")
-    assert f"<{link}|open its thread>" in await answered(scene, f"status {session.id}")
+    assert f'"url": "{link}"' in await answered(scene, "list")
+    assert f'"url": "{link}"' in await answered(scene, f"status {session.id}")
 
     async def at_home() -> bool:
-        return f"*<{link}|ops>*" in json.dumps(await scene.slack.home(ADA))
+        return f'"url": "{link}"' in json.dumps(await scene.slack.home(ADA))
 
     await wait_for(at_home)
     await answered(scene, f"cancel {session.id}")
@@ -106,11 +106,7 @@ async def test_hostile_words_stay_words(scenario: Director) -> None:
     shown = [*await scene.slack.messages(OPS, card["ts"]), *await scene.whispers(ADA, len(texts_))]
     assert "\u202e" not in json.dumps(shown, ensure_ascii=False)
     for message in shown:
-        links = {mark for mark in live_markup(message) if mark.endswith("|open its thread>")}
-        assert live_markup(message) - links <= {f"<@{ADA}>", f"<#{OPS}>", f"<{link_of(card, scene)}|ops>"}, (
-            message
-        )
-        assert links <= {f"<{link_of(card, scene)}|open its thread>"}
+        assert live_markup(message) <= {f"<@{ADA}>", f"<#{OPS}>"}, message
     assert await scene.refused() == []
 
 
@@ -125,7 +121,7 @@ async def test_the_life_of_a_session_by_commands(scenario: Director) -> None:
     assert "is paused" in await answered(scene, f"PAUSE `{session.id}` out to lunch")
     assert "already paused" in await answered(scene, f"pause {session.id}")
     assert "out to lunch" in await answered(scene, f"status {session.id}")
-    assert "goes on" in await answered(scene, f"resume {session.id} be quick")
+    assert "resumes" in await answered(scene, f"resume {session.id} be quick")
     assert "be quick" in await answered(scene, f"log {session.id}")
     assert "is cancelled" in await answered(scene, f"cancel {session.id} enough")
     for verb in ("pause", "resume", "cancel"):
@@ -144,7 +140,8 @@ async def test_a_long_list_of_hostile_tasks_is_still_a_list(scenario: Director) 
 
 
 async def submit(slack: Slack, persona: str, task: str) -> Json:
-    return await slack.submit(ADA, await slack.view(ADA), {"persona": _option(persona), "task": _text(task)})
+    values = {"persona": {"launch_persona": _option(persona)["value"]}, "task": _text(task)}
+    return await slack.submit(ADA, await slack.view(ADA), values)
 
 
 def _option(value: str) -> Json:
@@ -172,7 +169,7 @@ async def test_a_form_sent_twice_launches_once(scenario: Director) -> None:
     scene = await scenario(ONE)
     assert (await scene.slack.command(ADA, OPS, ""))["ok"]
     view = await scene.slack.view(ADA)
-    state = {"values": {"persona": _option("ops"), "task": _text("ship it")}}
+    state = {"values": {"persona": {"launch_persona": _option("ops")["value"]}, "task": _text("ship it")}}
     payload = {
         "type": "view_submission",
         "user": {"id": ADA, "name": "ada"},
@@ -203,6 +200,88 @@ async def test_the_home_tab_shows_what_waits_and_launches(scenario: Director, sl
     said = await answered(scene, f"status {other.id}")
     assert "<#" not in said
     assert await scene.refused() == []
+
+
+async def home_of(scene: Scene, user: str, *words: str) -> Json:
+    """The home tab of a person as it was published last, once it says all of `words`."""
+
+    async def look() -> Json | None:
+        view = scene.slack.playground.modals.homes.get(user)
+        return view if view and all(word in texts(view) for word in words) else None
+
+    return await wait_for(look)
+
+
+async def test_home_decides_on_what_it_shows_and_stays_current(scenario: Director) -> None:
+    rule = {"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE]}}
+    scene = await scenario(ONE, persona={"approvals": [rule]})
+    for user in (ADA, GRACE):
+        await scene.slack.home(user)
+        assert "Three things to try" in texts(await home_of(scene, user, "Nothing here yet"))
+    session = await scene.launch()
+    await scene.waiting(session)
+    view = await home_of(scene, GRACE, "Needs you (1)", "service: shop")
+    assert APPROVE in buttons(view)
+    hers = await home_of(scene, ADA, "All caught up.", "ship it")
+    assert APPROVE not in buttons(hers)
+    assert (await scene.slack.click_in_view(GRACE, view["id"], APPROVE))["ok"]
+    await scene.ended(session)
+    assert len(scene.runs("deploy")) == 1
+    shown = await home_of(scene, GRACE, "All caught up.", "Approved by you at")
+    assert APPROVE not in buttons(shown)
+
+
+async def test_home_shows_nothing_of_what_a_person_does_not_see(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    for user in (ADA, GRACE):
+        await scene.slack.home(user)
+    session = await scene.launch("the secret plan", channel=ADA_DM)
+    await scene.waiting(session)
+    assert APPROVE in buttons(await home_of(scene, ADA, "the secret plan", "Needs you (1)"))
+    # A later change that she does see brings her tab up to date.
+    await scene.launch("for all to see")
+    assert "the secret plan" not in texts(await home_of(scene, GRACE, "for all to see"))
+
+
+async def test_a_long_call_is_reviewed_from_home(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": "x" * 2000})), says("Done.")))
+    await scene.slack.home(ADA)
+    session = await scene.launch()
+    await scene.waiting(session)
+    view = await home_of(scene, ADA, "Needs you (1)", "*Review* shows all of it")
+    assert APPROVE not in buttons(view)
+    assert (await scene.slack.click_in_view(ADA, view["id"], "call_view"))["ok"]
+    assert (await scene.slack.submit(ADA, await scene.slack.view(ADA)))["ok"]
+    await scene.ended(session)
+
+
+async def test_the_form_knows_the_last_persona_and_takes_limits(scenario: Director) -> None:
+    write_persona(scenario.personas, "aide", description="Helps where it can.")
+    scene = await scenario(ONE, persona={"budgets": {"max_steps": 9}})
+    await scene.slack.command(ADA, OPS, "")
+    view = await scene.slack.view(ADA)
+    assert "Helps where it can." in texts(view)
+    chosen = {"persona": {"launch_persona": _option("ops")["value"]}}
+    option = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == "ops")
+    state = {"persona": {"launch_persona": {"type": "static_select", "selected_option": option}}}
+    clicked = await scene.slack.click_in_view(
+        ADA, view["id"], "launch_persona", selected_option=option, state=state
+    )
+    assert clicked["ok"]
+    shown = await scene.slack.view(ADA)
+    assert "The persona ops." in texts(shown)
+    limited = {**chosen, "task": _text("ship it"), "max_steps": _number("10")}
+    assert "at most 9" in str((await scene.slack.submit(ADA, shown, limited))["errors"])
+    limited |= {"max_steps": _number("4"), "max_minutes": _number("2.5")}
+    assert (await scene.slack.submit(ADA, shown, limited))["ok"]
+    session = await scene.flagman.session(lambda s: s.task == "ship it")
+    assert (session.budgets.max_steps, session.budgets.max_minutes) == (4, 2.5)
+    await scene.slack.command(ADA, OPS, "")
+    assert "The persona ops." in texts(await scene.slack.view(ADA))
+
+
+def _number(value: str) -> Json:
+    return {"value": {"type": "number_input", "value": value}}
 
 
 async def test_the_shortcut_opens_the_form(scenario: Director, slack: Slack) -> None:

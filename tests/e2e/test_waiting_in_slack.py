@@ -67,7 +67,7 @@ async def test_what_is_added_to_a_pause_may_have_come_before(slack: Slack, flagm
 async def test_a_timed_resume_goes_on_by_itself(slack: Slack, flagman: Flagman, clock: Clock) -> None:
     session = await _waiting(slack, flagman)
     await _said(slack, f"pause {session.id}")
-    assert "goes on" in await _said(slack, f"resume {session.id} in 1s")
+    assert "resumes" in await _said(slack, f"resume {session.id} in 1s")
     resumed = await flagman.session(lambda s: s.pause is None and s.halts)
     assert {h.trigger for h in resumed.halts} == {"clock"}
     assert await flagman.core.timers().count() == 0
@@ -104,7 +104,7 @@ async def test_a_resume_at_a_time_that_cannot_be_read_resumes_nothing(
     await _said(slack, f"pause {session.id}")
     assert "in half an hour" in await _said(slack, f"resume {session.id} {when}")
     assert (await flagman.session(lambda s: True, session.id)).pause is not None
-    assert "goes on." in await _said(slack, f'resume {session.id} "{when}"')
+    assert "resumes." in await _said(slack, f'resume {session.id} "{when}"')
 
 
 async def test_a_pause_for_a_reason_is_not_taken_for_a_time(slack: Slack, flagman: Flagman) -> None:

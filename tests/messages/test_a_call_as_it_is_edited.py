@@ -176,8 +176,8 @@ def test_what_a_plan_proposes_is_compared_subtask_by_subtask() -> None:
         "+     Do more.",
         "- b (sre):",
         "-     Do b.",
-        "- If one fails, people decide: retry, go on without it, or stop the rest.",
-        "+ If one fails, what does not need it goes on.",
+        "- If one fails, people decide: retry, continue without it, or stop the rest.",
+        "+ If one fails, what does not need it continues.",
     ]
 
 

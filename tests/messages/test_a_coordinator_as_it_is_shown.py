@@ -16,6 +16,7 @@ import pytest
 
 from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
+from handlers.modals.subagent import subagent_modal
 from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -132,9 +133,11 @@ def shown(session: Session, subagents: Subagents, *keys: str) -> list[Any]:
 
 SCENES: dict[str, Callable[[], list[Any]]] = {
     "plan": lambda: shown(planned(), Subagents(), "card", "ask:r2:0"),
-    "coordinator": lambda: shown(*working(), "card", "board"),
-    "sub-agent": lambda: shown(working()[1].below["euro-0000"], working()[1], "card", "ask:r2:0"),
-    "sub-coordinator": lambda: shown(working()[1].below[LEAD], working()[1], "card"),
+    "coordinator": lambda: shown(*working(), "card", "board", "failed:back-0000", "failed:back-0001"),
+    "sub-agent": lambda: shown(working()[1].below["euro-0000"], Subagents(within="release › eu"), "ask:r2:0"),
+    "sub-coordinator": lambda: json.loads(
+        json.dumps(subagent_modal(working()[1].below[LEAD], working()[1], Masker()))
+    ),
 }
 
 

@@ -42,7 +42,7 @@ def labels(session: Session) -> list[str]:
     """The labels of the buttons, then of the options of the menu without those it always has."""
     *pressed, menu = ways_on(session)
     options = [option["text"]["text"] for option in menu["options"]]
-    assert options[-2:] == ["View log", "Cancel the session …"]
+    assert options[-2:] == ["View log", "Cancel session…"]
     return [*(button["text"]["text"] for button in pressed), *options[:-2]]
 
 
@@ -51,11 +51,11 @@ def labels(session: Session) -> list[str]:
     [
         (
             stopped("budget_exceeded", max_cost_usd=Decimal(1)),
-            ["Raise to $2.00 and go on", "Resume with a message", "Compact and raise to $2.00"],
+            ["Raise to $2.00 and resume", "Resume with a message", "Compact and raise to $2.00"],
         ),
         (
             stopped("budget_exceeded", max_steps=2),
-            ["Raise to 4 steps and go on", "Resume with a message"],
+            ["Raise to 4 steps and resume", "Resume with a message"],
         ),
         (
             stopped("budget_exceeded", max_minutes=5),
@@ -63,14 +63,14 @@ def labels(session: Session) -> list[str]:
         ),
         (
             stopped("budget_exceeded", max_minutes=2.5, max_steps=1),
-            ["Raise to 3 steps, 2.5 more minutes and go on", "Resume with a message"],
+            ["Raise to 3 steps, 2.5 more minutes and resume", "Resume with a message"],
         ),
         (
             stopped("context_budget_exceeded", max_context_tokens=50),
             [
-                "Raise to 100 tokens of context and go on",
+                "Raise to 100 tokens of context and resume",
                 "Resume with a message",
-                "Compact and go on",
+                "Compact and resume",
             ],
         ),
         (stopped("error_threshold_exceeded", max_steps=2), ["Retry", "Add context"]),
@@ -84,7 +84,7 @@ def test_each_button_says_what_it_gives(session: Session, expected: list[str]) -
 def test_where_not_all_limits_can_be_named_they_stand_in_the_form() -> None:
     limits: dict[str, Any] = {"max_tokens": 10**11, "max_cost_usd": Decimal(10**6), "max_minutes": 10**6}
     session = stopped("budget_exceeded", tokens=10**11, cost="1000000", minutes=10**6, **limits)
-    assert labels(session)[::2] == ["Raise its limits and go on", "Compact and raise its limits"]
+    assert labels(session)[::2] == ["Raise limits and resume", "Compact and raise limits"]
     assert "It may then use up to 300,000,000,000 tokens, $3,000,000.00" in str(resume_modal(session))
 
 

@@ -12,15 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from bot.playground.block_kit.blocks import check_message_blocks, check_view
 from bot.playground.methods.chat import UPDATE_CHARACTERS
 from handlers.action_ids import Action, Target
-from handlers.messages.approval import policy, request
-from handlers.messages.headline import failures
-from handlers.messages.message import Message
-from handlers.messages.pending import STOPPED, pending_items
+from handlers.messages.approval import request
+from handlers.messages.board import ROWS_SHOWN
+from handlers.messages.message import FAILURE, Message
+from handlers.messages.pending import in_all, pending_items
 from handlers.messages.progress import delegations
 from handlers.messages.proposal import SHOWN_A_PLAN, full_text
 from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from handlers.modals.deny import deny_modal
+from handlers.modals.subagent import subagent_modal
 from supervisor.core.delegation import plan_of, subtask_statuses
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
@@ -33,7 +34,7 @@ from tests.support.scenario import live_markup
 
 MASK = Masker()
 Known = tuple[Session, Subagents]
-CHILD = {Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP}
+DECISIONS = {Action.APPROVE, Action.DENY, Action.EDIT, Action.CHILD_RETRY, Action.ANSWER_FORM}
 often = settings(
     max_examples=examples(8),
     deadline=None,
@@ -46,8 +47,7 @@ def messages(known: Known) -> Iterator[Message]:
     root, subagents = known
     yield from thread(root, MASK, subagents)
     for session in list(subagents.below.values())[:4]:
-        near = {c.id: subagents.below[c.id] for c in session.children if c.id in subagents.below}
-        yield from thread(session, MASK, Subagents(near, subagents.cards))
+        yield from thread(session, MASK, Subagents(within=f"team › {session.id}"))
 
 
 def board_of(known: Known) -> Message | None:
@@ -78,8 +78,8 @@ def words(blocks: Any) -> str:
 @given(trees())
 def test_whatever_a_coordinator_and_its_sub_agents_hold(known: Known) -> None:
     slack_takes_every_message_and_only_our_own_links_are_alive(known)
-    a_row_of_the_board_shows_what_the_approval_itself_shows(known)
-    all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known)
+    windows_of_sub_agents_are_taken(known)
+    each_sub_agent_is_on_the_board_or_counted_and_what_it_asks_has_one_message(known)
     every_subtask_is_on_the_card_or_counted(known)
 
 
@@ -92,66 +92,45 @@ def slack_takes_every_message_and_only_our_own_links_are_alive(known: Known) -> 
         assert all(url.startswith(ADDRESS) for url in links(message.blocks))
 
 
-def a_row_of_the_board_shows_what_the_approval_itself_shows(known: Known) -> None:
+def windows_of_sub_agents_are_taken(known: Known) -> None:
     _, subagents = known
-    shown = board_of(known)
-    rows = rows_by_session(shown) if shown else {}
-    for (session_id, call_id), blocks in rows.items():
-        session = subagents.below[session_id]
-        asked = [m for m in thread(session, MASK, subagents) if m.key.startswith("ask:")]
-        (own,) = [row for m in asked for name, row in rows_of(m).items() if name == call_id]
-        once = [*policy(session.call(call_id)), {"type": "divider"}]
-        assert [b for b in blocks[1:] if b not in once] == [b for b in own[1:] if b not in once]
+    for session in list(subagents.below.values())[:4]:
+        view = subagent_modal(session, subagents, MASK)
+        check_view(view, "modal")
+        assert {button["action_id"] for button in buttons(view["blocks"])}.isdisjoint(DECISIONS)
 
 
-def rows_by_session(shown: Message) -> dict[tuple[str, str], list[Any]]:
-    rows: dict[tuple[str, str], list[Any]] = {}
-    current: tuple[str, str] | None = None
-    for block in shown.blocks:
-        kind, _, rest = str(block.get("block_id", "")).partition(":")
-        if kind == "row":
-            session_id, _, call_id = rest.rpartition(":")
-            current = (session_id, call_id)
-        elif block["type"] == "divider":
-            current = None
-        if current:
-            rows.setdefault(current, []).append(block)
-        if kind == "act":
-            current = None
-    return rows
-
-
-def all_that_waits_is_on_the_board_or_counted_and_nothing_else_has_a_button(known: Known) -> None:
+def each_sub_agent_is_on_the_board_or_counted_and_what_it_asks_has_one_message(known: Known) -> None:
     root, subagents = known
-    everybody = {root.id: root, **subagents.below}
     waiting = pending_items(root, MASK, subagents)
+    everybody = {root.id: root, **subagents.below}
+    asked = [
+        request
+        for session in everybody.values()
+        for message in thread(session, MASK, Subagents(within="a name" if session.lineage else ""))
+        for request in message.decides
+        if message.key != "card"
+    ]
+    of_children = [
+        request for request in asked if request.session.id != root.id or request.buttons == FAILURE
+    ]
+    assert len(waiting) == len([r for r in of_children if not r.session.ended or r.buttons == FAILURE])
     shown = board_of(known)
-    pressed = buttons(list(shown.blocks)) if shown else []
-    undecided = {(s.id, child.id) for s in everybody.values() for child in failures(s)}
-    for button in pressed:
-        target = Target.decode(button["value"])
-        session = everybody[target.session_id]
-        assert not session.ended
-        if button["action_id"] in CHILD:
-            assert (session.id, target.extra) in undecided
-        elif button["action_id"] in (Action.APPROVE, Action.DENY):
-            assert session.call(target.call_ids[0]).phase == "awaiting"
-            assert session.id != root.id
-    below = [s for s in subagents.below.values() if not s.ended]
-    calls = [call for s in below for call in s.calls_in("awaiting", "asking")]
-    stopped = [s for s in below if s.pause and s.pause.reason in STOPPED]
-    assert len(waiting) == len(calls) + len(stopped) + len(undecided)
     if not shown:
-        assert not waiting
+        assert not [child for child in root.children if child.id in subagents.below]
         return
+    pressed = [block["accessory"] for block in shown.blocks if "accessory" in block]
+    looks = [Target.decode(button["value"]).session_id for button in pressed]
+    assert {button["action_id"] for button in pressed} <= {Action.CHILD_LOOK}
+    assert not buttons(list(shown.blocks))
+    rows = [block for block in shown.blocks if block["type"] == "section"][1:]
+    assert len(rows) <= ROWS_SHOWN
+    assert len(looks) == len(set(looks))
     text = json.dumps(shown.blocks, ensure_ascii=False)
-    rows = sum(block["type"] == "actions" for block in shown.blocks)
-    assert rows <= 7
-    assert rows or not waiting
-    assert ("Nothing waits for a decision." in text) == (not waiting)
-    if len(waiting) > rows:
-        assert f"{len(waiting) - rows} more, from" in text
-    assert not any(s.lineage and m.key == "board" for s in below[:4] for m in thread(s, MASK))
+    begun = {child.id for child in root.children}
+    assert begun & set(looks) == begun or " more" in text or len(begun) > len(looks)
+    if waiting:
+        assert in_all(waiting) in text
 
 
 def every_subtask_is_on_the_card_or_counted(known: Known) -> None:

@@ -14,7 +14,6 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import argument_text
 from handlers.listeners.commands import replies as answers
 from handlers.messages.card import MARK
-from handlers.messages.home import home
 from handlers.messages.message import Message
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.messages.thread import thread
@@ -25,13 +24,13 @@ from handlers.modals.full_call import full_call_modal
 from handlers.modals.outcome import outcome_modal
 from handlers.modals.resume import resume_modal
 from supervisor.contract.models import PersonaView
-from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, Event, Paused
+from supervisor.core.events import ApprovalDecided, ApprovalRequested, Cancelled, ContextAdded, Event, Paused
 from supervisor.core.reducer import fold
 from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.masking import Masker
-from supervisor.session_log.render.transcript import Line
 from tests.core.build import BOB, SID, by, launched, responded, tool_call
 from tests.examples import examples
+from tests.messages.homes import home_of
 from tests.messages.sessions import sessions, texts
 from tests.support.scenario import live_markup
 
@@ -153,15 +152,15 @@ def slack_takes_every_window(session: Session, verdict: str) -> None:
 
 def slack_takes_home_and_every_answer(session: Session, words: str) -> None:
     many = [session] * 20
-    view = home(many, many, MASK, "/agent")
+    view = home_of(session, MASK)
     check_view(view, "home")
     persona = PersonaView(name="ops", description=words[:200], model=None, tools=["*"] * 40, notes=[words])
-    lines = [Line(session.launched_at, words[:80], words)] * 200
+    said = [ContextAdded(**by(BOB), text=words or "x", kind="reply")] * 200
     shown = [
         answers.session_list(many, "all", MASK, "/agent"),
         answers.session_list([], "paused", MASK, "/agent"),
         answers.personas([persona] * 40),
-        answers.log(session, lines, "in <#C0OPS0001>"),
+        answers.log(session, said, MASK, "in <#C0OPS0001>"),
         answers.status(session, MASK, ""),
     ]
     for blocks in shown:
@@ -175,11 +174,11 @@ def test_nothing_but_the_longest_escapes(character: str) -> None:
     words = character * 20_000
     begun = launched(task=words, persona="a" * 40, origin={"slack": {"channel": "C0OPS0001"}})
     session = fold(SID, [begun, Paused(**by(BOB), reason="manual", detail=words)])
-    lines = [Line(session.launched_at, words[:80], words)] * 200
+    said = [ContextAdded(**by(BOB), text=words or "x", kind="reply")] * 200
     check_message_blocks(answers.session_list([session] * 20, "all", MASK, "/agent"))
-    check_message_blocks(answers.log(session, lines, "in <#C0OPS0001>"))
+    check_message_blocks(answers.log(session, said, MASK, "in <#C0OPS0001>"))
     check_message_blocks(answers.status(session, MASK, ""))
-    check_view(home([session] * 20, [session] * 20, MASK, "/agent"), "home")
+    check_view(home_of(session, MASK), "home")
     for message in thread(session, MASK):
         check_message_blocks(list(message.blocks))
 
@@ -201,7 +200,7 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
             *((m.text, m.blocks) for m in thread(session, MASK)),
             answers.session_list([session], "all", MASK, "/agent"),
             answers.status(session, MASK, ""),
-            home([session], [session], MASK, "/agent"),
+            home_of(session, MASK),
             full_call_modal(session, session.call("1.1"), 0, MASK),
             deny_modal(session, session.call("1.1"), MASK),
         ]

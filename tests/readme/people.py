@@ -27,7 +27,7 @@ async def entered(api: Client, text: str) -> str:
 
 async def launched(api: Client, text: str = '/agent launch sre "check the disk"') -> str:
     """The id of the session that this command starts, once it waits for an approval."""
-    found = re.search(r"as `([^`]+)`", await entered(api, text))
+    found = re.search(r"\(`([^`]+)`\)", await entered(api, text))
     assert found
     await api.get(f"/v1/sessions/{found[1]}/wait")
     return found[1]

@@ -87,7 +87,7 @@ class Flagman:
         """One more process that takes in."""
         parts = await self._core()
         client, _ = await self._stack.enter_async_context(bolt.clients(self.config))
-        app = await bolt.bolt_app(parts, self.config, client)
+        app = await self._stack.enter_async_context(bolt.bolt_app(parts, self.config, client))
         if self.config.slack_app_token:
             await self._stack.enter_async_context(bolt.socket_mode(app, self.config, client))
             return

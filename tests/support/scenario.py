@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
+from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from supervisor.core.errors import ToolError
 from supervisor.core.state import Session
@@ -82,7 +83,7 @@ class Scene:
         """Launch by slash command; gives the session, whose sub-agents may have begun meanwhile."""
         before = {s.id for s in await recent_sessions(self.flagman.core, limit=100)}
         answer = await self.slack.command(user, channel, f"launch ops {task}")
-        assert "Launched" in str(answer.get("response", "")), answer
+        assert "Started" in str(answer.get("response", "")), answer
 
         async def new() -> Session | None:
             found = await recent_sessions(self.flagman.core, limit=100)
@@ -91,10 +92,10 @@ class Scene:
         return await wait_for(new)
 
     async def card(self, session: Session, channel: str = OPS, user: str = ADA) -> Json:
-        """The card of a session."""
+        """The card of a session; of a sub-agent, that of its root, in whose thread it is shown."""
         return await self.slack.message(
             channel,
-            lambda m: (session.id in texts(m) and "card:" in texts(m)) or _ended(m, session),
+            lambda m: (f"card:{session.root}" in texts(m)) or _ended(m, session.root),
             user=user,
         )
 
@@ -104,7 +105,8 @@ class Scene:
 
         async def look() -> list[Json] | None:
             rows = await self.slack.messages(channel, card["ts"])
-            found = [row for row in rows if APPROVE in buttons(row) and key_of(row) != "card"]
+            mine = [row for row in rows if session_of(row) == session.id and key_of(row) != "card"]
+            found = [row for row in mine if APPROVE in buttons(row)]
             return found if len(found) >= count else None
 
         return await wait_for(look)
@@ -122,8 +124,11 @@ class Scene:
         card = await self.card(session)
 
         async def look() -> list[Json] | None:
-            wanted = {message.key for message in thread(await self.flagman.core.supervisor.get(session.id))}
+            now, below = await self.flagman.core.supervisor.get(session.id), Subagents()
+            below = Subagents(within="a name") if session.lineage else below
+            wanted = {message.key for message in thread(now, subagents=below)}
             rows = await self.slack.messages(OPS, card["ts"])
+            rows = [row for row in rows if session_of(row) == session.id] if session.lineage else rows
             live = [row for row in rows if {APPROVE, DENY, ALL} & set(buttons(row))]
             return None if live or not wanted <= {key_of(row) for row in rows} else rows
 
@@ -150,8 +155,14 @@ def key_of(message: Json) -> str:
     return str(payload.get("key", ""))
 
 
-def _ended(message: Json, session: Session) -> bool:
-    return session.id in texts(message) and "session_log" in buttons(message)
+def session_of(message: Json) -> str:
+    """Which session this message is of, as Flagman marked it."""
+    payload = (message.get("metadata") or {}).get("event_payload") or {}
+    return str(payload.get("session", ""))
+
+
+def _ended(message: Json, session_id: str) -> bool:
+    return session_id in texts(message) and "session_log" in buttons(message)
 
 
 def call_row(message: Json, call_id: str) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
-from tests.support.scenario import Director, Scene, write_persona
+from tests.support.scenario import Director, Scene, key_of, write_persona
 from tests.support.scripted import Behaviour, calls, in_turn, says, told
 from tests.support.slack import OPS, Json, texts, wait_for
 
@@ -73,6 +73,19 @@ async def board(scene: Scene, session: Session, *words: str) -> Json:
         for row in await scene.slack.messages(OPS, card["ts"]):
             payload = (row.get("metadata") or {}).get("event_payload") or {}
             if payload == {"session": session.id, "key": "board"} and all(w in texts(row) for w in words):
+                return row
+        return None
+
+    return await wait_for(look)
+
+
+async def failure(scene: Scene, session: Session, *words: str) -> Json:
+    """The message about a failed sub-agent in the coordinator's thread, once it says all of `words`."""
+    card = await scene.card(session)
+
+    async def look() -> Json | None:
+        for row in await scene.slack.messages(OPS, card["ts"]):
+            if key_of(row).startswith("failed:") and all(w in texts(row) for w in words):
                 return row
         return None
 

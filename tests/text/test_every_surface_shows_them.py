@@ -12,7 +12,6 @@ from bot.cli import editor, output, replay_screen
 from bot.cli.frames import frames
 from bot.cli.terminal import as_json, done, show, table
 from handlers.blocks.json_schema import arguments
-from handlers.messages.home import home
 from handlers.messages.thread import thread
 from handlers.modals.answer import answer_modal
 from handlers.modals.deny import deny_modal
@@ -28,6 +27,7 @@ from supervisor.core.reducer import fold
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import visible
+from tests.messages.homes import home_of
 from tests.session_log.stories import STORIES
 from tests.session_log.test_hostile_content_has_no_power import spoiled
 from tests.session_log.written import SID, written
@@ -92,7 +92,7 @@ def test_slack_messages_and_windows(words: str) -> None:
         session = fold(SID, events[:end]).model_copy(update={"persona": words})
         assert_shown(*([message.text, *message.blocks] for message in thread(session, MASK)))
     named = persona.model_copy(update={"name": words, "description": words})
-    assert_shown(launch_modal([named], Place("C0OPS0001", "")), home([session], [session], MASK, "/agent"))
+    assert_shown(launch_modal([named], Place("C0OPS0001", "")), home_of(session, MASK))
     for call in calls_of(session):
         assert_shown(
             deny_modal(session, call, MASK),

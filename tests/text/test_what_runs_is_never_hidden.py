@@ -15,7 +15,6 @@ from handlers.blocks.inputs import make_field
 from handlers.blocks.json_schema import Argument
 from handlers.messages.card import card
 from handlers.messages.diff import change_blocks
-from handlers.messages.pending import pending_items
 from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from handlers.modals.deny import deny_modal
@@ -26,7 +25,6 @@ from supervisor.contract.models import SessionView
 from supervisor.contract.views import event_view, session_view
 from supervisor.core.events import (
     ApprovalRequested,
-    ChildLaunched,
     Event,
     OutcomeLost,
     ToolStarted,
@@ -126,14 +124,9 @@ def message(session: Session, key: str) -> Any:
     return [found.text, *found.blocks]
 
 
-def board(command: str) -> Any:
-    plan = plan_call(subtask("look"))
-    asks = ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",))
-    root = fold(SID, [launched(), responded(plan.model_copy(update={"mode": "ask"})), asks])
-    child = ChildLaunched(**by(), call_id="1.1", child_id="p0-child", name="look", persona="sre", task="Look")
-    root = fold(SID, [decided(root, BOB), child], root)
-    (item,) = pending_items(root, hide, Subagents({"p0-child": asked(command)}))
-    return [item.brief, item.blocks]
+def within(command: str) -> Any:
+    messages = thread(asked(command), hide, Subagents(within="team › look"))
+    return next([*m.blocks] for m in messages if m.key.startswith("ask:"))
 
 
 def view(command: str) -> Any:
@@ -163,7 +156,7 @@ SURFACES: dict[str, Callable[[str], Any]] = {
     "its notification": lambda c: message(asked(c), "ask:")[0],
     "what was changed": lambda c: change_blocks(asked(c).call("1.1"), hide),
     "card": lambda c: card(asked(c), hide, Subagents()).blocks,
-    "board": board,
+    "in the thread of its coordinator": within,
     "full call": lambda c: full_call_modal(asked(c), asked(c).call("1.1"), 0, hide),
     "deny window": lambda c: deny_modal(asked(c), asked(c).call("1.1"), hide),
     "edit window": lambda c: window(asked(c)),

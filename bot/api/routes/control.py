@@ -117,7 +117,7 @@ async def decide_outcome(call: Call, path: OfCall, body: OutcomeRequest) -> Answ
     problems={404, 409},
 )
 async def decide_child(call: Call, path: OfChild, body: ChildRequest) -> Answer:
-    """Say what next of a sub-agent that failed: do it again, go on without it, or stop the rest of the plan."""
+    """Say what next of a sub-agent that failed: do it again, continue without it, or stop the rest of the plan."""
     return Answer(await call.sessions.decide_child(path.id, path.child_id, body))
 
 

@@ -40,7 +40,7 @@ class ReceivedEvent:
     bodies={JSON: EventRequest, CLOUD: CloudEvent},
 )
 async def post_event(call: Call, headers: CloudHeaders) -> Answer:
-    """Say that something happened: every session that waits for it goes on.
+    """Say that something happened: every session that waits for it resumes.
 
     A CloudEvent 1.0 is taken in structured mode, and in binary mode too: its attributes in the headers
     ce-specversion, ce-id, ce-source and ce-type, its data as the body. One that is too large is refused, and the
@@ -120,7 +120,7 @@ def json_value(content: bytes) -> Any:
     "POST",
     "/v1/resume/{token}",
     auth="token",
-    returns={200: Returns("The session, which goes on.", SessionView)},
+    returns={200: Returns("The session, which resumes.", SessionView)},
     problems={403, 404, 409, 410},
 )
 async def use_token(call: Call, path: OfToken, body: TokenRequest) -> Answer:

@@ -41,7 +41,7 @@ async def show_schedule(call: Call, path: OfSchedule) -> Answer:
     "DELETE",
     "/v1/schedules/{schedule_id}",
     scope="launch",
-    returns={204: Returns("Deleted; what it launched goes on.")},
+    returns={204: Returns("Deleted; what it launched continues.")},
     problems={404},
 )
 async def delete_schedule(call: Call, path: OfSchedule) -> Answer:

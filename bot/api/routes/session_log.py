@@ -43,7 +43,7 @@ def _plain(line: Line) -> str:
     "POST",
     "/v1/restore",
     scope="admin",
-    returns={201: Returns("The session, as it goes on.", SessionView, headers=("Location",))},
+    returns={201: Returns("The session, as it continues.", SessionView, headers=("Location",))},
     problems={409},
     bodies={MARKDOWN: None},
     limit=RESTORE_BYTES,

@@ -81,5 +81,5 @@ async def wait_for_session(call: Call, path: OfSession, query: WaitQuery) -> Ans
     problems={404, 409},
 )
 async def fork_session(call: Call, path: OfSession, headers: LaunchHeaders, body: ForkRequest) -> Answer:
-    """Copy a session up to the end of a step, from where the copy goes on by itself; nothing runs a second time."""
+    """Copy a session up to the end of a step, from where the copy continues by itself; nothing runs a second time."""
     return launch_answer(await call.sessions.fork(path.id, body, idempotency_key=headers.idempotency_key))

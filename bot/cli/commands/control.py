@@ -111,7 +111,7 @@ def resume(
         )
         state = await remote.resume(session_id, request)
         waits = f" {when}, or earlier if somebody resumes it" if when else ""
-        _say(state, f"{session_id} goes on{waits}.", json)
+        _say(state, f"{session_id} resumes{waits}.", json)
 
     reach(work)
 
@@ -130,7 +130,7 @@ def resume_token(
         from supervisor.contract.requests import TokenRequest
 
         state = await remote.redeem(token, TokenRequest.of(data=given, context=context))
-        _say(state, f"{state.id} goes on.", json)
+        _say(state, f"{state.id} resumes.", json)
 
     reach(work)
 

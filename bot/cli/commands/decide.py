@@ -99,7 +99,7 @@ def settle(
 ) -> None:
     """Say what became of a call that was cut off, or what next of a sub-agent that failed.
 
-    A sub-agent is done again (retry), the plan goes on without it (skip), or the rest of it is stopped (stop).
+    A sub-agent is done again (retry), the plan continues without it (skip), or the rest of it is stopped (stop).
     """
     if verdict not in CALL_VERDICTS + CHILD_VERDICTS:
         refuse("VERDICT: write run-again, done or failed; of a sub-agent retry, skip or stop.", USAGE)

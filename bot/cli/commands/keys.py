@@ -52,7 +52,8 @@ def create(
             return
         if is_terminal():
             done(
-                f"Key {row['id']} of {row['name']} may {', '.join(row['scopes'])}. Keep it, it is not shown again:"
+                f"Key {row['id']} of {row['name']}, scopes: {', '.join(row['scopes'])}. "
+                "Copy it now; it won't be shown again:"
             )
         show(row["key"])
         hint(f"  export FLAGMAN_API_KEY={row['key'][:12]}…")

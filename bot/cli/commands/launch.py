@@ -114,7 +114,7 @@ def fork(
     timeout: Timeout = None,
     json: Json = False,
 ) -> None:
-    """Copy a session, which goes on by itself from there; what ran before does not run again.
+    """Copy a session, which continues by itself from there; what ran before does not run again.
 
     Without --at the copy is as long as it can be.
     """
@@ -131,7 +131,7 @@ def fork(
             return await _follow_session(remote, state, until, timeout, json)
         if not _print_session(state, json):
             step = state.forked_from.step if state.forked_from else 0
-            done(f"{state.id} goes on from step {step} of {session_id}.")
+            done(f"{state.id} continues from step {step} of {session_id}.")
             if state.forked_from and state.forked_from.missing:
                 hint(f"  {not_here(state.forked_from.missing)}")
             hint(f"  flagman tail {state.id}")

@@ -44,7 +44,7 @@ def worker(verbose: Verbose = False) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def clock(verbose: Verbose = False) -> None:
-    """Fire what is due."""
+    """Run due timers and schedules."""
     from bot.processes.serve import run_clock
 
     _run(run_clock, verbose)

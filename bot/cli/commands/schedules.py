@@ -74,7 +74,7 @@ def list_(json: Json = False) -> None:
                 [
                     (
                         (row.id, "bold"),
-                        (clock(row.due), "") if row.due else ("paused", "yellow"),
+                        (", ".join(map(clock, row.next_times)), "") if row.due else ("paused", "yellow"),
                         f"{row.cron} ({row.zone})",
                         row.persona,
                         row.task,
@@ -97,7 +97,7 @@ def pause(schedule: Schedule, json: Json = False) -> None:
 @app.command()
 def resume(schedule: Schedule, json: Json = False) -> None:
     """Go on from now."""
-    _act(lambda remote: remote.resume_schedule(schedule), f"Schedule {schedule} goes on.", json)
+    _act(lambda remote: remote.resume_schedule(schedule), f"Schedule {schedule} is resumed.", json)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from handlers.listeners.actions import (
     outcome,
     question,
     reminder,
+    schedule,
     session,
     subagent,
 )
@@ -35,6 +36,7 @@ def register(app: Router) -> None:
         app.action(verdict, outcome.open_outcome)
     for way_on in subagent.VERDICTS:
         app.action(way_on, subagent.decide)
+    app.action(Action.CHILD_LOOK, subagent.look)
     app.action(Action.PAUSE, session.pause)
     app.action(Action.RESUME, session.resume)
     app.action(Action.RESUME_WITH, session.open_resume)
@@ -43,6 +45,7 @@ def register(app: Router) -> None:
     app.action(Action.LOG, session.show_log)
     app.action(Action.MORE, session.choose)
     app.action(Action.REVIEW, session.review)
+    app.action(Action.SCHEDULE_RUN, schedule.run_now)
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -64,7 +65,7 @@ async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "deny")
     # From the window with the full call it opens above that one.
-    show = client.views_push if body.get("view") else client.views_open
+    show = _show(body, client)
     try:
         reasons = (await flagman.supervisor.personas.load_pinned(session)).denials
     except LogUnreadable:
@@ -73,10 +74,15 @@ async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     await ack()
 
 
+def _show(body: Body, client: AsyncWebClient) -> Callable[..., Awaitable[Any]]:
+    """Return the method that opens a form: above the window in which the button was, if it was in one."""
+    return client.views_push if (body.get("view") or {}).get("type") == "modal" else client.views_open
+
+
 async def open_response(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for an answer in place of a result. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "respond")
-    show = client.views_push if body.get("view") else client.views_open
+    show = _show(body, client)
     await show(trigger_id=body["trigger_id"], view=respond_modal(session, call, flagman.mask))
     await ack()
 

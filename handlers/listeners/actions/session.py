@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
-from handlers.listeners.actions import approval, reminder
+from handlers.listeners.actions import approval, reminder, subagent
 from handlers.listeners.commands.dispatch import cancelled, log_of
 from handlers.modals.cancel import cancel_modal
 from handlers.modals.resume import resume_modal
@@ -30,9 +30,9 @@ async def choose(
     body = {**body, "actions": [{**body["actions"][0], "action_id": action, "value": value}]}
     match action:
         case Action.PAUSE:
-            await pause(flagman, ack, body)
+            await pause(flagman, ack, body, client)
         case Action.COMPACT:
-            await compact(flagman, ack, body)
+            await compact(flagman, ack, body, client)
         case Action.LOG:
             await show_log(flagman, ack, body, respond, client)
         case Action.SNOOZE_HOUR:
@@ -52,27 +52,30 @@ async def review(flagman: ListenerContext, ack: AsyncAck) -> None:
     await ack()
 
 
-async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+async def pause(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     await flagman.sessions(actor_of(body)).pause(Target.of_click(body).session_id, PauseRequest())
     await ack()
+    await subagent.refresh(flagman, body, client)
 
 
-async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+async def resume(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """End the pause that the message shows, but no later one."""
     target = Target.of_click(body)
     await flagman.sessions(actor_of(body)).resume(
         target.session_id, ResumeRequest(), pause_number=target.pause_number
     )
     await ack()
+    await subagent.refresh(flagman, body, client)
 
 
-async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
+async def compact(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Have the earlier steps summed up, and end the pause as `resume` does."""
     target = Target.of_click(body)
     await flagman.sessions(actor_of(body)).resume(
         target.session_id, ResumeRequest(compact=True), pause_number=target.pause_number
     )
     await ack()
+    await subagent.refresh(flagman, body, client)
 
 
 async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
@@ -80,7 +83,7 @@ async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     session = await flagman.session_of(Target.of_click(body), actor_of(body))
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
-    await client.views_open(trigger_id=body["trigger_id"], view=resume_modal(session))
+    await _shower(body, client)(trigger_id=body["trigger_id"], view=resume_modal(session))
     await ack()
 
 
@@ -90,8 +93,14 @@ async def open_cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     session = (await flagman.sessions(actor_of(body)).access.operator(target.session_id, "cancel")).session
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
-    await client.views_open(trigger_id=body["trigger_id"], view=cancel_modal(session))
+    await _shower(body, client)(trigger_id=body["trigger_id"], view=cancel_modal(session))
     await ack()
+
+
+def _shower(body: Body, client: AsyncWebClient) -> Any:
+    """Return the method that opens a form, above the window in which the button was clicked if there is one."""
+    in_window = (body.get("view") or {}).get("type") == "modal"
+    return client.views_push if in_window else client.views_open
 
 
 async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:

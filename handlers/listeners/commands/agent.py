@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import carry_out
 from handlers.listeners.commands.parser import parse
-from handlers.modals.launch import launch_modal
+from handlers.listeners.shortcuts.launch import launch_form
 from handlers.origin import Place
 from handlers.users import actor_of
 
@@ -22,7 +22,7 @@ async def run_command(
     command = parse(text, slash=flagman.command)
     place = Place(str(body["channel_id"]), str(body["user_id"]))
     if command.verb == "form":
-        view = launch_modal(flagman.supervisor.personas.all(), place)
+        view = await launch_form(flagman, actor_of(body), place)
         await client.views_open(trigger_id=body["trigger_id"], view=view)
         await ack()
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.blocks.text import Block, escape, link, mrkdwn
+from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
@@ -14,7 +14,6 @@ from supervisor.contract.service import SessionService
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.session_log.render.mask import masked_events
-from supervisor.session_log.render.transcript import lines
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ async def carry_out(
                 origin=place.origin(),
                 idempotency_key=f"slack:{delivery}",
             )
-            return _say(f":rocket: Launched *{session.persona}* as `{session.id}`; {_where(place)}.")
+            return _say(f":rocket: Started *{escape(session.persona)}* (`{session.id}`). {_where(place)}")
         case "fork":
             return _say(await fork.fork(flagman, command, actor, place, delivery))
         case "files":
@@ -75,7 +74,7 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
     match command.verb:
         case "list":
             found = await sessions.listed(command.rest)  # type: ignore[arg-type]
-            cards = await flagman.cards([one.id for one in found if isinstance(one, Session)])
+            cards = await flagman.cards([one for one in found if isinstance(one, Session)])
             rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
             return _blocks("Sessions", rows)
         case "personas":
@@ -83,36 +82,33 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)
+            where, address = await _where_shown(flagman, session)
             return _blocks(
-                f"{session.id}: {session.status}",
-                replies.status(session, flagman.mask, await _where_shown(flagman, session)),
+                f"{session.id}: {session.status}", replies.status(session, flagman.mask, where, address)
             )
         case "log":
             return await log_of(flagman, command.session_id, sessions.actor)
         case _:
-            return _say(replies.help_text(flagman.command))
+            return _blocks("Help", replies.help_text(flagman.command))
 
 
 async def log_of(flagman: ListenerContext, session_id: str, actor: Actor) -> Answer:
     """Return the answer with the end of a session's log, which the actor sees."""
     session = await flagman.sessions(actor).load(session_id)
     events = await flagman.supervisor.sessions.events(session_id)
-    where = await _where_shown(flagman, session)
-    return _blocks(
-        f"Log of {session_id}",
-        replies.log(session, list(lines(masked_events(events, flagman.mask))), where),
-    )
+    where, _ = await _where_shown(flagman, session)
+    shown = list(masked_events(events, flagman.mask))
+    return _blocks(f"Log of {session_id}", replies.log(session, shown, flagman.mask, where))
 
 
 def cancelled(session_id: str) -> str:
     return f":no_entry_sign: `{session_id}` is cancelled; nothing it proposed will run."
 
 
-async def _where_shown(flagman: ListenerContext, session: Session) -> str:
-    """Return the channel of a session, with a link to its card; empty where it is not shown in Slack."""
-    place, card = Place.of(session), (await flagman.cards([session.id])).get(session.id, "")
-    thread = f"· {link('open its thread', card)}" if card else ""
-    return f"in {place.shown} {thread}".strip() if place and place.shown else thread
+async def _where_shown(flagman: ListenerContext, session: Session) -> tuple[str, str]:
+    """Return the channel of a session in mrkdwn, and the address of its card; empty where it is not shown in Slack."""
+    place, card = Place.of(session), (await flagman.cards([session])).get(session.id, "")
+    return f"in {place.shown}" if place and place.shown else "", card
 
 
 def _say(text: str) -> Answer:
@@ -126,5 +122,5 @@ def _blocks(text: str, blocks: list[Block]) -> Answer:
 def _where(place: Place) -> str:
     """Return a phrase on where the card appears; whether the bot may post at `place` is not known."""
     if place.thread_ts:
-        return "its card appears here"
-    return "its card appears here, or comes to you directly if I am not in this conversation"
+        return "It posts here."
+    return "It posts here, or to you directly if Flagman is not in this conversation."

@@ -22,7 +22,7 @@ async def fork(flagman: ListenerContext, command: Command, actor: Actor, place: 
     )
     step = session.forked_from.step if session.forked_from else 0
     copied = f"Copied `{command.session_id}` {f'at step {step}' if step else 'at its beginning'}"
-    begun = f":twisted_rightwards_arrows: {copied} as `{session.id}`; its card begins a thread of its own."
+    begun = f":twisted_rightwards_arrows: {copied} as `{session.id}`; it posts in a thread of its own."
     missing = session.forked_from.missing if session.forked_from else []
     names = [escape(one_line(flagman.mask(path), 80)) for path in missing]
     return f"{begun} Not taken along: {not_here(names)}." if missing else begun

@@ -193,5 +193,5 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
 
 def _unknown(word: str, slash: str) -> str:
     near = get_close_matches(word.lower(), VERBS, n=1)
-    hint = f"Did you mean `{slash} {near[0]}`?" if near else f"`{slash} help` shows what there is."
-    return f"I don't know “{word[:40]}”. {hint}"
+    hint = f"Did you mean `{slash} {near[0]}`?" if near else f"`{slash} help` lists all commands."
+    return f"Unknown command “{word[:40]}”. {hint}"

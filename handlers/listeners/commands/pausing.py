@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from handlers.blocks.text import Block, condition_text, context, escape, moment, mrkdwn
+from handlers.action_ids import Action
+from handlers.blocks.text import Block, button, condition_text, context, escape, moment, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command, unquote
 from handlers.listeners.commands.schedule_parser import PLANS, parse_plan
@@ -17,10 +18,12 @@ from supervisor.contract.schedules import ScheduleService
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.text.format import woken
+from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 from supervisor.core.times import ACCEPTED
 
 _DROP = re.compile(r"drop\s+`?(?P<id>t\d{1,6})`?", re.IGNORECASE)
+SCHEDULES_SHOWN = 40
 # Slack's clients type these in place of straight quotes.
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 
@@ -40,7 +43,7 @@ async def pause(flagman: ListenerContext, command: Command, actor: Actor) -> str
     problems = "".join(f"\n:warning: {escape(problem)}" for problem in paused.problems)
     return (
         f":double_vertical_bar: `{paused.session_id}` is paused{waits}. "
-        f"`{flagman.command} resume {paused.session_id}` goes on at any time.{below}{problems}"
+        f"`{flagman.command} resume {paused.session_id}` resumes at any time.{below}{problems}"
     )
 
 
@@ -49,16 +52,16 @@ async def resume(flagman: ListenerContext, command: Command, actor: Actor) -> st
     sessions = flagman.sessions(actor)
     if command.rest.strip().lower() == "compact":
         session = await sessions.resume(command.session_id, ResumeRequest(compact=True))
-        return f":arrow_forward: `{session.id}` goes on; its earlier steps are summed up first."
+        return f":arrow_forward: `{session.id}` resumes; its earlier steps are summed up first."
     timed = leading_time(command.rest, flagman.clock(), await flagman.people.zone(actor))
     if timed is None:
         words = unquote(command.rest)
         session = await sessions.resume(command.session_id, ResumeRequest.of(context=words))
-        return f":arrow_forward: `{session.id}` goes on."
+        return f":arrow_forward: `{session.id}` resumes."
     due, words = timed
     session = await sessions.resume_later(command.session_id, due, context=words)
     told = " The agent reads your message first." if words else ""
-    return f":alarm_clock: `{session.id}` goes on {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
+    return f":alarm_clock: `{session.id}` resumes {moment(due, date=True)}, or earlier if somebody resumes it.{told}"
 
 
 async def event(flagman: ListenerContext, command: Command, actor: Actor, delivery: str) -> str:
@@ -100,51 +103,49 @@ async def schedule(flagman: ListenerContext, command: Command, actor: Actor, pla
     schedules = ScheduleService(flagman.services, actor)
     match plan.verb:
         case "list":
-            return _list_blocks(await schedules.list(), flagman.command)
+            return _list_blocks(await schedules.list(), flagman)
         case "add":
             zone = await flagman.people.zone(actor)
             request = ScheduleRequest.of(
                 cron=plan.cron, persona=plan.persona, task=plan.task, zone=zone, overlap=plan.overlap
             )
             made = await schedules.add(request, origin=place.origin())
-            return [mrkdwn(f":calendar: Scheduled as `{made.id}`. {_line(made, all_times=True)}")]
+            return [_row(made, flagman.mask, f":calendar: Scheduled as `{made.id}`.")]
         case "pause":
-            return [mrkdwn(f":double_vertical_bar: {_line(await schedules.pause(plan.schedule_id))}")]
+            paused = await schedules.pause(plan.schedule_id)
+            return [_row(paused, flagman.mask, ":double_vertical_bar: Paused.")]
         case "resume":
-            return [
-                mrkdwn(f":arrow_forward: {_line(await schedules.resume(plan.schedule_id), all_times=True)}")
-            ]
+            resumed = await schedules.resume(plan.schedule_id)
+            return [_row(resumed, flagman.mask, ":arrow_forward: Resumed.")]
         case "delete":
             await schedules.delete(plan.schedule_id)
             return [mrkdwn(f":wastebasket: Schedule `{plan.schedule_id}` is deleted.")]
         case "run":
             session = await schedules.run(plan.schedule_id)
-            return [mrkdwn(f":rocket: Launched `{session.id}` now.")]
+            return [mrkdwn(f":rocket: Started `{session.id}` now.")]
     raise InvalidInput(PLANS)
 
 
-def _list_blocks(schedules: list[ScheduleView], slash: str) -> list[Block]:
+def _list_blocks(schedules: list[ScheduleView], flagman: ListenerContext) -> list[Block]:
     if not schedules:
-        return [
-            mrkdwn(
-                f'There are no schedules. Make one: `{slash} schedule "0 9 * * MON" launch sre "weekly report"`'
-            )
-        ]
-    lines = [_line(s) for s in schedules[:40]]
-    more = (
-        [context(f"{len(schedules) - 40} more; `flagman schedule list` shows all.")]
-        if len(schedules) > 40
-        else []
-    )
-    return [*(mrkdwn("\n".join(lines[i : i + 8])) for i in range(0, len(lines), 8)), *more]
+        example = f'`{flagman.command} schedule "0 9 * * MON" launch sre "weekly report"`'
+        return [mrkdwn(f"There are no schedules. Make one: {example}")]
+    more = len(schedules) - SCHEDULES_SHOWN
+    left = [context(f"and {more} more; `flagman schedule list` shows all.")] if more > 0 else []
+    return [*(_row(one, flagman.mask) for one in schedules[:SCHEDULES_SHOWN]), *left]
 
 
-def _line(schedule: ScheduleView, *, all_times: bool = False) -> str:
-    times = schedule.next_times if all_times else schedule.next_times[:1]
-    when = f"next {', '.join(moment(due, date=True) for due in times)}" if schedule.due else "*paused*"
+def _row(schedule: ScheduleView, mask: Masker, said: str = "") -> Block:
+    """Return a schedule with its next times and a button to launch it now; `said` is what was done to it."""
+    times = ", ".join(moment(due, date=True) for due in schedule.next_times[:3])
+    when = f"next {times}" if schedule.due else "*paused*"
+    about = f"{escape(schedule.persona)} · `{escape(schedule.cron)}` ({escape(schedule.zone)})"
     last = f" · last `{schedule.last_session}`" if schedule.last_session else ""
-    problem = f" · :warning: {escape(one_line(schedule.last_problem, 120))}" if schedule.last_problem else ""
-    return (
-        f"`{schedule.id}` {escape(schedule.cron)} ({escape(schedule.zone)}) *{schedule.persona}* "
-        f"{escape(one_line(schedule.task, 60))} · {when}{last}{problem}"
-    )
+    problem = one_line(mask(schedule.last_problem or ""), 120)
+    lines = [
+        *([said] if said else []),
+        f"*{escape(one_line(mask(schedule.task), 80))}*",
+        f"{about} · {when}{last} · `{schedule.id}`",
+        *([f":warning: {escape(problem)}"] if problem else []),
+    ]
+    return {**mrkdwn("\n".join(lines)), "accessory": button("Run now", Action.SCHEDULE_RUN, schedule.id)}

@@ -5,41 +5,77 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person, preformatted
-from handlers.messages.headline import ENDED, headline
+from handlers.action_ids import Action
+from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person
+from handlers.listeners.commands.log_entries import log_blocks
+from handlers.messages.headline import headline
 from supervisor.contract.models import PersonaView
 from supervisor.core.errors import LogUnreadable
+from supervisor.core.events import Event
 from supervisor.core.state import Session
+from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
-from supervisor.session_log.render.transcript import Line
 
-LOG_SHOWN = SECTION_SHOWN = 2800
-ANSWER_SHOWN = 12_000
+LOG_SHOWN = 9000
+# Characters and rows of an answer: Slack takes about 13,000 with escapes, and 50 blocks.
+ANSWER_SHOWN, ROWS_SHOWN = 11_000, 45
 
 
-def help_text(slash: str) -> str:
-    return "\n".join(
-        [
-            "*Flagman* runs agents; what is risky waits here until somebody waves it through.",
-            f'• `{slash} launch sre "check the disk"` starts one; bare `{slash}` opens a form',
-            f"• `{slash} list` (`running`, `paused`, `ended`) · `{slash} status <id>` · `{slash} log <id>`",
-            f"• `{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
-            f"• `{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
-            f"• `{slash} pause <id> until webhook: redis_ready` · `only until event: deploy.finished` · `for 2h` · "
+def help_text(slash: str) -> list[Block]:
+    """Return what the command takes, in four groups."""
+    groups = {
+        ":rocket: *Start*": [
+            f'`{slash} launch sre "check the disk"` starts an agent; `{slash}` alone opens a form',
+            f"`{slash} personas` lists available agents",
+            f"`{slash} fork <id> [at <step>] [message]` continues in a copy",
+        ],
+        ":mag: *Look*": [
+            f"`{slash} list` (`running`, `paused`, `ended`) lists sessions",
+            f"`{slash} status <id>` · `{slash} log <id>`",
+            f"`{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
+        ],
+        ":raised_hand: *Steer*": [
+            f"`{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
+            f"`{slash} pause <id> until webhook: redis_ready` · `only until event: deploy.finished` · `for 2h` · "
             "`alone`, without its sub-agents",
-            f"• `{slash} tell <id> [as <persona>:] <words>` · "
-            f'`{slash} event deploy.finished {{"env": "prod"}}` resumes who waits for it',
-            f"• `{slash} resume <id> compact` sums its earlier steps up first · "
-            f"`{slash} fork <id> [at <step>] [message]` goes on in a copy",
-            f"• `{slash} resume <id> at 09:00` · `{slash} remind <id> in 30m look at the graph`",
-            f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
-            f"• `{slash} schedule run <id>` launches it now · `schedule pause <id>` · `resume <id>` · `delete <id>`",
-            f"• `{slash} personas` shows who there is",
+            f"`{slash} resume <id> compact` sums its earlier steps up first · `{slash} resume <id> at 09:00`",
+            f"`{slash} tell <id> [as <persona>:] <words>`",
+        ],
+        ":calendar: *Times and events*": [
+            f'`{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
+            f"`{slash} schedule run <id>` launches it now · `schedule pause <id>` · `resume <id>` · `delete <id>`",
+            f"`{slash} remind <id> in 30m look at the graph`",
+            f'`{slash} event deploy.finished {{"env": "prod"}}` resumes the sessions that wait for it',
+        ],
+    }
+    return [
+        mrkdwn("*Flagman* runs AI agents. Every risky action waits here for approval."),
+        *(
+            mrkdwn("\n".join([title, *(f"• {_typed(line)}" for line in rows)]))
+            for title, rows in groups.items()
+        ),
+        context(
             "In a session's thread, just reply: the agent reads it at its next step. "
-            "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too.",
-        ]
-    )
+            "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too."
+        ),
+        {"type": "actions", "elements": [launch_button("Launch an agent")]},
+    ]
+
+
+def _typed(line: str) -> str:
+    """Return a line in mrkdwn in which placeholders such as `<id>` are no links."""
+    return line.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def launch_button(label: str = "Launch", persona: str = "") -> Block:
+    """Return the button that opens the launch form, with a persona where one is chosen."""
+    return button(label, Action.LAUNCH_FORM, persona or "-", style="primary" if not persona else None)
+
+
+def open_button(address: str) -> dict[str, Block]:
+    """Return the accessory that leads to a message; nothing where its address is not known."""
+    return {"accessory": {**button("Open", Action.REVIEW, "open"), "url": address}} if address else {}
 
 
 def session_list(
@@ -49,42 +85,47 @@ def session_list(
     slash: str,
     cards: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Block]:
-    """Return one line for each session, with a link to its card where `cards` has the address."""
+    """Return one row for each session, with a button to its card where `cards` has the address."""
     if not sessions:
         kind = "" if which == "all" else f"{which} "
-        return [mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')]
-    return _sections([_entry(s, mask, cards) for s in sessions])
+        empty = mrkdwn(f'There are no {kind}sessions. Start one: `{slash} launch sre "check the disk"`')
+        return [{**empty, "accessory": launch_button()}]
+    return _fit([_entry(session, mask, cards) for session in sessions], "`flagman list` shows all")
 
 
-def _sections(lines: Sequence[str]) -> list[Block]:
-    """Return the lines in as few sections as possible; those beyond `ANSWER_SHOWN` characters are counted."""
-    groups: list[str] = []
-    for shown, line in enumerate(lines):
-        if sum(map(len, groups)) + len(line) > ANSWER_SHOWN:
-            return [*map(mrkdwn, groups), context(f"{len(lines) - shown} more are not shown here.")]
-        if groups and len(groups[-1]) + len(line) < SECTION_SHOWN:
-            groups[-1] += f"\n{line}"
-        else:
-            groups.append(line)
-    return [mrkdwn(group) for group in groups]
-
-
-def _entry(session: Session | LogUnreadable, mask: Masker, cards: Mapping[str, str]) -> str:
+def _entry(session: Session | LogUnreadable, mask: Masker, cards: Mapping[str, str]) -> Block:
     if isinstance(session, LogUnreadable):
-        return f"`{session.session_id}` :warning: {escape(one_line(str(session), 200))}"
-    state = ENDED[session.lifecycle] if session.ended else headline(session, mask, limit=60)
-    task = escape(one_line(mask(session.task), 60))
+        return mrkdwn(f":warning: {escape(one_line(str(session), 200))} · `{session.session_id}`")
+    state = headline(session, mask, limit=60)
     when = moment(session.changed_at, date=True)
-    persona = link(session.persona, cards.get(session.id, ""))
-    return f"`{session.id}` *{persona}* {task} · {state} · {when}"
+    about = f"{escape(session.persona)} · {when} · `{session.id}`"
+    row = mrkdwn(f"*{_title(session, mask)}*\n{state} · {about}")
+    return {**row, **open_button(cards.get(session.id, ""))}
+
+
+def _title(session: Session, mask: Masker) -> str:
+    return escape(one_line(mask(session.task), 80))
 
 
 def personas(all_of_them: Sequence[PersonaView]) -> list[Block]:
-    """Each persona with what it does, and what is wrong with it."""
-    lines = [
-        f"*{p.name}* {escape(one_line(p.description, 160))}\n      {_about(p)}" for p in all_of_them[:30]
-    ]
-    return _sections(lines) or [mrkdwn("There are no personas.")]
+    """Each persona with what it does, and what is wrong with it or a button to launch it."""
+    rows: list[Block] = []
+    for persona in all_of_them:
+        row = mrkdwn(
+            f"*{escape(persona.name)}* · {escape(one_line(persona.description, 160))}\n{_about(persona)}"
+        )
+        rows.append(row if persona.problem else {**row, "accessory": launch_button(persona=persona.name)})
+    return _fit(rows, "`flagman policy` shows all") or [mrkdwn("There are no personas.")]
+
+
+def _fit(rows: Sequence[Block], all_of_them: str) -> list[Block]:
+    """Return the rows that an answer has room for; the others are counted, with a hint on what shows all."""
+    room = ANSWER_SHOWN
+    for shown, row in enumerate(rows):
+        room -= len(row["text"]["text"])
+        if room < 0 or shown == ROWS_SHOWN:
+            return [*rows[:shown], context(f"and {len(rows) - shown} more; {all_of_them}.")]
+    return list(rows)
 
 
 def _about(persona: PersonaView) -> str:
@@ -93,26 +134,31 @@ def _about(persona: PersonaView) -> str:
     return f"tools: {escape(one_line(', '.join(persona.tools), 160))}"
 
 
-def log(session: Session, lines: Sequence[Line], where: str) -> list[Block]:
-    """Return the last lines of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
-    texts = [f"{line.at:%H:%M:%S} {one_line(line.who, 80)}: {one_line(line.text, 300)}" for line in lines]
-    shown: list[str] = []
-    for text in reversed(texts):
-        if sum(map(len, shown)) + len(text) > LOG_SHOWN:
-            break
-        shown.insert(0, text)
-    left = len(texts) - len(shown)
-    earlier = f" {left} earlier entries; `flagman log {session.id}` shows all." if left else ""
-    note = f"Times are UTC.{earlier}"
-    return [mrkdwn(f"*Log of* `{session.id}` {where}".strip()), preformatted("\n".join(shown)), context(note)]
-
-
-def status(session: Session, mask: Masker, where: str) -> list[Block]:
-    task = escape(one_line(mask(session.task), 200))
-    by = person(session.launched_by, session.launched_by_name)
+def log(session: Session, events: Sequence[Event], mask: Masker, where: str) -> list[Block]:
+    """Return the last entries of the log, up to `LOG_SHOWN` characters; earlier ones are counted."""
+    entries, left = log_blocks(session, events, LOG_SHOWN)
+    earlier = (
+        f"{count(left, 'earlier entry', 'earlier entries')}: `flagman log {session.id}` shows all."
+        if left
+        else ""
+    )
     return [
-        mrkdwn(f"`{session.id}` *{session.persona}* {task}\n{headline(session, mask)}"),
-        context(
-            f"launched by {by} · {moment(session.launched_at, date=True)} · step {len(session.steps)} {where}".strip()
-        ),
+        mrkdwn(f"*Log of {_title(session, mask)}* {where}".strip()),
+        *entries,
+        context(" · ".join(filter(None, [f"`{session.id}`", earlier]))),
     ]
+
+
+def status(session: Session, mask: Masker, where: str, address: str = "") -> list[Block]:
+    by = person(session.launched_by, session.launched_by_name)
+    facts = [
+        escape(session.persona),
+        f"launched by {by}",
+        moment(session.launched_at, date=True),
+        f"step {len(session.steps)}",
+        *([where] if where else []),
+        f"`{session.id}`",
+    ]
+    task = escape(one_line(mask(session.task), 200))
+    row = mrkdwn(f"*{task}*\n{headline(session, mask)}")
+    return [{**row, **open_button(address)}, context(" · ".join(facts))]

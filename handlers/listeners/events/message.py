@@ -10,16 +10,18 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.text import button, confirm, mrkdwn
+from handlers.blocks.text import button, confirm, escape, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands.dispatch import Answer, carry_out
 from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, verb_of
+from handlers.listeners.events.addressee import addressee
 from handlers.markup import readable
 from handlers.origin import Place
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
 from supervisor.contract.requests import ContextRequest
+from supervisor.core.text.visible import one_line
 
 Body = dict[str, Any]
 # Slack delivers an event up to four times, the last about six minutes after the first.
@@ -116,7 +118,7 @@ def _with_hint(answer: Answer, word: str, session_id: str) -> Answer:
         "Cancel it",
     )
     value = Target(session_id).encode()
-    cancel = button("Cancel the session", Action.CANCEL, value, style="danger", confirm=sure)
+    cancel = button("Cancel session", Action.CANCEL, value, style="danger", confirm=sure)
     return Answer(text, (mrkdwn(text), {"type": "actions", "elements": [cancel]}))
 
 
@@ -171,7 +173,9 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
         else f"(Edited an earlier message. It was: {old})\nIt is now: {new}"
     )
     body = {**body, "event": about}
-    answer = await _tell_session(flagman, body, about, session_id, text, mentioned=False, answers=False)
+    answer = await _tell_session(
+        flagman, body, about, session_id, text, mentioned=False, answers=False, earlier=old
+    )
     await flagman.rows.deliver(delivery, REDELIVERED)
     await answer_privately({"event": about}, client, answer.text, answer.blocks)
 
@@ -194,17 +198,22 @@ async def _tell_session(
     *,
     mentioned: bool,
     answers: bool = True,
+    earlier: str = "",
 ) -> Answer:
+    """Send a message to the session of the thread, or to a sub-agent; `earlier` is the one that it is about."""
     actor = await flagman.people.named(actor_of(body))
+    below, words = await addressee(flagman, session_id, earlier or text, answers=answers)
+    text = text if earlier else words
     told = await flagman.sessions(actor).tell(
-        session_id,
+        below.id if below else session_id,
         ContextRequest.of(text=text),
         kind="mention" if mentioned else "reply",
         delivery=f"slack:{event['channel']}:{event['ts']}",
         answers=answers,
     )
     receipt = _receipt(told.session, told.heard)
-    return _say(receipt)
+    name = one_line(below.lineage.name, 60) if below and below.lineage else ""
+    return _say(f"{receipt} It is for the sub-agent *{escape(name)}*." if name else receipt)
 
 
 def _say(text: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Listeners for the global shortcut, and for the button of the home tab that does the same."""
+"""Listeners for the global shortcut, and for the buttons that do the same."""
 
 from __future__ import annotations
 
@@ -10,3 +10,4 @@ from handlers.middleware import Router
 def register(app: Router) -> None:
     app.shortcut("launch_agent", launch.open_launch)
     app.action(Action.LAUNCH_FORM, launch.open_launch)
+    app.action(Action.LAUNCH_PERSONA, launch.choose_persona)

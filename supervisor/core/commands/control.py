@@ -305,13 +305,15 @@ def _not_paused(session: Session) -> str:
     if session.pause:
         return "That pause is already over, and this session is in another one now."
     if session.waiting_for == "human_approval_required":
-        return "This session waits for an approval: approve or deny the proposed call to go on."
+        return "This session waits for an approval: approve or deny the proposed call to continue."
     if session.waiting_for == "children_running":
-        return "This session waits for its sub-agents, and goes on by itself when they have ended."
+        return "This session waits for its sub-agents, and resumes by itself when they have ended."
     if session.waiting_for == "human_input_required" and not session.calls_in("asking"):
         return "This session waits for a decision on a sub-agent that failed: retry, skip or stop to go on."
     if session.waiting_for == "human_input_required":
         return "This session waits for an answer: answer the question to go on."
     if session.waiting_for == "outcome_unknown":
-        return "This session waits for a decision on a call that was cut off: say what became of it to go on."
+        return (
+            "This session waits for a decision on a call that was cut off: say what became of it to continue."
+        )
     return "This session is not paused; it is running."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 
 from supervisor.core.commands.base import check_text, stamp
 from supervisor.core.commands.fork import copy_events, cut_at, without_pause
@@ -21,7 +22,7 @@ from supervisor.core.events import (
     SessionLaunched,
 )
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
-from supervisor.core.persona import Persona
+from supervisor.core.persona import Budgets, Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -40,10 +41,12 @@ def launch(
     coordinate: bool = False,
     plan: Json | None = None,
     asked_by: Collection[str] = (),
+    limits: Mapping[str, Decimal] = MappingProxyType({}),
 ) -> list[Event]:
     """Return the first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
 
-    `asked_by` are those who asked for it besides the actor.
+    `asked_by` are those who asked for it besides the actor, `limits` are budgets by name that are lower than those of
+    the persona.
 
     `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
     `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
@@ -56,13 +59,26 @@ def launch(
         task=task,
         persona=persona.name,
         persona_digest=persona.digest,
-        budgets=persona.budgets,
+        budgets=_lowered(persona, limits),
         origin=clean(origin or {}),
         asked_by=tuple(sorted(set(asked_by) - actor.ids)),
     )
     if plan is None:
         return [launched]
     return [launched, _given_plan(persona, clean(plan), actor, at, tools, roster)]
+
+
+def _lowered(persona: Persona, limits: Mapping[str, Decimal]) -> Budgets:
+    """Return the budgets of the persona with these lower limits. Raises InvalidInput for a higher one."""
+    for name, limit in limits.items():
+        most = getattr(persona.budgets, name)
+        if not limit.is_finite() or limit <= 0:
+            raise InvalidInput(f"The limit {name} has to be more than 0.")
+        if most is not None and limit > Decimal(str(most)):
+            raise InvalidInput(
+                f"`{persona.name}` may use at most {most} ({name}); a launch can only lower that."
+            )
+    return Budgets.model_validate({**persona.budgets.model_dump(), **limits})
 
 
 def _given_plan(

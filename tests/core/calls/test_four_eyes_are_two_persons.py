@@ -69,7 +69,7 @@ def approve(session: Session, actor: Actor) -> Session:
 
 def test_a_person_does_not_approve_their_own_with_a_key() -> None:
     session = waiting(FOUR)
-    with pytest.raises(NotAllowed, match="You asked for this session"):
+    with pytest.raises(NotAllowed, match="You requested this session"):
         right(session, key("gate", owner=ALICE.id))
     assert right(session, key("gate", owner=BOB.id)) == "anyone"
 
@@ -269,7 +269,7 @@ def test_an_admin_overrides_only_the_rule_that_nobody_can_satisfy() -> None:
 
 def test_an_admin_who_asked_for_it_needs_another_person() -> None:
     session = waiting(Approvers(users=("U9",), exclude_requester=True))
-    with pytest.raises(NotAllowed, match="You asked"):
+    with pytest.raises(NotAllowed, match="You requested"):
         right(session, ALICE.model_copy(update={"admin": True, "overrides": (0,)}))
 
 

@@ -145,8 +145,7 @@ REFUSALS: list[tuple[Session, Actor, type[FlagmanError], str]] = [
         awaiting(BOTH),
         ALICE,
         NotAllowed,
-        "You asked for this session, changed this call or told the agent what to do, so another person has to "
-        "decide on this call.",
+        "You requested this session, changed this call or told the agent what to do; someone else must approve.",
     ),
     (approved_by_bob(awaiting()), CAROL, AlreadyDecided, "This call was already approved by Bob."),
     (approved_by_bob(awaiting(BOTH)), BOB, AlreadyDecided, "This call was already approved by you."),

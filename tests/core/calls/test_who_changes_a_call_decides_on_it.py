@@ -78,7 +78,7 @@ async def test_what_is_for_others_to_approve_waits_for_them(redis: Redis) -> Non
     supervisor, session_id = await standing(redis, proposed())
     after = await edited(supervisor, session_id, {"command": "reboot"}, BOB)
     assert (after.call("1.1").phase, len(after.call("1.1").decisions)) == ("awaiting", 1)
-    with pytest.raises(NotAllowed, match="You asked for this session"):
+    with pytest.raises(NotAllowed, match="You requested this session"):
         await approved(supervisor, session_id, ALICE)
     done = await approved(supervisor, session_id, CAROL)
     assert done.call("1.1").phase == "approved"

@@ -164,7 +164,7 @@ def test_another_group_gives_no_right(group: str) -> None:
 
 @pytest.mark.parametrize("verdict", ["approve", "deny"])
 def test_who_asked_for_the_session_decides_neither_way(verdict: str) -> None:
-    with pytest.raises(NotAllowed, match="another person"):
+    with pytest.raises(NotAllowed, match="someone else"):
         decided(awaiting(Approvers(exclude_requester=True)), verdict, ALICE, AT)  # type: ignore[arg-type]
 
 

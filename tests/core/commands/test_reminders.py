@@ -105,7 +105,7 @@ def test_snoozing_sets_the_same_anew() -> None:
     snoozed = after(session, events)
     assert [(t.id, t.state) for t in snoozed.timers] == [("t1", "dropped"), ("t2", "set")]
     assert fire_timer(snoozed, "t1", PIPELINE, later) == []
-    with pytest.raises(IllegalEvent, match="already put away"):
+    with pytest.raises(IllegalEvent, match="already dismissed"):
         snooze(snoozed, "t1", later, BOB, DUE)
 
 

@@ -253,7 +253,7 @@ def test_a_summary_is_not_paid_for_from_a_budget_that_is_used_up(budgets: Any, r
 
 def test_after_too_many_errors_nothing_is_summed_up() -> None:
     session = grown(3, budgets=BY_ITSELF, usage=FULL).model_copy(update={"errors_in_a_row": 3})
-    assert next_action(session, AT) == Pause("error_threshold_exceeded", "3 errors in a row.")
+    assert next_action(session, AT) == Pause("error_threshold_exceeded", "3 consecutive errors.")
 
 
 # What the log takes

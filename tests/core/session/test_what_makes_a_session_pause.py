@@ -65,9 +65,9 @@ CASES: list[tuple[str, Session, PauseReason | None, str]] = [
     ),
     ("a time is nothing outside", waiting(At(type="at", due=AT)), None, ""),
     ("a person is nothing outside", waiting(Manual(type="manual")), None, ""),
-    ("errors", failing(3), "error_threshold_exceeded", "3 errors in a row."),
+    ("errors", failing(3), "error_threshold_exceeded", "3 consecutive errors."),
     ("one error less", failing(2), None, ""),
-    ("the first error", failing(1, threshold=1), "error_threshold_exceeded", "1 errors in a row."),
+    ("the first error", failing(1, threshold=1), "error_threshold_exceeded", "1 error."),
     (
         "context",
         spent(max_context_tokens=100),
@@ -98,7 +98,7 @@ CASES: list[tuple[str, Session, PauseReason | None, str]] = [
         "errors are told before budgets",
         spent(max_steps=2).model_copy(update={"errors_in_a_row": 3}),
         "error_threshold_exceeded",
-        "3 errors in a row.",
+        "3 consecutive errors.",
     ),
     (
         "context is told before the rest of the budget",

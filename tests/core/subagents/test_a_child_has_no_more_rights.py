@@ -287,7 +287,7 @@ def test_the_requester_is_excluded_two_levels_below(users: tuple[str, ...]) -> N
     for actor in (ALICE, Actor(id=f"agent:{SID}"), Actor(id=f"agent:{middle.session.id}")):
         with pytest.raises(NotAllowed):
             right_to_decide(session, session.call("1.1"), actor)
-    with pytest.raises(NotAllowed, match="You asked for this session"):
+    with pytest.raises(NotAllowed, match="You requested this session"):
         right_to_decide(session, session.call("1.1"), ALICE)
     via = "user" if approvers.users else "anyone"
     with pytest.raises(IllegalEvent, match="Who asked for the session"):

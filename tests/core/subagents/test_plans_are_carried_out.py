@@ -150,7 +150,7 @@ def test_a_subtask_reads_its_own_words_and_the_results_it_needs() -> None:
     assert plan.launch_of("first").task == "Do first"
     assert plan.launch_of("second").task == "Do second\n\nResult of first:\nIt is full ☂"
     task = plan.launch_of("last").task
-    assert task == "Do last\n\nResult of first:\nIt is full ☂\n\nResult of second:\nIt said nothing."
+    assert task == "Do last\n\nResult of first:\nIt is full ☂\n\nResult of second:\nNo output."
 
 
 def test_a_long_result_is_cut_and_says_so() -> None:

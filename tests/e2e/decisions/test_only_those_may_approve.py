@@ -112,7 +112,7 @@ async def test_who_launched_it_may_not_approve_it(scenario: Director) -> None:
     session = await scene.launch(user=ADA)
     (ask,) = await scene.asked(session)
     assert "requester can't approve" in texts(ask)
-    assert "another person has to decide" in await turned_away(scene, ADA, ask)
+    assert "someone else must approve" in await turned_away(scene, ADA, ask)
     assert await recorded(scene, session.id) == []
     assert (await scene.slack.click(GRACE, OPS, ask["ts"], APPROVE))["ok"]
     await scene.ended(session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.scenario import ALL, APPROVE, DENY, VIEW, Director, key_of
 from tests.support.scripted import calls, in_turn, says
-from tests.support.slack import ADA, BOT, GRACE, KEN, OPS, buttons, texts
+from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, buttons, texts
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 
@@ -62,3 +62,52 @@ async def test_the_card_has_no_such_buttons_where_nobody_may_press_them(scenario
         private, lambda m: key_of(m) == "card" and session.id in texts(m) and VIEW in buttons(m)
     )
     assert not {APPROVE, DENY} & set(buttons(card))
+
+
+async def test_a_call_is_answered_in_place_of_running(scenario: Director) -> None:
+    scene = await scenario(ONE)
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], "call_respond"))["ok"]
+    form = await scene.slack.view(GRACE)
+    assert "service: shop" in texts(form)
+    assert (await scene.slack.submit(GRACE, form, {"value": "It is deployed already"}))["ok"]
+    ended = await scene.ended(session)
+    assert (ended.call("1.1").phase, ended.call("1.1").content) == ("answered", "It is deployed already")
+    rows = await scene.settled(session)
+    assert any(f"Answered by <@{GRACE}>" in texts(row) for row in rows)
+    assert not scene.runs("deploy")
+
+
+async def test_who_steers_has_the_agent_do_something_else(scenario: Director) -> None:
+    rules = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE]}}]
+    scene = await scenario(ONE, persona={"approvals": rules})
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.choose(LINUS, OPS, ask, "call_instead"))["ok"]
+    (told,) = await scene.whispers(LINUS)
+    assert "may" in texts(told)
+    assert (await scene.slack.choose(ADA, OPS, ask, "call_instead"))["ok"]
+    assert (await scene.slack.submit(ADA, await scene.slack.view(ADA), {"value": "Look at the disk"}))["ok"]
+    ended = await scene.ended(session)
+    assert (ended.call("1.1").phase, ended.call("1.1").closed_by) == ("superseded", f"slack:{ADA}")
+    rows = await scene.settled(session)
+    assert any("Instead: Look at the disk" in texts(row) for row in rows)
+    assert not scene.runs("deploy")
+
+
+async def test_reasons_of_the_persona_are_offered_for_a_denial(scenario: Director) -> None:
+    scene = await scenario(ONE, persona={"denials": ["Use staging first", "Not today"]})
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(GRACE, OPS, ask["ts"], DENY))["ok"]
+    form = await scene.slack.view(GRACE)
+    (offered,) = [block for block in form["blocks"] if block.get("block_id") == "common"]
+    assert [option["value"] for option in offered["element"]["options"]] == ["Use staging first", "Not today"]
+    chosen = {
+        "common": {"value": {"type": "static_select", "selected_option": offered["element"]["options"][0]}}
+    }
+    words = {"reason": {"value": {"type": "plain_text_input", "value": "It is new"}}}
+    assert (await scene.slack.submit(GRACE, form, {**chosen, **words}))["ok"]
+    ended = await scene.ended(session)
+    assert ended.call("1.1").decisions[0].reason == "Use staging first – It is new"

@@ -86,7 +86,7 @@ async def test_only_those_may_change_it_who_may_approve_it(
         assert approval.via == "group:sre"
         return
     (told,) = await scene.whispers(ADA, thread_ts=ask["thread_ts"])
-    assert "may not decide" in told["text"] or "another person has to decide" in told["text"]
+    assert "may not decide" in told["text"] or "someone else must approve" in told["text"]
     assert await scene.slack.views(ADA) == []
     assert await recorded(scene, session, CallEdited) == []
 

@@ -130,7 +130,7 @@ async def test_a_request_that_moved_says_where_it_belongs_and_hears_replies(scen
     card = await scene.card(session)
     link = (await scene.slack.api("chat.getPermalink", channel=OPS, message_ts=card["ts"]))["permalink"]
     assert f"<{link}|session {session.id}>" in texts(ask)
-    assert f"cannot write in <#{OPS}>" in texts(ask)
+    assert f"Not a member of <#{OPS}>" in texts(ask)
     await scene.slack.post(ADA, ADA_DM, "only the canary, please", ask["ts"])
     told = await scene.flagman.session(lambda s: "only the canary" in str(s.inbox), session.id)
     assert not told.ended

@@ -50,7 +50,7 @@ async def test_it_is_told_at_the_start_and_at_the_launch_with_its_line(
     assert "The persona `broken` cannot be launched" in answer
     assert f"line {line} of broken.md" in answer
     assert f"Slack knows {problem}" in answer
-    assert "Launched" in await launch(scene, "ops")
+    assert "Started" in await launch(scene, "ops")
     assert "cannot be launched" in str(await scene.slack.command(ADA, OPS, "personas"))
 
 
@@ -78,7 +78,7 @@ async def test_a_group_that_is_made_later_needs_no_new_start(scenario: Director,
     assert "Slack knows no user group `S0LATER01`" in await launch(scene, "broken")
     slack.playground.workspace.groups["S0LATER01"] = seed.Group("S0LATER01", "later", "Later", (ADA,))
     scene.flagman.core.directory._people._handles = (0.0, {})  # type: ignore[union-attr]
-    assert "Launched" in await launch(scene, "broken")
+    assert "Started" in await launch(scene, "broken")
 
 
 @pytest.mark.parametrize("code", ["missing_scope", "plan_upgrade_required", "internal_error"])
@@ -102,17 +102,17 @@ async def test_workspaces_are_looked_for_where_the_scope_is_given(scenario: Dire
     write_persona(scenario.personas, "own", teams=[seed.TEAM_ID])
     scene = await scenario(ONE)
     # The app's manifest does not ask for `team:read`.
-    assert "Launched" in await launch(scene, "far")
-    assert "Launched" in await launch(scene, "own")
+    assert "Started" in await launch(scene, "far")
+    assert "Started" in await launch(scene, "own")
     workspace = slack.playground.workspace
     workspace.manifest = replace(workspace.manifest, scopes=None)
     assert "Slack knows no workspace `T0ELSEWHERE`" in await launch(scene, "far")
-    assert "Launched" in await launch(scene, "own")
+    assert "Started" in await launch(scene, "own")
 
 
 async def test_keys_of_programs_are_not_looked_for(scenario: Director) -> None:
     write_persona(scenario.personas, "gate", operators={"users": ["api:gate"]})
-    assert "Launched" in await launch(await scenario(ONE), "gate")
+    assert "Started" in await launch(await scenario(ONE), "gate")
 
 
 async def test_a_sub_agent_of_such_a_persona_is_left_out_with_the_reason(scenario: Director) -> None:

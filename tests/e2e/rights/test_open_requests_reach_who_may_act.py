@@ -107,7 +107,7 @@ async def test_a_stop_after_errors_is_shown_to_an_operator(scenario: Director) -
     scene = await scenario(FAILS, persona=OPERATORS)
     session = await scene.launch(channel=await private(scene))
     channel, ask = await shown(scene, RESUME)
-    assert "errors in a row" in texts(ask)
+    assert "consecutive errors" in texts(ask)
     assert (await scene.slack.click(GRACE, channel, ask["ts"], RESUME))["ok"]
     await scene.flagman.session(lambda s: len(s.halts) == 2, session.id)
     again = await scene.slack.message(
@@ -135,7 +135,7 @@ async def test_a_failed_sub_agent_is_shown_alone_to_an_operator(scenario: Direct
     _, question = await shown(scene, "question_form")
     assert (await scene.slack.click(GRACE, channel, question["ts"], "question_answer:0"))["ok"]
     await scene.ended(session)
-    await scene.slack.message(channel, lambda m: "Nothing waits for a decision" in texts(m), user=GRACE)
+    await scene.slack.message(channel, lambda m: "Left out by" in texts(m), user=GRACE)
 
 
 async def test_an_approval_of_a_sub_agent_is_asked_for_once(scenario: Director, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from supervisor.core.events import Actor, Resumed, encode
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import in_turn, says
-from tests.support.slack import ADA, OPS, texts
-from tests.support.subagents import child, coordinated, deploys, plan, subtask
+from tests.support.slack import ADA, OPS
+from tests.support.subagents import board, child, coordinated, deploys, plan, subtask
 
 TWO = plan(subtask("solo"), subtask("team", persona="lead"))
 PARTS: dict[str, Any] = {
@@ -52,7 +52,7 @@ async def test_all_levels_pause_and_what_was_approved_runs_when_they_go_on(
     solo, team, leaf = below
     assert "Its 2 sub-agents pause with it." in await said(scene, f"pause {session.id} until webhook: go")
     await held(scene, below)
-    await scene.slack.message(OPS, lambda m: "Paused with its coordinator" in texts(m))
+    await board(scene, session, "paused with its coordinator")
 
     (ask,) = await scene.asked(leaf)
     await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)

@@ -21,6 +21,7 @@ from tests.support.subagents import (
     child,
     coordinated,
     deploys,
+    failure,
     plan,
     row_of,
     subtask,
@@ -73,14 +74,15 @@ async def quiet(scene: Scene, words: str) -> Json:
 
 async def approve(scene: Scene, session: Session, name: str) -> None:
     part = await child(scene, session, name)
-    shown = await board(scene, session, "shop")
+    (shown,) = await scene.asked(part)
     assert (await scene.slack.click(ADA, OPS, shown["ts"], APPROVE, block_id=row_of(shown, part)))["ok"]
 
 
 async def test_retry(scenario: Director, tmp_path: Path) -> None:
     scene = await coordinated(scenario, tmp_path, ASKS, parts(times=1))
     session = await scene.launch()
-    shown = await board(scene, session, "look", "failed. What next?", "is *down*", "2 decisions wait")
+    await board(scene, session, "2 decisions wait", "failed: The host")
+    shown = await failure(scene, session, "look", "failed. What next?", "is *down*")
     assert live_markup([b for b in shown["blocks"] if "down" in str(b)]) == set()
     assert (await scene.slack.click(ADA, OPS, shown["ts"], CHILD_RETRY))["ok"]
     await approve(scene, session, "shop")
@@ -91,19 +93,19 @@ async def test_retry(scenario: Director, tmp_path: Path) -> None:
         ("look", "completed", ""),
         ("tell", "completed", ""),
     ]
-    await board(scene, session, "Nothing waits", f"retried by <@{ADA}>")
+    await failure(scene, session, f"Retried by <@{ADA}>")
     await quiet(scene, "3/3 done")
 
 
 async def test_go_on_without(scenario: Director, tmp_path: Path) -> None:
     scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
-    shown = await board(scene, session, "failed. What next?")
+    shown = await failure(scene, session, "failed. What next?")
     assert (await scene.slack.click(ADA, OPS, shown["ts"], CHILD_SKIP))["ok"]
     await approve(scene, session, "shop")
     await scene.ended(session)
     assert "1 of 3 subtasks completed" in str([results(request) for request in scene.model.requests])
-    shown = await board(scene, session, "Nothing waits", f"left out by <@{ADA}>")
+    await failure(scene, session, f"Left out by <@{ADA}>")
     card = await quiet(scene, "1/3 done, 1 failed, 1 skipped")
     assert "skipped: it needs look" in texts(card)
 
@@ -111,13 +113,13 @@ async def test_go_on_without(scenario: Director, tmp_path: Path) -> None:
 async def test_stop_the_rest(scenario: Director, tmp_path: Path) -> None:
     scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
-    shown = await board(scene, session, "2 decisions wait")
+    shown = await failure(scene, session, "failed. What next?")
     shop = await child(scene, session, "shop")
     await scene.asked(shop)
     assert (await scene.slack.click(ADA, OPS, shown["ts"], CHILD_STOP))["ok"]
     assert (await scene.ended(shop)).lifecycle == "cancelled"
     assert (await scene.ended(session)).lifecycle == "completed"
-    await board(scene, session, "Nothing waits", f"the rest stopped by <@{ADA}>")
+    await failure(scene, session, f"The rest was stopped by <@{ADA}>")
     assert scene.runs() == []
     await quiet(scene, "No longer needed")
 
@@ -126,7 +128,7 @@ async def test_the_card_says_what_to_do_and_who_failed(scenario: Director, tmp_p
     scene = await coordinated(scenario, tmp_path, plan(subtask("look"), on_failure="ask"), parts(times=9))
     session = await scene.launch()
     await board(scene, session, "1 decision waits")
-    words = "look failed: retry, go on without, or stop the rest"
+    words = "look failed: retry, continue without, or stop the rest"
     card = await scene.slack.message(OPS, lambda m: session.id in texts(m) and words in texts(m))
     assert "needs a decision · failed: The host <!channel> is *down*." in texts(card)
     assert "channel" not in {markup.strip("<!>") for markup in live_markup(card["blocks"])}
@@ -137,7 +139,7 @@ async def test_a_double_click_and_a_stale_one_are_told_who_decided(
 ) -> None:
     scene = await coordinated(scenario, tmp_path, ASKS, parts(times=1), webs=2)
     session = await scene.launch()
-    shown = await board(scene, session, "failed. What next?")
+    shown = await failure(scene, session, "failed. What next?")
     clicks = [scene.slack.click_stale(user, OPS, shown, CHILD_RETRY) for user in (ADA, GRACE)]
     assert all(answer["ok"] for answer in await asyncio.gather(*clicks))
     again = await scene.flagman.session(lambda s: len(s.children) >= 3, session.id)
@@ -156,7 +158,7 @@ async def test_a_cancelled_coordinator_leaves_no_live_button(
 ) -> None:
     scene = await coordinated(scenario, tmp_path, ASKS, parts(times=9))
     session = await scene.launch()
-    shown = await board(scene, session, "2 decisions wait")
+    shown = await failure(scene, session, "failed. What next?")
     shop = await child(scene, session, "shop")
     await scene.asked(shop)
     card = await scene.card(session)
@@ -168,7 +170,7 @@ async def test_a_cancelled_coordinator_leaves_no_live_button(
     assert answer["ok"]
     assert (await scene.ended(shop)).lifecycle == "cancelled"
     await quiet(scene, "No longer needed")
-    await board(scene, session, "Settled; nothing to do here any more.")
+    await failure(scene, session, "Settled")
     card = await scene.slack.message(
         OPS,
         lambda m: (

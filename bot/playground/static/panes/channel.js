@@ -200,12 +200,12 @@ function example() {
   return h(
     "section",
     { class: "try", "aria-label": "Try it" },
-    h("h3", {}, "Wave your first agent through"),
+    h("h3", {}, "Approve your first action"),
     h(
       "ol",
       {},
       h("li", {}, "Launch one: ", h("code", {}, text)),
-      h("li", {}, "Its card appears here; open the thread below it to see what it asks for."),
+      h("li", {}, "It posts here; open the thread below it to see what needs approval."),
       h(
         "li",
         {},
