@@ -30,6 +30,7 @@ from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
 from handlers.users import People
+from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
@@ -41,7 +42,7 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
-from storage.schedules import ScheduleStore
+from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
@@ -58,6 +59,7 @@ from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
 from supervisor.personas.names import PersonaNames
+from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.job import Runner
@@ -103,6 +105,7 @@ class Core:
     schedules: Schedules
     mask: Masker
     directory: SlackDirectory
+    places: PlaceSettings
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -157,8 +160,10 @@ class Core:
             followers=Followers(self.changes()),
             channels=self.channels,
             directory=self.directory,
+            places=self.places,
             clock=now,
             hook_problem=self.settings.hook_problem,
+            settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
         )
 
     @property
@@ -167,8 +172,12 @@ class Core:
 
     def creators(self) -> Creators:
         """What fires the timers."""
-        announcements = Announcements(self.directory, self.mask, self.settings.command)
-        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem)
+        announcements = self.announcements()
+        news = SettingsNews(self.places, announcements.settings_changed)
+        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem, news)
+
+    def announcements(self) -> Announcements:
+        return Announcements(self.directory, self.mask, self.settings.command)
 
     def recorder(self) -> Recorder:
         """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""
@@ -211,10 +220,14 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
         library = PersonaLibrary(folder, log, names.check)
-        supervisor = Supervisor(sessions, library, known, now, directory.reach)
+        places = PlaceSettings(
+            RowStore(redis, keys.place_settings()), SlackChannels().channel_of, now, settings.installation
+        )
+        supervisor = Supervisor(sessions, library, known, now, directory.reach, places)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
-        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
+        timers = TimerStore(redis, blocking, partitions)
+        schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []
         granted = (name for persona in library.all() for name in persona.sandbox.env)
         mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))
@@ -235,6 +248,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             schedules,
             mask,
             directory,
+            places,
             server,
         )
 

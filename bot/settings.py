@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from storage.connection import password_of
 from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
+from supervisor.core.commands.limits import LIMITS, parse_limits
 from supervisor.core.errors import InvalidInput
+from supervisor.place_settings import Installation
 
 SHORTEST_SECRET = 16
 # The variables from which model providers read their keys.
@@ -57,6 +59,10 @@ class Settings(CommonSettings):
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     model: str | None = Field(None, validation_alias="FLAGMAN_MODEL")
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
+    default_persona: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = Field(
+        "", validation_alias="FLAGMAN_DEFAULT_PERSONA"
+    )
+    limits: str = Field("", validation_alias="FLAGMAN_LIMITS")
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
     fallback_channel: Annotated[str, Field(pattern=r"^([CG][A-Z0-9]{2,20})?$")] = Field(
         "", validation_alias="FLAGMAN_FALLBACK_CHANNEL"
@@ -110,6 +116,15 @@ class Settings(CommonSettings):
         if keys:
             parse_keys(keys.get_secret_value())
         return keys
+
+    @field_validator("limits")
+    @classmethod
+    def _limits(cls, limits: str) -> str:
+        try:
+            parse_limits(limits.split())
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return limits
 
     @field_validator("api_rate")
     @classmethod
@@ -175,6 +190,13 @@ class Settings(CommonSettings):
     @property
     def workspace_folder(self) -> Path:
         return self.workspace or self.data / "workspace"
+
+    @property
+    def installation(self) -> Installation:
+        """What holds in every channel that sets nothing stricter of its own."""
+        variables = dict.fromkeys(LIMITS, "FLAGMAN_LIMITS") | {"persona": "FLAGMAN_DEFAULT_PERSONA"}
+        limits = parse_limits(self.limits.split())
+        return Installation(persona=self.default_persona, limits=limits, variables=variables)
 
     @property
     def given_keys(self) -> tuple[tuple[ApiKey, str], ...]:

@@ -11,10 +11,14 @@ from handlers.directory import SlackDirectory
 from handlers.origin import channel_of
 from handlers.projection.refusals import ChannelUnavailable, problem_of
 from handlers.users import UNREACHABLE, code_of
+from supervisor.core.commands.limits import SETTING_LABELS
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
+from supervisor.place_settings import Change, PlaceRow
 from supervisor.schedules import Schedule
 
+# The most changes in one announcement, the latest ones.
+MOST_LINES = 10
 _log = logging.getLogger("flagman.slack")
 
 
@@ -48,6 +52,18 @@ class Announcements:
         _log.warning("schedule %s has a problem, and nobody could be told", schedule.id)
         return True
 
+    async def settings_changed(self, row: PlaceRow) -> bool:
+        """Tell a channel of the changes of its settings. Returns False where Slack cannot be reached now."""
+        client = self._directory.client
+        if client is None:
+            return False
+        lines = [_change_line(change) for change in row.changes[-row.untold :]][-MOST_LINES:]
+        lines.append(f"`{self._command} settings` shows what holds here.")
+        taken = await _post(client, row.place, "\n".join(lines))
+        if taken is False:
+            _log.warning("%s is not told of its settings, as it takes no message", row.place)
+        return taken is not None
+
     async def persona_broken(self, admin: str, said: str) -> bool:
         """Tell an admin what is wrong with a persona file. Returns False where Slack cannot be reached now."""
         client = self._directory.client
@@ -67,3 +83,16 @@ async def _post(client: AsyncWebClient, place: str, text: str) -> bool | None:
         _log.warning("%s does not take an announcement: %r", place, error)
         return False
     return True
+
+
+def _change_line(change: Change) -> str:
+    """Return who changed a setting of a channel to what, in mrkdwn."""
+    who, label = person(change.by, change.by_name), SETTING_LABELS[change.name]
+    before = f" (was {_shown(change.before)})" if change.before else ""
+    if not change.after:
+        return f":gear: {who} took back *{label}* of this channel{before}."
+    return f":gear: {who} set *{label}* of this channel to {_shown(change.after)}{before}."
+
+
+def _shown(text: str) -> str:
+    return f"`{escape(one_line(text, 200)).replace('`', '')}`"

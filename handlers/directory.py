@@ -265,6 +265,11 @@ class SlackDirectory:
         person = Actor(id=actor.person, kind="member" if actor.kind == "program" else actor.kind)
         return await self.sees(person.model_copy(update={"teams": actor.teams}), origin)
 
+    async def owns(self, actor: Actor, origin: Json) -> bool:
+        """Whether the place is the direct conversation with the person who acts. Raises ActorUnknown."""
+        channel, user = channel_of(origin), user_of(actor)
+        return channel[:1] == "D" and bool(user) and channel == await self._direct(user)
+
     async def _described(self, channel: str) -> Mapping[str, Any]:
         """As `_channel`. Raises ActorUnknown where Slack is not asked."""
         if self._people is None:

@@ -193,6 +193,11 @@ def schedules() -> str:
     return f"{_PREFIX}:schedules"
 
 
+def place_settings() -> str:
+    """Return the key of a hash: what is set for the sessions of a place, by the place."""
+    return f"{_PREFIX}:places"
+
+
 def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from storage.errors import IdempotencyKeyKnown, TooManyClaims, VersionConflict
 from storage.log import Claim
@@ -61,14 +61,18 @@ async def _launched_before(
     return session
 
 
-async def ruled_today(personas: PersonaLibrary, session: Session) -> Persona:
+async def ruled_today(
+    personas: PersonaLibrary, session: Session, ruled: Callable[[Persona], Awaitable[Persona]]
+) -> Persona:
     """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
-    Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
+    `ruled` returns a persona as it would be launched where the session is. Raises PersonaUnusable, and
+    PersonaNotFound where there is none of its name any more.
     """
     pinned = await personas.load_pinned(session)
-    today = await personas.launchable(session.persona)
-    if pinned.model_copy(update={"under": None}) == today:
+    today = await ruled(await personas.launchable(session.persona))
+    # The budgets of a copy are those of its source.
+    if pinned.model_copy(update={"under": None, "budgets": today.budgets}) == today:
         return pinned
     return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 

@@ -13,6 +13,7 @@ from supervisor.core.commands import approvals, control, conversation, launch, r
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
+from supervisor.core.commands.limits import Limits
 from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
@@ -27,6 +28,7 @@ from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
 from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
+from supervisor.place_settings import PlaceSettings
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
@@ -44,8 +46,9 @@ class Supervisor:
         tools: Toolset,
         clock: Callable[[], datetime],
         reach: Reach = unlimited,
+        places: PlaceSettings | None = None,
     ) -> None:
-        self.sessions, self.personas, self.tools = sessions, personas, tools
+        self.sessions, self.personas, self.tools, self._places = sessions, personas, tools, places
         self._clock, self.quorum = clock, Quorum(reach)
         self._change = Changes(sessions, clock)
         self.unrecorded = 0
@@ -68,13 +71,16 @@ class Supervisor:
         plan: Json | Literal["propose"] | None = None,
         idempotency_key: str | None = None,
         asked_by: Collection[str] = (),
+        limits: Limits | None = None,
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
-        With "propose" its plans always need an approval. Raises PersonaNotFound, PersonaUnusable, InvalidInput or
+        With "propose" its plans always need an approval. `limits` are within those of the persona and of the place in
+        `origin`, which narrows the persona. Raises PersonaNotFound, PersonaUnusable, InvalidInput or
         IdempotencyConflict.
         """
         chosen, task = await self.personas.launchable(persona), check_text(task, "The task")
+        chosen = await self._ruled(chosen, origin or {}, limits)
         chosen = ask_first(chosen, PLAN) if plan == "propose" else chosen
         events = launch.launch(
             chosen,
@@ -88,7 +94,8 @@ class Supervisor:
             plan=plan if isinstance(plan, dict) else None,
             asked_by=asked_by,
         )
-        request = digest([persona, task, actor.id, *([] if plan is None else [plan])])
+        asked = [] if limits is None else [limits.model_dump(mode="json", exclude_defaults=True)]
+        request = digest([persona, task, actor.id, *([] if plan is None else [plan]), *asked])
         blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
         return await begin(self.sessions, events, request, idempotency_key, blobs=blobs)
 
@@ -108,7 +115,9 @@ class Supervisor:
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        persona = await ruled_today(self.personas, source)
+        persona = await ruled_today(
+            self.personas, source, lambda one: self._ruled(one, source.origin if origin is None else origin)
+        )
         events = launch.fork(
             session_id,
             log,
@@ -361,6 +370,10 @@ class Supervisor:
         )
 
     # Parts of verbs
+
+    async def _ruled(self, persona: Persona, origin: Json, limits: Limits | None = None) -> Persona:
+        """Return the persona as it is launched at a place."""
+        return await self._places.ruled(persona, origin, limits) if self._places else persona
 
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Return the function that evaluates a call of this session with other arguments."""

@@ -22,6 +22,7 @@ from bot.api.routes import (
     schedules,
     session_log,
     sessions,
+    settings,
     store,
 )
 from bot.api.routes.personas import VERSION
@@ -36,6 +37,7 @@ ROUTERS = (
     artifacts,
     control,
     schedules,
+    settings,
     events,
     hooks,
     personas,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bot.api.routing import Parameters
 from supervisor.contract.models import Status
-from supervisor.contract.requests import Short
+from supervisor.contract.requests import Channel, Short
 
 Limit = Annotated[int, Field(ge=1, le=200)]
 
@@ -36,6 +36,10 @@ class OfReminder(OfSession):
 
 class OfSchedule(Parameters):
     schedule_id: Short
+
+
+class OfChannel(Parameters):
+    channel: Channel
 
 
 class OfKey(Parameters):

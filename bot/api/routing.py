@@ -19,6 +19,7 @@ from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
+from supervisor.contract.settings import SettingsService
 from supervisor.core.errors import MissingScope, SessionNotFound
 from supervisor.core.events import SYSTEM, Actor
 from supervisor.core.rights import check_active
@@ -66,6 +67,10 @@ class Call:
     def sessions(self) -> SessionService:
         may_decide = self.key is not None and self.key.may("approve")
         return SessionService(self.deps.services, self.actor, may_decide=may_decide)
+
+    @property
+    def settings(self) -> SettingsService:
+        return SettingsService(self.deps.services, self.actor)
 
     @property
     def schedules(self) -> ScheduleService:

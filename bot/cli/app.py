@@ -13,6 +13,7 @@ from bot.cli.commands import launch as launching
 from bot.cli.commands import processes as running
 from bot.cli.commands import replay as replaying
 from bot.cli.commands import session_log as records
+from bot.cli.commands import settings as configuring
 
 
 def _print_version(asked: bool) -> None:
@@ -33,6 +34,7 @@ for room in (launching, sessions, replaying, files, acting, deciding):
 app.add_typer(records.app)
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
+app.add_typer(configuring.app)
 app.add_typer(policy.app, name="policy", rich_help_panel="Setup")
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(running.app)

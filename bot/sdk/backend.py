@@ -17,6 +17,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     Status,
     ToldResult,
 )
@@ -35,6 +36,7 @@ from supervisor.contract.requests import (
     ReminderRequest,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.core.subagents import Until
@@ -85,3 +87,5 @@ class Backend(Protocol):
     async def resume_schedule(self, schedule_id: str) -> ScheduleView: ...
     async def delete_schedule(self, schedule_id: str) -> None: ...
     async def run_schedule(self, schedule_id: str) -> SessionView: ...
+    async def channel_settings(self, channel: str) -> SettingsView: ...
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView: ...

@@ -29,6 +29,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     ToldResult,
 )
 from supervisor.contract.requests import (
@@ -47,6 +48,7 @@ from supervisor.contract.requests import (
     RequestModel,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.core.errors import Unavailable, UnknownRefusal
@@ -214,6 +216,13 @@ class HttpBackend(HttpClient):
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return _read(SessionView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/run"))
+
+    async def channel_settings(self, channel: str) -> SettingsView:
+        return _read(SettingsView, await self.call("GET", f"/v1/channels/{segment(channel)}/settings"))
+
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
+        path = f"/v1/channels/{segment(channel)}/settings"
+        return _read(SettingsView, await self.call("PATCH", path, _body(request)))
 
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))

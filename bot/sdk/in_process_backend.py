@@ -19,6 +19,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     Status,
     ToldResult,
 )
@@ -38,10 +39,12 @@ from supervisor.contract.requests import (
     ReminderRequest,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
+from supervisor.contract.settings import SettingsService
 from supervisor.core.errors import StoreAway
 from supervisor.core.events import Actor
 from supervisor.core.subagents import Until
@@ -54,6 +57,7 @@ class InProcessBackend:
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
+        self._settings = SettingsService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -158,6 +162,12 @@ class InProcessBackend:
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return await _answer(self._schedules.run(schedule_id))
+
+    async def channel_settings(self, channel: str) -> SettingsView:
+        return await _answer(self._settings.get(channel))
+
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
+        return await _answer(self._settings.change(channel, request))
 
 
 async def _answer(work: Awaitable[Found]) -> Found:

@@ -11,8 +11,15 @@ from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.schedule import Schedule
 from bot.sdk.session import Session
-from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, Status
-from supervisor.contract.requests import EventRequest, ScheduleRequest
+from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
+from supervisor.contract.requests import (
+    ApproversRequest,
+    EventRequest,
+    LimitsRequest,
+    ScheduleRequest,
+    SettingsRequest,
+)
+from supervisor.core.commands.limits import SettingName
 from supervisor.core.events import Trigger
 from supervisor.core.times import Overlap
 
@@ -136,6 +143,37 @@ class AgentSupervisor:
             cron=cron, persona=persona, task=task, zone=zone, channel=channel, overlap=overlap
         )
         return Schedule(self.backend, await self.backend.add_schedule(request))
+
+    async def channel_settings(self, channel: str) -> SettingsView:
+        """The settings of a channel as they hold, each with where it comes from."""
+        return await self.backend.channel_settings(channel)
+
+    async def change_channel_settings(
+        self,
+        channel: str,
+        *,
+        persona: str | None = None,
+        approvers: builtins.list[str] | None = None,
+        steps: int | None = None,
+        usd: float | None = None,
+        minutes: float | None = None,
+        reset: Sequence[SettingName] = (),
+    ) -> SettingsView:
+        """Set what is given for the sessions of a channel, and take back what is in `reset`.
+
+        `approvers` are ids of people, and groups as `@sre`.
+        """
+        limits = LimitsRequest.of(steps=steps, usd=usd, minutes=minutes)
+        named = approvers or []
+        groups = [name for name in named if name.startswith("@")]
+        people = ApproversRequest.of(users=[name for name in named if name not in groups], groups=groups)
+        request = SettingsRequest.of(
+            persona=persona,
+            approvers=people if named else None,
+            limits=limits if limits.limits().given else None,
+            reset=list(reset),
+        )
+        return await self.backend.change_channel_settings(channel, request)
 
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""

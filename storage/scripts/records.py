@@ -49,9 +49,9 @@ return 1
 """)
 
 
-async def replace_schedule(redis: Redis, schedule_id: str, *, before: bytes, row: bytes) -> bool:
-    """Replace the row `before` of a schedule. Returns whether it was still that row."""
-    return bool(await _REPLACE(redis, [keys.schedules()], [schedule_id, before, row]))
+async def replace_row(redis: Redis, table: str, row_id: str, *, before: bytes, row: bytes) -> bool:
+    """Replace the row `before` of a table. Returns whether it was still that row."""
+    return bool(await _REPLACE(redis, [table], [row_id, before, row]))
 
 
 # Atomic so that only one of two clocks gets a due row.

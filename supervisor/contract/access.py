@@ -90,6 +90,22 @@ class Access:
                 raise
         return actor
 
+    async def administrator(self, origin: Json) -> Actor:
+        """The actor, who may change the settings of the place of an origin: an admin, or the person whose it is.
+
+        Raises ChannelNotFound where the actor does not see the place.
+        """
+        await self.check_place(origin)
+        actor = await self._identified()
+        async with self._logged("change the settings of", self._parts.channels.channel_of(origin) or ""):
+            rights.check_standing(actor, guests=False, teams=())
+            if not actor.admin and not await self._directory.owns(actor, origin):
+                raise NotAllowed(
+                    "Only admins change these settings; FLAGMAN_ADMINS names them.",
+                    what="change these settings",
+                )
+        return actor
+
     async def sender(self, event: str) -> None:
         """Raises NotAllowed where the actor may not emit events, which wake sessions whoever launched them."""
         actor = await self._identified()

@@ -12,6 +12,7 @@ from supervisor.artifacts import Artifacts
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
@@ -37,7 +38,8 @@ class AccessParts(Protocol):
 class ServiceParts:
     """The shared objects, made once in a process. `clock` returns the time in UTC.
 
-    `hook_problem` says why no webhook of a name can come; empty where it can.
+    `hook_problem` says why no webhook of a name can come; empty where it can. `settings_changed` has the changed
+    settings of a place announced there.
     """
 
     supervisor: Supervisor
@@ -51,5 +53,7 @@ class ServiceParts:
     followers: Followers
     channels: Channels
     directory: Directory
+    places: PlaceSettings
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""
+    settings_changed: Callable[[str], None] = lambda _: None

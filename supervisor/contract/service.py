@@ -64,13 +64,14 @@ class SessionService(SessionReader):
         `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
         ChannelNotFound.
         """
-        plan, persona = request.coordinate, request.persona or COORDINATOR
+        origin = await self._origin(request.channel) if origin is None else origin
+        plan, persona = request.coordinate, await self._persona(request, origin)
         actor = await self.access.launcher(self._supervisor.personas.get(persona))
         session = await self._supervisor.launch(
             persona,
             f"{request.task}\n\n{request.context}" if request.context.strip() else request.task,
             actor,
-            origin=await self._origin(request.channel) if origin is None else origin,
+            origin=origin,
             coordinate=plan is not False,
             plan=plan.model_dump(mode="json")
             if isinstance(plan, Plan)
@@ -78,8 +79,17 @@ class SessionService(SessionReader):
             if plan == "propose"
             else None,
             idempotency_key=self._own(idempotency_key),
+            limits=request.limits.limits() if request.limits else None,
         )
         return await self.view(session)
+
+    async def _persona(self, request: LaunchRequest, origin: Json) -> str:
+        """The name of the persona of a launch. Raises InvalidInput where none is named and there is no default."""
+        if request.persona or request.coordinate is not False:
+            return request.persona or COORDINATOR
+        if default := await self._parts.places.default_persona(origin):
+            return default
+        raise InvalidInput("persona: Field required, as there is no default persona here.")
 
     async def fork(
         self,

@@ -141,7 +141,13 @@ def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 
 
-_LATER: dict[str, Any] = {"sandbox": Grants(), "guests": False, "teams": (), "operators": None}
+_LATER: dict[str, Any] = {
+    "sandbox": Grants(),
+    "guests": False,
+    "teams": (),
+    "operators": None,
+    "narrowed_to": None,
+}
 
 
 class Persona(Frozen):
@@ -150,7 +156,8 @@ class Persona(Frozen):
     `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
     own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
     Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
-    replaces the requesters and approvers as those who may steer.
+    replaces the requesters and approvers as those who may steer. `narrowed_to`, which the place of a session sets, must
+    approve whatever needs an approval, besides those whom the rules name.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -165,6 +172,7 @@ class Persona(Frozen):
     guests: bool = False
     teams: tuple[str, ...] = ()
     operators: Operators | None = None
+    narrowed_to: Approvers | None = None
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
@@ -204,6 +212,7 @@ class Persona(Frozen):
     def groups(self) -> frozenset[str]:
         """The groups whose members may approve or steer."""
         named = [rule.groups for rule in self.approvers]
+        named += [persona.narrowed_to.groups for persona in self.chain if persona.narrowed_to]
         named += [persona.operators.groups for persona in self.chain if persona.operators]
         return frozenset(group for groups in named for group in groups)
 

@@ -56,7 +56,7 @@ def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> 
 
     A sub-agent is never allowed more than the session that launched it.
     """
-    own = _first_match(persona, tool, arguments, changes=changes)
+    own = _narrowed(persona, _first_match(persona, tool, arguments, changes=changes))
     if persona.under is None:
         return own
     return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
@@ -87,7 +87,15 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
         else (),
     )
     above = approvers_of_pause(persona.under) if persona.under else ()
-    return _together((own,), above) or (Approvers(),)
+    besides = (persona.narrowed_to,) if persona.narrowed_to else ()
+    return _together((own,), besides, above) or (Approvers(),)
+
+
+def _narrowed(persona: Persona, decision: PolicyDecision) -> PolicyDecision:
+    """The decision with those who must approve besides, by the place of the session."""
+    if persona.narrowed_to is None or decision.mode != "ask":
+        return decision
+    return decision.model_copy(update={"rules": _together(decision.rules, (persona.narrowed_to,))})
 
 
 def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:

@@ -191,6 +191,8 @@ def _sense_problems(persona: Persona, known_tools: Mapping[str, KnownTool]) -> I
             yield ("delegates", index), f"there is no tool `{tool}`; there are {names}"
     if persona.under is not None:
         yield ("under",), "`under` is set by whoever launches it, not in the file"
+    if persona.narrowed_to is not None:
+        yield ("narrowed_to",), "`narrowed_to` is set for the place of a session, not in the file"
     for index, rule in enumerate(persona.approvals):
         if rule.tool == APPROVAL:
             if rule.mode != "ask" or rule.when:

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.context import ListenerContext
-from handlers.listeners.commands.dispatch import carry_out
+from handlers.listeners.commands.dispatch import as_written, carry_out
 from handlers.listeners.commands.parser import parse
 from handlers.modals.launch import launch_modal
 from handlers.origin import Place
@@ -18,7 +18,7 @@ from handlers.users import actor_of
 async def run_command(
     flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient
 ) -> None:
-    text = await flagman.people.readable(str(body.get("text") or ""))
+    text = await as_written(flagman, str(body.get("text") or ""))
     command = parse(text, slash=flagman.command)
     place = Place(str(body["channel_id"]), str(body["user_id"]))
     if command.verb == "form":

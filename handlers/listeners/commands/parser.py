@@ -12,7 +12,7 @@ from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
     "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork",
-    "schedule", "event", "personas", "help", "form",
+    "schedule", "event", "personas", "settings", "help", "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
@@ -40,6 +40,7 @@ _GRAMMAR = {
     "tell": re.compile(r"as\s+[\w.-]{1,80}:\s*\S", re.IGNORECASE),
     "event": re.compile(r"[A-Za-z0-9][\w/-]*[.:][\w.:/-]*$|[A-Za-z0-9][\w.:/-]{0,79}\s+[{\[]"),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
+    "settings": re.compile(r"(?:persona|approvers|limits?|reset)\s", re.IGNORECASE),
     "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
 }
 _ALIASES = {
@@ -102,7 +103,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
-    if verb in ("schedule", "event"):
+    if verb in ("schedule", "event", "settings"):
         return Command(verb, rest=rest)  # type: ignore[arg-type]
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
