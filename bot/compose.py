@@ -23,6 +23,7 @@ from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
 from handlers.projection.audience import Audience
+from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
@@ -62,6 +63,7 @@ from supervisor.personas.names import PersonaNames
 from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
@@ -314,6 +316,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
+        given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

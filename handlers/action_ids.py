@@ -40,6 +40,7 @@ class Action(StrEnum):
     MORE = "session_more"
     REVIEW = "session_review"
     LAUNCH_FORM = "launch_form"
+    OFFER = "task_offer"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
@@ -55,6 +56,7 @@ class View(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     LAUNCH = "launch"
+    HAND_OVER = "hand_over"
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,11 @@ def delivery(delivery_id: str) -> str:
     return f"{_PREFIX}:seen:{delivery_id}"
 
 
+def offer(offer_id: str) -> str:
+    """Return the key of a task for which a person is to choose who does it."""
+    return f"{_PREFIX}:offer:{offer_id}"
+
+
 def rate_limit(scope: str) -> str:
     """Return the key that is set as long as nothing is sent to `scope`."""
     return f"{_PREFIX}:notbefore:{scope}"

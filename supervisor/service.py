@@ -18,7 +18,7 @@ from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
 from supervisor.core.errors import AlreadyEnded, FlagmanError
-from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
+from supervisor.core.events import Actor, Event, GivenFile, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.policy import ask_first
@@ -72,6 +72,8 @@ class Supervisor:
         idempotency_key: str | None = None,
         asked_by: Collection[str] = (),
         limits: Limits | None = None,
+        context: str = "",
+        files: Sequence[GivenFile] = (),
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
@@ -93,6 +95,8 @@ class Supervisor:
             coordinate=coordinate,
             plan=plan if isinstance(plan, dict) else None,
             asked_by=asked_by,
+            context=context,
+            files=files,
         )
         asked = [] if limits is None else [limits.model_dump(mode="json", exclude_defaults=True)]
         request = digest([persona, task, actor.id, *([] if plan is None else [plan]), *asked])
@@ -317,6 +321,7 @@ class Supervisor:
         delivery: str = "",
         answers: bool = True,
         persona: str = "",
+        files: Sequence[GivenFile] = (),
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
@@ -325,7 +330,9 @@ class Supervisor:
         claim = Claim(delivery, session_id.encode(), sender=actor.id) if delivery else None
 
         def command(session: Session, at: datetime) -> list[Event]:
-            return conversation.tell(session, text, actor, at, kind=kind, answers=answers, persona=persona)
+            return conversation.tell(
+                session, text, actor, at, kind=kind, answers=answers, persona=persona, files=files
+            )
 
         change = await self._change(session_id, command, claim)
         return change.session, conversation.heard(change.events)

@@ -33,12 +33,13 @@ ROOMS: dict[str, str] = {
     "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
+    "handlers/quotes": "supervisor/core handlers/users",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
-        "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
+        "handlers/origin handlers/users handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
     "handlers/announcements": (
@@ -51,8 +52,8 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "handlers/action_ids handlers/origin handlers/markup handlers/users handlers/blocks handlers/middleware "
-        "handlers/private_answers handlers/messages handlers/modals handlers/context"
+        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",

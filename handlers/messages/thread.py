@@ -6,7 +6,7 @@ from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Message
-from handlers.messages.notices import cut_off, end_notices, pauses, questions
+from handlers.messages.notices import cut_off, end_notices, file_problems, pauses, questions
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import reminders
 from handlers.messages.risk import Risks
@@ -42,6 +42,7 @@ def thread(
         *cut_off(new, mask),
         *halts,
         *reminders(session, mask),
+        *file_problems(session, mask),
         *end_notices(session, mask),
     ]
 

@@ -14,8 +14,8 @@ from supervisor.core.persona import Persona
 from supervisor.core.text.visible import one_line
 
 
-def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
-    """Return the modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
+def persona_input(personas: Sequence[Persona], default: str = "") -> Block:
+    """Return the input for the persona; the default one is chosen, or the first."""
     options = [
         {
             "text": {"type": "plain_text", "text": one_line(p.name, 75)},
@@ -24,7 +24,8 @@ def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
         }
         for p in personas[:100]
     ]
-    select: Block = {
+    chosen = next((option for option in options if option["value"] == default), options[0])
+    return {
         "type": "input",
         "block_id": "persona",
         "label": {"type": "plain_text", "text": "Persona"},
@@ -32,10 +33,17 @@ def launch_modal(personas: Sequence[Persona], place: Place) -> Block:
             "type": "static_select",
             "action_id": "value",
             "options": options,
-            "initial_option": options[0],
+            "initial_option": chosen,
         },
     }
-    blocks = [select, text_input("task", "Task", placeholder="check the disk of the build host")]
+
+
+def launch_modal(personas: Sequence[Persona], place: Place, default: str = "") -> Block:
+    """Return the modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
+    blocks = [
+        persona_input(personas, default),
+        text_input("task", "Task", placeholder="check the disk of the build host"),
+    ]
     where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
     blocks.append(context(f"Posts {where}. Risky actions wait there for approval."))
     return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")

@@ -46,7 +46,7 @@ from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, MissingScope, NotAllowed
-from supervisor.core.events import Actor
+from supervisor.core.events import Actor, GivenFile
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -57,12 +57,18 @@ class SessionService(SessionReader):
     # Launching
 
     async def launch(
-        self, request: LaunchRequest, *, idempotency_key: str | None = None, origin: Json | None = None
+        self,
+        request: LaunchRequest,
+        *,
+        idempotency_key: str | None = None,
+        origin: Json | None = None,
+        quoted: str = "",
+        files: Sequence[GivenFile] = (),
     ) -> SessionView:
         """Launch a session; the same key and request return the same session.
 
-        `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
-        ChannelNotFound.
+        `origin` says where it is shown, in place of the channel of the request: where the actor is. `quoted` are words
+        that go along with the task, and `files` are taken into its folder. Raises ChannelNotFound.
         """
         origin = await self._origin(request.channel) if origin is None else origin
         plan, persona = request.coordinate, await self._persona(request, origin)
@@ -80,6 +86,8 @@ class SessionService(SessionReader):
             else None,
             idempotency_key=self._own(idempotency_key),
             limits=request.limits.limits() if request.limits else None,
+            context=quoted,
+            files=files,
         )
         return await self.view(session)
 
@@ -326,6 +334,7 @@ class SessionService(SessionReader):
         kind: Kind = "api",
         delivery: str = "",
         answers: bool = True,
+        files: Sequence[GivenFile] = (),
     ) -> ToldResult:
         """Send a message: the answer to the only open question, or context for the next step.
 
@@ -342,6 +351,7 @@ class SessionService(SessionReader):
             delivery=delivery,
             answers=answers,
             persona=persona,
+            files=files,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from supervisor.core.events import Inherited
-from supervisor.core.events.base import Deed
+from supervisor.core.events import GivenFile, Inherited
+from supervisor.core.events.base import Deed, Fact
 from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
 
@@ -18,6 +19,39 @@ class Note(Deed):
     text: str
     at: datetime
     before_step: int = 0
+
+
+class Attached(Deed):
+    """A file that a person attached, which is not in the session's folder yet."""
+
+    source: str
+    name: str
+    size: int
+
+
+class FileProblem(Frozen):
+    """Files that could not be taken, as sentences, and who attached them."""
+
+    at: datetime
+    by: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+class Attachments(Frozen):
+    """Files that people attached: those still to be taken into the session's folder, and the paths of those that are.
+
+    Each path has the time at which it was taken.
+    """
+
+    awaited: tuple[Attached, ...] = ()
+    taken: tuple[tuple[str, datetime], ...] = ()
+    problems: tuple[FileProblem, ...] = ()
+
+    def with_given(self, deed: Deed | Fact, files: Sequence[GivenFile]) -> Attachments:
+        """The attachments with these files to be taken, too."""
+        by = {"by": deed.by, "by_name": deed.by_name, "by_owner": deed.by_owner}
+        given = (Attached(**file.model_dump(), **by) for file in files)
+        return self.model_copy(update={"awaited": (*self.awaited, *given)}) if files else self
 
 
 class Timer(Frozen):

@@ -15,7 +15,17 @@ from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Wak
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
-from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
+from supervisor.core.records import (
+    Attachments,
+    Child,
+    Compaction,
+    Fork,
+    Note,
+    NotedDecision,
+    Refusal,
+    Skip,
+    Timer,
+)
 from supervisor.core.text.visible import one_line
 
 CallPhase = Literal[
@@ -190,6 +200,7 @@ class Session(Frozen):
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
+    attachments: Attachments = Attachments()
     children: tuple[Child, ...] = ()
     skips: tuple[Skip, ...] = ()
     compactions: tuple[Compaction, ...] = ()
@@ -273,11 +284,11 @@ class Session(Frozen):
 
     @property
     def files(self) -> dict[str, bool]:
-        """The files that its calls wrote, and its sub-agents that have ended, relative to its folder.
+        """The files that people gave it, its calls wrote, and its sub-agents that have ended, relative to its folder.
 
         In the order of their last writing, those of sub-agents behind its own; False for one that was removed since.
         """
-        found: dict[str, bool] = {}
+        found = {path: True for path, _ in self.attachments.taken}
         for call in (call for step in self.steps for call in step.calls):
             found |= {path: False for path in call.removed if path in found}
             for path in call.artifacts:

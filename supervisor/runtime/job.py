@@ -28,6 +28,7 @@ from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     Completed,
     Failed,
+    FilesTaken,
     OutcomeLost,
     Paused,
     Resumed,
@@ -41,6 +42,7 @@ from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
+from supervisor.runtime.given_files import GivenFiles
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
@@ -72,11 +74,12 @@ class Runner:
         lease: timedelta,
         quorum: Quorum,
         hook_problem: Callable[[str], str] = lambda _: "",
+        given: GivenFiles | None = None,
     ) -> None:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
-        self.toolrun, self.personas = toolrun, personas
+        self.toolrun, self.personas, self.given = toolrun, personas, given
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
         self.requests = Requests(personas, quorum, hook_problem, sandboxed=toolrun.sandboxed)
         # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
@@ -169,6 +172,9 @@ class _Advance:
         if self._unit.lost:
             return await self._late()
         await self._look_at_children()
+        if self._runner.given and self._session.attachments.awaited and not self._session.ended:
+            taken, lost = await self._runner.given.take(self._session)
+            self._unit.add(FilesTaken(**self._unit.now(), taken=tuple(taken), lost=tuple(lost)))
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._unit.add(Completed(**self._unit.now(), summary=summary))

@@ -26,6 +26,8 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     Failed,
+    FilesTaken,
+    LostFile,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -36,6 +38,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
     SessionRestored,
+    TakenFile,
     TimerDropped,
     TimerFired,
     TimerSet,
@@ -140,6 +143,11 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
     return {
         "SessionLaunched": launched(),
         "ContextAdded": ContextAdded(**by(BOB), text="Mind the gap"),
+        "FilesTaken": FilesTaken(
+            **by(),
+            taken=(TakenFile(source="F1", path="attached/a.txt", size=3),),
+            lost=(LostFile(source="F2", name="b.iso", problem="it is too large"),),
+        ),
         "ModelResponded": responded(step=2),
         "ApprovalRequested": ApprovalRequested(**by(), request_id="r1", call_ids=(call_id,)),
         "ApprovalDecided": ApprovalDecided(

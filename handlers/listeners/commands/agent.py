@@ -22,7 +22,8 @@ async def run_command(
     command = parse(text, slash=flagman.command)
     place = Place(str(body["channel_id"]), str(body["user_id"]))
     if command.verb == "form":
-        view = launch_modal(flagman.supervisor.personas.all(), place)
+        default = await flagman.services.places.default_persona(place.origin())
+        view = launch_modal(flagman.supervisor.personas.all(), place, default)
         await client.views_open(trigger_id=body["trigger_id"], view=view)
         await ack()
         return

@@ -117,7 +117,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
 def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Command:
     word, more = _word(rest)
     ident = word.strip("`").lower()
-    if _looks_like_id(ident):
+    if looks_like_id(ident):
         return Command(verb, session_id=ident, rest=more)  # type: ignore[arg-type]
     if thread_session:
         return Command(verb, session_id=thread_session, rest=rest)  # type: ignore[arg-type]
@@ -150,7 +150,8 @@ def _parse_tell(command: Command, slash: str) -> Command:
     return replace(command, persona=named["persona"].lower() if named else "", rest=words)
 
 
-def _looks_like_id(word: str) -> bool:
+def looks_like_id(word: str) -> bool:
+    """Return whether a word has the form of the id of a session."""
     parts = word.split("-")
     if len(parts) not in (2, 3) or any(len(part) != 4 for part in parts[:2]):
         return False
@@ -177,7 +178,7 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
         return False
     verb = verb_of(word)
     first, more = _word(rest)
-    if verb in NEEDS_SESSION and _looks_like_id(first.strip("`").lower()):
+    if verb in NEEDS_SESSION and looks_like_id(first.strip("`").lower()):
         return True
     match verb:
         case "launch":

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from supervisor.core.commands.base import MOST_UNREAD, check_room, check_text, stamp
-from supervisor.core.errors import IllegalEvent
-from supervisor.core.events import ActionRefused, Actor, ContextAdded, Event, QuestionAnswered
+from supervisor.core.errors import IllegalEvent, LimitReached
+from supervisor.core.events import ActionRefused, Actor, ContextAdded, Event, GivenFile, QuestionAnswered
 from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
+from supervisor.core.text.format import count
 from supervisor.core.triggers import Signal, awaited_signals
 
 # The shortest time between two notes in a session that what it waits for was refused.
 REFUSALS_APART = timedelta(minutes=10)
 # The most refused actions that one log records.
 MOST_RECORDED = 200
+# The most files that people may attach to one session and to one message, and the most bytes of one.
+MOST_FILES, MOST_FILES_AT_ONCE, MOST_FILE_BYTES = 100, 10, 20 * 2**20
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted"]
 
@@ -38,17 +42,49 @@ def tell(
     kind: Kind,
     answers: bool = True,
     persona: str = "",
+    files: Sequence[GivenFile] = (),
 ) -> list[Event]:
     """Return the answer to the session's only open question, if it `answers`, or context for its next step.
 
-    A note of a `persona` is no answer.
+    A note of a `persona` is no answer. `files` are attached to the message, which may then be empty.
     """
-    text = check_text(text, "The message")
+    text = check_text(text, "The message", optional=bool(files))
     asking = session.calls_in("asking")
-    if answers and not persona and len(asking) == 1:
-        return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
-    check_room(session, text)
-    return [ContextAdded(**stamp(actor, at), text=text, kind=kind, persona=persona)]
+    if answers and not persona and text and len(asking) == 1:
+        answered = QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)
+        return [answered, *given(session, "", files, kind, actor, at)]
+    return given(session, text, files, kind, actor, at, persona=persona)
+
+
+def given(
+    session: Session | None,
+    text: str,
+    files: Sequence[GivenFile],
+    kind: Kind,
+    actor: Actor,
+    at: datetime,
+    *,
+    persona: str = "",
+) -> list[Event]:
+    """Return the context with a text and attached files; nothing without both. Raises IllegalEvent or LimitReached."""
+    if not text and not files:
+        return []
+    if files and session:
+        check_files(session, files)
+    names = ", ".join(f"{file.name} ({count(file.size, 'byte')})" for file in files)
+    told = f"{text}\n\n(Attached: {names})".strip() if files else text
+    if session:
+        check_room(session, told)
+    return [ContextAdded(**stamp(actor, at), text=told, kind=kind, persona=persona, files=tuple(files))]
+
+
+def check_files(session: Session, files: Sequence[GivenFile]) -> None:
+    """Raise LimitReached where a session has been given as many files as it may have."""
+    has = len(session.attachments.taken) + len(session.attachments.awaited)
+    if has + len(files) > MOST_FILES:
+        raise LimitReached(
+            f"This session has {has} attached files, and may have {MOST_FILES}; nothing was added."
+        )
 
 
 def note_refusal(

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.conversation import given
 from supervisor.core.commands.fork import copy_events, cut_at, without_pause
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
@@ -14,6 +15,7 @@ from supervisor.core.events import (
     Actor,
     ContextAdded,
     Event,
+    GivenFile,
     Inherited,
     ModelResponded,
     Resumed,
@@ -40,10 +42,13 @@ def launch(
     coordinate: bool = False,
     plan: Json | None = None,
     asked_by: Collection[str] = (),
+    context: str = "",
+    files: Sequence[GivenFile] = (),
 ) -> list[Event]:
     """Return the first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
 
-    `asked_by` are those who asked for it besides the actor.
+    `asked_by` are those who asked for it besides the actor. The agent reads `context` besides the task, and finds
+    `files` in its folder.
 
     `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
     `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
@@ -60,9 +65,11 @@ def launch(
         origin=clean(origin or {}),
         asked_by=tuple(sorted(set(asked_by) - actor.ids)),
     )
+    context = check_text(context, "The context", optional=True)
+    told = given(None, context, files, "mention", actor, at)
     if plan is None:
-        return [launched]
-    return [launched, _given_plan(persona, clean(plan), actor, at, tools, roster)]
+        return [launched, *told]
+    return [launched, *told, _given_plan(persona, clean(plan), actor, at, tools, roster)]
 
 
 def _given_plan(

@@ -159,6 +159,8 @@ def artifacts(session: Session) -> Lines:
 
 def _written(session: Session) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each file with the call or sub-agent that wrote it, and the time; the last one counts."""
+    for path, at in session.attachments.taken:
+        yield path, ("attached", stamp(at))
     for call in (call for step in session.steps for call in step.calls):
         for path in call.artifacts:
             yield path, (code(call.call_id), stamp(call.finished_at) if call.finished_at else "")

@@ -25,6 +25,7 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     Failed,
+    FilesTaken,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -123,6 +124,12 @@ def _resumed(event: Resumed) -> str:
 @described.register
 def _context_added(event: ContextAdded) -> str:
     return f"said{f' for {event.persona}' if event.persona else ''}: {event.text}"
+
+
+@described.register
+def _files_taken(event: FilesTaken) -> str:
+    lost = "".join(f"; not taken: {one_line(f'{file.name}: {file.problem}', 200)}" for file in event.lost)
+    return f"took what people attached{_files('wrote', [file.path for file in event.taken])}{lost}"
 
 
 @described.register
