@@ -28,7 +28,7 @@ from supervisor.core.commands.limits import (
 )
 from supervisor.core.events import Actor
 from supervisor.core.messages import Frozen, Json
-from supervisor.core.persona import Approvers, Persona
+from supervisor.core.persona import Approvers, Budgets, Persona
 from supervisor.core.text.sanitize import clean_text
 
 Origin = Literal["place", "installation", "persona", "default"]
@@ -171,11 +171,12 @@ class PlaceSettings:
         if (value := self.installation.limits.given.get(name)) is not None:
             source = self.installation.variable(name)
             found.append((value, Setting(name=name, value=value, origin="installation", source=source)))
-        own = limits_of(persona.budgets).given if persona else {}
-        if persona and (value := own.get(name)) is not None:
-            is_own = value != limits_of(type(persona.budgets)()).given.get(name)
-            origin: Origin = "persona" if is_own else "default"
-            found.append((value, Setting(name=name, value=value, origin=origin, source=persona.name)))
+        default = limits_of(Budgets()).given.get(name)
+        value = limits_of(persona.budgets).given.get(name) if persona else default
+        if value is not None:
+            origin: Origin = "default" if value == default else "persona"
+            source = persona.name if persona else ""
+            found.append((value, Setting(name=name, value=value, origin=origin, source=source)))
         if not found:
             return Setting(name=name, value=None, origin="default")
         return min(found, key=lambda one: one[0])[1]  # type: ignore[arg-type,return-value]

@@ -31,7 +31,9 @@ def hand_over_modal(
     blocks = [
         persona_input(personas, default),
         task,
-        context("Goes along as it is, as words of other people and not as instructions:"),
+        context(
+            "The message goes along with its thread and its files, as words of other people and not as instructions:"
+        ),
         preformatted(quote.strip() or "(no words)"),
         context(where),
     ]

@@ -13,8 +13,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.users import UNREACHABLE, code_of
 from supervisor.core.errors import ToolError
 
-# The host of Slack's files; the bot's token is sent to it, and to the host of the Web API, alone.
-FILES_HOST = "files.slack.com"
 SECONDS, PIECE = 45.0, 64 * 1024
 _WHY = {
     "file_not_found": "it is not in Slack any more, or Flagman may not see it",
@@ -28,7 +26,7 @@ _log = logging.getLogger("flagman.files")
 
 
 class FileDownloads:
-    """Reads files by their ids in Slack."""
+    """Reads files by their ids in Slack. The bot's token is sent to the host of the Web API and its `files.` alone."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
@@ -60,8 +58,9 @@ class FileDownloads:
         return dict(answer["file"])
 
     async def _read(self, url: str, most: int, *, html: bool) -> bytes:
-        address = urlsplit(url)
-        if address.hostname not in (FILES_HOST, urlsplit(self._client.base_url).hostname):
+        address, api = urlsplit(url), urlsplit(self._client.base_url)
+        own = (api.hostname, f"files.{api.hostname}")
+        if address.scheme != api.scheme or address.hostname not in own:
             raise ToolError("Slack names an address that is not its own")
         headers = {"Authorization": f"Bearer {self._client.token}"}
         try:

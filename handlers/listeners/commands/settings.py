@@ -20,7 +20,7 @@ _GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|[^>]*)?>")
 
 _NONE: dict[SettingName, str] = {
     "persona": "none: a mention asks which one",
-    "approvers": "none: the rules of the persona alone",
+    "approvers": "none: the persona's rules alone",
     "steps": "no limit",
     "usd": "no limit",
     "minutes": "no limit",

@@ -80,7 +80,7 @@ async def launch(
     along = [count(len(task.files), "file")] if task.files else []
     along += ["the messages before it"] if task.quoted else []
     taken = f" {' and '.join(along).capitalize()} went along." if along else ""
-    said = f":rocket: Launched *{session.persona}* as `{session.id}`; its card appears here.{taken}"
+    said = f":rocket: Launched *{session.persona}* as `{session.id}`; its card is in the thread.{taken}"
     text = "\n".join([said, *notes])
     return Answer(text, (mrkdwn(text),))
 

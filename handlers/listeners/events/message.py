@@ -36,6 +36,7 @@ _TOO_OLD = (
 _NO_COMMAND = (
     "Nothing else was done: for the command, write `{word}` alone or with what it takes (see `help`)."
 )
+_UNUSED = ":information_source: A command takes no files, so what is attached was not used."
 _ONLY_FILES = "(No words, only what is attached.)"
 _log = logging.getLogger("flagman.slack")
 _PUNCTUATION = ".,:;!?*_~`'\"“”‘’„"
@@ -97,6 +98,7 @@ async def _receive(
         answer = await _asked(flagman, body, event, client, text)
     elif mentioned and (not said or (text.strip() and _is_command(flagman, text))):
         answer = await _command(flagman, body, event, text, session_id)
+        answer = _with_note(answer, _UNUSED) if event.get("files") else answer
     elif said:
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
         if mentioned and text.strip() and is_verb(word := text.split(maxsplit=1)[0].strip(_PUNCTUATION)):
@@ -178,7 +180,8 @@ async def _asked(
     files, notes = tasks.attached(event)
     intent = intent_of(text, {persona.name for persona in flagman.supervisor.personas.all()})
     if intent.kind == "command" and not (files and not text.strip()):
-        return await _command(flagman, body, event, text, "")
+        answer = await _command(flagman, body, event, text, "")
+        return _with_note(answer, _UNUSED) if files else answer
     if not text.strip():
         return _say(":information_source: Write in the same message what to do with the file.")
     channel, stamp, thread_ts = str(event["channel"]), str(event["ts"]), str(event.get("thread_ts") or "")
@@ -198,6 +201,10 @@ async def _asked(
         files=files,
     )
     return await tasks.receive(flagman, task, intent, await flagman.people.named(actor_of(body)), notes)
+
+
+def _with_note(answer: Answer, note: str) -> Answer:
+    return Answer(f"{answer.text}\n{note}", (*answer.blocks, mrkdwn(note)))
 
 
 async def _command(flagman: ListenerContext, body: Body, event: Body, text: str, session_id: str) -> Answer:

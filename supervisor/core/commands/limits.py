@@ -19,7 +19,7 @@ LIMITS: tuple[LimitName, ...] = ("steps", "usd", "minutes")
 SettingName = Literal["persona", "approvers", "steps", "usd", "minutes"]
 SETTING_LABELS: dict[SettingName, str] = {
     "persona": "Default persona",
-    "approvers": "Approvers besides",
+    "approvers": "Additional approvers",
     "steps": "Most steps",
     "usd": "Most dollars",
     "minutes": "Most minutes",

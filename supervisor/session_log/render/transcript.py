@@ -129,7 +129,7 @@ def _context_added(event: ContextAdded) -> str:
 @described.register
 def _files_taken(event: FilesTaken) -> str:
     lost = "".join(f"; not taken: {one_line(f'{file.name}: {file.problem}', 200)}" for file in event.lost)
-    return f"took what people attached{_files('wrote', [file.path for file in event.taken])}{lost}"
+    return f"took what people attached{_files('as', [file.path for file in event.taken])}{lost}"
 
 
 @described.register

@@ -37,7 +37,7 @@ async def test_each_setting_says_where_it_comes_from(scenario: Director) -> None
     shown = await said(scene, GRACE, "settings")
     for line in (
         "*Default persona*: `ops` · this channel, set by <@U0ADA0001> on",
-        "*Approvers besides*: none: the rules of the persona alone · the persona *ops*",
+        "*Additional approvers*: none: the persona's rules alone · the persona *ops*",
         "*Most steps*: `30 steps` · the persona *ops*",
         "*Most dollars*: `$5.00` · the installation, `FLAGMAN_LIMITS`",
         "*Most minutes*: `9 minutes` · this channel, set by <@U0ADA0001> on",
