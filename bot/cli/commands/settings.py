@@ -53,7 +53,7 @@ def _origin(setting: SettingView) -> str:
     from bot.cli.terminal import clock
 
     if setting.origin == "channel":
-        when = f" on {clock(setting.at)}" if setting.at else ""
+        when = f", {clock(setting.at)}" if setting.at else ""
         return f"this channel, set by {setting.by_name or setting.by}{when}"
     what = {"installation": "the installation", "persona": "the persona", "default": "built-in default"}
     return f"{what[setting.origin]} {setting.source if setting.origin != 'default' else ''}".strip()

@@ -63,7 +63,7 @@ def check_within(asked: Limits, allowed: Limits, whose: Mapping[LimitName, str])
         most = allowed.given.get(name)
         if most is not None and value > most:
             raise InvalidInput(
-                f"At most {limit_text(name, most)} here, by {whose[name]}; "
+                f"At most {limit_text(name, most)} here, as set by {whose[name]}; "
                 f"ask for no more than that, not for {limit_text(name, value)}."
             )
 

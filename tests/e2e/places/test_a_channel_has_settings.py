@@ -95,9 +95,9 @@ async def test_a_launch_asks_for_less_but_not_for_more(scenario: Director) -> No
 
     made = await service.launch(request(steps=3))
     assert made.budgets.max_steps == 3
-    with pytest.raises(InvalidInput, match="At most 7 steps here, by ada"):
+    with pytest.raises(InvalidInput, match="At most 7 steps here, as set by ada"):
         await service.launch(request(steps=8))
-    with pytest.raises(InvalidInput, match="At most 50 steps here, by the persona `ops`"):
+    with pytest.raises(InvalidInput, match="At most 50 steps here, as set by the persona `ops`"):
         await service.launch(LaunchRequest.of(persona="ops", task="x", limits=LimitsRequest.of(steps=60)))
 
 
