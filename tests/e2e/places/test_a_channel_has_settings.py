@@ -149,3 +149,41 @@ def _ada() -> Any:
 async def _approved(scene: Scene, session_id: str, count: int) -> bool:
     session = await scene.flagman.core.supervisor.get(session_id)
     return any(len(call.decisions) == count for step in session.steps for call in step.calls)
+
+
+async def test_a_change_is_announced_once_slack_takes_it(scenario: Director) -> None:
+    scene = await scenario(DEPLOY, admins=ADA)
+    await scene.slack.fault("chat.postMessage", status=503, times=1)
+    await said(scene, ADA, "settings persona ops")
+    places = scene.flagman.core.places
+    await wait_for(lambda: _released(scene))
+    assert await places.untold() == [OPS]
+    for _ in range(2):
+        await scene.flagman.core.creators().tell()
+    assert await places.untold() == []
+    told = [m for m in await scene.slack.messages(OPS) if "set *Default persona*" in texts(m)]
+    assert len(told) == 1
+
+
+async def test_everybody_sets_what_holds_in_their_own_direct_messages(scenario: Director) -> None:
+    scene = await scenario(DEPLOY, admins=ADA)
+    await scene.slack.command(GRACE, "D0GRACE01", "settings persona ops")
+    await scene.slack.post(GRACE, "D0GRACE01", "ship the shop")
+    session = await scene.flagman.session(lambda s: s.task == "ship the shop")
+    assert session.persona == "ops"
+    assert "Only admins" in await said(scene, GRACE, "settings persona ops")
+
+
+async def test_a_guest_launches_and_changes_nothing(scenario: Director) -> None:
+    scene = await scenario(DEPLOY, admins=ADA, default_persona="ops")
+    await scene.slack.person(id=LINUS, is_restricted=True)
+    await scene.slack.post(LINUS, OPS, "<@U0FLAGMAN1> ship it")
+    await scene.slack.message(OPS, lambda m: "Guests have no rights" in texts(m), user=LINUS)
+    assert "Guests have no rights" in await said(scene, LINUS, "settings persona ops")
+    assert await settings_of(scene) == {}
+
+
+async def _released(scene: Scene) -> bool:
+    calls = await scene.slack.calls("chat.postMessage")
+    row = await scene.flagman.core.places.row(OPS)
+    return bool(calls) and row.telling_until is None
