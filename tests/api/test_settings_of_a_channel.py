@@ -9,7 +9,7 @@ import pytest
 import flagman
 from supervisor.core.errors import FlagmanError
 from tests.api.conftest import ALL, LAUNCH, ONE, READ, Build
-from tests.support.slack import OPS, texts
+from tests.support.slack import OPS, texts, wait_for
 
 PATH = f"/v1/channels/{OPS}/settings"
 
@@ -30,11 +30,16 @@ async def test_settings_are_changed_by_admins_and_read_by_who_sees_the_channel(b
     assert rows["minutes"] == {**rows["minutes"], "value": None, "origin": "default"}
     assert [change["name"] for change in (await eye.get(PATH))["changes"]] == ["usd", "steps", "persona"]
     # This process takes in HTTP alone; another one, which reaches Slack, announces it.
-    await house.scene.flagman.core.creators().tell()
+    core = house.scene.flagman.core
+
+    async def given_up() -> bool:
+        return (await core.places.row(OPS)).telling_until is None
+
+    await wait_for(given_up)
+    await core.creators().tell()
     await house.scene.slack.message(OPS, lambda m: "set *Default persona* of this channel" in texts(m))
     reset = await house.api("PATCH", PATH, {"reset": ["persona"]})
     assert reset["settings"][0]["value"] is None
-    (await house.api.get("/v1/channels/C0NOBODY1/settings")).problem(404, "channel_not_found")
     (await house.api("PATCH", PATH, {})).problem(422, "invalid_input")
     (await house.api("PATCH", PATH, {"persona": "nobody"})).problem(404, "persona_not_found")
     (await house.api("PATCH", PATH, {"reset": ["colour"]})).problem(422, "invalid_request")
