@@ -32,11 +32,11 @@ async def test_settings_are_changed_by_admins_and_read_by_who_sees_the_channel(b
     # This process takes in HTTP alone; another one, which reaches Slack, announces it.
     core = house.scene.flagman.core
 
-    async def given_up() -> bool:
-        return (await core.places.row(OPS)).telling_until is None
+    async def announced() -> bool:
+        await core.creators().tell()
+        return not await core.places.untold()
 
-    await wait_for(given_up)
-    await core.creators().tell()
+    await wait_for(announced)
     await house.scene.slack.message(OPS, lambda m: "set *Default persona* of this channel" in texts(m))
     reset = await house.api("PATCH", PATH, {"reset": ["persona"]})
     assert reset["settings"][0]["value"] is None
