@@ -14,8 +14,11 @@ from supervisor.core.persona import Persona
 from supervisor.core.text.visible import one_line
 
 
-def persona_input(personas: Sequence[Persona], default: str = "") -> Block:
-    """Return the input for the persona; the default one is chosen, or the first."""
+def launch_modal(personas: Sequence[Persona], place: Place, chosen: str = "") -> Block:
+    """Return the modal; the card will appear at `place`, or, without a channel, in the person's direct messages.
+
+    The persona `chosen` is selected where there is one of that name.
+    """
     options = [
         {
             "text": {"type": "plain_text", "text": one_line(p.name, 75)},
@@ -24,8 +27,7 @@ def persona_input(personas: Sequence[Persona], default: str = "") -> Block:
         }
         for p in personas[:100]
     ]
-    chosen = next((option for option in options if option["value"] == default), options[0])
-    return {
+    select: Block = {
         "type": "input",
         "block_id": "persona",
         "label": {"type": "plain_text", "text": "Persona"},
@@ -33,17 +35,10 @@ def persona_input(personas: Sequence[Persona], default: str = "") -> Block:
             "type": "static_select",
             "action_id": "value",
             "options": options,
-            "initial_option": chosen,
+            "initial_option": next((one for one in options if one["value"] == chosen), options[0]),
         },
     }
-
-
-def launch_modal(personas: Sequence[Persona], place: Place, default: str = "") -> Block:
-    """Return the modal; the card will appear at `place`, or, without a channel, in the person's direct messages."""
-    blocks = [
-        persona_input(personas, default),
-        text_input("task", "Task", placeholder="check the disk of the build host"),
-    ]
+    blocks = [select, text_input("task", "Task", placeholder="check the disk of the build host")]
     where = f"in {place.shown}" if place.shown else "in your direct messages with Flagman"
     blocks.append(context(f"Posts {where}. Risky actions wait there for approval."))
     return modal(View.LAUNCH, "Launch an agent", blocks, f"{place.channel}|{place.thread_ts}", "Launch")
