@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from tests.support.flagman import Flagman
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 
 async def test_a_file_goes_along(page: Page, flagman: Flagman) -> None:
-    content = {"name": "usage.csv", "mimeType": "text/csv", "buffer": b"host,free\na,3\n"}
+    content: FilePayload = {"name": "usage.csv", "mimeType": "text/csv", "buffer": b"host,free\na,3\n"}
     await page.get_by_test_id("files").set_input_files([content])
     await expect(page.locator(".chip")).to_have_text("usage.csv")
     await page.get_by_test_id("composer").fill("@flagman sre: read the table")
