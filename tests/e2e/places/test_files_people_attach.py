@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.playground.seed import SCOPES, Manifest
+from handlers.projection.file_download import FileDownloads
 from supervisor.core.commands.conversation import MOST_FILE_BYTES
 from supervisor.core.errors import ToolError
 from supervisor.core.records import Attached
@@ -20,7 +22,7 @@ from tests.core.build import launched as launch_event
 from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, in_turn, says, told
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, ADA_DM, GRACE, OPS, texts, wait_for
+from tests.support.slack import ADA, ADA_DM, BOT_TOKEN, GRACE, OPS, texts, wait_for
 
 BOT = "<@U0FLAGMAN1>"
 DONE = in_turn(says("Done."))
@@ -100,6 +102,19 @@ async def test_slack_in_trouble_delays_a_file_and_no_more(scenario: Director) ->
     await scene.slack.fault("files.info", status=503, times=1)
     await scene.slack.post(ADA, OPS, f"{BOT} read it", files=[file])
     assert (await scene.ended(await launched(scene))).artifacts == ("attached/usage.csv",)
+
+
+async def test_a_worker_that_dies_before_it_records_a_file_leaves_one(scenario: Director) -> None:
+    scene = await scenario(DONE, default_persona="ops", hands=0)
+    file = await scene.slack.store(ADA, "usage.csv", b"1")
+    await scene.slack.post(ADA, OPS, f"{BOT} read it", files=[file])
+    session = await launched(scene)
+    client = AsyncWebClient(BOT_TOKEN, base_url=scene.slack.api_url)
+    dying = GivenFiles(WorkDirs(scene.flagman.core.settings.workspace_folder), FileDownloads(client).fetch)
+    await dying.take(session)
+    await scene.flagman.add_worker()
+    assert (await scene.ended(session)).artifacts == ("attached/usage.csv",)
+    assert os.listdir(folder(scene, session) / "attached") == ["usage.csv"]
 
 
 def given(*files: Attached) -> Session:
