@@ -30,7 +30,9 @@ from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
 from handlers.users import People
+from storage import keys
 from storage.api_keys import ApiKeyStore
+from storage.audit import AuditStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
@@ -41,10 +43,11 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
-from storage.schedules import ScheduleStore
+from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
@@ -129,6 +132,10 @@ class Core:
         lifetime = timedelta(seconds=self.settings.token_seconds)
         return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
 
+    def audit(self) -> Audit:
+        store = AuditStore(self.redis)
+        return Audit(self.log, store, Refusals(store))
+
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
 
@@ -150,6 +157,7 @@ class Core:
             log=self.log,
             signals=self.deliveries,
             schedules=self.schedules,
+            audit=self.audit(),
             artifacts=self.artifacts(),
             documents=self.documents(),
             tokens=self.resume_tokens(),
@@ -211,10 +219,13 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
         library = PersonaLibrary(folder, log, names.check)
-        supervisor = Supervisor(sessions, library, known, now, directory.reach)
+        refusals = Refusals(AuditStore(redis))
+        supervisor = Supervisor(sessions, library, known, now, directory.reach, refusals)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
-        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
+        schedules = Schedules(
+            supervisor, RowStore(redis, keys.schedules()), TimerStore(redis, blocking, partitions), now
+        )
         passwords = [server.password] if server else []
         granted = (name for persona in library.all() for name in persona.sandbox.env)
         mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))

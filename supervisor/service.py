@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from storage.log import Claim
+from supervisor.audit import Refusals
 from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
@@ -44,8 +45,9 @@ class Supervisor:
         tools: Toolset,
         clock: Callable[[], datetime],
         reach: Reach = unlimited,
+        refusals: Refusals | None = None,
     ) -> None:
-        self.sessions, self.personas, self.tools = sessions, personas, tools
+        self.sessions, self.personas, self.tools, self.refusals = sessions, personas, tools, refusals
         self._clock, self.quorum = clock, Quorum(reach)
         self._change = Changes(sessions, clock)
         self.unrecorded = 0
@@ -329,12 +331,25 @@ class Supervisor:
     async def note_refused(
         self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
     ) -> None:
-        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`."""
+        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`, and kept apart.
+
+        So is what is refused in a session that has ended.
+        """
         with suppress(AlreadyEnded):
             change = await self._change(
                 session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
             )
             self.unrecorded += not change.events and change.session.refused >= conversation.MOST_RECORDED
+            if change.events or conversation.was_refused(change.session, attempt, actor, self._clock()):
+                return
+        await self.note_refused_apart(actor, attempt, problem, session_id, call_id)
+
+    async def note_refused_apart(
+        self, actor: Actor, attempt: str, problem: str, session_id: str = "", call_id: str = ""
+    ) -> None:
+        """Record a refusal that is about no session, or about one that the actor does not see."""
+        if self.refusals:
+            await self.refusals.record(actor, attempt, problem, session_id, call_id)
 
     # Reminders
 

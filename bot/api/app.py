@@ -13,6 +13,7 @@ from bot.api.openapi import document
 from bot.api.rate_limit import Buckets
 from bot.api.routes import (
     artifacts,
+    audit,
     control,
     event_stream,
     events,
@@ -36,6 +37,7 @@ ROUTERS = (
     artifacts,
     control,
     schedules,
+    audit,
     events,
     hooks,
     personas,

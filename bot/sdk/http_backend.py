@@ -14,6 +14,7 @@ from httpx_sse import EventSource
 from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -215,6 +216,12 @@ class HttpBackend(HttpClient):
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return _read(SessionView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/run"))
 
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        return _read(AuditPage, await self.call("GET", "/v1/audit", query=_query(query)))
+
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary:
+        return _read(AuditSummary, await self.call("GET", "/v1/audit/summary", query=_query(query)))
+
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))
 
@@ -222,6 +229,11 @@ class HttpBackend(HttpClient):
 def _body(request: RequestModel) -> Any:
     """Return the request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
     return clean(request.model_dump(exclude_defaults=True))
+
+
+def _query(request: RequestModel) -> dict[str, str]:
+    """Return the fields of a request that are given, as the texts of a query."""
+    return {name: str(value) for name, value in request.model_dump(exclude_defaults=True).items()}
 
 
 def _event(data: str) -> EventView:

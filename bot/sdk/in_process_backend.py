@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from storage.errors import StorageError
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditService, AuditSummary
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
@@ -54,6 +55,7 @@ class InProcessBackend:
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
+        self._audit = AuditService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -158,6 +160,12 @@ class InProcessBackend:
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return await _answer(self._schedules.run(schedule_id))
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        return await _answer(self._audit.page(query))
+
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary:
+        return await _answer(self._audit.summary(query))
 
 
 async def _answer(work: Awaitable[Found]) -> Found:

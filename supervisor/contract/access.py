@@ -26,6 +26,7 @@ from supervisor.core.policy import may_decide, permission
 from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedule
 
+_NOT_SEEN = "It is not visible to who tried."
 _log = logging.getLogger("flagman.access")
 
 
@@ -98,12 +99,16 @@ class Access:
 
     @asynccontextmanager
     async def _logged(self, attempt: str, what: str) -> AsyncIterator[None]:
-        """Log a refusal of the block, which is about no session."""
+        """Record a refusal of the block, which is about no session."""
         try:
             yield
         except NotAllowed as refused:
-            _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, what, refused)
+            await self._note_apart(f"{attempt} {what}", str(refused))
             raise
+
+    async def _note_apart(self, attempt: str, problem: str, session_id: str = "", call_id: str = "") -> None:
+        _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, session_id, problem)
+        await self._supervisor.note_refused_apart(self._actor, attempt, problem, session_id, call_id)
 
     async def check_place(self, origin: Json, *, given: bool = True) -> None:
         """Raises ChannelNotFound where the actor, or the owner of its key, does not see the place of an origin.
@@ -114,7 +119,7 @@ class Access:
         sees = await self._directory.may_post(await self._identified(), origin)
         if sees is False or (sees is None and given):
             channel = self._parts.channels.channel_of(origin) or ""
-            _log.warning("%s was refused to launch in %s", self._actor.id, channel)
+            await self._note_apart(f"launch in {channel}", _NOT_SEEN)
             raise ChannelNotFound(channel)
 
     async def reader(self, session_id: str) -> Found:
@@ -126,6 +131,8 @@ class Access:
 
     async def _check_seen(self, found: Found, attempt: str) -> Found:
         if not found.actor.sees:
+            if attempt != "read":
+                await self._note_apart(attempt, _NOT_SEEN, found.session.id)
             raise SessionNotFound(found.session.id)
         if not found.reads:
             async with self.recorded(found, attempt):
@@ -207,6 +214,9 @@ class Access:
         calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
         asked = found.is_asked or any(may_decide(session, call, actor) for call in calls)
         if not actor.sees and not asked:
+            await self._note_apart(
+                "decide", _NOT_SEEN, session_id, calls[0].call_id if len(calls) == 1 else ""
+            )
             raise SessionNotFound(session_id)
         if actor.admin and len(calls) == 1:
             actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})
@@ -306,6 +316,10 @@ class Access:
         member = tuple(group for group, state in known.items() if state is True)
         actor = actor.model_copy(update={"groups": member})
         return actor, await self._directory.sees(actor, origin), problem
+
+    async def identified(self) -> Actor:
+        """The actor with what the directory knows. Raises NotAllowed for a deactivated person, or as the directory."""
+        return await self._identified()
 
     async def _identified(self) -> Actor:
         """The actor with what the directory knows. A deactivated person has no right left, also not by a key."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
@@ -44,6 +45,7 @@ class ServiceParts:
     log: LogStore
     signals: SignalRouter
     schedules: Schedules
+    audit: Audit
     artifacts: Artifacts
     documents: Documents
     tokens: ResumeTokens
