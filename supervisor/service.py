@@ -381,7 +381,9 @@ class Supervisor:
         """Return the function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
-        return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
+        return lambda call, arguments: edit_call(
+            call, clean(arguments), persona, tools, roster, self._clock()
+        )
 
     def _roster(self, persona: Persona) -> list[str]:
         return [other.name for other in self.personas.roster(persona)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.rights import check_active, check_standing
+from supervisor.core.rules.schema import fits
 from supervisor.core.state import Call, Session
 
 # In a rule for a tool with the argument `url`, the name of its host.
@@ -51,15 +53,17 @@ def _named(name: str, globs: Sequence[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    """The decision of the first rule that matches; without one, a tool that changes something needs approval.
+def evaluate(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None = None
+) -> PolicyDecision:
+    """The decision at a time of the first rule that matches; without one, a tool that changes needs approval.
 
     A sub-agent is never allowed more than the session that launched it.
     """
-    own = _first_match(persona, tool, arguments, changes=changes)
+    own = _first_match(persona, tool, arguments, changes=changes, at=at)
     if persona.under is None:
         return own
-    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
+    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes, at=at))
 
 
 def ask_first(persona: Persona, tool: str) -> Persona:
@@ -90,19 +94,23 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
     return _together((own,), above) or (Approvers(),)
 
 
-def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    approval = next((rule for rule in persona.approvals if applies(rule, tool, arguments)), None)
+def _first_match(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None
+) -> PolicyDecision:
+    approval = next((rule for rule in persona.approvals if applies(rule, tool, arguments, at)), None)
     if approval is None:
         return PolicyDecision(mode="ask" if changes else "allow")
     rules = (approval.approvers,) if approval.approvers else ()
     return PolicyDecision(mode=approval.mode, rules=rules, reason=approval.reason)
 
 
-def applies(rule: ApprovalRule, tool: str, arguments: Json) -> bool:
-    """Whether the rule decides on the call, if no earlier one does."""
+def applies(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | None = None) -> bool:
+    """Whether the rule decides on the call at this time, if no earlier one does."""
     if not fnmatchcase(tool, rule.tool):
         return False
     found = [holds(name, wanted, arguments) for name, wanted in rule.when.items()]
+    found += [fits(rule.arguments, arguments)] if rule.arguments is not None else []
+    found += [rule.hours.holds(at)] if rule.hours else []
     return False not in found and (None not in found or rule.mode != "allow")
 
 
@@ -164,25 +172,31 @@ class Explanation(Frozen):
     rules: dict[int, tuple[str, ...]]
 
 
-def explain(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Explanation:
+def explain(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None = None
+) -> Explanation:
     """Return the decision of the persona's own rules on a call, as `evaluate`, with how it came about."""
     own = persona.model_copy(update={"under": None})
     numbered = list(enumerate(persona.approvals, start=1))
-    decides = next((number for number, rule in numbered if applies(rule, tool, arguments)), None)
-    rules = {number: tuple(_looked_at(rule, tool, arguments)) for number, rule in numbered[:decides]}
-    decision = evaluate(own, tool, arguments, changes=changes)
+    decides = next((number for number, rule in numbered if applies(rule, tool, arguments, at)), None)
+    rules = {number: tuple(_looked_at(rule, tool, arguments, at)) for number, rule in numbered[:decides]}
+    decision = evaluate(own, tool, arguments, changes=changes, at=at)
     return Explanation(decision=decision, rule=decides, rules=rules)
 
 
-def _looked_at(rule: ApprovalRule, tool: str, arguments: Json) -> Iterator[str]:
+def _looked_at(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | None) -> Iterator[str]:
     if not fnmatchcase(tool, rule.tool):
         yield f"it is for `{rule.tool}`"
         return
-    for name, wanted in rule.when.items():
-        answer = holds(name, wanted, arguments)
+    looked = [(f"`{name}` is {wanted}", holds(name, wanted, arguments)) for name, wanted in rule.when.items()]
+    if rule.arguments is not None:
+        looked.append(("the arguments fit the schema", fits(rule.arguments, arguments)))
+    if rule.hours:
+        looked.append((f"it is within {rule.hours}", rule.hours.holds(at)))
+    for condition, answer in looked:
         unsure = ", and so it counts as no" if rule.mode == "allow" else ", and so it counts as yes"
-        yield f"`{name}` is {wanted}: {_ANSWERS[answer]}{unsure if answer is None else ''}"
-    if not rule.when:
+        yield f"{condition}: {_ANSWERS[answer]}{unsure if answer is None else ''}"
+    if rule.unconditional:
         yield f"it is for `{rule.tool}`, whatever the arguments"
 
 

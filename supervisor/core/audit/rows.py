@@ -13,6 +13,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     ChildDecided,
     ChildFinished,
     Event,
@@ -108,6 +109,8 @@ class LogReading:
             case ApprovalRequested():
                 for call_id in event.call_ids:
                     self._ask(call_id, event.at)
+            case CallRuledAnew():
+                self._calls[event.call_id] = _Call(event.call)
             case OutcomeLost():
                 self._ask(event.call_id, event.at)
             case Paused():

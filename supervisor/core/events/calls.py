@@ -58,6 +58,15 @@ class CallEdited(Fact):
     too_few: bool = False
 
 
+class CallRuledAnew(Fact):
+    """A call that needed no person when it was selected, and does as it is about to run: `call` has what holds now."""
+
+    type: Literal["CallRuledAnew"] = "CallRuledAnew"
+    doing: ClassVar[str] = "Ruling a call anew"
+    call_id: str
+    call: ToolCall
+
+
 class ToolStarted(Fact):
     type: Literal["ToolStarted"] = "ToolStarted"
     doing: ClassVar[str] = "Running a tool"
@@ -150,6 +159,7 @@ CallFact = (
     ApprovalRequested
     | ApprovalDecided
     | CallEdited
+    | CallRuledAnew
     | ToolStarted
     | ToolFinished
     | ToolNotBegun

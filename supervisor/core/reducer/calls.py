@@ -10,6 +10,7 @@ from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     CallEdited,
+    CallRuledAnew,
     ChildLaunched,
     ChildrenJoined,
     ChildSkipped,
@@ -45,6 +46,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "WaitBegun": frozenset({"open"}),
     "WaitEnded": frozenset({"sleeping"}),
     "CallEdited": frozenset({"awaiting"}),
+    "CallRuledAnew": frozenset({"ready", "open"}),
     "ChildLaunched": frozenset({"open", "delegating"}),
     "ChildSkipped": frozenset({"open", "delegating"}),
     "ChildrenJoined": frozenset({"open", "delegating"}),
@@ -94,6 +96,7 @@ def _call_event(
     event: (
         ApprovalDecided
         | CallEdited
+        | CallRuledAnew
         | ToolStarted
         | ToolFinished
         | ToolNotBegun
@@ -267,6 +270,18 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }
+
+
+@change_call.register
+def _ruled_anew(event: CallRuledAnew, session: Session, call: Call) -> dict[str, Any]:
+    old, new = call.call, event.call
+    if new.mode == "allow":
+        raise IllegalEvent("A call is ruled anew where it needs a person, or is forbidden.")
+    if (_nature(new), new.digest) != (_nature(old), old.digest):
+        raise IllegalEvent("A call that is ruled anew stays the same call.")
+    if new.mode == "refuse":
+        return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
+    return {"call": new, "phase": "held"}
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:

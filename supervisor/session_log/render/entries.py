@@ -12,6 +12,7 @@ from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -125,6 +126,12 @@ def _call_edited(event: CallEdited, moment: Moment, who: str) -> Entry:
     before = moment.before.call(event.call_id).call if moment.before else event.call
     changed = before_and_after(event, before, moment.n)
     return Entry(f"{words}{digest(event.call.digest)} · {right(event.via)}", [changed])
+
+
+@_entry.register
+def _call_ruled_anew(event: CallRuledAnew, moment: Moment, who: str) -> Entry:
+    now = "is forbidden by now" if event.call.mode == "refuse" else "needs an approval by now"
+    return Entry(f"{_call(moment, event.call_id)} **{now}**{_because(event.call.reason)}")
 
 
 @_entry.register

@@ -14,6 +14,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -226,6 +227,12 @@ def _children_joined(event: ChildrenJoined) -> str:
 def _call_edited(event: CallEdited) -> str:
     digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
     return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
+
+
+@described.register
+def _call_ruled_anew(event: CallRuledAnew) -> str:
+    now = "is forbidden" if event.call.mode == "refuse" else "needs an approval"
+    return f"by now {event.call_id} {now}{_because(event.call.reason)}"
 
 
 @described.register
