@@ -13,7 +13,7 @@ from supervisor.core.digest import canonical_json
 
 Row = Mapping[str, Any]
 COLUMNS = (
-    "at", "kind", "by", "by_name", "by_owner", "session_id", "version", "persona", "call_id", "tool",
+    "at", "kind", "by", "by_name", "by_owner", "for_person", "session_id", "version", "persona", "call_id", "tool",
     "arguments", "digest", "rules", "rights", "override", "attempt", "reason", "latency_seconds",
 )  # fmt: skip
 # At the beginning of a cell, spreadsheets take these for a formula, some also after white space.

@@ -55,6 +55,7 @@ from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
+from supervisor.delegations import Delegations
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.folder import PersonaFolder
@@ -106,6 +107,7 @@ class Core:
     schedules: Schedules
     mask: Masker
     directory: SlackDirectory
+    delegations: Delegations
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -158,6 +160,7 @@ class Core:
             signals=self.deliveries,
             schedules=self.schedules,
             audit=self.audit(),
+            delegations=self.delegations,
             artifacts=self.artifacts(),
             documents=self.documents(),
             tokens=self.resume_tokens(),
@@ -246,6 +249,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             schedules,
             mask,
             directory,
+            Delegations(RowStore(redis, keys.delegations()), now),
             server,
         )
 

@@ -18,6 +18,7 @@ from bot.sdk.connection import connect, in_process
 from bot.sdk.proxy import make_public
 from bot.settings import Settings
 from supervisor.contract.audit import AuditSummary
+from supervisor.contract.delegations import DelegationView
 from supervisor.contract.models import (
     CallView,
     DeliveryResult,
@@ -49,6 +50,7 @@ __all__ = [
     "AuditSummary",
     "CallView",
     "ChildStanding",
+    "DelegationView",
     "DeliveryResult",
     "EventView",
     "FlagmanError",

@@ -39,6 +39,10 @@ class OfSchedule(Parameters):
     schedule_id: Short
 
 
+class OfDelegation(Parameters):
+    delegation_id: Short
+
+
 class OfKey(Parameters):
     key_id: Short
 

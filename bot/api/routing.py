@@ -18,6 +18,7 @@ from bot.api.rate_limit import BODY_BYTES, Buckets, decompress, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.audit import AuditService
+from supervisor.contract.delegations import DelegationService
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
@@ -68,6 +69,10 @@ class Call:
     def sessions(self) -> SessionService:
         may_decide = self.key is not None and self.key.may("approve")
         return SessionService(self.deps.services, self.actor, may_decide=may_decide)
+
+    @property
+    def delegations(self) -> DelegationService:
+        return DelegationService(self.deps.services, self.actor)
 
     @property
     def audit(self) -> AuditService:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.commands import audit, files, keys, policy, schedules, sessions, setup
+from bot.cli.commands import audit, delegations, files, keys, policy, schedules, sessions, setup
 from bot.cli.commands import control as acting
 from bot.cli.commands import decide as deciding
 from bot.cli.commands import launch as launching
@@ -32,6 +32,7 @@ for room in (launching, sessions, replaying, files, acting, deciding):
     app.add_typer(room.app)
 app.add_typer(records.app)
 app.add_typer(audit.app)
+app.add_typer(delegations.app, name="delegate", rich_help_panel="Decide")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
 app.add_typer(policy.app, name="policy", rich_help_panel="Setup")

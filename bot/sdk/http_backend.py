@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationList, DelegationRequest, DelegationView
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -215,6 +216,15 @@ class HttpBackend(HttpClient):
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return _read(SessionView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/run"))
+
+    async def delegate(self, request: DelegationRequest) -> DelegationView:
+        return _read(DelegationView, await self.call("POST", "/v1/delegations", _body(request)))
+
+    async def delegations(self) -> list[DelegationView]:
+        return _read(DelegationList, await self.call("GET", "/v1/delegations")).delegations
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        await self.call("DELETE", f"/v1/delegations/{segment(delegation_id)}")
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         return _read(AuditPage, await self.call("GET", "/v1/audit", query=_query(query)))

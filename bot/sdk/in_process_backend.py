@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from storage.errors import StorageError
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditService, AuditSummary
+from supervisor.contract.delegations import DelegationRequest, DelegationService, DelegationView
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
@@ -55,7 +56,7 @@ class InProcessBackend:
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
-        self._audit = AuditService(parts, actor)
+        self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -160,6 +161,15 @@ class InProcessBackend:
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return await _answer(self._schedules.run(schedule_id))
+
+    async def delegate(self, request: DelegationRequest) -> DelegationView:
+        return await _answer(self._delegations.add(request))
+
+    async def delegations(self) -> list[DelegationView]:
+        return await _answer(self._delegations.list())
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        await _answer(self._delegations.drop(delegation_id))
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         return await _answer(self._audit.page(query))

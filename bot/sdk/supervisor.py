@@ -12,6 +12,7 @@ from bot.sdk.connection import find_backend
 from bot.sdk.schedule import Schedule
 from bot.sdk.session import Session
 from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationRequest, DelegationView
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, Status
 from supervisor.contract.requests import EventRequest, ScheduleRequest
 from supervisor.core.audit.rows import AuditRow, Kind
@@ -142,6 +143,19 @@ class AgentSupervisor:
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""
         return [Schedule(self.backend, state) for state in await self.backend.schedules()]
+
+    async def delegate(self, to: str, until: str, *, reason: str = "", zone: str = "UTC") -> DelegationView:
+        """Have the person with the id `to` decide for the owner of the key, until `friday`, `2026-12-04` or a time."""
+        request = DelegationRequest.of(to=to, until=until, reason=reason, zone=zone)
+        return await self.backend.delegate(request)
+
+    async def delegations(self) -> builtins.list[DelegationView]:
+        """Who decides for whom: those that last and are by or to the owner of the key; all for an admin."""
+        return await self.backend.delegations()
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        """End a delegation at once."""
+        await self.backend.drop_delegation(delegation_id)
 
     async def audit(
         self,

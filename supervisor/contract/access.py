@@ -13,6 +13,7 @@ from supervisor.core.errors import (
     ChannelNotFound,
     FlagmanError,
     IllegalEvent,
+    InvalidInput,
     LogUnreadable,
     NotAllowed,
     PersonaNotFound,
@@ -293,9 +294,50 @@ class Access:
         groups |= persona.groups if persona else frozenset()
         actor, shown, problem = await self._known(groups, session.origin, recent=recent)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
+        if not recent:
+            others, unknown = await self._stood_for(actor, groups, session, persona)
+            actor, problem = actor.model_copy(update={"stands_for": others}), problem or unknown
         return Found(
             session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads, problem
         )
+
+    async def _stood_for(
+        self, actor: Actor, groups: Collection[str], session: Session, persona: Persona | None
+    ) -> tuple[tuple[Actor, ...], FlagmanError | None]:
+        """Those for whom the actor decides, with the rights that they have now, and why some are not known."""
+        given = await self._parts.delegations.given_to(actor.person)
+        if not given:
+            return (), None
+        try:
+            rights.check_standing(actor, guests=False, teams=())
+        except NotAllowed:
+            return (), None
+        found: list[Actor] = []
+        problem: FlagmanError | None = None
+        for one in given:
+            try:
+                person = await self._directory.identify(Actor(id=one.by, name=one.by_name))
+                person = await self._directory.in_groups(person, sorted(groups)) if groups else person
+                shown = await self._directory.sees(person, session.origin)
+            except FlagmanError as unknown:
+                problem = unknown
+                continue
+            reads = rights.may_see(session.requesters, persona, person, shown=shown)
+            found.append(person.model_copy(update={"sees": reads or bool(shown)}))
+        return tuple(found), problem
+
+    async def person(self, actor: Actor) -> Actor:
+        """The person who acts, or whose key does."""
+        return actor if actor.id == actor.person else await self._directory.identify(Actor(id=actor.person))
+
+    async def delegate(self, person: str) -> Actor:
+        """The person of this id, who may decide for others: a full member. Raises InvalidInput or as the directory."""
+        found = await self._directory.identify(Actor(id=person))
+        if found.kind != "member":
+            raise InvalidInput(
+                "Only a full member of this workspace can decide for you: no guest, bot, deactivated or unknown one."
+            )
+        return found
 
     async def _known(
         self, groups: Collection[str], origin: Json, *, recent: bool = False
@@ -331,7 +373,8 @@ class Access:
 def _names_approver(session: Session, call: Call, actor: Actor) -> bool:
     """Whether the actor may decide on the call as one whom one of its rules names, or as a member of a group."""
     try:
-        rights_by_rule = permission(session, call, actor).split("\n")
+        own = actor.model_copy(update={"stands_for": ()})
+        rights_by_rule = permission(session, call, own).via.split("\n")
     except NotAllowed:
         return False
     return any(right == "user" or right.startswith("group:") for right in rights_by_rule)

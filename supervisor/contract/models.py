@@ -44,6 +44,8 @@ class DecisionView(ResponseModel):
     at: datetime
     reason: str
     via: str
+    for_person: str = ""
+    for_name: str = ""
 
 
 class CallView(ResponseModel):

@@ -13,6 +13,7 @@ from supervisor.audit import Audit
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.delegations import Delegations
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
@@ -31,6 +32,8 @@ class AccessParts(Protocol):
     @property
     def channels(self) -> Channels: ...
     @property
+    def delegations(self) -> Delegations: ...
+    @property
     def directory(self) -> Directory: ...
 
 
@@ -46,6 +49,7 @@ class ServiceParts:
     signals: SignalRouter
     schedules: Schedules
     audit: Audit
+    delegations: Delegations
     artifacts: Artifacts
     documents: Documents
     tokens: ResumeTokens

@@ -64,6 +64,11 @@ def names(users: Collection[str], actor: str) -> bool:
     return actor in users or actor.removeprefix("slack:") in users
 
 
+def person_id(user: str) -> str:
+    """Return the id of a person as actors have it, of one with or without its prefix."""
+    return "slack:" + user.rpartition(":")[2]
+
+
 def _kind_of_wanted(given: Any) -> str:
     return "comparison" if isinstance(given, dict | Comparison) else "glob"
 

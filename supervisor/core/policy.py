@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from yarl import URL
 
@@ -200,23 +200,39 @@ def _looked_at(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | No
         yield f"it is for `{rule.tool}`, whatever the arguments"
 
 
-def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
+class Right(NamedTuple):
+    """A right to decide on a call: `via` has one line for each rule, and `person` is whose right it is besides."""
+
+    via: str
+    person: Actor | None = None
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The fields of an event that is by this right."""
+        whose = {"for_person": self.person.id, "for_name": self.person.name} if self.person else {}
+        return {"via": self.via, **whose}
+
+
+def right_to_decide(session: Session, call: Call, actor: Actor) -> Right:
     """As `permission`, for a call that waits. Raises AlreadyDecided, AlreadyEnded or NotAllowed."""
     if call.phase != "awaiting":
         raise _too_late(session, call)
     for decision in call.decisions:
         if decision.people & actor.ids:
-            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], "you", decision.at)
+            own = actor.ids & {decision.by, decision.by_owner}
+            who, name = ("you", "") if own else (decision.by, decision.by_name)
+            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], who, decision.at, name=name)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
     return permission(session, call, actor)
 
 
-def permission(session: Session, call: Call, actor: Actor) -> str:
+def permission(session: Session, call: Call, actor: Actor) -> Right:
     """The right of `actor` to decide on `call`: `anyone`, `user`, `group:<id>` or `admin`.
 
-    Where the call has several rules, it is one line for each, empty where the actor has none by that rule. Raises
-    NotAllowed where there is none by any rule.
+    Where the call has several rules, it is one line for each, empty where the actor has none by that rule. What the
+    actor has no right to by itself, it may have by that of one person for whom it decides, unless that person, or
+    another one for them, has decided already. Raises NotAllowed where there is none by any rule.
     """
     rules = call.call.rules
     problems: list[NotAllowed] = []
@@ -231,15 +247,42 @@ def permission(session: Session, call: Call, actor: Actor) -> str:
             if not overrides:
                 problems.append(problem)
             rights.append("admin" if overrides else "")
-    if len(problems) == len(rules):
+    lent = _lent(session, call, actor, rights) if problems else None
+    if lent is None and len(problems) == len(rules):
         raise problems[0]
-    return "\n".join(rights)
+    return lent or Right("\n".join(rights))
+
+
+def _lent(session: Session, call: Call, actor: Actor, own: Sequence[str]) -> Right | None:
+    """The right of the person for whom the actor has the most rights besides its own; None where that adds nothing."""
+    decided = {who for decision in call.decisions for who in decision.people}
+    found: list[tuple[int, Right]] = []
+    for person in actor.stands_for:
+        if person.ids & decided:
+            continue
+        rights = [
+            right or _right_for(session, call, rule, actor, person)
+            for right, rule in zip(own, call.call.rules, strict=True)
+        ]
+        found.append((sum(map(bool, rights)), Right("\n".join(rights), person)))
+    most, right = max(found, key=lambda one: one[0], default=(0, None))
+    return right if most > sum(map(bool, own)) else None
+
+
+def _right_for(session: Session, call: Call, rule: Approvers, actor: Actor, person: Actor) -> str:
+    """The right that a person has by a rule, and so the actor for them; empty where one of them may not decide."""
+    if _is_requester(session, call, rule, actor):
+        return ""
+    try:
+        return _right(session, call, rule, person)
+    except NotAllowed:
+        return ""
 
 
 def may_decide(session: Session, call: Call, actor: Actor) -> bool:
     """Whether the actor has a right to decide on the call by any of its rules."""
     try:
-        return bool(permission(session, call, actor))
+        return bool(permission(session, call, actor).via)
     except NotAllowed:
         return False
 

@@ -29,10 +29,19 @@ TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
 class Decision(Deed):
+    """A decision on a call; `for_person` is who had the actor decide for them, where it was by their right."""
+
     verdict: Literal["approve", "deny"]
     at: datetime
     reason: str = ""
     via: str = "anyone"
+    for_person: str = ""
+    for_name: str = ""
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted, and of the person for whom: together they count as one person."""
+        return frozenset({self.by, self.by_owner, self.for_person} - {""})
 
 
 class Call(Frozen):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handlers.blocks.text import Block, escape, link, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import audit, files, fork, pausing, replies
+from handlers.listeners.commands import audit, delegate, files, fork, pausing, replies
 from handlers.listeners.commands.parser import Command
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
@@ -53,8 +53,6 @@ async def carry_out(
             return _say(await pausing.remind(flagman, command, actor))
         case "schedule":
             return _blocks("Schedules", await pausing.schedule(flagman, command, actor, place))
-        case "audit":
-            return _blocks("Audit", await audit.summary(flagman, command, actor))
         case "cancel":
             session = await sessions.cancel(command.session_id, CancelRequest.of(reason=command.rest))
             return _say(cancelled(session.id))
@@ -80,6 +78,10 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             cards = await flagman.cards([one.id for one in found if isinstance(one, Session)])
             rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
             return _blocks("Sessions", rows)
+        case "audit":
+            return _blocks("Audit", await audit.summary(flagman, command, sessions.actor))
+        case "delegate":
+            return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
         case "personas":
             every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))

@@ -40,8 +40,8 @@ class AuditRow(Frozen):
 
     `version` is the place of its event in the log; a refusal that no log records has a number in its place and may have
     no session. `rules` are those in force, each with the right by which the actor decided, empty where the actor had
-    none by it; `override` is a right of an admin. `latency_seconds` are those since the request, None where there was
-    none.
+    none by it; `for_person` is whose right it was, where it was another's, and `override` that of an admin.
+    `latency_seconds` are those since the request, None where there was none.
     """
 
     at: datetime
@@ -49,6 +49,8 @@ class AuditRow(Frozen):
     by: str
     by_name: str = ""
     by_owner: str = ""
+    for_person: str = ""
+    for_name: str = ""
     session_id: str
     version: int
     persona: str = ""
@@ -205,6 +207,8 @@ class LogReading:
                 by=event.by,
                 by_name=event.by_name,
                 by_owner=event.by_owner,
+                for_person=getattr(event, "for_person", ""),
+                for_name=getattr(event, "for_name", ""),
                 session_id=self.session_id,
                 version=self._version,
                 persona=self._persona,

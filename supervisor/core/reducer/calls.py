@@ -239,6 +239,8 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         reason=event.reason,
         via=event.via,
         by_owner=event.by_owner,
+        for_person=event.for_person,
+        for_name=event.for_name,
     )
     decisions = (*call.decisions, decision)
     if event.verdict == "deny":

@@ -46,7 +46,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.events.base import NOTE_DECISION
+from supervisor.core.events.base import NOTE_DECISION, DecisionFact
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.labels import unusual_end
@@ -63,8 +63,11 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
     """Yield the lines of the events, in which secrets are masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
+        who = event.by_name or event.by
+        if isinstance(event, DecisionFact) and event.for_person:
+            who += f" for {event.for_name or event.for_person}"
         for text in texts:
-            yield Line(event.at, event.by_name or event.by, text)
+            yield Line(event.at, who, text)
 
 
 @singledispatch
