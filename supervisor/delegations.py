@@ -80,10 +80,6 @@ class Delegations:
         found = [Delegation.model_validate_json(row) for row in (await self._rows.all()).values()]
         return sorted((one for one in found if one.lasts(now)), key=lambda one: (one.until, one.id))
 
-    async def given_to(self, person: str) -> list[Delegation]:
-        """Those by which this person decides for others now."""
-        return [one for one in await self.lasting() if one.to == person]
-
     async def get(self, delegation_id: str) -> Delegation:
         """The delegation of this id, which counts now. Raises InvalidInput where there is none."""
         row = await self._rows.get(delegation_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person
+from handlers.blocks.text import Block, context, escape, moment, mrkdwn
 from supervisor.core.audit.summary import RUBBER_SECONDS, AuditShare, AuditTotals
 from supervisor.core.text.format import count, span
 from supervisor.core.text.visible import one_line
@@ -20,7 +20,7 @@ def audit_blocks(totals: AuditTotals, lost: int) -> list[Block]:
     """Return the totals, and those of the tools and people with the most decisions."""
     blocks = [mrkdwn(headline(totals))]
     tools = [_line(f"`{escape(one_line(share.id, 60))}`", share) for share in totals.tools[:SHOWN]]
-    people = [_line(person(share.id, share.name), share) for share in totals.people[:SHOWN]]
+    people = [_line(escape(one_line(share.name or share.id, 60)), share) for share in totals.people[:SHOWN]]
     for title, lines in (("Tools", tools), ("People", people)):
         if lines:
             blocks.append(mrkdwn(f"*{title}*\n" + "\n".join(_fitting(lines))))

@@ -225,7 +225,7 @@ class Audience:
 
 def _approvals(session: Session, call: Call) -> Iterator[_Need]:
     """What is left of each rule about a call that waits for an approval."""
-    decided = frozenset(who for decision in call.decisions for who in decision.people)
+    decided = frozenset(who for decision in call.decisions for who in decision.counted)
     for position, rule in enumerate(call.call.rules):
         if (left := rule.quorum - len(call.approvals(position))) > 0:
             yield _Need(rule, left, decided | session.barred(call, rule), anyone=not rule.named)

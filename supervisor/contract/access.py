@@ -295,23 +295,26 @@ class Access:
         actor, shown, problem = await self._known(groups, session.origin, recent=recent)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
         if not recent:
-            others, unknown = await self._stood_for(actor, groups, session, persona)
-            actor, problem = actor.model_copy(update={"stands_for": others}), problem or unknown
+            actor, unknown = await self._joined(actor, groups, session, persona)
+            problem = problem or unknown
         return Found(
             session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads, problem
         )
 
-    async def _stood_for(
+    async def _joined(
         self, actor: Actor, groups: Collection[str], session: Session, persona: Persona | None
-    ) -> tuple[tuple[Actor, ...], FlagmanError | None]:
-        """Those for whom the actor decides, with the rights that they have now, and why some are not known."""
-        given = await self._parts.delegations.given_to(actor.person)
-        if not given:
-            return (), None
+    ) -> tuple[Actor, FlagmanError | None]:
+        """The actor with those for whom it decides, as known now, and why some are not known."""
+        lasting = [d for d in await self._parts.delegations.lasting() if actor.person in (d.by, d.to)]
+        if not lasting:
+            return actor, None
+        joined = dict.fromkeys(who for d in lasting for who in (d.by, d.to) if who != actor.person)
+        actor = actor.model_copy(update={"joined": tuple(joined)})
+        given = [d for d in lasting if d.to == actor.person]
         try:
             rights.check_standing(actor, guests=False, teams=())
         except NotAllowed:
-            return (), None
+            return actor, None
         found: list[Actor] = []
         problem: FlagmanError | None = None
         for one in given:
@@ -324,7 +327,7 @@ class Access:
                 continue
             reads = rights.may_see(session.requesters, persona, person, shown=shown)
             found.append(person.model_copy(update={"sees": reads or bool(shown)}))
-        return tuple(found), problem
+        return actor.model_copy(update={"stands_for": tuple(found)}), problem
 
     async def person(self, actor: Actor) -> Actor:
         """The person who acts, or whose key does."""

@@ -46,6 +46,7 @@ class DecisionView(ResponseModel):
     via: str
     for_person: str = ""
     for_name: str = ""
+    joined: tuple[str, ...] = ()
 
 
 class CallView(ResponseModel):

@@ -201,16 +201,20 @@ def _looked_at(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | No
 
 
 class Right(NamedTuple):
-    """A right to decide on a call: `via` has one line for each rule, and `person` is whose right it is besides."""
+    """A right to decide on a call: `via` has one line for each rule, and `person` is whose right it is besides.
+
+    `joined` are those who count as one person with who has it.
+    """
 
     via: str
     person: Actor | None = None
+    joined: tuple[str, ...] = ()
 
     @property
-    def recorded(self) -> dict[str, str]:
+    def recorded(self) -> dict[str, Any]:
         """The fields of an event that is by this right."""
         whose = {"for_person": self.person.id, "for_name": self.person.name} if self.person else {}
-        return {"via": self.via, **whose}
+        return {"via": self.via, "joined": self.joined, **whose}
 
 
 def right_to_decide(session: Session, call: Call, actor: Actor) -> Right:
@@ -218,10 +222,11 @@ def right_to_decide(session: Session, call: Call, actor: Actor) -> Right:
     if call.phase != "awaiting":
         raise _too_late(session, call)
     for decision in call.decisions:
-        if decision.people & actor.ids:
-            own = actor.ids & {decision.by, decision.by_owner}
-            who, name = ("you", "") if own else (decision.by, decision.by_name)
-            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], who, decision.at, name=name)
+        if actor.ids & {decision.by, decision.by_owner}:
+            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], "you", decision.at)
+        if decision.counts_as(actor.ids, actor.joined):
+            name = f"{decision.by_name or decision.by}, who counts as one person with you by a delegation"
+            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], decision.by, decision.at, name=name)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
     return permission(session, call, actor)
@@ -250,12 +255,12 @@ def permission(session: Session, call: Call, actor: Actor) -> Right:
     lent = _lent(session, call, actor, rights) if problems else None
     if lent is None and len(problems) == len(rules):
         raise problems[0]
-    return lent or Right("\n".join(rights))
+    return (lent or Right("\n".join(rights)))._replace(joined=actor.joined)
 
 
 def _lent(session: Session, call: Call, actor: Actor, own: Sequence[str]) -> Right | None:
     """The right of the person for whom the actor has the most rights besides its own; None where that adds nothing."""
-    decided = {who for decision in call.decisions for who in decision.people}
+    decided = {who for decision in call.decisions for who in decision.counted}
     found: list[tuple[int, Right]] = []
     for person in actor.stands_for:
         if person.ids & decided:

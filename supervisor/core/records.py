@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -10,6 +11,28 @@ from supervisor.core.events import Inherited
 from supervisor.core.events.base import Deed
 from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
+
+
+class DecisionDeed(Deed):
+    """The deed of a decision, with `for_person` and `joined` as in its event."""
+
+    for_person: str = ""
+    for_name: str = ""
+    joined: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted, and of the person for whom: together they count as one person."""
+        return frozenset({self.by, self.by_owner, self.for_person} - {""})
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """The ids of all who cannot decide on the call besides."""
+        return self.people | set(self.joined)
+
+    def counts_as(self, people: Collection[str], joined: Collection[str]) -> bool:
+        """Return whether these people, with those joined to them, are one person with who decided."""
+        return bool(self.counted & set(people)) or bool(self.people & set(joined))
 
 
 class Note(Deed):

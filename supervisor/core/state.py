@@ -11,11 +11,21 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
-from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
-from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
+from supervisor.core.records import (
+    Child,
+    Compaction,
+    DecisionDeed,
+    Fork,
+    Note,
+    NotedDecision,
+    Refusal,
+    Skip,
+    Timer,
+)  # fmt: skip
 from supervisor.core.text.visible import one_line
 
 CallPhase = Literal[
@@ -28,20 +38,11 @@ SETTLED: frozenset[CallPhase] = frozenset({"denied", "refused", "finished"})
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
-class Decision(Deed):
-    """A decision on a call; `for_person` is who had the actor decide for them, where it was by their right."""
-
+class Decision(DecisionDeed):
     verdict: Literal["approve", "deny"]
     at: datetime
     reason: str = ""
     via: str = "anyone"
-    for_person: str = ""
-    for_name: str = ""
-
-    @property
-    def people(self) -> frozenset[str]:
-        """The ids of who acted, and of the person for whom: together they count as one person."""
-        return frozenset({self.by, self.by_owner, self.for_person} - {""})
 
 
 class Call(Frozen):

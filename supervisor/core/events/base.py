@@ -48,7 +48,7 @@ class Actor(Frozen):
     is visible to the actor; `reads_all` gives that for every session, and `admin` also the right to steer it. An admin
     `overrides` the rules of a call, by their positions, that nobody else can satisfy. `key` is the id of the API key it
     acts with, empty for people and for a process that has the store. `stands_for` are those who had this person decide
-    for them, as known now.
+    for them, as known now, and `joined` the ids of these and of who decides for this person: on one call they are one.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Actor(Frozen):
     overrides: tuple[int, ...] = ()
     key: str = ""
     stands_for: tuple[Actor, ...] = ()
+    joined: tuple[str, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
@@ -111,10 +112,14 @@ class Fact(Frozen):
 
 
 class DecisionFact(Fact):
-    """A decision on a call; `for_person` is who had the actor decide for them, where it was by their right."""
+    """A decision on a call; `for_person` is who had the actor decide for them, where it was by their right.
+
+    `joined` are all who decided for the actor then, or for whom the actor did: one of them decides on a call.
+    """
 
     for_person: str = ""
     for_name: str = ""
+    joined: tuple[str, ...] = ()
 
     @property
     def people(self) -> frozenset[str]:

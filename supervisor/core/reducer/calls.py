@@ -228,7 +228,7 @@ def _started(event: ToolStarted, session: Session, call: Call) -> dict[str, Any]
 def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, Any]:
     if event.digest != call.call.digest:
         raise IllegalEvent("That approval is for a different call.")
-    if any(d.people & event.people for d in call.decisions):
+    if any(d.counts_as(event.people, event.joined) for d in call.decisions):
         raise IllegalEvent("The same person counts once.")
     _permitted(session, call, event)
     decision = Decision(
@@ -241,6 +241,7 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         by_owner=event.by_owner,
         for_person=event.for_person,
         for_name=event.for_name,
+        joined=event.joined,
     )
     decisions = (*call.decisions, decision)
     if event.verdict == "deny":

@@ -25,7 +25,7 @@ def waiting(*rules: Approvers) -> Session:
 
 
 def standing_for(actor: Actor, *others: Actor) -> Actor:
-    return actor.model_copy(update={"stands_for": others})
+    return actor.model_copy(update={"stands_for": others, "joined": tuple(other.id for other in others)})
 
 
 def approve(session: Session, actor: Actor) -> Session:
@@ -57,13 +57,28 @@ def test_the_two_are_one_person() -> None:
     with pytest.raises(AlreadyDecided, match=CAROL.name):
         approve(session, BOB)
     # Neither by another person to whom the same one has delegated.
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AlreadyDecided):
         approve(session, standing_for(Actor(id="slack:U9", name="Zoe"), BOB))
     assert approve(session, DAN).call("1.1").phase == "approved"
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AlreadyDecided):
         approve(approve(waiting(two), BOB), standing_for(CAROL, BOB))
     with pytest.raises(AlreadyDecided, match="you"):
         approve(session, standing_for(CAROL, DAN))
+
+
+def test_they_are_one_person_also_where_each_has_the_right() -> None:
+    """One decision by either counts, whichever of the two comes first, and the log knows it by itself."""
+    two = Approvers(users=("U2", "U3", "U4"), quorum=2)
+    bob = BOB.model_copy(update={"joined": (CAROL.id,)})
+    first = approve(waiting(two), standing_for(CAROL, BOB))
+    assert first.call("1.1").decisions[0].for_person == ""
+    with pytest.raises(AlreadyDecided, match="one person with you"):
+        approve(first, bob)
+    with pytest.raises(AlreadyDecided, match="one person with you"):
+        approve(approve(waiting(two), bob), standing_for(CAROL, BOB))
+    with pytest.raises(IllegalEvent):
+        apply(SID, first, decided(first, BOB, via="user"))
+    assert approve(first, DAN).call("1.1").phase == "approved"
 
 
 def test_neither_may_be_a_requester_where_these_are_excluded() -> None:
