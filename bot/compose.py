@@ -136,7 +136,7 @@ class Core:
 
     def audit(self) -> Audit:
         store = AuditStore(self.redis)
-        return Audit(self.log, store, Refusals(store))
+        return Audit(self.log, store, Refusals(store), self.delegations)
 
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)

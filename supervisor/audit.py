@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -17,7 +17,9 @@ from supervisor.core.audit.summary import AuditTotals, Summary, may_be_stamp
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.messages import Frozen
+from supervisor.core.text.format import iso
 from supervisor.core.text.sanitize import clean_text
+from supervisor.delegations import Delegation, Delegations
 
 # Events of a log, and sessions of an index, that are read at once.
 EVENTS, SESSIONS = 500, 500
@@ -77,6 +79,31 @@ class Refusals:
                 )
 
 
+def _delegated(one: Delegation) -> Iterator[AuditRow]:
+    """The rows of a delegation: who gave it, and who ended it before its time."""
+    who = one.to_name or one.to
+    said = f"{who} decides for {one.by_name or one.by} until {iso(one.until)}"
+    number = 2 * int(one.id, 16)
+    yield AuditRow(
+        at=one.created_at,
+        kind="delegate",
+        by=one.by,
+        by_name=one.by_name,
+        session_id="",
+        version=number,
+        reason=f"{said}: {one.reason}" if one.reason else said,
+    )
+    if one.ended_at:
+        yield AuditRow(
+            at=one.ended_at,
+            kind="undelegate",
+            by=one.ended_by,
+            session_id="",
+            version=number + 1,
+            reason=said,
+        )
+
+
 class AuditFound(NamedTuple):
     """A page, the key after which the next one begins, and the logs that cannot be read, of which there are `lost`."""
 
@@ -89,8 +116,11 @@ class AuditFound(NamedTuple):
 class Audit:
     """Reads all logs, one after the other."""
 
-    def __init__(self, log: LogStore, store: AuditStore, refusals: Refusals) -> None:
-        self._log, self._store, self._refusals = log, store, refusals
+    def __init__(
+        self, log: LogStore, store: AuditStore, refusals: Refusals, delegations: Delegations
+    ) -> None:
+        self._log, self._store = log, store
+        self._refusals, self._delegations = refusals, delegations
 
     async def mark_opened(self, session_id: str, call_id: str, digest: str, actor: Actor) -> None:
         """Remember that a person opened a call in full."""
@@ -104,7 +134,7 @@ class Audit:
         No more than `limit` rows and one log are held at once.
         """
         newest: list[tuple[Key, AuditRow]] = []
-        reader = _Reader(self._log, self._refusals, wanted, may_read)
+        reader = _Reader(self._log, self._apart, wanted, may_read)
         async for rows, latest in reader.logs():
             for row in rows:
                 if after is None or row.key < after:
@@ -118,12 +148,20 @@ class Audit:
         following = rows[limit - 1].key if len(rows) > limit else None
         return AuditFound(rows[:limit], following, reader.unreadable, reader.lost)
 
+    async def _apart(self) -> AsyncIterator[AuditRow]:
+        """What no log records: refusals, and delegations for as long as they are kept."""
+        async for row in self._refusals.rows():
+            yield row
+        for one in await self._delegations.all():
+            for row in _delegated(one):
+                yield row
+
     async def summary(
         self, wanted: AuditFilter, may_read: MayRead
     ) -> tuple[AuditTotals, list[LogUnreadable], int]:
         """Return the totals of the rows that are wanted, and the logs that cannot be read with their number."""
         summary = Summary()
-        reader = _Reader(self._log, self._refusals, wanted, may_read)
+        reader = _Reader(self._log, self._apart, wanted, may_read)
         async for rows, _ in reader.logs():
             session_id = rows[0].session_id if rows else ""
             doubtful = session_id and any(map(may_be_stamp, rows))
@@ -138,18 +176,24 @@ def _mark(call_id: str, digest: str, person: str) -> str:
 
 
 class _Reader:
-    def __init__(self, log: LogStore, refusals: Refusals, wanted: AuditFilter, may_read: MayRead) -> None:
-        self._log, self._refusals, self._wanted, self._may_read = log, refusals, wanted, may_read
+    def __init__(
+        self,
+        log: LogStore,
+        apart: Callable[[], AsyncIterator[AuditRow]],
+        wanted: AuditFilter,
+        may_read: MayRead,
+    ) -> None:
+        self._log, self._apart, self._wanted, self._may_read = log, apart, wanted, may_read
         self.unreadable: list[LogUnreadable] = []
         self.lost = 0
 
     async def logs(self) -> AsyncIterator[tuple[list[AuditRow], datetime | None]]:
         """Yield the rows of each session, and the time after which none of the further ones has any, if that is known.
 
-        The refusals that no log has come first, one by one.
+        What no log has comes first, row by row.
         """
-        if self._wanted.kind in (None, "refused"):
-            async for row in self._refusals.rows():
+        if self._wanted.kind in (None, "refused", "delegate", "undelegate"):
+            async for row in self._apart():
                 if self._wanted.takes(row) and await self._may_read(row.session_id):
                     yield [row], None
         async for session_id, latest in self._sessions():

@@ -74,11 +74,15 @@ class Delegations:
         await self._prune(now)
         return made
 
+    async def all(self) -> list[Delegation]:
+        """All of them, with those that ended in the last time."""
+        return [Delegation.model_validate_json(row) for row in (await self._rows.all()).values()]
+
     async def lasting(self) -> list[Delegation]:
         """Those that count now, the first to end first."""
         now = self._clock()
-        found = [Delegation.model_validate_json(row) for row in (await self._rows.all()).values()]
-        return sorted((one for one in found if one.lasts(now)), key=lambda one: (one.until, one.id))
+        found = [one for one in await self.all() if one.lasts(now)]
+        return sorted(found, key=lambda one: (one.until, one.id))
 
     async def get(self, delegation_id: str) -> Delegation:
         """The delegation of this id, which counts now. Raises InvalidInput where there is none."""
@@ -105,10 +109,9 @@ class Delegations:
 
     async def _prune(self, now: datetime) -> None:
         """Forget those that ended long ago."""
-        for delegation_id, row in (await self._rows.all()).items():
-            found = Delegation.model_validate_json(row)
+        for found in await self.all():
             if (found.ended_at or found.until) < now - KEPT:
-                await self._rows.delete(delegation_id)
+                await self._rows.delete(found.id)
 
 
 def parse_until(text: str, now: datetime, zone: str) -> datetime:

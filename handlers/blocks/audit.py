@@ -34,7 +34,7 @@ def headline(totals: AuditTotals) -> str:
     """Return the totals as one text."""
     since = f" since {moment(totals.since, date=True)}" if totals.since else ""
     middle = "" if totals.median_seconds is None else f", decided in {_span(totals.median_seconds)} (median)"
-    parts = [f":scales: *{count(totals.decisions, 'decision')}*{since}{middle}"]
+    parts = [f":bar_chart: *{count(totals.decisions, 'decision')}*{since}{middle}"]
     if totals.rubber_stamps:
         parts.append(
             f"{count(totals.rubber_stamps, 'rubber stamp')} ({totals.rubber_stamp_rate:.0%} of approvals)"

@@ -185,7 +185,7 @@ async def test_the_command_line_and_python_read_the_same(build: Build, tmp_path:
     assert session_id in shown.stdout
     (line,) = (await asyncio.to_thread(cli, "audit", "--format", "jsonl", "--all")).stdout.splitlines()
     assert json.loads(line)["session_id"] == session_id
-    assert (await asyncio.to_thread(cli, "audit", "--summary")).stdout.startswith("1 decisions from")
+    assert (await asyncio.to_thread(cli, "audit", "--summary")).stdout.startswith("1 decision from")
     async with HttpBackend(house.url, ALL) as backend:
         found = await flagman.AgentSupervisor(backend=backend).audit(kind="approve")
     assert [row.session_id for row in found] == [session_id]

@@ -55,7 +55,9 @@ async def test_who_decides_for_another_is_asked_and_it_says_for_whom(build: Buil
     assert (decision.by, decision.for_person) == (f"slack:{GRACE}", f"slack:{KEN}")
     card = await scene.card(session, place)
     await scene.slack.message(place, lambda m: f"<@{GRACE}> for <@{KEN}>" in texts(m), card["ts"])
-    (row,) = (await house.api.get("/v1/audit"))["rows"]
+    row, given = (await house.api.get("/v1/audit"))["rows"]
+    assert (given["kind"], given["by"]) == ("delegate", f"slack:{KEN}")
+    assert "I am away" in given["reason"]
     assert (row["for_person"], row["rights"]) == (f"slack:{KEN}", ["user"])
     log = str((await house.api.get(f"/v1/sessions/{session.id}/log")).body)
     assert " for **" in log
@@ -75,6 +77,8 @@ async def test_it_ends_when_it_is_dropped_and_gives_no_more_than_the_right(build
     # Linus sees no delegation and cannot end it.
     assert "There is no delegation" in await delegate(house, LINUS, f"drop {delegation}")
     assert "has ended" in await delegate(house, GRACE, f"drop {delegation}")
+    (ended,) = (await house.api.get("/v1/audit?kind=undelegate"))["rows"]
+    assert ended["by"] == f"slack:{GRACE}"
     session = await scene.waiting(await scene.launch())
     (message,) = await scene.asked(session)
     await scene.slack.click(GRACE, OPS, message["ts"], APPROVE)

@@ -30,7 +30,8 @@ def audit(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="approve, deny, edit, run_again, done, failed, raise_budget, retry, skip, stop or refused."
+            help="approve, deny, edit, run_again, done, failed, raise_budget, retry, skip, stop, delegate, "
+            "undelegate or refused."
         ),
     ] = None,
     zone: Annotated[str | None, typer.Option(help="The time zone of days (default: yours).")] = None,
@@ -111,7 +112,7 @@ def _table(page: AuditPage) -> None:
             (
                 clock(row.at),
                 (row.kind, _STYLES.get(row.kind, "")),
-                row.by_name or row.by,
+                _who(row),
                 ", ".join(filter(None, row.rights)),
                 row.session_id,
                 row.tool,
@@ -124,6 +125,11 @@ def _table(page: AuditPage) -> None:
 
 
 _STYLES = {"approve": "green", "deny": "red", "refused": "yellow"}
+
+
+def _who(row: AuditRow) -> str:
+    for_ = row.for_name or row.for_person
+    return f"{row.by_name or row.by} for {for_}" if for_ else row.by_name or row.by
 
 
 def _what(row: AuditRow) -> str:
@@ -155,11 +161,13 @@ def _missing(page: AuditPage | AuditSummary) -> None:
 
 def _totals(summary: AuditSummary) -> None:
     from bot.cli.terminal import clock, show, table
+    from supervisor.core.text.format import count
 
     totals = summary.totals
     since = clock(totals.since) if totals.since else "the beginning"
     until = clock(totals.until) if totals.until else "now"
-    show(f"{totals.decisions} decisions from {since} until {until}, {totals.refused} refused attempts.")
+    decisions, refused = count(totals.decisions, "decision"), count(totals.refused, "refused attempt")
+    show(f"{decisions} from {since} until {until}, {refused}.")
     show(f"Median time to decide: {_after(totals.median_seconds) or 'none'}.")
     show(
         f"Rubber stamps (approved within {summary.rubber_seconds:g} s, call not opened): "

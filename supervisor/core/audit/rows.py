@@ -30,16 +30,17 @@ from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers
 
 Kind = Literal[
-    "approve", "deny", "edit", "run_again", "done", "failed", "raise_budget", "retry", "skip", "stop", "refused"
+    "approve", "deny", "edit", "run_again", "done", "failed", "raise_budget", "retry", "skip", "stop", "delegate",
+    "undelegate", "refused",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class AuditRow(Frozen):
-    """A decision, or a refused attempt (`attempt` names it, and `reason` says why it was refused).
+    """A decision, a delegation or its end, or a refused attempt (`attempt` names it, `reason` says why it was refused).
 
-    `version` is the place of its event in the log; a refusal that no log records has a number in its place and may have
-    no session. `rules` are those in force, each with the right by which the actor decided, empty where the actor had
+    `version` is the place of its event in the log; what no log records has a number in its place and may have no
+    session. `rules` are those in force, each with the right by which the actor decided, empty where the actor had
     none by it; `for_person` is whose right it was, where it was another's, and `override` that of an admin.
     `latency_seconds` are those since the request, None where there was none.
     """

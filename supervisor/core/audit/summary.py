@@ -79,7 +79,7 @@ class Summary:
     def add(self, row: AuditRow, *, opened: bool) -> None:
         """Count a row; `opened`: who decided had opened the call in full before."""
         self._kinds[row.kind] += 1
-        if row.kind == "refused":
+        if row.kind in ("refused", "delegate", "undelegate"):
             return
         self._overrides += row.override
         stamp = may_be_stamp(row) and not opened
