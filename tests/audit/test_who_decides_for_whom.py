@@ -18,6 +18,7 @@ from handlers.users import People
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import ApprovalDecided
 from supervisor.delegations import parse_until
+from supervisor.runtime.sweeper import Sweeper
 from tests.api.conftest import ALL, Build, House
 from tests.cli.served import Cli, environment
 from tests.e2e.rights.test_who_may_decide_is_asked import direct
@@ -154,3 +155,16 @@ def test_a_day_lasts_until_its_end() -> None:
     for wrong in ("someday", "2026-13-01", "2026-11-29"):
         with pytest.raises(InvalidCondition):
             parse_until(wrong, monday, "UTC")
+
+
+async def test_requests_that_are_open_already_reach_who_decides_now(build: Build) -> None:
+    house = await build(persona=ruled(users=[KEN]))
+    scene, core = house.scene, house.scene.flagman.core
+    place = await scene.slack.channel("private", name="secret-ops", members=[ADA, KEN, BOT])
+    session = await scene.waiting(await scene.launch(channel=place))
+    await scene.asked(session, channel=place)
+    await delegate(house, KEN, "@grace until friday")
+    # The sweep of the clock, which looks every half minute whether who may decide sees a request.
+    await Sweeper(core.sessions, core.log, *core.queues()).sweep(now())
+    channel = await direct(scene, GRACE)
+    await scene.slack.message(channel, lambda m: APPROVE in buttons(m), user=GRACE)
