@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from bot.compose import Core, now
 from handlers.announcements import Announcements
 from storage import keys
@@ -9,12 +11,15 @@ from storage.rows import RowStore
 from supervisor.core.audit.rows import AuditFilter
 from supervisor.daily import OWNER, Daily, DailyRow
 
+_log = logging.getLogger("flagman.clock")
+
 
 class AuditDigest:
     """Posts the summary of a day once, whatever number of clocks there is."""
 
     def __init__(self, parts: Core) -> None:
         self._audit, settings = parts.audit(), parts.settings
+        self._directory = parts.directory
         self._announcements = Announcements(parts.directory, parts.mask, settings.command)
         rows = RowStore(parts.redis, keys.digests())
         self._daily = Daily("digest", settings.digest_time, rows, parts.timers(), now)
@@ -29,7 +34,13 @@ class AuditDigest:
         await self._daily.restore()
 
     async def fire(self) -> None:
-        """Post the digest if it is due and no other process does. Raises StorageError."""
+        """Post the digest if it is due and no other process does. Raises StorageError.
+
+        A process that is not connected to Slack, as that of a program, leaves it to another one.
+        """
+        if not self._directory.connected:
+            await self._daily.leave()
+            return
         begun = await self._daily.begin()
         if begun is None:
             return
@@ -39,6 +50,10 @@ class AuditDigest:
             posted = await self._post(row, again=again)
         finally:
             await self._daily.end(row, posted=posted)
+        if not posted:
+            _log.warning(
+                "the digest of the audit could not be posted to %s; it is tried again", row.plan.place
+            )
 
     async def _post(self, row: DailyRow, *, again: bool) -> bool:
         wanted = AuditFilter(since=row.since, until=row.due)

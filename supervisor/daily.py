@@ -11,8 +11,8 @@ from storage.timers import TimerStore
 from supervisor.core.messages import Frozen
 from supervisor.core.times import next_cron, zone_named
 
-# The owner of its timer, and how long a process has to post it before another one may.
-OWNER, CLAIMED = "daily", timedelta(minutes=1)
+# The owner of its timer, how long a process has to post it before another one may, and after which it is left to one.
+OWNER, CLAIMED, LEFT = "daily", timedelta(minutes=1), timedelta(seconds=5)
 
 
 class DailyTime(Frozen):
@@ -93,6 +93,10 @@ class Daily:
             if await self._rows.replace(self._name, stored, _json(claimed)):
                 return claimed, row.claimed_until is not None
         return None
+
+    async def leave(self) -> None:
+        """Leave the message to another process, which is woken soon."""
+        await self._timers.set(self.timer, self._clock() + LEFT)
 
     async def end(self, row: DailyRow, *, posted: bool) -> None:
         """Record whether the message was posted; one that was not is due again in a while."""

@@ -204,7 +204,7 @@ class Access:
                 rights.check_budget(found.session, found.persona, found.actor)
         return found
 
-    async def decider(self, session_id: str, call_ids: Sequence[str]) -> Found:
+    async def decider(self, session_id: str, call_ids: Sequence[str], attempt: str = "decide") -> Found:
         """The session, and the actor as it may decide on these calls of it, which is left to the command to check.
 
         A person whom a rule names decides also where the session is not visible to them, as does an operator on what
@@ -215,9 +215,8 @@ class Access:
         calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
         asked = found.is_asked or any(may_decide(session, call, actor) for call in calls)
         if not actor.sees and not asked:
-            await self._note_apart(
-                "decide", _NOT_SEEN, session_id, calls[0].call_id if len(calls) == 1 else ""
-            )
+            call_id = calls[0].call_id if len(calls) == 1 else ""
+            await self._note_apart(attempt, _NOT_SEEN, session_id, call_id)
             raise SessionNotFound(session_id)
         if actor.admin and len(calls) == 1:
             actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})
