@@ -33,6 +33,7 @@ from handlers.projection.subagents import SubagentReader
 from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
+from storage.audit import AuditStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
@@ -47,6 +48,7 @@ from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
@@ -54,6 +56,7 @@ from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
+from supervisor.delegations import Delegations
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.folder import PersonaFolder
@@ -108,6 +111,7 @@ class Core:
     mask: Masker
     directory: SlackDirectory
     places: PlaceSettings
+    delegations: Delegations
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -134,6 +138,10 @@ class Core:
         lifetime = timedelta(seconds=self.settings.token_seconds)
         return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
 
+    def audit(self) -> Audit:
+        store = AuditStore(self.redis)
+        return Audit(self.log, store, Refusals(store), self.delegations)
+
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
 
@@ -155,6 +163,8 @@ class Core:
             log=self.log,
             signals=self.deliveries,
             schedules=self.schedules,
+            audit=self.audit(),
+            delegations=self.delegations,
             artifacts=self.artifacts(),
             documents=self.documents(),
             tokens=self.resume_tokens(),
@@ -225,7 +235,8 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         places = PlaceSettings(
             RowStore(redis, keys.place_settings()), SlackChannels().channel_of, now, settings.installation
         )
-        supervisor = Supervisor(sessions, library, known, now, directory.reach, places)
+        refusals = Refusals(AuditStore(redis))
+        supervisor = Supervisor(sessions, library, known, now, directory.reach, places, refusals)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
         timers = TimerStore(redis, blocking, partitions)
@@ -251,6 +262,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             mask,
             directory,
             places,
+            Delegations(RowStore(redis, keys.delegations()), now),
             server,
         )
 

@@ -19,6 +19,7 @@ from handlers.users import (
     People,
     Recent,
     code_of,
+    name_of,
     user_of,
 )
 from handlers.workspaces import Home, teams_of, workspaces_of
@@ -87,7 +88,8 @@ class SlackDirectory:
             # A key has the rights of an admin by its scope, and never more than its owner.
             is_admin = actor.admin and (is_admin or not self._admins)
         admin = is_admin and kind in ("member", "program")
-        return actor.model_copy(update={"kind": kind, "teams": teams, "admin": admin})
+        name = actor.name or name_of(found)
+        return actor.model_copy(update={"name": name, "kind": kind, "teams": teams, "admin": admin})
 
     async def _at_home(self) -> Home:
         """Where Flagman is installed. Raises ActorUnknown."""

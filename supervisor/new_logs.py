@@ -21,17 +21,18 @@ TRIES = 50
 async def begin(
     sessions: Sessions,
     events: Sequence[Event],
+    persona: Persona,
     request: str,
     key: str | None,
     *,
     like: str = "",
-    blobs: dict[str, bytes] | None = None,
 ) -> Session:
     """Begin a log with these events, or return the session that the key was used for with the same request.
 
-    Raises IdempotencyConflict for another request, and LimitReached where the sender has used too many keys, or
-    too many sessions are open.
+    The persona is stored, too, since the session is pinned to it. Raises IdempotencyConflict for another request, and
+    LimitReached where the sender has used too many keys, or too many sessions are open.
     """
+    blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
     for _ in range(TRIES):
         try:
             session_id = await sessions.new_id(like=like, idempotency_key=key)

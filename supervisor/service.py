@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
 from storage.log import Claim
+from supervisor.audit import RefusalNotes, Refusals
 from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
@@ -17,7 +17,7 @@ from supervisor.core.commands.limits import Limits
 from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
-from supervisor.core.errors import AlreadyEnded, FlagmanError
+from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor, Event, GivenFile, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
@@ -33,8 +33,6 @@ from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
 
-Index = Literal["all", "running", "paused", "ended"]
-
 
 class Supervisor:
     """All verbs, each on behalf of an actor. Methods raise FlagmanError or StorageError."""
@@ -47,11 +45,12 @@ class Supervisor:
         clock: Callable[[], datetime],
         reach: Reach = unlimited,
         places: PlaceSettings | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.sessions, self.personas, self.tools, self._places = sessions, personas, tools, places
         self._clock, self.quorum = clock, Quorum(reach)
         self._change = Changes(sessions, clock)
-        self.unrecorded = 0
+        self.refusals = RefusalNotes(self._change, refusals, clock)
 
     # Reading
 
@@ -100,8 +99,7 @@ class Supervisor:
         )
         asked = [] if limits is None else [limits.model_dump(mode="json", exclude_defaults=True)]
         request = digest([persona, task, actor.id, *([] if plan is None else [plan]), *asked])
-        blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
-        return await begin(self.sessions, events, request, idempotency_key, blobs=blobs)
+        return await begin(self.sessions, events, chosen, request, idempotency_key)
 
     async def fork(
         self,
@@ -135,8 +133,7 @@ class Supervisor:
         )
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
-        blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
-        return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
+        return await begin(self.sessions, events, persona, request, idempotency_key, like=session_id)
 
     # Deciding
 
@@ -342,16 +339,6 @@ class Supervisor:
             session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
         )
 
-    async def note_refused(
-        self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
-    ) -> None:
-        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`."""
-        with suppress(AlreadyEnded):
-            change = await self._change(
-                session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
-            )
-            self.unrecorded += not change.events and change.session.refused >= conversation.MOST_RECORDED
-
     # Reminders
 
     async def remind(
@@ -386,7 +373,9 @@ class Supervisor:
         """Return the function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
-        return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
+        return lambda call, arguments: edit_call(
+            call, clean(arguments), persona, tools, roster, self._clock()
+        )
 
     def _roster(self, persona: Persona) -> list[str]:
         return [other.name for other in self.personas.roster(persona)]

@@ -61,6 +61,7 @@ ROOMS: dict[str, str] = {
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
+    "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
@@ -69,7 +70,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/store_check": "storage",
     "bot/persona_reports": "storage handlers/announcements bot/compose",
-    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose bot/persona_reports",
+    "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
+    "bot/clock": "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
@@ -82,7 +84,8 @@ ROOMS: dict[str, str] = {
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
-        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose bot/store_check"
+        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/audit_formats bot/compose "
+        "bot/store_check"
     ),
     "bot/processes": (
         "storage supervisor/core "
@@ -91,7 +94,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check "
+        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/audit_formats bot/sdk "
+        "bot/store_check "
         "bot/doctor bot/processes"
     ),
 }

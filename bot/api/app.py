@@ -13,7 +13,9 @@ from bot.api.openapi import document
 from bot.api.rate_limit import Buckets
 from bot.api.routes import (
     artifacts,
+    audit,
     control,
+    delegations,
     event_stream,
     events,
     hooks,
@@ -38,6 +40,8 @@ ROUTERS = (
     control,
     schedules,
     settings,
+    delegations,
+    audit,
     events,
     hooks,
     personas,

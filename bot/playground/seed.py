@@ -161,7 +161,7 @@ ON_CALL = ("U0ADA0001", "U0GRACE01")
 
 def flagman_command(name: str) -> Command:
     """Return Flagman's slash command; `name` begins with a slash."""
-    return Command(name, "launch <persona> <task>", "Launch and steer agents")
+    return Command(name, "launch <persona> <task>", "Launch and steer agents", should_escape=True)
 
 
 # Shortcuts, events and scopes as in docs/slack-app.yaml.

@@ -14,6 +14,8 @@ from httpx_sse import EventSource
 from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationList, DelegationRequest, DelegationView
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -224,6 +226,21 @@ class HttpBackend(HttpClient):
         path = f"/v1/channels/{segment(channel)}/settings"
         return _read(SettingsView, await self.call("PATCH", path, _body(request)))
 
+    async def delegate(self, request: DelegationRequest) -> DelegationView:
+        return _read(DelegationView, await self.call("POST", "/v1/delegations", _body(request)))
+
+    async def delegations(self) -> list[DelegationView]:
+        return _read(DelegationList, await self.call("GET", "/v1/delegations")).delegations
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        await self.call("DELETE", f"/v1/delegations/{segment(delegation_id)}")
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        return _read(AuditPage, await self.call("GET", "/v1/audit", query=_query(query)))
+
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary:
+        return _read(AuditSummary, await self.call("GET", "/v1/audit/summary", query=_query(query)))
+
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))
 
@@ -231,6 +248,11 @@ class HttpBackend(HttpClient):
 def _body(request: RequestModel) -> Any:
     """Return the request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
     return clean(request.model_dump(exclude_defaults=True))
+
+
+def _query(request: RequestModel) -> dict[str, str]:
+    """Return the fields of a request that are given, as the texts of a query."""
+    return {name: str(value) for name, value in request.model_dump(exclude_defaults=True).items()}
 
 
 def _event(data: str) -> EventView:

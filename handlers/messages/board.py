@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from handlers.blocks.text import Block, context, escape, link, moment, mrkdwn, person
+from handlers.blocks.text import Block, context, doer, escape, link, moment, mrkdwn, person
 from handlers.messages.approval import ROWS_A_MESSAGE, SHOWN_A_MESSAGE
 from handlers.messages.message import Message
 from handlers.messages.pending import PendingItem, in_all
@@ -93,7 +93,7 @@ def _of_member(member: Member, subagents: Subagents) -> Iterator[tuple[datetime,
         if call.decisions and call.phase != "awaiting":
             last = call.decisions[-1]
             mark = ":no_entry: denied" if last.verdict == "deny" else ":white_check_mark: approved"
-            by = f"{person(last.by, last.by_name)} at {moment(last.at)}"
+            by = f"{doer(last)} at {moment(last.at)}"
             yield last.at, f"{who} {escape(one_line(call.call.tool, 40))} {mark} by {by}"
         elif call.question and call.finished_at:
             by = f"{person(call.answered_by)} at {moment(call.finished_at)}"

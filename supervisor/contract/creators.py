@@ -136,7 +136,7 @@ class Creators:
 
     async def _drop(self, session: Session, timer_id: str, actor: Actor, reason: str) -> None:
         _log.warning("reminder %s of %s does not fire: %s", timer_id, actor.id, reason)
-        await self._parts.supervisor.note_refused(session.id, actor, "remind", reason)
+        await self._parts.supervisor.refusals.note(session.id, actor, "remind", reason)
         await self._parts.supervisor.drop_timer(session.id, timer_id, SYSTEM)
 
     async def _actor(self, maker: Actor) -> Actor:

@@ -45,6 +45,9 @@ class DecisionView(ResponseModel):
     at: datetime
     reason: str
     via: str
+    for_person: str = ""
+    for_name: str = ""
+    joined: tuple[str, ...] = ()
 
 
 class CallView(ResponseModel):

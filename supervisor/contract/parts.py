@@ -9,9 +9,11 @@ from typing import Protocol
 
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.delegations import Delegations
 from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.schedules import Schedules
@@ -31,6 +33,8 @@ class AccessParts(Protocol):
     @property
     def channels(self) -> Channels: ...
     @property
+    def delegations(self) -> Delegations: ...
+    @property
     def directory(self) -> Directory: ...
 
 
@@ -46,6 +50,8 @@ class ServiceParts:
     log: LogStore
     signals: SignalRouter
     schedules: Schedules
+    audit: Audit
+    delegations: Delegations
     artifacts: Artifacts
     documents: Documents
     tokens: ResumeTokens

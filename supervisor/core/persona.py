@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, m
 from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import digest
 from supervisor.core.messages import Frozen
+from supervisor.core.rules.hours import Hours
 
 Mode = Literal["allow", "ask", "deny"]
 NameKind = Literal["person", "group", "team"]
@@ -63,6 +64,11 @@ def names(users: Collection[str], actor: str) -> bool:
     return actor in users or actor.removeprefix("slack:") in users
 
 
+def person_id(user: str) -> str:
+    """Return the id of a person as actors have it, of one with or without its prefix."""
+    return "slack:" + user.rpartition(":")[2]
+
+
 def _kind_of_wanted(given: Any) -> str:
     return "comparison" if isinstance(given, dict | Comparison) else "glob"
 
@@ -79,15 +85,25 @@ class ApprovalRule(Frozen):
     not match, and one that asks or denies does. For a tool with the argument `url`, the name `host` stands for the host
     in it, whatever its case.
 
+    `arguments` is a JSON Schema of all arguments, and `hours` are those in which the rule applies; a rule matches where
+    all of its conditions hold, and what cannot be told counts as above.
+
     Globs are those of `fnmatch.fnmatchcase`, on strings as they are and on the canonical JSON of anything else.
     A glob knows no shell: `df *` also matches `df ; rm -rf x`, so never `allow` a command by its beginning.
     """
 
     tool: str
     when: dict[str, Wanted] = Field(default_factory=dict)
+    arguments: dict[str, Any] | None = None
+    hours: Hours | None = None
     mode: Mode
     approvers: Approvers | None = None
     reason: str = ""
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it matches every call of its tools, at any time."""
+        return not self.when and self.arguments is None and self.hours is None
 
 
 class Budgets(Frozen):
@@ -188,7 +204,15 @@ class Persona(Frozen):
                 row["approvers"].pop("guests", None)
             if row.get("approvers") and rule.approvers and not rule.approvers.teams:
                 row["approvers"].pop("teams", None)
+            for name in ("arguments", "hours"):
+                if getattr(rule, name) is None:
+                    row.pop(name, None)
         return fields
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether what its rules, or those of one above it, say depends on the time."""
+        return any(rule.hours for persona in self.chain for rule in persona.approvals)
 
     @property
     def grants(self) -> Grants:

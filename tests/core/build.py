@@ -15,6 +15,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -174,6 +175,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         ),
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
+        "CallRuledAnew": CallRuledAnew(**by(), call_id=call_id, call=call.model_copy(update={"mode": "ask"})),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

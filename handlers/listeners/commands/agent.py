@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -20,6 +21,9 @@ async def run_command(
 ) -> None:
     text = await as_written(flagman, str(body.get("text") or ""))
     command = parse(text, slash=flagman.command)
+    if command.verb == "delegate":
+        # It names a person by a mention, which has the id.
+        command = replace(command, rest=str(body["text"]).strip().partition(" ")[2])
     place = Place(str(body["channel_id"]), str(body["user_id"]))
     if command.verb == "form":
         default = await flagman.services.places.default_persona(place.origin())

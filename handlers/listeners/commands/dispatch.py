@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handlers.blocks.text import Block, escape, link, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import files, fork, pausing, replies, settings
+from handlers.listeners.commands import audit, delegate, files, fork, pausing, replies, settings
 from handlers.listeners.commands.parser import Command, verb_of
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
@@ -88,6 +88,10 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             cards = await flagman.cards([one.id for one in found if isinstance(one, Session)])
             rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
             return _blocks("Sessions", rows)
+        case "audit":
+            return _blocks("Audit", await audit.summary(flagman, command, sessions.actor))
+        case "delegate":
+            return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
         case "personas":
             every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))

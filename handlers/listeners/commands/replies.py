@@ -36,7 +36,9 @@ def help_text(slash: str) -> str:
             f'• `{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
             f"• `{slash} schedule run <id>` launches it now · `schedule pause <id>` · `resume <id>` · `delete <id>`",
             f"• `{slash} settings` shows what holds in this channel · `settings persona sre` · `settings limits usd=2`",
-            f"• `{slash} personas` shows who there is",
+            f"• `{slash} delegate @grace until friday` has Grace decide for you · `{slash} delegate list` · "
+            f"`{slash} delegate drop <id>`",
+            f"• `{slash} personas` shows who there is · for admins: `{slash} audit` (`today`, `7d`) how people decided",
             "In a session's thread, just reply: the agent reads it at its next step. "
             "`@Flagman pause`, `resume`, `status`, `log`, `files`, `fork` and `cancel` work there too.",
         ]

@@ -114,12 +114,16 @@ def refused(
         return []
     if len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART:
         return []
-    known = any(
-        r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals
-    )
-    if known:
+    if was_refused(session, attempt, actor, at):
         return []
     return [ActionRefused(**stamp(actor, at), attempt=attempt, problem=problem, about=call_id)]
+
+
+def was_refused(session: Session, attempt: str, actor: Actor, at: datetime) -> bool:
+    """Whether the log records that the actor was refused the same a short time ago."""
+    return any(
+        r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals
+    )
 
 
 def heard(events: list[Event]) -> Heard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from supervisor.core.events.base import Fact, ToolCall
+from supervisor.core.events.base import DecisionFact, Fact, ToolCall
 from supervisor.core.persona import Granted
 
 
@@ -25,7 +25,7 @@ class ApprovalRequested(Fact):
     grants: Granted | None = None
 
 
-class ApprovalDecided(Fact):
+class ApprovalDecided(DecisionFact):
     """`via` is the right by which the actor decided: `anyone`, `user`, `group:<id>` or `admin`.
 
     For a call with several rules it has one line for each, empty where the actor has no right by that rule.
@@ -40,7 +40,7 @@ class ApprovalDecided(Fact):
     via: str = "anyone"
 
 
-class CallEdited(Fact):
+class CallEdited(DecisionFact):
     """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
 
     `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew. `is_requester`:
@@ -56,6 +56,15 @@ class CallEdited(Fact):
     via: str = "anyone"
     is_requester: bool = False
     too_few: bool = False
+
+
+class CallRuledAnew(Fact):
+    """A call that needed no person when it was selected, and does as it is about to run: `call` has what holds now."""
+
+    type: Literal["CallRuledAnew"] = "CallRuledAnew"
+    doing: ClassVar[str] = "Ruling a call anew"
+    call_id: str
+    call: ToolCall
 
 
 class ToolStarted(Fact):
@@ -103,7 +112,7 @@ class OutcomeLost(Fact):
     artifacts: tuple[str, ...] = ()
 
 
-class OutcomeDecided(Fact):
+class OutcomeDecided(DecisionFact):
     """A person's decision on a call with an unknown outcome; `via` is the right, which is that to approve it."""
 
     type: Literal["OutcomeDecided"] = "OutcomeDecided"
@@ -150,6 +159,7 @@ CallFact = (
     ApprovalRequested
     | ApprovalDecided
     | CallEdited
+    | CallRuledAnew
     | ToolStarted
     | ToolFinished
     | ToolNotBegun

@@ -56,6 +56,7 @@ _PEOPLE = {
 }
 _STEPS = {
     "ApprovalRequested",
+    "CallRuledAnew",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",

@@ -17,13 +17,14 @@ from supervisor.core.events import (
     QuestionAnswered,
     ToolFinished,
 )
+from supervisor.core.events.base import DecisionFact
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import money, span, stamp, took
 from supervisor.session_log.render.blocks import Lines, table
 from supervisor.session_log.render.calls import PHASES, call_name, digest, first_argument, right
-from supervisor.session_log.render.labels import is_unpriced, limits, person
+from supervisor.session_log.render.labels import decider, is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.progress import plans
 from supervisor.session_log.render.safe import cell, code, inline
@@ -45,7 +46,8 @@ def decisions(moments: Sequence[Moment], *, noted: bool) -> Lines:
 
 def _decision(moment: Moment) -> Row | None:
     event = moment.event
-    when, who = stamp(event.at), person(event.by, event.by_name)
+    when = stamp(event.at)
+    who = decider(event) if isinstance(event, DecisionFact) else person(event.by, event.by_name)
     match event:
         case ApprovalDecided():
             verb = "**approved**" if event.verdict == "approve" else "**denied**"
@@ -105,8 +107,8 @@ def _call(call: Call, said: OutcomeDecided | None) -> Row:
 def _approvers(call: Call) -> str:
     if call.call.mode != "ask":
         return "the persona's rules" if call.call.mode == "allow" else "nobody"
-    given = [person(d.by, d.by_name) for d in call.decisions if d.verdict == "approve"]
-    denied = [f"nobody: denied by {person(d.by, d.by_name)}" for d in call.decisions if d.verdict == "deny"]
+    given = [decider(d) for d in call.decisions if d.verdict == "approve"]
+    denied = [f"nobody: denied by {decider(d)}" for d in call.decisions if d.verdict == "deny"]
     if call.phase == "awaiting":
         return f"so far {', '.join(given)}" if given else "nobody yet"
     return ", ".join(denied or given) or "nobody"

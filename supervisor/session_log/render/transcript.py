@@ -14,6 +14,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -46,7 +47,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.events.base import NOTE_DECISION
+from supervisor.core.events.base import NOTE_DECISION, DecisionFact
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.labels import unusual_end
@@ -63,8 +64,11 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
     """Yield the lines of the events, in which secrets are masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
+        who = event.by_name or event.by
+        if isinstance(event, DecisionFact) and event.for_person:
+            who += f" for {event.for_name or event.for_person}"
         for text in texts:
-            yield Line(event.at, event.by_name or event.by, text)
+            yield Line(event.at, who, text)
 
 
 @singledispatch
@@ -233,6 +237,12 @@ def _children_joined(event: ChildrenJoined) -> str:
 def _call_edited(event: CallEdited) -> str:
     digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
     return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
+
+
+@described.register
+def _call_ruled_anew(event: CallRuledAnew) -> str:
+    now = "is forbidden" if event.call.mode == "refuse" else "needs an approval"
+    return f"by now {event.call_id} {now}{_because(event.call.reason)}"
 
 
 @described.register
