@@ -11,6 +11,7 @@ from typing import Self
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.audit_digest import AuditDigest
 from bot.compose import Core, now
 from bot.persona_reports import PersonaReports
 from storage.connection import end
@@ -43,7 +44,7 @@ class Clock:
         self._creators = parts.creators()
         self._queues = parts.queues()
         self._sweeper = Sweeper(parts.sessions, parts.log, *self._queues)
-        self._personas = PersonaReports(parts)
+        self._personas, self._digest = PersonaReports(parts), AuditDigest(parts)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
         self._asking: dict[TimerKey, asyncio.Task[None]] = {}
@@ -54,6 +55,7 @@ class Clock:
         add = self._scheduler.add_job
         add(self._sweep, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
         add(self._tell, "interval", seconds=SWEEP.total_seconds(), coalesce=True, max_instances=1)
+        add(self._restore_digest, "date", run_date=now())
         add(self._refill, "interval", seconds=REFILL.total_seconds(), next_run_time=now(), coalesce=True)
         add(
             self._report_personas,
@@ -126,7 +128,9 @@ class Clock:
 
     async def _fire_one(self, timer: TimerKey) -> None:
         try:
-            if not await self._creators.fire(timer):
+            if self._digest.owns(timer.owner):
+                await self._digest.fire()
+            elif not await self._creators.fire(timer):
                 # The session no longer has this timer, so its row is removed here.
                 await self._timers.drop(timer)
         except FlagmanError as error:
@@ -145,6 +149,11 @@ class Clock:
                 await queue.open()
             await self._sweeper.sweep(now())
             await self._parts.schedules.restore_timers()
+            await self._digest.restore()
+
+    async def _restore_digest(self) -> None:
+        with _store_may_be_away():
+            await self._digest.restore()
 
     async def _tell(self) -> None:
         with _store_may_be_away():

@@ -23,6 +23,7 @@ from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
 from handlers.projection.audience import Audience
+from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
@@ -30,7 +31,9 @@ from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
 from handlers.users import People
+from storage import keys
 from storage.api_keys import ApiKeyStore
+from storage.audit import AuditStore
 from storage.change_feed import ChangeFeed
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
@@ -41,10 +44,11 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
-from storage.schedules import ScheduleStore
+from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
@@ -52,14 +56,17 @@ from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
+from supervisor.delegations import Delegations
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
 from supervisor.personas.names import PersonaNames
+from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
@@ -103,6 +110,8 @@ class Core:
     schedules: Schedules
     mask: Masker
     directory: SlackDirectory
+    places: PlaceSettings
+    delegations: Delegations
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -129,6 +138,10 @@ class Core:
         lifetime = timedelta(seconds=self.settings.token_seconds)
         return ResumeTokens(secret_keys(self.settings), lifetime=lifetime)
 
+    def audit(self) -> Audit:
+        store = AuditStore(self.redis)
+        return Audit(self.log, store, Refusals(store), self.delegations)
+
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
 
@@ -150,6 +163,8 @@ class Core:
             log=self.log,
             signals=self.deliveries,
             schedules=self.schedules,
+            audit=self.audit(),
+            delegations=self.delegations,
             artifacts=self.artifacts(),
             documents=self.documents(),
             tokens=self.resume_tokens(),
@@ -157,8 +172,10 @@ class Core:
             followers=Followers(self.changes()),
             channels=self.channels,
             directory=self.directory,
+            places=self.places,
             clock=now,
             hook_problem=self.settings.hook_problem,
+            settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
         )
 
     @property
@@ -167,8 +184,12 @@ class Core:
 
     def creators(self) -> Creators:
         """What fires the timers."""
-        announcements = Announcements(self.directory, self.mask, self.settings.command)
-        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem)
+        announcements = self.announcements()
+        news = SettingsNews(self.places, announcements.settings_changed)
+        return Creators(self, self.api_keys(), self.deliveries, announcements.schedule_problem, news)
+
+    def announcements(self) -> Announcements:
+        return Announcements(self.directory, self.mask, self.settings.command)
 
     def recorder(self) -> Recorder:
         """The recorder, which writes a SESSION_LOG of each session to FLAGMAN_DATA."""
@@ -211,10 +232,15 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
         library = PersonaLibrary(folder, log, names.check)
-        supervisor = Supervisor(sessions, library, known, now, directory.reach)
+        places = PlaceSettings(
+            RowStore(redis, keys.place_settings()), SlackChannels().channel_of, now, settings.installation
+        )
+        refusals = Refusals(AuditStore(redis))
+        supervisor = Supervisor(sessions, library, known, now, directory.reach, places, refusals)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
         deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
-        schedules = Schedules(supervisor, ScheduleStore(redis), TimerStore(redis, blocking, partitions), now)
+        timers = TimerStore(redis, blocking, partitions)
+        schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []
         granted = (name for persona in library.all() for name in persona.sandbox.env)
         mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))
@@ -235,6 +261,8 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             schedules,
             mask,
             directory,
+            places,
+            Delegations(RowStore(redis, keys.delegations()), now),
             server,
         )
 
@@ -300,6 +328,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
+        given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

@@ -29,15 +29,22 @@ from supervisor.personas.loader import SHIPPED, load_files, load_personas, perso
 from supervisor.personas.names import PersonaNames
 from supervisor.tools.builtin import builtin_tools
 
-FILES = "files:write"
+# Without these a part of what people see does not work, and the rest does.
+PARTS = {
+    "files:write": "no SESSION_LOG is put into threads",
+    "files:read": "what people attach does not reach agents",
+    "chat:write.public": "cards appear only in channels to which the bot was invited",
+}
 # As in docs/slack-app.yaml.
 SCOPES = (
     "app_mentions:read",
     "channels:history",
     "channels:read",
     "chat:write",
+    "chat:write.public",
     "commands",
-    FILES,
+    "files:read",
+    "files:write",
     "groups:history",
     "groups:read",
     "im:history",
@@ -329,9 +336,11 @@ def _scopes(headers: dict[str, str]) -> Finding:
     if given is None:
         return Finding("Slack's scopes", "note", "Slack did not say which scopes the token has")
     missing = sorted(set(SCOPES) - {scope.strip() for scope in given.split(",")})
-    if missing == [FILES]:
-        mend = f"without {FILES} no SESSION_LOG is put into threads; add it if you want them"
-        return Finding("Slack's scopes", "note", f"missing: {FILES}", mend)
+    if missing and set(missing) <= set(PARTS):
+        mend = "; ".join(f"without {scope} {PARTS[scope]}" for scope in missing)
+        return Finding(
+            "Slack's scopes", "note", f"missing: {', '.join(missing)}", f"{mend}; add what you want"
+        )
     if missing:
         mend = "add them under OAuth & Permissions (or paste docs/slack-app.yaml), then reinstall the app"
         return Finding("Slack's scopes", "wrong", f"missing: {', '.join(missing)}", mend)

@@ -14,12 +14,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from storage.connection import password_of
 from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
-from supervisor.core.errors import InvalidInput
+from supervisor.core.commands.limits import LIMITS, parse_limits
+from supervisor.core.errors import InvalidCondition, InvalidInput
+from supervisor.core.times import zone_named
+from supervisor.daily import DailyTime
+from supervisor.place_settings import Installation
 
 SHORTEST_SECRET = 16
 # The variables from which model providers read their keys.
 PROVIDER_KEY = re.compile(r"[A-Z0-9_]+_(?:KEY|TOKEN)")
 _HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
+_DIGEST = re.compile(r"^([CG][A-Z0-9]{2,20})\s+([01]?\d|2[0-3]):([0-5]\d)(?:\s+(\S{1,60}))?$")
 _RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
 Kind = TypeVar("Kind", bound="CommonSettings")
@@ -57,6 +62,10 @@ class Settings(CommonSettings):
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     model: str | None = Field(None, validation_alias="FLAGMAN_MODEL")
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
+    default_persona: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = Field(
+        "", validation_alias="FLAGMAN_DEFAULT_PERSONA"
+    )
+    limits: str = Field("", validation_alias="FLAGMAN_LIMITS")
     workspace: Path | None = Field(None, validation_alias="FLAGMAN_WORKSPACE")
     fallback_channel: Annotated[str, Field(pattern=r"^([CG][A-Z0-9]{2,20})?$")] = Field(
         "", validation_alias="FLAGMAN_FALLBACK_CHANNEL"
@@ -89,6 +98,7 @@ class Settings(CommonSettings):
     teams: Annotated[str, Field(pattern=r"^(\s*[TE][A-Z0-9]{2,20}\s*(,|$))*$")] = Field(
         "", validation_alias="FLAGMAN_TEAMS"
     )
+    audit_digest: str = Field("", validation_alias="FLAGMAN_AUDIT_DIGEST")
     user: Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{2,20})?$")] = Field(
         "", validation_alias="FLAGMAN_USER"
     )
@@ -110,6 +120,15 @@ class Settings(CommonSettings):
         if keys:
             parse_keys(keys.get_secret_value())
         return keys
+
+    @field_validator("limits")
+    @classmethod
+    def _limits(cls, limits: str) -> str:
+        try:
+            parse_limits(limits.split())
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return limits
 
     @field_validator("api_rate")
     @classmethod
@@ -140,6 +159,13 @@ class Settings(CommonSettings):
             raise ValueError("must look like /agent")
         return command
 
+    @field_validator("audit_digest")
+    @classmethod
+    def _a_digest(cls, text: str) -> str:
+        if text:
+            _digest_time(text)
+        return text
+
     @field_validator("model")
     @classmethod
     def _provider(cls, model: str | None) -> str | None:
@@ -168,6 +194,11 @@ class Settings(CommonSettings):
         return tuple(part.strip() for part in self.teams.split(",") if part.strip())
 
     @property
+    def digest_time(self) -> DailyTime | None:
+        """Where and when the daily digest of the audit is posted; None where it is not."""
+        return _digest_time(self.audit_digest) if self.audit_digest else None
+
+    @property
     def playground(self) -> bool:
         """Whether the playground is used in place of Slack."""
         return self.slack_bot_token is None
@@ -175,6 +206,13 @@ class Settings(CommonSettings):
     @property
     def workspace_folder(self) -> Path:
         return self.workspace or self.data / "workspace"
+
+    @property
+    def installation(self) -> Installation:
+        """What holds in every channel that sets nothing stricter of its own."""
+        variables = dict.fromkeys(LIMITS, "FLAGMAN_LIMITS") | {"persona": "FLAGMAN_DEFAULT_PERSONA"}
+        limits = parse_limits(self.limits.split())
+        return Installation(persona=self.default_persona, limits=limits, variables=variables)
 
     @property
     def given_keys(self) -> tuple[tuple[ApiKey, str], ...]:
@@ -238,6 +276,21 @@ VARIABLES = frozenset(
     for settings in (Settings, ClientSettings)
     for field in settings.model_fields.values()
 )
+
+
+def _digest_time(text: str) -> DailyTime:
+    """The place and time in `C0123ABCD 09:00 Europe/Berlin`. Raises ValueError."""
+    found = _DIGEST.match(text.strip())
+    if not found:
+        raise ValueError(
+            "must look like C0123ABCD 09:00 Europe/Berlin: a channel, a time, and a zone if not UTC"
+        )
+    channel, hour, minute, zone = found.groups()
+    try:
+        zone_named(zone or "UTC")
+    except InvalidCondition as error:
+        raise ValueError(str(error)) from error
+    return DailyTime(hour=int(hour), minute=int(minute), zone=zone or "UTC", place=channel)
 
 
 def _parts(value: SecretStr | None) -> list[str]:

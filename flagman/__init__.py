@@ -17,6 +17,8 @@ from bot import sdk
 from bot.sdk.connection import connect, in_process
 from bot.sdk.proxy import make_public
 from bot.settings import Settings
+from supervisor.contract.audit import AuditSummary
+from supervisor.contract.delegations import DelegationView
 from supervisor.contract.models import (
     CallView,
     DeliveryResult,
@@ -27,6 +29,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionView,
 )
+from supervisor.core.audit.rows import AuditRow
 from supervisor.core.errors import FlagmanError, Unavailable
 from supervisor.core.subagents import ChildStanding
 
@@ -43,8 +46,11 @@ Agent.load, Agent.load_from_log = Session.load, Session.load_from_log
 __all__ = [
     "Agent",
     "AgentSupervisor",
+    "AuditRow",
+    "AuditSummary",
     "CallView",
     "ChildStanding",
+    "DelegationView",
     "DeliveryResult",
     "EventView",
     "FlagmanError",

@@ -45,6 +45,7 @@ class Action(StrEnum):
     LAUNCH_FORM = "launch_form"
     LAUNCH_PERSONA = "launch_persona"
     SCHEDULE_RUN = "schedule_run"
+    OFFER = "task_offer"
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
@@ -63,6 +64,7 @@ class View(StrEnum):
     CANCEL = "cancel"
     LAUNCH = "launch"
     CHILD = "child"
+    HAND_OVER = "hand_over"
 
 
 @dataclass(frozen=True)

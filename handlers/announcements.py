@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.blocks.text import escape, moment, mrkdwn, person
+from handlers.blocks.audit import audit_blocks, headline
+from handlers.blocks.text import Block, escape, moment, mrkdwn, person
 from handlers.directory import SlackDirectory
 from handlers.origin import channel_of
+from handlers.projection.marks import mark_of, metadata
 from handlers.projection.refusals import ChannelUnavailable, problem_of
 from handlers.users import UNREACHABLE, code_of
+from supervisor.core.audit.summary import AuditTotals
+from supervisor.core.commands.limits import SETTING_LABELS
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
+from supervisor.place_settings import Change, PlaceRow
 from supervisor.schedules import Schedule
 
+# The most changes in one announcement, the latest ones.
+MOST_LINES = 10
+# In the mark of a digest, in place of a session.
+_DIGEST = "digest"
 _log = logging.getLogger("flagman.slack")
 
 
@@ -48,6 +60,35 @@ class Announcements:
         _log.warning("schedule %s has a problem, and nobody could be told", schedule.id)
         return True
 
+    async def settings_changed(self, row: PlaceRow) -> bool:
+        """Tell a channel of the changes of its settings. Returns False where Slack cannot be reached now."""
+        client = self._directory.client
+        if client is None:
+            return False
+        lines = [_change_line(change) for change in row.changes[-row.untold :]][-MOST_LINES:]
+        lines.append(f"`{self._command} settings` shows what holds here.")
+        taken = await _post(client, row.place, "\n".join(lines))
+        if taken is False:
+            _log.warning("%s is not told of its settings, as it takes no message", row.place)
+        return taken is not None
+
+    async def audit_digest(
+        self, channel: str, totals: AuditTotals, lost: int, due: datetime, *, again: bool
+    ) -> bool:
+        """Post the digest that was due then. Returns False where Slack cannot be reached now.
+
+        With `again` a process that died may have posted it, so it is looked for first. A channel that takes no messages
+        gets none, which is logged.
+        """
+        client, key = self._directory.client, f"{due:%Y%m%dT%H%M}"
+        if client is None:
+            return False
+        if again and (found := await _is_posted(client, channel, key, due)) is not False:
+            return found is True
+        mark = metadata(_DIGEST, key)
+        blocks = audit_blocks(totals, lost)
+        return await _post(client, channel, headline(totals), blocks, metadata=mark) is not None
+
     async def persona_broken(self, admin: str, said: str) -> bool:
         """Tell an admin what is wrong with a persona file. Returns False where Slack cannot be reached now."""
         client = self._directory.client
@@ -55,10 +96,24 @@ class Announcements:
         return client is not None and await _post(client, admin, text) is not None
 
 
-async def _post(client: AsyncWebClient, place: str, text: str) -> bool | None:
+async def _is_posted(client: AsyncWebClient, channel: str, key: str, since: datetime) -> bool | None:
+    """Whether a digest is in the channel; None where Slack does not say."""
+    try:
+        answer: Any = await client.conversations_history(
+            channel=channel, oldest=str(int(since.timestamp())), limit=200, include_all_metadata=True
+        )
+    except UNREACHABLE as error:
+        _log.warning("it is not known whether %s has the digest: %r", channel, error)
+        return None
+    return any(mark_of(message) == (_DIGEST, key) for message in answer.get("messages") or ())
+
+
+async def _post(
+    client: AsyncWebClient, place: str, text: str, blocks: Sequence[Block] = (), **more: Any
+) -> bool | None:
     """Post a text. Returns False where the place does not take it, and None where Slack cannot be reached now."""
     try:
-        await client.chat_postMessage(channel=place, text=text, blocks=[mrkdwn(text)])
+        await client.chat_postMessage(channel=place, text=text, blocks=list(blocks) or [mrkdwn(text)], **more)
     except UNREACHABLE as error:
         status = int(getattr(getattr(error, "response", None), "status_code", 503))
         problem = problem_of("chat.postMessage", status, code_of(error))
@@ -67,3 +122,16 @@ async def _post(client: AsyncWebClient, place: str, text: str) -> bool | None:
         _log.warning("%s does not take an announcement: %r", place, error)
         return False
     return True
+
+
+def _change_line(change: Change) -> str:
+    """Return who changed a setting of a channel to what, in mrkdwn."""
+    who, label = person(change.by, change.by_name), SETTING_LABELS[change.name]
+    before = f" (was {_shown(change.before)})" if change.before else ""
+    if not change.after:
+        return f":gear: {who} took back *{label}* of this channel{before}."
+    return f":gear: {who} set *{label}* of this channel to {_shown(change.after)}{before}."
+
+
+def _shown(text: str) -> str:
+    return f"`{escape(one_line(text, 200)).replace('`', '')}`"

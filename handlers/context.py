@@ -73,7 +73,7 @@ class ListenerContext:
         try:
             return await sessions.load(target.session_id)
         except SessionNotFound:
-            return (await sessions.access.decider(target.session_id, target.call_ids)).session
+            return (await sessions.access.decider(target.session_id, target.call_ids, "look")).session
 
     async def decision_on(self, body: dict[str, Any], attempt: str) -> tuple[Session, Call]:
         """Return the session and the call that a form is to decide on; a refusal names the `attempt`.

@@ -19,6 +19,7 @@ from handlers.users import (
     People,
     Recent,
     code_of,
+    name_of,
     user_of,
 )
 from handlers.workspaces import Home, teams_of, workspaces_of
@@ -87,7 +88,8 @@ class SlackDirectory:
             # A key has the rights of an admin by its scope, and never more than its owner.
             is_admin = actor.admin and (is_admin or not self._admins)
         admin = is_admin and kind in ("member", "program")
-        return actor.model_copy(update={"kind": kind, "teams": teams, "admin": admin})
+        name = actor.name or name_of(found)
+        return actor.model_copy(update={"name": name, "kind": kind, "teams": teams, "admin": admin})
 
     async def _at_home(self) -> Home:
         """Where Flagman is installed. Raises ActorUnknown."""
@@ -264,6 +266,11 @@ class SlackDirectory:
             return not about.get("is_private") and not about.get("is_mpim")
         person = Actor(id=actor.person, kind="member" if actor.kind == "program" else actor.kind)
         return await self.sees(person.model_copy(update={"teams": actor.teams}), origin)
+
+    async def owns(self, actor: Actor, origin: Json) -> bool:
+        """Whether the place is the direct conversation with the person who acts. Raises ActorUnknown."""
+        channel, user = channel_of(origin), user_of(actor)
+        return channel[:1] == "D" and bool(user) and channel == await self._direct(user)
 
     async def _described(self, channel: str) -> Mapping[str, Any]:
         """As `_channel`. Raises ActorUnknown where Slack is not asked."""

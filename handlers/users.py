@@ -79,6 +79,12 @@ def actor_of(body: dict[str, Any]) -> Actor:
     return Actor(id=f"slack:{event.get('user', 'unknown')}")
 
 
+def name_of(user: Mapping[str, Any]) -> str:
+    """Return the name that Slack shows of a person, as `users.info` describes them."""
+    profile = user.get("profile") or {}
+    return str(profile.get("display_name") or user.get("real_name") or user.get("name") or "")
+
+
 def user_of(actor: Actor) -> str:
     """Return the id in Slack of the person who acts, or whose key acts; empty for a program."""
     kind, _, user = actor.person.partition(":")
@@ -168,9 +174,7 @@ class People:
         return f"@{handle}" if handle else ""
 
     async def _name_of(self, user: str) -> str:
-        found = await self.user(user)
-        profile = found.get("profile") or {}
-        return str(profile.get("display_name") or found.get("real_name") or found.get("name") or "")
+        return name_of(await self.user(user))
 
     async def _channel_of(self, channel: str) -> str:
         if channel not in self._channels:

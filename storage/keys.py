@@ -13,6 +13,8 @@ MOST_PARTITIONS = 256
 _PREFIX = "flagman"
 # All mailboxes share one hash tag, since they share a limit.
 _MAIL = f"{_PREFIX}:{{mail}}"
+# What one script touches of the audit.
+_AUDIT = f"{_PREFIX}:{{audit}}"
 # The key that is written to learn whether the store takes writes.
 WRITE_PROBE = f"{_PREFIX}:probe"
 # Workers of earlier versions listen to the first of these channels.
@@ -193,6 +195,41 @@ def schedules() -> str:
     return f"{_PREFIX}:schedules"
 
 
+def place_settings() -> str:
+    """Return the key of a hash: what is set for the sessions of a place, by the place."""
+    return f"{_PREFIX}:places"
+
+
+def refusals() -> str:
+    """Return the key of a hash: the refusals of each actor that no log records, as one JSON list."""
+    return f"{_AUDIT}:refused"
+
+
+def refused_actors() -> str:
+    """Return the key of a sorted set: the actors with such refusals, by the time of the latest."""
+    return f"{_AUDIT}:refused:actors"
+
+
+def refusal_numbers() -> str:
+    """Return the key of a hash with the number of the latest of such refusals."""
+    return f"{_AUDIT}:refused:numbers"
+
+
+def opened(session_id: str) -> str:
+    """Return the key of a set: which calls of a session who has opened in full."""
+    return f"{_tag(partition_of(session_id))}:opened:{session_id}"
+
+
+def digests() -> str:
+    """Return the key of a hash with the row of the daily digest."""
+    return f"{_PREFIX}:digests"
+
+
+def delegations() -> str:
+    """Return the key of a hash: who decides for whom, by the id of the delegation."""
+    return f"{_PREFIX}:delegations"
+
+
 def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 
@@ -222,6 +259,11 @@ def last_choice(person: str) -> str:
 
 def delivery(delivery_id: str) -> str:
     return f"{_PREFIX}:seen:{delivery_id}"
+
+
+def offer(offer_id: str) -> str:
+    """Return the key of a task for which a person is to choose who does it."""
+    return f"{_PREFIX}:offer:{offer_id}"
 
 
 def rate_limit(scope: str) -> str:

@@ -102,6 +102,17 @@ class ProjectionStore:
             value: Any = await self._redis.get(keys.last_choice(person))
         return value.decode() if value else ""
 
+    async def offer(self, offer_id: str, task: bytes, ttl: timedelta) -> None:
+        """Store for `ttl` a task that was offered."""
+        with reaching_store():
+            await self._redis.set(keys.offer(offer_id), task, px=int(ttl.total_seconds() * 1000))
+
+    async def offered(self, offer_id: str) -> bytes | None:
+        """Return a task that was offered; None where it is not stored any more."""
+        with reaching_store():
+            task: Any = await self._redis.get(keys.offer(offer_id))
+        return task  # type: ignore[no-any-return]
+
     async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
         """Store that nothing is sent to `scope` for the time `wait`."""
         with reaching_store():

@@ -101,7 +101,8 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
     )
     # The sub-agents of a restored session may have ended in the meantime.
     returned = before is None and bool(after.running_children)
-    if stopped or returned or not isinstance(next_action(after, after.changed_at), Wait):
+    awaited = bool(after.attachments.awaited) and not after.ended
+    if stopped or returned or awaited or not isinstance(next_action(after, after.changed_at), Wait):
         queues.append("ready")
     return queues
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from storage.errors import IdempotencyKeyKnown, TooManyClaims, VersionConflict
 from storage.log import Claim
@@ -21,17 +21,18 @@ TRIES = 50
 async def begin(
     sessions: Sessions,
     events: Sequence[Event],
+    persona: Persona,
     request: str,
     key: str | None,
     *,
     like: str = "",
-    blobs: dict[str, bytes] | None = None,
 ) -> Session:
     """Begin a log with these events, or return the session that the key was used for with the same request.
 
-    Raises IdempotencyConflict for another request, and LimitReached where the sender has used too many keys, or
-    too many sessions are open.
+    The persona is stored, too, since the session is pinned to it. Raises IdempotencyConflict for another request, and
+    LimitReached where the sender has used too many keys, or too many sessions are open.
     """
+    blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
     for _ in range(TRIES):
         try:
             session_id = await sessions.new_id(like=like, idempotency_key=key)
@@ -61,14 +62,18 @@ async def _launched_before(
     return session
 
 
-async def ruled_today(personas: PersonaLibrary, session: Session) -> Persona:
+async def ruled_today(
+    personas: PersonaLibrary, session: Session, ruled: Callable[[Persona], Awaitable[Persona]]
+) -> Persona:
     """Return the persona the session is pinned to, below the one of today, so that the stricter of both rules.
 
-    Raises PersonaNotFound where there is none of its name any more, and PersonaUnusable.
+    `ruled` returns a persona as it would be launched where the session is. Raises PersonaUnusable, and
+    PersonaNotFound where there is none of its name any more.
     """
     pinned = await personas.load_pinned(session)
-    today = await personas.launchable(session.persona)
-    if pinned.model_copy(update={"under": None}) == today:
+    today = await ruled(await personas.launchable(session.persona))
+    # The budgets of a copy are those of its source.
+    if pinned.model_copy(update={"under": None, "budgets": today.budgets}) == today:
         return pinned
     return pinned.model_copy(update={"under": today.model_copy(update={"under": pinned.under})})
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from storage.keys import TimerKey
-from storage.schedules import ScheduleStore
+from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.core.commands.base import check_text
 from supervisor.core.errors import (
@@ -83,7 +83,7 @@ class Schedules:
     """Stores schedules with their timers, whose owner is `OWNER`, and launches what is due."""
 
     def __init__(
-        self, supervisor: Supervisor, rows: ScheduleStore, timers: TimerStore, clock: Callable[[], datetime]
+        self, supervisor: Supervisor, rows: RowStore, timers: TimerStore, clock: Callable[[], datetime]
     ) -> None:
         self._supervisor, self._rows, self._timers, self._clock = supervisor, rows, timers, clock
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Literal
 
 from storage.log import Claim
+from supervisor.audit import RefusalNotes, Refusals
 from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, deadlines, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
+from supervisor.core.commands.limits import Limits
 from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import digest
-from supervisor.core.errors import AlreadyEnded, FlagmanError
-from supervisor.core.events import Actor, Event, PauseReason, ToolCall, Trigger
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor, Event, GivenFile, PauseReason, ToolCall, Trigger
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.policy import ask_first
@@ -29,11 +28,10 @@ from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
 from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
+from supervisor.place_settings import PlaceSettings
 from supervisor.quorum import Quorum, Reach, unlimited
 from supervisor.repository import Sessions
 from supervisor.tools.contract import Toolset
-
-Index = Literal["all", "running", "paused", "ended"]
 
 
 class Supervisor:
@@ -46,11 +44,13 @@ class Supervisor:
         tools: Toolset,
         clock: Callable[[], datetime],
         reach: Reach = unlimited,
+        places: PlaceSettings | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
-        self.sessions, self.personas, self.tools = sessions, personas, tools
+        self.sessions, self.personas, self.tools, self._places = sessions, personas, tools, places
         self._clock, self.quorum = clock, Quorum(reach)
         self._change = Changes(sessions, clock)
-        self.unrecorded = 0
+        self.refusals = RefusalNotes(self._change, refusals, clock)
 
     # Reading
 
@@ -70,14 +70,18 @@ class Supervisor:
         plan: Json | Literal["propose"] | None = None,
         idempotency_key: str | None = None,
         asked_by: Collection[str] = (),
-        limits: Mapping[str, Decimal] = MappingProxyType({}),
+        limits: Limits | None = None,
+        context: str = "",
+        files: Sequence[GivenFile] = (),
     ) -> Session:
         """Begin a session and queue it; see `commands.launch`. The same key and request return the same session.
 
-        With "propose" its plans always need an approval. Raises PersonaNotFound, PersonaUnusable, InvalidInput or
+        With "propose" its plans always need an approval. `limits` are within those of the persona and of the place in
+        `origin`, which narrows the persona. Raises PersonaNotFound, PersonaUnusable, InvalidInput or
         IdempotencyConflict.
         """
         chosen, task = await self.personas.launchable(persona), check_text(task, "The task")
+        chosen = await self._ruled(chosen, origin or {}, limits)
         chosen = ask_first(chosen, PLAN) if plan == "propose" else chosen
         events = launch.launch(
             chosen,
@@ -90,14 +94,12 @@ class Supervisor:
             coordinate=coordinate,
             plan=plan if isinstance(plan, dict) else None,
             asked_by=asked_by,
-            limits=limits,
+            context=context,
+            files=files,
         )
-        given = {name: str(limit) for name, limit in limits.items()}
-        request = digest(
-            [persona, task, actor.id, *([] if plan is None else [plan]), *([given] if given else [])]
-        )
-        blobs = {chosen.digest: chosen.model_dump_json(exclude_defaults=True).encode()}
-        return await begin(self.sessions, events, request, idempotency_key, blobs=blobs)
+        asked = [] if limits is None else [limits.model_dump(mode="json", exclude_defaults=True)]
+        request = digest([persona, task, actor.id, *([] if plan is None else [plan]), *asked])
+        return await begin(self.sessions, events, chosen, request, idempotency_key)
 
     async def fork(
         self,
@@ -115,7 +117,9 @@ class Supervisor:
         # Loading first raises SessionNotFound; reading the events of an unknown session does not.
         source = await self.sessions.load(session_id)
         log = await self.sessions.events(session_id)
-        persona = await ruled_today(self.personas, source)
+        persona = await ruled_today(
+            self.personas, source, lambda one: self._ruled(one, source.origin if origin is None else origin)
+        )
         events = launch.fork(
             session_id,
             log,
@@ -129,8 +133,7 @@ class Supervisor:
         )
         # A digest of the request alone, since the source may have more events when the request is repeated.
         request = digest([session_id, step, message, actor.id])
-        blobs = {persona.digest: persona.model_dump_json(exclude_defaults=True).encode()}
-        return await begin(self.sessions, events, request, idempotency_key, like=session_id, blobs=blobs)
+        return await begin(self.sessions, events, persona, request, idempotency_key, like=session_id)
 
     # Deciding
 
@@ -321,6 +324,7 @@ class Supervisor:
         answers: bool = True,
         persona: str = "",
         instead: bool = False,
+        files: Sequence[GivenFile] = (),
     ) -> tuple[Session, Heard]:
         """Record a message of a person. Returns the session, and how the message was recorded.
 
@@ -330,7 +334,15 @@ class Supervisor:
 
         def command(session: Session, at: datetime) -> list[Event]:
             return conversation.tell(
-                session, text, actor, at, kind=kind, answers=answers, persona=persona, instead=instead
+                session,
+                text,
+                actor,
+                at,
+                kind=kind,
+                answers=answers,
+                persona=persona,
+                instead=instead,
+                files=files,
             )
 
         change = await self._change(session_id, command, claim)
@@ -340,16 +352,6 @@ class Supervisor:
         return await self._change.session(
             session_id, lambda s, at: conversation.note_refusal(s, signal, most_bytes, actor, at)
         )
-
-    async def note_refused(
-        self, session_id: str, actor: Actor, attempt: str, problem: str, call_id: str = ""
-    ) -> None:
-        """Record that the actor was refused; what the log has no room for is counted in `unrecorded`."""
-        with suppress(AlreadyEnded):
-            change = await self._change(
-                session_id, lambda s, at: conversation.refused(s, attempt, problem, call_id, actor, at)
-            )
-            self.unrecorded += not change.events and change.session.refused >= conversation.MOST_RECORDED
 
     # Reminders
 
@@ -377,11 +379,17 @@ class Supervisor:
 
     # Parts of verbs
 
+    async def _ruled(self, persona: Persona, origin: Json, limits: Limits | None = None) -> Persona:
+        """Return the persona as it is launched at a place."""
+        return await self._places.ruled(persona, origin, limits) if self._places else persona
+
     async def _rejudge(self, session_id: str) -> Rejudge:
         """Return the function that evaluates a call of this session with other arguments."""
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
-        return lambda call, arguments: edit_call(call, clean(arguments), persona, tools, roster)
+        return lambda call, arguments: edit_call(
+            call, clean(arguments), persona, tools, roster, self._clock()
+        )
 
     def _roster(self, persona: Persona) -> list[str]:
         return [other.name for other in self.personas.roster(persona)]

@@ -33,12 +33,13 @@ ROOMS: dict[str, str] = {
     "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
+    "handlers/quotes": "supervisor/core handlers/users",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
-        "handlers/origin handlers/directory handlers/blocks handlers/middleware handlers/messages "
+        "handlers/origin handlers/users handlers/directory handlers/blocks handlers/middleware handlers/messages "
         "handlers/private_answers"
     ),
     "handlers/announcements": (
@@ -51,8 +52,8 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "handlers/action_ids handlers/origin handlers/markup handlers/users handlers/blocks handlers/middleware "
-        "handlers/private_answers handlers/messages handlers/modals handlers/context"
+        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",
@@ -60,6 +61,7 @@ ROOMS: dict[str, str] = {
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
+    "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
@@ -68,7 +70,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/store_check": "storage",
     "bot/persona_reports": "storage handlers/announcements bot/compose",
-    "bot/clock": "storage supervisor/core supervisor/runtime bot/compose bot/persona_reports",
+    "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
+    "bot/clock": "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
@@ -81,7 +84,8 @@ ROOMS: dict[str, str] = {
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
-        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/compose bot/store_check"
+        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/audit_formats bot/compose "
+        "bot/store_check"
     ),
     "bot/processes": (
         "storage supervisor/core "
@@ -90,7 +94,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/sdk bot/store_check "
+        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/audit_formats bot/sdk "
+        "bot/store_check "
         "bot/doctor bot/processes"
     ),
 }

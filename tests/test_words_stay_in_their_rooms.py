@@ -33,6 +33,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/contract/parts.py": ("channels", "Channels"),
     "supervisor/contract/schedules.py": ("channel",),
     "supervisor/contract/service.py": ("channel",),
+    "supervisor/contract/settings.py": ("channel", "Channel"),
     "supervisor/contract/reader.py": ("channels",),
     "supervisor/contract/views.py": ("channel", "Channels"),
     # The tool that speaks HTTP.

@@ -13,7 +13,9 @@ from bot.api.openapi import document
 from bot.api.rate_limit import Buckets
 from bot.api.routes import (
     artifacts,
+    audit,
     control,
+    delegations,
     event_stream,
     events,
     hooks,
@@ -22,6 +24,7 @@ from bot.api.routes import (
     schedules,
     session_log,
     sessions,
+    settings,
     store,
 )
 from bot.api.routes.personas import VERSION
@@ -36,6 +39,9 @@ ROUTERS = (
     artifacts,
     control,
     schedules,
+    settings,
+    delegations,
+    audit,
     events,
     hooks,
     personas,

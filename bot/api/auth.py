@@ -1,4 +1,4 @@
-"""Authenticates requests by the key in `Authorization: Bearer`, and checks its scope and rate."""
+"""Authenticates requests by the key in `Authorization: Bearer`, and checks its rate."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from aiohttp import web
 
 from bot.api.errors import ApiError
 from bot.api.rate_limit import Buckets
-from supervisor.api_keys import ApiKey, ApiKeys, Scope
+from supervisor.api_keys import ApiKey, ApiKeys
 
 _LONGEST = 500
 
 
-async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets, scope: Scope | None) -> ApiKey:
-    """The key of a request. Raises ApiError (401, 429), KeyRefused, MissingScope or StoreUnavailable."""
+async def authenticate(request: web.Request, keys: ApiKeys, buckets: Buckets) -> ApiKey:
+    """The key of a request. Raises ApiError (401, 429), KeyRefused or StoreUnavailable."""
     key = await recognise(request, keys)
     buckets.take(key.id)
-    if scope:
-        key.need(scope)
     return key
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bot.api.routing import Parameters
+from supervisor.contract.audit import AuditQuery
 from supervisor.contract.models import Status
-from supervisor.contract.requests import Short
+from supervisor.contract.requests import Channel, Short
 
 Limit = Annotated[int, Field(ge=1, le=200)]
 
@@ -36,6 +37,14 @@ class OfReminder(OfSession):
 
 class OfSchedule(Parameters):
     schedule_id: Short
+
+
+class OfChannel(Parameters):
+    channel: Channel
+
+
+class OfDelegation(Parameters):
+    delegation_id: Short
 
 
 class OfKey(Parameters):
@@ -79,6 +88,19 @@ class EventsHeaders(Parameters):
     last_event_id: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
         None, alias="Last-Event-ID", description="Of a stream: go on after this version."
     )
+
+
+class AuditParameters(AuditQuery, Parameters):
+    # Texts of a query are converted to numbers, which a request in JSON is not.
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class AuditPageParameters(AuditParameters):
+    format: Literal["json", "jsonl", "csv"] | None = Field(None, description="In place of the header Accept.")
+
+
+class AuditHeaders(Parameters):
+    accept: str = Field("application/json", alias="Accept", exclude=True)
 
 
 class WaitQuery(Parameters):

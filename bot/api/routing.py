@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
@@ -16,10 +17,13 @@ from bot.api.errors import ApiError, InvalidRequest
 from bot.api.rate_limit import BODY_BYTES, Buckets, decompress, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
+from supervisor.contract.audit import AuditService
+from supervisor.contract.delegations import DelegationService
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
-from supervisor.core.errors import MissingScope, SessionNotFound
+from supervisor.contract.settings import SettingsService
+from supervisor.core.errors import MissingScope, NotAllowed, SessionNotFound
 from supervisor.core.events import SYSTEM, Actor
 from supervisor.core.rights import check_active
 from supervisor.core.text.masking import Masker
@@ -66,6 +70,18 @@ class Call:
     def sessions(self) -> SessionService:
         may_decide = self.key is not None and self.key.may("approve")
         return SessionService(self.deps.services, self.actor, may_decide=may_decide)
+
+    @property
+    def settings(self) -> SettingsService:
+        return SettingsService(self.deps.services, self.actor)
+
+    @property
+    def delegations(self) -> DelegationService:
+        return DelegationService(self.deps.services, self.actor)
+
+    @property
+    def audit(self) -> AuditService:
+        return AuditService(self.deps.services, self.actor)
 
     @property
     def schedules(self) -> ScheduleService:
@@ -130,8 +146,11 @@ class Operation:
         """Check the key, validate the input, call the handler and return its response."""
         key: ApiKey | None = None
         if self.auth == "key":
-            key = await authenticate(request, deps.keys, deps.buckets, self.scope)
-            await _check_owner(deps, key, self.scope)
+            key = await authenticate(request, deps.keys, deps.buckets)
+            async with _noted(deps, key, f"{self.method} {self.path}"):
+                if self.scope:
+                    key.need(self.scope)
+                await _check_owner(deps, key, self.scope)
         given: dict[str, Any] = {}
         for where, model in self.inputs.items():
             if where == "content":
@@ -156,6 +175,16 @@ class Operation:
         if content and request.content_type not in self.bodies:
             raise unsupported(*self.bodies)
         return content
+
+
+@asynccontextmanager
+async def _noted(deps: Deps, key: ApiKey, attempt: str) -> AsyncIterator[None]:
+    """Record for the audit that a key without the scope, or of a deactivated person, was refused."""
+    try:
+        yield
+    except (MissingScope, NotAllowed) as refused:
+        await deps.core.supervisor.refusals.note_apart(key.actor, attempt, str(refused))
+        raise
 
 
 async def _check_owner(deps: Deps, key: ApiKey, scope: Scope | None) -> None:

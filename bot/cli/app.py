@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from bot.cli.commands import audit, delegations, files, keys, policy, schedules, sessions, setup
 from bot.cli.commands import control as acting
 from bot.cli.commands import decide as deciding
-from bot.cli.commands import files, keys, policy, schedules, sessions, setup
 from bot.cli.commands import launch as launching
 from bot.cli.commands import processes as running
 from bot.cli.commands import replay as replaying
 from bot.cli.commands import session_log as records
+from bot.cli.commands import settings as configuring
 
 
 def _print_version(asked: bool) -> None:
@@ -31,8 +32,11 @@ app = typer.Typer(
 for room in (launching, sessions, replaying, files, acting, deciding):
     app.add_typer(room.app)
 app.add_typer(records.app)
+app.add_typer(audit.app)
+app.add_typer(delegations.app, name="delegate", rich_help_panel="Decide")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
+app.add_typer(configuring.app)
 app.add_typer(policy.app, name="policy", rich_help_panel="Setup")
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(running.app)

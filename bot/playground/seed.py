@@ -161,10 +161,14 @@ ON_CALL = ("U0ADA0001", "U0GRACE01")
 
 def flagman_command(name: str) -> Command:
     """Return Flagman's slash command; `name` begins with a slash."""
-    return Command(name, "launch <persona> <task>", "Launch and steer agents")
+    return Command(name, "launch <persona> <task>", "Launch and steer agents", should_escape=True)
 
 
-# Events and scopes as in docs/slack-app.yaml.
+# Shortcuts, events and scopes as in docs/slack-app.yaml.
+SHORTCUTS = (
+    Shortcut("launch_agent", "Launch an agent"),
+    Shortcut("hand_over", "Hand to an agent", "message"),
+)
 EVENTS = frozenset(
     {
         "app_home_opened",
@@ -181,7 +185,9 @@ SCOPES = frozenset(
         "channels:history",
         "channels:read",
         "chat:write",
+        "chat:write.public",
         "commands",
+        "files:read",
         "files:write",
         "groups:history",
         "groups:read",
@@ -202,5 +208,5 @@ class Manifest:
 
     scopes: frozenset[str] | None = SCOPES
     commands: tuple[Command, ...] = (flagman_command("/agent"),)
-    shortcuts: tuple[Shortcut, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = SHORTCUTS
     events: frozenset[str] = EVENTS

@@ -86,7 +86,8 @@ async def _answer(
         wait = playground.limits.wait(method, _place(playground, args))
         if wait:
             return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(wait)}
-        return 200, {"ok": True, **await function(Call(playground, args))}, {}
+        scopes_given = {"x-oauth-scopes": ",".join(sorted(playground.workspace.manifest.scopes or ()))}
+        return 200, {"ok": True, **await function(Call(playground, args))}, scopes_given
     except SlackError as refusal:
         return 200, refusal.answer(), {}
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.playground.app import mount
 from bot.playground.playground import Playground
-from bot.playground.seed import Manifest, flagman_command
+from bot.playground.seed import SHORTCUTS, Manifest, flagman_command
 from bot.settings import Settings
 from supervisor.core.errors import InvalidInput
 
@@ -36,7 +36,7 @@ def stand_in(settings: Settings, app: web.Application) -> Settings:
         bot_token=token,
         app_token=app_token,
         signing_secret=secrets.token_hex(16),
-        manifest=Manifest(commands=(flagman_command(settings.command),)),
+        manifest=Manifest(commands=(flagman_command(settings.command),), shortcuts=SHORTCUTS),
     )
     mount(app, playground)
     update = {

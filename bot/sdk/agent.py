@@ -6,6 +6,7 @@ from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.session import Session
 from supervisor.contract.requests import LaunchRequest
+from supervisor.contract.settings import limits_request
 
 
 class Agent:
@@ -31,7 +32,17 @@ class Agent:
         context: str = "",
         channel: str | None = None,
         idempotency_key: str | None = None,
+        limits: str = "",
     ) -> Session:
-        """Launch a session; the same key and request return the same session."""
-        request = LaunchRequest.of(persona=self.persona, task=task, context=context, channel=channel)
+        """Launch a session; the same key and request return the same session.
+
+        `limits` such as `steps=20 usd=2 minutes=30` are within those of the persona and the channel.
+        """
+        request = LaunchRequest.of(
+            persona=self.persona,
+            task=task,
+            context=context,
+            channel=channel,
+            limits=limits_request(limits.split()) if limits else None,
+        )
         return Session(self.backend, await self.backend.launch(request, idempotency_key=idempotency_key))

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Protocol
 
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationRequest, DelegationView
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
@@ -17,6 +19,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     Status,
     ToldResult,
 )
@@ -35,6 +38,7 @@ from supervisor.contract.requests import (
     ReminderRequest,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.core.subagents import Until
@@ -85,3 +89,10 @@ class Backend(Protocol):
     async def resume_schedule(self, schedule_id: str) -> ScheduleView: ...
     async def delete_schedule(self, schedule_id: str) -> None: ...
     async def run_schedule(self, schedule_id: str) -> SessionView: ...
+    async def channel_settings(self, channel: str) -> SettingsView: ...
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView: ...
+    async def delegate(self, request: DelegationRequest) -> DelegationView: ...
+    async def delegations(self) -> list[DelegationView]: ...
+    async def drop_delegation(self, delegation_id: str) -> None: ...
+    async def audit(self, query: AuditQuery) -> AuditPage: ...
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary: ...

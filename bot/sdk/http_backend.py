@@ -14,6 +14,8 @@ from httpx_sse import EventSource
 from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationList, DelegationRequest, DelegationView
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -29,6 +31,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     ToldResult,
 )
 from supervisor.contract.requests import (
@@ -47,6 +50,7 @@ from supervisor.contract.requests import (
     RequestModel,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.core.errors import Unavailable, UnknownRefusal
@@ -215,6 +219,28 @@ class HttpBackend(HttpClient):
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return _read(SessionView, await self.call("POST", f"/v1/schedules/{segment(schedule_id)}/run"))
 
+    async def channel_settings(self, channel: str) -> SettingsView:
+        return _read(SettingsView, await self.call("GET", f"/v1/channels/{segment(channel)}/settings"))
+
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
+        path = f"/v1/channels/{segment(channel)}/settings"
+        return _read(SettingsView, await self.call("PATCH", path, _body(request)))
+
+    async def delegate(self, request: DelegationRequest) -> DelegationView:
+        return _read(DelegationView, await self.call("POST", "/v1/delegations", _body(request)))
+
+    async def delegations(self) -> list[DelegationView]:
+        return _read(DelegationList, await self.call("GET", "/v1/delegations")).delegations
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        await self.call("DELETE", f"/v1/delegations/{segment(delegation_id)}")
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        return _read(AuditPage, await self.call("GET", "/v1/audit", query=_query(query)))
+
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary:
+        return _read(AuditSummary, await self.call("GET", "/v1/audit/summary", query=_query(query)))
+
     async def _act(self, session_id: str, verb: str, request: RequestModel) -> Any:
         return await self.call("POST", f"{path_of(session_id)}/{verb}", _body(request))
 
@@ -222,6 +248,11 @@ class HttpBackend(HttpClient):
 def _body(request: RequestModel) -> Any:
     """Return the request as JSON, sanitized as in process. Raises InvalidInput for values that are not JSON."""
     return clean(request.model_dump(exclude_defaults=True))
+
+
+def _query(request: RequestModel) -> dict[str, str]:
+    """Return the fields of a request that are given, as the texts of a query."""
+    return {name: str(value) for name, value in request.model_dump(exclude_defaults=True).items()}
 
 
 def _event(data: str) -> EventView:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from storage.errors import StorageError
+from supervisor.contract.audit import AuditPage, AuditQuery, AuditService, AuditSummary
+from supervisor.contract.delegations import DelegationRequest, DelegationService, DelegationView
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
@@ -19,6 +21,7 @@ from supervisor.contract.models import (
     ScheduleView,
     SessionPage,
     SessionView,
+    SettingsView,
     Status,
     ToldResult,
 )
@@ -38,10 +41,12 @@ from supervisor.contract.requests import (
     ReminderRequest,
     ResumeRequest,
     ScheduleRequest,
+    SettingsRequest,
     TokenRequest,
 )
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
+from supervisor.contract.settings import SettingsService
 from supervisor.core.errors import StoreAway
 from supervisor.core.events import Actor
 from supervisor.core.subagents import Until
@@ -54,6 +59,8 @@ class InProcessBackend:
 
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
+        self._settings = SettingsService(parts, actor)
+        self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -158,6 +165,27 @@ class InProcessBackend:
 
     async def run_schedule(self, schedule_id: str) -> SessionView:
         return await _answer(self._schedules.run(schedule_id))
+
+    async def channel_settings(self, channel: str) -> SettingsView:
+        return await _answer(self._settings.get(channel))
+
+    async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
+        return await _answer(self._settings.change(channel, request))
+
+    async def delegate(self, request: DelegationRequest) -> DelegationView:
+        return await _answer(self._delegations.add(request))
+
+    async def delegations(self) -> list[DelegationView]:
+        return await _answer(self._delegations.list())
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        await _answer(self._delegations.drop(delegation_id))
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        return await _answer(self._audit.page(query))
+
+    async def audit_summary(self, query: AuditQuery) -> AuditSummary:
+        return await _answer(self._audit.summary(query))
 
 
 async def _answer(work: Awaitable[Found]) -> Found:

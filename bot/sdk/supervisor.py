@@ -11,8 +11,18 @@ from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.schedule import Schedule
 from bot.sdk.session import Session
-from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, Status
-from supervisor.contract.requests import EventRequest, ScheduleRequest
+from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
+from supervisor.contract.delegations import DelegationRequest, DelegationView
+from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
+from supervisor.contract.requests import (
+    ApproversRequest,
+    EventRequest,
+    LimitsRequest,
+    ScheduleRequest,
+    SettingsRequest,
+)
+from supervisor.core.audit.rows import AuditRow, Kind
+from supervisor.core.commands.limits import SettingName
 from supervisor.core.events import Trigger
 from supervisor.core.times import Overlap
 
@@ -137,6 +147,93 @@ class AgentSupervisor:
         )
         return Schedule(self.backend, await self.backend.add_schedule(request))
 
+    async def channel_settings(self, channel: str) -> SettingsView:
+        """The settings of a channel as they hold, each with where it comes from."""
+        return await self.backend.channel_settings(channel)
+
+    async def change_channel_settings(
+        self,
+        channel: str,
+        *,
+        persona: str | None = None,
+        approvers: builtins.list[str] | None = None,
+        steps: int | None = None,
+        usd: float | None = None,
+        minutes: float | None = None,
+        reset: Sequence[SettingName] = (),
+    ) -> SettingsView:
+        """Set what is given for the sessions of a channel, and take back what is in `reset`.
+
+        `approvers` are ids of people, and groups as `@sre`.
+        """
+        limits = LimitsRequest.of(steps=steps, usd=usd, minutes=minutes)
+        named = approvers or []
+        groups = [name for name in named if name.startswith("@")]
+        people = ApproversRequest.of(users=[name for name in named if name not in groups], groups=groups)
+        request = SettingsRequest.of(
+            persona=persona,
+            approvers=people if named else None,
+            limits=limits if limits.limits().given else None,
+            reset=list(reset),
+        )
+        return await self.backend.change_channel_settings(channel, request)
+
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""
         return [Schedule(self.backend, state) for state in await self.backend.schedules()]
+
+    async def delegate(self, to: str, until: str, *, reason: str = "", zone: str = "UTC") -> DelegationView:
+        """Have the person with the id `to` decide for the owner of the key, until `friday`, `2026-12-04` or a time."""
+        request = DelegationRequest.of(to=to, until=until, reason=reason, zone=zone)
+        return await self.backend.delegate(request)
+
+    async def delegations(self) -> builtins.list[DelegationView]:
+        """Who decides for whom: those that last and are by or to the owner of the key; all for an admin."""
+        return await self.backend.delegations()
+
+    async def drop_delegation(self, delegation_id: str) -> None:
+        """End a delegation at once."""
+        await self.backend.drop_delegation(delegation_id)
+
+    async def audit(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        session: str | None = None,
+        persona: str | None = None,
+        tool: str | None = None,
+        actor: str | None = None,
+        kind: Kind | None = None,
+        zone: str = "UTC",
+        limit: int | None = None,
+    ) -> builtins.list[AuditRow]:
+        """Who decided what, and who was refused: the newest first, without `limit` all of the time.
+
+        `since` and `until` are like `today`, `7d` or `2026-12-01`.
+        """
+        query = AuditQuery.of(
+            since=since,
+            until=until,
+            session=session,
+            persona=persona,
+            tool=tool,
+            actor=actor,
+            kind=kind,
+            zone=zone,
+        )
+        found: builtins.list[AuditRow] = []
+        while limit is None or len(found) < limit:
+            most = MOST_ROWS if limit is None else min(MOST_ROWS, limit - len(found))
+            page = await self.backend.audit(query.model_copy(update={"limit": most}))
+            found += page.rows
+            query = query.model_copy(update={"cursor": page.next})
+            if page.next is None:
+                break
+        return found
+
+    async def audit_summary(
+        self, *, since: str | None = None, until: str | None = None, zone: str = "UTC"
+    ) -> AuditSummary:
+        """How fast and how carefully people decided: the last week, or from `since` until `until`."""
+        return await self.backend.audit_summary(AuditQuery.of(since=since, until=until, zone=zone))

@@ -9,6 +9,7 @@ from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
 from supervisor.core.events.base import Deed
+from supervisor.core.state import Decision
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 
@@ -97,10 +98,13 @@ def person(actor: str, name: str = "") -> str:
 
 def doer(deed: Deed) -> str:
     """Return who did something in mrkdwn; a key is named as one, with the person whose it is."""
+    for_ = ""
+    if isinstance(deed, Decision) and deed.for_person:
+        for_ = f" for {person(deed.for_person, deed.for_name)}"
     if not deed.by.startswith("api:"):
-        return person(deed.by, deed.by_name)
+        return person(deed.by, deed.by_name) + for_
     key = f"the key {person(deed.by, deed.by_name)}"
-    return f"{key} of {person(deed.by_owner)}" if deed.by_owner else key
+    return (f"{key} of {person(deed.by_owner)}" if deed.by_owner else key) + for_
 
 
 def link(label: str, address: str) -> str:

@@ -37,6 +37,15 @@ WORDS_SHOWN = 900
 _VERDICTS = {"retry": "Retried", "skip": "Left out", "stop": "The rest was stopped"}
 
 
+def file_problems(session: Session, mask: Masker) -> Iterator[Message]:
+    """Yield one message for each time that attached files could not be taken, to who attached them."""
+    for number, problem in enumerate(session.attachments.problems, start=1):
+        said = "; ".join(escape(one_line(mask(one), 200)) for one in problem.said[:10])
+        whom = " ".join(person(who) for who in problem.by)
+        text = f":warning: {whom} Not taken along: {said}."
+        yield Message(f"files:{number}", text, (mrkdwn(text),))
+
+
 def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Message]:
     """Yield one message for each question, with a button for each option; other answers are replies in the thread.
 

@@ -6,7 +6,14 @@ from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
 from handlers.messages.message import Message
-from handlers.messages.notices import cut_off, end_notices, failed, pauses, questions
+from handlers.messages.notices import (
+    cut_off,
+    end_notices,
+    failed,
+    file_problems,
+    pauses,
+    questions,
+)
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import overdue, reminders
 from handlers.messages.risk import Risks
@@ -47,6 +54,7 @@ def thread(
         *halts,
         *overdue(new),
         *reminders(session, mask),
+        *file_problems(session, mask),
         *end_notices(session, mask),
     ]
 

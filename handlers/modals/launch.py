@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from handlers.action_ids import Action, View
@@ -18,6 +18,7 @@ from supervisor.core.text.visible import one_line
 
 DESCRIPTION_SHOWN = 600
 # Limits by their block: label, and whether parts of one may be given.
+_FIELDS = {"max_steps": "steps", "max_cost_usd": "usd", "max_minutes": "minutes"}
 LIMITS = {"max_steps": ("Steps", False), "max_cost_usd": ("Dollars", True), "max_minutes": ("Minutes", True)}
 
 
@@ -114,14 +115,15 @@ def chosen_persona(view: dict[str, Any]) -> str:
     return str((element.get("selected_option") or {}).get("value") or "")
 
 
-def limits_of(view: dict[str, Any]) -> dict[str, Decimal]:
+def limits_of(view: dict[str, Any]) -> dict[str, int | float]:
     """Return the limits that were given, by name. Raises InvalidInput for one that is no number."""
-    found: dict[str, Decimal] = {}
-    for name, (label, _) in LIMITS.items():
+    found: dict[str, int | float] = {}
+    for name, (label, parts) in LIMITS.items():
+        field = _FIELDS[name]
         if name in view["state"]["values"] and (text := value_of(view, name)):
             try:
-                found[name] = Decimal(text)
-            except InvalidOperation:
+                found[field] = float(text) if parts else int(text)
+            except ValueError:
                 raise InvalidInput(f"{label}: write a number, such as 20.") from None
     return found
 

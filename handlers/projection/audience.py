@@ -115,7 +115,15 @@ class Audience:
             for need in await self._needs(request):
                 present, absent = await self._able(need, viewers)
                 # A key sees every call that it may decide on.
-                here = here or present > 0 or any(who.startswith("api:") for who in need.rule.users)
+                stand_ins = [who async for who in self._stand_ins(need, viewers)]
+                unseen = [who for who in stand_ins if not await self._sees(viewers, who)]
+                asked |= {Asked((who,), 1): None for who in unseen}
+                here = (
+                    here
+                    or present > 0
+                    or len(unseen) < len(stand_ins)
+                    or any(who.startswith("api:") for who in need.rule.users)
+                )
                 if present < need.left:
                     asked[Asked(tuple(absent), max(MOST_ASKED, need.left - present))] = None
                 problems |= {await self._directory.group_problem(group): None for group in need.rule.groups}
@@ -158,6 +166,18 @@ class Audience:
             if present >= need.left or len(absent) >= max(MOST_ASKED, need.left) + SPARE:
                 break
         return present, absent
+
+    async def _stand_ins(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
+        """Those who decide for somebody who may decide, since these may be away; not where all who see it may."""
+        lasting = await self._parts.delegations.lasting() if need.steers is None else []
+        if not lasting or (need.anyone and viewers.channel):
+            return
+        able = {who async for who in self._directory.able(need.rule, need.without)}
+        gone = _people(frozenset(need.without))
+        for one in lasting:
+            (by,), (to,) = _people(frozenset({one.by})), _people(frozenset({one.to}))
+            if by in able and to not in gone:
+                yield to
 
     async def _candidates(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
         """Those who may decide, viewers first; admins where fewer than it takes are named."""
@@ -205,7 +225,7 @@ class Audience:
 
 def _approvals(session: Session, call: Call) -> Iterator[_Need]:
     """What is left of each rule about a call that waits for an approval."""
-    decided = frozenset(who for decision in call.decisions for who in decision.people)
+    decided = frozenset(who for decision in call.decisions for who in decision.counted)
     for position, rule in enumerate(call.call.rules):
         if (left := rule.quorum - len(call.approvals(position))) > 0:
             yield _Need(rule, left, decided | session.barred(call, rule), anyone=not rule.named)

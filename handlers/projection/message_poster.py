@@ -333,8 +333,10 @@ class MessagePoster:
     async def _located(self, session: Session, message: Message, row: Row) -> Message:
         """The message for this row: one that stands elsewhere than its session says so, with a link back."""
         origin = Place.of(session)
-        if origin is None or row.channel == origin.channel or not (message.key == "card" or message.asks):
+        if origin is None or not (message.key == "card" or message.asks):
             return message
+        if row.channel == origin.channel:
+            return await self._with_invitation(message, row)
         if is_copy(message.key):
             return message
         if origin.channel[:1] in ("U", "W") and not row.moves:
@@ -345,6 +347,21 @@ class MessagePoster:
         if message.key != "card":
             hint = f"About {link(f'session {session.id}', await self.card_address(session))}. {hint}"
         return replace(message, blocks=(*message.blocks, context(hint)))
+
+    async def _with_invitation(self, message: Message, row: Row) -> Message:
+        """The card with a hint where the bot is no member of its channel, in which it is not heard."""
+        if message.key != "card" or row.channel[:1] != "C":
+            return message
+        try:
+            outside = await self._sender.is_outside(row.channel)
+        except (RetryLater, SlackRejected) as problem:
+            _log.info("it is not known whether %s is to be joined: %s", row.channel, problem)
+            return message
+        hint = (
+            f":information_source: I am not a member of <#{row.channel}>, so buttons work here and replies do not "
+            "reach me: `/invite` me, and they will."
+        )
+        return replace(message, blocks=(*message.blocks, context(hint))) if outside else message
 
     async def card_address(self, session: Session) -> str:
         """The address of the session's card, or of that of its root; empty where Slack does not give it."""

@@ -30,6 +30,7 @@ from handlers.projection.refusals import (
     TurnLater,
     problem_of,
 )
+from handlers.users import Recent
 from storage.projections import ProjectionStore
 
 _Sent = TypeVar("_Sent")
@@ -39,6 +40,8 @@ _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
 _BY_WORKSPACE = {"chat.update", "conversations.open", *READS}
 # How far apart the clocks of workers and of Slack may be, in seconds.
 SKEW_SECONDS = 2 * 3600.0
+# The scope to post into public channels that the bot is not in, and how long it counts that it is in one or not.
+PUBLIC, OUTSIDE_SECONDS = "chat:write.public", 120.0
 _log = logging.getLogger("flagman.sending")
 
 
@@ -69,6 +72,7 @@ class SlackSender:
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
         self._bot_id = ""
+        self._outside, self._writes_anywhere = Recent(), False
 
     async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
         """Take the right to post a message now. Raises RetryLater with the time until its turn."""
@@ -180,16 +184,31 @@ class SlackSender:
         return found if _ADDRESS.fullmatch(found) else ""
 
     async def check_channel(self, channel: str) -> None:
-        """Check that the bot is in the channel; links to messages outlast its removal and the channel's archiving.
+        """Check that the bot writes in the channel; links to messages outlast its removal and the channel's archiving.
 
         Raises RetryLater, ChannelUnavailable or SlackRejected.
         """
+        if await self.is_outside(channel, recent=False) and not self._writes_anywhere:
+            raise ChannelUnavailable("not_in_channel")
+
+    async def is_outside(self, channel: str, *, recent: bool = True) -> bool:
+        """Whether the bot is no member of the channel. With `recent`, or was none within the last minutes.
+
+        Raises as `check_channel`, for a private channel and an archived one, too.
+        """
+        if recent and (known := self._outside.get(channel, OUTSIDE_SECONDS)) is not None:
+            return bool(known)
         answer = await self._call("conversations.info", channel, channel=channel)
         found = answer.get("channel") or {}
         if found.get("is_archived"):
             raise ChannelUnavailable("is_archived")
-        if found.get("is_member") is False and not found.get("is_im"):
+        headers = {str(name).lower(): str(value) for name, value in answer.headers.items()}
+        self._writes_anywhere = PUBLIC in headers.get("x-oauth-scopes", "").replace(" ", "").split(",")
+        outside = found.get("is_member") is False and not found.get("is_im")
+        if outside and (found.get("is_private") or found.get("is_mpim")):
             raise ChannelUnavailable("not_in_channel")
+        self._outside.put(channel, outside)
+        return bool(outside)
 
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float

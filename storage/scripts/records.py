@@ -7,7 +7,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.scripts.lua import READ, Script
+from storage.scripts.lua import NOW, READ, Script
 
 # Atomic because the events must be those after the snapshot that is read with them.
 # Between two reads another writer could replace the snapshot, or the whole log.
@@ -49,9 +49,44 @@ return 1
 """)
 
 
-async def replace_schedule(redis: Redis, schedule_id: str, *, before: bytes, row: bytes) -> bool:
-    """Replace the row `before` of a schedule. Returns whether it was still that row."""
-    return bool(await _REPLACE(redis, [keys.schedules()], [schedule_id, before, row]))
+async def replace_row(redis: Redis, table: str, row_id: str, *, before: bytes, row: bytes) -> bool:
+    """Replace the row `before` of a table. Returns whether it was still that row."""
+    return bool(await _REPLACE(redis, [table], [row_id, before, row]))
+
+
+# Atomic because two processes may record refusals of one actor, and neither may be lost or exceed the limit.
+# The rows of an actor are one value, so that the script touches the named keys alone.
+_REFUSE = Script(
+    NOW
+    + """
+local at, rows, standing = now(), {}, redis.call('HGET', KEYS[1], ARGV[1])
+for _, row in ipairs(standing and cjson.decode(standing) or {}) do
+  if row.what == ARGV[2] and at - row.at < tonumber(ARGV[4]) then return 0 end
+  rows[#rows + 1] = row
+end
+local number = redis.call('HINCRBY', KEYS[3], 'number', 1)
+table.insert(rows, 1, {what = ARGV[2], at = at, number = number, row = ARGV[3]})
+while #rows > tonumber(ARGV[5]) do table.remove(rows) end
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(rows))
+redis.call('ZADD', KEYS[2], at, ARGV[1])
+while redis.call('ZCARD', KEYS[2]) > tonumber(ARGV[6]) do
+  redis.call('HDEL', KEYS[1], redis.call('ZPOPMIN', KEYS[2])[1])
+end
+return 1
+"""
+)
+
+
+async def add_refusal(
+    redis: Redis, *, actor: str, what: str, row: bytes, apart_ms: int, most_of_one: int, most_actors: int
+) -> bool:
+    """Store a row of an actor, unless it has one about `what` that is younger than `apart_ms`.
+
+    The latest rows of an actor stay, and the actors that were refused last. Returns whether it was stored.
+    """
+    names = [keys.refusals(), keys.refused_actors(), keys.refusal_numbers()]
+    arguments = [actor, what, row, apart_ms, most_of_one, most_actors]
+    return bool(await _REFUSE(redis, names, arguments))
 
 
 # Atomic so that only one of two clocks gets a due row.

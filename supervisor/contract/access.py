@@ -13,6 +13,7 @@ from supervisor.core.errors import (
     ChannelNotFound,
     FlagmanError,
     IllegalEvent,
+    InvalidInput,
     LogUnreadable,
     NotAllowed,
     PersonaNotFound,
@@ -22,10 +23,11 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
-from supervisor.core.policy import may_decide, permission
+from supervisor.core.policy import may_decide, names_approver
 from supervisor.core.state import Call, Session
 from supervisor.schedules import Schedule
 
+_NOT_SEEN = "It is not visible to who tried."
 _log = logging.getLogger("flagman.access")
 
 
@@ -90,6 +92,22 @@ class Access:
                 raise
         return actor
 
+    async def administrator(self, origin: Json) -> Actor:
+        """The actor, who may change the settings of the place of an origin: an admin, or the person whose it is.
+
+        Raises ChannelNotFound where the actor does not see the place.
+        """
+        await self.check_place(origin)
+        actor = await self._identified()
+        async with self._logged("change the settings of", self._parts.channels.channel_of(origin) or ""):
+            rights.check_standing(actor, guests=False, teams=())
+            if not actor.admin and not await self._directory.owns(actor, origin):
+                raise NotAllowed(
+                    "Only admins change these settings; FLAGMAN_ADMINS names them.",
+                    what="change these settings",
+                )
+        return actor
+
     async def sender(self, event: str) -> None:
         """Raises NotAllowed where the actor may not emit events, which wake sessions whoever launched them."""
         actor = await self._identified()
@@ -98,12 +116,16 @@ class Access:
 
     @asynccontextmanager
     async def _logged(self, attempt: str, what: str) -> AsyncIterator[None]:
-        """Log a refusal of the block, which is about no session."""
+        """Record a refusal of the block, which is about no session."""
         try:
             yield
         except NotAllowed as refused:
-            _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, what, refused)
+            await self._note_apart(f"{attempt} {what}", str(refused))
             raise
+
+    async def _note_apart(self, attempt: str, problem: str, session_id: str = "", call_id: str = "") -> None:
+        _log.warning("%s was refused to %s %s: %s", self._actor.id, attempt, session_id, problem)
+        await self._supervisor.refusals.note_apart(self._actor, attempt, problem, session_id, call_id)
 
     async def check_place(self, origin: Json, *, given: bool = True) -> None:
         """Raises ChannelNotFound where the actor, or the owner of its key, does not see the place of an origin.
@@ -114,7 +136,7 @@ class Access:
         sees = await self._directory.may_post(await self._identified(), origin)
         if sees is False or (sees is None and given):
             channel = self._parts.channels.channel_of(origin) or ""
-            _log.warning("%s was refused to launch in %s", self._actor.id, channel)
+            await self._note_apart(f"launch in {channel}", _NOT_SEEN)
             raise ChannelNotFound(channel)
 
     async def reader(self, session_id: str) -> Found:
@@ -126,6 +148,8 @@ class Access:
 
     async def _check_seen(self, found: Found, attempt: str) -> Found:
         if not found.actor.sees:
+            if attempt != "read":
+                await self._note_apart(attempt, _NOT_SEEN, found.session.id)
             raise SessionNotFound(found.session.id)
         if not found.reads:
             async with self.recorded(found, attempt):
@@ -173,7 +197,7 @@ class Access:
         found = await self._look(session_id)
         session = found.session
         waiting = [*session.calls_in("awaiting"), *([session.approval] if session.approval else [])]
-        if any(_names_approver(session, call, found.actor) for call in waiting):
+        if any(names_approver(session, call, found.actor) for call in waiting):
             return found
         return await self.operator(session_id, attempt)
 
@@ -200,7 +224,7 @@ class Access:
                 rights.check_budget(found.session, found.persona, found.actor)
         return found
 
-    async def decider(self, session_id: str, call_ids: Sequence[str]) -> Found:
+    async def decider(self, session_id: str, call_ids: Sequence[str], attempt: str = "decide") -> Found:
         """The session, and the actor as it may decide on these calls of it, which is left to the command to check.
 
         A person whom a rule names decides also where the session is not visible to them, as does an operator on what
@@ -211,6 +235,8 @@ class Access:
         calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
         asked = found.is_asked or any(may_decide(session, call, actor) for call in calls)
         if not actor.sees and not asked:
+            call_id = calls[0].call_id if len(calls) == 1 else ""
+            await self._note_apart(attempt, _NOT_SEEN, session_id, call_id)
             raise SessionNotFound(session_id)
         if actor.admin and len(calls) == 1:
             actor = actor.model_copy(update={"overrides": await self._stuck_rules(session, calls[0])})
@@ -230,7 +256,7 @@ class Access:
     async def note(self, found: Found, attempt: str, problem: str, call_id: str = "") -> None:
         """Record in the session's log that the actor was refused."""
         _log.warning("%s was refused to %s %s: %s", found.actor.id, attempt, found.session.id, problem)
-        await self._supervisor.note_refused(found.session.id, found.actor, attempt, problem, call_id)
+        await self._supervisor.refusals.note(found.session.id, found.actor, attempt, problem, call_id)
 
     async def sees_schedule(self, schedule: Schedule) -> bool:
         """Whether the actor sees the schedule; an unanswered question to the directory counts as no."""
@@ -287,9 +313,53 @@ class Access:
         groups |= persona.groups if persona else frozenset()
         actor, shown, problem = await self._known(groups, session.origin, recent=recent)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
+        if not recent:
+            actor, unknown = await self._joined(actor, groups, session, persona)
+            problem = problem or unknown
         return Found(
             session, persona, actor.model_copy(update={"sees": reads or bool(shown)}), reads, problem
         )
+
+    async def _joined(
+        self, actor: Actor, groups: Collection[str], session: Session, persona: Persona | None
+    ) -> tuple[Actor, FlagmanError | None]:
+        """The actor with those for whom it decides, as known now, and why some are not known."""
+        lasting = [d for d in await self._parts.delegations.lasting() if actor.person in (d.by, d.to)]
+        if not lasting:
+            return actor, None
+        joined = dict.fromkeys(who for d in lasting for who in (d.by, d.to) if who != actor.person)
+        actor = actor.model_copy(update={"joined": tuple(joined)})
+        given = [d for d in lasting if d.to == actor.person]
+        try:
+            rights.check_standing(actor, guests=False, teams=())
+        except NotAllowed:
+            return actor, None
+        found: list[Actor] = []
+        problem: FlagmanError | None = None
+        for one in given:
+            try:
+                person = await self._directory.identify(Actor(id=one.by, name=one.by_name))
+                person = await self._directory.in_groups(person, sorted(groups)) if groups else person
+                shown = await self._directory.sees(person, session.origin)
+            except FlagmanError as unknown:
+                problem = unknown
+                continue
+            reads = rights.may_see(session.requesters, persona, person, shown=shown)
+            found.append(person.model_copy(update={"sees": reads or bool(shown)}))
+        return actor.model_copy(update={"stands_for": tuple(found)}), problem
+
+    async def person(self, actor: Actor) -> Actor:
+        """The person who acts, or whose key does."""
+        return actor if actor.id == actor.person else await self._directory.identify(Actor(id=actor.person))
+
+    async def delegate(self, person: str) -> Actor:
+        """The person of this id, who may decide for others: a full member. Raises InvalidInput or as the directory."""
+        found = await self._directory.identify(Actor(id=person))
+        if found.kind != "member":
+            raise InvalidInput(
+                "Only a full member of this workspace can decide for you: no guest, bot, deactivated or unknown one."
+            )
+        return found
 
     async def _known(
         self, groups: Collection[str], origin: Json, *, recent: bool = False
@@ -311,20 +381,15 @@ class Access:
         actor = actor.model_copy(update={"groups": member})
         return actor, await self._directory.sees(actor, origin), problem
 
+    async def identified(self) -> Actor:
+        """The actor with what the directory knows. Raises NotAllowed for a deactivated person, or as the directory."""
+        return await self._identified()
+
     async def _identified(self) -> Actor:
         """The actor with what the directory knows. A deactivated person has no right left, also not by a key."""
         actor = await self._directory.identify(self._actor)
         rights.check_active(actor)
         return actor
-
-
-def _names_approver(session: Session, call: Call, actor: Actor) -> bool:
-    """Whether the actor may decide on the call as one whom one of its rules names, or as a member of a group."""
-    try:
-        rights_by_rule = permission(session, call, actor).split("\n")
-    except NotAllowed:
-        return False
-    return any(right == "user" or right.startswith("group:") for right in rights_by_rule)
 
 
 def _call_of(session: Session, call_id: str) -> Call | None:

@@ -23,6 +23,7 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor
 from supervisor.core.events.base import SYSTEM
 from supervisor.core.state import Session
+from supervisor.place_settings import SettingsNews
 from supervisor.schedules import OWNER, Schedule
 
 _REFUSED = (NotAllowed, ChannelNotFound, KeyRefused, SessionNotFound)
@@ -45,8 +46,10 @@ class Creators:
         keys: ApiKeys,
         signals: _Fires,
         announce: Callable[[Schedule], Awaitable[bool]],
+        news: SettingsNews | None = None,
     ) -> None:
         self._parts, self._keys, self._signals, self._announce = parts, keys, signals, announce
+        self._news = news
 
     @staticmethod
     def asks(timer: TimerKey) -> bool:
@@ -63,10 +66,12 @@ class Creators:
         return await self._signals.fire(timer)
 
     async def tell(self) -> None:
-        """Tell of the schedules that were paused or could not launch, where that has not been done."""
+        """Tell of schedules that were paused or could not launch, and of changed settings, where that is not done."""
         for schedule in await self._parts.schedules.list():
             if schedule.untold:
                 await self._tell(schedule.id)
+        if self._news:
+            await self._news.tell_all()
 
     async def _tell(self, schedule_id: str) -> None:
         """Tell of the problem of a schedule, unless that was done, or another process is about to."""
@@ -131,7 +136,7 @@ class Creators:
 
     async def _drop(self, session: Session, timer_id: str, actor: Actor, reason: str) -> None:
         _log.warning("reminder %s of %s does not fire: %s", timer_id, actor.id, reason)
-        await self._parts.supervisor.note_refused(session.id, actor, "remind", reason)
+        await self._parts.supervisor.refusals.note(session.id, actor, "remind", reason)
         await self._parts.supervisor.drop_timer(session.id, timer_id, SYSTEM)
 
     async def _actor(self, maker: Actor) -> Actor:

@@ -32,6 +32,10 @@ class Directory(Protocol):
         """Whether the actor, or the owner of its key, sees the place of an origin; None where that cannot be known."""
         ...
 
+    async def owns(self, actor: Actor, origin: Json) -> bool:
+        """Whether the place of an origin is the direct conversation of the actor alone."""
+        ...
+
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by a rule that names some, leaving out those in `without`."""
         ...

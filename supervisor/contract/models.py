@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from supervisor.core.budgets import Spending
 from supervisor.core.commands.approvals import Verdict
 from supervisor.core.commands.conversation import Heard
+from supervisor.core.commands.limits import SettingName
 from supervisor.core.conditions import At, parse_condition
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
@@ -45,6 +46,9 @@ class DecisionView(ResponseModel):
     at: datetime
     reason: str
     via: str
+    for_person: str = ""
+    for_name: str = ""
+    joined: tuple[str, ...] = ()
 
 
 class CallView(ResponseModel):
@@ -301,6 +305,45 @@ class ScheduleView(ResponseModel):
 
 class ScheduleList(ResponseModel):
     schedules: list[ScheduleView]
+
+
+class SettingView(ResponseModel):
+    """A setting of a channel as it holds: its value (null for none), as text, and where that comes from.
+
+    `origin` is `channel` (set by `by` at `at`), `installation` (`source` is the environment variable), `persona`
+    (`source` is its name) or `default`.
+    """
+
+    name: SettingName
+    value: str | int | float | Approvers | None
+    text: str
+    origin: Literal["channel", "installation", "persona", "default"]
+    source: str = ""
+    by: str = ""
+    by_name: str = ""
+    at: datetime | None = None
+
+
+class SettingChange(ResponseModel):
+    """Who changed a setting of a channel, and when; an empty text stands for no value of the channel's own."""
+
+    name: SettingName
+    before: str
+    after: str
+    by: str
+    by_name: str
+    at: datetime
+
+
+class SettingsView(ResponseModel):
+    """The settings of a channel as they hold for its persona, and its latest changes, the newest first."""
+
+    channel: str
+    settings: list[SettingView]
+    changes: list[SettingChange] = []
+
+    def setting(self, name: SettingName) -> SettingView:
+        return next(one for one in self.settings if one.name == name)
 
 
 class PersonaView(ResponseModel):

@@ -9,9 +9,12 @@ from typing import Protocol
 
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
+from supervisor.audit import Audit
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.delegations import Delegations
+from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
@@ -30,6 +33,8 @@ class AccessParts(Protocol):
     @property
     def channels(self) -> Channels: ...
     @property
+    def delegations(self) -> Delegations: ...
+    @property
     def directory(self) -> Directory: ...
 
 
@@ -37,13 +42,16 @@ class AccessParts(Protocol):
 class ServiceParts:
     """The shared objects, made once in a process. `clock` returns the time in UTC.
 
-    `hook_problem` says why no webhook of a name can come; empty where it can.
+    `hook_problem` says why no webhook of a name can come; empty where it can. `settings_changed` has the changed
+    settings of a place announced there.
     """
 
     supervisor: Supervisor
     log: LogStore
     signals: SignalRouter
     schedules: Schedules
+    audit: Audit
+    delegations: Delegations
     artifacts: Artifacts
     documents: Documents
     tokens: ResumeTokens
@@ -51,5 +59,7 @@ class ServiceParts:
     followers: Followers
     channels: Channels
     directory: Directory
+    places: PlaceSettings
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""
+    settings_changed: Callable[[str], None] = lambda _: None

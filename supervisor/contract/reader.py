@@ -27,13 +27,13 @@ from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.state import Session
 from supervisor.core.subagents import Until, is_reached, needs_of
-from supervisor.service import Index
 
 EVENTS_AT_ONCE = 100
 # How many sessions are looked at for each one that is listed.
 LOOKED_AT = 10
 # Seconds after which the rights of a follower are looked at again.
 RIGHTS_SECONDS = 15.0
+Index = Literal["all", "running", "paused", "ended"]
 _log = logging.getLogger("flagman.contract")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from supervisor.core.commands.approvals import SHORTEST_DIGEST, ChildVerdict, OutcomeVerdict, Verdict
 from supervisor.core.commands.base import MAX_TEXT
 from supervisor.core.commands.control import MAX_CONDITIONS
+from supervisor.core.commands.limits import Limits, SettingName
 from supervisor.core.delegation import Plan
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
@@ -114,21 +116,50 @@ Coordinate = Annotated[
 ]
 
 
+class LimitsRequest(RequestModel):
+    """What a session may use before it asks: steps, US dollars and minutes."""
+
+    steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    usd: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] | None = None
+    minutes: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] | None = None
+
+    def limits(self) -> Limits:
+        usd = None if self.usd is None else Decimal(str(self.usd))
+        return Limits(steps=self.steps, usd=usd, minutes=self.minutes)
+
+
 class LaunchRequest(RequestModel):
-    """`context` is put below the task. `persona` may be left out where the session shall `coordinate`."""
+    """`context` is put below the task. `persona` may be left out where the session shall `coordinate`, and where the
+    channel, or the installation, has a default persona.
+
+    `limits` are lower than those of the persona and of the channel, or the same.
+    """
 
     coordinate: Coordinate = False
-    persona: Annotated[Short | None, Field(validate_default=True)] = None
+    persona: Short | None = None
     task: Text
     context: Optional = ""
     channel: Channel | None = None
+    limits: LimitsRequest | None = None
 
-    @field_validator("persona")
-    @classmethod
-    def _named(cls, persona: str | None, info: ValidationInfo) -> str | None:
-        if persona is None and info.data.get("coordinate") is False:
-            raise PydanticCustomError("missing", "Field required")
-        return persona
+
+class ApproversRequest(RequestModel):
+    """People by their ids, and groups by their handles or ids."""
+
+    users: Annotated[list[Short], Field(max_length=50)] = []
+    groups: Annotated[list[Short], Field(max_length=50)] = []
+
+
+class SettingsRequest(RequestModel):
+    """The settings of a channel that are to change: those in `reset` have no value of the channel any more.
+
+    `approvers` must approve besides those whom the persona's rules name; so nobody gets a right by them.
+    """
+
+    persona: Short | None = None
+    approvers: ApproversRequest | None = None
+    limits: LimitsRequest | None = None
+    reset: Annotated[list[SettingName], Field(max_length=20)] = []
 
 
 class ForkRequest(RequestModel):

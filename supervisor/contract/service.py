@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from types import MappingProxyType
 
 from supervisor.contract.access import Found
 from supervisor.contract.models import (
@@ -48,7 +46,7 @@ from supervisor.core.conditions import Condition, Webhook, parse_condition
 from supervisor.core.delegation import Plan
 from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, MissingScope, NotAllowed
-from supervisor.core.events import Actor
+from supervisor.core.events import Actor, GivenFile
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -64,32 +62,42 @@ class SessionService(SessionReader):
         *,
         idempotency_key: str | None = None,
         origin: Json | None = None,
-        limits: Mapping[str, Decimal] = MappingProxyType({}),
+        quoted: str = "",
+        files: Sequence[GivenFile] = (),
     ) -> SessionView:
         """Launch a session; the same key and request return the same session.
 
-        `limits` are budgets by name that are lower than those of the persona.
-
-        `origin` says where it is shown, in place of the channel of the request: where the actor is. Raises
-        ChannelNotFound.
+        `origin` says where it is shown, in place of the channel of the request: where the actor is. `quoted` are words
+        that go along with the task, and `files` are taken into its folder. Raises ChannelNotFound.
         """
-        plan, persona = request.coordinate, request.persona or COORDINATOR
+        origin = await self._origin(request.channel) if origin is None else origin
+        plan, persona = request.coordinate, await self._persona(request, origin)
         actor = await self.access.launcher(self._supervisor.personas.get(persona))
         session = await self._supervisor.launch(
             persona,
             f"{request.task}\n\n{request.context}" if request.context.strip() else request.task,
             actor,
-            origin=await self._origin(request.channel) if origin is None else origin,
+            origin=origin,
             coordinate=plan is not False,
             plan=plan.model_dump(mode="json")
             if isinstance(plan, Plan)
             else plan
             if plan == "propose"
             else None,
-            limits=limits,
             idempotency_key=self._own(idempotency_key),
+            limits=request.limits.limits() if request.limits else None,
+            context=quoted,
+            files=files,
         )
         return await self.view(session)
+
+    async def _persona(self, request: LaunchRequest, origin: Json) -> str:
+        """The name of the persona of a launch. Raises InvalidInput where none is named and there is no default."""
+        if request.persona or request.coordinate is not False:
+            return request.persona or COORDINATOR
+        if default := await self._parts.places.default_persona(origin):
+            return default
+        raise InvalidInput("persona: Field required, as there is no default persona here.")
 
     async def fork(
         self,
@@ -326,6 +334,7 @@ class SessionService(SessionReader):
         kind: Kind = "api",
         delivery: str = "",
         answers: bool = True,
+        files: Sequence[GivenFile] = (),
     ) -> ToldResult:
         """Send a message: the answer to the only open question, or context for the next step.
 
@@ -344,6 +353,7 @@ class SessionService(SessionReader):
             answers=answers,
             persona=persona,
             instead=request.instead,
+            files=files,
         )
         return ToldResult(heard=heard, session=await self._view_for(found, session))
 

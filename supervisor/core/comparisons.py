@@ -7,6 +7,7 @@ import operator
 import posixpath
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from math import ceil, floor
 from typing import Annotated, Any, Self
 
 import regex
@@ -20,8 +21,8 @@ LONGEST_TEXT, PATTERN_SECONDS = 20_000, 0.1
 
 def _pattern(text: str) -> str:
     try:
-        regex.compile(text)
-    except (regex.error, RecursionError) as error:
+        regex.compile(text, flags=regex.ASCII)
+    except (regex.error, ValueError, RecursionError) as error:
         raise ValueError(f"it is no regular expression ({error})") from error
     return text
 
@@ -36,7 +37,8 @@ class Comparison(Frozen):
     """What an argument is compared with; all that is given must hold.
 
     `gt`, `ge`, `lt` and `le` are for numbers, `eq` and `in` for any JSON, `matches` is a regular expression for the
-    whole of a text, in which `.` is no newline, and `within` a folder for a path.
+    whole of a text, in which `.` is no newline and letters and digits are those of ASCII, and `within` a folder for a
+    path.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -83,8 +85,33 @@ class Comparison(Frozen):
             return False
         return None if None in found else True
 
+    def contradiction(self, *, whole: bool = False) -> str:
+        """Return why no value can be as all comparisons say, as far as is told; otherwise empty.
+
+        `whole`: the values are integers.
+        """
+        lower, upper = max(self._bounds("gt", "ge")), min(self._bounds("lt", "le"))
+        excluded = lower > upper or (lower == upper and (self.gt == lower or self.lt == upper))
+        if whole and not excluded and lower.is_finite() and upper.is_finite():
+            first = floor(lower) + 1 if self.gt == lower else ceil(lower)
+            last = ceil(upper) - 1 if self.lt == upper else floor(upper)
+            excluded = first > last
+        if excluded:
+            return "no number is within these limits"
+        bounded = lower.is_finite() or upper.is_finite()
+        if bounded and (self.matches is not None or self.within is not None):
+            return "no value is a number and a text"
+        named = self.in_ or ((self.eq,) if "eq" in self.model_fields_set else ())
+        if named and not any(self.holds(value) for value in named):
+            return "none of the values that it names is as the rest says"
+        return ""
+
+    def _bounds(self, *names: str) -> list[Decimal]:
+        given = [limit for name in names if (limit := getattr(self, name)) is not None]
+        return given or [Decimal("-Infinity" if "gt" in names else "Infinity")]
+
     def _each(self, value: Any) -> Iterator[bool | None]:
-        number = _number(value)
+        number = number_of(value)
         limits = (
             (self.gt, operator.gt),
             (self.ge, operator.ge),
@@ -95,9 +122,9 @@ class Comparison(Frozen):
             if limit is not None:
                 yield None if number is None else bool(compare(number, limit))
         if "eq" in self.model_fields_set:
-            yield _equal(value, self.eq)
+            yield equal(value, self.eq)
         if self.in_ is not None:
-            found = [_equal(value, item) for item in self.in_]
+            found = [equal(value, item) for item in self.in_]
             yield True if True in found else None if None in found else False
         if self.matches is not None:
             yield _matches(self.matches, value)
@@ -126,28 +153,28 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _number(value: Any) -> Decimal | None:
-    """The number of a JSON value; None for anything else, a text of digits among it."""
+def number_of(value: Any) -> Decimal | None:
+    """Return the number of a JSON value; None for anything else, a text of digits among it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return Decimal(str(value))
 
 
-def _equal(value: Any, other: Any) -> bool | None:
-    """Whether two JSON values are the same; None where they are not of one type, and so may mean the same."""
-    if _number(value) is not None and _number(other) is not None:
-        return _number(value) == _number(other)
+def equal(value: Any, other: Any) -> bool | None:
+    """Return whether two JSON values are the same; None where they are not of one type, and so may mean the same."""
+    if number_of(value) is not None and number_of(other) is not None:
+        return number_of(value) == number_of(other)
     if type(value) is not type(other):
         return None
     if isinstance(value, dict):
-        return value.keys() == other.keys() and _all_equal((value[name], other[name]) for name in value)
+        return value.keys() == other.keys() and _allequal((value[name], other[name]) for name in value)
     if isinstance(value, list):
-        return len(value) == len(other) and _all_equal(zip(value, other, strict=True))
+        return len(value) == len(other) and _allequal(zip(value, other, strict=True))
     return bool(value == other)
 
 
-def _all_equal(pairs: Iterable[tuple[Any, Any]]) -> bool | None:
-    found = [_equal(one, other) for one, other in pairs]
+def _allequal(pairs: Iterable[tuple[Any, Any]]) -> bool | None:
+    found = [equal(one, other) for one, other in pairs]
     return False if False in found else None if None in found else True
 
 
@@ -155,7 +182,7 @@ def _matches(pattern: str, value: Any) -> bool | None:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return None
     try:
-        return regex.fullmatch(pattern, value, timeout=PATTERN_SECONDS) is not None
+        return regex.fullmatch(pattern, value, flags=regex.ASCII, timeout=PATTERN_SECONDS) is not None
     except TimeoutError:
         return None
 

@@ -20,6 +20,7 @@ from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import digest
 from supervisor.core.errors import InvalidCondition
 from supervisor.core.messages import Frozen
+from supervisor.core.rules.hours import Hours
 from supervisor.core.times import parse_duration
 
 Mode = Literal["allow", "ask", "deny"]
@@ -112,6 +113,11 @@ def names(users: Collection[str], actor: str) -> bool:
     return actor in users or actor.removeprefix("slack:") in users
 
 
+def person_id(user: str) -> str:
+    """Return the id of a person as actors have it, of one with or without its prefix."""
+    return "slack:" + user.rpartition(":")[2]
+
+
 def _kind_of_wanted(given: Any) -> str:
     return "comparison" if isinstance(given, dict | Comparison) else "glob"
 
@@ -128,15 +134,25 @@ class ApprovalRule(Frozen):
     not match, and one that asks or denies does. For a tool with the argument `url`, the name `host` stands for the host
     in it, whatever its case.
 
+    `arguments` is a JSON Schema of all arguments, and `hours` are those in which the rule applies; a rule matches where
+    all of its conditions hold, and what cannot be told counts as above.
+
     Globs are those of `fnmatch.fnmatchcase`, on strings as they are and on the canonical JSON of anything else.
     A glob knows no shell: `df *` also matches `df ; rm -rf x`, so never `allow` a command by its beginning.
     """
 
     tool: str
     when: dict[str, Wanted] = Field(default_factory=dict)
+    arguments: dict[str, Any] | None = None
+    hours: Hours | None = None
     mode: Mode
     approvers: Approvers | None = None
     reason: str = ""
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it matches every call of its tools, at any time."""
+        return not self.when and self.arguments is None and self.hours is None
 
 
 class Budgets(Frozen):
@@ -191,7 +207,14 @@ def _inside(path: str, above: str) -> bool:
 
 
 _LATER_OF_APPROVERS = ("guests", "teams", "remind", "escalate", "expire")
-_LATER: dict[str, Any] = {"sandbox": Grants(), "guests": False, "teams": (), "operators": None, "denials": ()}
+_LATER: dict[str, Any] = {
+    "sandbox": Grants(),
+    "guests": False,
+    "teams": (),
+    "operators": None,
+    "denials": (),
+    "narrowed_to": None,
+}
 
 
 class Persona(Frozen):
@@ -200,7 +223,9 @@ class Persona(Frozen):
     `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
     own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
     Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
-    replaces the requesters and approvers as those who may steer. `denials` are reasons to choose from for a denial.
+    replaces the requesters and approvers as those who may steer. `narrowed_to`, which the place of a session sets, must
+    approve whatever needs an approval, besides those whom the rules name. `denials` are reasons to choose from for a
+    denial.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -218,6 +243,7 @@ class Persona(Frozen):
     denials: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=70)], ...], Field(max_length=20)
     ] = ()
+    narrowed_to: Approvers | None = None
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
@@ -232,7 +258,15 @@ class Persona(Frozen):
             for name in _LATER_OF_APPROVERS:
                 if row.get("approvers") and rule.approvers and not getattr(rule.approvers, name):
                     row["approvers"].pop(name, None)
+            for name in ("arguments", "hours"):
+                if getattr(rule, name) is None:
+                    row.pop(name, None)
         return fields
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether what its rules, or those of one above it, say depends on the time."""
+        return any(rule.hours for persona in self.chain for rule in persona.approvals)
 
     @property
     def grants(self) -> Grants:
@@ -257,6 +291,7 @@ class Persona(Frozen):
         """The groups whose members may approve or steer."""
         named = [rule.groups for rule in self.approvers]
         named += [rule.escalate.groups for rule in self.approvers if rule.escalate]
+        named += [persona.narrowed_to.groups for persona in self.chain if persona.narrowed_to]
         named += [persona.operators.groups for persona in self.chain if persona.operators]
         return frozenset(group for groups in named for group in groups)
 

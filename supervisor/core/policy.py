@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from yarl import URL
 
@@ -16,6 +17,7 @@ from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.rights import check_active, check_standing
+from supervisor.core.rules.schema import fits
 from supervisor.core.state import Call, Session
 
 # In a rule for a tool with the argument `url`, the name of its host.
@@ -51,15 +53,17 @@ def _named(name: str, globs: Sequence[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
-def evaluate(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    """The decision of the first rule that matches; without one, a tool that changes something needs approval.
+def evaluate(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None = None
+) -> PolicyDecision:
+    """The decision at a time of the first rule that matches; without one, a tool that changes needs approval.
 
     A sub-agent is never allowed more than the session that launched it.
     """
-    own = _first_match(persona, tool, arguments, changes=changes)
+    own = _narrowed(persona, _first_match(persona, tool, arguments, changes=changes, at=at))
     if persona.under is None:
         return own
-    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes))
+    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes, at=at))
 
 
 def ask_first(persona: Persona, tool: str) -> Persona:
@@ -89,22 +93,34 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
         escalate=named[0].escalate if named else None,
     )
     above = approvers_of_pause(persona.under) if persona.under else ()
-    return _together((own,), above) or (Approvers(),)
+    besides = (persona.narrowed_to,) if persona.narrowed_to else ()
+    return _together((own,), besides, above) or (Approvers(),)
 
 
-def _first_match(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> PolicyDecision:
-    approval = next((rule for rule in persona.approvals if applies(rule, tool, arguments)), None)
+def _narrowed(persona: Persona, decision: PolicyDecision) -> PolicyDecision:
+    """The decision with those who must approve besides, by the place of the session."""
+    if persona.narrowed_to is None or decision.mode != "ask":
+        return decision
+    return decision.model_copy(update={"rules": _together(decision.rules, (persona.narrowed_to,))})
+
+
+def _first_match(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None
+) -> PolicyDecision:
+    approval = next((rule for rule in persona.approvals if applies(rule, tool, arguments, at)), None)
     if approval is None:
         return PolicyDecision(mode="ask" if changes else "allow")
     rules = (approval.approvers,) if approval.approvers else ()
     return PolicyDecision(mode=approval.mode, rules=rules, reason=approval.reason)
 
 
-def applies(rule: ApprovalRule, tool: str, arguments: Json) -> bool:
-    """Whether the rule decides on the call, if no earlier one does."""
+def applies(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | None = None) -> bool:
+    """Whether the rule decides on the call at this time, if no earlier one does."""
     if not fnmatchcase(tool, rule.tool):
         return False
     found = [holds(name, wanted, arguments) for name, wanted in rule.when.items()]
+    found += [fits(rule.arguments, arguments)] if rule.arguments is not None else []
+    found += [rule.hours.holds(at)] if rule.hours else []
     return False not in found and (None not in found or rule.mode != "allow")
 
 
@@ -166,45 +182,72 @@ class Explanation(Frozen):
     rules: dict[int, tuple[str, ...]]
 
 
-def explain(persona: Persona, tool: str, arguments: Json, *, changes: bool) -> Explanation:
+def explain(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None = None
+) -> Explanation:
     """Return the decision of the persona's own rules on a call, as `evaluate`, with how it came about."""
     own = persona.model_copy(update={"under": None})
     numbered = list(enumerate(persona.approvals, start=1))
-    decides = next((number for number, rule in numbered if applies(rule, tool, arguments)), None)
-    rules = {number: tuple(_looked_at(rule, tool, arguments)) for number, rule in numbered[:decides]}
-    decision = evaluate(own, tool, arguments, changes=changes)
+    decides = next((number for number, rule in numbered if applies(rule, tool, arguments, at)), None)
+    rules = {number: tuple(_looked_at(rule, tool, arguments, at)) for number, rule in numbered[:decides]}
+    decision = evaluate(own, tool, arguments, changes=changes, at=at)
     return Explanation(decision=decision, rule=decides, rules=rules)
 
 
-def _looked_at(rule: ApprovalRule, tool: str, arguments: Json) -> Iterator[str]:
+def _looked_at(rule: ApprovalRule, tool: str, arguments: Json, at: datetime | None) -> Iterator[str]:
     if not fnmatchcase(tool, rule.tool):
         yield f"it is for `{rule.tool}`"
         return
-    for name, wanted in rule.when.items():
-        answer = holds(name, wanted, arguments)
+    looked = [(f"`{name}` is {wanted}", holds(name, wanted, arguments)) for name, wanted in rule.when.items()]
+    if rule.arguments is not None:
+        looked.append(("the arguments fit the schema", fits(rule.arguments, arguments)))
+    if rule.hours:
+        looked.append((f"it is within {rule.hours}", rule.hours.holds(at)))
+    for condition, answer in looked:
         unsure = ", and so it counts as no" if rule.mode == "allow" else ", and so it counts as yes"
-        yield f"`{name}` is {wanted}: {_ANSWERS[answer]}{unsure if answer is None else ''}"
-    if not rule.when:
+        yield f"{condition}: {_ANSWERS[answer]}{unsure if answer is None else ''}"
+    if rule.unconditional:
         yield f"it is for `{rule.tool}`, whatever the arguments"
 
 
-def right_to_decide(session: Session, call: Call, actor: Actor) -> str:
+class Right(NamedTuple):
+    """A right to decide on a call: `via` has one line for each rule, and `person` is whose right it is besides.
+
+    `joined` are those who count as one person with who has it.
+    """
+
+    via: str
+    person: Actor | None = None
+    joined: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The fields of an event that is by this right."""
+        whose = {"for_person": self.person.id, "for_name": self.person.name} if self.person else {}
+        return {"via": self.via, "joined": self.joined, **whose}
+
+
+def right_to_decide(session: Session, call: Call, actor: Actor) -> Right:
     """As `permission`, for a call that waits. Raises AlreadyDecided, AlreadyEnded or NotAllowed."""
     if call.phase != "awaiting":
         raise _too_late(session, call)
     for decision in call.decisions:
-        if decision.people & actor.ids:
+        if actor.ids & {decision.by, decision.by_owner}:
             raise AlreadyDecided(VERDICT_WORDS[decision.verdict], "you", decision.at)
+        if decision.counts_as(actor.ids, actor.joined):
+            name = f"{decision.by_name or decision.by}, who counts as one person with you by a delegation"
+            raise AlreadyDecided(VERDICT_WORDS[decision.verdict], decision.by, decision.at, name=name)
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}; nothing will run.")
     return permission(session, call, actor)
 
 
-def permission(session: Session, call: Call, actor: Actor) -> str:
+def permission(session: Session, call: Call, actor: Actor) -> Right:
     """The right of `actor` to decide on `call`: `anyone`, `user`, `group:<id>` or `admin`.
 
-    Where the call has several rules, it is one line for each, empty where the actor has none by that rule. Raises
-    NotAllowed where there is none by any rule.
+    Where the call has several rules, it is one line for each, empty where the actor has none by that rule. What the
+    actor has no right to by itself, it may have by that of one person for whom it decides, unless that person, or
+    another one for them, has decided already. Raises NotAllowed where there is none by any rule.
     """
     rules = call.call.rules
     problems: list[NotAllowed] = []
@@ -219,17 +262,54 @@ def permission(session: Session, call: Call, actor: Actor) -> str:
             if not overrides:
                 problems.append(problem)
             rights.append("admin" if overrides else "")
-    if len(problems) == len(rules):
+    lent = _lent(session, call, actor, rights) if problems else None
+    if lent is None and len(problems) == len(rules):
         raise problems[0]
-    return "\n".join(rights)
+    return (lent or Right("\n".join(rights)))._replace(joined=actor.joined)
+
+
+def _lent(session: Session, call: Call, actor: Actor, own: Sequence[str]) -> Right | None:
+    """The right of the person for whom the actor has the most rights besides its own; None where that adds nothing."""
+    decided = {who for decision in call.decisions for who in decision.counted}
+    found: list[tuple[int, Right]] = []
+    for person in actor.stands_for:
+        if person.ids & decided:
+            continue
+        rights = [
+            right or _right_for(session, call, rule, actor, person)
+            for right, rule in zip(own, call.call.rules, strict=True)
+        ]
+        found.append((sum(map(bool, rights)), Right("\n".join(rights), person)))
+    most, right = max(found, key=lambda one: one[0], default=(0, None))
+    return right if most > sum(map(bool, own)) else None
+
+
+def _right_for(session: Session, call: Call, rule: Approvers, actor: Actor, person: Actor) -> str:
+    """The right that a person has by a rule, and so the actor for them; empty where one of them may not decide."""
+    if _is_requester(session, call, rule, actor):
+        return ""
+    try:
+        return _right(session, call, rule, person)
+    except NotAllowed:
+        return ""
 
 
 def may_decide(session: Session, call: Call, actor: Actor) -> bool:
     """Whether the actor has a right to decide on the call by any of its rules."""
     try:
-        return bool(permission(session, call, actor))
+        return bool(permission(session, call, actor).via)
     except NotAllowed:
         return False
+
+
+def names_approver(session: Session, call: Call, actor: Actor) -> bool:
+    """Whether the actor may decide on the call as one whom one of its rules names, or as a member of a group."""
+    try:
+        own = actor.model_copy(update={"stands_for": ()})
+        rights_by_rule = permission(session, call, own).via.split("\n")
+    except NotAllowed:
+        return False
+    return any(right == "user" or right.startswith("group:") for right in rights_by_rule)
 
 
 def _right(session: Session, call: Call, rule: Approvers, actor: Actor) -> str:

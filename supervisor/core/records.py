@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from supervisor.core.events import Inherited
-from supervisor.core.events.base import Deed
+from supervisor.core.errors import IllegalEvent
+from supervisor.core.events import GivenFile, Inherited
+from supervisor.core.events.base import Deed, Fact
 from supervisor.core.messages import Frozen, Usage
 from supervisor.core.persona import Budgets
+
+
+class DecisionDeed(Deed):
+    """The deed of a decision, with `for_person` and `joined` as in its event."""
+
+    for_person: str = ""
+    for_name: str = ""
+    joined: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted, and of the person for whom: together they count as one person."""
+        return frozenset({self.by, self.by_owner, self.for_person} - {""})
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """The ids of all who cannot decide on the call besides."""
+        return self.people | set(self.joined)
+
+    def counts_as(self, people: Collection[str], joined: Collection[str]) -> bool:
+        """Return whether these people, with those joined to them, are one person with who decided."""
+        return bool(self.counted & set(people)) or bool(self.people & set(joined))
 
 
 class Note(Deed):
@@ -18,6 +42,39 @@ class Note(Deed):
     text: str
     at: datetime
     before_step: int = 0
+
+
+class Attached(Deed):
+    """A file that a person attached, which is not in the session's folder yet."""
+
+    source: str
+    name: str
+    size: int
+
+
+class FileProblem(Frozen):
+    """Files that could not be taken, as sentences, and who attached them."""
+
+    at: datetime
+    by: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+class Attachments(Frozen):
+    """Files that people attached: those still to be taken into the session's folder, and the paths of those that are.
+
+    Each path has the time at which it was taken.
+    """
+
+    awaited: tuple[Attached, ...] = ()
+    taken: tuple[tuple[str, datetime], ...] = ()
+    problems: tuple[FileProblem, ...] = ()
+
+    def with_given(self, deed: Deed | Fact, files: Sequence[GivenFile]) -> Attachments:
+        """The attachments with these files to be taken, too."""
+        by = {"by": deed.by, "by_name": deed.by_name, "by_owner": deed.by_owner}
+        given = (Attached(**file.model_dump(), **by) for file in files)
+        return self.model_copy(update={"awaited": (*self.awaited, *given)}) if files else self
 
 
 class Timer(Frozen):
@@ -62,6 +119,40 @@ class Child(Frozen):
     unpriced: bool = False
     artifacts: tuple[str, ...] = ()
     finished_at: datetime | None = None
+
+
+class Family(Frozen):
+    """The sub-agents of a session, and what it has used itself."""
+
+    children: tuple[Child, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    unpriced: bool = False
+
+    @property
+    def running_children(self) -> tuple[Child, ...]:
+        return tuple(c for c in self.children if c.state == "running")
+
+    @property
+    def launched_below(self) -> int:
+        """The sub-agents that it has launched, with what is set aside for them to launch, or was launched by them."""
+        return sum(1 + child.below for child in self.children)
+
+    def child(self, child_id: str) -> Child:
+        """Return the sub-agent with this id. Raises IllegalEvent if there is none."""
+        for child in self.children:
+            if child.id == child_id:
+                return child
+        raise IllegalEvent("That sub-agent is not part of this session.")
+
+    @property
+    def total_usage(self) -> Usage:
+        """The tokens of the session and of its sub-agents that have ended."""
+        return sum((c.usage for c in self.children), self.usage)
+
+    @property
+    def total_cost_usd(self) -> Decimal:
+        return sum((c.cost_usd for c in self.children), self.cost_usd)
 
 
 class Skip(Frozen):

@@ -110,7 +110,12 @@ def check_operator(requesters: Collection[str], persona: Persona | None, actor: 
 
 def check_budget(session: Session, persona: Persona | None, actor: Actor) -> None:
     """Raise NotAllowed for an actor who may not raise a used-up budget, which takes the right to approve its cost."""
-    if actor.admin or not (persona and persona.approvers):
+    if actor.admin or persona is None:
+        return
+    for rule in (one.narrowed_to for one in persona.chain if one.narrowed_to):
+        if not _among(rule, actor):
+            raise _not_operator(rule.users, rule.groups)
+    if not persona.approvers:
         return
     _check_approver(persona, actor)
     excluded = any(rule.exclude_requester for rule in persona.approvers if _among(rule, actor))

@@ -11,11 +11,22 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
-from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Waker
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
-from supervisor.core.records import Child, Compaction, Fork, Note, NotedDecision, Refusal, Skip, Timer
+from supervisor.core.records import (
+    Attachments,
+    Compaction,
+    DecisionDeed,
+    Family,
+    Fork,
+    Note,
+    NotedDecision,
+    Refusal,
+    Skip,
+    Timer,
+)
 from supervisor.core.text.visible import one_line
 
 CallPhase = Literal[
@@ -31,7 +42,7 @@ SETTLED: frozenset[CallPhase] = frozenset(
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
-class Decision(Deed):
+class Decision(DecisionDeed):
     verdict: Literal["approve", "deny", "respond"]
     at: datetime
     reason: str = ""
@@ -169,7 +180,7 @@ class PauseRecord(Frozen):
         return frozenset({self.by, self.by_owner} - {""})
 
 
-class Session(Frozen):
+class Session(Family):
     """Everything known about a session; `version` counts the events folded so far.
 
     `allowance` are its budgets at the start, by which they are raised. `asked_by` are those who asked for it besides
@@ -200,7 +211,7 @@ class Session(Frozen):
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
-    children: tuple[Child, ...] = ()
+    attachments: Attachments = Attachments()
     skips: tuple[Skip, ...] = ()
     compactions: tuple[Compaction, ...] = ()
     steered_by: frozenset[str] = frozenset()
@@ -208,9 +219,6 @@ class Session(Frozen):
     # Without a default, as `Call.request`.
     refused: int
     compact_next: bool = False
-    usage: Usage = Usage()
-    cost_usd: Decimal = Decimal(0)
-    unpriced: bool = False
     errors_in_a_row: int = 0
     ended_by: str = ""
     ending: str = ""
@@ -252,42 +260,17 @@ class Session(Frozen):
         return self.requesters | call.excluded(rule) if rule.exclude_requester else frozenset()
 
     @property
-    def running_children(self) -> tuple[Child, ...]:
-        return tuple(c for c in self.children if c.state == "running")
-
-    @property
-    def launched_below(self) -> int:
-        """The sub-agents that it has launched, with what is set aside for them to launch, or was launched by them."""
-        return sum(1 + child.below for child in self.children)
-
-    def child(self, child_id: str) -> Child:
-        """Return the sub-agent with this id. Raises IllegalEvent if there is none."""
-        for child in self.children:
-            if child.id == child_id:
-                return child
-        raise IllegalEvent("That sub-agent is not part of this session.")
-
-    @property
-    def total_usage(self) -> Usage:
-        """The tokens of the session and of its sub-agents that have ended."""
-        return sum((c.usage for c in self.children), self.usage)
-
-    @property
-    def total_cost_usd(self) -> Decimal:
-        return sum((c.cost_usd for c in self.children), self.cost_usd)
-
-    @property
     def decisions(self) -> tuple[NotedDecision, ...]:
         """The decisions that its agent noted."""
         return tuple(call.noted for step in self.steps for call in step.calls if call.noted)
 
     @property
     def files(self) -> dict[str, bool]:
-        """The files that its calls wrote, and its sub-agents that have ended, relative to its folder.
+        """The files that people gave it, its calls wrote, and its sub-agents that have ended, relative to its folder.
 
         In the order of their last writing, those of sub-agents behind its own; False for one that was removed since.
         """
-        found: dict[str, bool] = {}
+        found = {path: True for path, _ in self.attachments.taken}
         for call in (call for step in self.steps for call in step.calls):
             found |= {path: False for path in call.removed if path in found}
             for path in call.artifacts:

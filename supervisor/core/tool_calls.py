@@ -69,7 +69,7 @@ def record_reply(
     `roster` names the personas that may be launched.
     """
     calls = tuple(
-        _judge(proposed, f"{step}.{position}", position, persona, tools, roster)
+        _judge(proposed, f"{step}.{position}", position, persona, tools, roster, at)
         for position, proposed in enumerate(reply.calls, start=1)
     )
     return ModelResponded(
@@ -94,10 +94,11 @@ def edit_call(
     persona: Persona,
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
+    at: datetime | None = None,
 ) -> ToolCall:
     """Return the call with other arguments, evaluated again; it always needs approval. Raises InvalidInput."""
     proposed = ProposedCall(call_id=call.ref, tool=call.tool, arguments=arguments)
-    new = _judge(proposed, call.call_id, 1, persona, tools, roster)
+    new = _judge(proposed, call.call_id, 1, persona, tools, roster, at)
     if new.mode == "refuse":
         raise InvalidInput(new.reason)
     # Checked after `_judge`, which refuses arguments that are not JSON.
@@ -111,6 +112,28 @@ def edit_call(
     return new
 
 
+def rule_anew(
+    call: ToolCall, persona: Persona, tools: Mapping[str, ToolDeclaration], at: datetime
+) -> ToolCall | None:
+    """Return the call as policy rules at this time, where it no longer allows it without a person; otherwise None."""
+    tool = tools.get(call.tool)
+    if tool is None or tool.name == GIVE_UP or not isinstance(call.arguments, dict):
+        return None
+    decision = evaluate(persona, tool.name, call.arguments, changes=tool.changes, at=at)
+    if decision.mode == "allow":
+        return None
+    reason = (
+        f"Policy forbids this call. {decision.reason}".strip() if decision.mode == "deny" else decision.reason
+    )
+    update = {
+        "mode": "refuse" if decision.mode == "deny" else "ask",
+        "approvers": next(iter(decision.rules), None),
+        "also": decision.rules[1:],
+        "reason": reason,
+    }
+    return call.model_copy(update=update)
+
+
 def _judge(
     proposed: ProposedCall,
     call_id: str,
@@ -118,6 +141,7 @@ def _judge(
     persona: Persona,
     tools: Mapping[str, ToolDeclaration],
     roster: Collection[str],
+    at: datetime | None,
 ) -> ToolCall:
     try:
         proposed = _clean(proposed)
@@ -137,7 +161,7 @@ def _judge(
         return _refuse(proposed, call_id, wrong)
     # Stopping needs no approval.
     given_up = PolicyDecision(mode="allow") if tool.name == GIVE_UP else None
-    decision = given_up or evaluate(persona, tool.name, arguments, changes=tool.changes)
+    decision = given_up or evaluate(persona, tool.name, arguments, changes=tool.changes, at=at)
     if decision.mode == "deny":
         return _refuse(proposed, call_id, f"Policy forbids this call. {decision.reason}".strip())
     return ToolCall(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import yaml
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from supervisor.core.persona import ApprovalRule, Approvers, NameKind, Operators
 from supervisor.core.policy import HOST
 from supervisor.core.text.format import field
 from supervisor.personas.frontmatter import FrontMatter, Location
+from supervisor.personas.schemas import either, schema_problems, types_of
 
 SHIPPED = Path(__file__).parent
 
@@ -186,18 +187,19 @@ def _shape_problems(error: ValidationError, front: FrontMatter) -> Iterator[tupl
 def _sense_problems(persona: Persona, known_tools: Mapping[str, KnownTool]) -> Iterator[tuple[Location, str]]:
     """Problems of a valid persona: unknown names, and quorums that cannot be reached."""
     names = ", ".join(sorted(known_tools))
-    for index, tool in enumerate(persona.tools):
-        if not _matches(tool, known_tools):
-            yield ("tools", index), f"there is no tool `{tool}`; there are {names}"
-    for index, tool in enumerate(persona.delegates):
-        if not _matches(tool, known_tools):
-            yield ("delegates", index), f"there is no tool `{tool}`; there are {names}"
+    for key, globs in (("tools", persona.tools), ("delegates", persona.delegates)):
+        for index, tool in enumerate(globs):
+            if not _matches(tool, known_tools):
+                yield (key, index), f"there is no tool `{tool}`; there are {names}"
     if persona.under is not None:
         yield ("under",), "`under` is set by whoever launches it, not in the file"
+    if persona.narrowed_to is not None:
+        yield ("narrowed_to",), "`narrowed_to` is set for the place of a session, not in the file"
     for index, rule in enumerate(persona.approvals):
         if rule.tool == APPROVAL:
-            if rule.mode != "ask" or rule.when:
+            if rule.mode != "ask" or not rule.unconditional:
                 problem = "the rule for pauses until an `approval` has the mode `ask` and no `when`"
+                problem += ", `arguments` or `hours`" if not rule.when and rule.mode == "ask" else ""
                 yield ("approvals", index, "tool"), problem
         elif not _matches(rule.tool, known_tools):
             yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
@@ -226,8 +228,12 @@ def _rule_problems(
             )
         elif isinstance(wanted, Comparison) and (problem := _never_holds(wanted, name, tools, known_tools)):
             yield ("approvals", index, "when", name), problem
+    if rule.arguments is not None:
+        schemas = {name: known_tools[name].spec.schema_ for name in tools}
+        for place, problem in schema_problems(rule, schemas):
+            yield ("approvals", index, "arguments", *place), problem
     for number, earlier in enumerate(rules[:index], start=1):
-        if not earlier.when and all(fnmatchcase(name, earlier.tool) for name in tools):
+        if earlier.unconditional and all(fnmatchcase(name, earlier.tool) for name in tools):
             yield (
                 ("approvals", index, "tool"),
                 f"this rule is never reached, since rule {number} takes its calls",
@@ -239,21 +245,12 @@ def _never_holds(
 ) -> str:
     """Why no argument of this name can be compared so, by the types in the schemas of the tools; empty if one can."""
     schemas = [known_tools[tool].spec.schema_.get("properties", {}).get(name, {}) for tool in tools]
-    types = {one for schema in schemas for one in _types(schema)} | ({"string"} if name == HOST else set())
+    types = {one for schema in schemas for one in types_of(schema)} | ({"string"} if name == HOST else set())
+    if contradiction := wanted.contradiction(whole=types == {"integer"}):
+        return f"`{name}` can never be so: {contradiction}"
     if not types or not wanted.types:
         return ""
-    return "" if types & wanted.types else f"`{name}` is {_either(types)}, which cannot be compared so"
-
-
-def _types(schema: Mapping[str, Any]) -> Iterator[str]:
-    """The JSON types that a schema names."""
-    for part in (schema, *schema.get("anyOf", ())):
-        given = part.get("type", ())
-        yield from [given] if isinstance(given, str) else given
-
-
-def _either(types: Collection[str]) -> str:
-    return " or ".join(f"{'an' if one[0] in 'aio' else 'a'} {one}" for one in sorted(types))
+    return "" if types & wanted.types else f"`{name}` is {either(types)}, which cannot be compared so"
 
 
 def _matches(glob: str, known: Collection[str]) -> bool:

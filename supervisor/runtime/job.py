@@ -26,8 +26,10 @@ from supervisor.core.delegation import Delegate
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
+    CallRuledAnew,
     Completed,
     Failed,
+    FilesTaken,
     OutcomeLost,
     Paused,
     Resumed,
@@ -36,11 +38,13 @@ from supervisor.core.events import (
     ToolStarted,
 )
 from supervisor.core.state import Call, Session
+from supervisor.core.tool_calls import rule_anew
 from supervisor.core.triggers import Signal, matching_condition, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
+from supervisor.runtime.given_files import GivenFiles
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
@@ -72,11 +76,12 @@ class Runner:
         lease: timedelta,
         quorum: Quorum,
         hook_problem: Callable[[str], str] = lambda _: "",
+        given: GivenFiles | None = None,
     ) -> None:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
-        self.toolrun, self.personas = toolrun, personas
+        self.toolrun, self.personas, self.given = toolrun, personas, given
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
         self.requests = Requests(personas, quorum, hook_problem, sandboxed=toolrun.sandboxed)
         # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
@@ -169,6 +174,10 @@ class _Advance:
         if self._unit.lost:
             return await self._late()
         await self._look_at_children()
+        if self._runner.given and self._session.attachments.awaited and not self._session.ended:
+            taken, lost = await self._runner.given.take(self._session)
+            self._unit.add(FilesTaken(**self._unit.now(), taken=tuple(taken), lost=tuple(lost)))
+        await self._rule_anew()
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._unit.add(Completed(**self._unit.now(), summary=summary))
@@ -189,6 +198,17 @@ class _Advance:
             case Wait():
                 return await self._rest()
         return None
+
+    async def _rule_anew(self) -> None:
+        """Have people asked about calls that a rule with hours allowed, and that begin outside of them."""
+        session = self._session
+        calls = [call for call in session.calls_in("ready", "open") if call.call.mode == "allow"]
+        if not calls or session.pause or session.ended:
+            return
+        persona = await self._runner.personas.load_pinned(session)
+        for call in calls if persona.is_timed else ():
+            if ruled := rule_anew(call.call, persona, self._runner.tools, self._runner.clock()):
+                self._unit.add(CallRuledAnew(**self._unit.now(), call_id=call.call_id, call=ruled))
 
     async def _rest(self) -> Done | None:
         """Append what is pending and release the lease, unless something came in. Returns None for another turn."""

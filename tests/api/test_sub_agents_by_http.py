@@ -89,8 +89,8 @@ async def test_the_default_coordinator_is_the_shipped_one(team: Team) -> None:
 
 
 WRONG: list[tuple[Any, str, str]] = [
-    ({"task": "x"}, "invalid_request", "body.persona"),
-    ({"task": "x", "coordinate": False}, "invalid_request", "body.persona"),
+    ({"task": "x"}, "invalid_input", "no default persona"),
+    ({"task": "x", "coordinate": False}, "invalid_input", "no default persona"),
     ({"persona": "ops", "task": "x", "coordinate": "yes"}, "invalid_request", "body.coordinate"),
     ({"persona": "ops", "task": "x", "coordinate": {"subtasks": []}}, "invalid_request", "plan.subtasks"),
     ({"persona": "ops", "task": "x", "coordinate": {"parts": []}}, "invalid_request", "plan.subtasks"),

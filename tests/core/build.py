@@ -17,6 +17,7 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -28,6 +29,8 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     Failed,
+    FilesTaken,
+    LostFile,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -38,6 +41,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
     SessionRestored,
+    TakenFile,
     TimerDropped,
     TimerFired,
     TimerSet,
@@ -142,6 +146,11 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
     return {
         "SessionLaunched": launched(),
         "ContextAdded": ContextAdded(**by(BOB), text="Mind the gap"),
+        "FilesTaken": FilesTaken(
+            **by(),
+            taken=(TakenFile(source="F1", path="attached/a.txt", size=3),),
+            lost=(LostFile(source="F2", name="b.iso", problem="it is too large"),),
+        ),
         "ModelResponded": responded(step=2),
         "ApprovalRequested": ApprovalRequested(**by(), request_id="r1", call_ids=(call_id,)),
         "ApprovalDecided": ApprovalDecided(
@@ -170,6 +179,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         ),
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
+        "CallRuledAnew": CallRuledAnew(**by(), call_id=call_id, call=call.model_copy(update={"mode": "ask"})),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

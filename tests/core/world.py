@@ -139,7 +139,7 @@ class World:
         self, session: Session, call_id: str, who: Actor, verdict: Any = "approve"
     ) -> ApprovalDecided:
         call = session.call(call_id)
-        via = right_to_decide(session, call, who)
+        via = right_to_decide(session, call, who).via
         return ApprovalDecided(
             **self.now(who), call_id=call_id, digest=call.call.digest, verdict=verdict, via=via
         )
@@ -147,7 +147,7 @@ class World:
     def change(self, call_id: str, arguments: Json, who: Actor) -> list[Event]:
         """Other arguments, and the approval of whoever changes them if that person may give it."""
         call = self.session.call(call_id)
-        via = right_to_decide(self.session, call, who)
+        via = right_to_decide(self.session, call, who).via
         new = edit_call(call.call, arguments, PERSONA, TOOLS, ())
         if new.digest == call.call.digest:
             return [self.approval(self.session, call_id, who)]

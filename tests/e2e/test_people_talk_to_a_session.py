@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.playground.seed import SCOPES, Manifest
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says, told
@@ -163,7 +164,7 @@ async def test_a_second_session_in_a_thread_has_a_thread_of_its_own(scenario: Di
 async def test_alone_with_the_bot(scenario: Director, slack: Slack) -> None:
     scene = await scenario(in_turn(calls(asking("Sure?")), says("Done.")))
     await slack.post(ADA, ADA_DM, "what can you do?")
-    await slack.message(ADA_DM, lambda m: m.get("ephemeral") and "Unknown command" in texts(m))
+    await slack.message(ADA_DM, lambda m: m.get("ephemeral") and "Who does that?" in texts(m))
     first = await slack.post(ADA, ADA_DM, "launch ops tidy up")
     question = await slack.message(ADA_DM, lambda m: "question_form" in buttons(m), first["ts"])
     await slack.post(ADA, ADA_DM, "list them first", question["thread_ts"])
@@ -177,6 +178,7 @@ async def test_a_session_whose_channel_does_not_have_the_bot_shows_itself_to_its
     scenario: Director, slack: Slack
 ) -> None:
     scene = await scenario(ONE)
+    slack.playground.workspace.manifest = Manifest(scopes=SCOPES - {"chat:write.public"})
     answer = await slack.command(ADA, RANDOM, "launch ops ship it")
     assert answer["ok"], answer
     card = await slack.message(ADA_DM, lambda m: "card:" in texts(m))
@@ -297,8 +299,8 @@ async def test_an_edit_a_deletion_and_a_file_are_told_to_the_agent(scenario: Dir
             "event_id": f"Ev{count}",
         }
         assert (await scene.slack.send("deliver", {"type": "events_api", "payload": payload}))["ok"]
-    found = await scene.flagman.session(lambda s: len(s.inbox) == 3, session.id)
-    file, edit, deletion = (note.text for note in found.inbox)
+    found = await scene.flagman.session(lambda s: len(s.inbox) == 4, session.id)
+    file, edit, deletion = (note.text for note in found.inbox if note.by != "system")
     assert "see this" in file
     assert "graph.png" in file
     assert "use eu-west" in edit

@@ -50,3 +50,31 @@ def test_the_rule_its_line_and_its_approvers_are_said(tmp_path: Path) -> None:
     (tmp_path / "desk.md").write_text(DESK.replace("{within: reports}", "{gt: 3}"))
     assert "desk.md:7: `path` is a string, which cannot be compared so" in said("desk", "shell", code=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["desk.md"]
+
+
+def test_hours_and_schemas_are_told_for_a_time(tmp_path: Path) -> None:
+    rule = """  - tool: write_file
+    hours: {days: MON-FRI, from: "09:00", to: "17:00", zone: Europe/Berlin}
+    arguments:
+      properties: {content: {type: string, maxLength: 5}}
+      required: [content]
+    mode: allow
+"""
+    (tmp_path / "desk.md").write_text(DESK.replace("approvals:\n", f"approvals:\n{rule}"))
+    cli = Cli(tmp_path)
+
+    def said(at: str, code: int = 0) -> str:
+        call = '{"path": "a.md", "content": "x"}'
+        words = ("policy", "test", "desk", "write_file", call, "--at", at)
+        done = cli(*words, code=code, FLAGMAN_PERSONAS=str(tmp_path))
+        return " ".join((done.stdout + done.stderr).split())
+
+    assert said("2026-12-02T12:00").startswith("allow: rule 1 decides")
+    outside = said("2026-12-05T12:00")
+    assert outside.startswith("ask: no rule")
+    assert "it is within MON-FRI 09:00 to 17:00 Europe/Berlin: no" in outside
+    assert "the arguments fit the schema: yes" in outside
+    # Without an offset it is a time of the reader's zone, here that of Berlin.
+    assert said("2026-12-02T17:00").startswith("ask")
+    assert said("2026-12-02T17:00+02:00").startswith("allow")
+    assert "--at" in said("noon", code=2)

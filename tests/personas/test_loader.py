@@ -199,6 +199,32 @@ def rules(*lines: str) -> str:
 @pytest.mark.parametrize(
     ("lines", "line", "problem"),
     [
+        (
+            ("- {tool: shell, when: {timeout_s: {gt: 10, lt: 5}}, mode: deny}",),
+            6,
+            "no number is within these",
+        ),
+        (
+            ("- tool: shell", "  arguments:", "    properties: {comand: {type: string}}", "  mode: deny"),
+            8,
+            "`shell` has no argument `comand`",
+        ),
+        (
+            ("- tool: shell", "  arguments:", "    properties: {command: {type: integer}}", "  mode: deny"),
+            8,
+            "`command` is a string, which this schema never fits",
+        ),
+        (
+            ("- tool: shell", "  arguments:", "    properties: {command: {const: ls}}", "  mode: allow"),
+            8,
+            "name `command` in `required`",
+        ),
+        (("- tool: shell", "  arguments: {}", "  mode: deny"), 7, "an empty schema holds for every call"),
+        (
+            ("- tool: shell", "  mode: allow", "  hours: {from: 17:00, zone: UTC}"),
+            8,
+            "`hours.from` (approvals 1): Value error, write a time in quotes",
+        ),
         (("- {tool: shell, when: {comand: rm*}, mode: deny}",), 6, "`shell` has no argument `comand`"),
         (("- {tool: shell, mode: ask}", "- {tool: shell, mode: deny}"), 7, "never reached, since rule 1"),
         (("- {tool: '*', mode: ask}", "- {tool: read_file, mode: allow}"), 7, "never reached, since rule 1"),

@@ -28,7 +28,7 @@ def test_the_table_is_read_whole() -> None:
     verbs = {command.split()[1] for row in sayings() for command in row if command != "/agent"}
     assert verbs == {
         "launch", "list", "status", "log", "files", "pause", "resume", "cancel", "fork", "remind", "schedule",
-        "tell", "event", "personas", "help",
+        "tell", "event", "settings", "delegate", "personas", "help",
     }  # fmt: skip
     assert "/agent" in [command for row in sayings() for command in row]
 
@@ -55,7 +55,7 @@ async def test_a_launch_in_the_text_starts_a_session(command: str, api: Client) 
 
 
 async def test_what_is_said_in_the_thread_is_heard(api: Client) -> None:
-    (mention,) = examples.spans("@Flagman ")
+    (mention,) = examples.spans("@Flagman pause")
     session_id = await launched(api)
     thread = (await card(api, session_id))["ts"]
     await posted(api, "look at /var too", thread)

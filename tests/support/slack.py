@@ -142,9 +142,19 @@ class Slack:
             found: Json = await answer.json(content_type=None)
             return found
 
-    async def post(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Json:
-        """Write a message; gives the message."""
-        body = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts}
+    async def store(self, user: str, name: str, content: bytes) -> str:
+        """Store a file, to be attached to a message; gives its id."""
+        address = f"{self.url}/playground/files"
+        async with self.session.post(address, params={"user": user, "name": name}, data=content) as answer:
+            found = await answer.json()
+        assert found["ok"], found
+        return str(found["file"]["id"])
+
+    async def post(
+        self, user: str, channel: str, text: str, thread_ts: str | None = None, files: Sequence[str] = ()
+    ) -> Json:
+        """Write a message with stored files; gives the message."""
+        body = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, "files": list(files)}
         answer = await self.send("post", body)
         assert answer["ok"], answer
         message: Json = answer["message"]

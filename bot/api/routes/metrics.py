@@ -39,7 +39,7 @@ async def read_metrics(call: Call) -> web.Response:
         depth.labels(queue.name).set(await queue.depth())
         parked.labels(queue.name).set(len(await queue.troubles()))
     gauge("refusals_unrecorded", "Refused actions that the log of their session had no room for.").set(
-        call.core.supervisor.unrecorded
+        call.core.supervisor.refusals.unrecorded
     )
     gauge("timers", "Timers that are set.").set(await call.core.timers().count())
     gauge("followers", "Open streams and waits.").set(call.deps.services.followers.followers)

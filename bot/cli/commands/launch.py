@@ -58,6 +58,10 @@ def launch(
             "`depends_on`) and `on_failure`; `-` reads it from standard input.",
         ),
     ] = None,
+    limits: Annotated[
+        str,
+        typer.Option(help="`steps=20 usd=2 minutes=30`; within those of the persona and the channel."),
+    ] = "",
     idempotency_key: Key = None,
     wait: Wait = False,
     until: Until = "ended",
@@ -83,9 +87,15 @@ def launch(
     async def work(remote: HttpBackend) -> int | None:
         from bot.cli.terminal import done, hint
         from supervisor.contract.requests import LaunchRequest
+        from supervisor.contract.settings import limits_request
 
         request = LaunchRequest.of(
-            persona=who or None, task=said, context=context, channel=channel, coordinate=given
+            persona=who or None,
+            task=said,
+            context=context,
+            channel=channel,
+            coordinate=given,
+            limits=limits_request(limits.split()) if limits else None,
         )
         state = await remote.launch(request, idempotency_key=idempotency_key)
         if not json:

@@ -9,6 +9,8 @@ import typer
 from bot.cli.client import USAGE, Json, carry_out, refuse
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from supervisor.core.policy import Explanation
     from supervisor.personas.loader import PersonaFile
     from supervisor.tools.contract import Tool
@@ -26,6 +28,12 @@ def evaluate(
     persona: Annotated[str, typer.Argument(help="The name of a persona.")],
     tool: Annotated[str, typer.Argument(help="The name of a tool.")],
     arguments: Annotated[str, typer.Argument(metavar="JSON", help="The arguments of the call.")] = "{}",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="For rules with hours: the time, such as `2026-12-05T12:00` in your zone (default: now)."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say which rule decides on a call, and why; nothing runs.
@@ -48,7 +56,7 @@ def evaluate(
             given = known.validate(found)
         except InvalidArguments as error:
             refuse(str(error), USAGE)
-        explained = explain(file.persona, tool, given, changes=known.changes)
+        explained = explain(file.persona, tool, given, changes=known.changes, at=_time(at))
         lines = {number: file.front.line(("approvals", number - 1)) for number in explained.rules}
         if json:
             as_json({**explained.model_dump(mode="json"), "file": str(file.path), "lines": lines})
@@ -56,6 +64,22 @@ def evaluate(
             _show(explained, file, lines)
 
     carry_out(work)
+
+
+def _time(text: str | None) -> datetime:
+    """The time of an option, in the reader's zone where it names none; now without one."""
+    from datetime import UTC, datetime
+
+    from bot.cli.terminal import local_zone
+    from supervisor.core.times import zone_named
+
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        refuse(f"--at: “{text}” is no time; write it like 2026-12-05T12:00 or 2026-12-05T12:00+01:00.", USAGE)
+    return found if found.tzinfo else found.replace(tzinfo=zone_named(local_zone()))
 
 
 def _loaded(persona: str, tool: str) -> tuple[PersonaFile, Tool]:

@@ -31,7 +31,8 @@ Reading
     GET /playground/status?channel=&thread_ts=   {ok, status: ""} the bot's status in the thread
 
 Acting (each needs `user`)
-    POST /playground/post      {user, channel, text, thread_ts?} -> {ok, ts, message}
+    POST /playground/files?user=U…&name=     the bytes -> {ok, file: File}   stored, to be attached to a message
+    POST /playground/post      {user, channel, text, thread_ts?, files?: [F…]} -> {ok, ts, message}
          `text` is typed text: `@ada`, `@sre`, `#ops` become mentions, `& < >` are escaped as Slack's
          client does; `<@U…>` and `<#C…>` are kept.
     POST /playground/command   {user, channel, command: "/agent", text, thread_ts?}

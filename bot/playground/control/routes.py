@@ -68,6 +68,7 @@ class Control:
             *Trials(self._playground).routes(),
             *Arrangement(self._playground).routes(),
             ("GET", "/playground/files/{id}", self._download),
+            ("POST", "/playground/files", as_json(self._attach)),
             ("GET", "/playground/stream", self._stream),
         ]
 
@@ -160,7 +161,11 @@ class Control:
 
     async def _post(self, person: seed.Person, body: Json) -> Json:
         channel = self._people.channel(person, body.get("channel"))
-        return self._people.post(person, channel, str(body.get("text", "")), body.get("thread_ts"))
+        attached = files.attached(self._playground, person, body.get("files") or [])
+        return self._people.post(person, channel, str(body.get("text", "")), body.get("thread_ts"), attached)
+
+    async def _attach(self, request: web.Request) -> Json:
+        return await files.attach(self._playground, self._people.person(request.query.get("user")), request)
 
     async def _command(self, person: seed.Person, body: Json) -> Json:
         return await self._people.command(person, self._people.channel(person, body.get("channel")), body)
@@ -186,7 +191,9 @@ class Control:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         attachment = "download" in request.query
-        return files.download(self._playground, request.match_info["id"], attachment=attachment)
+        header = request.headers.get("Authorization")
+        token = header.removeprefix("Bearer ") if header else None
+        return files.download(self._playground, request.match_info["id"], attachment=attachment, token=token)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         return await stream.serve(self._playground.hub, request)

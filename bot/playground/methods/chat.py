@@ -55,7 +55,7 @@ def _metadata(call: Call) -> Json | None:
 
 async def post_message(call: Call) -> Json:
     """Post a message (`chat.postMessage`)."""
-    channel = call.channel(member=not call.playground.settings.chat_write_public, archived="is_archived")
+    channel = call.channel(member=not _writes_anywhere(call), archived="is_archived")
     content = _content(call)
     _require_text(content)
     workspace = call.playground.workspace
@@ -79,6 +79,12 @@ async def post_message(call: Call) -> Json:
     return {"channel": channel.id, "ts": message["ts"], "message": message}
 
 
+def _writes_anywhere(call: Call) -> bool:
+    """Return whether the bot may post into public channels that it is not in, and update what it posted there."""
+    scopes = call.playground.workspace.manifest.scopes or frozenset()
+    return call.playground.settings.chat_write_public or "chat:write.public" in scopes
+
+
 def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
     message = call.playground.store.message(channel.id, call.need("ts"))
     if message is None or is_tombstone(message):
@@ -90,7 +96,7 @@ def _own(call: Call, channel: seed.Channel, refusal: str) -> Json:
 
 async def update(call: Call) -> Json:
     """Change a message (`chat.update`); omitted parts are kept, and `[]` removes the blocks."""
-    channel = call.channel(member=True, archived="is_inactive")
+    channel = call.channel(member=not _writes_anywhere(call), archived="is_inactive")
     message = _own(call, channel, "cant_update_message")
     content = _content(call, UPDATE_CHARACTERS)
     metadata = _metadata(call)

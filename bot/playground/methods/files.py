@@ -13,7 +13,7 @@ from aiohttp import BodyPartReader, web
 
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
-from bot.playground.errors import SlackError
+from bot.playground.errors import Refusal, SlackError
 from bot.playground.methods.call import Call, Method, visible_channel
 from bot.playground.playground import Playground
 from bot.playground.store import Json
@@ -24,7 +24,7 @@ PREVIEW_CHARACTERS = 1000
 log = logging.getLogger(__name__)
 
 
-def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
+def _about(base_url: str, file_id: str, name: str, size: int, user: str = seed.BOT_USER) -> Json:
     mimetype = mimetypes.guess_type(name)[0] or "application/octet-stream"
     suffix = PurePosixPath(name).suffix.lstrip(".").lower() or "text"
     url = f"{base_url}/playground/files/{file_id}"
@@ -37,7 +37,7 @@ def _about(base_url: str, file_id: str, name: str, size: int) -> Json:
         "mimetype": mimetype,
         "filetype": suffix,
         "pretty_type": suffix.upper(),
-        "user": seed.BOT_USER,
+        "user": user,
         "user_team": seed.TEAM_ID,
         "editable": False,
         "size": size,
@@ -103,6 +103,31 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
         if isinstance(part, BodyPartReader) and part.filename:
             while piece := await part.read_chunk():
                 yield piece
+
+
+async def attach(playground: Playground, person: seed.Person, request: web.Request) -> Json:
+    """Store a file that a person is about to attach to a message; the body has its content. Raises Refusal."""
+    name = PurePosixPath(request.query.get("name", "")).name or "file"
+    content = await _uploaded(request)
+    if len(content) > LARGEST:
+        raise Refusal(413, "file_too_large", f"A file has at most {LARGEST // 2**20} MB here.")
+    file_id = new_id("F")
+    about = _about(playground.base_url, file_id, request.query.get("name", name), len(content), person.id)
+    about["preview"] = content[: 4 * PREVIEW_CHARACTERS].decode(errors="replace")[:PREVIEW_CHARACTERS]
+    if about["mode"] != "snippet":
+        del about["preview"]
+    playground.store.put_file(about, content)
+    return {"ok": True, "file": about}
+
+
+def attached(playground: Playground, person: seed.Person, ids: object) -> list[Json]:
+    """Return the files of these ids, which the person has stored. Raises Refusal."""
+    if not isinstance(ids, list):
+        raise Refusal(400, "invalid_files", "`files` is a list of the ids of stored files.")
+    found = [playground.store.file(str(file_id)) for file_id in ids]
+    if any(about is None or about["user"] != person.id for about in found):
+        raise Refusal(404, "file_not_found", "There is no such file of this person.")
+    return [about for about in found if about]
 
 
 async def complete_upload(call: Call) -> Json:
@@ -208,8 +233,16 @@ async def delete_file(call: Call) -> Json:
     return {}
 
 
-def download(playground: Playground, file_id: str, *, attachment: bool) -> web.Response:
-    """Return the contents of a file, with headers that keep the browser from running it."""
+def download(
+    playground: Playground, file_id: str, *, attachment: bool, token: str | None = None
+) -> web.Response:
+    """Return the contents of a file, with headers that keep the browser from running it.
+
+    With a `token` it is the app that asks. As in Slack, one that may not read files gets a page for signing in.
+    """
+    may_read = token == playground.bot_token and playground.workspace.has_scope("files:read")
+    if token is not None and not may_read:
+        return web.Response(text="<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
     about, content = playground.store.file(file_id), playground.store.content(file_id)
     if about is None or content is None:
         return web.json_response({"ok": False, "error": "file_not_found"}, status=404)

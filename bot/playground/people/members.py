@@ -1,5 +1,6 @@
 """Actions of people apart from clicks: posting, commands, reactions, joining and leaving."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.playground import seed
@@ -69,9 +70,16 @@ class People:
             raise Refusal(404, "message_not_found", "This message is no longer there.")
         return message
 
-    def post(self, person: seed.Person, channel: seed.Channel, text: str, thread_ts: str | None) -> Json:
-        """Post a message, to a thread if `thread_ts` is given."""
-        if not text.strip():
+    def post(
+        self,
+        person: seed.Person,
+        channel: seed.Channel,
+        text: str,
+        thread_ts: str | None,
+        files: Sequence[Json] = (),
+    ) -> Json:
+        """Post a message with files, to a thread if `thread_ts` is given."""
+        if not text.strip() and not files:
             raise Refusal(400, "no_text", "A message needs a text.")
         if len(text) > MESSAGE_CHARACTERS:
             raise Refusal(400, "msg_too_long", f"A message has at most {MESSAGE_CHARACTERS} characters.")
@@ -79,7 +87,7 @@ class People:
             raise Refusal(400, "not_in_channel", f"{person.real_name} is not in this channel.")
         _need_open(channel)
         foreign = {"user_team": person.team_id, "source_team": person.team_id} if person.is_external else {}
-        message = {
+        message: Json = {
             "type": "message",
             "user": person.id,
             "client_msg_id": new_id("m"),
@@ -88,6 +96,8 @@ class People:
             "text": as_sent(self._workspace, text),
             "ts": self._workspace.next_ts(),
         }
+        if files:
+            message |= {"files": list(files), "upload": True}
         if thread_ts:
             parent = self.message(channel, thread_ts)
             message["thread_ts"] = str(parent.get("thread_ts") or parent["ts"])

@@ -25,7 +25,8 @@ class Events:
 
     def posted(self, channel: seed.Channel, message: Json) -> None:
         """Send the event of a new message, and an `app_mention` if it mentions the bot."""
-        self._message(channel, {**message, "event_ts": message["ts"]})
+        shared = {"subtype": "file_share"} if message.get("files") and "bot_id" not in message else {}
+        self._message(channel, {**message, **shared, "event_ts": message["ts"]})
         mentioned = f"<@{seed.BOT_USER}>" in str(message.get("text", ""))
         if mentioned and not channel.is_im and "bot_id" not in message and self._bot_is_in(channel):
             mention = {**message, "type": "app_mention", "channel": channel.id, "event_ts": message["ts"]}

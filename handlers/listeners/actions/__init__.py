@@ -9,6 +9,7 @@ from handlers.listeners.actions import (
     approval,
     edit_call,
     full_call,
+    offer,
     outcome,
     question,
     reminder,
@@ -31,6 +32,7 @@ def register(app: Router) -> None:
     app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)
     app.action(re.compile(f"^{Action.ANSWER}:"), question.choose)
     app.action(Action.ANSWER_FORM, question.open_answer)
+    app.action(re.compile(f"^{Action.OFFER}:"), offer.choose)
     app.action(Action.RUN_AGAIN, outcome.run_again)
     for verdict in (Action.MARK_DONE, Action.MARK_FAILED):
         app.action(verdict, outcome.open_outcome)

@@ -18,10 +18,13 @@ Body = dict[str, Any]
 
 async def open_full_call(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Show the first page."""
-    session, call = await flagman.call_of(Target.of_click(body), actor_of(body))
+    actor = actor_of(body)
+    session, call = await flagman.call_of(Target.of_click(body), actor)
     view = full_call_modal(session, call, 0, flagman.mask)
     await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
+    # The summary of the audit tells approvals by who has looked from others.
+    await flagman.services.audit.mark_opened(session.id, call.call_id, call.call.digest, actor)
 
 
 async def turn_page(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:

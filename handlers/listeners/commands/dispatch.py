@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import files, fork, pausing, replies
-from handlers.listeners.commands.parser import Command
+from handlers.listeners.commands import audit, delegate, files, fork, pausing, replies, settings
+from handlers.listeners.commands.parser import Command, verb_of
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
 from supervisor.contract.service import SessionService
@@ -22,6 +22,14 @@ class Answer:
 
     text: str
     blocks: tuple[Block, ...] = ()
+
+
+async def as_written(flagman: ListenerContext, markup: str) -> str:
+    """Return the text of a command: what the person saw, but ids where the command is about people."""
+    word = markup.split(maxsplit=1)[:1]
+    if word and verb_of(word[0]) == "settings":
+        return settings.names_as_ids(markup)
+    return await flagman.people.readable(markup)
 
 
 async def carry_out(
@@ -64,6 +72,8 @@ async def carry_out(
             )
             how = "has its answer" if told.heard == "answered" else "reads that at its next step"
             return _say(f":speech_balloon: `{command.session_id}` {how}.")
+        case "settings":
+            return _blocks("Settings", await settings.settings(flagman, command, actor, place))
         case "event":
             return _say(await pausing.event(flagman, command, actor, delivery))
         case _:
@@ -77,6 +87,10 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             cards = await flagman.cards([one for one in found if isinstance(one, Session)])
             rows = replies.session_list(found, command.rest, flagman.mask, flagman.command, cards)
             return _blocks("Sessions", rows)
+        case "audit":
+            return _blocks("Audit", await audit.summary(flagman, command, sessions.actor))
+        case "delegate":
+            return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
         case "personas":
             every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))

@@ -12,7 +12,7 @@ from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
     "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork",
-    "schedule", "event", "personas", "help", "form",
+    "schedule", "event", "audit", "delegate", "personas", "settings", "help", "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
@@ -40,6 +40,7 @@ _GRAMMAR = {
     "tell": re.compile(r"as\s+[\w.-]{1,80}:\s*\S", re.IGNORECASE),
     "event": re.compile(r"[A-Za-z0-9][\w/-]*[.:][\w.:/-]*$|[A-Za-z0-9][\w.:/-]{0,79}\s+[{\[]"),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
+    "settings": re.compile(r"(?:persona|approvers|limits?|reset)\s", re.IGNORECASE),
     "fork": re.compile(rf"at\s|{_QUOTED}", re.IGNORECASE | re.DOTALL),
 }
 _ALIASES = {
@@ -102,7 +103,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
-    if verb in ("schedule", "event"):
+    if verb in ("schedule", "event", "settings", "audit", "delegate"):
         return Command(verb, rest=rest)  # type: ignore[arg-type]
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
@@ -116,7 +117,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
 def _about_session(verb: str, rest: str, thread_session: str, slash: str) -> Command:
     word, more = _word(rest)
     ident = word.strip("`").lower()
-    if _looks_like_id(ident):
+    if looks_like_id(ident):
         return Command(verb, session_id=ident, rest=more)  # type: ignore[arg-type]
     if thread_session:
         return Command(verb, session_id=thread_session, rest=rest)  # type: ignore[arg-type]
@@ -149,7 +150,8 @@ def _parse_tell(command: Command, slash: str) -> Command:
     return replace(command, persona=named["persona"].lower() if named else "", rest=words)
 
 
-def _looks_like_id(word: str) -> bool:
+def looks_like_id(word: str) -> bool:
+    """Return whether a word has the form of the id of a session."""
     parts = word.split("-")
     if len(parts) not in (2, 3) or any(len(part) != 4 for part in parts[:2]):
         return False
@@ -176,7 +178,7 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
         return False
     verb = verb_of(word)
     first, more = _word(rest)
-    if verb in NEEDS_SESSION and _looks_like_id(first.strip("`").lower()):
+    if verb in NEEDS_SESSION and looks_like_id(first.strip("`").lower()):
         return True
     match verb:
         case "launch":
@@ -185,6 +187,10 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
             return not rest or bool(_SCHEDULE.search(rest))
         case "list":
             return not rest or rest.lower() in INDEXES
+        case "audit":
+            return not more
+        case "delegate":
+            return rest.lower() in ("", "list") or first.lower() == "drop"
         case "files":
             return not more or bool(_PATH.search(rest))
         case _:

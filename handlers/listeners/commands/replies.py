@@ -34,6 +34,8 @@ def help_text(slash: str) -> list[Block]:
             f"`{slash} list` (`running`, `paused`, `ended`) lists sessions",
             f"`{slash} status <id>` · `{slash} log <id>`",
             f"`{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
+            f"`{slash} settings` shows what holds in this channel · `settings persona sre` · `settings limits usd=2`",
+            f"`{slash} audit` (`today`, `7d`) tells admins how people decided",
         ],
         ":raised_hand: *Steer*": [
             f"`{slash} pause <id> [why]` · `{slash} resume <id> [message]` · `{slash} cancel <id> [why]`",
@@ -41,6 +43,8 @@ def help_text(slash: str) -> list[Block]:
             "`alone`, without its sub-agents",
             f"`{slash} resume <id> compact` sums its earlier steps up first · `{slash} resume <id> at 09:00`",
             f"`{slash} tell <id> [as <persona>:] <words>`",
+            f"`{slash} delegate @grace until friday` has Grace decide for you · `{slash} delegate list` · "
+            f"`{slash} delegate drop <id>`",
         ],
         ":calendar: *Times and events*": [
             f'`{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',

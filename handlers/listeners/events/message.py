@@ -12,15 +12,18 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import button, confirm, escape, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands.dispatch import Answer, carry_out
+from handlers.listeners.commands import tasks
+from handlers.listeners.commands.dispatch import Answer, as_written, carry_out
+from handlers.listeners.commands.intent import intent_of
 from handlers.listeners.commands.parser import is_thread_command, is_verb, parse, verb_of
 from handlers.listeners.events.addressee import addressee
-from handlers.markup import readable
 from handlers.origin import Place
 from handlers.private_answers import answer_privately
+from handlers.quotes import Unread, thread_before
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
 from supervisor.contract.requests import ContextRequest
+from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 
 Body = dict[str, Any]
@@ -35,7 +38,8 @@ _TOO_OLD = (
 _NO_COMMAND = (
     "Nothing else was done: for the command, write `{word}` alone or with what it takes (see `help`)."
 )
-_UNREAD = "The attached file cannot be read by the agent, which is told so."
+_UNUSED = ":information_source: A command takes no files, so what is attached was not used."
+_ONLY_FILES = "(No words, only what is attached.)"
 _log = logging.getLogger("flagman.slack")
 _PUNCTUATION = ".,:;!?*_~`'\"“”‘’„"
 _MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*[:,]?\s*")
@@ -79,7 +83,7 @@ async def _receive(
 ) -> None:
     """Carry out a command, or send a message to the session of the thread; once for each delivery.
 
-    `text` is in Slack's markup.
+    `text` is in Slack's markup; outside of the threads of sessions it is a command or a task.
     """
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
     delivery = f"{channel}:{event['ts']}"
@@ -88,19 +92,19 @@ async def _receive(
     session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}") if thread_ts else None
     if not mentioned and not session_id:
         return
-    text = await flagman.people.readable(text)
-    unread = _unread_files(event) if session_id else ""
-    text = f"{text}\n\n{unread}".strip() if unread else text
-    if (mentioned or (session_id and text.strip())) and _is_old(event, flagman.clock()):
+    text = await as_written(flagman, text) if mentioned else await flagman.people.readable(text)
+    said = bool(text.strip() or event.get("files"))
+    if (mentioned or said) and _is_old(event, flagman.clock()):
         answer = _say(_TOO_OLD)
-    elif mentioned and (not session_id or not text.strip() or _is_command(flagman, text)):
-        answer = await _command(flagman, body, event, text, session_id or "")
-    elif session_id and text.strip():
+    elif not session_id:
+        answer = await _asked(flagman, body, event, client, text)
+    elif mentioned and (not said or (text.strip() and _is_command(flagman, text))):
+        answer = await _command(flagman, body, event, text, session_id)
+        answer = _with_note(answer, _UNUSED) if event.get("files") else answer
+    elif said:
         answer = await _tell_session(flagman, body, event, session_id, text, mentioned=mentioned)
-        if mentioned and is_verb(word := text.split(maxsplit=1)[0].strip(_PUNCTUATION)):
+        if mentioned and text.strip() and is_verb(word := text.split(maxsplit=1)[0].strip(_PUNCTUATION)):
             answer = _with_hint(answer, word, session_id)
-        if unread:
-            answer = _say(f"{answer.text} {_UNREAD}")
     else:
         return
     await flagman.rows.deliver(delivery, REDELIVERED)
@@ -131,13 +135,6 @@ def _is_old(event: Body, now: datetime) -> bool:
     sent = float(str(event.get("event_ts") or event["ts"]))
     written = min(sent, float(str(event["ts"])))
     return now.timestamp() - written > OLDEST.total_seconds()
-
-
-def _unread_files(event: Body) -> str:
-    names = [
-        readable(str(file.get("name") or file.get("title") or "a file")) for file in event.get("files") or []
-    ]
-    return f"(Attached, and not readable for you: {', '.join(names)})" if names else ""
 
 
 def _is_deletion(event: Body) -> bool:
@@ -180,6 +177,40 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
     await answer_privately({"event": about}, client, answer.text, answer.blocks)
 
 
+async def _asked(
+    flagman: ListenerContext, body: Body, event: Body, client: AsyncWebClient, text: str
+) -> Answer:
+    """Carry out a command outside of the threads of sessions, or launch a task with what goes along."""
+    files, notes = tasks.attached(event)
+    intent = intent_of(text, {persona.name for persona in flagman.supervisor.personas.all()})
+    if intent.kind == "command" and not (files and not text.strip()):
+        answer = await _command(flagman, body, event, text, "")
+        return _with_note(answer, _UNUSED) if files else answer
+    if not text.strip():
+        return _say(":information_source: Write in the same message what to do with the file.")
+    channel, stamp, thread_ts = str(event["channel"]), str(event["ts"]), str(event.get("thread_ts") or "")
+    quoted = ""
+    if thread_ts:
+        try:
+            quoted = await thread_before(client, flagman.people, channel, thread_ts, stamp)
+        except Unread as unread:
+            notes.append(f":warning: The messages of this thread did not go along: {unread}.")
+    task = tasks.Task(
+        text=intent.task,
+        channel=channel,
+        user=str(event["user"]),
+        thread_ts=thread_ts or stamp,
+        delivery=f"{channel}:{stamp}",
+        quoted=quoted,
+        files=files,
+    )
+    return await tasks.receive(flagman, task, intent, await flagman.people.named(actor_of(body)), notes)
+
+
+def _with_note(answer: Answer, note: str) -> Answer:
+    return Answer(f"{answer.text}\n{note}", (*answer.blocks, mrkdwn(note)))
+
+
 async def _command(flagman: ListenerContext, body: Body, event: Body, text: str, session_id: str) -> Answer:
     command = parse(text or "help", thread_session=session_id, slash="@Flagman")
     actor = await flagman.people.named(actor_of(body))
@@ -202,18 +233,24 @@ async def _tell_session(
 ) -> Answer:
     """Send a message to the session of the thread, or to a sub-agent; `earlier` is the one that it is about."""
     actor = await flagman.people.named(actor_of(body))
+    files, notes = tasks.attached(event)
+    if not text.strip() and not files:
+        return _say("\n".join(notes))
     below, words = await addressee(flagman, session_id, earlier or text, answers=answers)
     text = text if earlier else words
     told = await flagman.sessions(actor).tell(
         below.id if below else session_id,
-        ContextRequest.of(text=text),
+        ContextRequest.of(text=text if text.strip() else _ONLY_FILES),
         kind="mention" if mentioned else "reply",
         delivery=f"slack:{event['channel']}:{event['ts']}",
-        answers=answers,
+        answers=answers and bool(text.strip()),
+        files=files,
     )
     receipt = _receipt(told.session, told.heard)
     name = one_line(below.lineage.name, 60) if below and below.lineage else ""
-    return _say(f"{receipt} It is for the sub-agent *{escape(name)}*." if name else receipt)
+    whom = f" It is for the sub-agent *{escape(name)}*." if name else ""
+    taken = f" {count(len(files), 'file')} went along." if files else ""
+    return _say("\n".join([f"{receipt}{whom}{taken}", *notes]))
 
 
 def _say(text: str) -> Answer:

@@ -28,10 +28,12 @@ async def open_launch(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
 
 
 async def launch_form(flagman: ListenerContext, actor: Actor, place: Place, chosen: str = "") -> Block:
-    """Return the form with the persona `chosen`, or the one that the person chose last."""
+    """Return the form with the persona `chosen`, the one that the person chose last, or that of the place."""
     personas = flagman.supervisor.personas.all()
     if chosen not in {persona.name for persona in personas}:
         chosen = await flagman.rows.last_choice(actor.id)
+    if chosen not in {persona.name for persona in personas}:
+        chosen = await flagman.services.places.default_persona(place.origin())
     return launch_modal(personas, place, chosen)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from handlers.action_ids import View
-from handlers.listeners.views import approval, edit_call, launch, outcome, question, session
+from handlers.listeners.views import approval, edit_call, hand_over, launch, outcome, question, session
 from handlers.middleware import Router
 
 
 def register(app: Router) -> None:
     """Register the routes of all forms."""
     app.view(View.LAUNCH, launch.launch)
+    app.view(View.HAND_OVER, hand_over.launch)
     app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
     app.view(View.DENY_ALL, approval.deny_all)

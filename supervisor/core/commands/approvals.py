@@ -28,7 +28,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.messages import Json
-from supervisor.core.policy import permission, right_to_decide
+from supervisor.core.policy import Right, permission, right_to_decide
 from supervisor.core.reducer import apply
 from supervisor.core.reducer.calls import ONLY_APPROVED
 from supervisor.core.state import Call, Session
@@ -138,7 +138,7 @@ def edit(
     call = session.call(call_id)
     if call.call.tool == APPROVAL:
         raise IllegalEvent(ONLY_APPROVED)
-    via = check_decision(session, call, actor, seen)
+    right = check_decision(session, call, actor, seen)
     new = rejudge(call.call, arguments)
     if new.digest == call.call.digest:
         return [_decision(session, call, "approve", actor, at, seen=seen)]
@@ -147,7 +147,7 @@ def edit(
         call_id=call_id,
         before=call.call.digest,
         call=new,
-        via=via,
+        **right.recorded,
         is_requester=True,
         too_few=too_few,
     )
@@ -195,11 +195,12 @@ def decide_outcome(
     call = session.call(call_id)
     if call.phase != "unknown":
         raise IllegalEvent("That call no longer needs a decision.")
-    via = permission(session, call, actor) if verdict == "run_again" else "anyone"
+    right = permission(session, call, actor) if verdict == "run_again" else Right("anyone")
     if seen.request is None:
         raise DigestRequired(_ATTEMPT_NOT_SHOWN)
     expect_seen(call, seen)
-    return [OutcomeDecided(**stamp(actor, at), call_id=call_id, verdict=verdict, result=result, via=via)]
+    about = {"call_id": call_id, "verdict": verdict, "result": result}
+    return [OutcomeDecided(**stamp(actor, at), **about, **right.recorded)]
 
 
 def decide_child(
@@ -232,11 +233,11 @@ def _resumed(session: Session, decided: ApprovalDecided) -> list[Event]:
     return resumption(after, Resumed(**stamped, trigger=APPROVAL, condition=APPROVAL, context=told))
 
 
-def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> str:
+def check_decision(session: Session, call: Call, actor: Actor, seen: Seen) -> Right:
     """Return the right by which `actor` may decide on the call as it was seen. Raises as `decide`."""
-    via = right_to_decide(session, call, actor)
+    right = right_to_decide(session, call, actor)
     expect_seen(call, seen)
-    return via
+    return right
 
 
 def expect_seen(call: Call, seen: Seen) -> None:
@@ -263,5 +264,5 @@ def _decision(
         digest=call.call.digest,
         verdict=verdict,
         reason=reason,
-        via=check_decision(session, call, actor, seen),
+        **check_decision(session, call, actor, seen).recorded,
     )

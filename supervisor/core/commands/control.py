@@ -215,12 +215,12 @@ def _approve(
         raise NotAllowed("This session waits for an approval, which a resume token does not give.")
     if not may_decide:
         raise MissingScope("approve")
-    via = right_to_decide(session, call, actor)
-    decision = Decision(**stamp(actor, at), verdict="approve", via=via)
+    right = right_to_decide(session, call, actor).recorded
+    decision = Decision(**stamp(actor, at), verdict="approve", **right)
     if not call.model_copy(update={"decisions": (*call.decisions, decision)}).approved_enough:
         raise NotAllowed("This session waits for more than one approval; approve it instead of resuming it.")
     decided = ApprovalDecided(
-        **stamp(actor, at), call_id=call.call_id, digest=call.call.digest, verdict="approve", via=via
+        **stamp(actor, at), call_id=call.call_id, digest=call.call.digest, verdict="approve", **right
     )
     return [decided]
 

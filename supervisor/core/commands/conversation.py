@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from supervisor.core.commands.approvals import withdraw
 from supervisor.core.commands.base import MOST_UNREAD, check_room, check_text, stamp
-from supervisor.core.errors import IllegalEvent
+from supervisor.core.errors import IllegalEvent, LimitReached
 from supervisor.core.events import (
     ActionRefused,
     Actor,
     ApprovalWithdrawn,
     ContextAdded,
     Event,
+    GivenFile,
     QuestionAnswered,
 )
 from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
+from supervisor.core.text.format import count
 from supervisor.core.triggers import Signal, awaited_signals
 
 # The shortest time between two notes in a session that what it waits for was refused.
 REFUSALS_APART = timedelta(minutes=10)
 # The most refused actions that one log records.
 MOST_RECORDED = 200
+# The most files that people may attach to one session and to one message, and the most bytes of one.
+MOST_FILES, MOST_FILES_AT_ONCE, MOST_FILE_BYTES = 100, 10, 20 * 2**20
 Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted", "withdrawn"]
 
@@ -47,20 +52,52 @@ def tell(
     answers: bool = True,
     persona: str = "",
     instead: bool = False,
+    files: Sequence[GivenFile] = (),
 ) -> list[Event]:
     """Return the answer to the session's only open question, if it `answers`, or context for its next step.
 
-    A note of a `persona` is no answer. With `instead` the calls that wait for an approval are withdrawn, and the agent
-    reads the text as what to do instead.
+    A note of a `persona` is no answer. `files` are attached to the message, which may then be empty. With `instead` the
+    calls that wait for an approval are withdrawn, and the agent reads the text as what to do instead.
     """
-    text = check_text(text, "The message")
+    text = check_text(text, "The message", optional=bool(files))
     if instead:
-        return withdraw(session, [], text, actor, at)
+        return [*withdraw(session, [], text, actor, at), *given(session, "", files, kind, actor, at)]
     asking = session.calls_in("asking")
-    if answers and not persona and len(asking) == 1:
-        return [QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)]
-    check_room(session, text)
-    return [ContextAdded(**stamp(actor, at), text=text, kind=kind, persona=persona)]
+    if answers and not persona and text and len(asking) == 1:
+        answered = QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)
+        return [answered, *given(session, "", files, kind, actor, at)]
+    return given(session, text, files, kind, actor, at, persona=persona)
+
+
+def given(
+    session: Session | None,
+    text: str,
+    files: Sequence[GivenFile],
+    kind: Kind,
+    actor: Actor,
+    at: datetime,
+    *,
+    persona: str = "",
+) -> list[Event]:
+    """Return the context with a text and attached files; nothing without both. Raises IllegalEvent or LimitReached."""
+    if not text and not files:
+        return []
+    if files and session:
+        check_files(session, files)
+    names = ", ".join(f"{file.name} ({count(file.size, 'byte')})" for file in files)
+    told = f"{text}\n\n(Attached: {names})".strip() if files else text
+    if session:
+        check_room(session, told)
+    return [ContextAdded(**stamp(actor, at), text=told, kind=kind, persona=persona, files=tuple(files))]
+
+
+def check_files(session: Session, files: Sequence[GivenFile]) -> None:
+    """Raise LimitReached where a session has been given as many files as it may have."""
+    has = len(session.attachments.taken) + len(session.attachments.awaited)
+    if has + len(files) > MOST_FILES:
+        raise LimitReached(
+            f"This session has {has} attached files, and may have {MOST_FILES}; nothing was added."
+        )
 
 
 def note_refusal(
@@ -90,12 +127,16 @@ def refused(
         return []
     if len(session.refusals) >= MOST_REFUSALS and at - session.refusals[0].at < REFUSALS_APART:
         return []
-    known = any(
-        r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals
-    )
-    if known:
+    if was_refused(session, attempt, actor, at):
         return []
     return [ActionRefused(**stamp(actor, at), attempt=attempt, problem=problem, about=call_id)]
+
+
+def was_refused(session: Session, attempt: str, actor: Actor, at: datetime) -> bool:
+    """Whether the log records that the actor was refused the same a short time ago."""
+    return any(
+        r.by == actor.id and r.attempt == attempt and at - r.at < REFUSALS_APART for r in session.refusals
+    )
 
 
 def heard(events: list[Event]) -> Heard:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from types import MappingProxyType
 
 from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.conversation import given
 from supervisor.core.commands.fork import copy_events, cut_at, without_pause
 from supervisor.core.delegation import PLAN
 from supervisor.core.errors import InvalidInput
@@ -15,6 +15,7 @@ from supervisor.core.events import (
     Actor,
     ContextAdded,
     Event,
+    GivenFile,
     Inherited,
     ModelResponded,
     Resumed,
@@ -22,7 +23,7 @@ from supervisor.core.events import (
     SessionLaunched,
 )
 from supervisor.core.messages import Json, ModelReply, ProposedCall, Usage
-from supervisor.core.persona import Budgets, Persona
+from supervisor.core.persona import Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
@@ -41,12 +42,13 @@ def launch(
     coordinate: bool = False,
     plan: Json | None = None,
     asked_by: Collection[str] = (),
-    limits: Mapping[str, Decimal] = MappingProxyType({}),
+    context: str = "",
+    files: Sequence[GivenFile] = (),
 ) -> list[Event]:
     """Return the first events of a session. `tools` are those of the persona, `roster` the personas it may launch.
 
-    `asked_by` are those who asked for it besides the actor, `limits` are budgets by name that are lower than those of
-    the persona.
+    `asked_by` are those who asked for it besides the actor. The agent reads `context` besides the task, and finds
+    `files` in its folder.
 
     `coordinate`: the persona has to be able to split its task over sub-agents. With a `plan`, the arguments of
     `plan_tasks`, the session begins by carrying that out. Raises InvalidInput.
@@ -59,26 +61,15 @@ def launch(
         task=task,
         persona=persona.name,
         persona_digest=persona.digest,
-        budgets=_lowered(persona, limits),
+        budgets=persona.budgets,
         origin=clean(origin or {}),
         asked_by=tuple(sorted(set(asked_by) - actor.ids)),
     )
+    context = check_text(context, "The context", optional=True)
+    told = given(None, context, files, "mention", actor, at)
     if plan is None:
-        return [launched]
-    return [launched, _given_plan(persona, clean(plan), actor, at, tools, roster)]
-
-
-def _lowered(persona: Persona, limits: Mapping[str, Decimal]) -> Budgets:
-    """Return the budgets of the persona with these lower limits. Raises InvalidInput for a higher one."""
-    for name, limit in limits.items():
-        most = getattr(persona.budgets, name)
-        if not limit.is_finite() or limit <= 0:
-            raise InvalidInput(f"The limit {name} has to be more than 0.")
-        if most is not None and limit > Decimal(str(most)):
-            raise InvalidInput(
-                f"`{persona.name}` may use at most {most} ({name}); a launch can only lower that."
-            )
-    return Budgets.model_validate({**persona.budgets.model_dump(), **limits})
+        return [launched, *told]
+    return [launched, *told, _given_plan(persona, clean(plan), actor, at, tools, roster)]
 
 
 def _given_plan(

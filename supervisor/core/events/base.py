@@ -47,7 +47,8 @@ class Actor(Frozen):
     person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
     is visible to the actor; `reads_all` gives that for every session, and `admin` also the right to steer it. An admin
     `overrides` the rules of a call, by their positions, that nobody else can satisfy. `key` is the id of the API key it
-    acts with, empty for people and for a process that has the store.
+    acts with, empty for people and for a process that has the store. `stands_for` are those who had this person decide
+    for them, as known now, and `joined` the ids of these and of who decides for this person: on one call they are one.
     """
 
     id: str
@@ -61,6 +62,8 @@ class Actor(Frozen):
     sees: bool = True
     overrides: tuple[int, ...] = ()
     key: str = ""
+    stands_for: tuple[Actor, ...] = ()
+    joined: tuple[str, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
@@ -106,6 +109,22 @@ class Fact(Frozen):
     def people(self) -> frozenset[str]:
         """The ids of who acted: the actor, and the person whose key it was."""
         return frozenset({self.by, self.by_owner} - {""})
+
+
+class DecisionFact(Fact):
+    """A decision on a call; `for_person` is who had the actor decide for them, where it was by their right.
+
+    `joined` are all who decided for the actor then, or for whom the actor did: one of them decides on a call.
+    """
+
+    for_person: str = ""
+    for_name: str = ""
+    joined: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The ids of who acted, and of the person for whom: together they count as one person."""
+        return frozenset({self.by, self.by_owner, self.for_person} - {""})
 
 
 class ToolCall(Frozen):

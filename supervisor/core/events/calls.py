@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from supervisor.core.events.base import Fact, ToolCall
+from supervisor.core.events.base import DecisionFact, Fact, ToolCall
 from supervisor.core.persona import Granted
 
 
@@ -25,7 +25,7 @@ class ApprovalRequested(Fact):
     grants: Granted | None = None
 
 
-class ApprovalDecided(Fact):
+class ApprovalDecided(DecisionFact):
     """`via` is the right by which the actor decided: `anyone`, `user`, `group:<id>` or `admin`.
 
     With `respond` the call does not run, and `reason` is what the agent reads as its result. For a call with several
@@ -61,7 +61,7 @@ class ApprovalWithdrawn(Fact):
     reason: str
 
 
-class CallEdited(Fact):
+class CallEdited(DecisionFact):
     """A person changed the arguments of a call that waits for approval; `via` is what gave the right.
 
     `before` is the digest of what was there; `call` has the new arguments, validated and ruled anew. `is_requester`:
@@ -77,6 +77,15 @@ class CallEdited(Fact):
     via: str = "anyone"
     is_requester: bool = False
     too_few: bool = False
+
+
+class CallRuledAnew(Fact):
+    """A call that needed no person when it was selected, and does as it is about to run: `call` has what holds now."""
+
+    type: Literal["CallRuledAnew"] = "CallRuledAnew"
+    doing: ClassVar[str] = "Ruling a call anew"
+    call_id: str
+    call: ToolCall
 
 
 class ToolStarted(Fact):
@@ -124,7 +133,7 @@ class OutcomeLost(Fact):
     artifacts: tuple[str, ...] = ()
 
 
-class OutcomeDecided(Fact):
+class OutcomeDecided(DecisionFact):
     """A person's decision on a call with an unknown outcome; `via` is the right, which is that to approve it."""
 
     type: Literal["OutcomeDecided"] = "OutcomeDecided"
@@ -173,6 +182,7 @@ CallFact = (
     | ApprovalOverdue
     | ApprovalWithdrawn
     | CallEdited
+    | CallRuledAnew
     | ToolStarted
     | ToolFinished
     | ToolNotBegun

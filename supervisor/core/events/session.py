@@ -11,7 +11,7 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.events.base import Fact, PauseReason, ToolCall, Waker
 from supervisor.core.events.subagents import Inherited, Lineage
-from supervisor.core.messages import Json, Usage
+from supervisor.core.messages import Frozen, Json, Usage
 from supervisor.core.persona import Approvers, Budgets
 
 
@@ -29,14 +29,51 @@ class SessionLaunched(Fact):
     asked_by: tuple[str, ...] = ()
 
 
+class GivenFile(Frozen):
+    """A file that a person attached, as the place `source` has it; `size` is in bytes."""
+
+    source: str
+    name: str
+    size: Annotated[int, Field(ge=0)] = 0
+
+
+class TakenFile(Frozen):
+    """An attached file that is in the session's folder at `path`; `size` is in bytes."""
+
+    source: str
+    path: str
+    size: int
+
+
+class LostFile(Frozen):
+    """An attached file that could not be taken into the session's folder, with the reason."""
+
+    source: str
+    name: str
+    problem: str
+
+
 class ContextAdded(Fact):
-    """A message of a person or system to the session; `kind` says how it came, `persona` whose note it passes on."""
+    """A message of a person or system to the session; `kind` says how it came, `persona` whose note it passes on.
+
+    `files` are attached, and are taken into the session's folder by the next job.
+    """
 
     type: Literal["ContextAdded"] = "ContextAdded"
     doing: ClassVar[str] = "Adding context"
     text: str
     kind: Literal["reply", "mention", "command", "api"] = "reply"
     persona: str = ""
+    files: tuple[GivenFile, ...] = ()
+
+
+class FilesTaken(Fact):
+    """Attached files are in the session's folder, or could not be taken."""
+
+    type: Literal["FilesTaken"] = "FilesTaken"
+    doing: ClassVar[str] = "Taking attached files"
+    taken: tuple[TakenFile, ...] = ()
+    lost: tuple[LostFile, ...] = ()
 
 
 class ModelResponded(Fact):
@@ -208,6 +245,7 @@ class Cancelled(Fact):
 SessionFact = (
     SessionLaunched
     | ContextAdded
+    | FilesTaken
     | ModelResponded
     | Paused
     | Resumed

@@ -12,6 +12,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     ApprovalWithdrawn,
     CallEdited,
+    CallRuledAnew,
     ChildLaunched,
     ChildrenJoined,
     ChildSkipped,
@@ -50,6 +51,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "WaitBegun": frozenset({"open"}),
     "WaitEnded": frozenset({"sleeping"}),
     "CallEdited": frozenset({"awaiting"}),
+    "CallRuledAnew": frozenset({"ready", "open"}),
     "ChildLaunched": frozenset({"open", "delegating"}),
     "ChildSkipped": frozenset({"open", "delegating"}),
     "ChildrenJoined": frozenset({"open", "delegating"}),
@@ -103,6 +105,7 @@ def _call_event(
     event: (
         ApprovalDecided
         | CallEdited
+        | CallRuledAnew
         | ToolStarted
         | ToolFinished
         | ToolNotBegun
@@ -235,7 +238,7 @@ def _started(event: ToolStarted, session: Session, call: Call) -> dict[str, Any]
 def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, Any]:
     if event.digest != call.call.digest:
         raise IllegalEvent("That approval is for a different call.")
-    if any(d.people & event.people for d in call.decisions):
+    if any(d.counts_as(event.people, event.joined) for d in call.decisions):
         raise IllegalEvent("The same person counts once.")
     _permitted(session, call, event)
     decision = Decision(
@@ -246,6 +249,9 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         reason=event.reason,
         via=event.via,
         by_owner=event.by_owner,
+        for_person=event.for_person,
+        for_name=event.for_name,
+        joined=event.joined,
     )
     decisions = (*call.decisions, decision)
     if event.verdict == "deny":
@@ -311,6 +317,18 @@ def _withdrawn(event: ApprovalWithdrawn, session: Session, call: Call) -> dict[s
         "closed_by_name": event.by_name,
         "finished_at": event.at,
     }
+
+
+@change_call.register
+def _ruled_anew(event: CallRuledAnew, session: Session, call: Call) -> dict[str, Any]:
+    old, new = call.call, event.call
+    if new.mode == "allow":
+        raise IllegalEvent("A call is ruled anew where it needs a person, or is forbidden.")
+    if (_nature(new), new.digest) != (_nature(old), old.digest):
+        raise IllegalEvent("A call that is ruled anew stays the same call.")
+    if new.mode == "refuse":
+        return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
+    return {"call": new, "phase": "held"}
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:

@@ -58,6 +58,7 @@ _PEOPLE = {
 }
 _STEPS = {
     "ApprovalRequested",
+    "CallRuledAnew",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",
@@ -75,6 +76,7 @@ _FACTS = {
     "Compacted",
     "SessionForked",
     "SessionRestored",
+    "FilesTaken",
 }
 _LATE = frozenset({"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored"})
 SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
@@ -144,7 +146,10 @@ def _launch(session_id: str, event: Event) -> Session:
 @reduce.register
 def _context_added(event: ContextAdded, session: Session) -> dict[str, Any]:
     text = f"Note of the persona {event.persona}: {event.text}" if event.persona else event.text
-    return {"inbox": (*session.inbox, note_of(event, text))}
+    return {
+        "inbox": (*session.inbox, note_of(event, text)),
+        "attachments": session.attachments.with_given(event, event.files),
+    }
 
 
 @reduce.register

@@ -11,7 +11,7 @@ from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, join_items
 from supervisor.session_log.render.blocks import output
-from supervisor.session_log.render.labels import person
+from supervisor.session_log.render.labels import decider
 from supervisor.session_log.render.safe import code, inline, visible
 
 DIGEST = 16
@@ -63,9 +63,7 @@ def people_decided(session: Session) -> str:
     """Return the last approvals and denials, with the number of earlier ones; empty where there are none."""
     made = [(d, c) for step in session.steps for c in step.calls for d in c.decisions]
     last = sorted(made, key=lambda row: row[0].at)[-_DECISIONS:]
-    words = [
-        f"{person(d.by, d.by_name)} {PAST[d.verdict]} {call_name(c.call_id, c.call.tool)}" for d, c in last
-    ]
+    words = [f"{decider(d)} {PAST[d.verdict]} {call_name(c.call_id, c.call.tool)}" for d, c in last]
     earlier = len(made) - len(last)
     return (f"{count(earlier, 'earlier one')}, then " if earlier else "") + "; ".join(words)
 

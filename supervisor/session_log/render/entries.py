@@ -14,6 +14,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     ApprovalWithdrawn,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -37,10 +38,11 @@ from supervisor.core.events import (
     ToolNotBegun,
     ToolStarted,
 )
+from supervisor.core.events.base import DecisionFact
 from supervisor.core.text.format import count, join_items, not_here, took
 from supervisor.session_log.render.blocks import Lines, output, prose
 from supervisor.session_log.render.calls import VERDICTS, before_and_after, call_name, digest, right
-from supervisor.session_log.render.labels import person
+from supervisor.session_log.render.labels import decider, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import code, inline
 from supervisor.session_log.render.transcript import lines
@@ -66,7 +68,9 @@ class Entry:
 
 def entry(moment: Moment) -> Entry:
     """Return the entry of a moment's event. Answers of the model have no entry: `timeline` shows them as steps."""
-    return _entry(moment.event, moment, person(moment.event.by, moment.event.by_name))
+    event = moment.event
+    who = decider(event) if isinstance(event, DecisionFact) else person(event.by, event.by_name)
+    return _entry(event, moment, who)
 
 
 @singledispatch
@@ -145,6 +149,12 @@ def _call_edited(event: CallEdited, moment: Moment, who: str) -> Entry:
     before = moment.before.call(event.call_id).call if moment.before else event.call
     changed = before_and_after(event, before, moment.n)
     return Entry(f"{words}{digest(event.call.digest)} · {right(event.via)}", [changed])
+
+
+@_entry.register
+def _call_ruled_anew(event: CallRuledAnew, moment: Moment, who: str) -> Entry:
+    now = "is forbidden by now" if event.call.mode == "refuse" else "needs an approval by now"
+    return Entry(f"{_call(moment, event.call_id)} **{now}**{_because(event.call.reason)}")
 
 
 @_entry.register

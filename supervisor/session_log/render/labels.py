@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from supervisor.core.events.base import DecisionFact
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.state import Session
+from supervisor.core.state import Decision, Session
 from supervisor.core.text.format import count, money
 from supervisor.session_log.render.safe import code, inline
 
@@ -33,6 +34,12 @@ def limits(budgets: Budgets) -> str:
     words += [money(budgets.max_cost_usd)] if budgets.max_cost_usd else []
     words += [f"{budgets.max_minutes:g} minutes"] if budgets.max_minutes else []
     return ", ".join(words)
+
+
+def decider(deed: DecisionFact | Decision) -> str:
+    """Return who decided, and for whom where it was by the right of another person."""
+    for_ = f" for {person(deed.for_person, deed.for_name)}" if deed.for_person else ""
+    return person(deed.by, deed.by_name) + for_
 
 
 def person(by: str, name: str = "") -> str:

@@ -13,7 +13,7 @@ from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import call_name
-from supervisor.session_log.render.labels import is_unpriced, person, tokens
+from supervisor.session_log.render.labels import decider, is_unpriced, person, tokens
 from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.progress import current_step, plan_progress
 from supervisor.session_log.render.safe import cell, code, inline
@@ -108,7 +108,7 @@ def _deciders(session: Session, verdict: str) -> str:
     for call in (c for step in session.steps for c in step.calls):
         for decision in call.decisions:
             if decision.verdict == verdict:
-                calls = found.setdefault(person(decision.by, decision.by_name), [])
+                calls = found.setdefault(decider(decision), [])
                 calls.append(call_name(call.call_id, call.call.tool))
     return "; ".join(f"{who}: {join_items(calls, 12)}" for who, calls in found.items())
 

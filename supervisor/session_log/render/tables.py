@@ -18,6 +18,7 @@ from supervisor.core.events import (
     QuestionAnswered,
     ToolFinished,
 )
+from supervisor.core.events.base import DecisionFact
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.messages import Usage
 from supervisor.core.state import Call, Session
@@ -32,7 +33,7 @@ from supervisor.session_log.render.calls import (
     first_argument,
     right,
 )
-from supervisor.session_log.render.labels import is_unpriced, limits, person
+from supervisor.session_log.render.labels import decider, is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.progress import plans
 from supervisor.session_log.render.safe import cell, code, inline
@@ -54,7 +55,8 @@ def decisions(moments: Sequence[Moment], *, noted: bool) -> Lines:
 
 def _decision(moment: Moment) -> Row | None:
     event = moment.event
-    when, who = stamp(event.at), person(event.by, event.by_name)
+    when = stamp(event.at)
+    who = decider(event) if isinstance(event, DecisionFact) else person(event.by, event.by_name)
     match event:
         case ApprovalDecided():
             verb = VERDICTS[event.verdict]
@@ -117,12 +119,8 @@ def _call(call: Call, said: OutcomeDecided | None) -> Row:
 def _approvers(call: Call) -> str:
     if call.call.mode != "ask":
         return "the persona's rules" if call.call.mode == "allow" else "nobody"
-    given = [person(d.by, d.by_name) for d in call.decisions if d.verdict == "approve"]
-    denied = [
-        f"nobody: {PAST[d.verdict]} by {person(d.by, d.by_name)}"
-        for d in call.decisions
-        if d.verdict != "approve"
-    ]
+    given = [decider(d) for d in call.decisions if d.verdict == "approve"]
+    denied = [f"nobody: {PAST[d.verdict]} by {decider(d)}" for d in call.decisions if d.verdict != "approve"]
     if call.phase == "awaiting":
         return f"so far {', '.join(given)}" if given else "nobody yet"
     return ", ".join(denied or given) or "nobody"
@@ -175,6 +173,8 @@ def artifacts(session: Session) -> Lines:
 
 def _written(session: Session) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each file with the call or sub-agent that wrote it, and the time; the last one counts."""
+    for path, at in session.attachments.taken:
+        yield path, ("attached", stamp(at))
     for call in (call for step in session.steps for call in step.calls):
         for path in call.artifacts:
             yield path, (code(call.call_id), stamp(call.finished_at) if call.finished_at else "")

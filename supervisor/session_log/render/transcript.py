@@ -16,6 +16,7 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallRuledAnew,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -27,6 +28,7 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     Failed,
+    FilesTaken,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -47,7 +49,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.events.base import NOTE_DECISION
+from supervisor.core.events.base import NOTE_DECISION, DecisionFact
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.calls import PAST
@@ -65,8 +67,11 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
     """Yield the lines of the events, in which secrets are masked; an answer of the model can have several."""
     for event in events:
         texts = _response(event) if isinstance(event, ModelResponded) else [described(event)]
+        who = event.by_name or event.by
+        if isinstance(event, DecisionFact) and event.for_person:
+            who += f" for {event.for_name or event.for_person}"
         for text in texts:
-            yield Line(event.at, event.by_name or event.by, text)
+            yield Line(event.at, who, text)
 
 
 @singledispatch
@@ -136,6 +141,12 @@ def _resumed(event: Resumed) -> str:
 @described.register
 def _context_added(event: ContextAdded) -> str:
     return f"said{f' for {event.persona}' if event.persona else ''}: {event.text}"
+
+
+@described.register
+def _files_taken(event: FilesTaken) -> str:
+    lost = "".join(f"; not taken: {one_line(f'{file.name}: {file.problem}', 200)}" for file in event.lost)
+    return f"took what people attached{_files('as', [file.path for file in event.taken])}{lost}"
 
 
 @described.register
@@ -239,6 +250,12 @@ def _children_joined(event: ChildrenJoined) -> str:
 def _call_edited(event: CallEdited) -> str:
     digests = f"sha256 {event.before[:12]} to {event.call.digest[:12]}"
     return f"changed {event.call_id} ({digests}): {_arguments(event.call)}"
+
+
+@described.register
+def _call_ruled_anew(event: CallRuledAnew) -> str:
+    now = "is forbidden" if event.call.mode == "refuse" else "needs an approval"
+    return f"by now {event.call_id} {now}{_because(event.call.reason)}"
 
 
 @described.register

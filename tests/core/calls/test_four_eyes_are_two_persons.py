@@ -59,7 +59,7 @@ def waiting(*rules: Approvers, told: tuple[str, ...] = (), first: Event | None =
 
 
 def right(session: Session, actor: Actor) -> str:
-    return right_to_decide(session, session.call("1.1"), actor)
+    return right_to_decide(session, session.call("1.1"), actor).via
 
 
 def approve(session: Session, actor: Actor) -> Session:

@@ -100,7 +100,7 @@ def test_every_named_argument_must_match_and_be_there() -> None:
 
 
 def right(session: Session, actor: Actor) -> str:
-    return right_to_decide(session, session.call("1.1"), actor)
+    return right_to_decide(session, session.call("1.1"), actor).via
 
 
 @pytest.mark.parametrize(

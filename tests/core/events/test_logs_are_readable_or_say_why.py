@@ -19,7 +19,15 @@ from tests.core.build import AT, EVENT_TYPES, SID, by, launched, one_of_each, re
 
 GOLDEN = Path(__file__).parent / "golden"
 # Logs as they were written once; never changed, only added to by further files.
-LOGS = ("log-v1", "agents-v1", "lost-worker-v1", "refusals-v1", "deadlines-v1")
+LOGS = (
+    "log-v1",
+    "agents-v1",
+    "lost-worker-v1",
+    "refusals-v1",
+    "deadlines-v1",
+    "files-v1",
+    "ruled-anew-v1",
+)
 ENDS = {"Completed", "Failed", "Cancelled"}
 HEAD = b'{"type":"Cancelled","at":"2026-11-03T09:00:00Z","by":"slack:U1"'
 

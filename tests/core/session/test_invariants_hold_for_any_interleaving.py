@@ -212,7 +212,7 @@ class Interleaving(RuleBasedStateMachine):
             return
         call, who = may[deed.pick % len(may)]
         others = [a for a in [*ARGUMENTS, *TO] if call_digest(call.call.tool, a) != call.call.digest]
-        via = right_to_decide(self.world.session, call, who)
+        via = right_to_decide(self.world.session, call, who).via
         true = edited(call.call, others[deed.arguments % len(others)], who, via=via)
         calls = ({"mode": "allow"}, {"tool": "look"}, {"ref": "x"}, {"idempotent": not call.call.idempotent})
         wrong: list[dict[str, Any]] = [{"call": true.call.model_copy(update=change)} for change in calls]
@@ -242,7 +242,7 @@ class Interleaving(RuleBasedStateMachine):
         via = "anyone"
         try:
             if verdict == "run_again":
-                via = permission(self.world.session, self.world.session.call(call_id), deed.who)
+                via = permission(self.world.session, self.world.session.call(call_id), deed.who).via
         except NotAllowed:
             verdict = "run_again" if deed.anywhere else "done"
         decided = {"call_id": call_id, "verdict": verdict, "via": via}

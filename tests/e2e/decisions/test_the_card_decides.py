@@ -85,7 +85,7 @@ async def test_who_steers_has_the_agent_do_something_else(scenario: Director) ->
     session = await scene.waiting(await scene.launch())
     (ask,) = await scene.asked(session)
     assert (await scene.slack.choose(LINUS, OPS, ask, "call_instead"))["ok"]
-    (told,) = await scene.whispers(LINUS)
+    (told,) = await scene.whispers(LINUS, thread_ts=ask["thread_ts"])
     assert "may" in texts(told)
     assert (await scene.slack.choose(ADA, OPS, ask, "call_instead"))["ok"]
     assert (await scene.slack.submit(ADA, await scene.slack.view(ADA), {"value": "Look at the disk"}))["ok"]

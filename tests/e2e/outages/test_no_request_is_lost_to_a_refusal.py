@@ -191,6 +191,8 @@ async def test_a_sweep_finds_a_request_where_the_bot_is_heard_no_longer(
     scene = await scenario(ONE)
     session = await scene.launch()
     (ask,) = await scene.asked(session)
+    # With the scope it may write in a public channel that it is not in, where its buttons are heard all the same.
+    scene.slack.playground.workspace.manifest = seed.Manifest(scopes=seed.SCOPES - {"chat:write.public"})
     if how == "the bot is removed":
         scene.slack.playground.workspace.store.leave(OPS, seed.BOT_USER)
     else:

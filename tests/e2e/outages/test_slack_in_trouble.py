@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import handlers.projection.refusals
+from bot.playground.seed import SCOPES, Manifest
 from handlers.projection.slack_client import SlackSender
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.state import Session
@@ -184,6 +185,7 @@ async def test_a_direct_message_instead_of_a_closed_channel_is_sent_once(
     scenario: Director, how: str
 ) -> None:
     scene = await scenario(ONE)
+    scene.slack.playground.workspace.manifest = Manifest(scopes=SCOPES - {"chat:write.public"})
     await scene.slack.fault(POST, match={"channel": ADA_DM}, **BROKEN[how])
     assert (await scene.slack.command(ADA, RANDOM, "launch ops ship it"))["ok"]
     session = await scene.flagman.session(lambda s: s.waiting_for == "human_approval_required")

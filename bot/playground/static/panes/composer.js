@@ -1,6 +1,7 @@
 // The input for messages and commands, with completion of commands and mentions.
 
 import { h, icon, iconButton, avatar } from "../dom.js";
+import { store as storeFile } from "../state/api.js";
 import { act, appCommand, channelById, channelLabel, complain, store } from "../state/store.js";
 
 const drafts = new Map();
@@ -51,6 +52,16 @@ export class Composer {
       "data-testid": testid === "composer" ? "shortcut" : null,
       onclick: () => this.shortcut(),
     });
+    this.files = [];
+    this.picker = h("input", {
+      type: "file",
+      multiple: true,
+      hidden: true,
+      "data-testid": testid === "composer" ? "files" : "thread-files",
+      onchange: () => this.attach([...this.picker.files]),
+    });
+    this.chips = h("div", { class: "chips", hidden: true });
+    const clip = iconButton("clip", "Attach files", { onclick: () => this.picker.click() });
     const at = iconButton("at", "Mention somebody", { onclick: () => this.insert("@") });
     const slash = iconButton("slash", "Commands", {
       onclick: () => {
@@ -73,11 +84,14 @@ export class Composer {
         "div",
         { class: "composer-box" },
         this.field,
+        this.chips,
         this.usage,
+        this.picker,
         h(
           "div",
           { class: "composer-bar" },
           inThread ? null : bolt,
+          clip,
           at,
           inThread ? null : slash,
           h("span", { class: "grow" }),
@@ -104,6 +118,38 @@ export class Composer {
     this.grow();
     this.close();
     this.showUsage();
+  }
+
+  attach(files) {
+    this.files.push(...files);
+    this.picker.value = "";
+    this.showFiles();
+    this.field.focus();
+  }
+
+  showFiles() {
+    this.chips.hidden = !this.files.length;
+    this.chips.replaceChildren(
+      ...this.files.map((file) =>
+        h(
+          "span",
+          { class: "chip" },
+          icon("file", 14),
+          file.name,
+          iconButton("close", `Remove ${file.name}`, {
+            onclick: () => {
+              this.files = this.files.filter((other) => other !== file);
+              this.showFiles();
+            },
+          }),
+        ),
+      ),
+    );
+    this.send.disabled = !this.ready;
+  }
+
+  get ready() {
+    return Boolean(this.field.value.trim() || this.files.length);
   }
 
   fill(text) {
@@ -136,7 +182,7 @@ export class Composer {
   grow() {
     this.field.style.height = "auto";
     this.field.style.height = `${Math.min(this.field.scrollHeight, innerHeight * 0.4)}px`;
-    this.send.disabled = !this.field.value.trim();
+    this.send.disabled = !this.ready;
   }
 
   showUsage() {
@@ -241,12 +287,15 @@ export class Composer {
 
   async submit() {
     const text = this.field.value;
-    if (!text.trim() || this.sending) return;
+    if (!this.ready || this.sending) return;
     const { channel, thread } = this.place();
     const command = /^\/([a-z][\w-]*)(?:\s+([\s\S]*))?$/i.exec(text.trim());
     this.sending = true;
+    const files = command ? [] : this.files;
     this.field.value = "";
+    if (!command) this.files = [];
     this.changed();
+    this.showFiles();
     try {
       if (command)
         await act("command", {
@@ -255,11 +304,17 @@ export class Composer {
           text: command[2] || "",
           ...(thread && { thread_ts: thread }),
         });
-      else await act("post", { channel, text, ...(thread && { thread_ts: thread }) });
+      else {
+        const ids = await Promise.all(files.map((file) => storeFile(store.me.id, file)));
+        await act("post", { channel, text, files: ids, ...(thread && { thread_ts: thread }) });
+      }
     } catch (error) {
       complain(error);
       const now = this.place();
-      if (!this.field.value && now.channel === channel && now.thread === thread) this.fill(text);
+      if (now.channel === channel && now.thread === thread) {
+        if (!this.field.value) this.fill(text);
+        if (files.length) this.attach(files);
+      }
     } finally {
       this.sending = false;
     }

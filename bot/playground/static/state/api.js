@@ -40,6 +40,11 @@ const post = (path, body) =>
     }),
   );
 
+/** Store a file, and return its id, by which a message takes it along. */
+export const store = (user, file) =>
+  answer(
+    fetch(`${BASE}/files?${new URLSearchParams({ user, name: file.name })}`, { method: "POST", body: file }),
+  ).then((body) => body.file.id);
 export const state = (user) => get("state", user ? { user } : {});
 export const views = (user) => get("views", { user });
 export const messages = (user, channel, thread_ts = "") =>

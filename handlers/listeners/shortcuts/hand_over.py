@@ -1,0 +1,51 @@
+"""Opens the form that hands a message to an agent, with its thread and its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.context import ListenerContext
+from handlers.listeners.commands import tasks
+from handlers.modals.hand_over import hand_over_modal
+from handlers.quotes import quoted
+from handlers.users import actor_of
+
+_OUTSIDE = (
+    ":warning: I am not a member of this conversation, so I get this message alone, without its thread, and my card "
+    "comes to you directly. Invite me (`/invite @Flagman`) and hand it over again for more."
+)
+
+
+async def open_hand_over(
+    flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient
+) -> None:
+    """Keep the message, and open the form."""
+    message, channel, user = body["message"], str(body["channel"]["id"]), actor_of(body).id.partition(":")[2]
+    stamp = str(message.get("ts") or body.get("message_ts"))
+    files, notes = tasks.attached(message)
+    inside = await tasks.membership(client, channel) != "none"
+    task = tasks.Task(
+        text="",
+        channel=channel if inside else user,
+        user=user,
+        thread_ts=str(message.get("thread_ts") or stamp) if inside else "",
+        delivery=f"handed:{channel}:{stamp}:{body.get('action_ts', '')}",
+        quoted=await quoted(flagman.people, [{**message, "ts": stamp}], "a message that was handed over"),
+        files=files,
+    )
+    await flagman.rows.offer(task.delivery, task.model_dump_json().encode(), tasks.KEPT)
+    where = f"Posts in the thread of that message in {task.place.shown}." if task.place.shown else ""
+    where = where or ("Posts in the thread of that message." if inside else _OUTSIDE)
+    view = hand_over_modal(
+        flagman.supervisor.personas.all(),
+        await flagman.services.places.default_persona(task.place.origin()),
+        await flagman.people.readable(str(message.get("text") or "")),
+        [file.name for file in files],
+        "\n".join([where, *notes]),
+        task.delivery,
+    )
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
+    await ack()

@@ -1,0 +1,181 @@
+"""Rules with a JSON Schema of the arguments, or with hours: where it cannot be told, the stricter way holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from supervisor.core.comparisons import Comparison
+from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.core.policy import evaluate, explain
+from supervisor.core.rules.hours import Hours
+from supervisor.core.rules.schema import fits, problems
+
+FRONT = {"name": "p", "description": "d", "instructions": "i", "tools": ("t",)}
+AMOUNT = {"properties": {"amount": {"type": "number", "maximum": 100}}, "required": ["amount"]}
+OFFICE = {"days": "MON-FRI", "from": "09:00", "to": "17:00", "zone": "Europe/Berlin"}
+NIGHT = {"days": "FRI", "from": "22:00", "to": "06:00", "zone": "UTC"}
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def mode(rule: dict[str, Any], arguments: dict[str, Any], when: datetime | None = None) -> str:
+    otherwise = "deny" if rule["mode"] == "allow" else "allow"
+    persona = Persona.model_validate(
+        {**FRONT, "approvals": [{"tool": "t", **rule}, {"tool": "*", "mode": otherwise}]}
+    )
+    found = evaluate(persona, "t", arguments, changes=True, at=when)
+    assert explain(persona, "t", arguments, changes=True, at=when).decision == found
+    # A sub-agent and a stored persona are ruled likewise.
+    assert Persona.model_validate_json(persona.model_dump_json(exclude_defaults=True)) == persona
+    return found.mode
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "holds"),
+    [
+        (AMOUNT, {"amount": 100}, True),
+        (AMOUNT, {"amount": 100.5}, False),
+        (AMOUNT, {"amount": "100"}, None),
+        (AMOUNT, {"amount": True}, None),
+        (AMOUNT, {}, False),
+        ({"type": "integer"}, 3.0, True),
+        ({"type": "integer"}, 3.5, False),
+        ({"type": "string"}, 3, False),
+        ({"type": ["string", "null"], "maxLength": 2}, None, True),
+        ({"type": "string", "pattern": "^a+$"}, "aaa", True),
+        ({"type": "string", "pattern": "^a+$"}, "aaa\n", None),
+        ({"type": "string", "pattern": r"^\d$"}, "\u0663", False),
+        ({"type": "string", "pattern": "(a|aa)+$"}, "a" * 5000 + "b", None),
+        ({"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2}, ["a", "c"], False),
+        ({"type": "object", "additionalProperties": False, "properties": {"a": {}}}, {"b": 1}, False),
+        ({"const": 1}, True, None),
+        ({"not": {"type": "string"}}, 3, True),
+        ({"not": {"type": "number", "minimum": 3}}, "3", None),
+        ({"anyOf": [{"const": "a"}, {"const": "b"}]}, "b", True),
+        ({"oneOf": [{"type": "integer"}, {"type": "number", "minimum": 2}]}, 3, False),
+        ({"type": "number", "multipleOf": 0.1}, 0.3, True),
+    ],
+)
+def test_a_value_fits_or_not_or_that_cannot_be_told(
+    schema: dict[str, Any], value: Any, holds: bool | None
+) -> None:
+    assert fits(schema, value) is holds
+    whole = {"properties": {"x": schema}, "required": ["x"]}
+    assert mode({"arguments": whole, "mode": "allow"}, {"x": value}) == ("allow" if holds else "deny")
+    strict = "allow" if holds is False else "deny"
+    assert mode({"arguments": whole, "mode": "deny"}, {"x": value}) == strict
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "text"},
+        {"$ref": "#/x"},
+        {"properties": {"a": {"maximum": 3}}},
+        {"properties": {"a": {"type": "string", "pattern": "("}}},
+        {"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 3}}},
+        {"properties": {"a": {"type": "number", "exclusiveMinimum": 5, "maximum": 5}}},
+        {"properties": {"a": {"type": "string", "minLength": 5, "maxLength": 3}}},
+        {"properties": {"a": {"type": "string", "enum": [1, 2]}}},
+        {"properties": {"a": False}, "required": ["a"]},
+        {"required": ["a"], "additionalProperties": False},
+        {"properties": {"a": {"allOf": [{"type": "string"}, {"type": "null"}]}}},
+        {"properties": {"a": {"anyOf": [False]}}},
+        {"properties": {"a": {"enum": []}}},
+        {"required": "a"},
+    ],
+)
+def test_what_is_no_schema_or_never_holds_is_found(wrong: dict[str, Any]) -> None:
+    assert list(problems(wrong))
+
+
+def test_a_schema_that_can_hold_has_no_problem() -> None:
+    nested: dict[str, Any] = {"not": {"properties": {"a": {"const": "prod"}}, "required": ["a"]}}
+    for schema in (AMOUNT, nested, {"anyOf": [AMOUNT, {"required": ["b"]}]}, {"description": "x", **AMOUNT}):
+        assert list(problems(schema)) == []
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"not": deep}
+    assert list(problems(deep))
+
+
+@pytest.mark.parametrize(
+    ("hours", "when", "inside"),
+    [
+        (OFFICE, "2026-12-02T08:00", True),  # Wednesday 09:00 in Berlin
+        (OFFICE, "2026-12-02T07:59", False),
+        (OFFICE, "2026-12-02T15:59", True),
+        (OFFICE, "2026-12-02T16:00", False),
+        (OFFICE, "2026-07-01T07:00", True),  # 09:00 in summer
+        (OFFICE, "2026-12-05T10:00", False),  # Saturday
+        (NIGHT, "2026-12-04T23:00", True),  # Friday
+        (NIGHT, "2026-12-05T05:59", True),  # the night of Friday
+        (NIGHT, "2026-12-05T06:00", False),
+        (NIGHT, "2026-12-04T05:00", False),  # the night of Thursday
+        ({"days": "SAT-MON", "zone": "UTC"}, "2026-12-06T23:59", True),
+        ({"days": "SAT,SUN", "zone": "UTC"}, "2026-12-07T00:00", False),
+    ],
+)
+def test_hours_are_those_of_their_zone(hours: dict[str, Any], when: str, inside: bool) -> None:
+    assert Hours.model_validate(hours).holds(at(when)) is inside
+    assert mode({"hours": hours, "mode": "allow"}, {}, at(when)) == ("allow" if inside else "deny")
+    assert mode({"hours": hours, "mode": "deny"}, {}, at(when)) == ("deny" if inside else "allow")
+
+
+def test_without_a_time_the_stricter_way_holds() -> None:
+    assert mode({"hours": OFFICE, "mode": "allow"}, {}) == "deny"
+    assert mode({"hours": OFFICE, "mode": "deny"}, {}) == "deny"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"days": "MON-FOO"}, {"from": 1020}, {"from": "9:00"}, {"to": "25:00"}, {"zone": "Mars/Base"},
+        {"from": "17:00", "to": "17:00"}, {"from": "24:00"}, {"until": "18:00"},
+    ],
+)  # fmt: skip
+def test_what_are_no_hours_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Hours.model_validate({**OFFICE, **wrong})
+    with pytest.raises(ValidationError):
+        Hours.model_validate({"days": "MON"})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "whole", "never"),
+    [
+        ({"gt": 10, "lt": 5}, False, True),
+        ({"gt": 5, "le": 5}, False, True),
+        ({"ge": 5, "le": 5}, False, False),
+        ({"gt": 5, "lt": 6}, False, False),
+        ({"gt": 5, "lt": 6}, True, True),
+        ({"eq": 3, "gt": 4}, False, True),
+        ({"in": [1, 9], "gt": 4}, False, False),
+        ({"in": ["a"], "matches": "b.*"}, False, True),
+        ({"gt": 1, "matches": "x"}, False, True),
+        ({"eq": "a/b", "within": "c"}, False, True),
+        ({"gt": 1}, True, False),
+    ],
+)
+def test_comparisons_that_exclude_each_other_are_found(
+    comparison: dict[str, Any], whole: bool, never: bool
+) -> None:
+    assert bool(Comparison.model_validate(comparison).contradiction(whole=whole)) is never
+
+
+def test_digits_and_letters_are_those_of_ascii() -> None:
+    assert Comparison(matches=r"\d+").holds("\u0661\u0662") is False
+    assert Comparison(matches=r"\w+").holds("\u0430") is False
+    assert Comparison(matches=r"\w+").holds("a1_") is True
+
+
+def test_a_persona_without_them_keeps_its_digest() -> None:
+    rule = ApprovalRule(tool="t", mode="ask")
+    persona = Persona.model_validate({**FRONT, "approvals": [rule]})
+    assert {"arguments", "hours"}.isdisjoint(persona.model_dump()["approvals"][0])
