@@ -65,7 +65,9 @@ def overdue(session: Session) -> Iterator[Message]:
                 text = f":alarm_clock: *Reminder* · {words}{': ' if who else ''}{', '.join(who)}"
             else:
                 text = (
-                    ":alarm_clock: *Reminder* · no longer needed" if not waiting else ":alarm_clock: Reminded"
+                    ":alarm_clock: *Reminder* · a later one is below"
+                    if number < times
+                    else ":alarm_clock: *Reminder* · no longer needed"
                 )
             yield Message(f"overdue:{request_id}:{number}", text, (mrkdwn(text),))
 

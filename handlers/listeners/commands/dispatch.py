@@ -32,6 +32,13 @@ async def as_written(flagman: ListenerContext, markup: str) -> str:
     return await flagman.people.readable(markup)
 
 
+_HEARD = {
+    "answered": "has its answer",
+    "noted": "reads that at its next step",
+    "withdrawn": "does that instead; what waited for approval is withdrawn",
+}
+
+
 async def carry_out(
     flagman: ListenerContext, command: Command, actor: Actor, place: Place, delivery: str
 ) -> Answer:
@@ -66,11 +73,13 @@ async def carry_out(
         case "tell":
             told = await sessions.tell(
                 command.session_id,
-                ContextRequest.of(text=command.rest, persona=command.persona or None),
+                ContextRequest.of(
+                    text=command.rest, persona=command.persona or None, instead=command.instead
+                ),
                 kind="command",
                 delivery=f"slack:{delivery}",
             )
-            how = "has its answer" if told.heard == "answered" else "reads that at its next step"
+            how = _HEARD[told.heard]
             return _say(f":speech_balloon: `{command.session_id}` {how}.")
         case "settings":
             return _blocks("Settings", await settings.settings(flagman, command, actor, place))

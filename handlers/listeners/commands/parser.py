@@ -23,6 +23,7 @@ TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
 _AS = re.compile(r"as\s+(?P<persona>[\w.-]{1,80}):\s*", re.IGNORECASE)
+_INSTEAD = re.compile(r"instead:\s*", re.IGNORECASE)
 _QUOTED = r"[\"'“„«‘].+[\"'”“»’]$"
 _TIME = r"(?:in|at|after|on)\b|\d|half\b|noon\b|midnight\b|today\b|tomorrow\b|next\b|(?:mon|tue|wed|thu|fri|sat|sun)"
 _PATH = re.compile(r"/|\.\w{1,8}`?$")
@@ -37,7 +38,7 @@ _GRAMMAR = {
     ),
     "resume": re.compile(rf"(?:now|compact)$|{_TIME}|{_QUOTED}", re.IGNORECASE | re.DOTALL),
     "remind": re.compile(rf"{_TIME}|drop\s", re.IGNORECASE),
-    "tell": re.compile(r"as\s+[\w.-]{1,80}:\s*\S", re.IGNORECASE),
+    "tell": re.compile(r"(?:as\s+[\w.-]{1,80}|instead):\s*\S", re.IGNORECASE),
     "event": re.compile(r"[A-Za-z0-9][\w/-]*[.:][\w.:/-]*$|[A-Za-z0-9][\w.:/-]{0,79}\s+[{\[]"),
     "cancel": re.compile(r"(?:now$|because\s)", re.IGNORECASE),
     "settings": re.compile(r"(?:persona|approvers|limits?|reset)\s", re.IGNORECASE),
@@ -68,7 +69,7 @@ def is_verb(word: str) -> bool:
 class Command:
     """A parsed command; `session_id` is for verbs about one session, `persona` for launch and tell, `step` for fork.
 
-    `rest` is a task, reason, message, path or event.
+    `instead`: tell withdraws the calls that wait. `rest` is a task, reason, message, path or event.
     """
 
     verb: Verb
@@ -76,6 +77,7 @@ class Command:
     persona: str = ""
     rest: str = ""
     step: int | None = None
+    instead: bool = False
 
 
 def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
@@ -142,12 +144,14 @@ def _parse_fork(command: Command, slash: str) -> Command:
 
 
 def _parse_tell(command: Command, slash: str) -> Command:
-    """Parse `[as <persona>:] <words>`."""
-    named = _AS.match(command.rest)
-    words = command.rest[named.end() :] if named else command.rest
+    """Parse `[as <persona>: | instead:] <words>`."""
+    named, instead = _AS.match(command.rest), _INSTEAD.match(command.rest)
+    begin = named or instead
+    words = command.rest[begin.end() :] if begin else command.rest
     if not words.strip():
         raise InvalidInput(f"Tell it what? Write `{slash} tell <id> look at /var too`.")
-    return replace(command, persona=named["persona"].lower() if named else "", rest=words)
+    persona = named["persona"].lower() if named else ""
+    return replace(command, persona=persona, rest=words, instead=bool(instead))
 
 
 def looks_like_id(word: str) -> bool:
