@@ -12,7 +12,7 @@ from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
 from supervisor.core.text.format import join_items, not_here
 from supervisor.core.text.labels import PHASES
-from supervisor.core.text.visible import call_name, call_value, one_line, visible
+from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 from supervisor.session_log.render.transcript import lines
 
 MARKS = {
@@ -107,6 +107,11 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     show(text((f"  {proposed.call_id} ", BOLD), (proposed.tool, "blue"), (f"  {phase}", "yellow")), err=err)
     for line in _arguments(proposed.arguments):
         show(line, err=err)
+    if proposed.preview:
+        show(text(("      preview, as things stood when it was asked for", DIM)), err=err)
+        for line in call_text(proposed.preview).splitlines():
+            for piece in chop(line, 10):
+                show(text(("        │ ", DIM), piece), err=err)
     for line in approvers(proposed) if proposed.phase == "awaiting" else ():
         _noted("approvers", line, err=err)
     approved = [d.by_name or d.by for d in proposed.decisions if d.verdict == "approve"]

@@ -83,7 +83,8 @@ ENDED_MARKS = {
 
 def room(call: Call) -> int:
     """Return the approximate number of characters in the row of a call."""
-    return length(call) + OUTPUT_SHOWN + (DIFFERENCE_SHOWN if call.proposed else 0)
+    preview = min(len(call.preview), OUTPUT_SHOWN)
+    return length(call) + OUTPUT_SHOWN + preview + (DIFFERENCE_SHOWN if call.proposed else 0)
 
 
 def _message(
@@ -191,7 +192,17 @@ def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
     """Return the arguments and what a person changed, and the number of characters that only `details` shows."""
     shown, left = proposal(call, mask)
     cut = [context(f":scissors: Truncated ({count(left, 'more character')}): *{details}*")] if left else []
-    return [*shown, *cut, *change_blocks(call, mask, details)], left
+    return [*shown, *cut, *_preview(call, mask), *change_blocks(call, mask, details)], left
+
+
+def _preview(call: Call, mask: Masker) -> list[Block]:
+    """Return what the tool said that the call would do, while it waits."""
+    if call.phase != "awaiting" or not call.preview:
+        return []
+    return [
+        context("*Preview*, as things stood when it was asked for"),
+        preformatted(shorten(mask(call.preview), OUTPUT_SHOWN)),
+    ]
 
 
 def policy(call: Call) -> list[Block]:

@@ -24,6 +24,8 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
+    if call.preview and call.phase == "awaiting":
+        pieces += _parted("*Preview*, as things stood when it was asked for", mask(call.preview))
     pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
     page = min(max(page, 0), pages - 1)
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
@@ -58,7 +60,10 @@ def _as_now(call: Call) -> str:
 
 def _pieces(heading: str, call: Call, mask: Masker) -> list[tuple[str, str]]:
     """Return the full text in pieces that each fit into a block, with the heading."""
-    text = full_text(call, mask)
+    return _parted(heading, full_text(call, mask))
+
+
+def _parted(heading: str, text: str) -> list[tuple[str, str]]:
     return [(heading, text[i : i + CHARS_A_BLOCK]) for i in range(0, max(len(text), 1), CHARS_A_BLOCK)]
 
 

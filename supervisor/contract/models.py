@@ -56,9 +56,9 @@ class CallView(ResponseModel):
 
     `approvers` is the first rule about who may approve it, and `also` are further ones, each to be satisfied.
     A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
-    outcome `request`, too: it counts how often people were asked. `grants` is what the sandbox lets a command use, and
-    `notes` are sentences about the request for its approvers: that too few people can approve it, that there is no
-    sandbox, what it grants.
+    outcome `request`, too: it counts how often people were asked. `grants` is what the sandbox lets a command use,
+    `preview` what its tool said it would do, as things stood, and `notes` are sentences about the request for its
+    approvers: that too few people can approve it, that there is no sandbox, what it grants.
     """
 
     call_id: str
@@ -75,6 +75,7 @@ class CallView(ResponseModel):
     options: list[str]
     grants: Grants | None = None
     notes: list[str] = []
+    preview: str = ""
 
 
 class PauseView(ResponseModel):

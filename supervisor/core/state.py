@@ -59,7 +59,7 @@ class Call(Frozen):
     the approvers and the sandbox when it was requested, the latter two for commands alone.
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
-    them that reminded its approvers. `closed_by` is who withdrew it.
+    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do.
     """
 
     call: ToolCall
@@ -82,6 +82,7 @@ class Call(Frozen):
     reminded: int = 0
     closed_by: str = ""
     closed_by_name: str = ""
+    preview: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

@@ -280,7 +280,8 @@ class _Advance:
             await self._unit.on_lease_lost()
             return None
         if action.ask:
-            await self._runner.requests.ask(self._unit, action.ask)
+            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, action.ask)
+            await self._runner.requests.ask(self._unit, action.ask, previews)
         for call in action.questions:
             self._runner.requests.question(self._unit, call)
         if not await self._recover(orphans):

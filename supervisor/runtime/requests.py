@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ class Requests:
         self._personas, self._quorum, self._hook_problem = personas, quorum, hook_problem
         self._sandboxed = sandboxed
 
-    async def ask(self, unit: UnitOfWork, calls: Sequence[Call]) -> None:
+    async def ask(self, unit: UnitOfWork, calls: Sequence[Call], previews: Mapping[str, str]) -> None:
         """Ask for approval of these calls, with what their approvers should know besides."""
         session = unit.session
         told_by = session.steered_by
@@ -54,6 +54,7 @@ class Requests:
             call_ids=tuple(call.call_id for call in calls),
             requesters=tuple(sorted(told_by)),
             too_few=tuple(too_few),
+            previews=dict(previews),
             **about,
         )
         unit.add(event)

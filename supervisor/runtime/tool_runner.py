@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +26,8 @@ from supervisor.tools.path_guard import Folder
 MayBegin = Callable[[], Awaitable[float | None]]
 INTERRUPTED = "Interrupted: the session was cancelled."
 MISSING_SHOWN = 20
+# How long a tool may take to say what a call would do, and how many characters of that are kept.
+PREVIEW_SECONDS, PREVIEW_SHOWN = 10, 6000
 GrantsOf = Callable[[Session], Awaitable[Grants]]
 _log = logging.getLogger("flagman.tools")
 
@@ -155,6 +157,24 @@ class ToolRunner:
             return "unknown", ""
         return verdict, self._text(text)
 
+    async def previews(
+        self, tools: Mapping[str, Tool], session: Session, calls: Sequence[Call]
+    ) -> dict[str, str]:
+        """Return by call what its tool says it would do, masked and cut; nothing for a tool that does not say it."""
+        found: dict[str, str] = {}
+        for call in calls:
+            tool, arguments = tools.get(call.call.tool), call.call.arguments
+            if tool is None or tool.preview is None or not isinstance(arguments, dict):
+                continue
+            try:
+                async with asyncio.timeout(PREVIEW_SECONDS):
+                    text = await tool.preview(arguments, await self._context(session, call))
+            except Exception as error:  # noqa: BLE001  people are asked without it
+                _log.warning("%s could not be previewed: %s", call.call.tool, error)
+                continue
+            found[call.call_id] = _cut(self._text(text))
+        return found
+
     async def _context(self, session: Session, call: Call) -> ToolContext:
         root = await self._folders.of(session)
         key = idempotency_key(session.id, call)
@@ -201,6 +221,11 @@ class ToolRunner:
             _log.exception("tool %s failed in session %s", call.call.tool, session.id)
             return False, f"The tool failed inside: {type(error).__name__}.", ()
         return True, output.content, output.artifacts
+
+
+def _cut(text: str) -> str:
+    left = len(text) - PREVIEW_SHOWN
+    return f"{text[:PREVIEW_SHOWN]}\n[… {left:,} more characters]" if left > 0 else text
 
 
 def idempotency_key(session_id: str, call: Call) -> str:

@@ -66,6 +66,7 @@ class ToolOutput:
 Run = Callable[[Json, ToolContext], Awaitable[ToolOutput]]
 Verdict = Literal["done", "not_done", "unknown"]
 Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]
+Preview = Callable[[Json, ToolContext], Awaitable[str]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Tool:
     `control`: it never runs; the control loop carries it out (`ask_human`).
     `validate` returns the canonical arguments or raises InvalidArguments.
     `verify` returns after a crash whether a call took effect, and the text of its result.
+    `preview` returns what a call would do as things stand, such as a difference, and changes nothing.
     """
 
     spec: ToolSpec
@@ -89,6 +91,7 @@ class Tool:
     control: bool = False
     timeout: timedelta = timedelta(minutes=2)
     verify: Verify | None = None
+    preview: Preview | None = None
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from difflib import unified_diff
 from functools import partial
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
+from supervisor.core.text.format import count
 from supervisor.core.text.visible import call_name
 from supervisor.tools.contract import ToolContext, ToolOutput, Verdict
 from supervisor.tools.path_guard import kind, open_regular, parent_of, relative_path
@@ -77,7 +79,39 @@ async def _verify_written(arguments: Json, ctx: ToolContext) -> tuple[Verdict, s
         return "unknown", str(error)
 
 
-@tool(changes=True, idempotent=True, interruptible=False, verify=_verify_written)
+async def _preview_written(arguments: Json, ctx: ToolContext) -> str:
+    """Return the difference that the call would make to the file as it is now."""
+    path, content = str(arguments["path"]), str(arguments["content"])
+
+    def compare() -> str:
+        with _friendly(path), parent_of(ctx.held(), path) as (parent, name):
+            if kind(parent, name) != "file":
+                return f"A new file with {count(len(content.splitlines()), 'line')}."
+            with os.fdopen(open_regular(parent, name), "rb") as file:
+                before = file.read(MOST_BYTES + 1)
+        try:
+            old = before.decode()
+        except UnicodeDecodeError:
+            old = ""
+        if len(before) > MOST_BYTES or (before and not old):
+            return "It replaces a file that is too long, or no text, for a comparison."
+        lines = unified_diff(old.splitlines(), content.splitlines(), "now", "then", n=2, lineterm="")
+        return "\n".join(lines) or "The file has this content already."
+
+    try:
+        return await asyncio.to_thread(compare)
+    except ToolError as error:
+        # Its folder is made with it.
+        return "A new file." if "There is no" in str(error) else str(error)
+
+
+@tool(
+    changes=True,
+    idempotent=True,
+    interruptible=False,
+    verify=_verify_written,
+    preview=_preview_written,
+)
 async def write_file(path: Inner, content: Content, ctx: ToolContext) -> ToolOutput:
     """Write a text file in the session's folder, whole: it is created with its folders, or replaced."""
     report = await asyncio.to_thread(_write, ctx, path, content.encode())

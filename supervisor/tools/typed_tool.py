@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import InvalidArguments
 from supervisor.core.messages import Json, ToolSpec
-from supervisor.tools.contract import Tool, ToolContext, ToolOutput, Verify
+from supervisor.tools.contract import Preview, Tool, ToolContext, ToolOutput, Verify
 
 Function = Callable[..., Awaitable[Any]]
 FRIENDLY = {"missing": "is missing", "extra_forbidden": "there is no such argument"}
@@ -35,6 +35,7 @@ def tool(
     control: bool = ...,
     timeout: timedelta = ...,
     verify: Verify | None = ...,
+    preview: Preview | None = ...,
 ) -> Callable[[Function], Tool]: ...
 def tool(
     fn: Function | None = None,
@@ -47,6 +48,7 @@ def tool(
     control: bool = False,
     timeout: timedelta = timedelta(minutes=2),
     verify: Verify | None = None,
+    preview: Preview | None = None,
 ) -> Tool | Callable[[Function], Tool]:
     """Decorate an async function, bare or with the flags of `Tool`.
 
@@ -68,6 +70,7 @@ def tool(
             control=control,
             timeout=timeout,
             verify=verify,
+            preview=preview,
         )
 
     return build(fn) if fn is not None else build

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from supervisor.core.events.base import DecisionFact, Fact, ToolCall
 from supervisor.core.persona import Granted
 
@@ -12,7 +14,8 @@ class ApprovalRequested(Fact):
     """`requesters` are those who told the agent what to do since the last approval.
 
     `too_few` are the calls that fewer people could approve than it takes. For commands, `unsandboxed` says that they
-    would run without a sandbox, and `grants` what one lets them use; None where that was not recorded.
+    would run without a sandbox, and `grants` what one lets them use; None where that was not recorded. `previews` are
+    what the tools of calls said they would do, as things stood.
     """
 
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
@@ -23,6 +26,7 @@ class ApprovalRequested(Fact):
     too_few: tuple[str, ...] = ()
     unsandboxed: bool = False
     grants: Granted | None = None
+    previews: dict[str, str] = Field(default_factory=dict)
 
 
 class ApprovalDecided(DecisionFact):

@@ -134,6 +134,7 @@ def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[s
     return {
         "phase": "awaiting",
         "too_few": call.call_id in event.too_few,
+        "preview": event.previews.get(call.call_id, ""),
         "unsandboxed": event.unsandboxed and runs_command,
         "grants": event.grants if runs_command else None,
         "request_id": event.request_id,
@@ -287,6 +288,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "too_few": event.too_few,
         "editors": event.people if event.is_requester else frozenset(),
         "request": call.request + 1,
+        "preview": "",
         "asked_at": event.at,
         "nudges": 0,
         "reminded": 0,
