@@ -59,7 +59,7 @@ def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Mess
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         decides: tuple[Request, ...] = ()
         if call.phase == "asking" and not session.ended:
-            blocks += [choices(session, call, mask), context(reply)]
+            blocks += [choices(session, call, mask), context(reply), *_for_requester(session)]
             decides = (Request(session, ANSWER),)
         elif call.phase == "finished":
             blocks.append(plain(f"Answer: {mask(call.content)}", 1500))
@@ -69,6 +69,13 @@ def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Mess
             blocks.append(context("No longer needed."))
         text = f"Question: {escape(one_line(mask(call.question), 200))}"
         yield Message(f"question:{call.call_id}", text, tuple(blocks), decides=decides)
+
+
+def _for_requester(session: Session, by: str = "") -> list[Block]:
+    """Return a line that mentions who asked for the session; none for a sub-agent, a program, or the one who acted."""
+    asked = (session.launched_by, *sorted(session.asked_by))
+    who = next((one for one in asked if one.startswith("slack:")), "")
+    return [context(f"For {person(who)}")] if who and who != by and session.lineage is None else []
 
 
 def choices(session: Session, call: Call, mask: Masker) -> Block:
@@ -171,6 +178,7 @@ def pauses(session: Session, mask: Masker, *, by_people: bool = False) -> Iterat
             name = f"halt:{session.id}:{halt.number}"
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
             decides = (Request(session, PAUSE),) if is_stopped(session) else ()
+            blocks += _for_requester(session, halt.by) if is_stopped(session) else []
         elif halt.resumed_at:
             blocks.append(context(*_resumed(halt, mask)))
         yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks), decides=decides)
@@ -225,4 +233,4 @@ def end_notices(session: Session, mask: Masker) -> Iterator[Message]:
     else:
         return
     text = f"{session.lifecycle.capitalize()}: {escape(one_line(mask(session.ending), 200))}"
-    yield Message("end", text, tuple(blocks))
+    yield Message("end", text, (*blocks, *_for_requester(session, session.ended_by)))

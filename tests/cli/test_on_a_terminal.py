@@ -12,7 +12,7 @@ def test_a_call_is_shown_in_full_and_no_is_the_default(cli: Cli) -> None:
     task = "a \u202etask that is long: " + "x" * 300
     session_id = cli.launched(task)
     terminal = Terminal(cli, "approve", session_id, "2.1")
-    terminal.says("2.1: approve, deny, edit, view or skip [skip]?")
+    terminal.says("2.1: approve, deny, respond, edit, view or skip [skip]?")
     call = next(c for c in cli.json("show", session_id)["calls"] if c["call_id"] == "2.1")
     shown = terminal.seen
     assert call["digest"] in shown
@@ -28,7 +28,7 @@ def test_each_call_is_asked_about_and_can_be_approved_denied_edited_viewed_or_sk
     session_id = cli.launched("decide on each about the disk")
     terminal = Terminal(cli, "approve", session_id, EDITOR="sed -i s/df.-h/df/")
     first, second = (call["digest"] for call in cli.json("show", session_id)["calls"])
-    terminal.says("1 of 2: 2.1: approve, deny, edit, view or skip [skip]?")
+    terminal.says("1 of 2: 2.1: approve, deny, respond, edit, view or skip [skip]?")
     assert first in terminal.seen
     assert second not in terminal.seen
     assert "approvers everyone who sees the session" in terminal.seen

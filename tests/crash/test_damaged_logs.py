@@ -37,7 +37,8 @@ async def test_a_damaged_session_is_named_and_others_go_on(house: House, garbage
     assert f"Session `{bad}` cannot be read" in str(status)
     listing = await house.slack.command(ADA, OPS, "list")
     assert listing["ok"], listing
-    assert f"`{bad}` :warning: Session" in str(listing)
+    assert f"`{bad}`" in str(listing)
+    assert ":warning: Session" in str(listing)
     assert "cannot be read" in str(listing)
     good = await house.launch("two")
     await house.approve(good)

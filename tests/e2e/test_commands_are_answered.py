@@ -271,7 +271,7 @@ async def test_the_form_knows_the_last_persona_and_takes_limits(scenario: Direct
     shown = await scene.slack.view(ADA)
     assert "The persona ops." in texts(shown)
     limited = {**chosen, "task": _text("ship it"), "max_steps": _number("10")}
-    assert "at most 9" in str((await scene.slack.submit(ADA, shown, limited))["errors"])
+    assert "At most 9" in str((await scene.slack.submit(ADA, shown, limited))["errors"])
     limited |= {"max_steps": _number("4"), "max_minutes": _number("2.5")}
     assert (await scene.slack.submit(ADA, shown, limited))["ok"]
     session = await scene.flagman.session(lambda s: s.task == "ship it")

@@ -140,7 +140,7 @@ def _approves(line: str, flagman: Served) -> None:
     terminal = typed(filled_in(line, flagman, session_id), flagman)
     for number, call in enumerate(calls, start=1):
         terminal.says(
-            f"{number} of {len(calls)}: {call['call_id']}: approve, deny, edit, view or skip [skip]?"
+            f"{number} of {len(calls)}: {call['call_id']}: approve, deny, respond, edit, view or skip [skip]?"
         )
         assert call["digest"] in terminal.seen
         terminal.type("approve\n")

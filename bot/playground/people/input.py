@@ -33,7 +33,8 @@ def as_sent(workspace: Workspace, text: str, *, labels: bool = False) -> str:
 
 def _marked(workspace: Workspace, match: re.Match[str], *, labels: bool) -> str:
     if match["kept"]:
-        return match["kept"]
+        # In a command, Slack marks up what it completes by itself alone.
+        return escaped(match["kept"]) if labels else match["kept"]
     if match["url"]:
         return f"<{match['url'].replace('&', '&amp;')}>"
     found = None

@@ -7,6 +7,7 @@ import re
 from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
+from handlers.messages.reminders import approvers
 from handlers.origin import Place
 from supervisor.contract.models import SettingsView, SettingView
 from supervisor.contract.settings import SettingsService, parse_settings
@@ -61,8 +62,7 @@ def _shown(text: str) -> str:
 
 def _value(setting: SettingView) -> str:
     if isinstance(setting.value, Approvers):
-        people = [person(f"slack:{user.removeprefix('slack:')}") for user in setting.value.users]
-        return ", ".join([*people, *(_shown(f"@{group}") for group in setting.value.groups)])
+        return ", ".join(approvers(setting.value))
     return _shown(setting.text) if setting.text else _NONE[setting.name]
 
 

@@ -108,7 +108,7 @@ async def test_approvers_of_a_channel_approve_besides_and_never_instead(scenario
     session = await scene.launch()
     (message,) = await scene.asked(session)
     call = (await scene.waiting(session)).calls_in("awaiting")[0]
-    assert [r.groups for r in call.call.rules] == [(), ("sre",)]
+    assert [r.groups for r in call.call.rules] == [(), ("S0SRE0001",)]
     # Margaret is of the channel's approvers and not of the persona's; Linus the other way round.
     for one in (MARGARET, LINUS):
         await scene.slack.click(one, OPS, message["ts"], "call_approve", message=message, stale=True)

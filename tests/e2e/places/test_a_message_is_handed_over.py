@@ -101,7 +101,7 @@ async def test_a_thread_that_may_not_be_read_is_told(scenario: Director) -> None
 async def test_a_public_channel_without_the_bot_gets_the_card_and_a_hint(scenario: Director) -> None:
     scene = await scenario(DONE)
     answer = await scene.slack.command(LINUS, RANDOM, "launch ops ship it")
-    assert "Launched" in texts(answer["response"])
+    assert "Started" in texts(answer["response"])
     card = await scene.slack.message(RANDOM, lambda m: "I am not a member of" in texts(m), user=LINUS)
     assert "`/invite` me" in texts(card)
     await scene.slack.send("join", {"user": LINUS, "channel": RANDOM, "member": BOT})
@@ -112,5 +112,5 @@ async def test_without_the_scope_the_card_comes_directly_and_says_why(scenario: 
     manifest = Manifest(scopes=frozenset(SCOPES - {"chat:write.public"}))
     scene.slack.playground.workspace.manifest = manifest
     await scene.slack.command(LINUS, RANDOM, "launch ops ship it")
-    card = await scene.slack.message("D0LINUS01", lambda m: "I cannot write in" in texts(m), user=LINUS)
+    card = await scene.slack.message("D0LINUS01", lambda m: "Not a member of" in texts(m), user=LINUS)
     assert "/invite" in texts(card)
