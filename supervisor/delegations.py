@@ -133,7 +133,10 @@ def parse_until(text: str, now: datetime, zone: str) -> datetime:
             raise InvalidCondition(f"“{text}” is no day.") from None
     if day is None:
         return parse_due(text, now, zone)
-    end = datetime.combine(day + timedelta(days=1), time(), tzinfo=place).astimezone(UTC)
+    try:
+        end = datetime.combine(day + timedelta(days=1), time(), tzinfo=place).astimezone(UTC)
+    except OverflowError:
+        raise InvalidCondition(f"“{text}” is too far ahead.") from None
     if end <= now:
         raise InvalidCondition(f"“{text}” is in the past.")
     return end

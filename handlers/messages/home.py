@@ -8,12 +8,13 @@ from datetime import datetime
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, plain, preformatted, shorten
-from handlers.messages.approval import policy
+from handlers.messages.approval import ENDED_MARKS, policy
 from handlers.messages.headline import failures, headline
 from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.origin import Place
+from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
@@ -168,7 +169,8 @@ def _approval(
 
 def _decision(session: Session, call: Call, mask: Masker) -> str:
     last = call.decisions[-1]
-    verb = ":no_entry: Denied" if last.verdict == "deny" else ":white_check_mark: Approved"
+    word = VERDICT_WORDS[last.verdict]
+    verb = f":{ENDED_MARKS[word]}: {word.capitalize()}"
     tool = escape(one_line(mask.arguments(call.call.tool), 60))
     return f"{verb} by you at {moment(last.at)}: *{tool}* · {escape(one_line(mask(session.task), 80))}"
 

@@ -7,7 +7,7 @@ import operator
 import posixpath
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from math import ceil, floor
+from math import ceil, floor, isfinite
 from typing import Annotated, Any, Self
 
 import regex
@@ -157,7 +157,9 @@ def number_of(value: Any) -> Decimal | None:
     """Return the number of a JSON value; None for anything else, a text of digits among it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return Decimal(str(value))
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return Decimal(value) if isinstance(value, int) else Decimal(str(value))
 
 
 def equal(value: Any, other: Any) -> bool | None:

@@ -83,10 +83,9 @@ class Approvers(Frozen):
         """Whether the rule says who may approve."""
         return bool(self.users or self.groups)
 
-    @property
-    def escalated(self) -> Approvers:
-        """The rule after its escalation: more people may approve by it."""
-        if not self.escalate:
+    def after(self, waited: timedelta) -> Approvers:
+        """Return the rule as it is for a request that has waited so long: escalated, where that is due."""
+        if not self.escalate or waited < self.escalate.after:
             return self
         more = {
             "users": tuple(dict.fromkeys((*self.users, *self.escalate.users))),

@@ -60,10 +60,16 @@ def evaluate(
 
     A sub-agent is never allowed more than the session that launched it.
     """
-    own = _narrowed(persona, _first_match(persona, tool, arguments, changes=changes, at=at))
+    return _narrowed(persona, _ruled(persona, tool, arguments, changes=changes, at=at))
+
+
+def _ruled(
+    persona: Persona, tool: str, arguments: Json, *, changes: bool, at: datetime | None
+) -> PolicyDecision:
+    own = _first_match(persona, tool, arguments, changes=changes, at=at)
     if persona.under is None:
         return own
-    return _stricter(own, evaluate(persona.under, tool, arguments, changes=changes, at=at))
+    return _stricter(own, _ruled(persona.under, tool, arguments, changes=changes, at=at))
 
 
 def ask_first(persona: Persona, tool: str) -> Persona:
@@ -99,9 +105,10 @@ def approvers_of_pause(persona: Persona) -> tuple[Approvers, ...]:
 
 def _narrowed(persona: Persona, decision: PolicyDecision) -> PolicyDecision:
     """The decision with those who must approve besides, by the place of the session."""
-    if persona.narrowed_to is None or decision.mode != "ask":
+    besides = tuple(one.narrowed_to for one in persona.chain if one.narrowed_to)
+    if not besides or decision.mode != "ask":
         return decision
-    return decision.model_copy(update={"rules": _together(decision.rules, (persona.narrowed_to,))})
+    return decision.model_copy(update={"rules": _together(decision.rules, besides)})
 
 
 def _first_match(

@@ -80,6 +80,7 @@ class Call(Frozen):
     asked_at: datetime | None = None
     nudges: int = 0
     reminded: int = 0
+    reminded_at: datetime | None = None
     closed_by: str = ""
     closed_by_name: str = ""
     preview: str = ""

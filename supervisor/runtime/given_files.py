@@ -97,8 +97,13 @@ def safe_name(name: str) -> str:
     plain = _UNSAFE.sub("_", plain).strip(" .")
     stem, dot, ending = plain.rpartition(".")
     if not dot or len(ending) > 16:
-        return plain[:LONGEST_NAME] or "file"
-    return f"{stem[: LONGEST_NAME - len(ending) - 1] or 'file'}.{ending}"
+        return _shortened(plain, LONGEST_NAME) or "file"
+    return f"{_shortened(stem, LONGEST_NAME - len(ending.encode()) - 1) or 'file'}.{ending}"
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return the beginning of the text with at most so many bytes, which file systems count."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def _put(folder: Folder, name: str, content: bytes) -> str:

@@ -152,7 +152,7 @@ def test_a_day_lasts_until_its_end() -> None:
     assert parse_until("monday", monday, "UTC") == datetime(2026, 12, 1, tzinfo=UTC)
     assert parse_until("2026-12-04", monday, "UTC") == datetime(2026, 12, 5, tzinfo=UTC)
     assert parse_until("in 2h", monday, "UTC") == monday + timedelta(hours=2)
-    for wrong in ("someday", "2026-13-01", "2026-11-29"):
+    for wrong in ("someday", "2026-13-01", "2026-11-29", "9999-12-31"):
         with pytest.raises(InvalidCondition):
             parse_until(wrong, monday, "UTC")
 

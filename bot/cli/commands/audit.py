@@ -30,13 +30,13 @@ def audit(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="approve, deny, edit, run_again, done, failed, raise_budget, retry, skip, stop, delegate, "
-            "undelegate or refused."
+            help="approve, deny, respond, withdraw, escalate, expire, edit, run_again, done, failed, raise_budget, "
+            "retry, skip, stop, delegate, undelegate or refused."
         ),
     ] = None,
     zone: Annotated[str | None, typer.Option(help="The time zone of days (default: yours).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows of a page.")] = 100,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the page before ended.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Continue where the page before ended.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     format: Annotated[str, typer.Option(help="table, jsonl or csv.")] = "table",
     summary: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -32,10 +32,12 @@ from supervisor.core.messages import Frozen, Json
 from supervisor.core.persona import Approvers
 
 Kind = Literal[
-    "approve", "deny", "respond", "withdraw", "expire", "edit", "run_again", "done", "failed", "raise_budget",
-    "retry", "skip", "stop", "delegate", "undelegate", "refused",
+    "approve", "deny", "respond", "withdraw", "escalate", "expire", "edit", "run_again", "done", "failed",
+    "raise_budget", "retry", "skip", "stop", "delegate", "undelegate", "refused",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+# More than the rows that one event has.
+_PARTS = 1000
 
 
 class AuditRow(Frozen):
@@ -44,7 +46,7 @@ class AuditRow(Frozen):
     `version` is the place of its event in the log; what no log records has a number in its place and may have no
     session. `rules` are those in force, each with the right by which the actor decided, empty where the actor had
     none by it; `for_person` is whose right it was, where it was another's, and `override` that of an admin.
-    `latency_seconds` are those since the request, None where there was none.
+    `latency_seconds` are those since the request, None where there was none. `part` counts the rows of one event.
     """
 
     at: datetime
@@ -67,11 +69,12 @@ class AuditRow(Frozen):
     attempt: str = ""
     reason: str = ""
     latency_seconds: float | None = None
+    part: int = 0
 
     @property
     def key(self) -> tuple[datetime, str, int]:
         """The place of the row among all, by which pages are cut."""
-        return self.at, self.session_id, self.version
+        return self.at, self.session_id, self.version * _PARTS + self.part
 
     @property
     def person(self) -> str:
@@ -158,11 +161,15 @@ class LogReading:
                     reason=event.reason,
                 )
             case ApprovalWithdrawn():
-                for call_id in event.call_ids:
-                    self._row(event, "withdraw", call_id, reason=event.reason)
+                self._rows(event, "withdraw", event.call_ids, event.reason)
             case ApprovalOverdue(step="expire"):
+                self._rows(event, "expire", event.call_ids)
+            case ApprovalOverdue(step="escalate"):
                 for call_id in event.call_ids:
-                    self._row(event, "expire", call_id)
+                    if (known := self._calls.get(call_id)) and known.asked_at:
+                        escalated = known.call.after(event.at - known.asked_at)
+                        self._calls[call_id] = replace(known, call=escalated)
+                self._rows(event, "escalate", event.call_ids)
             case CallEdited():
                 self._edited(event)
             case OutcomeDecided():
@@ -174,6 +181,12 @@ class LogReading:
                 self._row(event, event.verdict, since=self._failed.get(event.child_id), reason=reason)
             case ActionRefused():
                 self._row(event, "refused", event.about, attempt=event.attempt, reason=event.problem)
+
+    def _rows(self, event: Fact, kind: Kind, call_ids: Sequence[str], reason: str = "") -> None:
+        """Add a row for each call of an event about several."""
+        for part, call_id in enumerate(call_ids):
+            self._row(event, kind, call_id, reason=reason)
+            self.rows[-1] = self.rows[-1].model_copy(update={"part": part})
 
     def _edited(self, event: CallEdited) -> None:
         before = self._calls.get(event.call_id)

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from supervisor.core.commands.base import check_text, stamp
+from supervisor.core.commands.deadlines import expiries
 from supervisor.core.errors import (
     AlreadyDecided,
+    AlreadyEnded,
     CallChanged,
     DigestRequired,
     FlagmanError,
@@ -89,6 +91,7 @@ def decide(
 
     Raises InvalidInput for a response without words, NotAllowed, AlreadyDecided or AlreadyEnded, and as `expect_seen`.
     """
+    _expect_in_time(session, call_id, at)
     responds = verdict == "respond"
     reason = check_text(reason, "The answer" if responds else "The reason", optional=not responds)
     call = session.call(call_id)
@@ -135,6 +138,7 @@ def edit(
     arguments, the call is changed and waits for them; `too_few` says that fewer people could approve it then than it
     takes. Raises InvalidInput where the arguments do not fit or policy forbids them, and as `decide`.
     """
+    _expect_in_time(session, call_id, at)
     call = session.call(call_id)
     if call.call.tool == APPROVAL:
         raise IllegalEvent(ONLY_APPROVED)
@@ -157,6 +161,13 @@ def edit(
         return [edited, _decision(after, after.call(call_id), "approve", actor, at, seen=Seen(new.digest))]
     except NotAllowed:
         return [edited]
+
+
+def _expect_in_time(session: Session, call_id: str, at: datetime) -> None:
+    """Raise AlreadyEnded for a request whose time is over, also where no clock has closed it yet."""
+    call = session.call(call_id)
+    if call.phase == "awaiting" and any(expires <= at for expires in expiries(call)):
+        raise AlreadyEnded("This request expired before anybody decided; it did not run.")
 
 
 def withdraw(

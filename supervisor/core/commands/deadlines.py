@@ -48,18 +48,25 @@ def pass_deadlines(session: Session, name: str, actor: Actor, at: datetime) -> l
     return events
 
 
+def expiries(call: Call) -> Iterator[datetime]:
+    """Yield when a request for approval expires by each of its rules that says so; a pause never does."""
+    for rule in call.call.rules if call.asked_at and call.call.tool != APPROVAL else ():
+        if rule.expire and call.asked_at:
+            yield call.asked_at + rule.expire
+
+
 def _next(call: Call) -> Deadline | None:
     since, rules = call.asked_at, call.call.rules
     if since is None:
         return None
-    found: list[tuple[datetime, int, Literal["remind", "escalate", "expire"]]] = []
+    found: list[tuple[datetime, int, Literal["remind", "escalate", "expire"]]] = [
+        (expires, 0, "expire") for expires in expiries(call)
+    ]
     for rule in rules:
-        if rule.expire and call.call.tool != APPROVAL:
-            found.append((since + rule.expire, 0, "expire"))
         if rule.escalate:
             found.append((since + rule.escalate.after, 1, "escalate"))
         if rule.remind and call.reminded < MOST_REMINDERS:
-            found.append((since + rule.remind * (call.reminded + 1), 2, "remind"))
+            found.append(((call.reminded_at or since) + rule.remind, 2, "remind"))
     if not found:
         return None
     due, _, step = min(found)

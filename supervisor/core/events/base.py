@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
@@ -146,6 +147,11 @@ class ToolCall(Frozen):
     approvers: Approvers | None = None
     also: tuple[Approvers, ...] = ()
     reason: str = ""
+
+    def after(self, waited: timedelta) -> ToolCall:
+        """Return the call with its rules as they are once it has waited so long."""
+        first, *others = (rule.after(waited) for rule in self.rules)
+        return self.model_copy(update={"approvers": first, "also": tuple(others)})
 
     @property
     def rules(self) -> tuple[Approvers, ...]:

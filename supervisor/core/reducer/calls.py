@@ -292,6 +292,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         "asked_at": event.at,
         "nudges": 0,
         "reminded": 0,
+        "reminded_at": None,
         "edited_by": event.by,
         "edited_by_name": event.by_name,
     }
@@ -301,12 +302,11 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
 def _overdue(event: ApprovalOverdue, session: Session, call: Call) -> dict[str, Any]:
     passed = {"nudges": call.nudges + 1}
     if event.step == "remind":
-        return {**passed, "reminded": call.reminded + 1}
+        return {**passed, "reminded": call.reminded + 1, "reminded_at": event.at}
     if event.step == "expire":
         return {**passed, "phase": "expired", "ok": False, "finished_at": event.at}
-    first, *others = (rule.escalated for rule in call.call.rules)
-    escalated = call.call.model_copy(update={"approvers": first, "also": tuple(others)})
-    return {**passed, "call": escalated, "too_few": False}
+    waited = event.at - (call.asked_at or event.at)
+    return {**passed, "call": call.call.after(waited), "too_few": False}
 
 
 @change_call.register

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import regex
@@ -82,7 +83,10 @@ def _sized(schema: Mapping[str, Any], value: Any) -> Iterator[bool | None]:
         yield _all(fits(named.get(name, others), item) for name, item in value.items())
 
 
-def _number_fits(schema: Mapping[str, Any], number: Decimal) -> Iterator[bool]:
+def _number_fits(schema: Mapping[str, Any], number: Decimal) -> Iterator[bool | None]:
+    if not number.is_finite():
+        yield None
+        return
     if "minimum" in schema:
         yield number >= _exact(schema["minimum"])
     if "maximum" in schema:
@@ -92,8 +96,8 @@ def _number_fits(schema: Mapping[str, Any], number: Decimal) -> Iterator[bool]:
     if "exclusiveMaximum" in schema:
         yield number < _exact(schema["exclusiveMaximum"])
     if "multipleOf" in schema:
-        quotient = number / _exact(schema["multipleOf"])
-        yield quotient == quotient.to_integral_value()
+        # Decimals are rounded to 28 digits.
+        yield (Fraction(number) / Fraction(_exact(schema["multipleOf"]))).denominator == 1
 
 
 def _found(pattern: str, text: str) -> bool | None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from supervisor.core.comparisons import Comparison
-from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.policy import evaluate, explain
 from supervisor.core.rules.hours import Hours
 from supervisor.core.rules.schema import fits, problems
@@ -179,3 +179,27 @@ def test_a_persona_without_them_keeps_its_digest() -> None:
     rule = ApprovalRule(tool="t", mode="ask")
     persona = Persona.model_validate({**FRONT, "approvals": [rule]})
     assert {"arguments", "hours"}.isdisjoint(persona.model_dump()["approvals"][0])
+
+
+def test_large_numbers_are_compared_exactly_and_what_is_no_number_fits_nothing() -> None:
+    even = {"type": "integer", "multipleOf": 2}
+    assert fits(even, 10**40) is True
+    assert fits(even, 10**40 + 1) is False
+    for odd in (float("nan"), float("inf"), 10**5000 + 1):
+        assert fits(even, odd) is not True
+    assert list(problems({"type": "number", "multipleOf": float("nan")}, top=False))
+
+
+def test_the_approvers_of_a_place_hold_for_what_a_sub_agent_asks_for() -> None:
+    place = Approvers(users=("U7",))
+    top = Persona(
+        name="top",
+        description="Above",
+        instructions="Do it",
+        approvals=(ApprovalRule(tool="shell", mode="allow"),),
+        narrowed_to=place,
+    )
+    below = Persona(name="below", description="Below", instructions="Do it", under=top)
+    decision = evaluate(below, "shell", {}, changes=True)
+    assert (decision.mode, decision.rules) == ("ask", (place,))
+    assert evaluate(top, "shell", {}, changes=True).mode == "allow"

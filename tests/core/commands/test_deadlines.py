@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from supervisor.core.commands.approvals import Seen, decide, edit, withdraw
+from supervisor.core.audit.rows import LogReading
+from supervisor.core.commands.approvals import Seen, Verdict, decide, edit, withdraw
 from supervisor.core.commands.deadlines import MOST_REMINDERS, deadlines, pass_deadlines
 from supervisor.core.control import CallModel, Wait, next_action
 from supervisor.core.errors import AlreadyEnded, IllegalEvent, InvalidInput, NotAllowed
-from supervisor.core.events import Actor, Event, ToolCall
+from supervisor.core.events import Actor, ApprovalOverdue, ApprovalRequested, Event, ToolCall
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Escalation
 from supervisor.core.prompt import result_text
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from tests.core.build import ALICE, AT, BOB, CAROL, SID, awaiting, tool_call
+from tests.core.build import ALICE, AT, BOB, CAROL, SID, awaiting, by, launched, responded, tool_call
 
 CLOCK = Actor(id="clock")
 HOUR = timedelta(hours=1)
@@ -144,3 +145,48 @@ def test_who_withdraws_a_request_denies_nothing_and_steers_the_agent() -> None:
         withdraw(session, [], "Look first", ALICE, AT)
     with pytest.raises(AlreadyEnded, match="withdrawn by"):
         decide(session, "1.1", "approve", BOB, AT, seen=Seen.of(call))
+
+
+def test_each_rule_escalates_at_its_own_time() -> None:
+    soon = Approvers(users=(BOB.id,), escalate=Escalation(after=HOUR, users=("slack:U8",)))
+    late = Approvers(users=(ALICE.id,), escalate=Escalation(after=24 * HOUR, users=("slack:U9",)))
+    session = awaiting(soon, also=(late,))
+    session, _ = passed(session, AT + HOUR)
+    assert [rule.users for rule in session.call("1.1").call.rules] == [(BOB.id, "slack:U8"), (ALICE.id,)]
+    session, _ = passed(session, AT + 24 * HOUR)
+    assert session.call("1.1").call.rules[1].users == (ALICE.id, "slack:U9")
+    assert not list(deadlines(session))
+
+
+def test_reminders_that_were_missed_are_made_up_for_by_one() -> None:
+    session, _ = passed(awaiting(Approvers(remind=HOUR)), AT + 6 * HOUR)
+    (deadline,) = deadlines(session)
+    assert deadline.due == AT + 7 * HOUR
+
+
+@pytest.mark.parametrize("verdict", ["approve", "deny", "respond"])
+def test_an_expired_request_is_not_decided_though_no_clock_has_closed_it(verdict: Verdict) -> None:
+    session = awaiting(Approvers(users=(BOB.id,), expire=HOUR))
+    seen = Seen.of(session.call("1.1"))
+    just_before = AT + HOUR - timedelta(seconds=1)
+    assert decide(session, "1.1", verdict, BOB, just_before, seen=seen, reason="So")
+    with pytest.raises(AlreadyEnded, match="expired"):
+        decide(session, "1.1", verdict, BOB, AT + HOUR, seen=seen, reason="So")
+
+
+def test_the_audit_has_a_row_for_each_call_of_one_event() -> None:
+    rule = Approvers(users=(BOB.id,), escalate=Escalation(after=HOUR, users=(CAROL.id,)), expire=4 * HOUR)
+    calls = [tool_call(f"1.{n}", approvers=rule) for n in (1, 2)]
+    log: list[Event] = [
+        launched(),
+        responded(*calls),
+        ApprovalRequested(**by(), request_id="r2", call_ids=("1.1", "1.2")),
+        ApprovalOverdue(**by(CLOCK, AT + HOUR), call_ids=("1.1", "1.2"), step="escalate"),
+        ApprovalOverdue(**by(CLOCK, AT + 4 * HOUR), call_ids=("1.1", "1.2"), step="expire"),
+    ]
+    reading = LogReading(SID)
+    for event in log:
+        reading.read(event)
+    assert [row.kind for row in reading.rows] == ["escalate", "escalate", "expire", "expire"]
+    assert len({row.key for row in reading.rows}) == 4
+    assert all(CAROL.id in row.rules[0].users for row in reading.rows[2:])

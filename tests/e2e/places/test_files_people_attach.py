@@ -199,3 +199,13 @@ def test_names_are_safe(name: str, safe: str | None) -> None:
     assert 1 <= len(found) <= 100
     assert not set(found) & set("/\\\0\n$;`'\"|&<>*?\u202e")
     assert not found.startswith(".")
+
+
+@pytest.mark.parametrize(
+    "name", ["報" * 95 + ".pdf", "報" * 300, "../../etc/passwd", "..", "", "x" * 400 + ".md"]
+)
+def test_a_name_is_one_that_a_file_system_takes(name: str) -> None:
+    safe = safe_name(name)
+    assert 0 < len(safe.encode()) <= 200
+    assert "/" not in safe
+    assert safe.strip(".")
