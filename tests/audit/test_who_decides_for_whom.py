@@ -117,7 +117,7 @@ async def test_strangers_guests_bots_and_the_gone_get_none(build: Build) -> None
     guest = await house.scene.slack.person(name="gus", is_restricted=True)
     gone = await house.scene.slack.person(name="gina", deleted=True)
     for person in (guest["id"], gone["id"], BOT, "U0NOBODY1"):
-        assert "Only a full member" in await delegate(house, KEN, f"<@{person}> until friday")
+        assert "Only a full member" in await delegate(house, KEN, f"{person} until friday")
     channel = await house.scene.slack.channel(name="with-gus", members=[ADA, guest["id"], BOT])
     refused = await house.scene.slack.command(guest["id"], channel, "delegate @grace until friday")
     assert "have no rights" in json.dumps(refused)
