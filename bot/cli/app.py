@@ -33,7 +33,7 @@ for room in (launching, sessions, replaying, files, acting, deciding):
     app.add_typer(room.app)
 app.add_typer(records.app)
 app.add_typer(audit.app)
-app.add_typer(delegations.app, name="delegate", rich_help_panel="Decide")
+app.add_typer(delegations.app, name="delegate", rich_help_panel="Decisions")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
 app.add_typer(configuring.app)

@@ -96,7 +96,7 @@ class AuditService:
     async def summary_for_admin(self, query: AuditQuery) -> AuditSummary:
         """As `summary`. Raises NotAllowed for who does not read all sessions."""
         if not await self._sees_all():
-            raise NotAllowed("The summary of all decisions is for admins.")
+            raise NotAllowed("The summary of all decisions is for admins, whom `FLAGMAN_ADMINS` names.")
         return await self.summary(query)
 
     async def _sees_all(self) -> bool:

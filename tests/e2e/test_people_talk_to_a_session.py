@@ -164,7 +164,7 @@ async def test_a_second_session_in_a_thread_has_a_thread_of_its_own(scenario: Di
 async def test_alone_with_the_bot(scenario: Director, slack: Slack) -> None:
     scene = await scenario(in_turn(calls(asking("Sure?")), says("Done.")))
     await slack.post(ADA, ADA_DM, "what can you do?")
-    await slack.message(ADA_DM, lambda m: m.get("ephemeral") and "Who does that?" in texts(m))
+    await slack.message(ADA_DM, lambda m: m.get("ephemeral") and "Which agent should do this?" in texts(m))
     first = await slack.post(ADA, ADA_DM, "launch ops tidy up")
     question = await slack.message(ADA_DM, lambda m: "question_form" in buttons(m), first["ts"])
     await slack.post(ADA, ADA_DM, "list them first", question["thread_ts"])

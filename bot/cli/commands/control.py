@@ -34,7 +34,7 @@ def pause(
     replace: Annotated[
         bool, typer.Option("--replace", help="In place of what it waits for; otherwise besides that.")
     ] = False,
-    cascade: Annotated[bool, typer.Option(help="Its sub-agents pause with it, and go on with it.")] = True,
+    cascade: Annotated[bool, typer.Option(help="Its sub-agents pause with it, and resume with it.")] = True,
     json: Json = False,
 ) -> None:
     """Stop at the next step, or add to what a paused session waits for.
@@ -99,7 +99,7 @@ def resume(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Let it go on, whatever it waits for; one stopped by its budget gets as much again."""
+    """Resume it, whatever it waits for; one stopped by its budget gets as much again."""
     given = _json(data)
 
     async def work(remote: HttpBackend) -> None:

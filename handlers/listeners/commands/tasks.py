@@ -59,7 +59,7 @@ async def receive(
     known = {one.name for one in flagman.supervisor.personas.all()}
     if persona not in known:
         why = f"The default persona `{escape(persona)}` is not there any more. " if persona else ""
-        return await offer(flagman, task, actor, f":raised_hand: {why}*Who does that?*", notes)
+        return await offer(flagman, task, actor, f":raised_hand: {why}*Which agent should do this?*", notes)
     return await launch(flagman, task, persona, actor, notes)
 
 
@@ -80,7 +80,7 @@ async def launch(
     along = [count(len(task.files), "file")] if task.files else []
     along += ["the messages before it"] if task.quoted else []
     taken = f" {' and '.join(along).capitalize()} went along." if along else ""
-    said = f":rocket: Launched *{session.persona}* as `{session.id}`; its card is in the thread.{taken}"
+    said = f":rocket: Started *{session.persona}* (`{session.id}`), in the thread.{taken}"
     text = "\n".join([said, *notes])
     return Answer(text, (mrkdwn(text),))
 

@@ -20,9 +20,9 @@ SettingName = Literal["persona", "approvers", "steps", "usd", "minutes"]
 SETTING_LABELS: dict[SettingName, str] = {
     "persona": "Default persona",
     "approvers": "Additional approvers",
-    "steps": "Most steps",
-    "usd": "Most dollars",
-    "minutes": "Most minutes",
+    "steps": "Step limit",
+    "usd": "Cost limit",
+    "minutes": "Time limit",
 }
 _FORM = "write `steps=20`, `usd=2` or `minutes=30`, each more than 0"
 _BUDGET = {"steps": "max_steps", "usd": "max_cost_usd", "minutes": "max_minutes"}

@@ -38,15 +38,15 @@ async def test_each_setting_says_where_it_comes_from(scenario: Director) -> None
     for line in (
         "*Default persona*: `ops` · this channel, set by <@U0ADA0001> on",
         "*Additional approvers*: none: the persona's rules alone · the persona *ops*",
-        "*Most steps*: `30 steps` · the persona *ops*",
-        "*Most dollars*: `$5.00` · the installation, `FLAGMAN_LIMITS`",
-        "*Most minutes*: `9 minutes` · this channel, set by <@U0ADA0001> on",
+        "*Step limit*: `30 steps` · the persona *ops*",
+        "*Cost limit*: `$5.00` · the installation, `FLAGMAN_LIMITS`",
+        "*Time limit*: `9 minutes` · this channel, set by <@U0ADA0001> on",
     ):
         assert line in shown
     await scene.slack.message(OPS, lambda m: "set *Default persona* of this channel to `ops`" in texts(m))
     await said(scene, ADA, "settings reset persona minutes")
     await scene.slack.message(
-        OPS, lambda m: "took back *Most minutes* of this channel (was `9 minutes`)" in texts(m)
+        OPS, lambda m: "took back *Time limit* of this channel (was `9 minutes`)" in texts(m)
     )
     assert await settings_of(scene) == {}
 

@@ -89,7 +89,7 @@ async def test_too_large_and_too_many_are_told_at_once(scenario: Director) -> No
     large = await scene.slack.store(ADA, "big.iso", b"x" * (MOST_FILE_BYTES + 1))
     small = [await scene.slack.store(ADA, f"{number}.txt", b"x") for number in range(11)]
     posted = await scene.slack.post(ADA, OPS, f"{BOT} read them", files=[large, *small])
-    heard = await scene.slack.message(OPS, lambda m: m.get("ephemeral") and "Launched" in texts(m))
+    heard = await scene.slack.message(OPS, lambda m: m.get("ephemeral") and "Started" in texts(m))
     assert posted["files"]
     for part in ("big.iso is not taken along", "Of one message 10 files are taken along; not 10.txt"):
         assert part in texts(heard)

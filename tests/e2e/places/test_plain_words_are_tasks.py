@@ -84,7 +84,7 @@ async def test_without_a_default_a_click_launches_once(scenario: Director, tmp_p
     scene = await scenario(DONE)
     await scene.slack.post(ADA, OPS, f"{BOT} check the <disk> & more")
     asked = await offered(scene)
-    assert "Who does that?" in texts(asked)
+    assert "Which agent should do this?" in texts(asked)
     assert await sessions(scene) == []
     for _ in range(2):
         await scene.slack.click(
