@@ -166,7 +166,7 @@ class Access:
 
     async def recently(self, session: Session) -> Found:
         """The session and the actor as they were within the last minute, which is enough for lists."""
-        return await self._about(session, recent=True)
+        return await self._about(session, recent=True, joins=True)
 
     async def sees_unreadable(self, session_id: str) -> bool:
         """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
@@ -303,7 +303,7 @@ class Access:
             raise SessionNotFound(session_id) from unreadable
         return await self._about(session)
 
-    async def _about(self, session: Session, *, recent: bool = False) -> Found:
+    async def _about(self, session: Session, *, recent: bool = False, joins: bool = False) -> Found:
         try:
             persona = await self._supervisor.personas.load_pinned(session)
         except LogUnreadable:
@@ -313,7 +313,7 @@ class Access:
         groups |= persona.groups if persona else frozenset()
         actor, shown, problem = await self._known(groups, session.origin, recent=recent)
         reads = rights.may_see(session.requesters, persona, actor, shown=shown)
-        if not recent:
+        if joins or not recent:
             actor, unknown = await self._joined(actor, groups, session, persona)
             problem = problem or unknown
         return Found(

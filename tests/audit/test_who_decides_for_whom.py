@@ -23,7 +23,20 @@ from tests.api.conftest import ALL, Build, House
 from tests.cli.served import Cli, environment
 from tests.e2e.rights.test_who_may_decide_is_asked import direct
 from tests.support.scenario import APPROVE
-from tests.support.slack import ADA, BOT, BOT_TOKEN, GRACE, KEN, LINUS, MARGARET, OPS, SRE, buttons, texts
+from tests.support.slack import (
+    ADA,
+    BOT,
+    BOT_TOKEN,
+    GRACE,
+    KEN,
+    LINUS,
+    MARGARET,
+    OPS,
+    SRE,
+    buttons,
+    texts,
+    wait_for,
+)
 
 KEN_KEY = "ken-key-0123456789abcdef"
 
@@ -168,3 +181,8 @@ async def test_requests_that_are_open_already_reach_who_decides_now(build: Build
     await Sweeper(core.sessions, core.log, *core.queues()).sweep(now())
     channel = await direct(scene, GRACE)
     await scene.slack.message(channel, lambda m: APPROVE in buttons(m), user=GRACE)
+
+    async def needs_her() -> bool:
+        return "Needs you (1)" in str(await scene.slack.home(GRACE))
+
+    await wait_for(needs_her)
