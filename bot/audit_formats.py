@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -52,4 +53,6 @@ def _cell(value: Any) -> str | float | int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     text = value if isinstance(value, str) else canonical_json(value)
-    return f"'{text}" if text.lstrip(" \u00a0").startswith(_FORMULA) else text
+    # Spreadsheets may pass over what is not seen, as separators, format and control characters.
+    seen = next((sign for sign in text if unicodedata.category(sign)[0] not in "ZC" or sign in _FORMULA), "")
+    return f"'{text}" if seen in _FORMULA and seen else text

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from bot.audit_formats import as_csv
 from supervisor.core.audit.rows import AuditRow, LogReading
 from supervisor.core.events import (
     ApprovalDecided,
@@ -81,3 +84,10 @@ def test_a_pause_an_outcome_and_a_budget_count_from_when_they_began() -> None:
 def test_a_copy_does_not_repeat_the_decisions_of_its_source() -> None:
     copied = SessionForked(**later(60), source="abcd-efgh", step=1, version=4)
     assert rows(*ASKED, approved(5), copied) == []
+
+
+@pytest.mark.parametrize("before", ["", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\t", "\u0000 "])
+def test_no_cell_is_a_formula_whatever_stands_before_it(before: str) -> None:
+    for sign in "=+-@＝":
+        assert as_csv([{"reason": f"{before}{sign}1"}], header=False).count("'") == 1
+    assert "'" not in as_csv([{"reason": "fine = 1"}], header=False)
