@@ -10,7 +10,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.audit import audit_blocks, headline
-from handlers.blocks.text import Block, escape, moment, mrkdwn, person
+from handlers.blocks.text import Block, escape, inline_code, moment, mrkdwn, person
 from handlers.directory import SlackDirectory
 from handlers.origin import channel_of
 from handlers.projection.marks import mark_of, metadata
@@ -127,11 +127,7 @@ async def _post(
 def _change_line(change: Change) -> str:
     """Return who changed a setting of a channel to what, in mrkdwn."""
     who, label = person(change.by, change.by_name), SETTING_LABELS[change.name]
-    before = f" (was {_shown(change.before)})" if change.before else ""
+    before = f" (was {inline_code(change.before)})" if change.before else ""
     if not change.after:
         return f":gear: {who} took back *{label}* of this channel{before}."
-    return f":gear: {who} set *{label}* of this channel to {_shown(change.after)}{before}."
-
-
-def _shown(text: str) -> str:
-    return f"`{escape(one_line(text, 200)).replace('`', '')}`"
+    return f":gear: {who} set *{label}* of this channel to {inline_code(change.after)}{before}."

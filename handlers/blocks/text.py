@@ -32,6 +32,11 @@ def shorten(text: str, limit: int) -> str:
     return text[: max(limit - len(note), 0)] + note
 
 
+def inline_code(text: str) -> str:
+    """Return the beginning of a text as code on one line, in which nothing is marked up."""
+    return f"`{escape(one_line(text, 200)).replace('`', '')}`"
+
+
 def plain(text: str, limit: int = 2900) -> Block:
     """Return a section of plain text, cut to `limit` characters."""
     shown = shorten(visible(text), limit).strip() or "–"

@@ -64,17 +64,17 @@ def each(flagman: ListenerContext, session: Session, done: DecisionsResult, verd
 async def open_denial(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for a reason, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "deny")
-    # From the window with the full call it opens above that one.
-    show = _show(body, client)
     try:
         reasons = (await flagman.supervisor.personas.load_pinned(session)).denials
     except LogUnreadable:
         reasons = ()
-    await show(trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask, reasons))
+    await opener(body, client)(
+        trigger_id=body["trigger_id"], view=deny_modal(session, call, flagman.mask, reasons)
+    )
     await ack()
 
 
-def _show(body: Body, client: AsyncWebClient) -> Callable[..., Awaitable[Any]]:
+def opener(body: Body, client: AsyncWebClient) -> Callable[..., Awaitable[Any]]:
     """Return the method that opens a form: above the window in which the button was, if it was in one."""
     return client.views_push if (body.get("view") or {}).get("type") == "modal" else client.views_open
 
@@ -82,8 +82,7 @@ def _show(body: Body, client: AsyncWebClient) -> Callable[..., Awaitable[Any]]:
 async def open_response(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Open the form for an answer in place of a result. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "respond")
-    show = _show(body, client)
-    await show(trigger_id=body["trigger_id"], view=respond_modal(session, call, flagman.mask))
+    await opener(body, client)(trigger_id=body["trigger_id"], view=respond_modal(session, call, flagman.mask))
     await ack()
 
 

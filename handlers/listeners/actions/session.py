@@ -83,7 +83,7 @@ async def open_resume(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     session = await flagman.session_of(Target.of_click(body), actor_of(body))
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
-    await _shower(body, client)(trigger_id=body["trigger_id"], view=resume_modal(session))
+    await approval.opener(body, client)(trigger_id=body["trigger_id"], view=resume_modal(session))
     await ack()
 
 
@@ -93,14 +93,8 @@ async def open_cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     session = (await flagman.sessions(actor_of(body)).access.operator(target.session_id, "cancel")).session
     if session.ended:
         raise AlreadyEnded(f"This session was already {session.lifecycle}.")
-    await _shower(body, client)(trigger_id=body["trigger_id"], view=cancel_modal(session))
+    await approval.opener(body, client)(trigger_id=body["trigger_id"], view=cancel_modal(session))
     await ack()
-
-
-def _shower(body: Body, client: AsyncWebClient) -> Any:
-    """Return the method that opens a form, above the window in which the button was clicked if there is one."""
-    in_window = (body.get("view") or {}).get("type") == "modal"
-    return client.views_push if in_window else client.views_open
 
 
 async def cancel(flagman: ListenerContext, ack: AsyncAck, body: Body, respond: AsyncRespond) -> None:

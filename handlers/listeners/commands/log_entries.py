@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from handlers.blocks.text import Block, escape, moment, mrkdwn, person
+from handlers.messages.approval import ENDED_MARKS
 from supervisor.core.events import ApprovalDecided, Completed, Event, ModelResponded, Paused, ToolFinished
+from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Session
 from supervisor.core.text.labels import WAITING
 from supervisor.core.text.visible import one_line
@@ -20,7 +22,10 @@ _MARKS = {
     "SessionRestored": "recycle",
     "ModelResponded": "robot_face",
     "ApprovalRequested": "raised_hand",
-    "ApprovalDecided": "white_check_mark",
+    "ApprovalOverdue": "alarm_clock",
+    "ApprovalWithdrawn": "leftwards_arrow_with_hook",
+    "CallRuledAnew": "raised_hand",
+    "FilesTaken": "paperclip",
     "CallEdited": "pencil2",
     "ToolStarted": "hourglass_flowing_sand",
     "ToolFinished": "heavy_check_mark",
@@ -85,8 +90,8 @@ def _entries(session: Session, events: Iterable[Event]) -> Iterator[str]:
 
 
 def _mark(event: Event) -> str:
-    if isinstance(event, ApprovalDecided) and event.verdict == "deny":
-        return "no_entry"
+    if isinstance(event, ApprovalDecided):
+        return ENDED_MARKS[VERDICT_WORDS[event.verdict]]
     if isinstance(event, ToolFinished) and not event.ok:
         return "warning"
     return _MARKS.get(event.type, "small_blue_diamond")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from handlers.blocks.text import Block, context, escape, moment, mrkdwn, person
+from handlers.blocks.text import Block, context, escape, inline_code, moment, mrkdwn, person
 from handlers.context import ListenerContext
 from handlers.listeners.commands.parser import Command
 from handlers.messages.reminders import approvers
@@ -14,7 +14,6 @@ from supervisor.contract.settings import SettingsService, parse_settings
 from supervisor.core.commands.limits import SETTING_LABELS, SettingName
 from supervisor.core.events import Actor
 from supervisor.core.persona import Approvers
-from supervisor.core.text.visible import one_line
 
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
 _GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|[^>]*)?>")
@@ -56,14 +55,10 @@ def settings_blocks(view: SettingsView, slash: str) -> list[Block]:
     ]
 
 
-def _shown(text: str) -> str:
-    return f"`{escape(one_line(text, 200)).replace('`', '')}`"
-
-
 def _value(setting: SettingView) -> str:
     if isinstance(setting.value, Approvers):
         return ", ".join(approvers(setting.value))
-    return _shown(setting.text) if setting.text else _NONE[setting.name]
+    return inline_code(setting.text) if setting.text else _NONE[setting.name]
 
 
 def _origin(setting: SettingView) -> str:

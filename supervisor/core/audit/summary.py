@@ -12,6 +12,8 @@ from supervisor.core.messages import Frozen
 
 # An approval within so many seconds of its request, by a person who had not opened the full call, is a rubber stamp.
 RUBBER_SECONDS = 10.0
+# What is counted by its kind alone: nobody has decided on a call.
+_NO_DECISIONS = ("refused", "delegate", "undelegate", "escalate", "expire")
 # The most tools and people in a summary; further ones are counted in the totals alone.
 MOST = 500
 
@@ -79,7 +81,7 @@ class Summary:
     def add(self, row: AuditRow, *, opened: bool) -> None:
         """Count a row; `opened`: who decided had opened the call in full before."""
         self._kinds[row.kind] += 1
-        if row.kind in ("refused", "delegate", "undelegate"):
+        if row.kind in _NO_DECISIONS:
             return
         self._overrides += row.override
         stamp = may_be_stamp(row) and not opened
