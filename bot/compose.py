@@ -51,6 +51,7 @@ from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
+from supervisor.contract.grants import granter
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
@@ -67,6 +68,7 @@ from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.given_files import GivenFiles, no_fetch
+from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
@@ -328,6 +330,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
+        grants=GrantedCalls(
+            parts.sessions, parts.log, partial(granter, parts), parts.channels.channel_of, now
+        ),
         given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
     )
     sender = SlackSender(client, parts.rows)
