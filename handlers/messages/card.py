@@ -8,6 +8,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.approval import request, request_buttons
 from handlers.messages.files import files
+from handlers.messages.granted import granted
 from handlers.messages.headline import headline
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.pauses import menu, spent, ways_on
@@ -78,7 +79,7 @@ def card(
         blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
     blocks += _steps(session, mask, without=one)
     blocks += progress(session, mask, subagents)
-    blocks += [*files(session, mask), *spent(session)]
+    blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:
         blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
     blocks.append(context(" · ".join(_facts(session, subagents))))

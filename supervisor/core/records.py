@@ -102,6 +102,7 @@ class Grant(Deed):
     id: str
     session_id: str
     persona: str
+    call_id: str
     tool: str
     patterns: dict[str, str]
     place: str = ""

@@ -45,6 +45,7 @@ def help_text(slash: str) -> list[Block]:
             f"`{slash} tell <id> [as <persona>:] <words>`",
             f"`{slash} delegate @grace until friday` has Grace decide for you · `{slash} delegate list` · "
             f"`{slash} delegate drop <id>`",
+            f"`{slash} grants` lists what runs without asking · `{slash} grants revoke <id>`",
         ],
         ":calendar: *Times and events*": [
             f'`{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',

@@ -28,6 +28,7 @@ def _added(event: GrantAdded, session: Session) -> dict[str, Any]:
         by=event.by,
         by_name=event.by_name,
         by_owner=event.by_owner,
+        call_id=event.call_id,
         tool=event.tool,
         patterns=event.patterns,
         place=event.place,

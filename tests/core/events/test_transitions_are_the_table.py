@@ -64,7 +64,15 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
     call: Call = step.calls[0].model_copy(update={"phase": phase, "attempt": 1})
     timer = Timer(id="t1", due=AT, text="", about="", by=BOB.id, by_name="")
     grant = Grant(
-        id="g1", session_id=SID, persona="helper", by=BOB.id, tool="shell", patterns={}, since=AT, until=LATER
+        id="g1",
+        session_id=SID,
+        persona="helper",
+        by=BOB.id,
+        call_id="1.1",
+        tool="shell",
+        patterns={},
+        since=AT,
+        until=LATER,
     )
     changes: dict[str, Any] = {
         "timers": (timer,),
