@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from handlers.action_ids import Target, View
 from handlers.blocks.text import Block, context, escape, mrkdwn
-from handlers.modals.modal import modal, value_of
-from supervisor.contract.grants import GrantRequest, Scope
+from handlers.modals.modal import modal
 from supervisor.core.errors import InvalidInput
 from supervisor.core.rules.patterns import ANYTHING, suggest
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line, visible
-from supervisor.core.times import zone_named
-from supervisor.delegations import parse_until
 
 # Inputs of a form, and characters of one.
 MOST_ARGUMENTS, MOST_CHARACTERS = 20, 2000
@@ -27,7 +23,7 @@ class Choice(NamedTuple):
     """Where and how long calls are allowed, with the words for it."""
 
     words: str
-    scope: Scope
+    scope: Literal["session", "channel"]
     until: str
 
     @property
@@ -43,8 +39,11 @@ CHOICES = (
 )
 
 
-def allow_modal(session: Session, call: Call, mask: Masker, now: datetime, zone: str) -> Block:
-    """Return the form. Raises InvalidInput for a call that no pattern in a form can stand for."""
+def allow_modal(session: Session, call: Call, mask: Masker, clock: Callable[[str], str]) -> Block:
+    """Return the form; `clock` returns the time of day at which a choice ends.
+
+    Raises InvalidInput for a call that no pattern in a form can stand for.
+    """
     arguments = call.call.arguments
     patterns = suggest(call.call.tool, arguments) if isinstance(arguments, dict) else {}
     for pattern in patterns.values():
@@ -62,7 +61,7 @@ def allow_modal(session: Session, call: Call, mask: Masker, now: datetime, zone:
         ),
         *(_pattern(block_of(name, [*patterns]), name, patterns[name]) for name in sorted(patterns)),
         *([context(_STAR)] if patterns else []),
-        _choices(CHOICES, now, zone),
+        _choices(CHOICES, clock),
     ]
     return modal(View.ALLOW, "Allow calls like this", blocks, Target.of(session, call).encode(), "Allow")
 
@@ -70,21 +69,6 @@ def allow_modal(session: Session, call: Call, mask: Masker, now: datetime, zone:
 def block_of(argument: str, arguments: Sequence[str]) -> str:
     """Return the id of the input for an argument."""
     return f"pattern:{sorted(arguments).index(argument)}"
-
-
-def request_of(view: dict[str, Any], call: Call, zone: str) -> GrantRequest:
-    """Return what a submitted form asks for."""
-    arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-    scope, _, until = value_of(view, "terms").partition("|")
-    _, seen = Target.of_form(view).first
-    return GrantRequest.of(
-        scope=scope,
-        until=until,
-        zone=zone,
-        arguments={name: value_of(view, block_of(name, list(arguments))) for name in arguments},
-        digest=seen.digest,
-        request=seen.request,
-    )
 
 
 def _pattern(block_id: str, name: str, pattern: str) -> Block:
@@ -107,14 +91,13 @@ def _pattern(block_id: str, name: str, pattern: str) -> Block:
     return block
 
 
-def _choices(choices: Sequence[Choice], now: datetime, zone: str) -> Block:
+def _choices(choices: Sequence[Choice], clock: Callable[[str], str]) -> Block:
     options = []
     for choice in choices:
-        end = parse_until(choice.until, now, zone).astimezone(zone_named(zone))
         options.append(
             {
                 "text": {"type": "plain_text", "text": choice.words},
-                "description": {"type": "plain_text", "text": f"until {end:%H:%M}"},
+                "description": {"type": "plain_text", "text": f"until {clock(choice.until)}"},
                 "value": choice.value,
             }
         )

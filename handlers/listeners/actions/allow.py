@@ -13,6 +13,8 @@ from handlers.modals.allow import allow_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.grants import GrantService
+from supervisor.core.times import zone_named
+from supervisor.delegations import parse_until
 
 Body = dict[str, Any]
 
@@ -21,7 +23,11 @@ async def open_form(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
     """Open the form, if the person may decide on the call. Raises as `decision_on`, InvalidInput or ZoneUnknown."""
     session, call = await flagman.decision_on(body, "allow")
     zone = await flagman.people.zone(actor_of(body))
-    view = allow_modal(session, call, flagman.mask, flagman.clock(), zone)
+
+    def clock(until: str) -> str:
+        return f"{parse_until(until, flagman.clock(), zone).astimezone(zone_named(zone)):%H:%M}"
+
+    view = allow_modal(session, call, flagman.mask, clock)
     await opener(body, client)(trigger_id=body["trigger_id"], view=view)
     await ack()
 
