@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -27,6 +27,7 @@ from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
+from handlers.projection.progress import Progress
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
@@ -34,7 +35,7 @@ from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
-from storage.change_feed import ChangeFeed
+from storage.change_feed import ChangeFeed, RunningStore
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
@@ -66,6 +67,7 @@ from supervisor.personas.names import PersonaNames
 from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
@@ -129,6 +131,13 @@ class Core:
     def changes(self) -> ChangeFeed:
         return ChangeFeed(self.blocking)
 
+    def printing(self) -> RunningStore:
+        return RunningStore(self.redis, self.blocking)
+
+    @cached_property
+    def running(self) -> RunningCalls:
+        return RunningCalls(self.printing(), self.mask)
+
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
@@ -173,6 +182,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
@@ -315,7 +325,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     for persona in parts.personas.all():
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -347,6 +357,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.mask,
         subagents,
         uploads,
+        parts.running,
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )
@@ -362,7 +373,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             lease=times[0],
             grace=times[1],
         ),
-        Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
+        Worker(
+            outbox,
+            projector.project,
+            known,
+            slots=16,
+            lease=times[0],
+            grace=times[1],
+            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+        ),
     )
 
 

@@ -52,11 +52,13 @@ def card(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    running: Sequence[Block] = (),
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
 
     `waiting` are the items that its sub-agents ask people to decide, and `requests` the messages of the thread that
-    ask; where these have more than one call, a button leads to them.
+    ask; where these have more than one call, a button leads to them. `running` are
+    blocks of what runs now.
     """
     parted = session.waiting_for == "children_running"
     title = (
@@ -77,6 +79,7 @@ def card(
     if one:
         blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
     blocks += _steps(session, mask, without=one)
+    blocks += running
     blocks += progress(session, mask, subagents)
     blocks += [*files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from handlers.action_ids import Action
+from handlers.blocks.running import is_passing
 from handlers.blocks.text import Block, context, plain
 from supervisor.core.state import Call, Session
 
@@ -72,8 +73,17 @@ class Message:
     @property
     def fingerprint(self) -> str:
         """A hash that is equal for equal content."""
-        body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
-        return hashlib.blake2b(body, digest_size=12).hexdigest()
+        return _hash(self.text, self.blocks)
+
+    @property
+    def lasting(self) -> str:
+        """The fingerprint apart from what running calls print."""
+        return _hash(self.text, tuple(block for block in self.blocks if not is_passing(block)))
+
+
+def _hash(text: str, blocks: tuple[Block, ...]) -> str:
+    body = json.dumps([text, blocks], sort_keys=True).encode()
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def with_address(message: Message, address: str) -> Message:

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import Block
 from handlers.messages.message import Message, full_text, plain_form, shortest_form
-from handlers.projection import refusals
+from handlers.projection import refusals, turns
 from handlers.projection.marks import mark_of, metadata, named
 from handlers.projection.message_rows import Row
 from handlers.projection.refusals import (
@@ -30,6 +30,7 @@ from handlers.projection.refusals import (
     TurnLater,
     problem_of,
 )
+from handlers.projection.turns import Rank, Rate
 from handlers.users import Recent
 from storage.projections import ProjectionStore
 
@@ -43,20 +44,6 @@ SKEW_SECONDS = 2 * 3600.0
 # The scope to post into public channels that the bot is not in, and how long it counts that it is in one or not.
 PUBLIC, OUTSIDE_SECONDS = "chat:write.public", 120.0
 _log = logging.getLogger("flagman.sending")
-
-
-class Rate(NamedTuple):
-    """One call an interval, after a burst; all but urgent calls leave a part of the burst free."""
-
-    interval: timedelta
-    burst: int
-    others: int
-
-
-# See https://docs.slack.dev/apis/web-api/rate-limits: chat.update is of tier 3, 50 calls a minute in a workspace;
-# posts are one a second in a channel, with short bursts.
-UPDATES = Rate(timedelta(seconds=2), burst=20, others=10)
-POSTS = Rate(timedelta(seconds=1), burst=5, others=3)
 
 
 class Posted(NamedTuple):
@@ -74,18 +61,25 @@ class SlackSender:
         self._bot_id = ""
         self._outside, self._writes_anywhere = Recent(), False
 
-    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
-        """Take the right to post a message now. Raises RetryLater with the time until its turn."""
-        await self._reserve(f"chat.postMessage:{channel}", POSTS, session_id, key, urgent=urgent)
+    async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
+        """Take the right to post a message now. Raises TurnLater with the time until its turn."""
+        await self._reserve(f"chat.postMessage:{channel}", turns.POSTS, session_id, key, rank)
 
-    async def reserve_update(self, session_id: str, key: str, *, urgent: bool) -> None:
-        """Take the right to update a message now. Raises RetryLater with the time until its turn."""
-        await self._reserve("chat.update:", UPDATES, session_id, key, urgent=urgent)
+    async def reserve_update(self, session_id: str, key: str, rank: Rank) -> None:
+        """Take the right to update a message now. Raises TurnLater with the time until its turn.
 
-    async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, *, urgent: bool) -> None:
-        burst = rate.burst if urgent else rate.others
+        What running calls print has no turn: the next time there is something newer to show.
+        """
+        await self._reserve("chat.update:", turns.UPDATES, session_id, key, rank)
+
+    async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, rank: Rank) -> None:
         wait = await self._waits.take_slot(
-            scope, f"{session_id}:{key}", interval=rate.interval, burst=burst, urgent=urgent
+            scope,
+            f"{session_id}:{key}",
+            interval=rate.interval,
+            burst=rate.most(rank),
+            rank=rank,
+            waits=rank is not Rank.PROGRESS,
         )
         if wait:
             raise TurnLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")

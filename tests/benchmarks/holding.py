@@ -23,6 +23,7 @@ from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import Posted, SlackSender
 from handlers.projection.subagents import SubagentReader
+from handlers.projection.turns import Rank
 from storage import keys
 from storage.connection import connect
 from storage.embedded_server import embedded_server
@@ -138,7 +139,7 @@ class _Nowhere(SlackSender):
     def __init__(self) -> None:
         self._ts = 0
 
-    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
+    async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
         return
 
     async def post(self, session_id: str, row: Row, message: Message) -> Posted:
@@ -158,7 +159,9 @@ async def _drain(parts: Core) -> None:
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
-    projector = Projector(parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads)
+    projector = Projector(
+        parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads, parts.running
+    )
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)
