@@ -22,6 +22,7 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
@@ -358,6 +359,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         subagents,
         uploads,
         parts.running,
+        AgentStatuses(sender, parts.rows, parts.mask),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )

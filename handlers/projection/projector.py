@@ -15,6 +15,7 @@ from handlers.messages.message import Message, with_address
 from handlers.messages.risk import Risks
 from handlers.messages.thread import thread
 from handlers.origin import Place
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
@@ -78,13 +79,14 @@ class Projector:
         subagents: SubagentReader,
         uploads: LogUploads,
         running: RunningCalls,
+        statuses: AgentStatuses,
         *,
         sandboxed: bool = True,
         risks: Risks | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
-        self._uploads, self._running = uploads, running
+        self._uploads, self._running, self._statuses = uploads, running, statuses
         self._sandboxed, self._risks = sandboxed, risks
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
@@ -174,13 +176,16 @@ class Projector:
             elif above and (retried or row.ts != before):
                 await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
-        if (
-            not above
-            and not waits.seconds
-            and (later := await self._uploads.share(session, place, rows.get(KEY)))
-        ):
-            waits.seconds.append((later - self._clock()).total_seconds())
+        if not above:
+            await self._complete(session, place, rows, waits)
         await self._look_again(session, rows, waits)
+
+    async def _complete(self, session: Session, place: Place, rows: dict[str, Row], waits: _Waits) -> None:
+        """Show what a session with a card of its own has beside its messages: its SESSION_LOG, and its status."""
+        if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
+            waits.seconds.append((later - self._clock()).total_seconds())
+        if card := rows.get("card"):
+            await waits.take(self._statuses.show(session, card))
 
     async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
         """The message with the address of the one that it leads to, where that is known."""

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
@@ -146,6 +147,12 @@ class _Nowhere(SlackSender):
         self._ts += 1
         return Posted(f"1795599012.{self._ts:06}", row.thread_ts)
 
+    async def reserve_status(self, session_id: str, rank: Rank) -> None:
+        return
+
+    async def set_status(self, card: Row, status: str, title: str) -> None:
+        return
+
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
     ) -> list[str]:
@@ -159,8 +166,18 @@ async def _drain(parts: Core) -> None:
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
+    statuses = AgentStatuses(_Nowhere(), parts.rows, parts.mask)
     projector = Projector(
-        parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads, parts.running
+        parts.sessions,
+        parts.rows,
+        poster,
+        audience,
+        now,
+        parts.mask,
+        subagents,
+        uploads,
+        parts.running,
+        statuses,
     )
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
