@@ -138,9 +138,9 @@ def _calls(session: Session, *, without: Call | None) -> list[Call]:
 
 def _plan(session: Session, calls: Sequence[Call], mask: Masker) -> Block:
     """Return the same calls as a plan; a step that Slack has no status for says in words how it stands."""
-    over, done = session.ended, sum(call.settled for call in calls)
-    title = f"{done} of {count(len(calls), 'call')} done"
-    return plan(title, [_task(call, mask, over=over) for call in calls[-STEPS_SHOWN:]])
+    every = _calls(session, without=None)
+    title = f"{sum(call.settled for call in every)} of {count(len(every), 'call')} done"
+    return plan(title, [_task(call, mask, over=session.ended) for call in calls[-STEPS_SHOWN:]])
 
 
 def _task(call: Call, mask: Masker, *, over: bool) -> Task:
@@ -153,7 +153,7 @@ def _task(call: Call, mask: Masker, *, over: bool) -> Task:
     if call.phase == "started" and not over:
         return Task(call.call_id, words, "in_progress")
     how = "did not run" if over and not call.settled else PHASES[call.phase]
-    return Task(call.call_id, f"{words} · {how}", "error" if call.settled or over else "pending")
+    return Task(call.call_id, f"{words} · {how}", "pending")
 
 
 def _steps(session: Session, calls: Sequence[Call], mask: Masker) -> list[Block]:
