@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -22,11 +22,13 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
+from handlers.projection.progress import Progress
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
@@ -34,7 +36,7 @@ from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
-from storage.change_feed import ChangeFeed
+from storage.change_feed import ChangeFeed, RunningStore
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
@@ -67,6 +69,7 @@ from supervisor.personas.names import PersonaNames
 from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.job import Runner
@@ -131,6 +134,13 @@ class Core:
     def changes(self) -> ChangeFeed:
         return ChangeFeed(self.blocking)
 
+    def printing(self) -> RunningStore:
+        return RunningStore(self.redis, self.blocking)
+
+    @cached_property
+    def running(self) -> RunningCalls:
+        return RunningCalls(self.printing(), self.mask)
+
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
@@ -175,6 +185,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
@@ -317,7 +328,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     for persona in parts.personas.all():
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -352,6 +363,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.mask,
         subagents,
         uploads,
+        parts.running,
+        AgentStatuses(sender, parts.rows, parts.mask),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )
@@ -367,7 +380,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             lease=times[0],
             grace=times[1],
         ),
-        Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
+        Worker(
+            outbox,
+            projector.project,
+            known,
+            slots=16,
+            lease=times[0],
+            grace=times[1],
+            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+        ),
     )
 
 

@@ -46,7 +46,7 @@ from supervisor.core.errors import (
 )
 from supervisor.core.events import PauseReason, Trigger
 from supervisor.core.messages import Json
-from supervisor.core.records import NotedDecision
+from supervisor.core.records import NotedDecision, RunningCall
 from supervisor.core.subagents import ChildStanding, Need, Until
 from supervisor.session_log.render.front import front_of
 
@@ -159,6 +159,11 @@ class Session:
     def decisions(self) -> list[NotedDecision]:
         """The decisions that its agent noted, with their reasons."""
         return self.state.decisions
+
+    @property
+    def running(self) -> list[RunningCall]:
+        """What ran when it was read: calls with the last lines that they printed, or the turn of the model."""
+        return self.state.running
 
     @property
     def pending_approvals(self) -> list[CallView]:

@@ -36,6 +36,18 @@ class DecisionDeed(Deed):
         return bool(self.counted & set(people)) or bool(self.people & set(joined))
 
 
+class RunningCall(Frozen):
+    """What runs since `since`: a call of `tool`, or the turn of the model, where `tool` and `call_id` are empty.
+
+    `lines` are the last ones that the call printed, masked.
+    """
+
+    call_id: str = ""
+    tool: str = ""
+    since: datetime
+    lines: str = ""
+
+
 class Note(Deed):
     """A message to the session; the model reads it before the next step."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handlers.blocks.running import running_blocks
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import audit, delegate, files, fork, grants, pausing, replies, settings
@@ -108,9 +109,9 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
         case "status":
             session = await sessions.load(command.session_id)
             where, address = await _where_shown(flagman, session)
-            return _blocks(
-                f"{session.id}: {session.status}", replies.status(session, flagman.mask, where, address)
-            )
+            now = running_blocks(await flagman.services.running.of(session), flagman.clock(), flagman.mask)
+            shown = replies.status(session, flagman.mask, where, address, now)
+            return _blocks(f"{session.id}: {session.status}", shown)
         case "log":
             return await log_of(flagman, command.session_id, sessions.actor)
         case _:

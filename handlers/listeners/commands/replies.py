@@ -154,7 +154,9 @@ def log(session: Session, events: Sequence[Event], mask: Masker, where: str) -> 
     ]
 
 
-def status(session: Session, mask: Masker, where: str, address: str = "") -> list[Block]:
+def status(
+    session: Session, mask: Masker, where: str, address: str = "", running: Sequence[Block] = ()
+) -> list[Block]:
     by = person(session.launched_by, session.launched_by_name)
     facts = [
         escape(session.persona),
@@ -166,4 +168,4 @@ def status(session: Session, mask: Masker, where: str, address: str = "") -> lis
     ]
     task = escape(one_line(mask(session.task), 200))
     row = mrkdwn(f"*{task}*\n{headline(session, mask)}")
-    return [{**row, **open_button(address)}, context(" · ".join(facts))]
+    return [{**row, **open_button(address)}, *running, context(" · ".join(facts))]
