@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.mcp_servers import configured, connect_servers
 from bot.resume_hints import Hints, hints_of
 from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
@@ -57,6 +58,7 @@ from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
+from supervisor.mcp.config import Server
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
 from supervisor.personas.folder import PersonaFolder
@@ -68,6 +70,7 @@ from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.job import Runner
+from supervisor.runtime.server_tools import NO_SERVERS
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
 from supervisor.runtime.work_dirs import WorkDirs
@@ -112,6 +115,8 @@ class Core:
     directory: SlackDirectory
     places: PlaceSettings
     delegations: Delegations
+    closing: AsyncExitStack
+    mcp: Mapping[str, Server]
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -214,8 +219,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
 
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
-    known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    folder = _personas(settings, known)
+    builtin = tools or builtin_tools(allow_private=settings.allow_private_http)
+    mcp = configured(settings)
+    folder = _personas(settings, builtin, mcp)
+    # Those of servers come to it as they are connected.
+    known = dict(builtin) if mcp else builtin
     directory = SlackDirectory(settings.admin_ids, settings.team_ids)
     names = PersonaNames(folder.files, directory.look_up)
     async with AsyncExitStack() as stack:
@@ -243,7 +251,9 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []
         granted = (name for persona in library.all() for name in persona.sandbox.env)
-        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))
+        of_servers = [secret for one in mcp.values() for secret in one.secrets]
+        secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
+        mask = Masker(secrets, _values(granted))
         yield Core(
             settings,
             redis,
@@ -263,13 +273,15 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             directory,
             places,
             Delegations(RowStore(redis, keys.delegations()), now),
+            stack,
+            mcp,
             server,
         )
 
 
-def _personas(settings: Settings, known: Toolset) -> PersonaFolder:
+def _personas(settings: Settings, known: Toolset, servers: Collection[str]) -> PersonaFolder:
     try:
-        return PersonaFolder(settings.personas or SHIPPED, known)
+        return PersonaFolder(settings.personas or SHIPPED, known, servers)
     except PersonaInvalid as error:
         if settings.personas is None:
             raise
@@ -316,6 +328,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
+    servers = connect_servers(parts.settings, parts.mcp, parts.tools, executor)
+    if servers:
+        parts.closing.push_async_callback(servers.close)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -329,6 +344,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
         given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
+        servers=servers or NO_SERVERS,
     )
     sender = SlackSender(client, parts.rows)
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)

@@ -19,9 +19,10 @@ ROOMS: dict[str, str] = {
     "storage": "",
     "supervisor/core": "",
     "supervisor/tools": "storage supervisor/core",
+    "supervisor/mcp": "storage supervisor/core supervisor/tools",
     "supervisor/models": "supervisor/core",
     "supervisor/personas": "storage supervisor/core",
-    "supervisor": "storage supervisor/core supervisor/tools supervisor/personas",
+    "supervisor": "storage supervisor/core supervisor/tools supervisor/mcp supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
     "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
@@ -51,8 +52,8 @@ ROOMS: dict[str, str] = {
         "handlers/action_ids handlers/users handlers/projection"
     ),
     "handlers/listeners": (
-        "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor supervisor/session_log "
+        "supervisor/contract handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
         "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
@@ -61,12 +62,13 @@ ROOMS: dict[str, str] = {
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
+    "bot/mcp_servers": "supervisor/mcp supervisor/tools bot/settings",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
-        "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
         "handlers/directory handlers/announcements handlers/projection "
-        "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
+        "bot/settings bot/secret_key bot/resume_hints bot/sandbox bot/mcp_servers"
     ),
     "bot/store_check": "storage",
     "bot/persona_reports": "storage handlers/announcements bot/compose",

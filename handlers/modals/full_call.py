@@ -10,7 +10,7 @@ from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
-from supervisor.core.text.visible import one_line
+from supervisor.core.text.visible import one_line, visible
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
@@ -24,6 +24,10 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
+    if call.call.definition:
+        pieces += _parted(
+            "*What its server says of it*, as the agent reads it", visible(call.call.definition.text)
+        )
     if call.preview and call.phase == "awaiting":
         pieces += _parted("*Preview*, as things stood when it was asked for", mask(call.preview))
     pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))

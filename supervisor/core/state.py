@@ -13,7 +13,7 @@ from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
 from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Waker
 from supervisor.core.events.subagents import child_folder
-from supervisor.core.messages import Frozen, Json, Usage
+from supervisor.core.messages import Frozen, Json, ToolDefinition, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import (
     Attachments,
@@ -59,7 +59,9 @@ class Call(Frozen):
     the approvers and the sandbox when it was requested, the latter two for commands alone.
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
-    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do.
+    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
+    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
+    it is not for the end of its worker.
     """
 
     call: ToolCall
@@ -84,6 +86,8 @@ class Call(Frozen):
     closed_by: str = ""
     closed_by_name: str = ""
     preview: str = ""
+    redefined: ToolDefinition | None = None
+    lost: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

@@ -18,7 +18,7 @@ from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.changed_files import Changes, Contents, compare, contents, named, unlisted
-from supervisor.tools.contract import Tool, ToolContext, Verdict
+from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, Verdict
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
 from supervisor.tools.path_guard import Folder
@@ -43,7 +43,7 @@ class Result:
 
     `artifacts` are the files that it wrote, `removed` those that the session had and that are gone since. `begun` is
     False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried again at
-    once.
+    once. `unknown`: it was handed over, and whether it took effect is not known, for the reason in `content`.
     """
 
     ok: bool
@@ -52,6 +52,7 @@ class Result:
     removed: tuple[str, ...] = ()
     duration_ms: int = 0
     begun: bool = True
+    unknown: bool = False
 
 
 @dataclass
@@ -102,6 +103,8 @@ class ToolRunner:
             ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look)
         except NotBegun as reason:
             return Result(False, self._text(str(reason)), begun=False)
+        except OutcomeUnknown as reason:
+            return Result(False, self._text(str(reason)), unknown=True)
         except asyncio.CancelledError:
             if look.before is None:
                 raise
@@ -202,16 +205,21 @@ class ToolRunner:
             return False, f"The tool {call.call.tool} is no longer there.", ()
         try:
             arguments = tool.validate(call.call.arguments)
-            if call_digest(tool.name, arguments) != call.call.digest:
+            if tool.definition != call.call.definition:
+                # People are asked about it as it is now.
+                raise NotBegun
+            if call_digest(tool.name, arguments, call.call.pin) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
             context = await self._prepared(session, call)
             if tool.name in COMMANDS:
                 await look.at(context.held())
+            if tool.prepare:
+                await tool.prepare(context)
             if (until := await may_begin()) is None:
                 raise NotBegun
             async with asyncio.timeout(tool.timeout.total_seconds()):
                 output = await tool.run(arguments, replace(context, begin_by=until))
-        except NotBegun:
+        except (NotBegun, OutcomeUnknown):
             raise
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()

@@ -59,6 +59,7 @@ _PEOPLE = {
 _STEPS = {
     "ApprovalRequested",
     "CallRuledAnew",
+    "ToolRedefined",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",

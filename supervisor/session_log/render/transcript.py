@@ -45,6 +45,7 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -156,7 +157,8 @@ def _tool_not_begun(event: ToolNotBegun) -> str:
 
 @described.register
 def _outcome_lost(event: OutcomeLost) -> str:
-    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{_files('wrote', event.artifacts)}"
+    wrote = _files("wrote", event.artifacts)
+    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{wrote}{_because(event.why)}"
 
 
 @described.register
@@ -256,6 +258,13 @@ def _call_edited(event: CallEdited) -> str:
 def _call_ruled_anew(event: CallRuledAnew) -> str:
     now = "is forbidden" if event.call.mode == "refuse" else "needs an approval"
     return f"by now {event.call_id} {now}{_because(event.call.reason)}"
+
+
+@described.register
+def _tool_redefined(event: ToolRedefined) -> str:
+    now = "was refused" if event.call.mode == "refuse" else "needs an approval"
+    digest = f"sha256 {event.call.digest[:12]}"
+    return f"found the tool of {event.call_id} changed ({digest}), which {now}{_because(event.call.reason)}"
 
 
 @described.register
