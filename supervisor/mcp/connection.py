@@ -39,6 +39,7 @@ KEY = "flagman/idempotencyKey"
 DECLINED = (
     "The server asked for input in the middle of the call, which people cannot give here; it was declined: {}"
 )
+ENDED = "the connection ended before an answer"
 _log = logging.getLogger("flagman.mcp")
 
 
@@ -150,7 +151,7 @@ class Connection:
         finally:
             self._at_work.remove(request)
             if not request.done.done():
-                request.done.set_exception(ConnectionLost("the connection ended before an answer"))
+                request.done.set_exception(ConnectionLost(ENDED))
 
     def _named(self, error: Exception) -> Exception:
         """Return the error of a request as one of ours."""
@@ -175,7 +176,9 @@ class Connection:
                 return self._away(said)
             case code if code in (NO_ANSWER, REQUEST_TIMEOUT, PARSE_ERROR):
                 return ConnectionLost(said)
-            case code if code == CONNECTION_CLOSED and said.startswith(("Connection closed", "SSE stream")):
+            case code if code == CONNECTION_CLOSED and said == "Connection closed":
+                return ConnectionLost(ENDED)
+            case code if code == CONNECTION_CLOSED and said.startswith("SSE stream"):
                 return ConnectionLost(said)
             case code if code in (INVALID_PARAMS, METHOD_NOT_FOUND):
                 return ToolError(f"The server refused the call: {said}")

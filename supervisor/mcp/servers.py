@@ -113,5 +113,5 @@ class McpServers:
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:
-            raise OutcomeUnknown(f"the MCP server `{definition.server}` was lost: {lost}") from lost
+            raise OutcomeUnknown(f"the MCP server `{definition.server}` was lost ({lost})") from lost
         return await asyncio.to_thread(output_of, result, ctx, notes)
