@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bot.sandbox import find_sandbox, make_executor
 from bot.settings import VARIABLES, Settings
+from supervisor.core.errors import Unavailable
 from supervisor.mcp.config import Server, read_servers
 from supervisor.tools.contract import Toolset
 from supervisor.tools.executor import Executor
@@ -37,6 +39,23 @@ def connect_servers(
 
     folder = settings.data.resolve() / FOLDER
     return McpServers(servers, tools, Launcher(executor, folder, _environment()))
+
+
+async def tools_of_server(settings: Settings, server: Server) -> Toolset:
+    """Connect to a server and return its tools. Raises Unavailable where it cannot be reached."""
+    from supervisor.mcp.errors import ServerAway
+
+    tools: Toolset = {}
+    executor = make_executor(settings, find_sandbox(settings).sandbox)
+    servers = connect_servers(settings, {server.name: server}, tools, executor)
+    assert servers, "there is one"
+    try:
+        await servers.look(server.name)
+    except ServerAway as away:
+        raise Unavailable(str(away)) from away
+    finally:
+        await servers.close()
+    return tools
 
 
 def _environment() -> dict[str, str]:

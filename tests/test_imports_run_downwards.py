@@ -62,7 +62,7 @@ ROOMS: dict[str, str] = {
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
-    "bot/mcp_servers": "supervisor/mcp supervisor/tools bot/settings",
+    "bot/mcp_servers": "supervisor/core supervisor/mcp supervisor/tools bot/settings bot/sandbox",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
@@ -71,6 +71,10 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/secret_key bot/resume_hints bot/sandbox bot/mcp_servers"
     ),
     "bot/store_check": "storage",
+    "bot/mcp_check": (
+        "supervisor/core supervisor/personas supervisor/tools bot/settings bot/sandbox "
+        "bot/mcp_servers bot/store_check"
+    ),
     "bot/persona_reports": "storage handlers/announcements bot/compose",
     "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
     "bot/clock": "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports",
@@ -82,7 +86,7 @@ ROOMS: dict[str, str] = {
     "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
-        "bot/settings bot/sandbox bot/compose "
+        "bot/settings bot/sandbox bot/mcp_servers bot/mcp_check bot/compose "
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
@@ -96,8 +100,8 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/audit_formats bot/sdk "
-        "bot/store_check "
+        "supervisor/contract bot/settings bot/mcp_servers bot/secret_key bot/resume_hints bot/local_key "
+        "bot/audit_formats bot/sdk bot/store_check "
         "bot/doctor bot/processes"
     ),
 }

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
+from handlers.messages.approval import preview_heading
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
 from supervisor.core.state import Call, Session
@@ -29,7 +30,7 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
             "*What its server says of it*, as the agent reads it", visible(call.call.definition.text)
         )
     if call.preview and call.phase == "awaiting":
-        pieces += _parted("*Preview*, as things stood when it was asked for", mask(call.preview))
+        pieces += _parted(preview_heading(call), mask(call.preview))
     pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
     page = min(max(page, 0), pages - 1)
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]

@@ -51,7 +51,7 @@ class McpServers:
 
     async def look(self, name: str) -> list[str]:
         """Return the names of the tools of a server. Raises ServerAway."""
-        listed = await self._connections[name].tools(fresh=True)
+        listed = await self._list(self._connections[name], fresh=True)
         return [tool_name(name, tool) for tool in listed]
 
     async def close(self) -> None:

@@ -213,7 +213,7 @@ def _problems_of_rule(
             problem = "the rule for pauses until an `approval` has the mode `ask` and no `when`"
             problem += ", `arguments` or `hours`" if not rule.when and rule.mode == "ask" else ""
             yield ("approvals", index, "tool"), problem
-    elif of_server:
+    elif of_server and not _matches(rule.tool, known_tools):
         if problem := never_reached(persona.approvals, index):
             yield ("approvals", index, "tool"), problem
     elif not _matches(rule.tool, known_tools):

@@ -15,8 +15,6 @@ from supervisor.personas.library import PersonaLibrary
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.tools.contract import Tool
 
-CHANGED = "The server has changed this tool since it was called:"
-
 
 class Servers(Protocol):
     """The servers of the configuration, whose tools are kept in the set of all tools."""
@@ -87,7 +85,7 @@ class ServerTools:
 def differences(calls: Sequence[Call]) -> dict[str, str]:
     """Return by call how its tool differs from the one that people were asked about before."""
     return {
-        call.call_id: f"{CHANGED}\n\n{call.call.definition.changes_from(call.redefined)}"
+        call.call_id: call.call.definition.changes_from(call.redefined)
         for call in calls
         if call.redefined and call.call.definition
     }

@@ -54,7 +54,7 @@ async def test_a_changed_tool_is_asked_about_anew_with_its_difference(
     (ask,) = await scene.asked(session)
     hosted.offers(described("say", "Says it to everybody, too."))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
-    again = await wait_for(lambda: _below(scene, ask, "changed this tool", APPROVE))
+    again = await wait_for(lambda: _below(scene, ask, "The tool has changed", APPROVE))
     assert "-Does say." in texts(again)
     assert "+Says it to everybody, too." in texts(again)
     assert hosted.calls == []
