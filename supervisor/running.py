@@ -27,6 +27,8 @@ LOOK_SECONDS, RENEW_SECONDS = 1.0, 10.0
 KEPT = timedelta(seconds=30)
 # Bytes of output that are kept: more than a private key has, so that the mask sees where one begins.
 KEPT_BYTES = 16 * 1024
+# The part of a processor that all looks together may take: the more calls print, the more rarely each is looked at.
+SHARE = 0.05
 _log = logging.getLogger("flagman.tools")
 
 
@@ -35,6 +37,8 @@ class RunningCalls:
 
     def __init__(self, store: RunningStore, mask: Masker) -> None:
         self._store, self._mask = store, mask
+        # How many calls are published by this process.
+        self._printing = 0
 
     async def of(self, session: Session) -> tuple[RunningCall, ...]:
         """Return what runs in a session, with the last lines where the store has them."""
@@ -61,9 +65,11 @@ class RunningCalls:
         """Publish the end of what is given to the yielded function, as long as the block lasts."""
         printed = _Printed()
         publishing = asyncio.create_task(self._publish(session_id, call, printed))
+        self._printing += 1
         try:
             yield printed.add
         finally:
+            self._printing -= 1
             await end([publishing])
             if printed.published:
                 with suppress(StorageError):
@@ -71,10 +77,13 @@ class RunningCalls:
 
     async def _publish(self, session_id: str, call: Call, printed: _Printed) -> None:
         shown: str | None = None
+        took = 0.0
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            lines = last_lines(printed.text(), self._mask) if printed.changed or shown is None else shown
-            printed.changed = False
+            await asyncio.sleep(max(LOOK_SECONDS, took * self._printing / SHARE))
+            begun, lines = time.monotonic(), shown
+            if lines is None or printed.changed:
+                lines = last_lines(printed.text(), self._mask)
+            took, printed.changed = time.monotonic() - begun, False
             if lines == shown and time.monotonic() - printed.published < RENEW_SECONDS:
                 continue
             row = json.dumps({"attempt": call.attempt, "lines": lines}).encode()
