@@ -25,6 +25,7 @@ from handlers.origin import SlackChannels
 from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.mentions import Mentions
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
@@ -59,6 +60,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.models.gateway import Gateway
+from supervisor.notifications import Notifications
 from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
@@ -112,6 +114,7 @@ class Core:
     directory: SlackDirectory
     places: PlaceSettings
     delegations: Delegations
+    notifications: Notifications
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -173,6 +176,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            notifications=self.notifications,
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
@@ -263,6 +267,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             directory,
             places,
             Delegations(RowStore(redis, keys.delegations()), now),
+            Notifications(RowStore(redis, keys.notifications()), now),
             server,
         )
 
@@ -347,6 +352,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.mask,
         subagents,
         uploads,
+        Mentions(parts.notifications, parts.directory),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )

@@ -49,6 +49,7 @@ class Action(StrEnum):
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
+    NOTIFY = "notify_form"
 
 
 class View(StrEnum):
@@ -65,6 +66,7 @@ class View(StrEnum):
     LAUNCH = "launch"
     CHILD = "child"
     HAND_OVER = "hand_over"
+    NOTIFY = "notify"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from supervisor.contract.models import (
     SettingsView,
     ToldResult,
 )
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
@@ -225,6 +226,12 @@ class HttpBackend(HttpClient):
     async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
         path = f"/v1/channels/{segment(channel)}/settings"
         return _read(SettingsView, await self.call("PATCH", path, _body(request)))
+
+    async def notifications(self) -> NotificationsView:
+        return _read(NotificationsView, await self.call("GET", "/v1/notifications"))
+
+    async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
+        return _read(NotificationsView, await self.call("PATCH", "/v1/notifications", _body(request)))
 
     async def delegate(self, request: DelegationRequest) -> DelegationView:
         return _read(DelegationView, await self.call("POST", "/v1/delegations", _body(request)))

@@ -14,6 +14,7 @@ from bot.sdk.session import Session
 from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
 from supervisor.contract.delegations import DelegationRequest, DelegationView
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     ApproversRequest,
     EventRequest,
@@ -181,6 +182,12 @@ class AgentSupervisor:
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""
         return [Schedule(self.backend, state) for state in await self.backend.schedules()]
+
+    async def notifications(self, way: str | None = None, *, quiet: str | None = None) -> NotificationsView:
+        """How the person who acts is told of what waits for them; with `way` or `quiet`, as it is from now on."""
+        if way is None and quiet is None:
+            return await self.backend.notifications()
+        return await self.backend.choose_notifications(NotificationsRequest.of(way=way, quiet=quiet))
 
     async def delegate(self, to: str, until: str, *, reason: str = "", zone: str = "UTC") -> DelegationView:
         """Have the person with the id `to` decide for the owner of the key, until `friday`, `2026-12-04` or a time."""

@@ -10,6 +10,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, plain, preformatted, shorten
 from handlers.messages.approval import ENDED_MARKS, policy
 from handlers.messages.headline import failures, headline
+from handlers.messages.inbox.preference import Told, preference_row
 from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
@@ -60,6 +61,7 @@ class HomeTab:
     running: Sequence[Session] = ()
     schedules: Sequence[Scheduled] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
+    notifications: Told | None = None
 
     @property
     def empty(self) -> bool:
@@ -75,6 +77,8 @@ def home(tab: HomeTab, mask: Masker, slash: str) -> Block:
         {"type": "actions", "elements": [launch]},
     ]
     blocks += _welcome(slash) if tab.empty else _sections(tab, mask)
+    if tab.notifications:
+        blocks += [*_heading("Notifications"), preference_row(tab.notifications)]
     blocks.append(context(f"`{slash} list` lists all sessions · `{slash} help` lists all commands"))
     return {"type": "home", "blocks": blocks}
 
@@ -95,7 +99,7 @@ def _welcome(slash: str) -> list[Block]:
 def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
     needs: list[Block] = []
     for need in tab.needs[:NEEDS_SHOWN]:
-        needs += _need(need, mask, tab.addresses)
+        needs += need_blocks(need, mask, tab.addresses)
     needs += _left(len(tab.needs) - NEEDS_SHOWN)
     needs += [context(_decision(session, call, mask)) for session, call in tab.decided[:DECIDED_SHOWN]]
     number = f" ({len(tab.needs)})" if tab.needs else ""
@@ -120,7 +124,8 @@ def _left(number: int) -> list[Block]:
     return [context(f"and {number:,} more")] if number > 0 else []
 
 
-def _need(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[Block]:
+def need_blocks(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[Block]:
+    """Return the blocks of an open request, up to seven: the session, what it asks, and the buttons that decide."""
     session, call = need.session, need.call
     goto = _open(addresses.get(session.id, ""))
     about = [_title(session, mask), context(_about(session, mask))]

@@ -45,7 +45,7 @@ class Message:
     requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
     `excerpt` is what those see of it who are asked elsewhere, where that is not all of it. `repeats` are open requests
     that another message asks for and this one has buttons for, too; `leads_to` is the key of the message to which its
-    button `Review` leads.
+    button `Review` leads. It `reminds` those who were asked for these requests elsewhere of them.
     """
 
     key: str
@@ -57,6 +57,7 @@ class Message:
     excerpt: Message | None = None
     repeats: tuple[Request, ...] = ()
     leads_to: str = ""
+    reminds: tuple[Request, ...] = ()
 
     @property
     def asks(self) -> bool:

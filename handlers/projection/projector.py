@@ -17,6 +17,7 @@ from handlers.origin import Place
 from handlers.projection.audience import Audience
 from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
+from handlers.projection.mentions import Mentions
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
 from handlers.projection.refusals import RetryLater, TurnLater
@@ -74,6 +75,7 @@ class Projector:
         mask: Masker,
         subagents: SubagentReader,
         uploads: LogUploads,
+        mentions: Mentions,
         *,
         sandboxed: bool = True,
         risks: Risks | None = None,
@@ -81,6 +83,7 @@ class Projector:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
         self._uploads, self._sandboxed, self._risks = uploads, sandboxed, risks
+        self._mentions = mentions
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -125,7 +128,10 @@ class Projector:
         }
         above = await self._subagents.thread_of(session, rows)
         below = await self._subagents.of(session, within=above is not None)
-        messages = thread(session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
+        shown = await self._mentions.with_group_ids(session)
+        messages = await self._mentions.quieted(
+            thread(shown, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
+        )
         origin = place
         if (card := above or rows.get("card")) and card.ts:
             # The card may have to wait for its update, but messages that people wait for do not wait with it.

@@ -17,6 +17,7 @@ from handlers.messages.message import Message
 from handlers.origin import Place
 from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
+from handlers.projection.mentions import Mentions
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
@@ -158,7 +159,10 @@ async def _drain(parts: Core) -> None:
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
-    projector = Projector(parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads)
+    mentions = Mentions(parts.notifications, parts.directory)
+    projector = Projector(
+        parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads, mentions
+    )
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

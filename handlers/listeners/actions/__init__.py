@@ -9,6 +9,7 @@ from handlers.listeners.actions import (
     approval,
     edit_call,
     full_call,
+    notifications,
     offer,
     outcome,
     question,
@@ -51,3 +52,4 @@ def register(app: Router) -> None:
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)
+    app.action(Action.NOTIFY, notifications.open_form)

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from handlers.action_ids import View
-from handlers.listeners.views import approval, edit_call, hand_over, launch, outcome, question, session
+from handlers.listeners.views import (
+    approval,
+    edit_call,
+    hand_over,
+    launch,
+    notifications,
+    outcome,
+    question,
+    session,
+)
 from handlers.middleware import Router
 
 
@@ -21,3 +30,4 @@ def register(app: Router) -> None:
     app.view(View.OUTCOME, outcome.record)
     app.view(View.RESUME, session.resume)
     app.view(View.CANCEL, session.cancel)
+    app.view(View.NOTIFY, notifications.save)
