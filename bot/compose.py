@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -22,12 +22,14 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.mentions import Mentions
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
+from handlers.projection.progress import Progress
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
@@ -35,7 +37,7 @@ from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
-from storage.change_feed import ChangeFeed
+from storage.change_feed import ChangeFeed, RunningStore
 from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
@@ -52,6 +54,7 @@ from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
+from supervisor.contract.grants import granter
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
@@ -68,7 +71,9 @@ from supervisor.personas.names import PersonaNames
 from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.runtime.given_files import GivenFiles, no_fetch
+from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.job import Runner
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import ToolRunner
@@ -132,6 +137,13 @@ class Core:
     def changes(self) -> ChangeFeed:
         return ChangeFeed(self.blocking)
 
+    def printing(self) -> RunningStore:
+        return RunningStore(self.redis, self.blocking)
+
+    @cached_property
+    def running(self) -> RunningCalls:
+        return RunningCalls(self.printing(), self.mask)
+
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
@@ -177,6 +189,7 @@ class Core:
             directory=self.directory,
             places=self.places,
             notifications=self.notifications,
+            running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
@@ -320,7 +333,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     for persona in parts.personas.all():
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
     runner = Runner(
         parts.sessions,
         gateway,
@@ -333,6 +346,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
+        grants=GrantedCalls(
+            parts.sessions, parts.log, partial(granter, parts), parts.channels.channel_of, now
+        ),
         given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
     )
     sender = SlackSender(client, parts.rows)
@@ -353,6 +369,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         subagents,
         uploads,
         Mentions(parts.notifications, parts.directory),
+        parts.running,
+        AgentStatuses(sender, parts.rows, parts.mask),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )
@@ -368,7 +386,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             lease=times[0],
             grace=times[1],
         ),
-        Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
+        Worker(
+            outbox,
+            projector.project,
+            known,
+            slots=16,
+            lease=times[0],
+            grace=times[1],
+            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+        ),
     )
 
 

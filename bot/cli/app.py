@@ -10,6 +10,7 @@ from bot.cli.commands import (
     audit,
     delegations,
     files,
+    grants,
     keys,
     notifications,
     policy,
@@ -45,6 +46,7 @@ app.add_typer(records.app)
 app.add_typer(audit.app)
 app.add_typer(delegations.app, name="delegate", rich_help_panel="Decisions")
 app.add_typer(notifications.app)
+app.add_typer(grants.app, name="grants", rich_help_panel="Decisions")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)
 app.add_typer(configuring.app)

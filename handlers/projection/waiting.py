@@ -19,6 +19,7 @@ from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import address_of
 from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
 from handlers.projection.slack_client import SlackSender
+from handlers.projection.turns import Rank
 from handlers.users import People, ZoneUnknown
 from storage.change_feed import ChangeFeed
 from storage.connection import end
@@ -176,7 +177,7 @@ class WaitingMessages:
         now = self._clock().timestamp()
         channel = row.channel or await self._sender.direct(person.partition(":")[2])
         key = f"{MARK}:{person}"
-        await self._sender.reserve_post(channel, MARK, key, urgent=True)
+        await self._sender.reserve_post(channel, MARK, key, Rank.REQUEST)
         claimed = row.model_copy(update={"channel": channel, "posting": now + POSTING})
         # The row as it is stored, since what `row` knows besides is not stored yet.
         if not await self._replace(person, stored, claimed):
@@ -212,7 +213,7 @@ class WaitingMessages:
 
     async def _update(self, person: str, row: Told, shown: _Shown) -> None:
         """Change the message in place, which notifies nobody."""
-        await self._sender.reserve_update(MARK, f"{MARK}:{person}", urgent=True)
+        await self._sender.reserve_update(MARK, f"{MARK}:{person}", Rank.END)
         items = tuple(item for item in row.items if item in shown.items)
         changed = row.model_copy(update={"shows": shown.message.fingerprint, "items": items})
         try:

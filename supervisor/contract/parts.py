@@ -17,6 +17,7 @@ from supervisor.delegations import Delegations
 from supervisor.notifications import Notifications
 from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
@@ -62,6 +63,7 @@ class ServiceParts:
     directory: Directory
     places: PlaceSettings
     notifications: Notifications
+    running: RunningCalls
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""
     settings_changed: Callable[[str], None] = lambda _: None
