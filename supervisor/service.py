@@ -26,6 +26,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
+from supervisor.mcp.tools import with_tool_of
 from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
 from supervisor.place_settings import PlaceSettings
@@ -391,7 +392,7 @@ class Supervisor:
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(
-            call, clean(arguments), persona, tools, roster, self._clock()
+            call, clean(arguments), persona, with_tool_of(tools, call), roster, self._clock()
         )
 
     def _roster(self, persona: Persona) -> list[str]:

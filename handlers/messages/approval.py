@@ -197,12 +197,19 @@ def _body(call: Call, mask: Masker, details: str) -> tuple[list[Block], int]:
     return [*shown, *cut, *_preview(call, mask), *change_blocks(call, mask, details)], left
 
 
+def preview_heading(call: Call) -> str:
+    """Return what stands above what is known of a call before it runs."""
+    if call.redefined:
+        return "*The tool has changed*, and so people are asked again"
+    return "*Preview*, as things stood when it was asked for"
+
+
 def _preview(call: Call, mask: Masker) -> list[Block]:
     """Return what the tool said that the call would do, while it waits."""
     if call.phase != "awaiting" or not call.preview:
         return []
     return [
-        context("*Preview*, as things stood when it was asked for"),
+        context(preview_heading(call)),
         preformatted(shorten(mask(call.preview), OUTPUT_SHOWN)),
     ]
 

@@ -118,6 +118,7 @@ class Grant(Deed):
     tool: str
     patterns: dict[str, str]
     place: str = ""
+    definition: str = ""
     since: datetime
     until: datetime
     ended_at: datetime | None = None

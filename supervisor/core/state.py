@@ -13,7 +13,7 @@ from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
 from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
-from supervisor.core.messages import Frozen, Json, Usage
+from supervisor.core.messages import Frozen, Json, ToolDefinition, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import (
     Attachments,
@@ -60,8 +60,10 @@ class Call(Frozen):
     the approvers and the sandbox when it was requested, the latter two for commands alone.
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
-    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do.
-    `grant` is the id of the grant of `granted_by` that allowed it.
+    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
+    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
+    it is not for the end of its worker. `grant` is the id of the grant of
+    `granted_by` that allowed it.
     """
 
     call: ToolCall
@@ -88,6 +90,8 @@ class Call(Frozen):
     preview: str = ""
     grant: str = ""
     granted_by: Deed | None = None
+    redefined: ToolDefinition | None = None
+    lost: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

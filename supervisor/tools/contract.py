@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from supervisor.core.errors import ToolError
-from supervisor.core.messages import Json, ToolSpec
+from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Grants
 from supervisor.tools.executor import Executor
 from supervisor.tools.path_guard import Folder, open_folder
@@ -69,10 +69,15 @@ class ToolOutput:
     artifacts: tuple[str, ...] = field(default=())
 
 
+class OutcomeUnknown(Exception):
+    """A call that was handed over, and of which it is not known whether it took effect; the text says why."""
+
+
 Run = Callable[[Json, ToolContext], Awaitable[ToolOutput]]
 Verdict = Literal["done", "not_done", "unknown"]
 Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]
 Preview = Callable[[Json, ToolContext], Awaitable[str]]
+Prepare = Callable[[ToolContext], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Tool:
     `validate` returns the canonical arguments or raises InvalidArguments.
     `verify` returns after a crash whether a call took effect, and the text of its result.
     `preview` returns what a call would do as things stand, such as a difference, and changes nothing.
+    `definition` is what a server says of it, where it is the tool of a server. `prepare` is awaited before a call
+    begins, and raises NotBegun where it cannot.
     """
 
     spec: ToolSpec
@@ -98,6 +105,8 @@ class Tool:
     timeout: timedelta = timedelta(minutes=2)
     verify: Verify | None = None
     preview: Preview | None = None
+    definition: ToolDefinition | None = None
+    prepare: Prepare | None = None
 
     @property
     def name(self) -> str:

@@ -51,12 +51,13 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
 )
 from supervisor.core.events.base import Deed
-from supervisor.core.messages import Json, ToolSpec
+from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
@@ -145,6 +146,14 @@ def plan_call(*subtasks: Json, on_failure: str = "continue", **fields: Any) -> T
     return tool_call(**{"tool": PLAN, "mode": "allow", "control": True, "arguments": arguments, **fields})
 
 
+def redefined(call: ToolCall) -> ToolCall:
+    """The call with the tool of a server, or with another one than before."""
+    schema = {"type": "object", "properties": {"command": {"type": "string"}}}
+    definition = ToolDefinition(server="host", name=call.tool, description="Run it, now.", schema_=schema)
+    new = call.model_copy(update={"mode": "ask", "definition": definition})
+    return new.model_copy(update={"digest": new.digest_of(new.arguments)})
+
+
 def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None = None) -> dict[str, Event]:
     """One event of every type; those about a call are about `call_id`."""
     call = call or tool_call(call_id)
@@ -202,6 +211,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
             granter=Deed(by=BOB.id, by_name="Bob"),
             via="anyone",
         ),
+        "ToolRedefined": ToolRedefined(**by(), call_id=call_id, call=redefined(call)),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

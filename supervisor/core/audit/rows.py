@@ -30,6 +30,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
     ToolCall,
+    ToolRedefined,
 )
 from supervisor.core.events.base import APPROVAL, Fact
 from supervisor.core.messages import Frozen, Json
@@ -123,7 +124,7 @@ class LogReading:
             case ApprovalRequested():
                 for call_id in event.call_ids:
                     self._ask(call_id, event.at)
-            case CallRuledAnew():
+            case CallRuledAnew() | ToolRedefined():
                 self._calls[event.call_id] = _Call(event.call)
             case OutcomeLost():
                 self._ask(event.call_id, event.at)

@@ -24,6 +24,7 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -54,6 +55,7 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "CallRuledAnew": frozenset({"ready", "open"}),
     "GrantAdded": frozenset({"awaiting"}),
     "CallGranted": frozenset({"held"}),
+    "ToolRedefined": frozenset({"ready", "approved"}),
     "ChildLaunched": frozenset({"open", "delegating"}),
     "ChildSkipped": frozenset({"open", "delegating"}),
     "ChildrenJoined": frozenset({"open", "delegating"}),
@@ -118,6 +120,7 @@ def _call_event(
         ApprovalDecided
         | CallEdited
         | CallRuledAnew
+        | ToolRedefined
         | ToolStarted
         | ToolFinished
         | ToolNotBegun
@@ -182,7 +185,12 @@ def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, A
 @change_call.register
 def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "unknown", "request": call.request + 1, "artifacts": event.artifacts}
+    return {
+        "phase": "unknown",
+        "request": call.request + 1,
+        "artifacts": event.artifacts,
+        "lost": event.why,
+    }
 
 
 @change_call.register
@@ -342,6 +350,22 @@ def _ruled_anew(event: CallRuledAnew, session: Session, call: Call) -> dict[str,
     if new.mode == "refuse":
         return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
     return {"call": new, "phase": "held"}
+
+
+@change_call.register
+def _redefined(event: ToolRedefined, session: Session, call: Call) -> dict[str, Any]:
+    """Return the call with the tool as it is now. Earlier approvals were for another one and no longer count."""
+    old, new = call.call, event.call
+    # Whether it may be repeated is a part of what the server says.
+    if _nature(new) != _nature(old.model_copy(update={"idempotent": new.idempotent})):
+        raise IllegalEvent("A server may change its tool, not the call.")
+    if new.mode == "allow" or new.arguments != old.arguments:
+        raise IllegalEvent("A call whose tool has changed is asked for with the same arguments, or refused.")
+    if new.mode == "refuse":
+        return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
+    if new.definition == old.definition or new.digest == old.digest:
+        raise IllegalEvent("The tool of this call is the same as before.")
+    return {"call": new, "phase": "held", "decisions": (), "redefined": old.definition}
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:

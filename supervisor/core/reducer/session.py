@@ -62,6 +62,7 @@ _STEPS = {
     "ApprovalRequested",
     "CallRuledAnew",
     "CallGranted",
+    "ToolRedefined",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",

@@ -39,6 +39,7 @@ from supervisor.core.events import (
     SessionRestored,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
 )
 from supervisor.core.events.base import DecisionFact
@@ -185,6 +186,15 @@ def _call_granted(event: CallGranted, moment: Moment, who: str) -> Entry:
 
 
 @_entry.register
+def _tool_redefined(event: ToolRedefined, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    if event.call.mode == "refuse":
+        return Entry(f"{call} **did not run**: its server has changed the tool{_because(event.call.reason)}")
+    words = f"{call} **needs an approval by now**: its server has changed the tool{digest(event.call.digest)}"
+    return Entry(words)
+
+
+@_entry.register
 def _outcome_decided(event: OutcomeDecided, moment: Moment, who: str) -> Entry:
     words = f"{who} said of {_call(moment, event.call_id)}: **{_VERDICTS[event.verdict]}**"
     return Entry(words, [prose(event.result, moment.n)] if event.result else ())
@@ -229,6 +239,7 @@ def _tool_not_begun(event: ToolNotBegun, moment: Moment, who: str) -> Entry:
 def _outcome_lost(event: OutcomeLost, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
     words = f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect"
+    words += _because(event.why)
     return Entry(words + _files("but it wrote", event.artifacts))
 
 

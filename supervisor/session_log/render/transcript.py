@@ -48,6 +48,7 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -159,7 +160,8 @@ def _tool_not_begun(event: ToolNotBegun) -> str:
 
 @described.register
 def _outcome_lost(event: OutcomeLost) -> str:
-    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{_files('wrote', event.artifacts)}"
+    wrote = _files("wrote", event.artifacts)
+    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{wrote}{_because(event.why)}"
 
 
 @described.register
@@ -277,6 +279,13 @@ def _grant_ended(event: GrantEnded) -> str:
 def _call_granted(event: CallGranted) -> str:
     who = event.granter.by_name or event.granter.by
     return f"allowed {event.call_id} (sha256 {event.digest[:12]}) by the grant {event.grant} of {who}"
+
+
+@described.register
+def _tool_redefined(event: ToolRedefined) -> str:
+    now = "was refused" if event.call.mode == "refuse" else "needs an approval"
+    digest = f"sha256 {event.call.digest[:12]}"
+    return f"found the tool of {event.call_id} changed ({digest}), which {now}{_because(event.call.reason)}"
 
 
 @described.register
