@@ -124,6 +124,9 @@ class Core:
     def running(self) -> RunningCalls:
         return RunningCalls(self.printing(), self.mask)
 
+    def worker_hosts(self) -> RowStore:
+        return RowStore(self.redis, keys.worker_hosts())
+
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)

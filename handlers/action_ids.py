@@ -18,6 +18,7 @@ from supervisor.core.state import Call, Session
 class Action(StrEnum):
     APPROVE = "call_approve"
     APPROVE_ALL = "call_approve_all"
+    REVIEW_ALL = "call_review_all"
     DENY = "call_deny"
     DENY_ALL = "call_deny_all"
     RESPOND = "call_respond"
@@ -57,6 +58,7 @@ class Action(StrEnum):
 class View(StrEnum):
     DENY = "deny"
     DENY_ALL = "deny_all"
+    APPROVE_ALL = "approve_all"
     RESPOND = "respond"
     INSTEAD = "instead"
     ALLOW = "allow"

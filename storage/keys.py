@@ -260,6 +260,11 @@ def waiting_messages() -> str:
     return f"{_PREFIX}:waiting"
 
 
+def worker_hosts() -> str:
+    """Return the key of a hash: when a worker on a host was last there, by the host."""
+    return f"{_PREFIX}:hosts"
+
+
 def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 

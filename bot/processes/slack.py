@@ -27,8 +27,8 @@ from handlers.context import ListenerContext
 from handlers.listeners.events.home import keep_current
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
+from handlers.projection.people.waiting import WaitingMessages
 from handlers.projection.slack_client import SlackSender
-from handlers.projection.waiting import WaitingMessages
 from handlers.users import People
 from storage import keys
 from storage.connection import end

@@ -14,6 +14,7 @@ from handlers.messages.inbox.preference import Told, preference_row
 from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
+from handlers.messages.requests.where import runs
 from handlers.origin import Place
 from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session
@@ -155,7 +156,7 @@ def _approval(
 ) -> list[Block]:
     """Return the exact call with the buttons that decide on it; a long or changed one is reviewed in its window."""
     value, text = Target.of(session, call).encode(), full_text(call, mask)
-    rules = policy(call)
+    rules = policy(call, runs(session, call, None))
     fits = len(text) <= CALL_SHOWN and text.count("\n") < LINES_SHOWN
     whole = fits and not call.proposed and len(rules) <= RULES_SHOWN
     tool = f":raised_hand: *{escape(one_line(mask.arguments(call.call.tool), 80))}* needs approval"

@@ -16,14 +16,22 @@ from supervisor.core.state import Call, Session
 SECTION, MOST_BLOCKS = 2900, 50
 # The buttons that decide on an open request, by its kind.
 APPROVAL = frozenset(
-    {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.RESPOND, Action.EDIT}
+    {
+        Action.APPROVE,
+        Action.APPROVE_ALL,
+        Action.REVIEW_ALL,
+        Action.DENY,
+        Action.DENY_ALL,
+        Action.RESPOND,
+        Action.EDIT,
+    }
 )
 ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
 PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
 FAILURE = frozenset({Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP})
 # Buttons that let a call run, which are only shown together with the whole call.
-_PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
+_PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.REVIEW_ALL, Action.RUN_AGAIN}
 
 
 @dataclass(frozen=True)

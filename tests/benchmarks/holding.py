@@ -18,9 +18,9 @@ from handlers.origin import Place
 from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
-from handlers.projection.mentions import Mentions
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
+from handlers.projection.people.mentions import Mentions
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import Posted, SlackSender

@@ -24,6 +24,7 @@ def register(app: Router) -> None:
     app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
     app.view(View.DENY_ALL, approval.deny_all)
+    app.view(View.APPROVE_ALL, approval.approve_all)
     app.view(View.RESPOND, approval.respond)
     app.view(View.INSTEAD, approval.instead)
     app.view(View.ALLOW, allow.allow)
