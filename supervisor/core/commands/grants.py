@@ -65,7 +65,7 @@ def allow(
         patterns=patterns,
         until=terms.until,
         place=terms.place,
-        definition=call.call.digest_of,
+        definition=call.call.pin,
         via=right.via,
     )
     return [grant, *approvals.decide(session, call_id, "approve", own, at, seen=seen)]
@@ -116,7 +116,7 @@ def candidates(
     for grant in grants:
         here = grant.session_id == session.id or (grant.place and grant.place == place)
         what = grant.tool, grant.definition, grant.persona
-        fits = what == (tool, call.call.digest_of, session.persona) and grant.ended_at is None
+        fits = what == (tool, call.call.pin, session.persona) and grant.ended_at is None
         if here and fits and grant.since <= at < grant.until and matches(tool, grant.patterns, arguments):
             yield grant
 
