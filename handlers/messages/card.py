@@ -17,6 +17,7 @@ from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.reminders import snooze_options
+from handlers.messages.requests.where import Where
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
@@ -55,6 +56,7 @@ def card(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    where: Where | None = None,
     running: Sequence[Block] = (),
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
@@ -80,7 +82,7 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
+        blocks += [*_reason(session, one, mask), *request(session, one, mask, risks, where)]
     plan_ = None
     if calls := _calls(session, without=one):
         shown = [(call, _line(call, mask, over=session.ended)) for call in calls[-STEPS_SHOWN:]]
