@@ -276,7 +276,7 @@ class _Advance:
             return None
         if action.ask:
             previews = await self._runner.toolrun.previews(self._runner.tools, self._session, action.ask)
-            previews |= differences(action.ask)
+            previews |= differences(action.ask, self._runner.toolrun.bounded)
             await self._runner.requests.ask(self._unit, action.ask, previews)
         for call in action.questions:
             self._runner.requests.question(self._unit, call)

@@ -82,10 +82,10 @@ class ServerTools:
                 unit.add(ToolRedefined(**unit.now(), call_id=call.call_id, call=new))
 
 
-def differences(calls: Sequence[Call]) -> dict[str, str]:
+def differences(calls: Sequence[Call], bounded: Callable[[str], str]) -> dict[str, str]:
     """Return by call how its tool differs from the one that people were asked about before."""
     return {
-        call.call_id: call.call.definition.changes_from(call.redefined)
+        call.call_id: bounded(call.call.definition.changes_from(call.redefined))
         for call in calls
         if call.redefined and call.call.definition
     }
