@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -20,14 +20,17 @@ from bot.resume_hints import Hints, hints_of
 from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
+from bot.store_start import check_answer, start_server
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.permalinks import Permalinks
+from handlers.projection.progress import Progress
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
@@ -35,11 +38,9 @@ from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
-from storage.change_feed import ChangeFeed
-from storage.connection import connect, wait_ready
+from storage.change_feed import ChangeFeed, RunningStore
+from storage.connection import connect
 from storage.embedded_server import EmbeddedServer
-from storage.errors import StoreUnavailable
-from storage.health import eviction
 from storage.log import LogStore
 from storage.mailbox import Mailbox
 from storage.partitions import Partitions
@@ -52,6 +53,7 @@ from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
+from supervisor.contract.grants import granter
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
@@ -68,7 +70,9 @@ from supervisor.personas.names import PersonaNames
 from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.runtime.given_files import GivenFiles, no_fetch
+from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.job import Runner
 from supervisor.runtime.server_tools import NO_SERVERS
 from supervisor.runtime.subagents import Coordinator
@@ -86,7 +90,6 @@ from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 
 _log = logging.getLogger("flagman")
-STORE_PATIENCE = timedelta(seconds=10)
 
 
 def now() -> datetime:
@@ -134,6 +137,13 @@ class Core:
     def changes(self) -> ChangeFeed:
         return ChangeFeed(self.blocking)
 
+    def printing(self) -> RunningStore:
+        return RunningStore(self.redis, self.blocking)
+
+    @cached_property
+    def running(self) -> RunningCalls:
+        return RunningCalls(self.printing(), self.mask)
+
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
@@ -178,6 +188,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
@@ -231,11 +242,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
         if server:
             stack.push_async_callback(server.stop)
-            url = await _start_server(server)
+            url = await start_server(server)
         redis, blocking = connect(url), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
-        await _check_answer(redis)
+        await check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
@@ -293,28 +304,6 @@ def _values(variables: Iterable[str]) -> list[str]:
     return [os.environ[name] for name in variables if name in os.environ]
 
 
-async def _start_server(server: EmbeddedServer) -> str:
-    try:
-        await server.start()
-    except OSError as error:
-        raise InvalidInput(f"FLAGMAN_DATA: {server.folder} cannot be used ({error.strerror}).") from error
-    return server.url
-
-
-async def _check_answer(redis: Redis) -> None:
-    try:
-        await wait_ready(redis, STORE_PATIENCE)
-        policy = await eviction(redis)
-    except StoreUnavailable as error:
-        seconds = STORE_PATIENCE.total_seconds()
-        raise InvalidInput(f"REDIS_URL: no answer within {seconds:g} s ({error.detail}).") from error
-    if policy:
-        raise InvalidInput(
-            f"REDIS_URL: this store throws keys away when its memory is full (maxmemory-policy {policy}), and "
-            "sessions with them; set its maxmemory-policy to noeviction."
-        )
-
-
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
     """A worker for sessions and one for the outbox to Slack."""
     ready, outbox = parts.queues()
@@ -327,7 +316,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     for persona in parts.personas.all():
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants)
+    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
     servers = connect_servers(parts.settings, parts.mcp, parts.tools, executor)
     if servers:
         parts.closing.push_async_callback(servers.close)
@@ -343,6 +332,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         lease=timedelta(seconds=parts.settings.lease_seconds),
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
+        grants=GrantedCalls(
+            parts.sessions, parts.log, partial(granter, parts), parts.channels.channel_of, now
+        ),
         given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
         servers=servers or NO_SERVERS,
     )
@@ -363,6 +355,8 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.mask,
         subagents,
         uploads,
+        parts.running,
+        AgentStatuses(sender, parts.rows, parts.mask),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
     )
@@ -378,7 +372,15 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             lease=times[0],
             grace=times[1],
         ),
-        Worker(outbox, projector.project, known, slots=16, lease=times[0], grace=times[1]),
+        Worker(
+            outbox,
+            projector.project,
+            known,
+            slots=16,
+            lease=times[0],
+            grace=times[1],
+            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+        ),
     )
 
 

@@ -33,6 +33,7 @@ from supervisor.tools.builtin import builtin_tools
 
 # Without these a part of what people see does not work, and the rest does.
 PARTS = {
+    "assistant:write": "Slack does not show that an agent works, nor its own Stop button",
     "files:write": "no SESSION_LOG is put into threads",
     "files:read": "what people attach does not reach agents",
     "chat:write.public": "cards appear only in channels to which the bot was invited",
@@ -40,6 +41,7 @@ PARTS = {
 # As in docs/slack-app.yaml.
 SCOPES = (
     "app_mentions:read",
+    "assistant:write",
     "channels:history",
     "channels:read",
     "chat:write",

@@ -1,14 +1,16 @@
-"""The feed of changes: each append publishes the id of its session."""
+"""The feed of changes: each append publishes the id of its session. Beside it, what running calls print meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import subscribe
+from storage.connection import reaching_store, subscribe
 
 
 class ChangeFeed:
@@ -21,4 +23,37 @@ class ChangeFeed:
     async def subscribe(self, *, pause: float = 0) -> AsyncIterator[AsyncIterator[set[str]]]:
         """Yield sets of ids of sessions that change, collected for `pause` seconds each. Raises StoreUnavailable."""
         async with subscribe(self._blocking, keys.changed_pattern(), pause=pause) as messages:
+            yield ({session_id.decode() for session_id in found} async for found in messages)
+
+
+class RunningStore:
+    """Rows of opaque bytes by running call, which are no part of the log and expire. Raises StoreUnavailable."""
+
+    def __init__(self, redis: Redis, blocking: Redis) -> None:
+        self._redis, self._blocking = redis, blocking
+
+    async def put(self, session_id: str, call_id: str, row: bytes, ttl: timedelta) -> None:
+        """Replace the row of a call, keep those of its session for `ttl`, and tell the subscribers."""
+        key, feed = keys.running(session_id), keys.running_channel(keys.partition_of(session_id))
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hset(key, call_id, row)
+        pipeline.pexpire(key, ttl)
+        pipeline.publish(feed, session_id)
+        with reaching_store():
+            await pipeline.execute()
+
+    async def remove(self, session_id: str, call_id: str) -> None:
+        with reaching_store():
+            await self._redis.hdel(keys.running(session_id), call_id)
+
+    async def of(self, session_id: str) -> dict[str, bytes]:
+        """Return the rows of a session by call."""
+        with reaching_store():
+            rows: Any = await self._redis.hgetall(keys.running(session_id))
+        return {call_id.decode(): row for call_id, row in rows.items()}
+
+    @asynccontextmanager
+    async def subscribe(self, *, pause: float = 0) -> AsyncIterator[AsyncIterator[set[str]]]:
+        """Yield sets of ids of sessions whose rows were replaced, collected for `pause` seconds each."""
+        async with subscribe(self._blocking, keys.running_pattern(), pause=pause) as messages:
             yield ({session_id.decode() for session_id in found} async for found in messages)

@@ -156,6 +156,26 @@ def changed_channel(partition: int) -> str:
     return f"{_tag(partition)}:changed"
 
 
+def running(session_id: str) -> str:
+    """Return the key of a hash: what the running calls of a session printed last, by call. It expires."""
+    return f"{_tag(partition_of(session_id))}:running:{session_id}"
+
+
+def running_channel(partition: int) -> str:
+    """Return the name under which the id of a session is published whose running calls print."""
+    return f"{_tag(partition)}:printing"
+
+
+def running_pattern() -> str:
+    """Return a pattern that matches the channels of all partitions."""
+    return f"{_PREFIX}:{{p*}}:printing"
+
+
+def lacking(feature: str) -> str:
+    """Return the key that is set as long as a workspace counts as one without a feature."""
+    return f"{_PREFIX}:lacks:{feature}"
+
+
 def dirty_pattern(name: QueueName) -> str:
     """Return a pattern that matches the channels of all partitions."""
     return f"{_PREFIX}:{{p*}}:{_DIRTY[name]}"
@@ -276,9 +296,9 @@ def slots(scope: str) -> str:
     return f"{_PREFIX}:{{{scope}}}:used"
 
 
-def slot_queue(scope: str, *, urgent: bool) -> str:
-    """Return the key of a sorted set of the members that wait for a slot of a rate, by the time of their turn."""
-    return f"{_PREFIX}:{{{scope}}}:{'urgent' if urgent else 'waiting'}"
+def slot_queue(scope: str, rank: int) -> str:
+    """Return the key of a sorted set of the members of a rank that wait for a slot of a rate, by their turns."""
+    return f"{_PREFIX}:{{{scope}}}:waiting:{rank}"
 
 
 @cache

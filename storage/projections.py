@@ -113,6 +113,16 @@ class ProjectionStore:
             task: Any = await self._redis.get(keys.offer(offer_id))
         return task  # type: ignore[no-any-return]
 
+    async def note_lack(self, feature: str, ttl: timedelta) -> None:
+        """Store for `ttl` that the workspace does not have a feature."""
+        with reaching_store():
+            await self._redis.set(keys.lacking(feature), b"1", px=int(ttl.total_seconds() * 1000))
+
+    async def lacks(self, feature: str) -> bool:
+        """Return whether the workspace was found not to have a feature."""
+        with reaching_store():
+            return bool(await self._redis.exists(keys.lacking(feature)))
+
     async def set_rate_limit(self, scope: str, wait: timedelta) -> None:
         """Store that nothing is sent to `scope` for the time `wait`."""
         with reaching_store():
@@ -125,16 +135,17 @@ class ProjectionStore:
         return timedelta(milliseconds=left) if left > 0 else None
 
     async def take_slot(
-        self, scope: str, member: str, *, interval: timedelta, burst: int, urgent: bool
+        self, scope: str, member: str, *, interval: timedelta, burst: int, rank: int, waits: bool = True
     ) -> timedelta:
         """Take a slot of a rate; zero when it is taken, else how long to wait before asking again.
 
         A rate is one slot an `interval`, and `burst` slots that were not used before. Members that wait have their
-        turns one interval apart, urgent ones in a row of their own.
+        turns one interval apart, those of each `rank` in a row of their own. A rank with a smaller burst takes no slot
+        while those with a larger one use all that there are. A member that does not wait gets no turn.
         """
         milliseconds = int(interval.total_seconds() * 1000)
         with reaching_store():
             wait = await rates.take_slot(
-                self._redis, scope, member, interval_ms=milliseconds, burst=burst, urgent=urgent
+                self._redis, scope, member, interval_ms=milliseconds, burst=burst, rank=rank, waits=waits
             )
         return timedelta(milliseconds=wait)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from redis.asyncio import Redis
 
-from handlers.projection import slack_client
+from handlers.projection import turns
 from storage.connection import connect
 from storage.embedded_server import embedded_server
 from supervisor.personas.frontmatter import FrontMatter
@@ -98,8 +98,8 @@ def _time_limits_of_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def _rates_of_a_fast_slack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns come twenty times as fast; a test of the rates sets its own."""
     for name in ("POSTS", "UPDATES"):
-        rate = getattr(slack_client, name)
-        monkeypatch.setattr(slack_client, name, rate._replace(interval=rate.interval / 20))
+        rate = getattr(turns, name)
+        monkeypatch.setattr(turns, name, rate._replace(interval=rate.interval / 20))
 
 
 @pytest.fixture(params=[1, 4], ids=["1-partition", "4-partitions"])

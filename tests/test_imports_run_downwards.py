@@ -64,11 +64,13 @@ ROOMS: dict[str, str] = {
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/mcp_servers": "supervisor/core supervisor/mcp supervisor/tools bot/settings bot/sandbox",
     "bot/audit_formats": "supervisor/core supervisor/contract",
+    "bot/store_start": "storage supervisor/core",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
         "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
         "handlers/directory handlers/announcements handlers/projection "
-        "bot/settings bot/secret_key bot/resume_hints bot/sandbox bot/mcp_servers"
+        "bot/settings bot/secret_key bot/resume_hints bot/sandbox bot/mcp_servers "
+        "bot/store_start"
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (

@@ -30,6 +30,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/contract/access.py": ("channel", "Channel"),
     "supervisor/contract/creators.py": ("ChannelNotFound", '"slack:"'),
     "supervisor/core/errors.py": ("channel", "Channel"),
+    "supervisor/contract/grants.py": ("channel",),
     "supervisor/contract/parts.py": ("channels", "Channels"),
     "supervisor/contract/schedules.py": ("channel",),
     "supervisor/contract/service.py": ("channel",),

@@ -8,12 +8,14 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from bot.cli.labels import advice, status_phrase
-from bot.cli.output import log_lines
+from bot.cli.output import log_lines, running_words
 from bot.cli.pending import all_pending, show_pending
 from bot.cli.terminal import DIM, console, is_terminal, show, text
 from bot.sdk.session import Session
 from supervisor.contract.models import EventView, SessionView
 
+# How often the line about what runs is brought up to date on a terminal.
+WATCH_SECONDS = 2.0
 ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
 
 
@@ -49,7 +51,10 @@ async def _show(session: Session) -> None:
     live = screen.status(f"{session.id} runs") if is_terminal(sys.stderr) else nullcontext()
     with live as status:
         async with asyncio.TaskGroup() as followers:
-            await _Lines(session, screen, status, followers).follow(session.id, "")
+            lines = _Lines(session, screen, status, followers)
+            watching = followers.create_task(lines.watch())
+            await lines.follow(session.id, "")
+            watching.cancel()
 
 
 class _Lines:
@@ -71,6 +76,14 @@ class _Lines:
             if self._status is not None and not name:
                 doing = "waits for somebody" if event.type in ASKING else "runs"
                 self._status.update(text((f"{self._session.id} {doing}", DIM)))
+
+    async def watch(self) -> None:
+        """Keep the status line at what runs, if there is one."""
+        while self._status is not None:
+            await asyncio.sleep(WATCH_SECONDS)
+            running = (await self._session.backend.get(self._session.id)).running
+            if running:
+                self._status.update(text((running_words(running[-1], short=True), DIM)))
 
     def _print(self, event: EventView, name: str) -> None:
         for line in log_lines([event], short=True, wrapped=self._screen.is_terminal, about=name):

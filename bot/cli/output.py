@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.cli.labels import advice, approvers, spent, status_phrase
 from bot.cli.terminal import BOLD, DIM, STATUS_STYLES, ago, beside, chop, clock, is_terminal, show, text
 from bot.cli.tree import SubagentViews, plans
 from supervisor.contract.models import CallView, EventView, SessionView
-from supervisor.core.text.format import join_items, not_here
+from supervisor.core.records import RunningCall
+from supervisor.core.text.format import join_items, not_here, span
 from supervisor.core.text.labels import PHASES
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 from supervisor.session_log.render.transcript import lines
@@ -76,10 +77,21 @@ def _about(state: SessionView) -> Iterator[tuple[str, str]]:
     yield "missing", not_here(forked.missing) if forked and forked.missing else ""
     yield "spent", spent(state)
     yield "files", join_items(state.artifacts, 20)
+    for running in state.running:
+        yield "running", running_words(running)
     for noted in state.decisions:
         yield "decided", noted.text
     for reminder in state.reminders:
         yield "reminder", f"{reminder.id} {clock(reminder.due)} {reminder.text}"
+
+
+def running_words(running: RunningCall, *, short: bool = False) -> str:
+    """Return what runs and for how long, with the lines that it printed last; `short` takes the last of them."""
+    for_ = span(datetime.now(UTC) - running.since)
+    words = f"{running.tool or 'the model'} for {for_}, since {clock(running.since)}"
+    if short:
+        return " · ".join(filter(None, [words, running.lines.rpartition("\n")[2]]))
+    return "\n".join([words, *(f"│ {line}" for line in running.lines.splitlines())])
 
 
 def _field(name: str, value: str) -> None:

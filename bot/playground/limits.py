@@ -18,6 +18,7 @@ TIER_2, TIER_3, TIER_4 = 20, 50, 100
 SPECIAL = 600
 
 PER_MINUTE = {
+    "agents.sessions.setStatus": TIER_3,
     "api.test": TIER_4,
     "apps.connections.open": TIER_3,
     "assistant.threads.setStatus": SPECIAL,

@@ -171,6 +171,7 @@ SHORTCUTS = (
 )
 EVENTS = frozenset(
     {
+        "agent_session_stopped",
         "app_home_opened",
         "app_mention",
         "message.channels",
@@ -182,6 +183,7 @@ EVENTS = frozenset(
 SCOPES = frozenset(
     {
         "app_mentions:read",
+        "assistant:write",
         "channels:history",
         "channels:read",
         "chat:write",

@@ -22,6 +22,9 @@ class Settings(BaseModel):
     missing_root: Literal["post_to_channel", "refuse"] = "post_to_channel"
     # Error code of the `usergroups.*` methods, such as `paid_teams_only` on a free plan; empty if they work.
     usergroups_error: str = ""
+    # Error code of the `agents.*` methods, such as `feature_not_enabled`; empty if they work. Where they do not, plans
+    # are refused in messages, too.
+    agents_error: str = ""
     # Whether the bot's token has the scope `chat:write.public`.
     chat_write_public: bool = False
     ticket_s: float = Field(default=TICKET_SECONDS, ge=0)

@@ -127,6 +127,12 @@ class Timeline:
         body = {"channel": channel.id, "thread_ts": thread_ts, "status": status}
         self._hub.publish("status", body, self._workspace.audience(channel))
 
+    def agent(self, channel: seed.Channel, thread_ts: str, status: str) -> None:
+        """Show the status of the agent session of a thread."""
+        self._workspace.agents[channel.id, thread_ts] = status
+        body = {"channel": channel.id, "thread_ts": thread_ts, "agent": status}
+        self._hub.publish("agent", body, self._workspace.audience(channel))
+
     def _end_later(self, channel: seed.Channel, thread_ts: str, status: str) -> None:
         earlier = self._status_ends.pop((channel.id, thread_ts), None)
         if earlier:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.playground.errors import SlackError
 from bot.playground.faults import Fault
-from bot.playground.methods import chat, conversations, files, scopes, users, views
+from bot.playground.methods import agents, chat, conversations, files, scopes, users, views
 from bot.playground.methods.call import Call, Method
 from bot.playground.playground import Playground
 from bot.playground.store import Json
@@ -17,6 +17,7 @@ from bot.playground.store import Json
 log = logging.getLogger(__name__)
 METHODS: dict[str, Method] = {
     "api.test": lambda call: _api_test(call),
+    **agents.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
     **files.METHODS,

@@ -44,6 +44,7 @@ class Workspace:
             self.channels[row["id"]] = seed.Channel(**{**row, "teams": tuple(row["teams"])})
         self.groups = {group.id: group for group in seed.GROUPS}
         self.ephemerals: dict[str, list[tuple[str, Json]]] = defaultdict(list)
+        self.agents: dict[tuple[str, str], str] = {}
         self.statuses: dict[tuple[str, str], str] = {}
         self._last = microseconds(store.last_ts() or BEGINNING)
         if store.mark("seeded") is None:

@@ -123,6 +123,11 @@ def moment(at: datetime, *, date: bool = False) -> str:
     return f"<!date^{int(at.timestamp())}^{form}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
+def since(at: datetime) -> str:
+    """Return the time at which something began in mrkdwn, with its seconds, in the reader's own zone."""
+    return f"<!date^{int(at.timestamp())}^{{time_secs}}|{at:%H:%M:%S} UTC>"
+
+
 def argument_text(arguments: Any) -> str:
     """Return all arguments in full: one line each, and texts of several lines indented under their name.
 

@@ -25,11 +25,13 @@ from handlers.blocks.text import (
 )
 from handlers.messages.diff import SHOWN as DIFFERENCE_SHOWN
 from handlers.messages.diff import change_blocks
+from handlers.messages.granted import made_with
 from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
 from handlers.messages.pauses import option
 from handlers.messages.proposal import full_text, in_short, length, proposal
 from handlers.messages.reminders import approvers, snooze_notes, snooze_options
 from handlers.messages.risk import Risks, risk
+from supervisor.core.commands.grants import grantable
 from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
@@ -158,7 +160,7 @@ def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: 
     if call.phase == "awaiting" and not session.ended:
         rows += [*(policy(call) if with_policy else []), _buttons(session, call)]
     else:
-        rows += [context(*_outcome(call, mask)), *_output(call, mask)]
+        rows += [context(*_outcome(call, mask), *made_with(session, call, mask)), *_output(call, mask)]
         if left or call.proposed:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
@@ -253,6 +255,7 @@ def _buttons(session: Session, call: Call) -> Block:
         button("Deny", Action.DENY, value, style="danger"),
         button("Edit", Action.EDIT, value),
         button("Respond", Action.RESPOND, value),
+        *([button("Allow for a while…", Action.ALLOW, value)] if grantable(call) else []),
         _view(session, call),
     ]
     return {"type": "actions", "block_id": f"act:{session.id}:{call.call_id}", "elements": elements}

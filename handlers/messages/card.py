@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
+from handlers.blocks.plan import Task, plan
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.approval import request, request_buttons
 from handlers.messages.files import files
+from handlers.messages.granted import granted
 from handlers.messages.headline import headline
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.pauses import menu, spent, ways_on
@@ -19,6 +21,7 @@ from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money, not_here
+from supervisor.core.text.labels import PHASES
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
@@ -52,11 +55,13 @@ def card(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    running: Sequence[Block] = (),
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
 
     `waiting` are the items that its sub-agents ask people to decide, and `requests` the messages of the thread that
-    ask; where these have more than one call, a button leads to them.
+    ask; where these have more than one call, a button leads to them. `running` are
+    blocks of what runs now.
     """
     parted = session.waiting_for == "children_running"
     title = (
@@ -76,9 +81,12 @@ def card(
     one = _only_request(session)
     if one:
         blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
-    blocks += _steps(session, mask, without=one)
+    calls = _calls(session, without=one)
+    steps = _steps(session, calls, mask)
+    blocks += steps
+    blocks += running
     blocks += progress(session, mask, subagents)
-    blocks += [*files(session, mask), *spent(session)]
+    blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:
         blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
     blocks.append(context(" · ".join(_facts(session, subagents))))
@@ -90,7 +98,8 @@ def card(
     # A coordinator's card changes with each of its sub-agents.
     urgent = session.ended or (session.status == "paused" and not parted)
     repeats = (Request(session, APPROVAL, one),) if one else ()
-    return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to)
+    plan_ = (steps[0], _plan(session, calls, mask)) if steps else None
+    return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to, plan=plan_)
 
 
 def _reason(session: Session, call: Call, mask: Masker) -> list[Block]:
@@ -122,10 +131,33 @@ def _whose(session: Session, mask: Masker, subagents: Subagents) -> list[Block]:
     return [context(f":busts_in_silhouette: Sub-agent *{name}* of {link(parent or 'a session', address)}")]
 
 
-def _steps(session: Session, mask: Masker, *, without: Call | None) -> list[Block]:
+def _calls(session: Session, *, without: Call | None) -> list[Call]:
     # Calls that launched sub-agents are shown by `progress`.
     apart = {call.call_id for call in (*delegations(session), *([without] if without else []))}
-    calls = [c for step in session.steps for c in step.calls if c.call_id not in apart]
+    return [c for step in session.steps for c in step.calls if c.call_id not in apart]
+
+
+def _plan(session: Session, calls: Sequence[Call], mask: Masker) -> Block:
+    """Return the same calls as a plan; a step that Slack has no status for says in words how it stands."""
+    every = _calls(session, without=None)
+    title = f"{sum(call.settled for call in every)} of {count(len(every), 'call')} done"
+    return plan(title, [_task(call, mask, over=session.ended) for call in calls[-STEPS_SHOWN:]])
+
+
+def _task(call: Call, mask: Masker, *, over: bool) -> Task:
+    if noted := call.noted:
+        return Task(call.call_id, f"Decided: {one_line(mask(noted.text), 160)}", "complete")
+    first = in_short(call, mask) or brief(call.call.arguments, mask)
+    words = f"{one_line(mask.arguments(call.call.tool), 40)}  {first}".rstrip()
+    if call.phase == "finished":
+        return Task(call.call_id, words, "complete" if call.ok else "error")
+    if call.phase == "started" and not over:
+        return Task(call.call_id, words, "in_progress")
+    how = "did not run" if over and not call.settled else PHASES[call.phase]
+    return Task(call.call_id, f"{words} · {how}", "pending")
+
+
+def _steps(session: Session, calls: Sequence[Call], mask: Masker) -> list[Block]:
     if not calls:
         return []
     shown = calls[-STEPS_SHOWN:]

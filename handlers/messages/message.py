@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from handlers.action_ids import Action
+from handlers.blocks.running import is_passing
 from handlers.blocks.text import Block, context, plain
 from supervisor.core.state import Call, Session
 
@@ -45,7 +46,7 @@ class Message:
     requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
     `excerpt` is what those see of it who are asked elsewhere, where that is not all of it. `repeats` are open requests
     that another message asks for and this one has buttons for, too; `leads_to` is the key of the message to which its
-    button `Review` leads.
+    button `Review` leads. `plan` is one of the blocks, and the plan that says the same where Slack shows plans.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Message:
     excerpt: Message | None = None
     repeats: tuple[Request, ...] = ()
     leads_to: str = ""
+    plan: tuple[Block, Block] | None = None
 
     @property
     def asks(self) -> bool:
@@ -72,8 +74,23 @@ class Message:
     @property
     def fingerprint(self) -> str:
         """A hash that is equal for equal content."""
-        body = json.dumps([self.text, self.blocks], sort_keys=True).encode()
-        return hashlib.blake2b(body, digest_size=12).hexdigest()
+        return _hash(self.text, self.blocks)
+
+    @property
+    def lasting(self) -> str:
+        """The fingerprint apart from what running calls print."""
+        return _hash(self.text, tuple(block for block in self.blocks if not is_passing(block)))
+
+
+def _hash(text: str, blocks: tuple[Block, ...]) -> str:
+    body = json.dumps([text, blocks], sort_keys=True).encode()
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def with_plan(message: Message) -> tuple[Block, ...]:
+    """Return the blocks with the plan in place of the block that says the same."""
+    steps, plan = message.plan or ({}, {})
+    return tuple(plan if block == steps else block for block in message.blocks)
 
 
 def with_address(message: Message, address: str) -> Message:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from handlers.blocks.text import Block
 from handlers.messages.approval import approvals
 from handlers.messages.board import board
 from handlers.messages.card import card
@@ -29,13 +32,14 @@ def thread(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    running: Sequence[Block] = (),
 ) -> list[Message]:
     """Return the messages of a session: a pure function of its state and the states of its sub-agents.
 
     A sub-agent has no card where it is shown in the thread of its coordinator.
 
     `sandboxed`: whether commands run in a sandbox; where they do not, the card says so. `risks` has the words for the
-    risk of each tool; without it none is shown.
+    risk of each tool; without it none is shown. `running` is what runs now, for the card.
     """
     subagents = subagents or Subagents()
     new = _new(session)
@@ -45,7 +49,7 @@ def thread(
     asked, halts = [*approvals(new, mask, risks)], [*pauses(new, mask)]
     requests = [*asked, *(halts[-1:] if session.approval else [])]
     return [
-        card(session, mask, subagents, waiting, requests, sandboxed=sandboxed, risks=risks),
+        card(session, mask, subagents, waiting, requests, sandboxed=sandboxed, risks=risks, running=running),
         *asked,
         *board(new, waiting, subagents, mask),
         *failed(new, mask),

@@ -9,6 +9,7 @@ from handlers.blocks.text import Block, button, context, escape, mrkdwn, person,
 from handlers.messages.approval import preview_heading
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
+from supervisor.core.commands.grants import grantable
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line, visible
@@ -49,7 +50,12 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
         return modal(View.CALL, "The full call", blocks, target)
     deny = button("Deny", Action.DENY, Target.of(session, call).encode(), style="danger")
     respond = button("Respond", Action.RESPOND, Target.of(session, call).encode())
-    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond]})
+    allow = (
+        [button("Allow for a while…", Action.ALLOW, Target.of(session, call).encode())]
+        if grantable(call)
+        else []
+    )
+    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond, *allow]})
     return modal(View.CALL, "The full call", blocks, target, "Approve", close="Close")
 
 

@@ -21,8 +21,15 @@ from handlers.origin import Place
 from handlers.projection.audience import Audience
 from handlers.projection.message_rows import Row
 from handlers.projection.permalinks import Permalinks
-from handlers.projection.refusals import ChannelUnavailable, MessageDeleted, RetryLater, SlackRejected
+from handlers.projection.refusals import (
+    ChannelUnavailable,
+    MessageDeleted,
+    RetryLater,
+    SlackRejected,
+    TurnLater,
+)
 from handlers.projection.slack_client import Posted, SlackSender
+from handlers.projection.turns import Rank, rank_of_post, rank_of_update
 from storage.projections import ProjectionStore
 from supervisor.core.state import Session
 
@@ -107,7 +114,7 @@ class MessagePoster:
                 if not row.ts and (left := self._left(row.intended_at + HEARD_SECONDS)):
                     return left
             if row.ts:
-                await self._sender.reserve_update(session.id, key, urgent=True)
+                await self._sender.reserve_update(session.id, key, Rank.END)
                 await self._sender.update(session.id, row, Message(key, "Settled.", blocks))
         except (MessageDeleted, SlackRejected) as error:
             _log.info("%s: %s could not be retired: %s", session.id, key, error)
@@ -123,10 +130,17 @@ class MessagePoster:
             return row
         # What a restored session shows is likely as it was, unless something happened since.
         is_new = not (session.restored_at and not row.shows and session.changed_at == session.restored_at)
-        await self._sender.reserve_update(session.id, message.key, urgent=message.urgent and is_new)
+        rank = rank_of_update(session, shown, row, is_new=is_new)
+        try:
+            await self._sender.reserve_update(session.id, message.key, rank)
+        except TurnLater:
+            if rank is not Rank.PROGRESS:
+                raise
+            return row
         await self._sender.update(session.id, row, shown)
         self._seen(row.channel, row.ts)
-        row.shows, row.changed_at = shown.fingerprint, round(self._clock().timestamp(), 1)
+        row.show(shown)
+        row.changed_at = round(self._clock().timestamp(), 1)
         await self._bind(session, message, row)
         await self._record(session, message.key, row)
         return row
@@ -207,7 +221,8 @@ class MessagePoster:
         self, session: Session, place: Place, message: Message, *, urgent: bool, lost: bool
     ) -> Row:
         row = await self._new_row(session, place, lost=lost)
-        await self._sender.reserve_post(row.channel, session.id, message.key, urgent=urgent)
+        rank = rank_of_post(session, urgent=urgent)
+        await self._sender.reserve_post(row.channel, session.id, message.key, rank)
         if not await self._rows.reserve(session.id, message.key, row.data):
             raise RetryLater(OTHER_WORKER_SECONDS, f"another worker is about to post {message.key}")
         return row
@@ -230,11 +245,12 @@ class MessagePoster:
         # The intent has served; a paused session's row stays small.
         found = {
             **{"ts": ts, "thread_ts": thread_ts, "intended_at": 0},
-            **{"shows": shown.fingerprint, "changed_at": round(now, 1)},
+            **{"changed_at": round(now, 1)},
         }
         if look:
             found["look_at"] = self._heard_by()
         posted = intent.model_copy(update=found)
+        posted.show(shown)
         await self._bind(session, message, posted)
         self._seen(posted.channel, posted.ts)
         try:

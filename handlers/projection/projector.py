@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from handlers.blocks.running import running_blocks
 from handlers.messages.message import Message, with_address
 from handlers.messages.risk import Risks
 from handlers.messages.thread import thread
 from handlers.origin import Place
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
@@ -27,9 +29,11 @@ from supervisor.core.errors import SessionNotFound
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.repository import Sessions
+from supervisor.running import RunningCalls
 from supervisor.runtime.worker import Done, Later, Signals
 
 CARD_EVERY = timedelta(seconds=1)
+PROGRESS_EVERY = timedelta(seconds=4)
 # An older session without a card must have been shown before.
 NEW = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=2)
@@ -74,13 +78,16 @@ class Projector:
         mask: Masker,
         subagents: SubagentReader,
         uploads: LogUploads,
+        running: RunningCalls,
+        statuses: AgentStatuses,
         *,
         sandboxed: bool = True,
         risks: Risks | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
-        self._uploads, self._sandboxed, self._risks = uploads, sandboxed, risks
+        self._uploads, self._running, self._statuses = uploads, running, statuses
+        self._sandboxed, self._risks = sandboxed, risks
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -125,7 +132,10 @@ class Projector:
         }
         above = await self._subagents.thread_of(session, rows)
         below = await self._subagents.of(session, within=above is not None)
-        messages = thread(session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks)
+        running = running_blocks(await self._running.of(session), self._clock(), self._mask)
+        messages = thread(
+            session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks, running=running
+        )
         origin = place
         if (card := above or rows.get("card")) and card.ts:
             # The card may have to wait for its update, but messages that people wait for do not wait with it.
@@ -141,6 +151,9 @@ class Projector:
             row = rows.get(message.key)
             before = row.ts if row else ""
             message = await self._led(message, rows) if message.leads_to else message
+            if row and row.ts and row.differs_in_passing(message) and self._is_recent(row):
+                copies.keep(message)
+                continue
             if due := self._too_soon(message, row):
                 waits.seconds.append(due)
                 copies.keep(message)
@@ -163,19 +176,26 @@ class Projector:
             elif above and (retried or row.ts != before):
                 await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
-        if (
-            not above
-            and not waits.seconds
-            and (later := await self._uploads.share(session, place, rows.get(KEY)))
-        ):
-            waits.seconds.append((later - self._clock()).total_seconds())
+        if not above:
+            await self._complete(session, place, rows, waits)
         await self._look_again(session, rows, waits)
+
+    async def _complete(self, session: Session, place: Place, rows: dict[str, Row], waits: _Waits) -> None:
+        """Show what a session with a card of its own has beside its messages: its SESSION_LOG, and its status."""
+        if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
+            waits.seconds.append((later - self._clock()).total_seconds())
+        if card := rows.get("card"):
+            await waits.take(self._statuses.show(session, card))
 
     async def _led(self, message: Message, rows: dict[str, Row]) -> Message:
         """The message with the address of the one that it leads to, where that is known."""
         row = rows.get(message.leads_to)
         known = row is not None and row.ts and not row.gone
         return with_address(message, await self._poster.address_of(row) if row and known else "")
+
+    def _is_recent(self, row: Row) -> bool:
+        """Return whether a message was changed so short ago that what running calls print can wait."""
+        return abs(self._clock().timestamp() - row.changed_at) < PROGRESS_EVERY.total_seconds()
 
     def _too_soon(self, message: Message, row: Row | None) -> float:
         """Return the seconds after which a message that changes often may change again; 0 for now."""

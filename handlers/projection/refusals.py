@@ -40,8 +40,9 @@ _FORM = {
 _BUSY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 READS = {"conversations.history", "conversations.info", "conversations.replies", "chat.getPermalink"}
 UPLOAD = "files.upload"
+STATUS = "agents.sessions.setStatus"
 # Refusals of these methods are not tried again; the projection continues without them.
-_OPTIONAL = {*READS, UPLOAD, "chat.delete", "files.delete"}
+_OPTIONAL = {*READS, UPLOAD, STATUS, "chat.delete", "files.delete"}
 RETRY_SECONDS = 2.0
 
 

@@ -15,12 +15,13 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import Block
-from handlers.messages.message import Message, full_text, plain_form, shortest_form
-from handlers.projection import refusals
+from handlers.messages.message import Message, full_text, plain_form, shortest_form, with_plan
+from handlers.projection import refusals, turns
 from handlers.projection.marks import mark_of, metadata, named
 from handlers.projection.message_rows import Row
 from handlers.projection.refusals import (
     READS,
+    STATUS,
     UPLOAD,
     ChannelUnavailable,
     FormRejected,
@@ -30,6 +31,7 @@ from handlers.projection.refusals import (
     TurnLater,
     problem_of,
 )
+from handlers.projection.turns import Rank, Rate
 from handlers.users import Recent
 from storage.projections import ProjectionStore
 
@@ -37,26 +39,13 @@ _Sent = TypeVar("_Sent")
 _UNREACHABLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
 # Slack limits these methods by workspace, and others by channel.
-_BY_WORKSPACE = {"chat.update", "conversations.open", *READS}
+_BY_WORKSPACE = {"chat.update", "conversations.open", STATUS, *READS}
 # How far apart the clocks of workers and of Slack may be, in seconds.
 SKEW_SECONDS = 2 * 3600.0
 # The scope to post into public channels that the bot is not in, and how long it counts that it is in one or not.
 PUBLIC, OUTSIDE_SECONDS = "chat:write.public", 120.0
+PLANS, PLANS_AGAIN = "plans", timedelta(days=1)
 _log = logging.getLogger("flagman.sending")
-
-
-class Rate(NamedTuple):
-    """One call an interval, after a burst; all but urgent calls leave a part of the burst free."""
-
-    interval: timedelta
-    burst: int
-    others: int
-
-
-# See https://docs.slack.dev/apis/web-api/rate-limits: chat.update is of tier 3, 50 calls a minute in a workspace;
-# posts are one a second in a channel, with short bursts.
-UPDATES = Rate(timedelta(seconds=2), burst=20, others=10)
-POSTS = Rate(timedelta(seconds=1), burst=5, others=3)
 
 
 class Posted(NamedTuple):
@@ -74,18 +63,36 @@ class SlackSender:
         self._bot_id = ""
         self._outside, self._writes_anywhere = Recent(), False
 
-    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
-        """Take the right to post a message now. Raises RetryLater with the time until its turn."""
-        await self._reserve(f"chat.postMessage:{channel}", POSTS, session_id, key, urgent=urgent)
+    async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
+        """Take the right to post a message now. Raises TurnLater with the time until its turn."""
+        await self._reserve(f"chat.postMessage:{channel}", turns.POSTS, session_id, key, rank)
 
-    async def reserve_update(self, session_id: str, key: str, *, urgent: bool) -> None:
-        """Take the right to update a message now. Raises RetryLater with the time until its turn."""
-        await self._reserve("chat.update:", UPDATES, session_id, key, urgent=urgent)
+    async def reserve_update(self, session_id: str, key: str, rank: Rank) -> None:
+        """Take the right to update a message now. Raises TurnLater with the time until its turn.
 
-    async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, *, urgent: bool) -> None:
-        burst = rate.burst if urgent else rate.others
+        What running calls print has no turn: the next time there is something newer to show.
+        """
+        await self._reserve("chat.update:", turns.UPDATES, session_id, key, rank)
+
+    async def reserve_status(self, session_id: str, rank: Rank) -> None:
+        """Take the right to set the status of an agent session now. Raises TurnLater."""
+        await self._reserve(f"{STATUS}:", turns.STATUSES, session_id, "status", rank)
+
+    async def set_status(self, card: Row, status: str, title: str) -> None:
+        """Set the status of the agent session in the thread of a card. Raises as `post`, or SlackRejected."""
+        thread_ts = card.thread_ts or card.ts
+        await self._call(
+            STATUS, card.channel, channel_id=card.channel, thread_ts=thread_ts, status=status, title=title
+        )
+
+    async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, rank: Rank) -> None:
         wait = await self._waits.take_slot(
-            scope, f"{session_id}:{key}", interval=rate.interval, burst=burst, urgent=urgent
+            scope,
+            f"{session_id}:{key}",
+            interval=rate.interval,
+            burst=rate.most(rank),
+            rank=rank,
+            waits=rank is not Rank.PROGRESS,
         )
         if wait:
             raise TurnLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
@@ -143,10 +150,20 @@ class SlackSender:
         message: Message,
         send: Callable[[tuple[Block, ...]], Awaitable[_Sent]],
     ) -> _Sent:
-        """Send a message as it is, else in plain text, else in short beside a file with the whole text."""
+        """Send a message as it is, else in plain text, else in short beside a file with the whole text.
+
+        Where Slack takes it only without its plan, plans are sent again after a day.
+        """
+        planned = message.plan is not None and not await self._waits.lacks(PLANS)
+        if planned:
+            with _logged(message):
+                return await send(with_plan(message))
         for blocks in (message.blocks, plain_form(message)):
             with _logged(message):
-                return await send(blocks)
+                sent = await send(blocks)
+                if planned and blocks == message.blocks:
+                    await self._waits.note_lack(PLANS, PLANS_AGAIN)
+                return sent
         in_file = message.permits and await self._share_text(session_id, row, message)
         with _logged(message):
             return await send(shortest_form(message, in_file=in_file))

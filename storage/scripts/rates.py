@@ -8,12 +8,12 @@ from storage import keys
 from storage.scripts.lua import NOW, Script
 
 # Atomic because two callers that find the same slot free would both use it. A caller that waits has its turn stored,
-# so that it need not ask before; a turn that passed unused is dropped after a minute.
+# so that it need not ask before, unless it does not wait; a turn that passed unused is dropped after a minute.
 _TAKE_SLOT = Script(
     NOW
     + """
 local used, waiting = unpack(KEYS)
-local member, interval, burst, time = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), now()
+local member, interval, burst, waits, time = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], now()
 local turn = redis.call('ZSCORE', waiting, member)
 if turn and tonumber(turn) > time then return tonumber(turn) - time end
 local until_ = math.max(tonumber(redis.call('GET', used) or '0'), time)
@@ -23,6 +23,7 @@ if wait <= 0 then
   redis.call('SET', used, until_ + interval, 'PX', until_ + interval - time)
   return 0
 end
+if waits == '0' then return wait end
 redis.call('ZREMRANGEBYSCORE', waiting, '-inf', time - 60000)
 local last = redis.call('ZREVRANGE', waiting, 0, 0, 'WITHSCORES')
 turn = math.max(time + wait, (tonumber(last[2]) or 0) + interval)
@@ -34,8 +35,8 @@ return turn - time
 
 
 async def take_slot(
-    redis: Redis, scope: str, member: str, *, interval_ms: int, burst: int, urgent: bool
+    redis: Redis, scope: str, member: str, *, interval_ms: int, burst: int, rank: int, waits: bool
 ) -> int:
-    """Return 0 when a slot of the rate is taken, else the milliseconds until the turn of `member`."""
-    names = [keys.slots(scope), keys.slot_queue(scope, urgent=urgent)]
-    return int(await _TAKE_SLOT(redis, names, [member, interval_ms, burst]))
+    """Return 0 when a slot of the rate is taken, else the milliseconds until the turn of `member`, if it `waits`."""
+    names = [keys.slots(scope), keys.slot_queue(scope, rank)]
+    return int(await _TAKE_SLOT(redis, names, [member, interval_ms, burst, int(waits)]))

@@ -17,7 +17,7 @@ from supervisor.core.errors import InvalidCondition
 from supervisor.core.events import Event, PauseReason
 from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Approvers, Budgets, Grants
-from supervisor.core.records import NotedDecision
+from supervisor.core.records import NotedDecision, RunningCall
 from supervisor.core.state import TERMINAL, CallPhase
 from supervisor.core.subagents import ChildStanding, Need
 from supervisor.core.times import Overlap
@@ -113,7 +113,8 @@ class SessionView(ResponseModel):
     `launched_for` are the ids of those for whom it was launched besides: the owner of a key, the maker of a schedule.
     `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
     launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
-    in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs.
+    in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs. `running` is what runs at this moment:
+    calls with the last lines that they printed, or the turn of the model, which has no `tool`.
     """
 
     id: str
@@ -133,6 +134,7 @@ class SessionView(ResponseModel):
     forked_from: ForkedFrom | None
     pause: PauseView | None
     calls: list[CallView]
+    running: list[RunningCall] = []
     children: list[ChildStanding]
     needs: list[Need]
     reminders: list[ReminderView]

@@ -16,6 +16,7 @@ from supervisor.contract.views import Channels
 from supervisor.delegations import Delegations
 from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
+from supervisor.running import RunningCalls
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
@@ -60,6 +61,7 @@ class ServiceParts:
     channels: Channels
     directory: Directory
     places: PlaceSettings
+    running: RunningCalls
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""
     settings_changed: Callable[[str], None] = lambda _: None

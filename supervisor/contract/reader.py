@@ -26,7 +26,7 @@ from supervisor.contract.views import event_view, persona_views, session_view
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
 from supervisor.core.state import Session
-from supervisor.core.subagents import Until, is_reached, needs_of
+from supervisor.core.subagents import ActiveSubagents, Until, is_reached, needs_of
 
 EVENTS_AT_ONCE = 100
 # How many sessions are looked at for each one that is listed.
@@ -123,7 +123,11 @@ class SessionReader:
     async def view(self, session: Session) -> SessionView:
         """The present view of the session with its sub-agents."""
         subagents = await self._supervisor.sessions.active_subagents(session)
-        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
+        return await self._view(session, subagents)
+
+    async def _view(self, session: Session, subagents: ActiveSubagents) -> SessionView:
+        running = await self._parts.running.of(session)
+        return session_view(session, subagents, self._parts.clock(), self._parts.channels, running)
 
     async def wait(
         self,
@@ -158,7 +162,7 @@ class SessionReader:
                     await followers.pause(followed, left)
         # The right may have ended meanwhile; each Access reads a group once.
         await Access(self._parts, self.actor).reader(session_id)
-        return session_view(session, subagents, self._parts.clock(), self._parts.channels)
+        return await self._view(session, subagents)
 
     async def events(self, session_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> EventPage:
         """A page of the log, beginning after its first `after` events."""

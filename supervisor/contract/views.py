@@ -25,7 +25,7 @@ from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.persona import Grants
-from supervisor.core.records import Fork, Timer
+from supervisor.core.records import Fork, RunningCall, Timer
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.core.text.requests import request_notes
@@ -46,15 +46,20 @@ class Channels(Protocol):
 def only_calls(view: SessionView, call_ids: Collection[str]) -> SessionView:
     """The view for who may decide on these calls and not read the session: without its task, words and files."""
     hidden: dict[str, Any] = {"task": "", "said": "", "result": "", "pause": None}
-    hidden |= {"children": [], "needs": [], "reminders": [], "decisions": [], "artifacts": []}
+    hidden |= {"running": [], "children": [], "needs": [], "reminders": [], "decisions": []}
+    hidden["artifacts"] = []
     calls = [call for call in view.calls if call.call_id in call_ids]
     return view.model_copy(update={**hidden, "calls": calls})
 
 
 def session_view(
-    session: Session, subagents: ActiveSubagents, now: datetime, channels: Channels
+    session: Session,
+    subagents: ActiveSubagents,
+    now: datetime,
+    channels: Channels,
+    running: Sequence[RunningCall] = (),
 ) -> SessionView:
-    """The view of a session with its sub-agents at the time `now`."""
+    """The view of a session with its sub-agents, and what runs in it, at the time `now`."""
     forked = session.forked
     status: Any = session.status
     known: Status = status
@@ -76,6 +81,7 @@ def session_view(
         forked_from=_forked_from(forked) if forked else None,
         pause=_pause(session),
         calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
+        running=list(running),
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
         reminders=[] if session.ended else [reminder_view(t) for t in session.timers if t.state == "set"],

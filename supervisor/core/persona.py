@@ -61,7 +61,8 @@ class Approvers(Frozen):
 
     Guests may with `guests` only, and people of other workspaces with theirs in `teams`, unless `users` names them.
     While a request waits, those who may decide are reminded each time so long has passed (`remind`), more people may
-    decide (`escalate`), and after `expire` the call is closed without having run; without them it waits.
+    decide (`escalate`), and after `expire` the call is closed without having run; without them it waits. With
+    `each_time` no grant allows a call in advance.
     """
 
     users: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Approvers(Frozen):
     exclude_requester: bool = False
     guests: bool = False
     teams: tuple[str, ...] = ()
+    each_time: bool = False
     remind: After | None = None
     escalate: Escalation | None = None
     expire: After | None = None
@@ -205,7 +207,7 @@ def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 
 
-_LATER_OF_APPROVERS = ("guests", "teams", "remind", "escalate", "expire")
+_LATER_OF_APPROVERS = ("guests", "teams", "each_time", "remind", "escalate", "expire")
 _LATER: dict[str, Any] = {
     "sandbox": Grants(),
     "guests": False,

@@ -36,6 +36,18 @@ class DecisionDeed(Deed):
         return bool(self.counted & set(people)) or bool(self.people & set(joined))
 
 
+class RunningCall(Frozen):
+    """What runs since `since`: a call of `tool`, or the turn of the model, where `tool` and `call_id` are empty.
+
+    `lines` are the last ones that the call printed, masked.
+    """
+
+    call_id: str = ""
+    tool: str = ""
+    since: datetime
+    lines: str = ""
+
+
 class Note(Deed):
     """A message to the session; the model reads it before the next step."""
 
@@ -91,6 +103,33 @@ class Timer(Frozen):
     state: Literal["set", "fired", "dropped"] = "set"
     ended_by: str = ""
     ended_at: datetime | None = None
+
+
+class Grant(Deed):
+    """Calls of one tool and persona that a person allows in advance, where each argument matches its pattern.
+
+    They are those of the session in which it was made or, with a `place`, of all sessions that are shown there. `pin`
+    is the digest of what a server said of the tool, which is to be the same.
+    """
+
+    id: str
+    session_id: str
+    persona: str
+    call_id: str
+    tool: str
+    pin: str = ""
+    patterns: dict[str, str]
+    place: str = ""
+    since: datetime
+    until: datetime
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    ended_by_name: str = ""
+
+    @property
+    def full_id(self) -> str:
+        """Its id among the grants of all sessions."""
+        return f"{self.session_id}.{self.id}"
 
 
 class Child(Frozen):

@@ -42,6 +42,7 @@ from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
 from supervisor.runtime.given_files import GivenFiles
+from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
@@ -76,6 +77,7 @@ class Runner:
         clock: Callable[[], datetime],
         lease: timedelta,
         quorum: Quorum,
+        grants: GrantedCalls,
         hook_problem: Callable[[str], str] = lambda _: "",
         given: GivenFiles | None = None,
         servers: Servers = NO_SERVERS,
@@ -83,7 +85,7 @@ class Runner:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
-        self.toolrun, self.personas, self.given = toolrun, personas, given
+        self.toolrun, self.personas, self.given, self.grants = toolrun, personas, given, grants
         self.server_tools = ServerTools(servers, tools, personas, clock)
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
         self.requests = Requests(personas, quorum, hook_problem, sandboxed=toolrun.sandboxed)
@@ -274,10 +276,11 @@ class _Advance:
             # Another worker took the session over and started them.
             await self._unit.on_lease_lost()
             return None
-        if action.ask:
-            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, action.ask)
-            previews |= differences(action.ask, self._runner.toolrun.bounded)
-            await self._runner.requests.ask(self._unit, action.ask, previews)
+        asked = action.ask and await self._runner.grants.allow(self._unit, action.ask)
+        if asked:
+            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, asked)
+            previews |= differences(asked, self._runner.toolrun.bounded)
+            await self._runner.requests.ask(self._unit, asked, previews)
         for call in action.questions:
             self._runner.requests.question(self._unit, call)
         if not await self._recover(orphans):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,9 +16,10 @@ from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.core.persona import COMMANDS, Grants
 from supervisor.core.state import Call, Session
 from supervisor.core.text.sanitize import clean_text
+from supervisor.running import RunningCalls
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.changed_files import Changes, Contents, compare, contents, named, unlisted
-from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, Verdict
+from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, Verdict, unseen
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
 from supervisor.tools.path_guard import Folder
@@ -73,6 +74,7 @@ class ToolRunner:
     """Runs calls in the folder of their session.
 
     `deliver` is called with the events that they emit, and `grants` with a session to know what its commands may use.
+    `running` is told what they print.
     """
 
     def __init__(
@@ -82,9 +84,10 @@ class ToolRunner:
         mask: Callable[[str], str] = str,
         executor: Executor = Executor(),  # noqa: B008  it is frozen
         grants: GrantsOf = no_grants,
+        running: RunningCalls | None = None,
     ) -> None:
         self._folders, self._deliver, self._mask = folders, deliver, mask
-        self._executor, self._grants = executor, grants
+        self._executor, self._grants, self._running = executor, grants, running
 
     @property
     def sandboxed(self) -> bool:
@@ -192,6 +195,15 @@ class ToolRunner:
         )
         return replace(begin, root=root, mask=self._mask)
 
+    @asynccontextmanager
+    async def _published(self, session: Session, call: Call) -> AsyncIterator[Callable[[bytes], None]]:
+        """Yield what is to be told of the output of a call."""
+        if self._running is None:
+            yield unseen
+            return
+        async with self._running.publish(session.id, call) as printed:
+            yield printed
+
     async def _prepared(self, session: Session, call: Call) -> ToolContext:
         """Return the context of a call to run. Raises ToolError, or NotBegun for causes outside of the call."""
         try:
@@ -221,8 +233,11 @@ class ToolRunner:
                 await tool.prepare(context)
             if (until := await may_begin()) is None:
                 raise NotBegun
-            async with asyncio.timeout(tool.timeout.total_seconds()):
-                output = await tool.run(arguments, replace(context, begin_by=until))
+            async with (
+                self._published(session, call) as printed,
+                asyncio.timeout(tool.timeout.total_seconds()),
+            ):
+                output = await tool.run(arguments, replace(context, begin_by=until, printed=printed))
         except (NotBegun, OutcomeUnknown):
             raise
         except (ToolError, InvalidArguments) as error:

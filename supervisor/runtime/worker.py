@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -75,7 +75,8 @@ class Worker:
     """Runs up to `slots` jobs of one queue at a time until `stop`.
 
     A job that fails `MAX_TRIES` times in a row is passed to `give_up` with the reason. Without that, or where it
-    returns None, the job is retried without end, with growing delays, and the reason is listed as trouble.
+    returns None, the job is retried without end, with growing delays, and the reason is listed as trouble. `chores` are
+    done beside the jobs until `stop` is called.
     """
 
     def __init__(
@@ -88,9 +89,10 @@ class Worker:
         slots: int = 32,
         lease: timedelta = timedelta(seconds=6),
         grace: timedelta = timedelta(seconds=20),
+        chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._queue, self._handle, self._known, self._give_up = queue, handle, known, give_up
-        self._slots, self._lease, self._grace = slots, lease, grace
+        self._slots, self._lease, self._grace, self._chores = slots, lease, grace, chores
         self._name = f"w-{secrets.token_hex(4)}"
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._signals: dict[str, Signals] = {}
@@ -101,7 +103,8 @@ class Worker:
         """Work until `stop` is called; then running jobs have the time `grace` to end before they are cancelled."""
         await self._until_stopped(self._queue.open)
         taking, *intake = [
-            asyncio.create_task(self._forever(chore)) for chore in (self._take, self._reclaim, self._promote)
+            asyncio.create_task(self._forever(chore))
+            for chore in (self._take, self._reclaim, self._promote, *self._chores)
         ]
         # Leases are renewed while jobs end, or another worker would take the jobs over.
         chores = [asyncio.create_task(self._forever(chore)) for chore in (self._renew, self._listen)]

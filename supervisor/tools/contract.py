@@ -27,6 +27,10 @@ async def emit_nowhere(type: str, data: Any = None) -> list[str]:
     raise ToolError(f"The event `{type[:80]}` cannot be emitted: nothing here delivers events.")
 
 
+def unseen(output: bytes) -> None:
+    """Do nothing; the default of `ToolContext.printed`."""
+
+
 @dataclass(frozen=True)
 class ToolContext:
     """The context of a running tool. `folder` is the path of the session's own folder, which exists.
@@ -35,7 +39,8 @@ class ToolContext:
     `await ctx.emit(type, data)` emits an event; a call that runs again after a crash does not deliver it twice.
     `executor` runs commands, with what the persona `grants` them. After `begin_by`, in seconds of the monotonic clock,
     another worker may have the call: a tool that has something to prepare raises NotBegun where its effect would begin
-    later. The output is masked after the call; a tool that cuts it uses `mask` before.
+    later. The output is masked after the call; a tool that cuts it uses `mask` before. What a tool prints while it runs
+    is given to `printed`: people see the last lines of it.
     """
 
     session_id: str
@@ -49,6 +54,7 @@ class ToolContext:
     begin_by: float = math.inf
     root: Folder | None = None
     mask: Callable[[str], str] = str
+    printed: Callable[[bytes], None] = unseen
 
     def held(self) -> Folder:
         """Return the session's folder as it was opened at the start of the call, whatever is at its path now."""

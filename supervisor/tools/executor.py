@@ -84,10 +84,11 @@ class Executor:
         grants: Grants = Grants(),  # noqa: B008  it is frozen
         begin_by: float = math.inf,
         mask: Callable[[str], str] = str,
+        printed: Callable[[bytes], None] | None = None,
     ) -> Ended:
         """Run the program in the folder, with this environment and what the persona grants.
 
-        A long output goes through `mask` before it is cut.
+        A long output goes through `mask` before it is cut. `printed` is called with each part of it as it comes.
 
         Raises ToolError where the network is not to be had, and NotBegun where the sandbox did not start, or the
         program could only begin after `begin_by` of the monotonic clock.
@@ -95,7 +96,7 @@ class Executor:
         if self.sandbox and grants.network and self.no_network:
             raise ToolError(f"not run: {self.no_network}")
         granted = {name: self.environment[name] for name in grants.env if name in self.environment}
-        output = _HeadAndTail(mask)
+        output = _HeadAndTail(mask, printed)
         variables = {**granted, **environment}
         with _status(self.sandbox) as status:
             line, kept = self._sandboxed(program, folder, grants, status)
@@ -265,15 +266,22 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 class _HeadAndTail(asyncio.Protocol):
     """Keeps the first and the last bytes of a stream, and some more, so that no secret is cut before it is masked."""
 
-    def __init__(self, mask: Callable[[str], str], kept: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        mask: Callable[[str], str],
+        printed: Callable[[bytes], None] | None = None,
+        kept: int = KEPT_BYTES,
+    ) -> None:
         self.closed = asyncio.Event()
-        self._mask = mask
+        self._mask, self._printed = mask, printed
         self._half = kept // 2
         self._head = bytearray()
         self._tail = bytearray()
         self._left_out = 0
 
     def data_received(self, data: bytes) -> None:
+        if self._printed:
+            self._printed(data)
         room = self._half + BESIDE - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]

@@ -63,6 +63,7 @@ async def _run(command: str, seconds: int, ctx: ToolContext, path: str) -> str:
         grants=ctx.grants,
         begin_by=ctx.begin_by,
         mask=ctx.mask,
+        printed=ctx.printed,
     )
     shown, code = ended.output or "(no output)", ended.code
     if code is None:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from bot.compose import Core, core, now
 from handlers.messages.message import Message
 from handlers.origin import Place
+from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
@@ -23,6 +24,7 @@ from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import Posted, SlackSender
 from handlers.projection.subagents import SubagentReader
+from handlers.projection.turns import Rank
 from storage import keys
 from storage.connection import connect
 from storage.embedded_server import embedded_server
@@ -138,12 +140,18 @@ class _Nowhere(SlackSender):
     def __init__(self) -> None:
         self._ts = 0
 
-    async def reserve_post(self, channel: str, session_id: str, key: str, *, urgent: bool) -> None:
+    async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
         return
 
     async def post(self, session_id: str, row: Row, message: Message) -> Posted:
         self._ts += 1
         return Posted(f"1795599012.{self._ts:06}", row.thread_ts)
+
+    async def reserve_status(self, session_id: str, rank: Rank) -> None:
+        return
+
+    async def set_status(self, card: Row, status: str, title: str) -> None:
+        return
 
     async def find(
         self, channel: str, thread_ts: str, session_id: str, key: str, *, since: float
@@ -158,7 +166,19 @@ async def _drain(parts: Core) -> None:
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
-    projector = Projector(parts.sessions, parts.rows, poster, audience, now, parts.mask, subagents, uploads)
+    statuses = AgentStatuses(_Nowhere(), parts.rows, parts.mask)
+    projector = Projector(
+        parts.sessions,
+        parts.rows,
+        poster,
+        audience,
+        now,
+        parts.mask,
+        subagents,
+        uploads,
+        parts.running,
+        statuses,
+    )
     worker = Worker(queue, projector.project, parts.sessions.known_version)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

@@ -17,6 +17,7 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallGranted,
     CallRuledAnew,
     Cancelled,
     ChildDecided,
@@ -30,6 +31,8 @@ from supervisor.core.events import (
     Event,
     Failed,
     FilesTaken,
+    GrantAdded,
+    GrantEnded,
     LostFile,
     ModelResponded,
     OutcomeDecided,
@@ -53,6 +56,7 @@ from supervisor.core.events import (
     WaitBegun,
     WaitEnded,
 )
+from supervisor.core.events.base import Deed
 from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
@@ -61,6 +65,7 @@ from supervisor.tools.contract import Tool, ToolContext, ToolOutput
 
 SID = "p0-test"
 AT = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+LATER = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 ALICE = Actor(id="slack:U1", name="Alice", groups=("S-OPS",))
 BOB = Actor(id="slack:U2", name="Bob")
 CAROL = Actor(id="slack:U3", name="Carol", groups=("S-OPS",))
@@ -190,6 +195,23 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
         "CallRuledAnew": CallRuledAnew(**by(), call_id=call_id, call=call.model_copy(update={"mode": "ask"})),
         "ToolRedefined": ToolRedefined(**by(), call_id=call_id, call=redefined(call)),
+        "GrantAdded": GrantAdded(
+            **by(BOB),
+            grant_id="g9",
+            call_id=call_id,
+            tool=call.tool,
+            patterns={"command": "ls *"},
+            until=LATER,
+        ),
+        "GrantEnded": GrantEnded(**by(BOB), grant_id="g1"),
+        "CallGranted": CallGranted(
+            **by(),
+            call_id=call_id,
+            digest=call.digest,
+            grant="g1",
+            granter=Deed(by=BOB.id, by_name="Bob"),
+            via="anyone",
+        ),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

@@ -18,7 +18,7 @@ NEARLY = timedelta(minutes=2)
 
 
 async def take(rows: ProjectionStore, member: str, *, burst: int = 1, urgent: bool = False) -> timedelta:
-    return await rows.take_slot("s", member, interval=INTERVAL, burst=burst, urgent=urgent)
+    return await rows.take_slot("s", member, interval=INTERVAL, burst=burst, rank=0 if urgent else 1)
 
 
 async def pass_time(redis: Redis, by: timedelta) -> None:
@@ -26,10 +26,10 @@ async def pass_time(redis: Redis, by: timedelta) -> None:
     milliseconds = int(by.total_seconds() * 1000)
     if (used := await redis.get(keys.slots("s"))) is not None:
         await redis.set(keys.slots("s"), int(used) - milliseconds)
-    for urgent in (False, True):
-        waiting: Any = await redis.zrange(keys.slot_queue("s", urgent=urgent), 0, -1)
+    for rank in (0, 1):
+        waiting: Any = await redis.zrange(keys.slot_queue("s", rank), 0, -1)
         for member in waiting:
-            await redis.zincrby(keys.slot_queue("s", urgent=urgent), -milliseconds, member)
+            await redis.zincrby(keys.slot_queue("s", rank), -milliseconds, member)
 
 
 async def test_a_burst_is_taken_at_once_and_the_next_ones_have_turns(redis: Redis) -> None:
@@ -81,4 +81,16 @@ async def test_turns_that_nobody_uses_are_forgotten(redis: Redis) -> None:
     await pass_time(redis, 7 * INTERVAL)
     assert await take(rows, "next") == timedelta(0)
     assert await take(rows, "after") <= INTERVAL
-    assert await redis.zcard(keys.slot_queue("s", urgent=False)) == 1
+    assert await redis.zcard(keys.slot_queue("s", 1)) == 1
+
+
+async def test_ranks_with_a_smaller_burst_get_nothing_before_the_others(redis: Redis) -> None:
+    rows = ProjectionStore(redis)
+    for n in range(3):
+        assert not await rows.take_slot("s", f"first{n}", interval=INTERVAL, burst=4, rank=0)
+    assert await rows.take_slot("s", "last", interval=INTERVAL, burst=1, rank=2, waits=False)
+    assert not await rows.take_slot("s", "first3", interval=INTERVAL, burst=4, rank=0)
+    # Who does not wait has no turn to keep, and takes a slot as soon as there is one.
+    assert await redis.zcard(keys.slot_queue("s", 2)) == 0
+    await pass_time(redis, 4 * INTERVAL)
+    assert not await rows.take_slot("s", "last", interval=INTERVAL, burst=1, rank=2, waits=False)

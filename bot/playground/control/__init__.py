@@ -28,7 +28,8 @@ Reading
     GET /playground/views?user=U…            {ok, views: [View]} the stack of open modals, the top one last
     GET /playground/files/<id>               the bytes
     GET /playground/calls?method=            {ok, calls: [{method, args, at, ok, error, status, fault: bool}]}
-    GET /playground/status?channel=&thread_ts=   {ok, status: ""} the bot's status in the thread
+    GET /playground/status?channel=&thread_ts=   {ok, status: "", agent: ""} the bot's status in the thread,
+        and that of its agent session: "", "active", "processing", "suspended" or "closed"
 
 Acting (each needs `user`)
     POST /playground/files?user=U…&name=     the bytes -> {ok, file: File}   stored, to be attached to a message
@@ -58,6 +59,7 @@ Acting (each needs `user`)
     POST /playground/join      {user, channel, member?: U…, leave?: bool} -> {ok}    e.g. to add the bot
     POST /playground/delete    {user, channel, ts} -> {ok}      people delete their own messages
     POST /playground/dismiss   {user, ts} -> {ok}               hides an ephemeral ("Only visible to you")
+    POST /playground/stop      {user, channel, thread_ts} -> {ok}    the Stop button of an agent session
 
 Stream
     GET /playground/stream?user=U…    server-sent events with increasing `id:`, a comment line as heartbeat
@@ -71,6 +73,7 @@ Stream
     home        {view: View}
     connection  {connected: bool, mode}
     status      {channel, thread_ts, status: "is thinking…"}     an empty status clears it
+    agent       {channel, thread_ts, agent: "processing"}        the status of an agent session
     channel     {channel: {id, …}}                               membership changed: read the state again
     toast       {code: "operation_timeout" | "dispatch_failed" | …, text}    an error for the acting user
     reset       {}
@@ -85,7 +88,8 @@ Arranging (for tests): a known `id` changes that person or channel, otherwise a 
     GET  /playground/settings  {ok, settings}
     POST /playground/settings  {rate_limits?: bool, rate_scale?: 1.0, calls_per_minute?: {method: number},
                                 file_share_delay_s?: 0, missing_root?: "post_to_channel" | "refuse",
-                                usergroups_error?: "paid_teams_only" | …, chat_write_public?: bool,
+                                usergroups_error?: "paid_teams_only" | …, agents_error?: "feature_not_enabled" | …,
+                                chat_write_public?: bool,
                                 ticket_s?: 30} -> {ok, settings}
          The settings are described in `bot/playground/settings.py`.
 

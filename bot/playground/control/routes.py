@@ -61,6 +61,7 @@ class Control:
             "join": self._join,
             "delete": self._delete,
             "dismiss": self._dismiss,
+            "stop": self._stop,
         }
         return [
             *(("GET", f"/playground/{name}", as_json(read)) for name, read in reads.items()),
@@ -157,7 +158,8 @@ class Control:
 
     async def _status(self, request: web.Request) -> Json:
         key = (request.query.get("channel", ""), request.query.get("thread_ts", ""))
-        return {"ok": True, "status": self._workspace.statuses.get(key, "")}
+        status, agent = self._workspace.statuses.get(key, ""), self._workspace.agents.get(key, "")
+        return {"ok": True, "status": status, "agent": agent}
 
     async def _post(self, person: seed.Person, body: Json) -> Json:
         channel = self._people.channel(person, body.get("channel"))
@@ -188,6 +190,11 @@ class Control:
 
     async def _dismiss(self, person: seed.Person, body: Json) -> Json:
         return self._people.dismiss(person, body.get("ts"))
+
+    async def _stop(self, person: seed.Person, body: Json) -> Json:
+        return self._people.stop(
+            person, self._people.channel(person, body.get("channel")), body.get("thread_ts")
+        )
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         attachment = "download" in request.query

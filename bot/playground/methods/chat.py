@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.playground import seed
 from bot.playground.block_kit.blocks import check_message_blocks
+from bot.playground.block_kit.schema import at
 from bot.playground.errors import SlackError
 from bot.playground.methods.call import Call, Method
 from bot.playground.store import Json
@@ -25,10 +26,20 @@ def _content(call: Call, most: int = TEXT_CHARACTERS) -> Json:
     if call.args.get("text") is not None:
         content["text"] = text
     if blocks not in (None, ""):
-        content["blocks"] = check_message_blocks(blocks)
+        content["blocks"] = _checked(call, blocks)
     if attachments:
         content["attachments"] = attachments
     return content
+
+
+def _checked(call: Call, blocks: Any) -> list[Json]:
+    checked = check_message_blocks(blocks)
+    for index, block in enumerate(checked):
+        if call.playground.settings.agents_error and block["type"] in ("plan", "task_card"):
+            raise SlackError(
+                "invalid_blocks", [at(f"unsupported type: {block['type']}", f"/blocks/{index}/type")]
+            )
+    return checked
 
 
 def _require_text(content: Json) -> None:

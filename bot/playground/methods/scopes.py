@@ -6,6 +6,7 @@ from bot.playground.playground import Playground
 from bot.playground.store import Json
 
 BY_METHOD = {
+    "agents.sessions.setStatus": "chat:write",
     "assistant.threads.setStatus": "chat:write",
     "bots.info": "users:read",
     "chat.delete": "chat:write",

@@ -56,6 +56,13 @@ class People:
             raise Refusal(400, "user_disabled", f"The account of {person.real_name} was deactivated.")
         return person
 
+    def stop(self, person: seed.Person, channel: seed.Channel, thread_ts: Any) -> Json:
+        """Stop the agent session of a thread; its status changes only when the app sets another one. Raises Refusal."""
+        if self._workspace.agents.get((channel.id, str(thread_ts))) != "processing":
+            raise Refusal(409, "not_processing", "There is nothing to stop in this thread.")
+        self._playground.events.stopped(channel, str(thread_ts), person.id)
+        return {"ok": True}
+
     def channel(self, person: seed.Person, name: Any) -> seed.Channel:
         """Return a channel that the person can see. Raises Refusal."""
         channel = self._workspace.find_channel(str(name))

@@ -82,6 +82,18 @@ class Events:
         }
         self._send("app_home_opened", event)
 
+    def stopped(self, channel: seed.Channel, thread_ts: str, user: str) -> None:
+        """Send the event of a person stopping the agent session of a thread."""
+        event = {
+            "type": "agent_session_stopped",
+            "user": user,
+            "channel": channel.id,
+            "thread_ts": thread_ts,
+            "streaming_message_ts": [],
+            "event_ts": self._workspace.next_ts(),
+        }
+        self._send("agent_session_stopped", event)
+
     def _bot_is_in(self, channel: seed.Channel) -> bool:
         return self._workspace.is_member(channel.id, seed.BOT_USER)
 

@@ -6,6 +6,7 @@ import re
 
 from handlers.action_ids import Action
 from handlers.listeners.actions import (
+    allow,
     approval,
     edit_call,
     full_call,
@@ -27,6 +28,8 @@ def register(app: Router) -> None:
     app.action(Action.DENY, approval.open_denial)
     app.action(Action.DENY_ALL, approval.open_denial_of_all)
     app.action(Action.RESPOND, approval.open_response)
+    app.action(Action.ALLOW, allow.open_form)
+    app.action(Action.REVOKE, allow.revoke)
     app.action(Action.EDIT, edit_call.open_edit)
     app.action(Action.VIEW, full_call.open_full_call)
     app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handlers.blocks.running import running_blocks
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import audit, delegate, files, fork, pausing, replies, settings
+from handlers.listeners.commands import audit, delegate, files, fork, grants, pausing, replies, settings
 from handlers.listeners.commands.parser import Command, verb_of
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
@@ -100,15 +101,17 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             return _blocks("Audit", await audit.summary(flagman, command, sessions.actor))
         case "delegate":
             return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
+        case "grants":
+            return _blocks("Grants", await grants.grants(flagman, command, sessions.actor))
         case "personas":
             every = await sessions.personas()
             return _blocks("Personas", replies.personas(every))
         case "status":
             session = await sessions.load(command.session_id)
             where, address = await _where_shown(flagman, session)
-            return _blocks(
-                f"{session.id}: {session.status}", replies.status(session, flagman.mask, where, address)
-            )
+            now = running_blocks(await flagman.services.running.of(session), flagman.clock(), flagman.mask)
+            shown = replies.status(session, flagman.mask, where, address, now)
+            return _blocks(f"{session.id}: {session.status}", shown)
         case "log":
             return await log_of(flagman, command.session_id, sessions.actor)
         case _:

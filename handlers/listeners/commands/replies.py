@@ -45,6 +45,7 @@ def help_text(slash: str) -> list[Block]:
             f"`{slash} tell <id> [as <persona>:] <words>`",
             f"`{slash} delegate @grace until friday` has Grace decide for you · `{slash} delegate list` · "
             f"`{slash} delegate drop <id>`",
+            f"`{slash} grants` lists what runs without asking · `{slash} grants revoke <id>`",
         ],
         ":calendar: *Times and events*": [
             f'`{slash} schedule "0 9 * * MON" launch sre "weekly report"` · `{slash} schedule list`',
@@ -153,7 +154,9 @@ def log(session: Session, events: Sequence[Event], mask: Masker, where: str) -> 
     ]
 
 
-def status(session: Session, mask: Masker, where: str, address: str = "") -> list[Block]:
+def status(
+    session: Session, mask: Masker, where: str, address: str = "", running: Sequence[Block] = ()
+) -> list[Block]:
     by = person(session.launched_by, session.launched_by_name)
     facts = [
         escape(session.persona),
@@ -165,4 +168,4 @@ def status(session: Session, mask: Masker, where: str, address: str = "") -> lis
     ]
     task = escape(one_line(mask(session.task), 200))
     row = mrkdwn(f"*{task}*\n{headline(session, mask)}")
-    return [{**row, **open_button(address)}, context(" · ".join(facts))]
+    return [{**row, **open_button(address)}, *running, context(" · ".join(facts))]

@@ -1,8 +1,8 @@
-"""Listeners for messages of people, and for the opening of the home tab."""
+"""Listeners for messages of people, for the opening of the home tab, and for Slack's own Stop button."""
 
 from __future__ import annotations
 
-from handlers.listeners.events import home, message
+from handlers.listeners.events import home, message, stop
 from handlers.middleware import Router
 
 
@@ -10,3 +10,4 @@ def register(app: Router) -> None:
     app.event("app_mention", message.mentioned)
     app.event("message", message.written)
     app.event("app_home_opened", home.opened)
+    app.event("agent_session_stopped", stop.stopped)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.action_ids import View
-from handlers.listeners.views import approval, edit_call, hand_over, launch, outcome, question, session
+from handlers.listeners.views import allow, approval, edit_call, hand_over, launch, outcome, question, session
 from handlers.middleware import Router
 
 
@@ -16,6 +16,7 @@ def register(app: Router) -> None:
     app.view(View.DENY_ALL, approval.deny_all)
     app.view(View.RESPOND, approval.respond)
     app.view(View.INSTEAD, approval.instead)
+    app.view(View.ALLOW, allow.allow)
     app.view(View.EDIT, edit_call.save)
     app.view(View.ANSWER, question.answer)
     app.view(View.OUTCOME, outcome.record)

@@ -20,6 +20,8 @@ MASK = "[masked]"
 _SHORTEST = 8
 # A secret below this length can also be a name that a command means, where it has only characters of names.
 _NO_NAME = 16
+# Characters of a secret by which its beginning is known at the end of a text.
+_LONGEST_BEGINNING = 4096
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
 _OF_WORDS = re.compile(r"[A-Za-z0-9_-]")
 # The text `MASK` itself in a call, which shows with one more backslash.
@@ -64,6 +66,24 @@ class Masker:
         dumps of bytes.
         """
         return text if len(text) < _SHORTEST else mask_shapes(self._unread(self._without_known(text)), MASK)
+
+    def without_beginning(self, text: str) -> str:
+        """Return the text without its last lines, where these may be the beginning of a known secret of several."""
+        kept = text
+        while kept.strip() and self._begins(_BREAKS.sub("", kept)):
+            kept = kept.rstrip("\r\n")
+            kept = kept[: max(kept.rfind("\n"), kept.rfind("\r")) + 1]
+        return kept
+
+    def _begins(self, flat: str) -> bool:
+        """Return whether a text without line breaks ends with some of the first characters of a known secret."""
+        end = flat[-_LONGEST_BEGINNING:]
+        return any(
+            end.endswith(known.flat[:length])
+            for known in self._spellings
+            if known.flat[:_SHORTEST] in end
+            for length in range(_SHORTEST, min(len(known.flat), len(end) + 1))
+        )
 
     def arguments(self, value: Value) -> Value:
         """Mask the arguments of a call, or a part of them (JSON), as they are shown to people and programs.

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 import handlers.projection.refusals
 from bot.compose import Core
 from handlers.projection.slack_client import SlackSender
+from handlers.projection.turns import Rank
 from storage.keys import TimerKey
 from supervisor.core.conditions import Webhook
 from supervisor.core.events import Actor
@@ -209,9 +210,9 @@ async def test_what_is_as_it_was_waits_and_what_was_clicked_does_not(
     reserved: list[tuple[str, bool]] = []
     reserve = SlackSender.reserve_update
 
-    async def spied(sender: SlackSender, session_id: str, key: str, *, urgent: bool) -> None:
-        reserved.append((key.partition(":")[0], urgent))
-        await reserve(sender, session_id, key, urgent=urgent)
+    async def spied(sender: SlackSender, session_id: str, key: str, rank: Rank) -> None:
+        reserved.append((key.partition(":")[0], rank < Rank.CARD))
+        await reserve(sender, session_id, key, rank)
 
     monkeypatch.setattr(SlackSender, "reserve_update", spied)
     await restore(scene, *texts_)

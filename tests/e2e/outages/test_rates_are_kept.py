@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handlers.origin import Place
-from handlers.projection import slack_client
+from handlers.projection import turns
+from handlers.projection.turns import Rank
 from supervisor.core.events import Actor
 from supervisor.runtime import job
 from tests.support.scenario import APPROVE, Director, Scene
@@ -51,8 +52,8 @@ async def test_many_busy_sessions_meet_no_limit(scenario: Director) -> None:
 
 
 async def test_a_request_goes_before_the_cards(scenario: Director, monkeypatch: pytest.MonkeyPatch) -> None:
-    rate = slack_client.POSTS._replace(interval=timedelta(seconds=1))
-    monkeypatch.setattr(slack_client, "POSTS", rate)
+    rate = turns.POSTS._replace(interval=timedelta(seconds=1))
+    monkeypatch.setattr(turns, "POSTS", rate)
     scene = await scenario(behave)
     for n in range(MANY):
         await launch(scene, f"work {n}")
@@ -75,13 +76,13 @@ async def test_a_request_goes_before_the_cards(scenario: Director, monkeypatch: 
 async def test_updates_of_requests_go_before_those_of_cards(
     scenario: Director, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rate = slack_client.UPDATES._replace(interval=timedelta(hours=1))
-    monkeypatch.setattr(slack_client, "UPDATES", rate)
+    rate = turns.UPDATES._replace(interval=timedelta(hours=1))
+    monkeypatch.setattr(turns, "UPDATES", rate)
     scene = await scenario(behave)
     rows = scene.flagman.core.rows
     for n in range(MANY):
         await rows.take_slot(
-            "chat.update:", f"other:{n}", interval=rate.interval, burst=rate.others, urgent=False
+            "chat.update:", f"other:{n}", interval=rate.interval, burst=rate.most(Rank.CARD), rank=Rank.CARD
         )
     session = await scene.launch("ask me")
     (ask,) = await scene.asked(session)

@@ -5,7 +5,7 @@ import { byId, h, iconButton } from "../dom.js";
 import { visible } from "../text/visible.js";
 import { MessageList } from "./list.js";
 import * as api from "../state/api.js";
-import { channelById, channelLabel, go, inView, on, repliesOf, seen, store, threadKey } from "../state/store.js";
+import { channelById, channelLabel, complain, go, inView, on, repliesOf, seen, store, threadKey } from "../state/store.js";
 
 const current = () => ({ channel: store.place.channel, thread: store.place.thread });
 const list = new MessageList({
@@ -77,8 +77,9 @@ function show() {
   drawStatus();
   api
     .status(channel, thread)
-    .then(({ status: words }) => {
+    .then(({ status: words, agent }) => {
       store.statuses.set(threadKey(channel, thread), words);
+      store.agents.set(threadKey(channel, thread), agent);
       drawStatus();
     })
     .catch(() => {});
@@ -106,10 +107,20 @@ function draw() {
 }
 
 function drawStatus() {
-  const words = store.statuses.get(threadKey(store.place.channel, store.place.thread));
+  const key = threadKey(store.place.channel, store.place.thread);
+  const working = store.agents.get(key) === "processing";
+  const words = store.statuses.get(key) || (working && "is working…");
   status.replaceChildren(
     ...(words
-      ? [h("span", { class: "dots", "aria-hidden": "true" }), h("b", {}, store.bot.real_name), ` ${words}`]
+      ? [h("span", { class: "dots", "aria-hidden": "true" }), h("b", {}, store.bot.real_name), ` ${words} `]
       : []),
+    ...(working ? [h("button", { class: "link-button", type: "button", onclick: stop, "data-testid": "stop" }, "Stop")] : []),
   );
+}
+
+function stop() {
+  const { channel, thread } = store.place;
+  api
+    .act("stop", { user: store.me.id, channel, thread_ts: thread })
+    .catch(complain);
 }

@@ -20,6 +20,7 @@ export const store = {
   channelMessages: new Map(),
   threads: new Map(),
   statuses: new Map(),
+  agents: new Map(),
   views: [],
   home: null,
   read: new Memory(),
@@ -52,7 +53,7 @@ let hangUp = () => {};
 /** Change the acting person, with their time zone, channels and stream. */
 export async function actAs(user) {
   hangUp();
-  Object.assign(store, { channelMessages: new Map(), threads: new Map(), statuses: new Map(), views: [], home: null });
+  Object.assign(store, { channelMessages: new Map(), threads: new Map(), statuses: new Map(), agents: new Map(), views: [], home: null });
   store.read = new Memory(user);
   localStorage.setItem("flagman.user", user);
   take(await api.state(user));
@@ -143,6 +144,10 @@ function listen(user) {
       },
       status: ({ channel, thread_ts, status }) => {
         store.statuses.set(threadKey(channel, thread_ts), status);
+        emit("status", { channel, thread: thread_ts });
+      },
+      agent: ({ channel, thread_ts, agent }) => {
+        store.agents.set(threadKey(channel, thread_ts), agent);
         emit("status", { channel, thread: thread_ts });
       },
       channel: () => refresh().catch(complain),

@@ -1,0 +1,30 @@
+"""The last lines of what a running command has printed so far, for people who wait for it."""
+
+from __future__ import annotations
+
+import re
+
+from supervisor.core.text.masking import Masker
+from supervisor.core.text.visible import is_blank, visible
+
+LINES, LINE_CHARACTERS, MOST_BYTES = 3, 160, 500
+# Colours and other commands to a terminal.
+_TERMINAL = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+
+
+def last_lines(output: str, mask: Masker) -> str:
+    """Return the last complete lines with something to see in them: masked, visible, and at most `MOST_BYTES` long.
+
+    Of a line that was overwritten from its beginning, such as one of a progress bar, the last text counts. A line that
+    is not complete is left out, since a secret in it may not be whole yet, and so is the beginning of a known secret.
+    """
+    complete = output[: max(output.rfind("\n"), output.rfind("\r")) + 1]
+    shown = _TERMINAL.sub("", mask(mask.without_beginning(complete))).replace("\r\n", "\n")
+    texts = (_overwritten(line) for line in shown.split("\n"))
+    lines = [visible(text).rstrip()[:LINE_CHARACTERS] for text in texts if not is_blank(text)]
+    text = "\n".join(lines[-LINES:])
+    return text.encode()[-MOST_BYTES:].decode(errors="ignore")
+
+
+def _overwritten(line: str) -> str:
+    return next((text for text in reversed(line.split("\r")) if not is_blank(text)), "")
