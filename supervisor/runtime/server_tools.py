@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from supervisor.core.events import Paused, ToolRedefined
@@ -12,6 +13,8 @@ from supervisor.core.persona import Persona
 from supervisor.core.state import Call
 from supervisor.core.tool_calls import redefine, tools_of
 from supervisor.personas.library import PersonaLibrary
+from supervisor.personas.loader import rule_problems
+from supervisor.personas.servers import server_of
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.tools.contract import Tool
 
@@ -58,8 +61,27 @@ class ServerTools:
         return tools_of(persona, self._tools)
 
     async def problem(self, persona: Persona) -> str:
-        """Return why the tools of a server of the persona are not known; empty where all are."""
-        return await self._servers.ready([name for name in persona.mcp_servers if persona.may_reach(name)])
+        """Return why the tools of a server of the persona cannot be used; empty where all can.
+
+        They can not where it is away, or where a rule is for an argument that its tools do not have: it would protect
+        nothing, and could not be looked at when the persona was loaded.
+        """
+        if not persona.mcp_servers:
+            return ""
+        names = [name for name in persona.mcp_servers if persona.may_reach(name)]
+        return await self._servers.ready(names) or next(self._mistaken_rules(persona), "")
+
+    def _mistaken_rules(self, persona: Persona) -> Iterator[str]:
+        for one in persona.chain:
+            for index, rule in enumerate(one.approvals):
+                tools = {name: tool for name, tool in self._tools.items() if fnmatchcase(name, rule.tool)}
+                if not tools or not server_of(rule.tool, one):
+                    continue
+                for _, problem in rule_problems(one.approvals, index, tools):
+                    yield (
+                        f"Rule {index + 1} of the persona `{one.name}` protects nothing: {problem.rstrip('.')}. "
+                        "Mend it and launch anew."
+                    )
 
     async def look(self, unit: UnitOfWork) -> None:
         """Before calls run: have people asked anew about those whose tools their servers have changed.

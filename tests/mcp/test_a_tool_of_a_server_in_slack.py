@@ -6,7 +6,10 @@ import os
 import signal
 from typing import Any
 
+import pytest
+
 from supervisor.core.events import ToolRedefined
+from supervisor.mcp import connection, servers
 from tests.mcp.hosted import Hosted, described
 from tests.support.editing import EDIT, block_of, recorded, save
 from tests.support.scenario import APPROVE, VIEW, Director, Scene
@@ -117,3 +120,30 @@ async def _below(scene: Scene, ask: Any, words: str, button: str) -> Any:
     """The message in the thread with these words and a button."""
     rows = await scene.slack.messages(OPS, ask["thread_ts"])
     return next((row for row in rows if words in texts(row) and button in buttons(row)), None)
+
+
+async def test_a_rule_that_protects_nothing_pauses_before_the_model_is_asked(
+    scenario: Director, hosted: Hosted
+) -> None:
+    misspelt = [{"tool": "host__say", "when": {"too": "Linus"}, "mode": "deny"}]
+    scene = await scenario(SAY, persona={**PERSONA, "approvals": misspelt}, mcp=hosted.file())
+    session = await scene.launch()
+    paused = await scene.flagman.session(lambda s: s.pause, session.id)
+    assert "`host__say` has no argument `too`" in paused.halts[-1].detail
+    assert scene.model.requests == []
+
+
+async def test_a_server_that_is_away_pauses_until_somebody_resumes(
+    scenario: Director, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PATIENCE", 0.0)
+    monkeypatch.setattr(connection, "LIST_SECONDS", 0.3)
+    (hosted.folder / "hang-list").touch()
+    scene = await scenario(SAY, persona=PERSONA, mcp=hosted.file())
+    session = await scene.launch()
+    paused = await scene.flagman.session(lambda s: s.pause, session.id)
+    assert "did not list its tools within 0.3 s" in paused.halts[-1].detail
+    (hosted.folder / "hang-list").unlink()
+    monkeypatch.setattr(connection, "LIST_SECONDS", 30.0)
+    await scene.slack.command(ADA, OPS, f"resume {session.id}")
+    await scene.waiting(session)
