@@ -22,8 +22,11 @@ from supervisor.tools.contract import Tool
 class Servers(Protocol):
     """The servers of the configuration, whose tools are kept in the set of all tools."""
 
-    async def ready(self, names: Collection[str]) -> str:
-        """Have the tools of these servers in the set; returns why those of one are not, empty where all are."""
+    async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
+        """Have the tools of these servers in the set, as they are at this moment if `fresh`.
+
+        Returns why those of one are not, empty where all are.
+        """
 
     def gone(self, definition: ToolDefinition) -> str:
         """Return in a sentence that the server has this tool no longer, and what may have become of it."""
@@ -32,7 +35,7 @@ class Servers(Protocol):
 class _NoServers:
     """There is no configuration of servers."""
 
-    async def ready(self, names: Collection[str]) -> str:
+    async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
         if not names:
             return ""
         return f"There is no MCP server `{min(names)}` here: set FLAGMAN_MCP to the file that names it, and resume."
@@ -93,12 +96,13 @@ class ServerTools:
         if not calls or session.pause or session.ended:
             return
         persona = await self._personas.load_pinned(session)
+        used = {call.call.definition.server for call in calls if call.call.definition}
+        if problem := await self._servers.ready(used, fresh=True):
+            unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
+            return
         for call in calls:
             definition = call.call.definition
             assert definition, "only those of servers"
-            if problem := await self._servers.ready([definition.server]):
-                unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
-                return
             gone, tool = self._servers.gone(definition), self._tools.get(call.call.tool)
             if new := redefine(call.call, tool, gone, persona, self._clock()):
                 unit.add(ToolRedefined(**unit.now(), call_id=call.call_id, call=new))
