@@ -9,38 +9,25 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 
 from redis.asyncio import Redis
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.mcp_servers import configured, connect_servers
+from bot.mcp_servers import configured
 from bot.resume_hints import Hints, hints_of
-from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
-from bot.store_start import check_answer, start_server
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
-from handlers.projection.agent_status import AgentStatuses
-from handlers.projection.audience import Audience
-from handlers.projection.file_download import FileDownloads
-from handlers.projection.log_upload import LogUploads
-from handlers.projection.message_poster import MessagePoster
-from handlers.projection.permalinks import Permalinks
-from handlers.projection.progress import Progress
-from handlers.projection.projector import Projector
-from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import SubagentReader
-from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
 from storage.change_feed import ChangeFeed, RunningStore
-from storage.connection import connect
+from storage.connection import connect, wait_ready
 from storage.embedded_server import EmbeddedServer
+from storage.errors import StoreUnavailable
+from storage.health import eviction
 from storage.log import LogStore
 from storage.mailbox import Mailbox
 from storage.partitions import Partitions
@@ -53,7 +40,6 @@ from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
-from supervisor.contract.grants import granter
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
 from supervisor.core.persona import Grants
@@ -62,7 +48,6 @@ from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.mcp.config import Server
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
-from supervisor.models.gateway import Gateway
 from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
@@ -71,14 +56,6 @@ from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.running import RunningCalls
-from supervisor.runtime.given_files import GivenFiles, no_fetch
-from supervisor.runtime.grants import GrantedCalls
-from supervisor.runtime.job import Runner
-from supervisor.runtime.server_tools import NO_SERVERS
-from supervisor.runtime.subagents import Coordinator
-from supervisor.runtime.tool_runner import ToolRunner
-from supervisor.runtime.work_dirs import WorkDirs
-from supervisor.runtime.worker import Worker
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.directory import LogFolder
@@ -90,6 +67,7 @@ from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 
 _log = logging.getLogger("flagman")
+STORE_PATIENCE = timedelta(seconds=10)
 
 
 def now() -> datetime:
@@ -242,11 +220,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         url = settings.redis_url.get_secret_value() if settings.redis_url else ""
         if server:
             stack.push_async_callback(server.stop)
-            url = await start_server(server)
+            url = await _start_server(server)
         redis, blocking = connect(url), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
-        await check_answer(redis)
+        await _check_answer(redis)
         partitions = Partitions(redis, settings.partitions)
         log, rows = LogStore(redis, partitions), ProjectionStore(redis)
         sessions = Sessions(log, most_open=MostOpen(*settings.most_open))
@@ -304,94 +282,27 @@ def _values(variables: Iterable[str]) -> list[str]:
     return [os.environ[name] for name in variables if name in os.environ]
 
 
-def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
-    """A worker for sessions and one for the outbox to Slack."""
-    ready, outbox = parts.queues()
-    folders = WorkDirs(_folder(parts.settings.workspace_folder))
-    found = find_sandbox(parts.settings)
-    if found.sandbox is None:
-        _log.warning("%s", found.said)
-    executor = make_executor(parts.settings, found.sandbox)
-    parts.personas.missing = partial(missing_grants, executor=executor)
-    for persona in parts.personas.all():
-        for sentence in parts.personas.missing(persona):
-            _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
-    servers = connect_servers(parts.settings, parts.mcp, parts.tools, executor)
-    if servers:
-        parts.closing.push_async_callback(servers.close)
-    runner = Runner(
-        parts.sessions,
-        gateway,
-        parts.tools,
-        toolrun,
-        parts.personas,
-        parts.deliveries,
-        Coordinator(parts.supervisor, now),
-        now,
-        lease=timedelta(seconds=parts.settings.lease_seconds),
-        hook_problem=parts.settings.hook_problem,
-        quorum=parts.supervisor.quorum,
-        grants=GrantedCalls(
-            parts.sessions, parts.log, partial(granter, parts), parts.channels.channel_of, now
-        ),
-        given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
-        servers=servers or NO_SERVERS,
-    )
-    sender = SlackSender(client, parts.rows)
-    subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
-    uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    # A client without a token reaches no Slack.
-    if client.token and not parts.directory.connected:
-        parts.directory.connect(People(client))
-    audience = Audience(parts, parts.directory, parts.settings.fallback_channel)
-    poster = MessagePoster(parts.rows, sender, now, audience)
-    projector = Projector(
-        parts.sessions,
-        parts.rows,
-        poster,
-        audience,
-        now,
-        parts.mask,
-        subagents,
-        uploads,
-        parts.running,
-        AgentStatuses(sender, parts.rows, parts.mask),
-        sandboxed=found.sandbox is not None,
-        risks={name: tool.risk for name, tool in parts.tools.items()},
-    )
-    known, settings = parts.sessions.known_version, parts.settings
-    times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
-    return (
-        Worker(
-            ready,
-            runner.advance,
-            known,
-            give_up=runner.give_up,
-            slots=settings.slots,
-            lease=times[0],
-            grace=times[1],
-        ),
-        Worker(
-            outbox,
-            projector.project,
-            known,
-            slots=16,
-            lease=times[0],
-            grace=times[1],
-            chores=(Progress(parts.printing(), outbox.enqueue).run,),
-        ),
-    )
+async def _start_server(server: EmbeddedServer) -> str:
+    try:
+        await server.start()
+    except OSError as error:
+        raise InvalidInput(f"FLAGMAN_DATA: {server.folder} cannot be used ({error.strerror}).") from error
+    return server.url
+
+
+async def _check_answer(redis: Redis) -> None:
+    try:
+        await wait_ready(redis, STORE_PATIENCE)
+        policy = await eviction(redis)
+    except StoreUnavailable as error:
+        seconds = STORE_PATIENCE.total_seconds()
+        raise InvalidInput(f"REDIS_URL: no answer within {seconds:g} s ({error.detail}).") from error
+    if policy:
+        raise InvalidInput(
+            f"REDIS_URL: this store throws keys away when its memory is full (maxmemory-policy {policy}), and "
+            "sessions with them; set its maxmemory-policy to noeviction."
+        )
 
 
 def gateway(settings: Settings) -> ProviderGateway | DemoGateway:
     return make_gateway(settings.model)
-
-
-def _folder(path: Path) -> Path:
-    path = path.resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"FLAGMAN_WORKSPACE: {path} cannot be used ({error.strerror}).") from error
-    return path

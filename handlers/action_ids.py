@@ -23,6 +23,7 @@ class Action(StrEnum):
     RESPOND = "call_respond"
     INSTEAD = "call_instead"
     ALLOW = "call_allow"
+    ALLOW_TERMS = "allow_terms"
     REVOKE = "grant_revoke"
     EDIT = "call_edit"
     VIEW = "call_view"

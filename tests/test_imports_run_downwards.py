@@ -64,13 +64,15 @@ ROOMS: dict[str, str] = {
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/mcp_servers": "supervisor/core supervisor/mcp supervisor/tools bot/settings bot/sandbox",
     "bot/audit_formats": "supervisor/core supervisor/contract",
-    "bot/store_start": "storage supervisor/core",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
-        "handlers/directory handlers/announcements handlers/projection "
-        "bot/settings bot/secret_key bot/resume_hints bot/sandbox bot/mcp_servers "
-        "bot/store_start"
+        "supervisor/session_log supervisor/contract handlers/origin "
+        "handlers/directory handlers/announcements "
+        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers"
+    ),
+    "bot/workers": (
+        "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
+        "bot/sandbox bot/mcp_servers bot/compose"
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (
@@ -83,7 +85,7 @@ ROOMS: dict[str, str] = {
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
-        "bot/settings bot/compose bot/clock bot/local_key"
+        "bot/settings bot/compose bot/workers bot/clock bot/local_key"
     ),
     "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
@@ -98,7 +100,7 @@ ROOMS: dict[str, str] = {
     "bot/processes": (
         "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/listeners handlers/app "
-        "bot/playground bot/settings bot/compose bot/persona_reports bot/clock bot/local_key bot/api"
+        "bot/playground bot/settings bot/compose bot/workers bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "

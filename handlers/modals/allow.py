@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from handlers.action_ids import Target, View
+from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, context, escape, mrkdwn
 from handlers.modals.modal import modal
 from supervisor.core.errors import InvalidInput
@@ -20,9 +20,10 @@ _STAR = "`*` stands for letters, digits, spaces and `_ . / : = , @ + -`, so for 
 
 
 class Choice(NamedTuple):
-    """Where and how long calls are allowed, with the words for it."""
+    """Where and how long calls are allowed, with the words for it and those on the button."""
 
     words: str
+    button: str
     scope: Literal["session", "channel"]
     until: str
 
@@ -32,15 +33,17 @@ class Choice(NamedTuple):
 
 
 CHOICES = (
-    Choice("In this session for 30 minutes", "session", "in 30m"),
-    Choice("In this session for 4 hours", "session", "in 4h"),
-    Choice("In this channel for 1 hour", "channel", "in 1h"),
-    Choice("In this channel for today", "channel", "today"),
+    Choice("In this session for 30 minutes", "Allow here, 30 minutes", "session", "in 30m"),
+    Choice("In this session for 4 hours", "Allow here, 4 hours", "session", "in 4h"),
+    Choice("In this channel for 1 hour", "Allow in channel, 1 hour", "channel", "in 1h"),
+    Choice("In this channel for today", "Allow in channel, today", "channel", "today"),
 )
 
 
-def allow_modal(session: Session, call: Call, mask: Masker, clock: Callable[[str], str]) -> Block:
-    """Return the form; `clock` returns the time of day at which a choice ends.
+def allow_modal(
+    session: Session, call: Call, mask: Masker, clock: Callable[[str], str], chosen: str = ""
+) -> Block:
+    """Return the form; `clock` returns the time of day at which a choice ends, and `chosen` is the value of one.
 
     Raises InvalidInput for a call that no pattern in a form can stand for.
     """
@@ -53,6 +56,7 @@ def allow_modal(session: Session, call: Call, mask: Masker, clock: Callable[[str
             raise InvalidInput(
                 "This call has a secret or characters that cannot be seen; approve it by itself."
             )
+    choice = next((one for one in CHOICES if one.value == chosen), CHOICES[0])
     tool, persona = escape(one_line(call.call.tool, 80)), escape(one_line(session.persona, 80))
     blocks: list[Block] = [
         mrkdwn(
@@ -61,9 +65,11 @@ def allow_modal(session: Session, call: Call, mask: Masker, clock: Callable[[str
         ),
         *(_pattern(block_of(name, [*patterns]), name, patterns[name]) for name in sorted(patterns)),
         *([context(_STAR)] if patterns else []),
-        _choices(CHOICES, clock),
+        _choices(choice, clock),
     ]
-    return modal(View.ALLOW, "Allow calls like this", blocks, Target.of(session, call).encode(), "Allow")
+    return modal(
+        View.ALLOW, "Allow calls like this", blocks, Target.of(session, call).encode(), choice.button
+    )
 
 
 def block_of(argument: str, arguments: Sequence[str]) -> str:
@@ -91,9 +97,9 @@ def _pattern(block_id: str, name: str, pattern: str) -> Block:
     return block
 
 
-def _choices(choices: Sequence[Choice], clock: Callable[[str], str]) -> Block:
+def _choices(chosen: Choice, clock: Callable[[str], str]) -> Block:
     options = []
-    for choice in choices:
+    for choice in CHOICES:
         options.append(
             {
                 "text": {"type": "plain_text", "text": choice.words},
@@ -104,11 +110,12 @@ def _choices(choices: Sequence[Choice], clock: Callable[[str], str]) -> Block:
     return {
         "type": "input",
         "block_id": "terms",
+        "dispatch_action": True,
         "label": {"type": "plain_text", "text": "Where and how long"},
         "element": {
             "type": "radio_buttons",
-            "action_id": "value",
+            "action_id": Action.ALLOW_TERMS,
             "options": options,
-            "initial_option": options[0],
+            "initial_option": options[CHOICES.index(chosen)],
         },
     }

@@ -108,8 +108,7 @@ class Timer(Frozen):
 class Grant(Deed):
     """Calls of one tool and persona that a person allows in advance, where each argument matches its pattern.
 
-    They are those of the session in which it was made or, with a `place`, of all sessions that are shown there. `pin`
-    is the digest of what a server said of the tool, which is to be the same.
+    They are those of the session in which it was made or, with a `place`, of all sessions that are shown there.
     """
 
     id: str
@@ -117,9 +116,9 @@ class Grant(Deed):
     persona: str
     call_id: str
     tool: str
-    pin: str = ""
     patterns: dict[str, str]
     place: str = ""
+    definition: str = ""
     since: datetime
     until: datetime
     ended_at: datetime | None = None

@@ -60,9 +60,10 @@ class Call(Frozen):
     the approvers and the sandbox when it was requested, the latter two for commands alone.
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
-    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do.
-    `grant` is the id of the grant of `granted_by` that allowed it. `redefined` is what a server said of its tool before
-    that changed. `lost` says why its outcome is not known, where it is not for the end of its worker.
+    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
+    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
+    it is not for the end of its worker. `grant` is the id of the grant of
+    `granted_by` that allowed it.
     """
 
     call: ToolCall
@@ -87,10 +88,10 @@ class Call(Frozen):
     closed_by: str = ""
     closed_by_name: str = ""
     preview: str = ""
-    redefined: ToolDefinition | None = None
-    lost: str = ""
     grant: str = ""
     granted_by: Deed | None = None
+    redefined: ToolDefinition | None = None
+    lost: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None

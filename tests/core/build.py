@@ -194,7 +194,6 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
         "CallRuledAnew": CallRuledAnew(**by(), call_id=call_id, call=call.model_copy(update={"mode": "ask"})),
-        "ToolRedefined": ToolRedefined(**by(), call_id=call_id, call=redefined(call)),
         "GrantAdded": GrantAdded(
             **by(BOB),
             grant_id="g9",
@@ -212,6 +211,7 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
             granter=Deed(by=BOB.id, by_name="Bob"),
             via="anyone",
         ),
+        "ToolRedefined": ToolRedefined(**by(), call_id=call_id, call=redefined(call)),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

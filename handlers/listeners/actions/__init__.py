@@ -29,6 +29,7 @@ def register(app: Router) -> None:
     app.action(Action.DENY_ALL, approval.open_denial_of_all)
     app.action(Action.RESPOND, approval.open_response)
     app.action(Action.ALLOW, allow.open_form)
+    app.action(Action.ALLOW_TERMS, allow.choose)
     app.action(Action.REVOKE, allow.revoke)
     app.action(Action.EDIT, edit_call.open_edit)
     app.action(Action.VIEW, full_call.open_full_call)

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from handlers.action_ids import Target
+from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.modals.allow import block_of
 from handlers.modals.modal import value_of
@@ -45,7 +45,8 @@ def _argument(block_id: str, arguments: Any) -> str:
 def _request(view: Body, call: Call, zone: str) -> GrantRequest:
     """Return what a submitted form asks for."""
     arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
-    scope, _, until = value_of(view, "terms").partition("|")
+    terms = view["state"]["values"]["terms"][Action.ALLOW_TERMS]["selected_option"]["value"]
+    scope, _, until = terms.partition("|")
     _, seen = Target.of_form(view).first
     return GrantRequest.of(
         scope=scope,

@@ -65,6 +65,7 @@ def allow(
         patterns=patterns,
         until=terms.until,
         place=terms.place,
+        definition=call.call.pin,
         via=right.via,
     )
     return [grant, *approvals.decide(session, call_id, "approve", own, at, seen=seen)]
@@ -106,15 +107,16 @@ def candidates(
 ) -> Iterator[Grant]:
     """Yield those of the grants that are for such a call, here and now, whoever made them.
 
-    A call that was denied before in this session is asked about, and so is one that takes more than one person.
+    A call that was denied before in this session is asked about, and so is one that takes more than one person, or of a
+    tool of which its server says something else by now.
     """
     tool, arguments = call.call.tool, call.call.arguments
     if not grantable(call) or isinstance(arguments, str) or session.denials(call.call.digest):
         return
     for grant in grants:
         here = grant.session_id == session.id or (grant.place and grant.place == place)
-        same = (grant.tool, grant.pin, grant.persona) == (tool, call.call.pin, session.persona)
-        fits = same and grant.ended_at is None
+        what = grant.tool, grant.definition, grant.persona
+        fits = what == (tool, call.call.pin, session.persona) and grant.ended_at is None
         if here and fits and grant.since <= at < grant.until and matches(tool, grant.patterns, arguments):
             yield grant
 

@@ -13,6 +13,7 @@ class GrantAdded(Fact):
     """Who may approve the call allows those of its tool that match the patterns, of the same persona, until a time.
 
     They are those of this session, or of all sessions of `place`. `via` is the right by which the actor decides.
+    `definition` is the digest of what a server said of the tool, and empty for other tools.
     """
 
     type: Literal["GrantAdded"] = "GrantAdded"
@@ -23,6 +24,7 @@ class GrantAdded(Fact):
     patterns: dict[str, str]
     until: AwareDatetime
     place: str = ""
+    definition: str = ""
     via: str = "anyone"
 
 

@@ -19,7 +19,7 @@ def _added(event: GrantAdded, session: Session) -> dict[str, Any]:
     permitted(session, call, event.people, event.via)
     if any(grant.id == event.grant_id for grant in session.grants):
         raise IllegalEvent("That grant was already made.")
-    if event.tool != call.call.tool or event.until <= event.at:
+    if (event.tool, event.definition) != (call.call.tool, call.call.pin) or event.until <= event.at:
         raise IllegalEvent("A grant is for calls like the one at which it is made, for some time.")
     made = Grant(
         id=event.grant_id,
@@ -30,9 +30,9 @@ def _added(event: GrantAdded, session: Session) -> dict[str, Any]:
         by_owner=event.by_owner,
         call_id=event.call_id,
         tool=event.tool,
-        pin=call.call.pin,
         patterns=event.patterns,
         place=event.place,
+        definition=event.definition,
         since=event.at,
         until=event.until,
     )

@@ -61,8 +61,8 @@ _PEOPLE = {
 _STEPS = {
     "ApprovalRequested",
     "CallRuledAnew",
-    "ToolRedefined",
     "CallGranted",
+    "ToolRedefined",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",

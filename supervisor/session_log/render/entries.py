@@ -162,17 +162,6 @@ def _call_ruled_anew(event: CallRuledAnew, moment: Moment, who: str) -> Entry:
 
 
 @_entry.register
-def _tool_redefined(event: ToolRedefined, moment: Moment, who: str) -> Entry:
-    call = _call(moment, event.call_id)
-    if event.call.mode == "refuse":
-        return Entry(f"{call} **did not run**: its server has changed the tool{_because(event.call.reason)}")
-    words = (
-        f"{call} **needs an approval by now**: its server has changed the tool · {digest(event.call.digest)}"
-    )
-    return Entry(words)
-
-
-@_entry.register
 def _grant_added(event: GrantAdded, moment: Moment, who: str) -> Entry:
     where = f"in all sessions of {code(event.place)}" if event.place else "in this session"
     until = f"until {event.until:%Y-%m-%d %H:%M} UTC"
@@ -194,6 +183,17 @@ def _call_granted(event: CallGranted, moment: Moment, who: str) -> Entry:
     granter = person(event.granter.by, event.granter.by_name)
     what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
     return Entry(f"The grant {code(event.grant)} of {granter} **allowed** {what}")
+
+
+@_entry.register
+def _tool_redefined(event: ToolRedefined, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    if event.call.mode == "refuse":
+        return Entry(f"{call} **did not run**: its server has changed the tool{_because(event.call.reason)}")
+    words = (
+        f"{call} **needs an approval by now**: its server has changed the tool · {digest(event.call.digest)}"
+    )
+    return Entry(words)
 
 
 @_entry.register

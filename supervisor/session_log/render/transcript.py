@@ -264,13 +264,6 @@ def _call_ruled_anew(event: CallRuledAnew) -> str:
 
 
 @described.register
-def _tool_redefined(event: ToolRedefined) -> str:
-    now = "was refused" if event.call.mode == "refuse" else "needs an approval"
-    digest = f"sha256 {event.call.digest[:12]}"
-    return f"found the tool of {event.call_id} changed ({digest}), which {now}{_because(event.call.reason)}"
-
-
-@described.register
 def _grant_added(event: GrantAdded) -> str:
     where = f"in {event.place}" if event.place else "in this session"
     until = f"until {event.until:%Y-%m-%d %H:%M} UTC"
@@ -286,6 +279,13 @@ def _grant_ended(event: GrantEnded) -> str:
 def _call_granted(event: CallGranted) -> str:
     who = event.granter.by_name or event.granter.by
     return f"allowed {event.call_id} (sha256 {event.digest[:12]}) by the grant {event.grant} of {who}"
+
+
+@described.register
+def _tool_redefined(event: ToolRedefined) -> str:
+    now = "was refused" if event.call.mode == "refuse" else "needs an approval"
+    digest = f"sha256 {event.call.digest[:12]}"
+    return f"found the tool of {event.call_id} changed ({digest}), which {now}{_because(event.call.reason)}"
 
 
 @described.register

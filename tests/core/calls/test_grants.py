@@ -20,6 +20,7 @@ from supervisor.core.errors import (
 )
 from supervisor.core.events import Actor, CallGranted, Event, GrantAdded, ToolCall, ToolFinished, ToolStarted
 from supervisor.core.events.base import SYSTEM, Deed
+from supervisor.core.messages import ToolDefinition
 from supervisor.core.persona import Approvers
 from supervisor.core.records import Grant
 from supervisor.core.reducer import apply, fold
@@ -95,6 +96,7 @@ def test_a_grant_approves_its_call_and_those_that_match() -> None:
         {"arguments": {"command": "ls /tmp; rm -rf /"}},
         {"arguments": {"command": "ls x", "cwd": "/"}},
         {"tool": "other"},
+        {"definition": ToolDefinition(server="s", name="shell", schema_={})},
         {"control": True},
         {"approvers": Approvers(quorum=2)},
         {"approvers": Approvers(each_time=True)},

@@ -53,8 +53,16 @@ async def allow(house: House, user: str, message: Any, pattern: str, terms: str 
         if option["value"] == terms
     )
     values = {block: {"value": {"type": "plain_text_input", "value": pattern}}}
-    values["terms"] = {"value": {"type": "radio_buttons", "selected_option": choice}}
+    await slack.click_in_view(user, view["id"], "allow_terms", selected_option=choice)
+    values["terms"] = {"allow_terms": {"type": "radio_buttons", "selected_option": choice}}
+    words = "Allow here, 30 minutes" if terms.startswith("session") else "Allow in channel, today"
+    view = await wait_for(lambda: _with_submit(house, user, words))
     return await slack.submit(user, view, values)
+
+
+async def _with_submit(house: House, user: str, words: str) -> Any:
+    view = await house.scene.slack.view(user)
+    return view if view["submit"]["text"] == words else None
 
 
 async def test_in_a_session_calls_that_match_run_without_asking(build: Build) -> None:
