@@ -32,6 +32,7 @@ async def test_it_is_asked_for_changed_approved_and_run(scenario: Director, host
     assert "host__say" in shown
     assert "destructive by its server's own word" in shown
     assert "given" in shown, "what the app gives is what runs"
+    assert "The app gives text; the agent did not choose that." in shown
     (offered,) = [tool for tool in scene.model.requests[0].tools if tool.name == "host__say"]
     assert set(offered.schema_["properties"]) == {"to"}, "and the model does not choose it"
     assert hosted.calls == []
@@ -40,6 +41,7 @@ async def test_it_is_asked_for_changed_approved_and_run(scenario: Director, host
     await scene.slack.click(ADA, OPS, ask["ts"], EDIT)
     view = (await scene.slack.views(ADA))[-1]
     assert block_of(view, "to")["element"]["initial_value"] == "Linus"
+    assert "stays as it is: the app gives it" in texts(view)
     assert (await save(scene, view, to="Grace"))["ok"]
     await scene.ended(session)
     (call,) = hosted.calls
@@ -114,6 +116,24 @@ async def test_a_server_that_dies_in_a_call_leaves_its_outcome_to_a_person(
     await scene.slack.submit(ADA, form, {"value": "it did not"})
     await scene.ended(session)
     assert len(hosted.calls) == 1, "it is not run again by itself"
+
+
+async def test_a_call_that_its_server_can_tell_by_its_key_runs_again_by_itself(
+    scenario: Director, hosted: Hosted
+) -> None:
+    once = described("die-once", annotations={"idempotentHint": True}, _meta={"flagman/idempotencyKey": True})
+    hinted = described("die-too", annotations={"idempotentHint": True})
+    hosted.offers(once, hinted)
+    script = in_turn(calls(("host__die-once", {"to": "x"})), says("Done."))
+    scene = await scenario(script, persona=PERSONA, mcp=hosted.file())
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert "safe to repeat" in texts(ask)
+    await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)
+    ended = await scene.ended(session)
+    assert ended.call("1.1").ok
+    assert [call["meta"]["flagman/idempotencyKey"] for call in hosted.calls] == [f"{session.id}:1.1"] * 2
+    assert not scene.flagman.cores[-1].tools["host__die-too"].idempotent, "a hint alone loosens nothing"
 
 
 async def _below(scene: Scene, ask: Any, words: str, button: str) -> Any:
