@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from handlers.blocks.running import running_blocks
+from handlers.blocks.running import Running, running_blocks
 from supervisor.core.records import RunningCall
 from supervisor.core.text.masking import Masker
 from tests.core.build import AT
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 async def test_what_runs_and_stop(page: Page, slack: Slack) -> None:
     call = RunningCall(call_id="1.1", tool="shell", since=AT, lines="[1/2] compiling\n[2/2] linking")
     posted = await slack.api(
-        "chat.postMessage", channel=OPS, text="card", blocks=running_blocks([call], AT, Masker())
+        "chat.postMessage", channel=OPS, text="card", blocks=running_blocks([Running(call)], AT, Masker())
     )
     await slack.api("chat.postMessage", channel=OPS, text="reply", thread_ts=posted["ts"])
     await expect(page.get_by_text("[2/2] linking")).to_be_visible()
