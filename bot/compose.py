@@ -5,34 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 
 from redis.asyncio import Redis
-from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.mcp_servers import configured
 from bot.resume_hints import Hints, hints_of
-from bot.sandbox import find_sandbox, make_executor, missing_grants
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
-from handlers.projection.agent_status import AgentStatuses
-from handlers.projection.audience import Audience
-from handlers.projection.file_download import FileDownloads
-from handlers.projection.log_upload import LogUploads
-from handlers.projection.message_poster import MessagePoster
-from handlers.projection.permalinks import Permalinks
-from handlers.projection.progress import Progress
-from handlers.projection.projector import Projector
-from handlers.projection.slack_client import SlackSender
-from handlers.projection.subagents import SubagentReader
-from handlers.users import People
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
@@ -59,8 +46,9 @@ from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
+from supervisor.mcp.config import Server
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
-from supervisor.models.gateway import Gateway
+from supervisor.notifications import Notifications
 from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
@@ -69,12 +57,6 @@ from supervisor.place_settings import PlaceSettings, SettingsNews
 from supervisor.repository import MostOpen, Sessions
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.running import RunningCalls
-from supervisor.runtime.given_files import GivenFiles, no_fetch
-from supervisor.runtime.job import Runner
-from supervisor.runtime.subagents import Coordinator
-from supervisor.runtime.tool_runner import ToolRunner
-from supervisor.runtime.work_dirs import WorkDirs
-from supervisor.runtime.worker import Worker
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
 from supervisor.session_log.directory import LogFolder
@@ -115,6 +97,9 @@ class Core:
     directory: SlackDirectory
     places: PlaceSettings
     delegations: Delegations
+    notifications: Notifications
+    closing: AsyncExitStack
+    mcp: Mapping[str, Server]
     server: EmbeddedServer | None = None
 
     async def while_store_lives(self) -> None:
@@ -138,6 +123,9 @@ class Core:
     @cached_property
     def running(self) -> RunningCalls:
         return RunningCalls(self.printing(), self.mask)
+
+    def worker_hosts(self) -> RowStore:
+        return RowStore(self.redis, keys.worker_hosts())
 
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
@@ -183,6 +171,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            notifications=self.notifications,
             running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
@@ -225,8 +214,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
 
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
-    known = tools or builtin_tools(allow_private=settings.allow_private_http)
-    folder = _personas(settings, known)
+    builtin = tools or builtin_tools(allow_private=settings.allow_private_http)
+    mcp = configured(settings)
+    folder = _personas(settings, builtin, mcp)
+    # Those of servers come to it as they are connected.
+    known = dict(builtin) if mcp else builtin
     directory = SlackDirectory(settings.admin_ids, settings.team_ids)
     names = PersonaNames(folder.files, directory.look_up)
     async with AsyncExitStack() as stack:
@@ -254,7 +246,9 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []
         granted = (name for persona in library.all() for name in persona.sandbox.env)
-        mask = Masker([*settings.secrets, *signing_keys(settings), *passwords], _values(granted))
+        of_servers = [secret for one in mcp.values() for secret in one.secrets]
+        secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
+        mask = Masker(secrets, _values(granted))
         yield Core(
             settings,
             redis,
@@ -274,13 +268,16 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             directory,
             places,
             Delegations(RowStore(redis, keys.delegations()), now),
+            Notifications(RowStore(redis, keys.notifications()), now),
+            stack,
+            mcp,
             server,
         )
 
 
-def _personas(settings: Settings, known: Toolset) -> PersonaFolder:
+def _personas(settings: Settings, known: Toolset, servers: Collection[str]) -> PersonaFolder:
     try:
-        return PersonaFolder(settings.personas or SHIPPED, known)
+        return PersonaFolder(settings.personas or SHIPPED, known, servers)
     except PersonaInvalid as error:
         if settings.personas is None:
             raise
@@ -314,87 +311,5 @@ async def _check_answer(redis: Redis) -> None:
         )
 
 
-def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
-    """A worker for sessions and one for the outbox to Slack."""
-    ready, outbox = parts.queues()
-    folders = WorkDirs(_folder(parts.settings.workspace_folder))
-    found = find_sandbox(parts.settings)
-    if found.sandbox is None:
-        _log.warning("%s", found.said)
-    executor = make_executor(parts.settings, found.sandbox)
-    parts.personas.missing = partial(missing_grants, executor=executor)
-    for persona in parts.personas.all():
-        for sentence in parts.personas.missing(persona):
-            _log.warning("persona %s: %s", persona.name, sentence)
-    toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
-    runner = Runner(
-        parts.sessions,
-        gateway,
-        parts.tools,
-        toolrun,
-        parts.personas,
-        parts.deliveries,
-        Coordinator(parts.supervisor, now),
-        now,
-        lease=timedelta(seconds=parts.settings.lease_seconds),
-        hook_problem=parts.settings.hook_problem,
-        quorum=parts.supervisor.quorum,
-        given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
-    )
-    sender = SlackSender(client, parts.rows)
-    subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(sender), outbox.enqueue)
-    uploads = LogUploads(sender, parts.rows, parts.documents().text, now)
-    # A client without a token reaches no Slack.
-    if client.token and not parts.directory.connected:
-        parts.directory.connect(People(client))
-    audience = Audience(parts, parts.directory, parts.settings.fallback_channel)
-    poster = MessagePoster(parts.rows, sender, now, audience)
-    projector = Projector(
-        parts.sessions,
-        parts.rows,
-        poster,
-        audience,
-        now,
-        parts.mask,
-        subagents,
-        uploads,
-        parts.running,
-        AgentStatuses(sender, parts.rows, parts.mask),
-        sandboxed=found.sandbox is not None,
-        risks={name: tool.risk for name, tool in parts.tools.items()},
-    )
-    known, settings = parts.sessions.known_version, parts.settings
-    times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
-    return (
-        Worker(
-            ready,
-            runner.advance,
-            known,
-            give_up=runner.give_up,
-            slots=settings.slots,
-            lease=times[0],
-            grace=times[1],
-        ),
-        Worker(
-            outbox,
-            projector.project,
-            known,
-            slots=16,
-            lease=times[0],
-            grace=times[1],
-            chores=(Progress(parts.printing(), outbox.enqueue).run,),
-        ),
-    )
-
-
 def gateway(settings: Settings) -> ProviderGateway | DemoGateway:
     return make_gateway(settings.model)
-
-
-def _folder(path: Path) -> Path:
-    path = path.resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"FLAGMAN_WORKSPACE: {path} cannot be used ({error.strerror}).") from error
-    return path

@@ -16,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import sdk
 from bot.compose import gateway
+from bot.mcp_check import check_servers
+from bot.mcp_servers import configured
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from bot.store_check import Finding, check_store, skew
@@ -65,6 +67,8 @@ async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[
     """Run all checks and yield their findings; `unpark` queues jobs again that could not be done."""
     for finding in (*_folders(settings), _personas(settings), _sandbox(settings), _webhooks(settings)):
         yield finding
+    async for finding in check_servers(settings):
+        yield finding
     async for finding in _store(settings, unpark):
         yield finding
     yield await _model(settings)
@@ -106,7 +110,7 @@ def _open_to_others(path: Path) -> bool:
 
 def _personas(settings: Settings) -> Finding:
     try:
-        found = load_personas(settings.personas or SHIPPED, builtin_tools())
+        found = load_personas(settings.personas or SHIPPED, builtin_tools(), configured(settings))
     except FlagmanError as error:
         mend = "mend that line: a running Flagman uses the version before, and none starts with it"
         return Finding("Personas", "wrong", str(error), mend)
@@ -277,7 +281,7 @@ async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any])
     """Whether the people, groups and workspaces that personas name exist."""
     what = "Names in personas"
     try:
-        files = load_files(settings.personas or SHIPPED, builtin_tools())
+        files = load_files(settings.personas or SHIPPED, builtin_tools(), configured(settings))
     except FlagmanError:
         yield Finding(what, "note", "not looked at, since the personas cannot be read")
         return

@@ -10,7 +10,7 @@ from storage.errors import TooManyClaims, VersionConflict
 from storage.log import Claim
 from supervisor.core.errors import AlreadyEnded, FlagmanError
 from supervisor.core.events import Event
-from supervisor.core.reducer import apply
+from supervisor.core.reducer import SESSION_MOVES, apply
 from supervisor.core.state import Session
 from supervisor.new_logs import too_many
 from supervisor.repository import Sessions
@@ -47,7 +47,7 @@ class Changes:
             events = command(before, self._clock())
             if not events:
                 return Change(before, [])
-            if before.ended:
+            if before.ended and any(e.type not in SESSION_MOVES[before.lifecycle] for e in events):
                 raise AlreadyEnded(f"This session was already {before.lifecycle}; nothing was changed.")
             after = before
             for event in events:

@@ -11,9 +11,12 @@ from storage.log import Claim, Effects, Lease, NewLog
 from supervisor.core.commands.deadlines import deadlines
 from supervisor.core.conditions import At, Cron
 from supervisor.core.control import Wait, next_action
+from supervisor.core.records import Grant
 from supervisor.core.state import Session
 from supervisor.core.triggers import awaited_signals
 
+# The index of all sessions with a grant that has not ended.
+GRANTING = "grants"
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -54,6 +57,8 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
     owner = launcher_of(after)
     if owner and (before is None or before.ended) != after.ended:
         rows[open_of(owner)] = None if after.ended else _ms(after.began_at)
+    granted = dict.fromkeys(_granting(before) if before else (), 0.0)
+    rows |= _changed(granted, dict.fromkeys(_granting(after), _ms(after.changed_at)))
     waiting = {name: _ms(after.changed_at) for name in awaited_signals(after)}
     old_waiting = {name: 0.0 for name in awaited_signals(before)} if before else {}
     return rows | _changed(old_waiting, waiting)
@@ -62,6 +67,21 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
 def open_of(actor_id: str) -> str:
     """The name of the index of the sessions of a launcher that have not ended."""
     return f"open:{actor_id}"
+
+
+def granting_of(place: str) -> str:
+    """The name of the index of the sessions with a grant for a place that has not ended."""
+    return f"{GRANTING}:{place}"
+
+
+def _granting(session: Session) -> list[str]:
+    """Return the names of the indexes in which the grants of a session are found."""
+    lasting = _unended_grants(session)
+    return [GRANTING, *(granting_of(grant.place) for grant in lasting if grant.place)] if lasting else []
+
+
+def _unended_grants(session: Session) -> list[Grant]:
+    return [g for g in session.grants if not g.ended_at and not (session.ended and not g.place)]
 
 
 def launcher_of(session: Session) -> str:
@@ -73,9 +93,12 @@ def launcher_of(session: Session) -> str:
 
 def _timers(session: Session | None) -> dict[TimerKey, float]:
     """Return the timers of a session with their due times in ms since 1970."""
-    if session is None or session.ended:
+    if session is None:
         return {}
-    rows = {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}
+    granted = {TimerKey(session.id, grant.id): _ms(grant.until) for grant in _unended_grants(session)}
+    if session.ended:
+        return granted
+    rows = granted | {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}
     for name, condition in session.waits:
         if isinstance(condition, At | Cron):
             rows[TimerKey(session.id, name)] = _ms(condition.due)

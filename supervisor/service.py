@@ -9,7 +9,7 @@ from typing import Any, Literal
 from storage.log import Claim
 from supervisor.audit import RefusalNotes, Refusals
 from supervisor.changes import Changes
-from supervisor.core.commands import approvals, control, conversation, deadlines, launch, reminders
+from supervisor.core.commands import approvals, control, conversation, deadlines, grants, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
 from supervisor.core.commands.conversation import Heard
@@ -26,6 +26,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.tool_calls import edit_call, tools_of
 from supervisor.core.triggers import Signal
+from supervisor.mcp.tools import with_tool_of
 from supervisor.new_logs import begin, ruled_today
 from supervisor.personas.library import PersonaLibrary
 from supervisor.place_settings import PlaceSettings
@@ -138,14 +139,7 @@ class Supervisor:
     # Deciding
 
     async def decide(
-        self,
-        session_id: str,
-        call_id: str,
-        verdict: Verdict,
-        actor: Actor,
-        *,
-        seen: Seen,
-        reason: str = "",
+        self, session_id: str, call_id: str, verdict: Verdict, actor: Actor, *, seen: Seen, reason: str = ""
     ) -> Session:
         return await self._change.session(
             session_id,
@@ -185,8 +179,18 @@ class Supervisor:
         rejudge = await self._rejudge(session_id)
         return rejudge((await self.sessions.load(session_id)).call(call_id).call, arguments)
 
+    async def allow(
+        self, session_id: str, call_id: str, terms: grants.Terms, actor: Actor, *, seen: Seen
+    ) -> Session:
+        return await self._change.session(
+            session_id, lambda s, at: grants.allow(s, call_id, terms, actor, at, seen=seen)
+        )
+
+    async def revoke(self, session_id: str, grant_id: str, actor: Actor) -> Session:
+        return await self._change.session(session_id, lambda s, at: grants.revoke(s, grant_id, actor, at))
+
     async def pass_deadlines(self, session_id: str, name: str, actor: Actor) -> bool:
-        """Act on the deadlines of requests that have passed. Returns whether the named one was still set."""
+        """Act on the deadlines of requests and grants that have passed. Returns whether the named one was still set."""
         change = await self._change(session_id, lambda s, at: deadlines.pass_deadlines(s, name, actor, at))
         return bool(change.events)
 
@@ -388,7 +392,7 @@ class Supervisor:
         persona = await self.personas.load_pinned(await self.sessions.load(session_id))
         tools, roster = tools_of(persona, self.tools), self._roster(persona)
         return lambda call, arguments: edit_call(
-            call, clean(arguments), persona, tools, roster, self._clock()
+            call, clean(arguments), persona, with_tool_of(tools, call), roster, self._clock()
         )
 
     def _roster(self, persona: Persona) -> list[str]:

@@ -147,7 +147,7 @@ class SignalRouter:
         clock = Actor(id="clock")
         if timer.name.startswith("p"):
             return await self._supervisor.wake(timer.owner, Signal("cron", timer.name), clock)
-        if timer.name.startswith("a"):
+        if timer.name.startswith(("a", "g")):
             return await self._supervisor.pass_deadlines(timer.owner, timer.name, clock)
         return await self._supervisor.fire_timer(timer.owner, timer.name, clock)
 

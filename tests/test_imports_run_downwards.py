@@ -19,9 +19,10 @@ ROOMS: dict[str, str] = {
     "storage": "",
     "supervisor/core": "",
     "supervisor/tools": "storage supervisor/core",
+    "supervisor/mcp": "storage supervisor/core supervisor/tools",
     "supervisor/models": "supervisor/core",
     "supervisor/personas": "storage supervisor/core",
-    "supervisor": "storage supervisor/core supervisor/tools supervisor/personas",
+    "supervisor": "storage supervisor/core supervisor/tools supervisor/mcp supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
     "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
@@ -51,8 +52,8 @@ ROOMS: dict[str, str] = {
         "handlers/action_ids handlers/users handlers/projection"
     ),
     "handlers/listeners": (
-        "storage supervisor/core supervisor/tools supervisor supervisor/session_log supervisor/contract "
-        "handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor supervisor/session_log "
+        "supervisor/contract handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
         "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
@@ -61,26 +62,35 @@ ROOMS: dict[str, str] = {
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
+    "bot/mcp_servers": "supervisor/core supervisor/mcp supervisor/tools bot/settings bot/sandbox",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
-        "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor "
-        "supervisor/runtime supervisor/session_log supervisor/contract handlers/origin handlers/users "
-        "handlers/directory handlers/announcements handlers/projection "
-        "bot/settings bot/secret_key bot/resume_hints bot/sandbox"
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
+        "supervisor/session_log supervisor/contract handlers/origin "
+        "handlers/directory handlers/announcements "
+        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers"
+    ),
+    "bot/workers": (
+        "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
+        "bot/sandbox bot/mcp_servers bot/compose"
     ),
     "bot/store_check": "storage",
+    "bot/mcp_check": (
+        "supervisor/core supervisor/personas supervisor/tools bot/settings bot/sandbox "
+        "bot/mcp_servers bot/store_check"
+    ),
     "bot/persona_reports": "storage handlers/announcements bot/compose",
     "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
     "bot/clock": "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports",
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
-        "bot/settings bot/compose bot/clock bot/local_key"
+        "bot/settings bot/compose bot/workers bot/clock bot/local_key"
     ),
     "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
-        "bot/settings bot/sandbox bot/compose "
+        "bot/settings bot/sandbox bot/mcp_servers bot/mcp_check bot/compose "
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
@@ -90,12 +100,12 @@ ROOMS: dict[str, str] = {
     "bot/processes": (
         "storage supervisor/core "
         "handlers/users handlers/projection handlers/context handlers/listeners handlers/app "
-        "bot/playground bot/settings bot/compose bot/persona_reports bot/clock bot/local_key bot/api"
+        "bot/playground bot/settings bot/compose bot/workers bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/secret_key bot/resume_hints bot/local_key bot/audit_formats bot/sdk "
-        "bot/store_check "
+        "supervisor/contract bot/settings bot/mcp_servers bot/secret_key bot/resume_hints bot/local_key "
+        "bot/audit_formats bot/sdk bot/store_check "
         "bot/doctor bot/processes"
     ),
 }

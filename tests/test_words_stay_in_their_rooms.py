@@ -30,6 +30,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/contract/access.py": ("channel", "Channel"),
     "supervisor/contract/creators.py": ("ChannelNotFound", '"slack:"'),
     "supervisor/core/errors.py": ("channel", "Channel"),
+    "supervisor/contract/grants.py": ("channel",),
     "supervisor/contract/parts.py": ("channels", "Channels"),
     "supervisor/contract/schedules.py": ("channel",),
     "supervisor/contract/service.py": ("channel",),
@@ -39,6 +40,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # The tool that speaks HTTP.
     "supervisor/tools/http.py": ("http", "HTTP"),
     "supervisor/tools/builtin.py": ("http", "HTTP"),
+    # Servers that are reached by HTTP, and that library's name for it; threads of the operating system.
+    "supervisor/mcp/http.py": ("http", "HTTP"),
+    "supervisor/mcp/config.py": ("http",),
+    "supervisor/mcp/connection.py": ("http", "HTTP"),
+    "supervisor/mcp/errors.py": ("HTTP",),
+    "supervisor/mcp/results.py": ("Blocks the thread",),
     # A property of characters.
     "supervisor/core/text/characters.py": ("EMOJI", "Emoji", "emoji-data.txt"),
     "supervisor/core/text/visible.py": ("EMOJI", "emoji"),

@@ -47,6 +47,10 @@ class OfDelegation(Parameters):
     delegation_id: Short
 
 
+class OfGrant(Parameters):
+    grant_id: Short
+
+
 class OfKey(Parameters):
     key_id: Short
 

@@ -13,12 +13,13 @@ from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
-from bot.compose import Core, core, gateway, workers
+from bot.compose import Core, core, gateway
 from bot.local_key import local_key
 from bot.processes import slack, slack_requests
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
 from bot.settings import Settings
+from bot.workers import workers
 from handlers.users import People
 from supervisor.core.errors import GatewayError, InvalidInput
 

@@ -108,11 +108,12 @@ async def _run_core(settings: Settings, given: Gateway | None) -> AsyncIterator[
 
     from bot import compose
     from bot.clock import Clock
+    from bot.workers import workers
 
     async with compose.core(settings) as parts, Clock(parts), parts.recorder():
         gateway = given or compose.gateway(settings)
         # The outbox to Slack is left to a process that is connected to Slack.
-        worker, _ = compose.workers(parts, AsyncWebClient(), gateway)
+        worker, _ = workers(parts, AsyncWebClient(), gateway)
         task = asyncio.create_task(worker.run())
         try:
             yield parts

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
 from supervisor.contract.delegations import DelegationList, DelegationRequest, DelegationView
+from supervisor.contract.grants import GrantList, GrantRequest, GrantResult, GrantView
 from supervisor.contract.models import (
     ArtifactList,
     ArtifactView,
@@ -34,6 +35,7 @@ from supervisor.contract.models import (
     SettingsView,
     ToldResult,
 )
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
@@ -225,6 +227,23 @@ class HttpBackend(HttpClient):
     async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
         path = f"/v1/channels/{segment(channel)}/settings"
         return _read(SettingsView, await self.call("PATCH", path, _body(request)))
+
+    async def notifications(self) -> NotificationsView:
+        return _read(NotificationsView, await self.call("GET", "/v1/notifications"))
+
+    async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
+        return _read(NotificationsView, await self.call("PATCH", "/v1/notifications", _body(request)))
+
+    async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
+        path = f"/v1/sessions/{segment(session_id)}/calls/{segment(call_id)}/grant"
+        return _read(GrantResult, await self.call("POST", path, _body(request)))
+
+    async def grants(self, session_id: str | None = None) -> list[GrantView]:
+        query = {"session": session_id} if session_id else None
+        return _read(GrantList, await self.call("GET", "/v1/grants", query=query)).grants
+
+    async def revoke_grant(self, grant_id: str) -> None:
+        await self.call("DELETE", f"/v1/grants/{segment(grant_id)}")
 
     async def delegate(self, request: DelegationRequest) -> DelegationView:
         return _read(DelegationView, await self.call("POST", "/v1/delegations", _body(request)))

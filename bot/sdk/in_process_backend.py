@@ -10,6 +10,7 @@ from typing import TypeVar
 from storage.errors import StorageError
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditService, AuditSummary
 from supervisor.contract.delegations import DelegationRequest, DelegationService, DelegationView
+from supervisor.contract.grants import GrantRequest, GrantResult, GrantService, GrantView
 from supervisor.contract.models import (
     ArtifactView,
     DecisionsResult,
@@ -25,6 +26,7 @@ from supervisor.contract.models import (
     Status,
     ToldResult,
 )
+from supervisor.contract.notifications import NotificationService, NotificationsRequest, NotificationsView
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import (
     AnswerRequest,
@@ -60,7 +62,9 @@ class InProcessBackend:
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
         self._settings = SettingsService(parts, actor)
+        self._notifications = NotificationService(parts, actor)
         self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)
+        self._grants = GrantService(parts, actor)
 
     async def launch(self, request: LaunchRequest, *, idempotency_key: str | None = None) -> SessionView:
         return await _answer(self._service.launch(request, idempotency_key=idempotency_key))
@@ -171,6 +175,21 @@ class InProcessBackend:
 
     async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
         return await _answer(self._settings.change(channel, request))
+
+    async def notifications(self) -> NotificationsView:
+        return await _answer(self._notifications.get())
+
+    async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
+        return await _answer(self._notifications.change(request))
+
+    async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
+        return await _answer(self._grants.allow(session_id, call_id, request))
+
+    async def grants(self, session_id: str | None = None) -> list[GrantView]:
+        return await _answer(self._grants.list(session_id))
+
+    async def revoke_grant(self, grant_id: str) -> None:
+        await _answer(self._grants.revoke(grant_id))
 
     async def delegate(self, request: DelegationRequest) -> DelegationView:
         return await _answer(self._delegations.add(request))

@@ -12,6 +12,7 @@ from typing import Any, Self
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
 from bot.sdk.decisions import decide
+from supervisor.contract.grants import GrantRequest, GrantView, Patterns, Scope
 from supervisor.contract.models import (
     ArtifactView,
     CallView,
@@ -250,6 +251,26 @@ class Session:
     async def respond(self, answer: str, *call_ids: str) -> None:
         """Answer these calls in place of running them; the agent reads it as their result. Raises as `approve`."""
         await self._decide(call_ids, "respond", answer)
+
+    async def allow(
+        self,
+        call_id: str,
+        until: str,
+        arguments: Patterns = None,
+        *,
+        scope: Scope = "session",
+        zone: str = "UTC",
+    ) -> GrantView:
+        """Approve a call as last read, and allow calls like it without asking, until a time such as `in 30m`.
+
+        `arguments` has a pattern for each argument, such as `kubectl get *`; without it, the same call alone.
+        """
+        (seen,) = calls_seen(self.state, [call_id])
+        shown = {"digest": seen.digest, "request": seen.request}
+        request = GrantRequest.of(until=until, arguments=arguments, scope=scope, zone=zone, **shown)
+        done = await self.backend.allow(self.id, call_id, request)
+        self.state = done.session
+        return done.grant
 
     async def decide_child(self, child: str, verdict: ChildVerdict) -> None:
         """Decide on a failed sub-agent, by its name or id: launch it again, continue without it, or stop the plan."""

@@ -13,7 +13,9 @@ from bot.sdk.schedule import Schedule
 from bot.sdk.session import Session
 from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
 from supervisor.contract.delegations import DelegationRequest, DelegationView
+from supervisor.contract.grants import GrantView
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     ApproversRequest,
     EventRequest,
@@ -181,6 +183,20 @@ class AgentSupervisor:
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""
         return [Schedule(self.backend, state) for state in await self.backend.schedules()]
+
+    async def notifications(self, way: str | None = None, *, quiet: str | None = None) -> NotificationsView:
+        """How the person who acts is told of what waits for them; with `way` or `quiet`, as it is from now on."""
+        if way is None and quiet is None:
+            return await self.backend.notifications()
+        return await self.backend.choose_notifications(NotificationsRequest.of(way=way, quiet=quiet))
+
+    async def grants(self, session_id: str | None = None) -> builtins.list[GrantView]:
+        """The calls that people allow in advance now, in one session or in all that the owner of the key sees."""
+        return await self.backend.grants(session_id)
+
+    async def revoke_grant(self, grant_id: str) -> None:
+        """End a grant at once."""
+        await self.backend.revoke_grant(grant_id)
 
     async def delegate(self, to: str, until: str, *, reason: str = "", zone: str = "UTC") -> DelegationView:
         """Have the person with the id `to` decide for the owner of the key, until `friday`, `2026-12-04` or a time."""

@@ -9,6 +9,7 @@ from handlers.blocks.plan import Task, plan
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.approval import request, request_buttons
 from handlers.messages.files import files
+from handlers.messages.granted import granted
 from handlers.messages.headline import headline
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.pauses import menu, spent, ways_on
@@ -16,6 +17,7 @@ from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.reminders import snooze_options
+from handlers.messages.requests.where import Where
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
@@ -54,6 +56,7 @@ def card(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    where: Where | None = None,
     running: Sequence[Block] = (),
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
@@ -79,7 +82,7 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
+        blocks += [*_reason(session, one, mask), *request(session, one, mask, risks, where)]
     plan_ = None
     if calls := _calls(session, without=one):
         shown = [(call, _line(call, mask, over=session.ended)) for call in calls[-STEPS_SHOWN:]]
@@ -87,7 +90,7 @@ def card(
         blocks.append(plan_[0])
     blocks += running
     blocks += progress(session, mask, subagents)
-    blocks += [*files(session, mask), *spent(session)]
+    blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:
         blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
     blocks.append(context(" · ".join(_facts(session, subagents))))

@@ -140,11 +140,12 @@ def cut_off(session: Session, mask: Masker) -> Iterator[Message]:
         ]
         shown = shorten(argument_text(mask.arguments(call.call.arguments)), 2400)
         tool = escape(one_line(call.call.tool, 60))
+        cause = escape(one_line(mask(call.lost), 300)) if call.lost else "the worker stopped"
         yield Message(
             f"lost:{call.call_id}:{call.attempt}",
-            f"Outcome unknown: the worker stopped while {tool} was running",
+            f"Outcome unknown: {cause} while {tool} was running",
             (
-                mrkdwn(f":grey_question: *Outcome unknown* · the worker stopped while *{tool}* was running"),
+                mrkdwn(f":grey_question: *Outcome unknown* · {cause} while *{tool}* was running"),
                 preformatted(shown),
                 context("Flagman does not run it again by itself. Please look, then say what happened."),
                 {"type": "actions", "block_id": f"lost:{session.id}:{call.call_id}", "elements": elements},

@@ -6,11 +6,13 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
+from handlers.messages.approval import preview_heading
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
+from supervisor.core.commands.grants import grantable
 from supervisor.core.state import Call, Session
 from supervisor.core.text.masking import Masker
-from supervisor.core.text.visible import one_line
+from supervisor.core.text.visible import one_line, visible
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
@@ -24,8 +26,12 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
+    if call.call.definition:
+        pieces += _parted(
+            "*What its server says of it*, as the agent reads it", visible(mask(call.call.definition.text))
+        )
     if call.preview and call.phase == "awaiting":
-        pieces += _parted("*Preview*, as things stood when it was asked for", mask(call.preview))
+        pieces += _parted(preview_heading(call), mask(call.preview))
     pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
     page = min(max(page, 0), pages - 1)
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
@@ -44,7 +50,12 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
         return modal(View.CALL, "The full call", blocks, target)
     deny = button("Deny", Action.DENY, Target.of(session, call).encode(), style="danger")
     respond = button("Respond", Action.RESPOND, Target.of(session, call).encode())
-    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond]})
+    allow = (
+        [button("Allow for a while…", Action.ALLOW, Target.of(session, call).encode())]
+        if grantable(call)
+        else []
+    )
+    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond, *allow]})
     return modal(View.CALL, "The full call", blocks, target, "Approve", close="Close")
 
 

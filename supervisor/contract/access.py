@@ -159,14 +159,14 @@ class Access:
     async def sees(self, session: Session) -> bool:
         """Whether the actor sees the session; an unanswered question to the directory counts as no."""
         try:
-            return (await self._about(session, recent=True)).reads
+            return (await self.about(session, recent=True)).reads
         except FlagmanError as error:
             _log.warning("session %s is not listed for %s: %s", session.id, self._actor.id, error)
             return False
 
     async def recently(self, session: Session) -> Found:
         """The session and the actor as they were within the last minute, which is enough for lists."""
-        return await self._about(session, recent=True, joins=True)
+        return await self.about(session, recent=True, joins=True)
 
     async def sees_unreadable(self, session_id: str) -> bool:
         """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
@@ -204,7 +204,7 @@ class Access:
     async def may_steer(self, session: Session) -> bool:
         """Whether the actor may do what the session waits for, as far as is known from the last minute."""
         try:
-            found = await self._about(session, recent=True)
+            found = await self.about(session, recent=True)
             if not (found.is_asked or found.reads):
                 if not found.actor.sees:
                     return False
@@ -301,9 +301,9 @@ class Access:
             if await self.sees_unreadable(session_id):
                 raise
             raise SessionNotFound(session_id) from unreadable
-        return await self._about(session)
+        return await self.about(session)
 
-    async def _about(self, session: Session, *, recent: bool = False, joins: bool = False) -> Found:
+    async def about(self, session: Session, *, recent: bool = False, joins: bool = False) -> Found:
         try:
             persona = await self._supervisor.personas.load_pinned(session)
         except LogUnreadable:

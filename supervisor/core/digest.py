@@ -17,6 +17,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def call_digest(tool: str, arguments: Any) -> str:
-    """Return the digest of a call, over its tool and its arguments; an approval is valid for this digest only."""
-    return digest([tool, arguments])
+def call_digest(tool: str, arguments: Any, definition: str = "") -> str:
+    """Return the digest of a call, over its tool and its arguments; an approval is valid for this digest only.
+
+    `definition` is the digest of what a server says of the tool, where it is one of a server.
+    """
+    return digest([tool, arguments, definition] if definition else [tool, arguments])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from difflib import unified_diff
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+
+from supervisor.core.digest import digest
 
 Json = dict[str, Any]
 
@@ -70,6 +74,52 @@ class ToolSpec(Frozen):
     name: str
     description: str
     schema_: Json
+
+
+class ToolDefinition(Frozen):
+    """What a server says of one of its tools; it is pinned with each call, and compared before the call runs.
+
+    `name` is the server's own, and `schema_` that of all arguments; `provided` are those that the configuration of the
+    server gives, which the model neither sees nor chooses. `destructive`: the server says so. `repeatable`: the server
+    says that it is harmless to run a call again.
+    """
+
+    server: str
+    name: str
+    description: str = ""
+    schema_: Json
+    provided: Json = Field(default_factory=dict)
+    destructive: bool = False
+    repeatable: bool = False
+
+    @property
+    def risk(self) -> Literal["destructive", "repeatable", "changes"]:
+        """What a call may do. That a tool only reads is not believed."""
+        if self.destructive:
+            return "destructive"
+        return "repeatable" if self.repeatable else "changes"
+
+    @property
+    def digest(self) -> str:
+        """The digest of all of it; an approval is for this definition only."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def text(self) -> str:
+        """The definition as people read and compare it, a line for each part."""
+        given = {"arguments given by the app": self.provided} if self.provided else {}
+        hints = [word for word in ("destructive", "repeatable") if getattr(self, word)]
+        hinted = {"the server says that it is": hints} if hints else {}
+        rest = {**hinted, **given, "arguments": self.schema_}
+        shown = json.dumps(rest, indent=2, ensure_ascii=False, sort_keys=True)
+        return f"{self.server}: {self.name}\n\n{self.description}\n\n{shown}"
+
+    def changes_from(self, earlier: ToolDefinition) -> str:
+        """The difference to an earlier definition, line by line."""
+        lines = unified_diff(
+            earlier.text.splitlines(), self.text.splitlines(), "before", "now", n=2, lineterm=""
+        )
+        return "\n".join(lines)
 
 
 class ModelRequest(Frozen):

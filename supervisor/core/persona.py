@@ -61,7 +61,8 @@ class Approvers(Frozen):
 
     Guests may with `guests` only, and people of other workspaces with theirs in `teams`, unless `users` names them.
     While a request waits, those who may decide are reminded each time so long has passed (`remind`), more people may
-    decide (`escalate`), and after `expire` the call is closed without having run; without them it waits.
+    decide (`escalate`), and after `expire` the call is closed without having run; without them it waits. With
+    `each_time` no grant allows a call in advance.
     """
 
     users: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Approvers(Frozen):
     exclude_requester: bool = False
     guests: bool = False
     teams: tuple[str, ...] = ()
+    each_time: bool = False
     remind: After | None = None
     escalate: Escalation | None = None
     expire: After | None = None
@@ -205,7 +207,7 @@ def _inside(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}/")
 
 
-_LATER_OF_APPROVERS = ("guests", "teams", "remind", "escalate", "expire")
+_LATER_OF_APPROVERS = ("guests", "teams", "each_time", "remind", "escalate", "expire")
 _LATER: dict[str, Any] = {
     "sandbox": Grants(),
     "guests": False,
@@ -213,12 +215,14 @@ _LATER: dict[str, Any] = {
     "operators": None,
     "denials": (),
     "narrowed_to": None,
+    "mcp_servers": (),
 }
 
 
 class Persona(Frozen):
     """A persona file; `instructions` is its body.
 
+    `mcp_servers` are those whose tools it may name in `tools`, as `server__tool`.
     `agents` are globs of the personas it may launch, and `delegates` of the tools it may hand on to them besides its
     own. `under` is the persona of the session that launched this one: nothing is allowed here that is not there.
     Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
@@ -231,6 +235,7 @@ class Persona(Frozen):
     description: Annotated[str, Field(min_length=1, max_length=200)]
     model: str | None = None
     tools: tuple[str, ...] = ()
+    mcp_servers: tuple[str, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
     agents: tuple[str, ...] = ()
     delegates: tuple[str, ...] = ()
@@ -278,6 +283,10 @@ class Persona(Frozen):
         yield self
         if self.under:
             yield from self.under.chain
+
+    def may_reach(self, server: str) -> bool:
+        """Whether it, and each persona above it, names the server."""
+        return all(server in persona.mcp_servers for persona in self.chain)
 
     @property
     def approvers(self) -> tuple[Approvers, ...]:

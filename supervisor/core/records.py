@@ -105,6 +105,32 @@ class Timer(Frozen):
     ended_at: datetime | None = None
 
 
+class Grant(Deed):
+    """Calls of one tool and persona that a person allows in advance, where each argument matches its pattern.
+
+    They are those of the session in which it was made or, with a `place`, of all sessions that are shown there.
+    """
+
+    id: str
+    session_id: str
+    persona: str
+    call_id: str
+    tool: str
+    patterns: dict[str, str]
+    place: str = ""
+    definition: str = ""
+    since: datetime
+    until: datetime
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    ended_by_name: str = ""
+
+    @property
+    def full_id(self) -> str:
+        """Its id among the grants of all sessions."""
+        return f"{self.session_id}.{self.id}"
+
+
 class Child(Frozen):
     """A sub-agent in the state of the session that launched it; its usage includes its own sub-agents.
 

@@ -11,9 +11,9 @@ from pydantic import Field
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
-from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Waker
+from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
 from supervisor.core.events.subagents import child_folder
-from supervisor.core.messages import Frozen, Json, Usage
+from supervisor.core.messages import Frozen, Json, ToolDefinition, Usage
 from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import (
     Attachments,
@@ -21,6 +21,7 @@ from supervisor.core.records import (
     DecisionDeed,
     Family,
     Fork,
+    Grant,
     Note,
     NotedDecision,
     Refusal,
@@ -59,7 +60,10 @@ class Call(Frozen):
     the approvers and the sandbox when it was requested, the latter two for commands alone.
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
-    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do.
+    them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
+    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
+    it is not for the end of its worker. `grant` is the id of the grant of
+    `granted_by` that allowed it.
     """
 
     call: ToolCall
@@ -84,6 +88,10 @@ class Call(Frozen):
     closed_by: str = ""
     closed_by_name: str = ""
     preview: str = ""
+    grant: str = ""
+    granted_by: Deed | None = None
+    redefined: ToolDefinition | None = None
+    lost: str = ""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     started_at: datetime | None = None
@@ -210,6 +218,7 @@ class Session(Family):
     pause: Paused | None = None
     halts: tuple[PauseRecord, ...] = ()
     timers: tuple[Timer, ...] = ()
+    grants: tuple[Grant, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
     inbox: tuple[Note, ...] = ()
@@ -328,6 +337,13 @@ class Session(Family):
         """Return the denials of calls with this digest, the earliest first."""
         calls = (call for step in self.steps for call in step.calls)
         return tuple(c.decisions[-1] for c in calls if c.phase == "denied" and c.call.digest == digest)
+
+    def grant(self, grant_id: str) -> Grant:
+        """Return the grant with this id, made in this session. Raises IllegalEvent when there is none."""
+        for grant in self.grants:
+            if grant.id == grant_id:
+                return grant
+        raise IllegalEvent("There is no such grant in this session.")
 
     def timer(self, timer_id: str) -> Timer:
         """Return the reminder with this id, set or fired, unless removed. Raises IllegalEvent when there is none."""

@@ -11,7 +11,7 @@ from supervisor.core.digest import call_digest, canonical_json
 from supervisor.core.errors import InvalidArguments, InvalidInput
 from supervisor.core.events import ModelResponded, ToolCall
 from supervisor.core.events.base import GIVE_UP
-from supervisor.core.messages import Json, ModelReply, ProposedCall
+from supervisor.core.messages import Json, ModelReply, ProposedCall, ToolDefinition
 from supervisor.core.persona import Persona
 from supervisor.core.policy import PolicyDecision, evaluate, may_use
 from supervisor.core.text.masking import MASK
@@ -33,6 +33,8 @@ class ToolDeclaration(Protocol):
     @property
     def control(self) -> bool: ...
     @property
+    def definition(self) -> ToolDefinition | None: ...
+    @property
     def validate(self) -> Validate: ...
 
 
@@ -50,7 +52,12 @@ def tools_of(persona: Persona, known: Mapping[str, KnownTool]) -> dict[str, Know
     return {
         name: tool
         for name, tool in known.items()
-        if name == GIVE_UP or (may_use(persona, name) and (persona.agents or name not in DELEGATING))
+        if name == GIVE_UP
+        or (
+            may_use(persona, name)
+            and (persona.agents or name not in DELEGATING)
+            and (tool.definition is None or persona.may_reach(tool.definition.server))
+        )
     }
 
 
@@ -134,6 +141,37 @@ def rule_anew(
     return call.model_copy(update=update)
 
 
+def redefine(
+    call: ToolCall, tool: ToolDeclaration | None, gone: str, persona: Persona, at: datetime
+) -> ToolCall | None:
+    """Return the call as it is with the tool that its server has now; None where that is still the same one.
+
+    People are asked about it anew, whatever policy says. It is refused where there is no such tool, for the reason in
+    `gone`, where its arguments no longer fit, or where policy forbids it.
+    """
+    if tool is None or not isinstance(call.arguments, dict):
+        return call.model_copy(update={"mode": "refuse", "reason": gone})
+    if tool.definition == call.definition:
+        return None
+    try:
+        arguments = tool.validate(call.arguments)
+    except InvalidArguments as error:
+        reason = f"Its server changed `{call.tool}` since it was called, so it did not run. {error}"
+        return call.model_copy(update={"mode": "refuse", "reason": reason})
+    decision = evaluate(persona, tool.name, arguments, changes=tool.changes, at=at)
+    new = call.model_copy(
+        update={
+            "definition": tool.definition,
+            "idempotent": tool.idempotent,
+            "mode": "refuse" if decision.mode == "deny" else "ask",
+            "approvers": next(iter(decision.rules), None),
+            "also": decision.rules[1:],
+            "reason": decision.reason,
+        }
+    )
+    return new.model_copy(update={"digest": new.digest_of(new.arguments)})
+
+
 def _judge(
     proposed: ProposedCall,
     call_id: str,
@@ -169,13 +207,14 @@ def _judge(
         ref=proposed.call_id,
         tool=tool.name,
         arguments=arguments,
-        digest=call_digest(tool.name, arguments),
+        digest=call_digest(tool.name, arguments, tool.definition.digest if tool.definition else ""),
         mode=decision.mode,
         control=tool.control,
         idempotent=tool.idempotent,
         approvers=next(iter(decision.rules), None),
         also=decision.rules[1:],
         reason=decision.reason,
+        definition=tool.definition,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,11 +72,13 @@ class PersonaFolder:
     Then a file with a mistake is a problem, and its persona stays in use as it was; that of a deleted file does not.
     """
 
-    def __init__(self, folder: Path, known_tools: Mapping[str, KnownTool]) -> None:
-        self._folder, self._tools = folder, known_tools
+    def __init__(
+        self, folder: Path, known_tools: Mapping[str, KnownTool], servers: Collection[str] = ()
+    ) -> None:
+        self._folder, self._tools, self._servers = folder, known_tools, frozenset(servers)
         signatures = _signatures(folder)
         self._looked = time.monotonic()
-        files = load_files(folder, known_tools)
+        files = load_files(folder, known_tools, servers)
         self._used = {file.path: file for file in files}
         self._versions = {
             file.path: _Version(signatures.get(file.path, UNKNOWN), file, self._looked) for file in files
@@ -153,7 +155,7 @@ class PersonaFolder:
 
     def _read(self, path: Path) -> PersonaFile | PersonaInvalid:
         try:
-            return load_file(path, self._tools)
+            return load_file(path, self._tools, self._servers)
         except PersonaInvalid as error:
             return error
 

@@ -22,6 +22,7 @@ from supervisor.core.policy import HOST
 from supervisor.core.text.format import field
 from supervisor.personas.frontmatter import FrontMatter, Location
 from supervisor.personas.schemas import either, schema_problems, types_of
+from supervisor.personas.servers import never_reached, of_servers, server_of, server_problems
 
 SHIPPED = Path(__file__).parent
 
@@ -83,22 +84,27 @@ MOST_BYTES = 256 * 1024
 NO_FILES = "the folder holds no persona, which is a file that ends in .md"
 
 
-def load_personas(folder: Path, known_tools: Mapping[str, KnownTool]) -> dict[str, Persona]:
+def load_personas(
+    folder: Path, known_tools: Mapping[str, KnownTool], servers: Collection[str] = ()
+) -> dict[str, Persona]:
     """As `load_files`, the personas alone by name."""
-    return {file.persona.name: file.persona for file in load_files(folder, known_tools)}
+    return {file.persona.name: file.persona for file in load_files(folder, known_tools, servers)}
 
 
-def load_files(folder: Path, known_tools: Mapping[str, KnownTool]) -> list[PersonaFile]:
+def load_files(
+    folder: Path, known_tools: Mapping[str, KnownTool], servers: Collection[str] = ()
+) -> list[PersonaFile]:
     """Load the `*.md` files in `folder`, each a persona. Raises PersonaInvalid at the first mistake.
 
-    `tools` and `approvals` may name `known_tools` only, since a rule with a misspelt name would protect nothing.
+    `tools` and `approvals` may name `known_tools`, and those of MCP servers that the persona names, which are not known
+    here; nothing else, since a rule with a misspelt name would protect nothing. `servers` are all that there are.
     """
     paths = persona_paths(folder)
     if not paths:
         raise PersonaInvalid(str(folder), 1, NO_FILES)
     files: dict[str, PersonaFile] = {}
     for path in paths:
-        file = load_file(path, known_tools)
+        file = load_file(path, known_tools, servers)
         if other := files.get(file.persona.name):
             raise name_taken(file, other)
         files[file.persona.name] = file
@@ -128,7 +134,7 @@ def unknown_agent(file: PersonaFile, names: Collection[str]) -> PersonaInvalid |
     return None
 
 
-def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
+def load_file(path: Path, known_tools: Mapping[str, KnownTool], servers: Collection[str] = ()) -> PersonaFile:
     """Load one persona file. Raises PersonaInvalid, because of an OSError where the file could not be read."""
     try:
         front = FrontMatter.split(_text(path))
@@ -143,9 +149,8 @@ def load_file(path: Path, known_tools: Mapping[str, KnownTool]) -> PersonaFile:
     except ValidationError as error:
         line, problem = min(_shape_problems(error, front))
         raise PersonaInvalid(str(path), line, problem) from error
-    problems = [
-        (front.line(location), problem) for location, problem in _sense_problems(persona, known_tools)
-    ]
+    found = [*server_problems(persona, servers), *_sense_problems(persona, known_tools)]
+    problems = [(front.line(location), problem) for location, problem in found]
     if problems:
         raise PersonaInvalid(str(path), *min(problems))
     return PersonaFile(persona, path, front)
@@ -189,29 +194,40 @@ def _sense_problems(persona: Persona, known_tools: Mapping[str, KnownTool]) -> I
     names = ", ".join(sorted(known_tools))
     for key, globs in (("tools", persona.tools), ("delegates", persona.delegates)):
         for index, tool in enumerate(globs):
-            if not _matches(tool, known_tools):
-                yield (key, index), f"there is no tool `{tool}`; there are {names}"
+            if not _matches(tool, known_tools) and not server_of(tool, persona):
+                yield (key, index), f"there is no tool `{tool}`; there are {names}{of_servers(persona)}"
     if persona.under is not None:
         yield ("under",), "`under` is set by whoever launches it, not in the file"
     if persona.narrowed_to is not None:
         yield ("narrowed_to",), "`narrowed_to` is set for the place of a session, not in the file"
-    for index, rule in enumerate(persona.approvals):
-        if rule.tool == APPROVAL:
-            if rule.mode != "ask" or not rule.unconditional:
-                problem = "the rule for pauses until an `approval` has the mode `ask` and no `when`"
-                problem += ", `arguments` or `hours`" if not rule.when and rule.mode == "ask" else ""
-                yield ("approvals", index, "tool"), problem
-        elif not _matches(rule.tool, known_tools):
-            yield ("approvals", index, "tool"), f"there is no tool `{rule.tool}`; there are {names}"
-        else:
-            yield from _rule_problems(persona.approvals, index, known_tools)
-        if rule.approvers and (late := _deadline_problem(rule.tool, rule.approvers)):
-            yield ("approvals", index, "approvers", late[0]), late[1]
-        if _never_enough(rule):
-            yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
+    for index in range(len(persona.approvals)):
+        yield from _problems_of_rule(persona, index, known_tools)
 
 
-def _rule_problems(
+def _problems_of_rule(
+    persona: Persona, index: int, known_tools: Mapping[str, KnownTool]
+) -> Iterator[tuple[Location, str]]:
+    rule, of_server = persona.approvals[index], server_of(persona.approvals[index].tool, persona)
+    if rule.tool == APPROVAL:
+        if rule.mode != "ask" or not rule.unconditional:
+            problem = "the rule for pauses until an `approval` has the mode `ask` and no `when`"
+            problem += ", `arguments` or `hours`" if not rule.when and rule.mode == "ask" else ""
+            yield ("approvals", index, "tool"), problem
+    elif of_server and not _matches(rule.tool, known_tools):
+        if problem := never_reached(persona.approvals, index):
+            yield ("approvals", index, "tool"), problem
+    elif not _matches(rule.tool, known_tools):
+        problem = f"there is no tool `{rule.tool}`; there are {', '.join(sorted(known_tools))}"
+        yield ("approvals", index, "tool"), problem + of_servers(persona)
+    else:
+        yield from rule_problems(persona.approvals, index, known_tools)
+    if rule.approvers and (late := _deadline_problem(rule.tool, rule.approvers)):
+        yield ("approvals", index, "approvers", late[0]), late[1]
+    if _never_enough(rule):
+        yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
+
+
+def rule_problems(
     rules: Sequence[ApprovalRule], index: int, known_tools: Mapping[str, KnownTool]
 ) -> Iterator[tuple[Location, str]]:
     """Why a rule can never match: an argument that none of its tools has, or an earlier rule that takes its calls."""

@@ -23,10 +23,8 @@ from supervisor.core.control import (
     next_action,
 )
 from supervisor.core.delegation import Delegate
-from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
-    CallRuledAnew,
     Completed,
     Failed,
     FilesTaken,
@@ -38,16 +36,18 @@ from supervisor.core.events import (
     ToolStarted,
 )
 from supervisor.core.state import Call, Session
-from supervisor.core.tool_calls import rule_anew
 from supervisor.core.triggers import Signal, matching_condition, resumption
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
 from supervisor.runtime.given_files import GivenFiles
+from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
+from supervisor.runtime.rulings import rule_timed
+from supervisor.runtime.server_tools import NO_SERVERS, Servers, ServerTools, differences
 from supervisor.runtime.subagents import Coordinator
 from supervisor.runtime.tool_runner import INTERRUPTED, Result, ToolRunner, idempotency_key
 from supervisor.runtime.unit_of_work import OUTAGE_SECONDS, UnitOfWork
@@ -57,6 +57,8 @@ from supervisor.tools.contract import Tool
 
 # Seconds that a job keeps its slot while others may wait, and seconds before a failed turn is tried again.
 SLICE_SECONDS, RETRY_SECONDS = 1.0, 0.5
+# How often one job runs an idempotent call whose outcome is lost each time.
+MOST_ATTEMPTS = 3
 _log = logging.getLogger("flagman.runner")
 
 
@@ -75,13 +77,16 @@ class Runner:
         clock: Callable[[], datetime],
         lease: timedelta,
         quorum: Quorum,
+        grants: GrantedCalls,
         hook_problem: Callable[[str], str] = lambda _: "",
         given: GivenFiles | None = None,
+        servers: Servers = NO_SERVERS,
     ) -> None:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
         self.sessions, self.gateway, self.tools = sessions, gateway, tools
         self.questions = PromptCache()
-        self.toolrun, self.personas, self.given = toolrun, personas, given
+        self.toolrun, self.personas, self.given, self.grants = toolrun, personas, given, grants
+        self.server_tools = ServerTools(servers, tools, personas, clock)
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
         self.requests = Requests(personas, quorum, hook_problem, sandboxed=toolrun.sandboxed)
         # A worker renews its lease every quarter of it, so within a third it need not check that it still holds it.
@@ -124,12 +129,14 @@ class _Advance:
             runner.gateway,
             runner.questions,
             runner.personas,
-            runner.tools,
+            runner.server_tools,
             runner.clock,
         )
         self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._attempts: dict[str, int] = {}
+        # Why the outcome of calls that this worker ran is not known.
+        self._lost: dict[str, str] = {}
         # The version at which the sub-agents were last collected; -1 to collect them again.
         self._looked_at = -1
 
@@ -177,7 +184,8 @@ class _Advance:
         if self._runner.given and self._session.attachments.awaited and not self._session.ended:
             taken, lost = await self._runner.given.take(self._session)
             self._unit.add(FilesTaken(**self._unit.now(), taken=tuple(taken), lost=tuple(lost)))
-        await self._rule_anew()
+        await rule_timed(self._unit, self._runner.personas, self._runner.tools, self._runner.clock)
+        await self._runner.server_tools.look(self._unit)
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
                 self._unit.add(Completed(**self._unit.now(), summary=summary))
@@ -198,17 +206,6 @@ class _Advance:
             case Wait():
                 return await self._rest()
         return None
-
-    async def _rule_anew(self) -> None:
-        """Have people asked about calls that a rule with hours allowed, and that begin outside of them."""
-        session = self._session
-        calls = [call for call in session.calls_in("ready", "open") if call.call.mode == "allow"]
-        if not calls or session.pause or session.ended:
-            return
-        persona = await self._runner.personas.load_pinned(session)
-        for call in calls if persona.is_timed else ():
-            if ruled := rule_anew(call.call, persona, self._runner.tools, self._runner.clock()):
-                self._unit.add(CallRuledAnew(**self._unit.now(), call_id=call.call_id, call=ruled))
 
     async def _rest(self) -> Done | None:
         """Append what is pending and release the lease, unless something came in. Returns None for another turn."""
@@ -279,9 +276,11 @@ class _Advance:
             # Another worker took the session over and started them.
             await self._unit.on_lease_lost()
             return None
-        if action.ask:
-            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, action.ask)
-            await self._runner.requests.ask(self._unit, action.ask, previews)
+        asked = action.ask and await self._runner.grants.allow(self._unit, action.ask)
+        if asked:
+            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, asked)
+            previews |= differences(asked, self._runner.toolrun.bounded)
+            await self._runner.requests.ask(self._unit, asked, previews)
         for call in action.questions:
             self._runner.requests.question(self._unit, call)
         if not await self._recover(orphans):
@@ -306,7 +305,7 @@ class _Advance:
             call_id=call.call_id,
             attempt=call.attempt + 1,
             idempotency_key=idempotency_key(self._session.id, call),
-            digest=call_digest(call.call.tool, call.call.arguments),
+            digest=call.call.digest_of(call.call.arguments),
         )
         self._unit.add(event)
 
@@ -324,7 +323,8 @@ class _Advance:
         """
         for call in orphans:
             tool = self._runner.tools.get(call.call.tool)
-            if call.call.idempotent and tool is not None:
+            tried = call.call_id in self._lost and call.attempt >= MOST_ATTEMPTS
+            if call.call.idempotent and tool is not None and not tried:
                 self._start(call)
                 if await self._unit.commit() is None:
                     return False
@@ -342,6 +342,7 @@ class _Advance:
         else:
             written = await self._runner.toolrun.written_since(self._session, call)
             lost = {"call_id": call.call_id, "attempt": call.attempt, "artifacts": written}
+            lost["why"] = self._lost.get(call.call_id, "")
             self._unit.add(OutcomeLost(**self._unit.now(), **lost))
 
     async def _settle_running(self) -> Later | None:
@@ -362,6 +363,11 @@ class _Advance:
         return None
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
+        if result.unknown and not self._session.ended:
+            # As if the worker had died: it is run again where that is harmless, or a person is asked.
+            self._lost[call_id] = result.content
+            self._inherited.add((call_id, attempt))
+            return
         about = {**self._unit.now(), "call_id": call_id, "attempt": attempt}
         event: ToolFinished | ToolNotBegun = ToolNotBegun(**about)
         if result.begun:

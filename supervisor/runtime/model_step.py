@@ -17,10 +17,11 @@ from supervisor.core.prompt import instructions, to_sum_up
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean_text
 from supervisor.core.text.visible import is_blank
-from supervisor.core.tool_calls import record_reply, tools_of
+from supervisor.core.tool_calls import record_reply
 from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.runtime.prompt_cache import PromptCache
+from supervisor.runtime.server_tools import ServerTools
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.runtime.worker import Later, Signals
 from supervisor.tools.contract import Tool
@@ -39,7 +40,7 @@ class ModelStep:
         gateway: Gateway,
         questions: PromptCache,
         personas: PersonaLibrary,
-        tools: Mapping[str, Tool],
+        tools: ServerTools,
         clock: Callable[[], datetime],
     ) -> None:
         self._unit, self._signals, self._refresh = unit, signals, refresh
@@ -104,6 +105,10 @@ class ModelStep:
         """Return the model's answer; Later if this worker stops first, None if the session has ended or is paused."""
         if self._signals.stopping.is_set():
             return Later(wait=None)
+        persona = await self._personas.load_pinned(self._session)
+        if problem := await self._tools.problem(persona):
+            self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=problem))
+            return None
         request = await self._request(turns, purpose)
         task = asyncio.create_task(self._gateway.reply(request))
         try:
@@ -143,7 +148,7 @@ class ModelStep:
 
     async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
         persona = await self._personas.load_pinned(self._session)
-        return persona, tools_of(persona, self._tools)
+        return persona, self._tools.of(persona)
 
     async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:
         persona, tools = await self._toolset()

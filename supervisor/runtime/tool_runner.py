@@ -19,7 +19,7 @@ from supervisor.core.text.sanitize import clean_text
 from supervisor.running import RunningCalls
 from supervisor.runtime.work_dirs import WorkDirs
 from supervisor.tools.changed_files import Changes, Contents, compare, contents, named, unlisted
-from supervisor.tools.contract import Tool, ToolContext, Verdict, unseen
+from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, Verdict, unseen
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
 from supervisor.tools.path_guard import Folder
@@ -44,7 +44,7 @@ class Result:
 
     `artifacts` are the files that it wrote, `removed` those that the session had and that are gone since. `begun` is
     False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried again at
-    once.
+    once. `unknown`: it was handed over, and whether it took effect is not known, for the reason in `content`.
     """
 
     ok: bool
@@ -53,6 +53,7 @@ class Result:
     removed: tuple[str, ...] = ()
     duration_ms: int = 0
     begun: bool = True
+    unknown: bool = False
 
 
 @dataclass
@@ -105,6 +106,8 @@ class ToolRunner:
             ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look)
         except NotBegun as reason:
             return Result(False, self._text(str(reason)), begun=False)
+        except OutcomeUnknown as reason:
+            return Result(False, self._text(str(reason)), unknown=True)
         except asyncio.CancelledError:
             if look.before is None:
                 raise
@@ -175,8 +178,12 @@ class ToolRunner:
             except Exception as error:  # noqa: BLE001  people are asked without it
                 _log.warning("%s could not be previewed: %s", call.call.tool, error)
                 continue
-            found[call.call_id] = _cut(self._text(text))
+            found[call.call_id] = self.bounded(text)
         return found
+
+    def bounded(self, text: str) -> str:
+        """Return a text about a call, masked and cut, for those who are asked about it."""
+        return _cut(self._text(text))
 
     async def _context(self, session: Session, call: Call) -> ToolContext:
         root = await self._folders.of(session)
@@ -214,11 +221,16 @@ class ToolRunner:
             return False, f"The tool {call.call.tool} is no longer there.", ()
         try:
             arguments = tool.validate(call.call.arguments)
-            if call_digest(tool.name, arguments) != call.call.digest:
+            if tool.definition != call.call.definition:
+                # People are asked about it as it is now.
+                raise NotBegun
+            if call_digest(tool.name, arguments, call.call.pin) != call.call.digest:
                 return False, "The tool's arguments changed their meaning since the call was proposed.", ()
             context = await self._prepared(session, call)
             if tool.name in COMMANDS:
                 await look.at(context.held())
+            if tool.prepare:
+                await tool.prepare(context)
             if (until := await may_begin()) is None:
                 raise NotBegun
             async with (
@@ -226,7 +238,7 @@ class ToolRunner:
                 asyncio.timeout(tool.timeout.total_seconds()),
             ):
                 output = await tool.run(arguments, replace(context, begin_by=until, printed=printed))
-        except NotBegun:
+        except (NotBegun, OutcomeUnknown):
             raise
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()

@@ -13,7 +13,7 @@ from storage.errors import VersionConflict
 from storage.keys import QueueName, partition_of
 from storage.log import Effects, LogStore
 from supervisor.artifacts import Artifacts
-from supervisor.core.digest import call_digest, canonical_json
+from supervisor.core.digest import canonical_json
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
 from supervisor.core.events import Actor, SessionRestored, encode
 from supervisor.core.persona import Persona
@@ -110,7 +110,7 @@ def lost_calls(session: Session) -> tuple[str, ...]:
     return tuple(
         c.call_id
         for c in session.open_calls
-        if c.phase not in _CARRIED_OUT and call_digest(c.call.tool, c.call.arguments) != c.call.digest
+        if c.phase not in _CARRIED_OUT and c.call.digest_of(c.call.arguments) != c.call.digest
     )
 
 

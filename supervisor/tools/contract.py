@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from supervisor.core.errors import ToolError
-from supervisor.core.messages import Json, ToolSpec
+from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Grants
 from supervisor.tools.executor import Executor
 from supervisor.tools.path_guard import Folder, open_folder
@@ -69,10 +69,15 @@ class ToolOutput:
     artifacts: tuple[str, ...] = field(default=())
 
 
+class OutcomeUnknown(Exception):
+    """A call that was handed over, and of which it is not known whether it took effect; the text says why."""
+
+
 Run = Callable[[Json, ToolContext], Awaitable[ToolOutput]]
 Verdict = Literal["done", "not_done", "unknown"]
 Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]
 Preview = Callable[[Json, ToolContext], Awaitable[str]]
+Prepare = Callable[[ToolContext], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -80,32 +85,40 @@ class Tool:
     """One tool.
 
     `changes`: it may change something outside, so by default its calls need an approval.
+    `destructive`: what it changes cannot be had back, as a deletion; people are told so before they approve.
     `idempotent`: running it again with the same key is harmless, so it is run again after a crash.
     `interruptible`: cancelling the session stops a running call.
     `control`: it never runs; the control loop carries it out (`ask_human`).
     `validate` returns the canonical arguments or raises InvalidArguments.
     `verify` returns after a crash whether a call took effect, and the text of its result.
     `preview` returns what a call would do as things stand, such as a difference, and changes nothing.
+    `definition` is what a server says of it, where it is the tool of a server. `prepare` is awaited before a call
+    begins, and raises NotBegun where it cannot.
     """
 
     spec: ToolSpec
     validate: Callable[[Any], Json]
     run: Run
     changes: bool = True
+    destructive: bool = False
     idempotent: bool = False
     interruptible: bool = True
     control: bool = False
     timeout: timedelta = timedelta(minutes=2)
     verify: Verify | None = None
     preview: Preview | None = None
+    definition: ToolDefinition | None = None
+    prepare: Prepare | None = None
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     @property
-    def risk(self) -> Literal["reads", "repeatable", "changes"]:
-        """What a call may do by the declaration: read only, change what may be repeated, or change."""
+    def risk(self) -> Literal["reads", "repeatable", "changes", "destructive"]:
+        """What a call may do by the declaration: read only, change what may be repeated, change, or destroy."""
+        if self.destructive:
+            return "destructive"
         if not self.changes:
             return "reads"
         return "repeatable" if self.idempotent else "changes"

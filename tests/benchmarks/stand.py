@@ -16,8 +16,9 @@ import yaml
 from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
 from bot.settings import Settings
+from bot.workers import workers
 from supervisor.core.events import Actor, ApprovalRequested, ToolFinished
 from supervisor.core.messages import ModelReply, ModelRequest, ProposedCall, Usage
 from supervisor.core.state import Session

@@ -11,7 +11,7 @@ from tests.support.slack import Slack
 pytestmark = pytest.mark.browser
 
 
-async def _launch(page: Page, text: str = '/agent launch sre "check the disk"') -> None:
+async def _launch(page: Page, text: str = '/agent launch sre "report on the disk"') -> None:
     await page.get_by_test_id("composer").fill(text)
     await page.keyboard.press("Enter")
 
@@ -121,6 +121,15 @@ async def test_a_narrow_screen_shows_one_pane_at_a_time(page: Page) -> None:
     await _open_thread(page)
     await expect(page.get_by_test_id("thread")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+async def test_the_newcomer_launches_and_approves_by_two_clicks(page: Page, flagman: Flagman) -> None:
+    await page.get_by_test_id("try-launch").click()
+    card = page.locator("#message-list")
+    await expect(card.get_by_text("scripted demo").first).to_be_visible()
+    await card.locator('[data-action-id="call_approve"]').click()
+    await expect(card.get_by_text("Press Edit").first).to_be_visible()
+    await flagman.session(lambda s: s.steps[0].calls[0].ok)
 
 
 async def test_the_newcomer_is_told_what_to_type(page: Page, slack: Slack) -> None:

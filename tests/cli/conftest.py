@@ -16,8 +16,8 @@ def flagman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 PERSONAS = {
-    "steps": "tools: [read_file, shell]\nbudgets: {max_steps: 1}",
-    "context": "tools: [read_file, shell]\nbudgets: {max_context_tokens: 10}",
+    "steps": "tools: [note_decision, shell]\nbudgets: {max_steps: 1}",
+    "context": "tools: [note_decision, shell]\nbudgets: {max_context_tokens: 10}",
     "lead": "tools: [plan_tasks]\nagents: [worker]\ndelegates: [shell]\n"
     "approvals: [{tool: plan_tasks, mode: allow}]",
     "worker": "tools: [shell]",

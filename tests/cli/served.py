@@ -68,8 +68,8 @@ class Cli:
         )
 
     def launched(self, task: str = "check the disk", persona: str = "sre") -> str:
-        """A new session of the demo, which has proposed its two calls."""
-        session_id = self("launch", persona, task).stdout.strip()
+        """A new session of the demo, which has proposed the two calls of a report."""
+        session_id = self("launch", persona, f"{task} (report)").stdout.strip()
         until(lambda: self.json("show", session_id)["waiting_for"] == "human_approval_required")
         return session_id
 

@@ -65,7 +65,7 @@ def test_nothing_in_a_file_steers_the_terminal(cli: Cli) -> None:
 
 
 def stopped(cli: Cli, persona: str) -> tuple[str, str]:
-    done = cli("launch", persona, "look", "--wait", "--until", "person", code=3)
+    done = cli("launch", persona, "look and report", "--wait", "--until", "person", code=3)
     return done.stderr.split()[0], done.stderr
 
 

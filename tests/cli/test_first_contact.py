@@ -158,7 +158,7 @@ def test_what_will_be_refused_or_is_missing_is_told_before_anybody_approves(tmp_
     file.write_text(f"---\n{front}---\nDeploy.\n")
     with served(tmp_path, FLAGMAN_PERSONAS="personas") as flagman:
         cli = flagman.cli
-        terminal = Terminal(cli, "launch", "deployer", "check the disk", "--wait", "--until", "person")
+        terminal = Terminal(cli, "launch", "deployer", "report on the disk", "--wait", "--until", "person")
         assert terminal.ended() == 3
         told = " ".join(terminal.seen.split())
         missing = (

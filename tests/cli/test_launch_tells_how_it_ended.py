@@ -39,12 +39,12 @@ def newest_waiting(cli: Cli, task: str) -> str:
 
 
 def test_it_ends_with_0_once_somebody_else_has_approved(cli: Cli) -> None:
-    waiting = cli.start("launch", "sre", "look and be approved", "--wait")
-    session_id = newest_waiting(cli, "look and be approved")
+    waiting = cli.start("launch", "sre", "look, report and be approved", "--wait")
+    session_id = newest_waiting(cli, "look, report and be approved")
     cli("approve", session_id, "--yes")
     code, out, err = finished(waiting)
     assert code == 0
-    assert out.startswith("Done with: look and be approved")
+    assert out.startswith("Done with: look, report and be approved")
     assert session_id in err
     assert f"flagman approve {session_id}" in err
     assert "approved 2.1" in err

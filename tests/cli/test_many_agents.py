@@ -13,7 +13,7 @@ from tests.cli.terminal import Terminal
 
 PLAN = """
 subtasks:
-  - {id: look, persona: sre, task: look at the disk}
+  - {id: look, persona: sre, task: report on the disk}
   - id: report
     persona: release-manager
     task: report what was found
@@ -104,7 +104,7 @@ def test_a_plan_that_cannot_be_used_is_one_sentence(
 
 def test_waiting_stops_when_a_sub_agent_needs_a_person(staffed: Served) -> None:
     cli = staffed.cli
-    plan = '{"subtasks": [{"id": "look", "persona": "worker", "task": "look at the disk"}]}'
+    plan = '{"subtasks": [{"id": "look", "persona": "worker", "task": "report on the disk"}]}'
     (cli.folder / "plan.json").write_text(plan)
     done = cli("launch", "lead", "stop for it", "--plan", "plan.json", "--wait", "--until", "person", code=3)
     session_id = done.stderr.split()[0]
@@ -159,7 +159,7 @@ def test_a_person_sees_each_call_under_the_session_it_belongs_to(cli: Cli, plan:
     terminal.type("skip\n")
     terminal.says("2 of 2: ")
     head = next(line for line in terminal.seen.splitlines() if need["session_id"] in line)
-    assert head == f"{need['session_id']}  look  sre  look at the disk"
+    assert head == f"{need['session_id']}  look  sre  report on the disk"
     for call in cli.json("show", need["session_id"])["calls"]:
         assert call["digest"] in terminal.seen
     terminal.type("\n")

@@ -68,7 +68,7 @@ def test_a_list_has_headings_and_colours_only_on_a_terminal(cli: Cli) -> None:
     assert "waiting for an approval" in terminal.seen
     assert "\x1b[" in terminal.raw
     piped = cli("list").stdout
-    assert f"{session_id}\tpaused\tsre\tbe listed\t" in piped
+    assert f"{session_id}\tpaused\tsre\tbe listed (report)\t" in piped
     assert "\x1b" not in piped
     plain = Terminal(cli, "list", NO_COLOR="1")
     plain.ended()

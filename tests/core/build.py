@@ -17,6 +17,7 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallGranted,
     CallRuledAnew,
     Cancelled,
     ChildDecided,
@@ -30,6 +31,8 @@ from supervisor.core.events import (
     Event,
     Failed,
     FilesTaken,
+    GrantAdded,
+    GrantEnded,
     LostFile,
     ModelResponded,
     OutcomeDecided,
@@ -48,11 +51,13 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
 )
-from supervisor.core.messages import Json, ToolSpec
+from supervisor.core.events.base import Deed
+from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
@@ -60,6 +65,7 @@ from supervisor.tools.contract import Tool, ToolContext, ToolOutput
 
 SID = "p0-test"
 AT = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+LATER = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 ALICE = Actor(id="slack:U1", name="Alice", groups=("S-OPS",))
 BOB = Actor(id="slack:U2", name="Bob")
 CAROL = Actor(id="slack:U3", name="Carol", groups=("S-OPS",))
@@ -140,6 +146,14 @@ def plan_call(*subtasks: Json, on_failure: str = "continue", **fields: Any) -> T
     return tool_call(**{"tool": PLAN, "mode": "allow", "control": True, "arguments": arguments, **fields})
 
 
+def redefined(call: ToolCall) -> ToolCall:
+    """The call with the tool of a server, or with another one than before."""
+    schema = {"type": "object", "properties": {"command": {"type": "string"}}}
+    definition = ToolDefinition(server="host", name=call.tool, description="Run it, now.", schema_=schema)
+    new = call.model_copy(update={"mode": "ask", "definition": definition})
+    return new.model_copy(update={"digest": new.digest_of(new.arguments)})
+
+
 def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None = None) -> dict[str, Event]:
     """One event of every type; those about a call are about `call_id`."""
     call = call or tool_call(call_id)
@@ -180,6 +194,24 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "BudgetRaised": BudgetRaised(**by(BOB), budgets=Budgets(max_steps=99)),
         "CallEdited": edited(call, {"command": "pwd"}, BOB, call_id=call_id),
         "CallRuledAnew": CallRuledAnew(**by(), call_id=call_id, call=call.model_copy(update={"mode": "ask"})),
+        "GrantAdded": GrantAdded(
+            **by(BOB),
+            grant_id="g9",
+            call_id=call_id,
+            tool=call.tool,
+            patterns={"command": "ls *"},
+            until=LATER,
+        ),
+        "GrantEnded": GrantEnded(**by(BOB), grant_id="g1"),
+        "CallGranted": CallGranted(
+            **by(),
+            call_id=call_id,
+            digest=call.digest,
+            grant="g1",
+            granter=Deed(by=BOB.id, by_name="Bob"),
+            via="anyone",
+        ),
+        "ToolRedefined": ToolRedefined(**by(), call_id=call_id, call=redefined(call)),
         "ChildLaunched": ChildLaunched(
             **by(), call_id=call_id, child_id="p0-child", name="look", persona="sre", task="Look"
         ),

@@ -74,7 +74,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Serve]:
 async def test_killed_with_an_open_approval_and_started_again_the_old_button_works(house: Serve) -> None:
     first = await house.ready()
     launched = await house.act(
-        "command", user=ADA, channel=OPS, command="/agent", text='launch sre "check the disk"'
+        "command", user=ADA, channel=OPS, command="/agent", text='launch sre "report on the disk"'
     )
     assert launched["ok"], launched
     card = await house.find("Waiting for an approval")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("partitions")
 
 
 async def test_a_launched_session_waits_for_approval_and_then_runs(slack: Slack, flagman: Flagman) -> None:
-    answer = await slack.command(ADA, OPS, 'launch sre "check the disk"')
+    answer = await slack.command(ADA, OPS, 'launch sre "report on the disk"')
     assert answer["ok"], answer
     card = await slack.message(OPS, lambda m: "Waiting for an approval" in texts(m))
     ask = await slack.message(OPS, lambda m: "Approval needed" in texts(m), card["ts"])

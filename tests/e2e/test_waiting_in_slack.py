@@ -24,7 +24,7 @@ async def clock(flagman: Flagman) -> AsyncIterator[Clock]:
 
 
 async def _waiting(slack: Slack, flagman: Flagman) -> Session:
-    await slack.command(ADA, OPS, 'launch sre "check the disk"')
+    await slack.command(ADA, OPS, 'launch sre "report on the disk"')
     return await flagman.session(lambda s: s.waiting_for == "human_approval_required")
 
 

@@ -69,6 +69,8 @@ class Demo:
                 arguments["command"], shell=True, cwd=self.folder, capture_output=True, text=True
             )
             return done.stdout or done.stderr, done.returncode != 0
+        if tool == "note_decision":
+            return "Noted.", False
         path = self.folder / arguments["path"]
         if tool == "write_file":
             path.write_text(arguments["content"])
@@ -76,53 +78,108 @@ class Demo:
         return (path.read_text(), False) if path.exists() else (f"There is no {path.name}.", True)
 
 
-async def test_the_whole_path(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, "How full is the disk?")
+async def test_the_tour_goes_from_a_safe_command_to_one_to_deny(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "check the disk")
+    demo.answer = "Something to deny"
     first = await demo.step()
     assert "scripted demo, not a language model" in first.text
     assert "FLAGMAN_MODEL" in first.text
-    assert [(call.tool, call.arguments) for call in first.calls] == [("read_file", {"path": "notes.md"})]
+    assert [(call.tool, call.arguments) for call in first.calls] == [("shell", {"command": "df -h ."})]
     second = await demo.step()
-    assert "no notes" in second.text
-    assert [call.tool for call in second.calls] == ["write_file", "shell"]
-    assert second.calls[1].arguments == {"command": "df -h . && du -sh ."}
-    assert "How full is the disk?" in (tmp_path / "report.md").read_text()
+    assert "`df -h .` ran as you saw it." in second.text
+    assert "Press Edit" in second.text
+    assert "1000 % full" in (tmp_path / "report.md").read_text()
     third = await demo.step()
-    assert third.calls[0].arguments == {"path": "report.md"}
+    assert [call.tool for call in third.calls] == ["ask_human"]
+    demo.denied = {
+        "shell": "Denied by Ada; it did not run. Reason: keep it. Do not propose the same call again."
+    }
+    fourth = await demo.step()
+    assert [call.arguments for call in fourth.calls] == [{"command": "rm -f report.md"}]
     last = await demo.step()
     assert last.calls == ()
-    assert "Filesystem" in last.text
-    assert "`report.md` has" in last.text
-    ids = [call.call_id for reply in (first, second, third) for call in reply.calls]
+    assert "Ada denied `rm -f report.md`, so it did not run" in last.text
+    assert "The reason I read: keep it." in last.text
+    assert "- `rm -f report.md`: denied by Ada (keep it.)" in last.text
+    assert "What to try next" in last.text
+    ids = [call.call_id for reply in (first, second, third, fourth) for call in reply.calls]
     assert len(set(ids)) == 4
 
 
-async def test_notes_go_into_the_report(tmp_path: Path) -> None:
-    (tmp_path / "notes.md").write_text("Mind /var.\n")
-    await Demo(tmp_path, "Say what machine this is").finish()
-    assert "> Mind /var." in (tmp_path / "report.md").read_text()
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Denied by Ada; it did not run. Do not propose the same call again.", "No reason was given"),
+        (
+            "Ada answered in place of running it; it did not run. Answer: It is\nhalf full.",
+            "Ada answered in place of running `df -h .`: It is half full.",
+        ),
+        (
+            'Ada changed the arguments and it ran with these instead: {"command":"df"}. '
+            "Do not repeat the first ones.\nexit code 0",
+            "Ada changed `df -h .` before it ran, so it ran as `df`.",
+        ),
+        ("Expired: nobody decided in time, so it did not run.", "that is no denial"),
+        ("Not run: the hours are over.", "`df -h .` did not run: the hours are over."),
+        ("df: not found", "`df -h .` ran and failed: df: not found"),
+    ],
+)
+async def test_each_outcome_is_told_and_the_tour_goes_on(tmp_path: Path, content: str, said: str) -> None:
+    demo = Demo(tmp_path, "check the disk")
+    demo.denied = {"shell": content}
+    await demo.step()
+    second = await demo.step()
+    assert said in second.text
+    assert [call.tool for call in second.calls] == ["write_file"]
 
 
-async def test_a_denied_call_is_let_go(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, "Look around")
-    denied = "Denied by Ada; it did not run. Reason: not on production."
-    demo.denied = {"shell": f"{denied} Do not propose the same call again."}
+async def test_something_else_is_done_before_the_tour_goes_on(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "check the disk")
+    taken = "Superseded: Ada took the request back, and it did not run. Do this instead: "
+    demo.denied = {"shell": f"{taken}tell me the date"}
     await demo.step()
-    await demo.step()
-    reading = await demo.step()
-    assert f"Understood, I leave `shell` at that. {denied}" in reading.text
-    assert "Do not propose" not in reading.text
+    demo.denied["shell"] = f"{taken}list the files"
+    second = await demo.step()
+    assert "I do this instead: tell me the date" in second.text
+    assert [call.arguments for call in second.calls] == [{"command": "date -u"}]
+    third = await demo.step()
+    assert [call.arguments for call in third.calls] == [{"command": "ls -la"}]
+    del demo.denied["shell"]
+    demo.turns[-1] = demo._run(third.calls[0])
+    fourth = await demo.step()
+    assert [call.tool for call in fourth.calls] == ["write_file"]
+
+
+async def test_the_answer_may_end_the_tour_or_show_several_calls(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "check the disk")
+    demo.answer = "Stop here"
     last = await demo.finish()
-    assert "Not done: `shell`." in last.text
-    proposed = [c.tool for turn in demo.turns if isinstance(turn, ModelTurn) for c in turn.calls]
-    assert proposed.count("shell") == 1
+    assert "rm" not in last.text
+    assert "What to try next" in last.text
+    demo = Demo(tmp_path, "check the disk")
+    demo.answer = "Two calls at once"
+    await demo.finish()
+    assert [len(turn.calls) for turn in demo.turns if isinstance(turn, ModelTurn)] == [1, 1, 1, 2, 1, 0]
+
+
+async def test_a_report_is_written_and_read(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "report on the disk", (*EVERYTHING, "note_decision"))
+    first = await demo.step()
+    assert [call.tool for call in first.calls] == ["note_decision"]
+    second = await demo.step()
+    assert [call.tool for call in second.calls] == ["write_file", "shell"]
+    last = await demo.finish()
+    assert "Filesystem" in last.text
+    assert "`report.md` has" in last.text
 
 
 async def test_a_failed_tool_is_told(tmp_path: Path) -> None:
     demo = Demo(tmp_path, "Look around")
     demo.denied = {"write_file": "The folder is read-only."}
     last = await demo.finish()
-    assert "`write_file` did not work out: The folder is read-only." in last.text
+    assert "- writing `report.md`: ran and failed" in last.text
+    told = "\n".join(turn.text for turn in demo.turns if isinstance(turn, ModelTurn))
+    assert "writing `report.md` ran and failed: The folder is read-only." in told
     assert not (tmp_path / "report.md").exists()
 
 

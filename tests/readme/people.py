@@ -25,7 +25,7 @@ async def entered(api: Client, text: str) -> str:
     return said
 
 
-async def launched(api: Client, text: str = '/agent launch sre "check the disk"') -> str:
+async def launched(api: Client, text: str = '/agent launch sre "report on the disk"') -> str:
     """The id of the session that this command starts, once it waits for an approval."""
     found = re.search(r"\(`([^`]+)`\)", await entered(api, text))
     assert found

@@ -27,7 +27,7 @@ def key(flagman: Served) -> str:
 def test_the_line_that_launches_does_so_once(flagman: Served, key: str) -> None:
     (line,) = [line for line in LINES if SESSION not in line]
     first, again = (json.loads(output(filled_in(line, flagman), flagman, key)) for _ in range(2))
-    assert (first["persona"], first["task"]) == ("sre", "check the disk")
+    assert (first["persona"], first["task"]) == ("sre", "report on the disk")
     assert first["launched_by_name"] == "ci"
     assert again["id"] == first["id"]
 
@@ -60,7 +60,7 @@ def test_curl_alone_launches_waits_approves_and_reads_the_result(flagman: Served
         return json.loads(output(filled_in(line, flagman, session_id, call_id), flagman, key))
 
     session_id = call_id = ""
-    session_id = curl("/v1/sessions", '{"persona": "sre", "task": "look with curl"}')["id"]
+    session_id = curl("/v1/sessions", '{"persona": "sre", "task": "report with curl"}')["id"]
     waiting = curl(named("GET", "/wait"))
     assert waiting["waiting_for"] == "human_approval_required"
     for call_id, digest in [(call["call_id"], call["digest"]) for call in waiting["calls"]]:
@@ -69,4 +69,4 @@ def test_curl_alone_launches_waits_approves_and_reads_the_result(flagman: Served
     curl(f"{named('GET', '/wait')}?until=ended")
     ended = curl(named("GET", SESSION))
     assert (ended["status"], ended["launched_by"]) == ("completed", "api:gate")
-    assert "look with curl" in ended["result"]
+    assert "report with curl" in ended["result"]

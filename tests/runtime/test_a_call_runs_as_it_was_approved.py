@@ -12,7 +12,8 @@ import pytest
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
+from bot.workers import workers
 from storage import keys
 from supervisor.core.digest import call_digest
 from supervisor.core.events import ApprovalRequested, Event

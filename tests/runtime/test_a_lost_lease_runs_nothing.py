@@ -14,7 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
+from bot.workers import workers
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.state import Session
 from supervisor.runtime.work_dirs import WorkDirs

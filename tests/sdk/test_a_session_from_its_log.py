@@ -33,7 +33,7 @@ def logs(request: pytest.FixtureRequest, around: Around, tmp_path: Path) -> Path
 
 async def waiting(logs: Path) -> tuple[Session, Path]:
     """A session that waits for approvals, and its file, once it says so."""
-    session = await Agent("sre").start("check the disk")
+    session = await Agent("sre").start("report on the disk")
     await session.wait(timeout=60)
     path = logs / f"{session.id}.md"
     async with asyncio.timeout(60):
@@ -56,7 +56,7 @@ async def test_a_file_that_is_not_as_it_was_written_is_refused(
     altered = tmp_path / "altered.md"
     async with around():
         session, path = await waiting(logs)
-        altered.write_text(path.read_text().replace("check", "wipe", 1))
+        altered.write_text(path.read_text().replace("on the disk", "on my disk", 1))
         with pytest.raises(VerificationError, match="Changed text: line"):
             await Session.load_from_log(str(altered))
         altered.write_text("a shopping list")

@@ -14,7 +14,7 @@ from supervisor.models.demo.gateway import DemoGateway
 async def test_nothing_listens_after_the_end(tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     async with in_process(Settings(data=tmp_path), gateway=DemoGateway(delay=timedelta())):
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         events = session.events()
         assert (await anext(events)).type == "SessionLaunched"
         await session.wait(timeout=60)

@@ -22,7 +22,7 @@ from supervisor.core.errors import (
 from tests.sdk.conftest import Around
 
 PARTS: list[dict[str, Any]] = [
-    {"id": "look", "persona": "sre", "task": "look at the disk"},
+    {"id": "look", "persona": "sre", "task": "report on the disk"},
     {"id": "report", "persona": "release-manager", "task": "report", "depends_on": ["look"]},
 ]
 
@@ -68,7 +68,7 @@ async def test_a_plan_is_carried_out_and_its_result_is_typed(around: Around) -> 
             ("report", "release-manager", "completed"),
         ]
         look = done.child("look")
-        assert look.result.startswith("Done with: look at the disk")
+        assert look.result.startswith("Done with: report on the disk")
         assert look.artifacts == ("report.md",)
         assert look.cost_usd == done.cost_usd == 0
         child = await done.session.child("look")
@@ -132,7 +132,7 @@ async def test_a_person_says_what_next_of_a_sub_agent_that_failed(around: Around
 
 async def test_a_call_runs_with_other_arguments(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         write, shell = session.pending_approvals
         with pytest.raises(InvalidInput, match="name it"):
@@ -148,7 +148,7 @@ async def test_a_call_runs_with_other_arguments(around: Around) -> None:
 
 async def test_a_copy_and_its_files(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         await session.approve()
         await session.wait(timeout=60)
@@ -181,7 +181,7 @@ async def test_a_copy_and_its_files(around: Around) -> None:
 
 async def test_earlier_steps_are_summed_up(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         await session.pause()
         assert session.state.budget

@@ -40,11 +40,11 @@ async def test_an_address_that_is_none_is_not_reached(url: str) -> None:
 
 async def test_keys_in_any_script_are_sent(flagman: Served) -> None:
     async with connect(flagman.url, flagman.key):
-        first = await Agent("sre").start("check the disk", idempotency_key="schlüssel-é")
-        again = await Agent("sre").start("check the disk", idempotency_key="schlüssel-é")
+        first = await Agent("sre").start("report on the disk", idempotency_key="schlüssel-é")
+        again = await Agent("sre").start("report on the disk", idempotency_key="schlüssel-é")
         assert first.id == again.id
         with pytest.raises(InvalidInput):
-            await Agent("sre").start("check the disk", idempotency_key="a\nb")
+            await Agent("sre").start("report on the disk", idempotency_key="a\nb")
 
 
 @pytest.mark.parametrize("session_id", ["\ud800", ".", "..", "../sessions", "a/b", "%2e"])
@@ -56,7 +56,7 @@ async def test_no_id_leads_elsewhere(session_id: str, flagman: Served) -> None:
 
 async def test_what_is_no_json_is_refused_as_in_process(flagman: Served) -> None:
     async with connect(flagman.url, flagman.key):
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.pause("wait")
         for data in (object(), b"\xff", float("nan")):
             with pytest.raises(InvalidInput):
@@ -106,7 +106,7 @@ async def test_a_stream_that_ends_at_once_is_not_asked_for_ever() -> None:
 
 
 def test_a_forked_process_has_a_loop_of_its_own(flagman: Served) -> None:
-    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("report on the disk")
     child = os.fork()
     if child == 0:
         code = 1
@@ -118,7 +118,7 @@ def test_a_forked_process_has_a_loop_of_its_own(flagman: Served) -> None:
 
 
 def test_a_proxy_is_what_it_says(flagman: Served) -> None:
-    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("report on the disk")
     session.state = session.state
     session.cancel("enough")
     assert session.state.status == session.status == "cancelled"

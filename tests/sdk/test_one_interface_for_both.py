@@ -31,9 +31,13 @@ async def test_the_listings_of_the_design_run_as_written(around: Around) -> None
         await session.resume(trigger="webhook", data={"redis_url": "redis://cache:6379"})
         assert session.state.pause is None
 
+        # The tour of the demo: two calls, and a question.
+        for _ in range(2):
+            await session.wait(timeout=60)
+            assert session.needs_person
+            await session.approve()
         await session.wait(timeout=60)
-        assert session.needs_person
-        await session.approve()
+        await session.answer("Stop here")
         await session.wait(timeout=60)
         assert session.status == "completed"
         assert session.result
@@ -45,7 +49,7 @@ async def test_the_listings_of_the_design_run_as_written(around: Around) -> None
 
 async def test_a_pause_tells_status_session_and_token(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         paused = await session.pause("wait", ["webhook: redis_ready", "in: 2h"])
         assert (paused.status, paused.session_id) == ("paused", session.id)
         assert paused.resume_token
@@ -59,7 +63,7 @@ async def test_a_pause_tells_status_session_and_token(around: Around) -> None:
 
 async def test_deciding_one_call_and_then_another(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         first, second = session.pending_approvals
         assert isinstance(second.arguments, dict)
@@ -78,7 +82,7 @@ async def test_deciding_one_call_and_then_another(around: Around) -> None:
 
 async def test_events_come_live_until_the_end(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         seen: list[str] = []
         versions: list[int] = []
 
@@ -102,7 +106,7 @@ async def test_events_come_live_until_the_end(around: Around) -> None:
 
 async def test_waiting_ends_in_time(around: Around) -> None:
     async with around():
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60, until="paused")
         with pytest.raises(TimeoutError):
             await session.wait(timeout=0.3, until="ended")

@@ -23,7 +23,7 @@ from supervisor.core.errors import AlreadyDecided
 from supervisor.models import DemoGateway
 from tests.cli.served import Cli, Served, environment
 
-TASK = "check the disk"
+TASK = "report on the disk"
 # What is another one in every run.
 OWN = {
     "id", "root", "launched_at", "changed_at", "requested_at", "at", "by", "by_name", "launched_by",

@@ -70,7 +70,7 @@ def test_a_plan_is_looked_at_changed_and_carried_out(reached: None) -> None:
     plan = supervisor.plan_subtasks("make the shop faster", timeout=60)
     assert len(plan.subtasks) > 1
     assert [call.tool for call in plan.session.pending_approvals] == ["plan_tasks"]
-    first = {"id": "look", "persona": "sre", "task": "look at the disk"}
+    first = {"id": "look", "persona": "sre", "task": "report on the disk"}
     result = plan.carry_out([first])
     result.session.wait(timeout=60)
     result.refresh()

@@ -23,8 +23,8 @@ from tests.cli.served import Served
 async def test_the_environment_says_where(flagman: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLAGMAN_URL", flagman.url)
     monkeypatch.setenv("FLAGMAN_API_KEY", flagman.key)
-    session = await Agent(persona="sre").start(task="check the disk")
-    assert (await Session.load(session.id)).state.task == "check the disk"
+    session = await Agent(persona="sre").start(task="report on the disk")
+    assert (await Session.load(session.id)).state.task == "report on the disk"
     await session.cancel()
 
 
@@ -34,7 +34,7 @@ async def test_the_flagman_of_this_machine_is_found_by_its_folder(
     for name in ("FLAGMAN_URL", "FLAGMAN_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(flagman.folder)
-    session = await Agent("sre").start("check the disk")
+    session = await Agent("sre").start("report on the disk")
     await session.cancel()
     assert session.status == "cancelled"
 
@@ -64,7 +64,7 @@ async def test_a_core_that_runs_already(
     settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
     async with core(settings) as parts:
         async with sdk.in_process(parts, name="ada"):
-            session = await Agent("sre").start("check the disk")
+            session = await Agent("sre").start("report on the disk")
         stored = await parts.supervisor.get(session.id)
         assert (stored.launched_by, stored.launched_by_name) == ("api:ada", "ada")
 
@@ -72,7 +72,7 @@ async def test_a_core_that_runs_already(
 async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data")
     async with sdk.in_process(settings, gateway=DemoGateway(delay=timedelta())):
-        session = await Agent("sre").start("check the disk")
+        session = await Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         await session.approve()
         await session.wait(timeout=60)
@@ -82,7 +82,7 @@ async def test_in_process_with_a_store_of_its_own(tmp_path: Path) -> None:
 
 
 def test_scripts_without_async(flagman: Served) -> None:
-    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("check the disk")
+    session = public.Agent("sre", url=flagman.url, api_key=flagman.key).start("report on the disk")
     session.wait(timeout=60)
     assert [call.tool for call in session.pending_approvals] == ["write_file", "shell"]
     session.approve()
@@ -96,7 +96,7 @@ def test_scripts_without_async(flagman: Served) -> None:
 
 def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
     supervisor = public.MultiAgentSupervisor(url=flagman.url, api_key=flagman.key)
-    parts = [{"id": "look", "persona": "sre", "task": "look at the disk"}]
+    parts = [{"id": "look", "persona": "sre", "task": "report on the disk"}]
     found = supervisor.execute_multi_agent_task("how is the disk", subtasks=parts, wait=False)
     session = found.session
     session.wait(timeout=60)
@@ -118,7 +118,7 @@ def test_scripts_without_async_have_many_agents(flagman: Served) -> None:
 def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
     settings = Settings(redis_url=SecretStr(valkey_url), data=tmp_path, secret_key=SecretStr("s" * 32))
     with public.in_process(settings, gateway=DemoGateway(delay=timedelta()), name="ada"):
-        session = public.Agent("sre").start("check the disk")
+        session = public.Agent("sre").start("report on the disk")
         session.wait(timeout=60)
         session.approve()
         session.wait(timeout=60)
@@ -128,7 +128,7 @@ def test_scripts_without_async_in_process(redis: Redis, valkey_url: str, tmp_pat
 
 async def test_the_same_classes_serve_coroutines(flagman: Served) -> None:
     async with public.connect(flagman.url, flagman.key):
-        session = await public.Agent("sre").start("check the disk")
+        session = await public.Agent("sre").start("report on the disk")
         await session.wait(timeout=60)
         same = await public.Session.load(session.id)
         assert [call.tool for call in same.pending_approvals] == ["write_file", "shell"]

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
 from bot.settings import Settings
+from bot.workers import workers
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.events import Actor
 from supervisor.core.state import Session

@@ -12,11 +12,12 @@ from typing import Any, Self
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
 from bot.processes import slack as bolt
 from bot.processes import slack_requests
 from bot.processes.web import application, listen
 from bot.settings import Settings
+from bot.workers import workers
 from supervisor.core.state import Session
 from supervisor.models.gateway import Gateway
 from supervisor.runtime.worker import Worker

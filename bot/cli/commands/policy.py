@@ -48,7 +48,7 @@ def evaluate(
         from supervisor.core.errors import InvalidArguments
         from supervisor.core.policy import explain
 
-        file, known = _loaded(persona, tool)
+        file, known = await _loaded(persona, tool)
         found = parse(arguments)
         if isinstance(found, str):
             refuse(f"JSON: {found}", USAGE)
@@ -82,16 +82,24 @@ def _time(text: str | None) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=zone_named(local_zone()))
 
 
-def _loaded(persona: str, tool: str) -> tuple[PersonaFile, Tool]:
-    """The file of the persona and the tool of these names; refuses names that there are not."""
+async def _loaded(persona: str, tool: str) -> tuple[PersonaFile, Tool]:
+    """The file of the persona and the tool of these names; refuses names that there are not.
+
+    For a tool of an MCP server it is asked which tools it has.
+    """
+    from bot.mcp_servers import configured, tools_of_server
     from bot.settings import read_settings
     from supervisor.personas.loader import SHIPPED, load_files
     from supervisor.tools.builtin import builtin_tools
 
-    tools = builtin_tools()
-    files = {file.persona.name: file for file in load_files(read_settings().personas or SHIPPED, tools)}
+    settings, tools = read_settings(), builtin_tools()
+    servers = configured(settings)
+    files = {file.persona.name: file for file in load_files(settings.personas or SHIPPED, tools, servers)}
     if persona not in files:
         refuse(f"There is no persona `{persona}`; there are {', '.join(sorted(files))}.", USAGE)
+    server = tool.partition("__")[0]
+    if server in servers and server in files[persona].persona.mcp_servers:
+        tools |= await tools_of_server(settings, servers[server])
     if tool not in tools:
         refuse(f"There is no tool `{tool}`; there are {', '.join(sorted(tools))}.", USAGE)
     return files[persona], tools[tool]

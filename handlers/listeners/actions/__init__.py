@@ -6,9 +6,11 @@ import re
 
 from handlers.action_ids import Action
 from handlers.listeners.actions import (
+    allow,
     approval,
     edit_call,
     full_call,
+    notifications,
     offer,
     outcome,
     question,
@@ -24,9 +26,13 @@ def register(app: Router) -> None:
     """Register the routes of all buttons. Buttons whose id ends in a number occur several times in one message."""
     app.action(Action.APPROVE, approval.approve)
     app.action(Action.APPROVE_ALL, approval.approve_all)
+    app.action(Action.REVIEW_ALL, approval.open_approval_of_all)
     app.action(Action.DENY, approval.open_denial)
     app.action(Action.DENY_ALL, approval.open_denial_of_all)
     app.action(Action.RESPOND, approval.open_response)
+    app.action(Action.ALLOW, allow.open_form)
+    app.action(Action.ALLOW_TERMS, allow.choose)
+    app.action(Action.REVOKE, allow.revoke)
     app.action(Action.EDIT, edit_call.open_edit)
     app.action(Action.VIEW, full_call.open_full_call)
     app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)
@@ -51,3 +57,4 @@ def register(app: Router) -> None:
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)
+    app.action(Action.NOTIFY, notifications.open_form)

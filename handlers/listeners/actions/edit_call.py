@@ -11,6 +11,7 @@ from handlers.context import ListenerContext
 from handlers.modals.edit_call import EditForm, edit_form
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.state import Call, Session
+from supervisor.mcp.tools import tool_of as tool_of_call
 from supervisor.tools.contract import Tool
 
 Body = dict[str, Any]
@@ -26,7 +27,7 @@ async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
 
 def tool_of(flagman: ListenerContext, call: Call) -> Tool:
     """Return the tool of a call. Raises IllegalEvent where there is no such tool any more."""
-    tool = flagman.supervisor.tools.get(call.call.tool)
+    tool = tool_of_call(flagman.supervisor.tools, call.call)
     if tool is None:
         raise IllegalEvent(f"The tool `{call.call.tool}` is no longer there, so its call cannot be changed.")
     return tool

@@ -25,6 +25,7 @@ _MARKS = {
     "ApprovalOverdue": "alarm_clock",
     "ApprovalWithdrawn": "leftwards_arrow_with_hook",
     "CallRuledAnew": "raised_hand",
+    "ToolRedefined": "raised_hand",
     "FilesTaken": "paperclip",
     "CallEdited": "pencil2",
     "ToolStarted": "hourglass_flowing_sand",

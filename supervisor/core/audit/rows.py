@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from supervisor.core.digest import canonical_json
 from supervisor.core.events import (
     ActionRefused,
     ApprovalDecided,
@@ -15,10 +16,13 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallGranted,
     CallRuledAnew,
     ChildDecided,
     ChildFinished,
     Event,
+    GrantAdded,
+    GrantEnded,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -26,6 +30,7 @@ from supervisor.core.events import (
     SessionForked,
     SessionLaunched,
     ToolCall,
+    ToolRedefined,
 )
 from supervisor.core.events.base import APPROVAL, Fact
 from supervisor.core.messages import Frozen, Json
@@ -34,6 +39,7 @@ from supervisor.core.persona import Approvers
 Kind = Literal[
     "approve", "deny", "respond", "withdraw", "escalate", "expire", "edit", "run_again", "done", "failed",
     "raise_budget", "retry", "skip", "stop", "delegate", "undelegate", "refused",
+    "grant", "revoke", "granted",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # More than the rows that one event has.
@@ -100,6 +106,7 @@ class LogReading:
         self._calls: dict[str, _Call] = {}
         self._paused_at: datetime | None = None
         self._failed: dict[str, datetime] = {}
+        self._grants: dict[str, GrantAdded] = {}
 
     def read(self, event: Event) -> None:
         """Read the next event."""
@@ -117,7 +124,7 @@ class LogReading:
             case ApprovalRequested():
                 for call_id in event.call_ids:
                     self._ask(call_id, event.at)
-            case CallRuledAnew():
+            case CallRuledAnew() | ToolRedefined():
                 self._calls[event.call_id] = _Call(event.call)
             case OutcomeLost():
                 self._ask(event.call_id, event.at)
@@ -125,6 +132,8 @@ class LogReading:
                 self._pause(event)
             case ChildFinished():
                 self._failed[event.child_id] = event.at
+            case GrantAdded() | GrantEnded() | CallGranted():
+                self._granted(event)
             case _:
                 self._decision(event)
 
@@ -181,6 +190,21 @@ class LogReading:
                 self._row(event, event.verdict, since=self._failed.get(event.child_id), reason=reason)
             case ActionRefused():
                 self._row(event, "refused", event.about, attempt=event.attempt, reason=event.problem)
+
+    def _granted(self, event: GrantAdded | GrantEnded | CallGranted) -> None:
+        match event:
+            case GrantAdded():
+                self._grants[event.grant_id] = event
+                self._row(event, "grant", event.call_id, via=event.via, reason=_terms(event))
+            case GrantEnded(expired=False):
+                made = self._grants.get(event.grant_id)
+                self._row(event, "revoke", made.call_id if made else "", reason=_terms(made) if made else "")
+            case CallGranted():
+                self._row(
+                    event, "granted", event.call_id, via=event.via, digest=event.digest, reason=event.grant
+                )
+                whose = {"for_person": event.granter.by, "for_name": event.granter.by_name}
+                self.rows[-1] = self.rows[-1].model_copy(update=whose)
 
     def _rows(self, event: Fact, kind: Kind, call_ids: Sequence[str], reason: str = "") -> None:
         """Add a row for each call of an event about several."""
@@ -244,6 +268,12 @@ class LogReading:
                 **fields,
             )
         )
+
+
+def _terms(grant: GrantAdded) -> str:
+    where = f"in {grant.place}" if grant.place else "in this session"
+    until = f"until {grant.until:%Y-%m-%d %H:%M} UTC"
+    return f"{grant.grant_id}: {grant.tool} {canonical_json(grant.patterns)} {where} {until}"
 
 
 class AuditFilter(Frozen):

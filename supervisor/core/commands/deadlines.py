@@ -1,4 +1,4 @@
-"""Deadlines of requests for approval: reminding approvers, escalating to more of them, and expiring. Pure functions."""
+"""Deadlines: of requests for approval, to remind approvers, escalate to more of them and expire; and ends of grants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from supervisor.core.commands.base import stamp
-from supervisor.core.events import Actor, ApprovalOverdue, Event
+from supervisor.core.events import Actor, ApprovalOverdue, Event, GrantEnded
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.state import Call, Session
 
@@ -36,6 +36,10 @@ def deadlines(session: Session) -> Iterator[Deadline]:
 
 def pass_deadlines(session: Session, name: str, actor: Actor, at: datetime) -> list[Event]:
     """Return the events of the deadlines that have passed at `at`, if the one of this name is among them."""
+    if over := [
+        grant for grant in session.grants if grant.id == name and not grant.ended_at and grant.until <= at
+    ]:
+        return [GrantEnded(**stamp(actor, at), grant_id=grant.id, expired=True) for grant in over]
     passed = [deadline for deadline in deadlines(session) if deadline.due <= at]
     if name not in {deadline.name for deadline in passed}:
         return []

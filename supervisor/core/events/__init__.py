@@ -3,5 +3,6 @@
 from supervisor.core.events.base import *  # noqa: F403
 from supervisor.core.events.calls import *  # noqa: F403
 from supervisor.core.events.codec import *  # noqa: F403
+from supervisor.core.events.grants import *  # noqa: F403
 from supervisor.core.events.session import *  # noqa: F403
 from supervisor.core.events.subagents import *  # noqa: F403

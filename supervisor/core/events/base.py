@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from supervisor.core.messages import Frozen, Json
+from supervisor.core.digest import call_digest
+from supervisor.core.messages import Frozen, Json, ToolDefinition
 from supervisor.core.persona import Approvers
 
 SCHEMA = 1
@@ -134,6 +135,7 @@ class ToolCall(Frozen):
     `call_id` is Flagman's id, unique in the session (`step.position`); `ref` is the provider's own id.
     `arguments` are canonical, or the raw text where they were no JSON object (then `mode` is refuse). `approvers` is
     the first rule about who may approve it, and `also` are the further ones, each of which must be satisfied.
+    `definition` is what a server said of the tool when it was proposed, or last asked about; None for other tools.
     """
 
     call_id: str
@@ -147,6 +149,16 @@ class ToolCall(Frozen):
     approvers: Approvers | None = None
     also: tuple[Approvers, ...] = ()
     reason: str = ""
+    definition: ToolDefinition | None = None
+
+    @property
+    def pin(self) -> str:
+        """The digest of its definition; empty for a tool that is not one of a server."""
+        return self.definition.digest if self.definition else ""
+
+    def digest_of(self, arguments: Any) -> str:
+        """Return the digest that the call has with these arguments."""
+        return call_digest(self.tool, arguments, self.pin)
 
     def after(self, waited: timedelta) -> ToolCall:
         """Return the call with its rules as they are once it has waited so long."""

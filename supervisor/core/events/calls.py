@@ -92,6 +92,18 @@ class CallRuledAnew(Fact):
     call: ToolCall
 
 
+class ToolRedefined(Fact):
+    """The server of a call's tool has changed it, or has it no longer: `call` has what it says now.
+
+    People are asked about the call anew, or it is refused.
+    """
+
+    type: Literal["ToolRedefined"] = "ToolRedefined"
+    doing: ClassVar[str] = "Asking about a changed tool"
+    call_id: str
+    call: ToolCall
+
+
 class ToolStarted(Fact):
     type: Literal["ToolStarted"] = "ToolStarted"
     doing: ClassVar[str] = "Running a tool"
@@ -127,7 +139,8 @@ class ToolNotBegun(Fact):
 class OutcomeLost(Fact):
     """A worker died while the call ran, and it cannot be verified whether the call took effect.
 
-    `artifacts` are the files that were written since it began.
+    `artifacts` are the files that were written since it began. `why` says what was lost instead of the worker, such as
+    the connection to the server of the tool.
     """
 
     type: Literal["OutcomeLost"] = "OutcomeLost"
@@ -135,6 +148,7 @@ class OutcomeLost(Fact):
     call_id: str
     attempt: int
     artifacts: tuple[str, ...] = ()
+    why: str = ""
 
 
 class OutcomeDecided(DecisionFact):
@@ -187,6 +201,7 @@ CallFact = (
     | ApprovalWithdrawn
     | CallEdited
     | CallRuledAnew
+    | ToolRedefined
     | ToolStarted
     | ToolFinished
     | ToolNotBegun

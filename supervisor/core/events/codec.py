@@ -9,10 +9,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from supervisor.core.errors import LogUnreadable
 from supervisor.core.events.base import SCHEMA
 from supervisor.core.events.calls import CallFact
+from supervisor.core.events.grants import GrantFact
 from supervisor.core.events.session import SessionFact
 from supervisor.core.events.subagents import SubagentFact
 
-Event = Annotated[SessionFact | CallFact | SubagentFact, Field(discriminator="type")]
+Event = Annotated[SessionFact | CallFact | GrantFact | SubagentFact, Field(discriminator="type")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 

@@ -24,6 +24,7 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -52,6 +53,9 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "WaitEnded": frozenset({"sleeping"}),
     "CallEdited": frozenset({"awaiting"}),
     "CallRuledAnew": frozenset({"ready", "open"}),
+    "GrantAdded": frozenset({"awaiting"}),
+    "CallGranted": frozenset({"held"}),
+    "ToolRedefined": frozenset({"ready", "approved"}),
     "ChildLaunched": frozenset({"open", "delegating"}),
     "ChildSkipped": frozenset({"open", "delegating"}),
     "ChildrenJoined": frozenset({"open", "delegating"}),
@@ -64,8 +68,7 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
     errors = session.errors_in_a_row
     for call_id in call_ids:
         before = session.call(call_id)
-        if before.phase not in CALL_MOVES[event.type]:
-            raise IllegalEvent(not_in_call(event.doing, call_id, before.phase))
+        check_moves(event, before)
         after = before.model_copy(update=change_call(event, session, before))
         if before.call.tool == APPROVAL:
             return _on_pause(session, event, after)
@@ -75,6 +78,17 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
         if isinstance(event, ToolFinished):
             errors = 0 if event.ok else errors + 1
     return {"steps": tuple(steps), "errors_in_a_row": errors}
+
+
+def check_moves(event: Event, call: Call) -> None:
+    """Raise IllegalEvent for an event about a call in a phase that does not accept it."""
+    if call.phase not in CALL_MOVES[event.type]:
+        raise IllegalEvent(not_in_call(event.doing, call.call_id, call.phase))
+
+
+def first_allowed(call: ToolCall) -> CallPhase:
+    """Return the phase of a call that may run now."""
+    return "open" if call.control else "approved"
 
 
 def _on_pause(session: Session, event: Event, after: Call) -> dict[str, Any]:
@@ -106,6 +120,7 @@ def _call_event(
         ApprovalDecided
         | CallEdited
         | CallRuledAnew
+        | ToolRedefined
         | ToolStarted
         | ToolFinished
         | ToolNotBegun
@@ -170,13 +185,18 @@ def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, A
 @change_call.register
 def _outcome_lost(event: OutcomeLost, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "unknown", "request": call.request + 1, "artifacts": event.artifacts}
+    return {
+        "phase": "unknown",
+        "request": call.request + 1,
+        "artifacts": event.artifacts,
+        "lost": event.why,
+    }
 
 
 @change_call.register
 def _outcome_decided(event: OutcomeDecided, session: Session, call: Call) -> dict[str, Any]:
     if event.verdict == "run_again":
-        _permitted(session, call, event)
+        permitted(session, call, event.people, event.via)
         return {"phase": "approved"}
     ok = event.verdict == "done"
     return {"phase": "finished", "ok": ok, "content": event.result, "finished_at": event.at}
@@ -241,7 +261,7 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         raise IllegalEvent("That approval is for a different call.")
     if any(d.counts_as(event.people, event.joined) for d in call.decisions):
         raise IllegalEvent("The same person counts once.")
-    _permitted(session, call, event)
+    permitted(session, call, event.people, event.via)
     decision = Decision(
         verdict=event.verdict,
         by=event.by,
@@ -264,9 +284,8 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
             "content": event.reason,
             "finished_at": event.at,
         }
-    allowed: CallPhase = "open" if call.call.control else "approved"
     enough = call.model_copy(update={"decisions": decisions}).approved_enough
-    return {"decisions": decisions, "phase": allowed if enough else "awaiting"}
+    return {"decisions": decisions, "phase": first_allowed(call.call) if enough else "awaiting"}
 
 
 @change_call.register
@@ -279,7 +298,7 @@ def _edited(event: CallEdited, session: Session, call: Call) -> dict[str, Any]:
         raise IllegalEvent("A change may touch the arguments of a call, nothing else.")
     if new.mode != "ask" or new.digest == old.digest:
         raise IllegalEvent("A changed call has other arguments, and is asked for.")
-    _permitted(session, call, event)
+    permitted(session, call, event.people, event.via)
     first = call.proposed or old
     return {
         "call": new,
@@ -333,22 +352,40 @@ def _ruled_anew(event: CallRuledAnew, session: Session, call: Call) -> dict[str,
     return {"call": new, "phase": "held"}
 
 
+@change_call.register
+def _redefined(event: ToolRedefined, session: Session, call: Call) -> dict[str, Any]:
+    """Return the call with the tool as it is now. Earlier approvals were for another one and no longer count."""
+    old, new = call.call, event.call
+    # Whether it may be repeated is a part of what the server says.
+    if _nature(new) != _nature(old.model_copy(update={"idempotent": new.idempotent})):
+        raise IllegalEvent("A server may change its tool, not the call.")
+    if new.mode == "allow" or new.arguments != old.arguments:
+        raise IllegalEvent("A call whose tool has changed is asked for with the same arguments, or refused.")
+    if new.mode == "refuse":
+        return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
+    if new.definition == old.definition or new.digest == old.digest:
+        raise IllegalEvent("The tool of this call is the same as before.")
+    nobody = {"decisions": (), "grant": "", "granted_by": None}
+    return {"call": new, "phase": "held", "redefined": old.definition, **nobody}
+
+
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:
     """Return the fields of a call that do not depend on its arguments."""
     return call.call_id, call.ref, call.tool, call.control, call.idempotent
 
 
-def _permitted(session: Session, call: Call, event: ApprovalDecided | OutcomeDecided | CallEdited) -> None:
+def permitted(session: Session, call: Call, people: frozenset[str], via: str) -> None:
+    """Raise IllegalEvent where these people do not have the right `via` to decide on the call."""
     rules = call.call.rules
-    rights = event.via.split("\n") if call.call.also else [event.via]
+    rights = via.split("\n") if call.call.also else [via]
     if len(rights) != len(rules) or not any(rights):
         raise IllegalEvent("That person may not decide on this call by each of its rules.")
     for rule, right in zip(rules, rights, strict=True):
         if right in ("", "admin"):
             continue
-        if event.people & session.barred(call, rule):
+        if people & session.barred(call, rule):
             raise IllegalEvent("Who asked for the session may not decide on this call.")
-        if right not in _rights(rule, event.people):
+        if right not in _rights(rule, people):
             raise IllegalEvent("That person may not decide on this call.")
 
 

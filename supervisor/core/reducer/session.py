@@ -50,6 +50,8 @@ _PEOPLE = {
     "QuestionAnswered",
     "BudgetRaised",
     "CallEdited",
+    "GrantAdded",
+    "GrantEnded",
     "ChildDecided",
     "TimerSet",
     "TimerFired",
@@ -59,6 +61,8 @@ _PEOPLE = {
 _STEPS = {
     "ApprovalRequested",
     "CallRuledAnew",
+    "CallGranted",
+    "ToolRedefined",
     "ToolStarted",
     "QuestionAsked",
     "WaitBegun",
@@ -78,13 +82,13 @@ _FACTS = {
     "SessionRestored",
     "FilesTaken",
 }
-_LATE = frozenset({"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored"})
+_LATE = frozenset({"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored", "GrantEnded"})
 SESSION_MOVES: dict[Lifecycle, frozenset[str]] = {
     "running": frozenset(
         _PEOPLE | _FACTS | _STEPS | {"Paused", "Resumed", "Completed", "Failed"}
     ),
     "paused": frozenset(_PEOPLE | _FACTS | {"Paused", "Resumed", "Failed"}),
-    "completed": frozenset({"ChildFinished", "SessionRestored"}),
+    "completed": frozenset({"ChildFinished", "SessionRestored", "GrantEnded"}),
     "failed": _LATE,
     "cancelled": _LATE,
 }  # fmt: skip
@@ -288,7 +292,8 @@ def _forked(event: SessionForked, session: Session) -> dict[str, Any]:
         missing=event.missing,
         by_owner=event.by_owner,
     )
-    return {"forked": fork}
+    # What was allowed in the source is not allowed in the copy.
+    return {"forked": fork, "grants": ()}
 
 
 @reduce.register
@@ -300,7 +305,7 @@ def _restored(event: SessionRestored, session: Session) -> dict[str, Any]:
     if session.open_calls and not session.ended:
         calls = tuple(_back(c, lost=c.call_id in event.lost) for c in steps[-1].calls)
         steps[-1] = steps[-1].model_copy(update={"calls": calls})
-    return {"steps": tuple(steps), "restored_at": event.at}
+    return {"steps": tuple(steps), "restored_at": event.at, "grants": ()}
 
 
 def _back(call: Call, *, lost: bool) -> Call:

@@ -11,9 +11,9 @@ _OFFERED = re.compile(r"^- `([a-z0-9-]+)`: ", re.MULTILINE)
 _ENDED = re.compile(r"^## (.+)$", re.MULTILINE)
 _DONE = re.compile(r"^\d+ of \d+ subtasks completed\.$", re.MULTILINE)
 PARTS = (
-    ("look", "sre", "Look at how things stand: {task}"),
-    ("options", "backend-architect", "Weigh what could be done: {task}"),
-    ("write-up", "release-manager", "Write up what was found for: {task}"),
+    ("look", "sre", "Report how things stand: {task}"),
+    ("options", "backend-architect", "Report what could be done: {task}"),
+    ("write-up", "release-manager", "Write a report on what was found for: {task}"),
 )
 
 

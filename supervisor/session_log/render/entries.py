@@ -14,6 +14,7 @@ from supervisor.core.events import (
     ApprovalRequested,
     ApprovalWithdrawn,
     CallEdited,
+    CallGranted,
     CallRuledAnew,
     Cancelled,
     ChildDecided,
@@ -25,6 +26,8 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     Failed,
+    GrantAdded,
+    GrantEnded,
     OutcomeDecided,
     OutcomeLost,
     Paused,
@@ -36,6 +39,7 @@ from supervisor.core.events import (
     SessionRestored,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
 )
 from supervisor.core.events.base import DecisionFact
@@ -158,6 +162,41 @@ def _call_ruled_anew(event: CallRuledAnew, moment: Moment, who: str) -> Entry:
 
 
 @_entry.register
+def _grant_added(event: GrantAdded, moment: Moment, who: str) -> Entry:
+    where = f"in all sessions of {code(event.place)}" if event.place else "in this session"
+    until = f"until {event.until:%Y-%m-%d %H:%M} UTC"
+    patterns = output(canonical_json(event.patterns), moment.n, "json")
+    words = (
+        f"{who} **allowed** calls of {code(event.tool)} like this {where} {until} ({code(event.grant_id)})"
+    )
+    return Entry(f"{words} · {right(event.via)}", [patterns])
+
+
+@_entry.register
+def _grant_ended(event: GrantEnded, moment: Moment, who: str) -> Entry:
+    grant = code(event.grant_id)
+    return Entry(f"The grant {grant} ended" if event.expired else f"{who} **revoked** the grant {grant}")
+
+
+@_entry.register
+def _call_granted(event: CallGranted, moment: Moment, who: str) -> Entry:
+    granter = person(event.granter.by, event.granter.by_name)
+    what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
+    return Entry(f"The grant {code(event.grant)} of {granter} **allowed** {what}")
+
+
+@_entry.register
+def _tool_redefined(event: ToolRedefined, moment: Moment, who: str) -> Entry:
+    call = _call(moment, event.call_id)
+    if event.call.mode == "refuse":
+        return Entry(f"{call} **did not run**: its server has changed the tool{_because(event.call.reason)}")
+    words = (
+        f"{call} **needs an approval by now**: its server has changed the tool · {digest(event.call.digest)}"
+    )
+    return Entry(words)
+
+
+@_entry.register
 def _outcome_decided(event: OutcomeDecided, moment: Moment, who: str) -> Entry:
     words = f"{who} said of {_call(moment, event.call_id)}: **{_VERDICTS[event.verdict]}**"
     return Entry(words, [prose(event.result, moment.n)] if event.result else ())
@@ -202,6 +241,7 @@ def _tool_not_begun(event: ToolNotBegun, moment: Moment, who: str) -> Entry:
 def _outcome_lost(event: OutcomeLost, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
     words = f"{call} was cut off in attempt {event.attempt}: nothing tells whether it took effect"
+    words += _because(event.why)
     return Entry(words + _files("but it wrote", event.artifacts))
 
 

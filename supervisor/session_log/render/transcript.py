@@ -16,6 +16,7 @@ from supervisor.core.events import (
     ApprovalWithdrawn,
     BudgetRaised,
     CallEdited,
+    CallGranted,
     CallRuledAnew,
     Cancelled,
     ChildDecided,
@@ -29,6 +30,8 @@ from supervisor.core.events import (
     Event,
     Failed,
     FilesTaken,
+    GrantAdded,
+    GrantEnded,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -45,6 +48,7 @@ from supervisor.core.events import (
     ToolCall,
     ToolFinished,
     ToolNotBegun,
+    ToolRedefined,
     ToolStarted,
     WaitBegun,
     WaitEnded,
@@ -156,7 +160,8 @@ def _tool_not_begun(event: ToolNotBegun) -> str:
 
 @described.register
 def _outcome_lost(event: OutcomeLost) -> str:
-    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{_files('wrote', event.artifacts)}"
+    wrote = _files("wrote", event.artifacts)
+    return f"lost the outcome of {event.call_id}, attempt {event.attempt}{wrote}{_because(event.why)}"
 
 
 @described.register
@@ -256,6 +261,31 @@ def _call_edited(event: CallEdited) -> str:
 def _call_ruled_anew(event: CallRuledAnew) -> str:
     now = "is forbidden" if event.call.mode == "refuse" else "needs an approval"
     return f"by now {event.call_id} {now}{_because(event.call.reason)}"
+
+
+@described.register
+def _grant_added(event: GrantAdded) -> str:
+    where = f"in {event.place}" if event.place else "in this session"
+    until = f"until {event.until:%Y-%m-%d %H:%M} UTC"
+    return f"allowed calls {where} {until} ({event.grant_id}): {event.tool} {canonical_json(event.patterns)}"
+
+
+@described.register
+def _grant_ended(event: GrantEnded) -> str:
+    return f"{'ended' if event.expired else 'revoked'} the grant {event.grant_id}"
+
+
+@described.register
+def _call_granted(event: CallGranted) -> str:
+    who = event.granter.by_name or event.granter.by
+    return f"allowed {event.call_id} (sha256 {event.digest[:12]}) by the grant {event.grant} of {who}"
+
+
+@described.register
+def _tool_redefined(event: ToolRedefined) -> str:
+    now = "was refused" if event.call.mode == "refuse" else "needs an approval"
+    digest = f"sha256 {event.call.digest[:12]}"
+    return f"found the tool of {event.call_id} changed ({digest}), which {now}{_because(event.call.reason)}"
 
 
 @described.register

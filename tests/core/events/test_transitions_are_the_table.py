@@ -9,7 +9,7 @@ import pytest
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.persona import Budgets
-from supervisor.core.records import Child, Timer
+from supervisor.core.records import Child, Grant, Timer
 from supervisor.core.reducer import SESSION_MOVES, apply, fold
 from supervisor.core.reducer.calls import CALL_MOVES
 from supervisor.core.state import SETTLED, Call, CallPhase, Lifecycle, Session, Step
@@ -17,6 +17,7 @@ from tests.core.build import (
     AT,
     BOB,
     EVENT_TYPES,
+    LATER,
     SID,
     by,
     launched,
@@ -62,8 +63,20 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
     step: Step = whole.steps[0]
     call: Call = step.calls[0].model_copy(update={"phase": phase, "attempt": 1})
     timer = Timer(id="t1", due=AT, text="", about="", by=BOB.id, by_name="")
+    grant = Grant(
+        id="g1",
+        session_id=SID,
+        persona="helper",
+        by=BOB.id,
+        call_id="1.1",
+        tool="shell",
+        patterns={},
+        since=AT,
+        until=LATER,
+    )
     changes: dict[str, Any] = {
         "timers": (timer,),
+        "grants": (grant,),
         "children": (child("first"), child("failed", state="failed")),
         "steps": (step.model_copy(update={"calls": (call,)}),),
         "lifecycle": lifecycle,
@@ -138,17 +151,18 @@ def test_the_tables_know_every_event_phase_and_stage() -> None:
 
 
 def test_nothing_begins_in_a_session_that_is_paused_or_at_its_end() -> None:
-    begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "WaitBegun", "Completed"}
+    begins = {"ToolStarted", "QuestionAsked", "ApprovalRequested", "CallGranted", "WaitBegun", "Completed"}
     plans = {"ChildLaunched", "ChildSkipped", "ChildrenJoined"}
     assert not SESSION_MOVES["paused"] & (begins | plans)
-    assert SESSION_MOVES["completed"] == {"ChildFinished", "SessionRestored"}
-    late = {"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored"}
+    assert SESSION_MOVES["completed"] == {"ChildFinished", "SessionRestored", "GrantEnded"}
+    late = {"ToolFinished", "ToolNotBegun", "ChildFinished", "SessionRestored", "GrantEnded"}
     assert SESSION_MOVES["failed"] == SESSION_MOVES["cancelled"] == late
 
 
 def test_a_call_starts_only_where_it_was_waved_through() -> None:
     assert CALL_MOVES["ToolStarted"] == {"ready", "approved", "started"}
     assert CALL_MOVES["ApprovalDecided"] == CALL_MOVES["CallEdited"] == {"awaiting"}
+    assert CALL_MOVES["CallGranted"] == {"held"}
     assert CALL_MOVES["OutcomeDecided"] == {"unknown"}
     assert CALL_MOVES["ToolFinished"] == {"started", "unknown"}
 

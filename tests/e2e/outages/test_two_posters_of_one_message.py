@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers.projection.log_upload
-from bot.compose import Core, core, workers
+from bot.compose import Core, core
+from bot.workers import workers
 from handlers.action_ids import Action
 from handlers.blocks.text import button
 from handlers.messages.message import Message

@@ -204,25 +204,41 @@ function example() {
     h(
       "ol",
       {},
-      h("li", {}, "Launch one: ", h("code", {}, text)),
-      h("li", {}, "It posts here; open the thread below it to see what needs approval."),
+      h("li", {}, h("b", {}, "Launch"), " an agent: ", h("code", {}, text)),
+      h("li", {}, h("b", {}, "Approve"), " the small command that it proposes; its card appears below."),
       h(
         "li",
         {},
-        h("b", {}, "Approve"),
-        " or ",
-        h("b", {}, "Deny"),
-        ". To decide as somebody else, change who you act as at the foot of the sidebar.",
+        "Then ",
+        h("b", {}, "edit"),
+        " a call, answer a question, and ",
+        h("b", {}, "deny"),
+        " the last one. The thread of the card has it all.",
       ),
+    ),
+    h(
+      "p",
+      { class: "try-note" },
+      "Where no model is configured, a scripted demo takes you through these steps. ",
+      "To decide as somebody else, change who you act as at the foot of the sidebar.",
     ),
     h(
       "div",
       { class: "actions" },
       h(
         "button",
-        { type: "button", class: "button primary", "data-testid": "try-launch", onclick: () => composer.fill(text) },
-        "Put it in the message box",
+        {
+          type: "button",
+          class: "button primary",
+          "data-testid": "try-launch",
+          onclick: () => {
+            composer.fill(text);
+            composer.submit();
+          },
+        },
+        "Launch it",
       ),
+      h("button", { type: "button", class: "button", onclick: () => composer.fill(text) }, "Put it in the message box"),
       h(
         "button",
         { type: "button", class: "button", onclick: () => composer.shortcut() },

@@ -1,0 +1,380 @@
+"""The connection to one MCP server: one task opens it, serves the requests and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from supervisor.core.errors import ToolError
+from supervisor.core.messages import Json, ToolDefinition
+from supervisor.mcp.config import Server
+from supervisor.mcp.definitions import definitions_of
+from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, ConnectionLost, ServerAway
+from supervisor.mcp.http import MOST_BYTES, http_client
+from supervisor.mcp.stdio import Launcher, Running, running
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp_types import CallToolResult
+
+# Seconds for a connection, in which a server may leave one question unanswered for ten, and for a list of the tools.
+CONNECT_SECONDS = 30.0
+LIST_SECONDS = 10.0
+# The most pages of a list.
+MOST_PAGES = 100
+# Seconds for which a list is taken to be right, where the server does not tell of changes before.
+FRESH_SECONDS = 60.0
+# Seconds between two attempts to connect, doubled each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+# How often one call may ask for more input.
+MOST_ROUNDS = 10
+KEY = "flagman/idempotencyKey"
+DECLINED = (
+    "The server asked for input in the middle of the call, which people cannot give here; it was declined: {}"
+)
+ENDED = "the connection ended before an answer"
+_log = logging.getLogger("flagman.mcp")
+
+
+@dataclass
+class _Request:
+    """A request to the server, carried out by `run` in a task of the owner; `notes` are sentences for its result."""
+
+    run: Callable[[Client, _Request], Awaitable[Any]]
+    done: asyncio.Future[Any]
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    notes: list[str] = field(default_factory=list)
+
+
+class Connection:
+    """A connection, which is opened when it is needed, also again.
+
+    Another task than the one that opened a connection of the library must not close it; so one owns it, and all
+    others hand it their requests.
+    """
+
+    def __init__(self, server: Server, launcher: Launcher) -> None:
+        self.server, self._launcher = server, launcher
+        self._owner: asyncio.Task[None] | None = None
+        self._queue: asyncio.Queue[_Request | None] = asyncio.Queue()
+        self._opening = asyncio.Lock()
+        self._at_work: list[_Request] = []
+        self._listed: dict[str, ToolDefinition] = {}
+        self._listed_at = -FRESH_SECONDS
+        self._failures, self._not_before = 0, 0.0
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is open and its list of tools is as new as can be known."""
+        return self._is_open and time.monotonic() - self._listed_at < FRESH_SECONDS
+
+    @property
+    def _is_open(self) -> bool:
+        return self._owner is not None and not self._owner.done()
+
+    async def tools(self, within: float) -> dict[str, ToolDefinition]:
+        """Return the tools of the server by their names there, as they were at most so many seconds ago.
+
+        Raises ServerAway.
+        """
+        await self._open()
+        if time.monotonic() - self._listed_at >= within:
+            try:
+                async with asyncio.timeout(LIST_SECONDS):
+                    listed = await self._ask(self._list)
+            except TimeoutError as error:
+                await self.close()
+                raise self._away(f"it did not list its tools within {LIST_SECONDS:g} s") from error
+            except (ConnectionLost, ToolError) as error:
+                raise self._away(str(error)) from error
+            self._listed, self._listed_at = listed, time.monotonic()
+        return self._listed
+
+    async def call(
+        self, definition: ToolDefinition, arguments: Json, key: str
+    ) -> tuple[CallToolResult, list[str]]:
+        """Call a tool and return its result, with sentences about it.
+
+        Raises ServerAway where it was not sent, ToolError where the server refused it, and ConnectionLost where it is
+        not known what became of it.
+        """
+        notes: list[str] = []
+
+        async def run(client: Client, request: _Request) -> Any:
+            request.notes = notes
+            return await _call(client, definition.name, arguments, {KEY: key})
+
+        await self._open()
+        try:
+            async with asyncio.timeout(self.server.timeout):
+                return await self._ask(run), notes
+        except TimeoutError as error:
+            raise ConnectionLost(f"it did not answer within {self.server.timeout:g} s") from error
+
+    async def close(self) -> None:
+        """Close the connection and end the server's processes."""
+        owner = self._owner
+        if owner is None or owner.done():
+            return
+        self._queue.put_nowait(None)
+        with suppress(Exception):
+            await asyncio.shield(owner)
+
+    def _away(self, reason: str) -> ServerAway:
+        return ServerAway(self.server.name, reason)
+
+    # Requests
+
+    async def _ask(self, run: Callable[[Client, _Request], Awaitable[Any]]) -> Any:
+        """Have the owner carry out a request. Raises what it raised, or ConnectionLost."""
+        request = _Request(run, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(request)
+        try:
+            return await request.done
+        finally:
+            request.scope.cancel()
+
+    async def _serve(self, client: Client, request: _Request) -> None:
+        self._at_work.append(request)
+        try:
+            with request.scope:
+                result = await request.run(client, request)
+                if not request.done.done():
+                    request.done.set_result(result)
+        except Exception as error:  # noqa: BLE001  it is the answer to the request
+            if not request.done.done():
+                request.done.set_exception(self._named(error))
+        finally:
+            self._at_work.remove(request)
+            if not request.done.done():
+                request.done.set_exception(ConnectionLost(ENDED))
+
+    def _named(self, error: Exception) -> Exception:
+        """Return the error of a request as one of ours."""
+        from mcp import MCPError
+        from mcp_types import (
+            CONNECTION_CLOSED,
+            INVALID_PARAMS,
+            METHOD_NOT_FOUND,
+            PARSE_ERROR,
+            REQUEST_TIMEOUT,
+        )
+
+        if isinstance(error, ToolError | ServerAway | ConnectionLost):
+            return error
+        if not isinstance(error, MCPError):
+            return ConnectionLost(f"it answered with what is no message of MCP ({type(error).__name__})")
+        said = error.error.message[:2000] or "no reason given"
+        match error.error.code:
+            case code if code == NOT_SENT:
+                # A new connection begins a new session.
+                self._queue.put_nowait(None)
+                return self._away(said)
+            case code if code in (NO_ANSWER, REQUEST_TIMEOUT, PARSE_ERROR):
+                return ConnectionLost(said)
+            case code if code == CONNECTION_CLOSED and said == "Connection closed":
+                return ConnectionLost(ENDED)
+            case code if code == CONNECTION_CLOSED and said.startswith("SSE stream"):
+                return ConnectionLost(said)
+            case code if code in (INVALID_PARAMS, METHOD_NOT_FOUND):
+                return ToolError(f"The server refused the call: {said}")
+        return ToolError(f"The server answered with an error: {said}")
+
+    async def _list(self, client: Client, _: _Request) -> dict[str, ToolDefinition]:
+        found: list[Any] = []
+        cursor: str | None = None
+        for _page in range(MOST_PAGES):
+            page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+            found += page.tools
+            if (cursor := page.next_cursor) is None:
+                break
+        return definitions_of(self.server, found)
+
+    # The owner
+
+    async def _open(self) -> None:
+        """Open the connection where it is not; waits between attempts. Raises ServerAway."""
+        async with self._opening:
+            if self._is_open:
+                return
+            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+            self._queue = asyncio.Queue()
+            opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._owner = asyncio.create_task(self._own(opened, self._queue))
+            try:
+                await asyncio.shield(opened)
+            except ServerAway:
+                self._failures += 1
+                pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+                self._not_before = time.monotonic() + pause
+                raise
+            self._failures, self._listed_at = 0, -FRESH_SECONDS
+
+    async def _own(self, opened: asyncio.Future[None], queue: asyncio.Queue[_Request | None]) -> None:
+        """Hold the connection from its beginning to its end, which is a request of None or the end of the server."""
+        streams: Running | None = None
+        try:
+            async with self._transport() as (transport, streams), anyio.create_task_group() as group:
+                async with self._client(transport) as client:
+                    opened.set_result(None)
+                    group.start_soon(self._follow_changes, client)
+                    if streams:
+                        group.start_soon(self._until_closed, streams, queue)
+                    async with anyio.create_task_group() as requests:
+                        while (request := await queue.get()) is not None:
+                            requests.start_soon(self._serve, client, request)
+                        requests.cancel_scope.cancel()
+                group.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001  what ends a connection is told to those who wait for it
+            if not opened.done():
+                opened.set_exception(self._why(error, streams))
+                return
+            _log.warning("MCP server %s: the connection ended: %s", self.server.name, _words(error))
+        finally:
+            if not opened.done():
+                opened.set_exception(self._why(ConnectionLost("it was closed"), streams))
+            while not queue.empty():
+                if left := queue.get_nowait():
+                    left.done.set_exception(self._away("the connection ended"))
+
+    @asynccontextmanager
+    async def _transport(self) -> AsyncIterator[tuple[Any, Running | None]]:
+        if self.server.command:
+            async with running(self.server, self._launcher) as streams:
+                yield _Opened(streams.read, streams.write), streams
+            return
+        from mcp.client.streamable_http import streamable_http_client
+
+        async with http_client(self.server, max(self.server.timeout, 300.0)) as client:
+            yield (
+                streamable_http_client(self.server.url, http_client=client, max_sse_event_size=MOST_BYTES),
+                None,
+            )
+
+    @asynccontextmanager
+    async def _client(self, transport: Any) -> AsyncIterator[Client]:
+        from mcp import Client
+        from mcp_types import Implementation
+
+        client = Client(
+            transport,
+            client_info=Implementation(name="flagman", version="1"),
+            message_handler=self._heard,
+            elicitation_callback=self._decline,
+            cache=None,
+        )
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await client.__aenter__()
+        try:
+            yield client
+        finally:
+            await client.__aexit__(None, None, None)
+
+    def _why(self, error: BaseException, streams: Running | None) -> ServerAway:
+        """Return in words why the connection could not be opened."""
+        first = _first(error)
+        if isinstance(first, ServerAway):
+            return first
+        said = (streams.problem or streams.last_words) if streams else ""
+        reason = f"it did not answer within {CONNECT_SECONDS:g} s" if isinstance(first, TimeoutError) else ""
+        reason = reason or ("it ended before it answered" if streams else _words(first))
+        return self._away(f"{reason} ({said})" if said else reason)
+
+    async def _until_closed(self, streams: Running, queue: asyncio.Queue[_Request | None]) -> None:
+        await streams.closed.wait()
+        if streams.problem:
+            _log.warning("MCP server %s: %s", self.server.name, streams.problem)
+        queue.put_nowait(None)
+
+    async def _follow_changes(self, client: Client) -> None:
+        """On a connection that tells of changes only when asked to, ask."""
+        from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+        tools = client.server_capabilities.tools
+        if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or not (tools and tools.list_changed):
+            return
+        with suppress(Exception):
+            async with client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    self._listed_at = -FRESH_SECONDS
+
+    async def _heard(self, message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/tools/list_changed":
+            self._listed_at = -FRESH_SECONDS
+
+    async def _decline(self, context: Any, params: Any) -> Any:
+        from mcp_types import ElicitResult
+
+        for request in self._at_work:
+            request.notes.append(DECLINED.format(str(params.message)[:500]))
+        return ElicitResult(action="decline")
+
+
+@dataclass
+class _Opened:
+    """The streams of a running server as a transport of the library."""
+
+    read: Any
+    write: Any
+
+    async def __aenter__(self) -> tuple[Any, Any]:
+        return self.read, self.write
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+async def _call(client: Client, name: str, arguments: Json, meta: Mapping[str, Any]) -> CallToolResult:
+    """Send a call, and answer what the server asks for meanwhile.
+
+    The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
+    """
+    from mcp.client.context import ClientRequestContext
+    from mcp_types import (
+        CallToolRequest,
+        CallToolRequestParams,
+        CallToolResult,
+        ErrorData,
+        InputRequiredResult,
+    )
+    from pydantic import TypeAdapter
+
+    kinds: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
+        CallToolResult | InputRequiredResult
+    )
+    responses: dict[str, Any] | None = None
+    state: str | None = None
+    for _ in range(MOST_ROUNDS):
+        params = CallToolRequestParams.model_validate(
+            {"name": name, "arguments": arguments, "_meta": dict(meta)}
+        ).model_copy(update={"input_responses": responses, "request_state": state})
+        result = await client.session.send_request(CallToolRequest(params=params), kinds)
+        if isinstance(result, CallToolResult):
+            return result
+        responses, state = {}, result.request_state
+        for key, wanted in (result.input_requests or {}).items():
+            context = ClientRequestContext(session=client.session, request_id=key)
+            answer = await client.session.dispatch_input_request(context, wanted)
+            if isinstance(answer, ErrorData):
+                raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
+            responses[key] = answer
+    raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error in a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _words(error: BaseException) -> str:
+    first = _first(error)
+    return str(first)[:300] or type(first).__name__

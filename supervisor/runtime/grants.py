@@ -1,0 +1,77 @@
+"""Applies grants to calls that need an approval, right before people would be asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from storage.log import LogStore
+from supervisor.core.commands.grants import candidates, use
+from supervisor.core.errors import FlagmanError
+from supervisor.core.events import Actor, CallGranted
+from supervisor.core.messages import Json
+from supervisor.core.records import Grant
+from supervisor.core.state import Call, Session
+from supervisor.effects import granting_of
+from supervisor.repository import Sessions
+from supervisor.runtime.unit_of_work import UnitOfWork
+
+# The most sessions whose grants for one place are looked at, the newest first.
+MOST_SESSIONS = 200
+# Who made a grant, with the rights that they have on a session now. Raises FlagmanError where that is not known.
+Granter = Callable[[Session, Grant], Awaitable[Actor]]
+_log = logging.getLogger("flagman.grants")
+
+
+class GrantedCalls:
+    """Finds the grants that allow calls. `place_of` returns the place in an origin, empty where it has none."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        log: LogStore,
+        granter: Granter,
+        place_of: Callable[[Json], str | None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sessions, self._log, self._granter = sessions, log, granter
+        self._place_of, self._clock = place_of, clock
+
+    async def allow(self, unit: UnitOfWork, calls: Sequence[Call]) -> list[Call]:
+        """Record which of the calls a grant allows, and return the others. Raises StoreUnavailable."""
+        session, left = unit.session, list[Call]()
+        place = self._place_of(session.origin) or ""
+        grants = [*session.grants, *(await self._of_place(place, session.id) if calls and place else ())]
+        for call in calls:
+            granted = await self._granted(session, call, place, grants) if grants else None
+            if granted:
+                unit.add(granted)
+            else:
+                left.append(call)
+        return left
+
+    async def _of_place(self, place: str, but: str) -> list[Grant]:
+        """The grants for a place that were made in other sessions."""
+        found: list[Grant] = []
+        for session_id, _ in await self._log.index(granting_of(place), limit=MOST_SESSIONS):
+            if session_id != but:
+                try:
+                    found += (await self._sessions.load(session_id)).grants
+                except FlagmanError as error:
+                    _log.warning("the grants of session %s are not known: %s", session_id, error)
+        return found
+
+    async def _granted(
+        self, session: Session, call: Call, place: str, grants: Sequence[Grant]
+    ) -> CallGranted | None:
+        at = self._clock()
+        for grant in candidates(session, call, place, grants, at):
+            try:
+                granter = await self._granter(session, grant)
+            except FlagmanError as unknown:
+                _log.warning("grant %s is not used: %s", grant.full_id, unknown)
+                continue
+            if granted := use(session, call, grant, granter, session.steered_by, at):
+                return granted
+        return None

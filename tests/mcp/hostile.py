@@ -1,0 +1,80 @@
+"""A server that misbehaves in the way that its first argument names; its second one is its folder. Without the SDK."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HOW, FOLDER = sys.argv[1], Path(sys.argv[2])
+SCHEMA = {"type": "object"}
+
+
+def send(**message: Any) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
+
+
+def listed(params: Any) -> dict[str, Any]:
+    if HOW == "pages":
+        page = int(params.get("cursor") or 0) + 1
+        return {"tools": [{"name": f"t{page}", "inputSchema": SCHEMA}], "nextCursor": str(page)}
+    if HOW == "names":
+        names = ["a.b", "a/b", "x" * 100, "ok", "ok", "naïve"]
+        return {"tools": [{"name": name, "inputSchema": SCHEMA} for name in names]}
+    if HOW == "huge-definition":
+        large = {"name": "large", "description": "d" * 100_000, "inputSchema": SCHEMA}
+        return {"tools": [large, {"name": "small", "inputSchema": SCHEMA}]}
+    return {"tools": [{"name": "t", "inputSchema": SCHEMA}]}
+
+
+def call(number: Any) -> None:
+    if HOW == "flood":
+        while True:
+            send(method="notifications/progress", params={"progressToken": 1, "progress": 1})
+    if HOW == "endless-line":
+        while True:
+            sys.stdout.write("x" * 2**20)
+    if HOW == "no-result":
+        send(id=number, result={"content": [{"type": "of-my-own", "x": 1}]})
+        return
+    send(id=number, result={"content": [{"type": "text", "text": "done"}]})
+
+
+def begin() -> None:
+    if HOW == "exit":
+        sys.exit("no such database")
+    if HOW == "mute":
+        time.sleep(3600)
+    if HOW == "orphan":
+        child = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        (FOLDER / "orphan").write_text(str(child.pid))
+    if HOW == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def answer(number: Any, method: str, params: Any) -> None:
+    if method == "initialize":
+        about = {"serverInfo": {"name": "hostile", "version": "1"}, "capabilities": {"tools": {}}}
+        send(id=number, result={"protocolVersion": params["protocolVersion"], **about})
+    elif method == "tools/list" and HOW != "never-lists":
+        send(id=number, result=listed(params))
+    elif method == "tools/call":
+        call(number)
+    elif number is not None and method != "tools/list":
+        send(id=number, error={"code": -32601, "message": "no such method"})
+
+
+begin()
+for line in sys.stdin:
+    if HOW == "junk":
+        print("INFO: I log to the standard output", "\x00", flush=True)
+    message = json.loads(line)
+    answer(message.get("id"), message["method"], message.get("params") or {})
+while HOW == "deaf":
+    # It goes on after its input has ended.
+    time.sleep(1)

@@ -1,0 +1,99 @@
+"""An MCP server made with the SDK: `server.py FOLDER`, or `server.py FOLDER PORT` for HTTP.
+
+`tools.json` in the folder has the tools as they are at this moment; each call is a line in `calls.jsonl`. What a call
+does is in its arguments or in the name of the tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+FOLDER = Path(sys.argv[1])
+PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
+
+
+async def list_tools(ctx: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    if (FOLDER / "hang-list").exists():
+        await asyncio.sleep(3600)
+    tools = json.loads((FOLDER / "tools.json").read_text())
+    return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
+
+
+async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    arguments = params.arguments or {}
+    with (FOLDER / "calls.jsonl").open("a") as out:
+        row = {
+            "name": params.name,
+            "arguments": arguments,
+            "meta": dict(params.meta or {}),
+            "pid": os.getpid(),
+        }
+        out.write(json.dumps(row, default=str) + "\n")
+    match params.name:
+        case "die":
+            os._exit(7)
+        case "die-once" if not (FOLDER / "died").exists():
+            (FOLDER / "died").touch()
+            os._exit(7)
+        case "hang":
+            await asyncio.sleep(3600)
+        case "large":
+            return _text("ä" * int(arguments["size"]))
+        case "fail":
+            return types.CallToolResult(content=[types.TextContent(text="it did not work")], is_error=True)
+        case "parts":
+            return _parts()
+        case "odd":
+            return types.CallToolResult(content=[], structured_content={"not": "as declared"})
+        case "environment":
+            return _text(json.dumps(dict(os.environ)))
+    return _text(f"{params.name} {json.dumps(arguments, sort_keys=True)}")
+
+
+def _text(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=text)])
+
+
+def _parts() -> types.CallToolResult:
+    for_people = types.Annotations(audience=["user"])
+    return types.CallToolResult(
+        content=[
+            types.TextContent(text="for the agent"),
+            types.TextContent(text="for people alone", annotations=for_people),
+            types.ImageContent(data=PIXEL, mime_type="image/png"),
+            types.ImageContent(data="no base64!", mime_type="image/png"),
+            types.ResourceLink(name="report", uri="file:///reports/1"),
+            types.EmbeddedResource(resource=types.TextResourceContents(uri="note://1", text="a note")),
+            types.EmbeddedResource(
+                resource=types.BlobResourceContents(uri="blob://x/../../escape.sh", blob=PIXEL)
+            ),
+        ],
+        structured_content={"count": 7},
+    )
+
+
+async def main() -> None:
+    server = Server("test", on_list_tools=list_tools, on_call_tool=call_tool)
+    if len(sys.argv) > 2:
+        import uvicorn
+
+        app = server.streamable_http_app(host="127.0.0.1")
+        await uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="error")
+        ).serve()
+        return
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+asyncio.run(main())
