@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from handlers.blocks.text import Block, context, escape, since
 from supervisor.core.records import RunningCall
@@ -21,10 +22,17 @@ _PASSED = [
 ]
 
 
-def running_blocks(calls: Sequence[RunningCall], now: datetime, mask: Masker) -> list[Block]:
+class Running(NamedTuple):
+    """A call that runs, and in which sub-agent; `within` is empty for the session itself."""
+
+    call: RunningCall
+    within: str = ""
+
+
+def running_blocks(found: Sequence[Running], now: datetime, mask: Masker) -> list[Block]:
     """Return the blocks of what runs; of many calls the last ones, and a count of the others."""
-    blocks = [block for call in calls[-MOST:] for block in _call(call, now, mask)]
-    if (others := len(calls) - MOST) > 0:
+    blocks = [block for number, one in enumerate(found[-MOST:]) for block in _call(one, number, now, mask)]
+    if (others := len(found) - MOST) > 0:
         blocks.append({**context(f"{count(others, 'other call')} running"), "block_id": f"{_ID}others"})
     return blocks
 
@@ -41,13 +49,15 @@ def passed(time: timedelta) -> str:
     return f"over {span(found[-1]).replace('.0', '')}" if found else ""
 
 
-def _call(call: RunningCall, now: datetime, mask: Masker) -> Iterator[Block]:
+def _call(running: Running, number: int, now: datetime, mask: Masker) -> Iterator[Block]:
+    call, within = running.call, escape(one_line(running.within, 90))
     name = one_line(mask.arguments(call.tool), 40).replace("`", "'")
     what = f"`{escape(name)}` running" if name else "Thinking"
+    what += f" in *{within}*" if within else ""
     long = passed(now - call.since)
     words = f":hourglass_flowing_sand: {what} {f'for {long}, ' if long else ''}since {since(call.since)}"
-    yield {**context(words), "block_id": f"{_ID}{call.call_id or 'model'}"}
+    yield {**context(words), "block_id": f"{_ID}{number}"}
     if call.lines:
         text = {"type": "text", "text": visible(call.lines)}
         lines = {"type": "rich_text_preformatted", "elements": [text]}
-        yield {"type": "rich_text", "block_id": f"{_ID}{call.call_id}:lines", "elements": [lines]}
+        yield {"type": "rich_text", "block_id": f"{_ID}{number}:lines", "elements": [lines]}

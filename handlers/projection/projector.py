@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from handlers.blocks.running import running_blocks
+from handlers.blocks.running import Running, running_blocks
 from handlers.messages.message import Message, with_address
 from handlers.messages.risk import Risks
+from handlers.messages.subagents import Subagents
 from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.agent_status import AgentStatuses
@@ -137,7 +138,7 @@ class Projector:
         }
         above = await self._subagents.thread_of(session, rows)
         below = await self._subagents.of(session, within=above is not None)
-        running = running_blocks(await self._running.of(session), self._clock(), self._mask)
+        running = running_blocks(await self._runs(session, below), self._clock(), self._mask)
         shown = await self._mentions.with_group_ids(session)
         messages = await self._mentions.quieted(
             thread(
@@ -190,12 +191,29 @@ class Projector:
             elif above and (retried or row.ts != before):
                 await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
-        if not above:
-            await self._complete(session, place, rows, waits)
+        await self._complete(session, place, rows, waits, own=not above)
         await self._look_again(session, rows, waits)
 
-    async def _complete(self, session: Session, place: Place, rows: dict[str, Row], waits: _Waits) -> None:
-        """Show what a session with a card of its own has beside its messages: its SESSION_LOG, and its status."""
+    async def _runs(self, session: Session, below: Subagents) -> list[Running]:
+        """Return what runs in a session and, where its card is that of all, what its sub-agents run."""
+        found = [Running(call) for call in await self._running.of(session)]
+        for member in below.members(session) if session.lineage is None else ():
+            if not member.session.calls_in("started"):
+                continue
+            found += [Running(call, member.path) for call in await self._running.of(member.session)]
+        return found
+
+    async def _complete(
+        self, session: Session, place: Place, rows: dict[str, Row], waits: _Waits, *, own: bool
+    ) -> None:
+        """Show what a session with a card of its own has beside its messages: its SESSION_LOG, and its status.
+
+        What the calls of another print is on the card of its root.
+        """
+        if not own:
+            if session.calls_in("started"):
+                await self._subagents.enqueue_root(session)
+            return
         if not waits.seconds and (later := await self._uploads.share(session, place, rows.get(KEY))):
             waits.seconds.append((later - self._clock()).total_seconds())
         if card := rows.get("card"):

@@ -31,7 +31,8 @@ async def scenario(redis: Redis, valkey_url: str, tmp_path: Path) -> AsyncIterat
 @pytest.mark.parametrize("otherwise", ["ask", "deny"])
 async def test_it_is_ruled_anew(scenario: Director, monkeypatch: pytest.MonkeyPatch, otherwise: str) -> None:
     clock = {"now": NOON}
-    monkeypatch.setattr("bot.compose.now", lambda: clock["now"])
+    for module in ("compose", "workers"):
+        monkeypatch.setattr(f"bot.{module}.now", lambda: clock["now"])
     asked, answers = asyncio.Event(), asyncio.Event()
 
     async def behave(request: ModelRequest) -> ModelReply:

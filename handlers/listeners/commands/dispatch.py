@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers.blocks.running import running_blocks
+from handlers.blocks.running import Running, running_blocks
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import (
@@ -121,7 +121,8 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
         case "status":
             session = await sessions.load(command.session_id)
             where, address = await _where_shown(flagman, session)
-            now = running_blocks(await flagman.services.running.of(session), flagman.clock(), flagman.mask)
+            running = [Running(call) for call in await flagman.services.running.of(session)]
+            now = running_blocks(running, flagman.clock(), flagman.mask)
             shown = replies.status(session, flagman.mask, where, address, now)
             return _blocks(f"{session.id}: {session.status}", shown)
         case "log":

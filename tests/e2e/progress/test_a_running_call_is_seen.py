@@ -18,6 +18,7 @@ from tests.support.api import Client
 from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, OPS, Json, buttons, texts
+from tests.support.subagents import coordinated, plan, subtask
 
 KEY = "all-key-0123456789abcdef"
 RULE = {"approvals": [{"tool": "shell", "mode": "allow"}]}
@@ -113,3 +114,18 @@ async def test_a_store_that_lost_the_lines_costs_only_them(scenario: Director) -
     (folder_of(scene, session) / "one").touch()
     await scene.ended(session)
     assert await core.redis.exists(keys.running(session.id)) == 0
+
+
+async def test_the_card_of_a_coordinator_shows_what_its_sub_agents_run(
+    scenario: Director, tmp_path: Path
+) -> None:
+    command = "echo compiling; until test -e one; do sleep 0.02; done"
+    parts = {"shop": in_turn(calls(("shell", {"command": command})), says("Done."))}
+    both = {"approvals": [{"tool": "plan_tasks", "mode": "allow"}, *RULE["approvals"]]}
+    scene = await coordinated(scenario, tmp_path, plan(subtask("shop")), parts, worker=RULE, persona=both)
+    session = await scene.launch()
+    card = await scene.slack.message(OPS, lambda m: "compiling" in str(passing(m)))
+    assert "`shell` running in *shop* since" in str(passing(card))
+    # A sub-agent's folder is one in that of its coordinator.
+    (next(folder_of(scene, session).iterdir()) / "one").touch()
+    await scene.ended(session)
