@@ -9,7 +9,7 @@ from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
 from supervisor.core.events.base import Deed
-from supervisor.core.state import Decision
+from supervisor.core.records import Decision
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 

@@ -290,7 +290,8 @@ def _outcome(call: Call, mask: Masker) -> Iterable[str]:
         who = ", ".join(map(doer, call.decisions[:10]))
         word = VERDICT_WORDS[last.verdict]
         by = who if last.verdict == "approve" else doer(last)
-        yield f":{ENDED_MARKS[word]}: {word.capitalize()} by {by} at {moment(last.at)}"
+        how = " with a reaction" if last.how else ""
+        yield f":{ENDED_MARKS[word]}: {word.capitalize()} by {by}{how} at {moment(last.at)}"
         if last.reason:
             said = "Answer" if last.verdict == "respond" else "Reason"
             yield f"{said}: {escape(shorten(mask(last.reason), 300))}"
