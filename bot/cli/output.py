@@ -124,6 +124,9 @@ def call(proposed: CallView, *, err: bool = False) -> None:
         for line in call_text(proposed.preview).splitlines():
             for piece in chop(line, 10):
                 show(text(("        │ ", DIM), piece), err=err)
+    if proposed.definition:
+        server, _, name = proposed.definition.partition("\n")[0].partition(": ")
+        _noted("tool", f"`{name}` of the MCP server `{server}`; --json has what it says of it", err=err)
     for line in approvers(proposed) if proposed.phase == "awaiting" else ():
         _noted("approvers", line, err=err)
     approved = [d.by_name or d.by for d in proposed.decisions if d.verdict == "approve"]

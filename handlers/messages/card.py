@@ -83,9 +83,11 @@ def card(
     one = _only_request(session)
     if one:
         blocks += [*_reason(session, one, mask), *request(session, one, mask, risks, where)]
-    calls = _calls(session, without=one)
-    steps = _steps(session, calls, mask)
-    blocks += steps
+    plan_ = None
+    if calls := _calls(session, without=one):
+        shown = [(call, _line(call, mask, over=session.ended)) for call in calls[-STEPS_SHOWN:]]
+        plan_ = _steps(shown, len(calls) - len(shown)), _plan(session, shown)
+        blocks.append(plan_[0])
     blocks += running
     blocks += progress(session, mask, subagents)
     blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
@@ -100,7 +102,6 @@ def card(
     # A coordinator's card changes with each of its sub-agents.
     urgent = session.ended or (session.status == "paused" and not parted)
     repeats = (Request(session, APPROVAL, one),) if one else ()
-    plan_ = (steps[0], _plan(session, calls, mask)) if steps else None
     return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to, plan=plan_)
 
 
@@ -139,18 +140,15 @@ def _calls(session: Session, *, without: Call | None) -> list[Call]:
     return [c for step in session.steps for c in step.calls if c.call_id not in apart]
 
 
-def _plan(session: Session, calls: Sequence[Call], mask: Masker) -> Block:
+def _plan(session: Session, shown: Sequence[tuple[Call, list[Block]]]) -> Block:
     """Return the same calls as a plan; a step that Slack has no status for says in words how it stands."""
     every = _calls(session, without=None)
     title = f"{sum(call.settled for call in every)} of {count(len(every), 'call')} done"
-    return plan(title, [_task(call, mask, over=session.ended) for call in calls[-STEPS_SHOWN:]])
+    return plan(title, [_task(call, line, over=session.ended) for call, line in shown])
 
 
-def _task(call: Call, mask: Masker, *, over: bool) -> Task:
-    if noted := call.noted:
-        return Task(call.call_id, f"Decided: {one_line(mask(noted.text), 160)}", "complete")
-    first = in_short(call, mask) or brief(call.call.arguments, mask)
-    words = f"{one_line(mask.arguments(call.call.tool), 40)}  {first}".rstrip()
+def _task(call: Call, line: list[Block], *, over: bool) -> Task:
+    words = "".join(part["text"] for part in line if part["type"] == "text").strip()
     if call.phase == "finished":
         return Task(call.call_id, words, "complete" if call.ok else "error")
     if call.phase == "started" and not over:
@@ -159,20 +157,16 @@ def _task(call: Call, mask: Masker, *, over: bool) -> Task:
     return Task(call.call_id, f"{words} · {how}", "pending")
 
 
-def _steps(session: Session, calls: Sequence[Call], mask: Masker) -> list[Block]:
-    if not calls:
-        return []
-    shown = calls[-STEPS_SHOWN:]
-    lines = [
-        {"type": "rich_text_section", "elements": _line(call, mask, over=session.ended)} for call in shown
-    ]
-    earlier = len(calls) - len(shown)
+def _steps(shown: Sequence[tuple[Call, list[Block]]], earlier: int) -> Block:
+    """Return the lines of calls as a list, with the number of those before them."""
+    lines = [{"type": "rich_text_section", "elements": line} for _, line in shown]
     if earlier > 0:
         note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
         lines.insert(0, {"type": "rich_text_section", "elements": [note]})
-    return [
-        {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}]}
-    ]
+    return {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}],
+    }
 
 
 def _line(call: Call, mask: Masker, *, over: bool) -> list[Block]:

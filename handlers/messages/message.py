@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from handlers.action_ids import Action
 from handlers.blocks.running import is_passing
@@ -81,15 +82,16 @@ class Message:
         actions = [block for block in self.blocks if block["type"] == "actions"]
         return any(e.get("action_id") in _PERMITS for block in actions for e in block["elements"])
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A hash that is equal for equal content."""
         return _hash(self.text, self.blocks)
 
-    @property
+    @cached_property
     def lasting(self) -> str:
         """The fingerprint apart from what running calls print."""
-        return _hash(self.text, tuple(block for block in self.blocks if not is_passing(block)))
+        lasting = tuple(block for block in self.blocks if not is_passing(block))
+        return _hash(self.text, lasting) if len(lasting) < len(self.blocks) else self.fingerprint
 
 
 def _hash(text: str, blocks: tuple[Block, ...]) -> str:

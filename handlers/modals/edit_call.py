@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -27,6 +27,7 @@ MOST_BLOCKS = 90
 MOST_BYTES = 200_000
 PREVIEW = 300
 NAMES_SHOWN = 10
+BY_APP = "the app gives it"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -129,6 +130,8 @@ def edit_form(call: Call, schema: Json, roster: Sequence[str], mask: Masker) -> 
         a for a in arguments(_narrow(call, schema, roster), given) if not (plan and a.name == "subtasks")
     ]
     fields = [make_field(f"arg:{n}", a, given.get(a.name, ABSENT), mask) for n, a in enumerate(found)]
+    provided = call.call.definition.provided if call.call.definition else {}
+    fields = [replace(f, why_kept=BY_APP) if f.argument.name in provided else f for f in fields]
     room, size = MOST_BLOCKS, MOST_BYTES
     if plan:
         room, size = room - len(plan.blocks), size - _bytes(plan.blocks)

@@ -28,7 +28,7 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
         pieces += _pieces("*As the agent proposed it*", as_proposed(call), mask)
     if call.call.definition:
         pieces += _parted(
-            "*What its server says of it*, as the agent reads it", visible(call.call.definition.text)
+            "*What its server says of it*, as the agent reads it", visible(mask(call.call.definition.text))
         )
     if call.preview and call.phase == "awaiting":
         pieces += _parted(preview_heading(call), mask(call.preview))

@@ -59,7 +59,8 @@ class CallView(ResponseModel):
     A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
     outcome `request`, too: it counts how often people were asked. `grants` is what the sandbox lets a command use,
     `preview` what its tool said it would do, as things stood, and `notes` are sentences about the request for its
-    approvers: that too few people can approve it, that there is no sandbox, what it grants.
+    approvers: that too few people can approve it, that there is no sandbox, what it grants. `definition` is what an MCP
+    server says of its tool, as it is pinned with the call.
     """
 
     call_id: str
@@ -77,6 +78,7 @@ class CallView(ResponseModel):
     grants: Grants | None = None
     notes: list[str] = []
     preview: str = ""
+    definition: str = ""
 
 
 class PauseView(ResponseModel):

@@ -148,6 +148,7 @@ def _call(call: Call) -> CallView:
         grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
         preview=call.preview if call.phase == "awaiting" else "",
+        definition=call.call.definition.text if call.call.definition else "",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,10 +21,7 @@ MOST_BYTES = 1024 * 1024
 NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 LONGEST_NAME = 30
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET = re.compile(r"secret:([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 Seconds = Annotated[float, Field(ge=1, le=3600)]
-# Returns the value of a secret by its name, None where there is none.
-SecretOf = Callable[[str], str | None]
 
 
 class _Entry(BaseModel):
@@ -54,7 +51,7 @@ class Server:
     `timeout` is the most seconds of a call. `provide` has the arguments that the app gives, by the name of a tool or
     `*` for all. `repeat` names the tools whose calls may be repeated after a crash, where the server says so, too.
     `sandbox`: a command runs in the sandbox where there is one, with what it may `read` besides, and with the `network`
-    if so. `secrets` are the values that came from the environment or from secrets, and are masked.
+    if so. `secrets` are the values that came from the environment, or stand in headers for secrets, and are masked.
     """
 
     name: str
@@ -76,9 +73,7 @@ class Server:
         return {**self.provide.get("*", {}), **self.provide.get(tool, {})}
 
 
-def read_servers(
-    path: Path, environment: Mapping[str, str], secret_of: SecretOf = lambda _: None
-) -> dict[str, Server]:
+def read_servers(path: Path, environment: Mapping[str, str]) -> dict[str, Server]:
     """Read the servers of the file by name. Raises InvalidInput with one sentence that names the place."""
     try:
         data = path.read_bytes()
@@ -98,7 +93,7 @@ def read_servers(
     servers = {}
     for name, entry in found["mcpServers"].items():
         try:
-            if server := _server(name, entry, environment, secret_of):
+            if server := _server(name, entry, environment):
                 servers[name] = server
         except ValueError as error:
             raise _wrong(path, f"mcpServers.{name}{error}") from error
@@ -109,7 +104,7 @@ def _wrong(path: Path, problem: str) -> InvalidInput:
     return InvalidInput(f"FLAGMAN_MCP: {path}: {problem}.")
 
 
-def _server(name: str, given: Any, environment: Mapping[str, str], secret_of: SecretOf) -> Server | None:
+def _server(name: str, given: Any, environment: Mapping[str, str]) -> Server | None:
     """Return the server, None where it is disabled. Raises ValueError, whose text follows the server's name."""
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise ValueError(
@@ -125,7 +120,7 @@ def _server(name: str, given: Any, environment: Mapping[str, str], secret_of: Se
     if entry.disabled:
         return None
     _check_kind(entry)
-    filler = _Filler(environment, secret_of)
+    filler = _Filler(environment)
     server = Server(
         name=name,
         command=filler.fill(".command", entry.command or ""),
@@ -174,21 +169,14 @@ def _check_values(server: Server) -> None:
 
 
 class _Filler:
-    """Puts in values for `${VARIABLE}`, `${VARIABLE:-default}` and `secret:name`, and remembers them."""
+    """Puts in values for `${VARIABLE}` and `${VARIABLE:-default}`, and remembers those of variables."""
 
-    def __init__(self, environment: Mapping[str, str], secret_of: SecretOf) -> None:
-        self._environment, self._secret_of = environment, secret_of
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
         self.filled: set[str] = set()
 
     def fill(self, place: str, text: str) -> str:
         """Return the text with its values. Raises ValueError where one is not there."""
-        if found := _SECRET.fullmatch(text):
-            if (secret := self._secret_of(found[1])) is None:
-                raise ValueError(
-                    f"{place}: there is no secret `{found[1]}`; `flagman secrets set {found[1]}` sets it"
-                )
-            self.filled.add(secret)
-            return secret
         return _VARIABLE.sub(lambda match: self._value(place, match), text)
 
     def _value(self, place: str, match: re.Match[str]) -> str:

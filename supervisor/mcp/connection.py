@@ -79,10 +79,13 @@ class Connection:
     def _is_open(self) -> bool:
         return self._owner is not None and not self._owner.done()
 
-    async def tools(self, *, fresh: bool = False) -> dict[str, ToolDefinition]:
-        """Return the tools of the server by their names there, as they are now if `fresh`. Raises ServerAway."""
+    async def tools(self, within: float) -> dict[str, ToolDefinition]:
+        """Return the tools of the server by their names there, as they were at most so many seconds ago.
+
+        Raises ServerAway.
+        """
         await self._open()
-        if fresh or not self.is_current:
+        if time.monotonic() - self._listed_at >= within:
             try:
                 async with asyncio.timeout(LIST_SECONDS):
                     listed = await self._ask(self._list)

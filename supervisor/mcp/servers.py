@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from supervisor.core.messages import Json, ToolDefinition
 from supervisor.mcp.config import Server
-from supervisor.mcp.connection import Connection
+from supervisor.mcp.connection import FRESH_SECONDS, Connection
 from supervisor.mcp.errors import ConnectionLost, ServerAway
 from supervisor.mcp.results import output_of
 from supervisor.mcp.stdio import Launcher
@@ -17,6 +17,8 @@ from supervisor.mcp.tools import server_tool, tool_name
 from supervisor.tools.contract import OutcomeUnknown, ToolContext, ToolOutput, Toolset
 from supervisor.tools.executor import NotBegun
 
+# Seconds for which a comparison counts, from the one before a call is recorded as begun to its run.
+MOMENT = 2.0
 # Seconds for which attempts to reach a server go on.
 PATIENCE = 8.0
 # Beyond the time that a server has for a call: for the comparison before it.
@@ -30,10 +32,14 @@ class McpServers:
         self._connections = {name: Connection(server, launcher) for name, server in servers.items()}
         self._tools = tools
 
-    async def ready(self, names: Collection[str]) -> str:
-        """Have the tools of these servers in the set; returns in a sentence why those of one are not."""
-        waiting = [name for name in names if not self._is_current(name)]
-        said = await asyncio.gather(*(self._refreshed(name) for name in waiting))
+    async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
+        """Have the tools of these servers in the set, as they are at this moment if `fresh`.
+
+        Returns in a sentence why those of one are not.
+        """
+        waiting = [name for name in names if fresh or not self._is_current(name)]
+        within = 0.0 if fresh else FRESH_SECONDS
+        said = await asyncio.gather(*(self._refreshed(name, within) for name in waiting))
         return next(filter(None, said), "")
 
     def gone(self, definition: ToolDefinition) -> str:
@@ -51,7 +57,7 @@ class McpServers:
 
     async def look(self, name: str) -> list[str]:
         """Return the names of the tools of a server. Raises ServerAway."""
-        listed = await self._list(self._connections[name], fresh=True)
+        listed = await self._list(self._connections[name], 0.0)
         return [tool_name(name, tool) for tool in listed]
 
     async def close(self) -> None:
@@ -61,23 +67,26 @@ class McpServers:
         connection = self._connections.get(name)
         return connection is not None and connection.is_current
 
-    async def _refreshed(self, name: str) -> str:
+    async def _refreshed(self, name: str, within: float) -> str:
         connection = self._connections.get(name)
         if connection is None:
             known = ", ".join(sorted(self._connections)) or "none"
             return f"There is no MCP server `{name}` in the file of FLAGMAN_MCP; there are {known}."
         try:
-            await self._list(connection)
+            await self._list(connection, within)
         except ServerAway as away:
             return f"{away} Resume the session when it can."
         return ""
 
-    async def _list(self, connection: Connection, *, fresh: bool = False) -> Mapping[str, ToolDefinition]:
-        """Return the tools of a server and put them into the set. Raises ServerAway after some attempts."""
+    async def _list(self, connection: Connection, within: float) -> Mapping[str, ToolDefinition]:
+        """Return the tools of a server as they were within these seconds, and put them into the set.
+
+        Raises ServerAway after some attempts.
+        """
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                listed = await connection.tools(fresh=fresh)
+                listed = await connection.tools(within)
             except ServerAway:
                 if time.monotonic() >= until:
                     raise
@@ -99,7 +108,7 @@ class McpServers:
     async def _prepare(self, definition: ToolDefinition, ctx: ToolContext) -> None:
         """Raise NotBegun where the server has not the tool as it was pinned, or cannot be reached."""
         try:
-            listed = await self._list(self._connections[definition.server], fresh=True)
+            listed = await self._list(self._connections[definition.server], MOMENT)
         except ServerAway as away:
             raise NotBegun(f"{away} Resume the session when it can.") from away
         if listed.get(definition.name) != definition:

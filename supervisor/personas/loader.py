@@ -220,14 +220,14 @@ def _problems_of_rule(
         problem = f"there is no tool `{rule.tool}`; there are {', '.join(sorted(known_tools))}"
         yield ("approvals", index, "tool"), problem + of_servers(persona)
     else:
-        yield from _rule_problems(persona.approvals, index, known_tools)
+        yield from rule_problems(persona.approvals, index, known_tools)
     if rule.approvers and (late := _deadline_problem(rule.tool, rule.approvers)):
         yield ("approvals", index, "approvers", late[0]), late[1]
     if _never_enough(rule):
         yield ("approvals", index, "approvers", "quorum"), "the quorum is more than the users named"
 
 
-def _rule_problems(
+def rule_problems(
     rules: Sequence[ApprovalRule], index: int, known_tools: Mapping[str, KnownTool]
 ) -> Iterator[tuple[Location, str]]:
     """Why a rule can never match: an argument that none of its tools has, or an earlier rule that takes its calls."""

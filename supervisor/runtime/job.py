@@ -279,7 +279,7 @@ class _Advance:
         asked = action.ask and await self._runner.grants.allow(self._unit, action.ask)
         if asked:
             previews = await self._runner.toolrun.previews(self._runner.tools, self._session, asked)
-            previews |= differences(asked)
+            previews |= differences(asked, self._runner.toolrun.bounded)
             await self._runner.requests.ask(self._unit, asked, previews)
         for call in action.questions:
             self._runner.requests.question(self._unit, call)

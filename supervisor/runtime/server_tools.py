@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from supervisor.core.events import Paused, ToolRedefined
@@ -12,6 +13,8 @@ from supervisor.core.persona import Persona
 from supervisor.core.state import Call
 from supervisor.core.tool_calls import redefine, tools_of
 from supervisor.personas.library import PersonaLibrary
+from supervisor.personas.loader import rule_problems
+from supervisor.personas.servers import server_of
 from supervisor.runtime.unit_of_work import UnitOfWork
 from supervisor.tools.contract import Tool
 
@@ -19,8 +22,11 @@ from supervisor.tools.contract import Tool
 class Servers(Protocol):
     """The servers of the configuration, whose tools are kept in the set of all tools."""
 
-    async def ready(self, names: Collection[str]) -> str:
-        """Have the tools of these servers in the set; returns why those of one are not, empty where all are."""
+    async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
+        """Have the tools of these servers in the set, as they are at this moment if `fresh`.
+
+        Returns why those of one are not, empty where all are.
+        """
 
     def gone(self, definition: ToolDefinition) -> str:
         """Return in a sentence that the server has this tool no longer, and what may have become of it."""
@@ -29,7 +35,7 @@ class Servers(Protocol):
 class _NoServers:
     """There is no configuration of servers."""
 
-    async def ready(self, names: Collection[str]) -> str:
+    async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
         if not names:
             return ""
         return f"There is no MCP server `{min(names)}` here: set FLAGMAN_MCP to the file that names it, and resume."
@@ -58,8 +64,27 @@ class ServerTools:
         return tools_of(persona, self._tools)
 
     async def problem(self, persona: Persona) -> str:
-        """Return why the tools of a server of the persona are not known; empty where all are."""
-        return await self._servers.ready([name for name in persona.mcp_servers if persona.may_reach(name)])
+        """Return why the tools of a server of the persona cannot be used; empty where all can.
+
+        They can not where it is away, or where a rule is for an argument that its tools do not have: it would protect
+        nothing, and could not be looked at when the persona was loaded.
+        """
+        if not persona.mcp_servers:
+            return ""
+        names = [name for name in persona.mcp_servers if persona.may_reach(name)]
+        return await self._servers.ready(names) or next(self._mistaken_rules(persona), "")
+
+    def _mistaken_rules(self, persona: Persona) -> Iterator[str]:
+        for one in persona.chain:
+            for index, rule in enumerate(one.approvals):
+                tools = {name: tool for name, tool in self._tools.items() if fnmatchcase(name, rule.tool)}
+                if not tools or not server_of(rule.tool, one):
+                    continue
+                for _, problem in rule_problems(one.approvals, index, tools):
+                    yield (
+                        f"Rule {index + 1} of the persona `{one.name}` protects nothing: {problem.rstrip('.')}. "
+                        "Mend it and launch anew."
+                    )
 
     async def look(self, unit: UnitOfWork) -> None:
         """Before calls run: have people asked anew about those whose tools their servers have changed.
@@ -71,21 +96,22 @@ class ServerTools:
         if not calls or session.pause or session.ended:
             return
         persona = await self._personas.load_pinned(session)
+        used = {call.call.definition.server for call in calls if call.call.definition}
+        if problem := await self._servers.ready(used, fresh=True):
+            unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
+            return
         for call in calls:
             definition = call.call.definition
             assert definition, "only those of servers"
-            if problem := await self._servers.ready([definition.server]):
-                unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
-                return
             gone, tool = self._servers.gone(definition), self._tools.get(call.call.tool)
             if new := redefine(call.call, tool, gone, persona, self._clock()):
                 unit.add(ToolRedefined(**unit.now(), call_id=call.call_id, call=new))
 
 
-def differences(calls: Sequence[Call]) -> dict[str, str]:
+def differences(calls: Sequence[Call], bounded: Callable[[str], str]) -> dict[str, str]:
     """Return by call how its tool differs from the one that people were asked about before."""
     return {
-        call.call_id: call.call.definition.changes_from(call.redefined)
+        call.call_id: bounded(call.call.definition.changes_from(call.redefined))
         for call in calls
         if call.redefined and call.call.definition
     }

@@ -178,8 +178,12 @@ class ToolRunner:
             except Exception as error:  # noqa: BLE001  people are asked without it
                 _log.warning("%s could not be previewed: %s", call.call.tool, error)
                 continue
-            found[call.call_id] = _cut(self._text(text))
+            found[call.call_id] = self.bounded(text)
         return found
+
+    def bounded(self, text: str) -> str:
+        """Return a text about a call, masked and cut, for those who are asked about it."""
+        return _cut(self._text(text))
 
     async def _context(self, session: Session, call: Call) -> ToolContext:
         root = await self._folders.of(session)

@@ -42,6 +42,9 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
     match params.name:
         case "die":
             os._exit(7)
+        case "die-once" if not (FOLDER / "died").exists():
+            (FOLDER / "died").touch()
+            os._exit(7)
         case "hang":
             await asyncio.sleep(3600)
         case "large":

@@ -20,6 +20,7 @@ from tests.support.slack import wait_for
 @pytest.fixture(autouse=True)
 def _short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "PATIENCE", 0.0)
+    monkeypatch.setattr(servers, "MOMENT", 0.0)
     monkeypatch.setattr(stdio, "GRACE", 0.2)
 
 

@@ -6,7 +6,10 @@ import os
 import signal
 from typing import Any
 
+import pytest
+
 from supervisor.core.events import ToolRedefined
+from supervisor.mcp import connection, servers
 from tests.mcp.hosted import Hosted, described
 from tests.support.editing import EDIT, block_of, recorded, save
 from tests.support.scenario import APPROVE, VIEW, Director, Scene
@@ -29,6 +32,7 @@ async def test_it_is_asked_for_changed_approved_and_run(scenario: Director, host
     assert "host__say" in shown
     assert "destructive by its server's own word" in shown
     assert "given" in shown, "what the app gives is what runs"
+    assert "The app gives text; the agent did not choose that." in shown
     (offered,) = [tool for tool in scene.model.requests[0].tools if tool.name == "host__say"]
     assert set(offered.schema_["properties"]) == {"to"}, "and the model does not choose it"
     assert hosted.calls == []
@@ -37,6 +41,7 @@ async def test_it_is_asked_for_changed_approved_and_run(scenario: Director, host
     await scene.slack.click(ADA, OPS, ask["ts"], EDIT)
     view = (await scene.slack.views(ADA))[-1]
     assert block_of(view, "to")["element"]["initial_value"] == "Linus"
+    assert "stays as it is: the app gives it" in texts(view)
     assert (await save(scene, view, to="Grace"))["ok"]
     await scene.ended(session)
     (call,) = hosted.calls
@@ -113,7 +118,52 @@ async def test_a_server_that_dies_in_a_call_leaves_its_outcome_to_a_person(
     assert len(hosted.calls) == 1, "it is not run again by itself"
 
 
+async def test_a_call_that_its_server_can_tell_by_its_key_runs_again_by_itself(
+    scenario: Director, hosted: Hosted
+) -> None:
+    once = described("die-once", annotations={"idempotentHint": True}, _meta={"flagman/idempotencyKey": True})
+    hinted = described("die-too", annotations={"idempotentHint": True})
+    hosted.offers(once, hinted)
+    script = in_turn(calls(("host__die-once", {"to": "x"})), says("Done."))
+    scene = await scenario(script, persona=PERSONA, mcp=hosted.file())
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    assert "safe to repeat" in texts(ask)
+    await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)
+    ended = await scene.ended(session)
+    assert ended.call("1.1").ok
+    assert [call["meta"]["flagman/idempotencyKey"] for call in hosted.calls] == [f"{session.id}:1.1"] * 2
+    assert not scene.flagman.cores[-1].tools["host__die-too"].idempotent, "a hint alone loosens nothing"
+
+
 async def _below(scene: Scene, ask: Any, words: str, button: str) -> Any:
     """The message in the thread with these words and a button."""
     rows = await scene.slack.messages(OPS, ask["thread_ts"])
     return next((row for row in rows if words in texts(row) and button in buttons(row)), None)
+
+
+async def test_a_rule_that_protects_nothing_pauses_before_the_model_is_asked(
+    scenario: Director, hosted: Hosted
+) -> None:
+    misspelt = [{"tool": "host__say", "when": {"too": "Linus"}, "mode": "deny"}]
+    scene = await scenario(SAY, persona={**PERSONA, "approvals": misspelt}, mcp=hosted.file())
+    session = await scene.launch()
+    paused = await scene.flagman.session(lambda s: s.pause, session.id)
+    assert "`host__say` has no argument `too`" in paused.halts[-1].detail
+    assert scene.model.requests == []
+
+
+async def test_a_server_that_is_away_pauses_until_somebody_resumes(
+    scenario: Director, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PATIENCE", 0.0)
+    monkeypatch.setattr(connection, "LIST_SECONDS", 0.3)
+    (hosted.folder / "hang-list").touch()
+    scene = await scenario(SAY, persona=PERSONA, mcp=hosted.file())
+    session = await scene.launch()
+    paused = await scene.flagman.session(lambda s: s.pause, session.id)
+    assert "did not list its tools within 0.3 s" in paused.halts[-1].detail
+    (hosted.folder / "hang-list").unlink()
+    monkeypatch.setattr(connection, "LIST_SECONDS", 30.0)
+    await scene.slack.command(ADA, OPS, f"resume {session.id}")
+    await scene.waiting(session)

@@ -41,8 +41,9 @@ async def serving(hosted: Hosted, port: int) -> AsyncIterator[asyncio.subprocess
 
 
 async def test_a_server_that_is_started_again_is_used_again(
-    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(servers, "MOMENT", 0.0)
     hosted.offers(described("say"), described("die"))
     port = free_port()
     file = hosted.file(url=f"http://127.0.0.1:{port}/mcp")

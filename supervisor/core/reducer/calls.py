@@ -367,7 +367,8 @@ def _redefined(event: ToolRedefined, session: Session, call: Call) -> dict[str, 
         return {"call": new, "phase": "refused", "ok": False, "content": new.reason}
     if new.definition == old.definition or new.digest == old.digest:
         raise IllegalEvent("The tool of this call is the same as before.")
-    return {"call": new, "phase": "held", "decisions": (), "redefined": old.definition}
+    nobody = {"decisions": (), "grant": "", "granted_by": None}
+    return {"call": new, "phase": "held", "redefined": old.definition, **nobody}
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:

@@ -18,7 +18,10 @@ _LONGEST = 200
 
 
 def request_notes(call: Call) -> Iterator[str]:
-    """Sentences about the request of the call: earlier denials, who is missing to approve it, what it may reach."""
+    """Sentences about the request of the call: earlier denials, who is missing to approve it, what it may reach.
+
+    Those about a tool of a server say which arguments the app gives, and that the tool has changed.
+    """
     if call.denied_before:
         yield _denied(call.denied_before)
     if call.too_few:
@@ -29,6 +32,10 @@ def request_notes(call: Call) -> Iterator[str]:
         yield f"Its sandbox grants {granted}."
     if call.grants and call.grants.missing:
         yield one_line(" ".join(call.grants.missing), 3 * _LONGEST)
+    if call.redefined:
+        yield "The server has changed this tool since people were asked about it, or since it was called."
+    if call.call.definition and (given := call.call.definition.provided):
+        yield f"The app gives {one_line(', '.join(sorted(given)), _LONGEST)}; the agent did not choose that."
 
 
 def _denied(denials: Sequence[Decision]) -> str:

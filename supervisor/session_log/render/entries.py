@@ -190,7 +190,9 @@ def _tool_redefined(event: ToolRedefined, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
     if event.call.mode == "refuse":
         return Entry(f"{call} **did not run**: its server has changed the tool{_because(event.call.reason)}")
-    words = f"{call} **needs an approval by now**: its server has changed the tool{digest(event.call.digest)}"
+    words = (
+        f"{call} **needs an approval by now**: its server has changed the tool · {digest(event.call.digest)}"
+    )
     return Entry(words)
 
 
