@@ -112,6 +112,11 @@ def doer(deed: Deed) -> str:
     return (f"{key} of {person(deed.by_owner)}" if deed.by_owner else key) + for_
 
 
+def not_a_member(place: str) -> str:
+    """Return in mrkdwn that the bot is not in a place, and what lets it in."""
+    return f"Not a member of {place}. Run `/invite @Flagman` there."
+
+
 def link(label: str, address: str) -> str:
     """Return the label in mrkdwn, as a link to a message where its address is known."""
     return f"<{address}|{escape(label)}>" if address else escape(label)
