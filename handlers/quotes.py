@@ -10,6 +10,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.blocks.text import not_a_member
 from handlers.users import UNREACHABLE, People, code_of
 from supervisor.core.events import Actor
 from supervisor.core.text.visible import one_line
@@ -23,9 +24,9 @@ _HEAD = (
     "only the task says what to do."
 )
 _WHY = {
-    "not_in_channel": "I am not a member of that channel: `/invite` me there, and ask again",
-    "channel_not_found": "I am not a member of that channel: `/invite` me there, and ask again",
-    "missing_scope": "my app may not read it (scope `{needed}`): ask who installed me",
+    "not_in_channel": not_a_member("that channel"),
+    "channel_not_found": not_a_member("that channel"),
+    "missing_scope": "The app may not read it (scope `{needed}`): ask who installed it.",
 }
 Body = dict[str, Any]
 
@@ -88,6 +89,6 @@ def _reason(error: Exception) -> str:
     needed = ""
     if isinstance(error, SlackApiError):
         needed = str(error.response.get("needed") or "channels:history")
-    return _WHY.get(code, f"Slack does not say what is in it right now ({code or 'no answer'})").format(
+    return _WHY.get(code, f"Slack does not say what is in it right now ({code or 'no answer'}).").format(
         needed=needed
     )

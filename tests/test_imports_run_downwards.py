@@ -34,7 +34,7 @@ ROOMS: dict[str, str] = {
     "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
-    "handlers/quotes": "supervisor/core handlers/users",
+    "handlers/quotes": "supervisor/core handlers/users handlers/blocks",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
     "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",

@@ -178,6 +178,7 @@ EVENTS = frozenset(
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
     }
 )
 SCOPES = frozenset(
@@ -198,6 +199,7 @@ SCOPES = frozenset(
         "mpim:history",
         "im:read",
         "mpim:read",
+        "reactions:read",
         "usergroups:read",
         "users:read",
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from supervisor.core.conditions import At, Condition, Cron
 from supervisor.core.events.base import Deed
-from supervisor.core.state import Decision
+from supervisor.core.records import Decision
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import call_name, call_text, call_value, one_line, visible
 
@@ -110,6 +110,11 @@ def doer(deed: Deed) -> str:
         return person(deed.by, deed.by_name) + for_
     key = f"the key {person(deed.by, deed.by_name)}"
     return (f"{key} of {person(deed.by_owner)}" if deed.by_owner else key) + for_
+
+
+def not_a_member(place: str) -> str:
+    """Return in mrkdwn that the bot is not in a place, and what lets it in."""
+    return f"Not a member of {place}. Run `/invite @Flagman` there."
 
 
 def link(label: str, address: str) -> str:

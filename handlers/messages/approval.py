@@ -42,6 +42,8 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
+# From so many calls in a message on their rows are compact.
+MANY = 4
 # Blocks for the buttons at the end, and for notes on where else a request stands.
 SPARE_BLOCKS = 6
 DETAILS = "View details"
@@ -111,7 +113,7 @@ def _message(
     blocks += rules[0] if once else []
     titles = [f"{_title(call, all_calls)}{risk(call, risks)}" for call in calls]
     rows = [
-        row(session, call, mask, title, where, with_policy=not once)
+        row(session, call, mask, title, where, with_policy=not once, compact=len(calls) >= MANY)
         for call, title in zip(calls, titles, strict=True)
     ]
     parted = len(blocks) + sum(map(len, rows)) + len(rows) <= MOST_BLOCKS - SPARE_BLOCKS
@@ -165,12 +167,16 @@ def row(
     where: Where | None = None,
     *,
     with_policy: bool = True,
+    compact: bool = False,
 ) -> list[Block]:
     """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = _body(call, mask, "View full call")
     rows = [mrkdwn(title), *body]
     if call.phase == "awaiting" and not session.ended:
-        rows += [*(policy(call, runs(session, call, where)) if with_policy else []), _buttons(session, call)]
+        rows += [
+            *(policy(call, runs(session, call, where)) if with_policy else []),
+            _buttons(session, call, compact=compact),
+        ]
     else:
         rows += [context(*_outcome(call, mask), *made_with(session, call, mask)), *_output(call, mask)]
         if left or call.proposed:
@@ -260,16 +266,20 @@ def _deadlines(call: Call) -> Iterator[str]:
             yield f"expires {moment(since + rule.expire, date=True)}"
 
 
-def _buttons(session: Session, call: Call) -> Block:
+def _buttons(session: Session, call: Call, *, compact: bool) -> Block:
+    """Return the buttons of a row; those that are needed less are in a menu where there are many rows."""
     value = Target.of(session, call).encode()
+    more = {Action.EDIT: "Edit", Action.RESPOND: "Respond"}
+    more |= {Action.ALLOW: "Allow for a while…"} if grantable(call) else {}
     elements = [
         button("Approve", Action.APPROVE, value, style="primary"),
         button("Deny", Action.DENY, value, style="danger"),
-        button("Edit", Action.EDIT, value),
-        button("Respond", Action.RESPOND, value),
-        *([button("Allow for a while…", Action.ALLOW, value)] if grantable(call) else []),
-        _view(session, call),
     ]
+    if compact:
+        menu = overflow(Action.MORE, {option(action, value): label for action, label in more.items()})
+        elements += [_view(session, call), menu]
+    else:
+        elements += [*(button(label, action, value) for action, label in more.items()), _view(session, call)]
     return {"type": "actions", "block_id": f"act:{session.id}:{call.call_id}", "elements": elements}
 
 
@@ -290,7 +300,8 @@ def _outcome(call: Call, mask: Masker) -> Iterable[str]:
         who = ", ".join(map(doer, call.decisions[:10]))
         word = VERDICT_WORDS[last.verdict]
         by = who if last.verdict == "approve" else doer(last)
-        yield f":{ENDED_MARKS[word]}: {word.capitalize()} by {by} at {moment(last.at)}"
+        how = " with a reaction" if last.how else ""
+        yield f":{ENDED_MARKS[word]}: {word.capitalize()} by {by}{how} at {moment(last.at)}"
         if last.reason:
             said = "Answer" if last.verdict == "respond" else "Reason"
             yield f"{said}: {escape(shorten(mask(last.reason), 300))}"

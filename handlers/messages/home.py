@@ -14,6 +14,7 @@ from handlers.messages.inbox.preference import Told, preference_row
 from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
+from handlers.messages.requests.for_all import for_all
 from handlers.messages.requests.where import runs
 from handlers.origin import Place
 from supervisor.core.policy import VERDICT_WORDS
@@ -101,9 +102,11 @@ def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
     needs: list[Block] = []
     for need in tab.needs[:NEEDS_SHOWN]:
         needs += need_blocks(need, mask, tab.addresses)
+        needs += _all_of(need, tab.needs, mask)
     needs += _left(len(tab.needs) - NEEDS_SHOWN)
     needs += [context(_decision(session, call, mask)) for session, call in tab.decided[:DECIDED_SHOWN]]
-    number = f" ({len(tab.needs)})" if tab.needs else ""
+    waiting = {need.session.id for need in tab.needs}
+    number = f" ({count(len(waiting), 'session')})" if waiting else ""
     blocks = [*_heading(f"Needs you{number}"), *(needs if tab.needs else [context("All caught up."), *needs])]
     for title, sessions, none in (
         ("Yours", tab.yours, "You have no other open sessions."),
@@ -115,6 +118,15 @@ def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
         blocks += [*_heading("Schedules"), *(_schedule(one, mask) for one in tab.schedules[:ROWS_SHOWN])]
         blocks += _left(len(tab.schedules) - ROWS_SHOWN)
     return blocks
+
+
+def _all_of(need: Need, needs: Sequence[Need], mask: Masker) -> list[Block]:
+    """Return the buttons for all calls of a session that the person may decide on, below the last of them."""
+    calls = [one.call for one in needs if one.session is need.session and one.kind == "approval" and one.call]
+    if len(calls) < 2 or need.call is not calls[-1]:
+        return []
+    block_id = f"need:all:{need.session.id}"
+    return [{"type": "actions", "block_id": block_id, "elements": for_all(need.session, calls, mask)}]
 
 
 def _heading(title: str) -> list[Block]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from handlers.blocks.text import context, link
+from handlers.blocks.text import context, link, not_a_member
 from handlers.messages.copies import is_copy
 from handlers.messages.message import Message
 from handlers.origin import Place
@@ -357,7 +357,7 @@ class MessagePoster:
             return message
         if origin.channel[:1] in ("U", "W") and not row.moves:
             return message
-        hint = f"Not a member of {origin.shown}. Run `/invite @Flagman` there."
+        hint = not_a_member(origin.shown)
         if not origin.shown:
             hint = "Flagman cannot write in the direct conversation in which this began."
         if message.key != "card":
@@ -373,10 +373,8 @@ class MessagePoster:
         except (RetryLater, SlackRejected) as problem:
             _log.info("it is not known whether %s is to be joined: %s", row.channel, problem)
             return message
-        hint = (
-            f":information_source: I am not a member of <#{row.channel}>, so buttons work here and replies do not "
-            "reach me: `/invite` me, and they will."
-        )
+        why = not_a_member(f"<#{row.channel}>")
+        hint = f":information_source: {why} Until then buttons work here, and replies are not heard."
         return replace(message, blocks=(*message.blocks, context(hint))) if outside else message
 
     async def card_address(self, session: Session) -> str:

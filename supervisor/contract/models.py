@@ -46,6 +46,7 @@ class DecisionView(ResponseModel):
     at: datetime
     reason: str
     via: str
+    how: Literal["", "reaction"] = ""
     for_person: str = ""
     for_name: str = ""
     joined: tuple[str, ...] = ()

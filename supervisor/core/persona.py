@@ -216,6 +216,7 @@ _LATER: dict[str, Any] = {
     "denials": (),
     "narrowed_to": None,
     "mcp_servers": (),
+    "reactions": False,
 }
 
 
@@ -228,7 +229,7 @@ class Persona(Frozen):
     Guests may launch and steer with `guests` only, and people of other workspaces with theirs in `teams`; `operators`
     replaces the requesters and approvers as those who may steer. `narrowed_to`, which the place of a session sets, must
     approve whatever needs an approval, besides those whom the rules name. `denials` are reasons to choose from for a
-    denial.
+    denial. With `reactions` a reaction to the message of a call decides on it, where those above allow that, too.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -248,6 +249,7 @@ class Persona(Frozen):
         tuple[Annotated[str, Field(min_length=1, max_length=70)], ...], Field(max_length=20)
     ] = ()
     narrowed_to: Approvers | None = None
+    reactions: bool = False
     under: Persona | None = None
     instructions: Annotated[str, Field(min_length=1)]
 
@@ -293,6 +295,11 @@ class Persona(Frozen):
         """Who may approve by the rules of this persona and of those above it that say so."""
         rules = (rule.approvers for persona in self.chain for rule in persona.approvals)
         return tuple(dict.fromkeys(rule for rule in rules if rule and rule.named))
+
+    @property
+    def takes_reactions(self) -> bool:
+        """Whether a reaction decides, by this persona and by all above it."""
+        return all(persona.reactions for persona in self.chain)
 
     @property
     def groups(self) -> frozenset[str]:

@@ -36,6 +36,14 @@ class DecisionDeed(Deed):
         return bool(self.counted & set(people)) or bool(self.people & set(joined))
 
 
+class Decision(DecisionDeed):
+    verdict: Literal["approve", "deny", "respond"]
+    at: datetime
+    reason: str = ""
+    via: str = "anyone"
+    how: Literal["", "reaction"] = ""
+
+
 class RunningCall(Frozen):
     """What runs since `since`: a call of `tool`, or the turn of the model, where `tool` and `call_id` are empty.
 

@@ -18,7 +18,7 @@ from supervisor.core.persona import Approvers, Budgets, Granted
 from supervisor.core.records import (
     Attachments,
     Compaction,
-    DecisionDeed,
+    Decision,
     Family,
     Fork,
     Grant,
@@ -41,13 +41,6 @@ SETTLED: frozenset[CallPhase] = frozenset(
     {"denied", "refused", "finished", "answered", "expired", "superseded"}
 )
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
-
-
-class Decision(DecisionDeed):
-    verdict: Literal["approve", "deny", "respond"]
-    at: datetime
-    reason: str = ""
-    via: str = "anyone"
 
 
 class Call(Frozen):

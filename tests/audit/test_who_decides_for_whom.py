@@ -183,6 +183,6 @@ async def test_requests_that_are_open_already_reach_who_decides_now(build: Build
     await scene.slack.message(channel, lambda m: APPROVE in buttons(m), user=GRACE)
 
     async def needs_her() -> bool:
-        return "Needs you (1)" in str(await scene.slack.home(GRACE))
+        return "Needs you (1 session)" in str(await scene.slack.home(GRACE))
 
     await wait_for(needs_her)

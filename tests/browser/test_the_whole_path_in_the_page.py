@@ -22,7 +22,7 @@ async def _open_thread(page: Page) -> None:
 
 async def test_launch_approve_and_see_the_result(page: Page, flagman: Flagman) -> None:
     await _launch(page)
-    await expect(page.get_by_text("Waiting for an approval")).to_be_visible()
+    await expect(page.get_by_text("Waiting for an approval").first).to_be_visible()
     await _open_thread(page)
     thread = page.get_by_test_id("thread")
     await expect(thread.get_by_text("df -h").first).to_be_visible()
@@ -108,7 +108,7 @@ async def test_hostile_text_stays_text(page: Page) -> None:
         page,
         '/agent launch sre "<img src=x onerror=window.hit=1> <!channel> <https://evil.test|click> *bold*"',
     )
-    await expect(page.get_by_text("Waiting for an approval")).to_be_visible()
+    await expect(page.get_by_text("Waiting for an approval").first).to_be_visible()
     await _open_thread(page)
     assert await page.evaluate("window.hit") is None
     assert await page.locator('a[href*="evil.test"]').count() == 0

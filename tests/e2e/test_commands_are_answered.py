@@ -220,7 +220,7 @@ async def test_home_decides_on_what_it_shows_and_stays_current(scenario: Directo
         assert "Three things to try" in texts(await home_of(scene, user, "Nothing here yet"))
     session = await scene.launch()
     await scene.waiting(session)
-    view = await home_of(scene, GRACE, "Needs you (1)", "service: shop")
+    view = await home_of(scene, GRACE, "Needs you (1 session)", "service: shop")
     assert APPROVE in buttons(view)
     hers = await home_of(scene, ADA, "All caught up.", "ship it")
     assert APPROVE not in buttons(hers)
@@ -231,13 +231,24 @@ async def test_home_decides_on_what_it_shows_and_stays_current(scenario: Directo
     assert APPROVE not in buttons(shown)
 
 
+async def test_home_counts_sessions_and_approves_all_calls_of_one(scenario: Director) -> None:
+    three = calls(*[("deploy", {"service": f"s{n}"}) for n in range(3)])
+    scene = await scenario(in_turn(three, says("Done.")))
+    await scene.slack.home(ADA)
+    session = await scene.launch()
+    view = await home_of(scene, ADA, "Needs you (1 session)", "Approve all 3", "service: s2")
+    assert (await scene.slack.click_in_view(ADA, view["id"], "call_approve_all"))["ok"]
+    await scene.ended(session)
+    assert len(scene.runs("deploy")) == 3
+
+
 async def test_home_shows_nothing_of_what_a_person_does_not_see(scenario: Director) -> None:
     scene = await scenario(ONE)
     for user in (ADA, GRACE):
         await scene.slack.home(user)
     session = await scene.launch("the secret plan", channel=ADA_DM)
     await scene.waiting(session)
-    assert APPROVE in buttons(await home_of(scene, ADA, "the secret plan", "Needs you (1)"))
+    assert APPROVE in buttons(await home_of(scene, ADA, "the secret plan", "Needs you (1 session)"))
     # A later change that she does see brings her tab up to date.
     await scene.launch("for all to see")
     assert "the secret plan" not in texts(await home_of(scene, GRACE, "for all to see"))
@@ -248,7 +259,7 @@ async def test_a_long_call_is_reviewed_from_home(scenario: Director) -> None:
     await scene.slack.home(ADA)
     session = await scene.launch()
     await scene.waiting(session)
-    view = await home_of(scene, ADA, "Needs you (1)", "*Review* shows all of it")
+    view = await home_of(scene, ADA, "Needs you (1 session)", "*Review* shows all of it")
     assert APPROVE not in buttons(view)
     assert (await scene.slack.click_in_view(ADA, view["id"], "call_view"))["ok"]
     assert (await scene.slack.submit(ADA, await scene.slack.view(ADA)))["ok"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.blocks.text import doer
-from supervisor.core.state import Decision
+from supervisor.core.records import Decision
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
-from handlers.listeners.actions import approval, reminder, subagent
+from handlers.listeners.actions import allow, approval, edit_call, reminder, subagent
 from handlers.listeners.commands.dispatch import cancelled, log_of
 from handlers.modals.cancel import cancel_modal
 from handlers.modals.resume import resume_modal
@@ -39,6 +39,12 @@ async def choose(
             await reminder.snooze_an_hour(flagman, ack, body)
         case Action.SNOOZE_MORNING:
             await reminder.snooze_until_morning(flagman, ack, body)
+        case Action.EDIT:
+            await edit_call.open_edit(flagman, ack, body, client)
+        case Action.RESPOND:
+            await approval.open_response(flagman, ack, body, client)
+        case Action.ALLOW:
+            await allow.open_form(flagman, ack, body, client)
         case Action.INSTEAD:
             await approval.open_instead(flagman, ack, body, client)
         case Action.CANCEL:

@@ -194,7 +194,7 @@ async def _asked(
         try:
             quoted = await thread_before(client, flagman.people, channel, thread_ts, stamp)
         except Unread as unread:
-            notes.append(f":warning: The messages of this thread did not go along: {unread}.")
+            notes.append(f":warning: The messages of this thread did not go along. {unread}")
     task = tasks.Task(
         text=intent.task,
         channel=channel,

@@ -7,6 +7,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.blocks.text import not_a_member
 from handlers.context import ListenerContext
 from handlers.listeners.commands import tasks
 from handlers.modals.hand_over import hand_over_modal
@@ -14,8 +15,8 @@ from handlers.quotes import quoted
 from handlers.users import actor_of
 
 _OUTSIDE = (
-    ":warning: I am not a member of this conversation, so I get this message alone, without its thread, and my card "
-    "comes to you directly. Invite me (`/invite @Flagman`) and hand it over again for more."
+    f":warning: {not_a_member('this conversation')} Until then the message goes along without its thread, and the card "
+    "comes to you directly."
 )
 
 

@@ -32,7 +32,7 @@ async def launch(
             thread = await thread_before(client, flagman.people, task.channel, task.thread_ts, "")
             task = task.model_copy(update={"quoted": thread or task.quoted})
         except Unread as unread:
-            notes.append(f":warning: The thread of that message did not go along: {unread}.")
+            notes.append(f":warning: The thread of that message did not go along. {unread}")
     actor = await flagman.people.named(actor_of(body))
     await tasks.launch(flagman, task.model_copy(update={"text": words}), value_of(view, "persona"), actor)
     await ack()

@@ -275,5 +275,6 @@ def _decision(
         digest=call.call.digest,
         verdict=verdict,
         reason=reason,
+        how=actor.how,
         **check_decision(session, call, actor, seen).recorded,
     )

@@ -26,7 +26,8 @@ from supervisor.core.events import (
 from supervisor.core.events.base import Waker
 from supervisor.core.persona import Approvers
 from supervisor.core.policy import right_to_decide
-from supervisor.core.state import Decision, Session
+from supervisor.core.records import Decision
+from supervisor.core.state import Session
 from supervisor.core.subagents import cascading
 from supervisor.core.text.sanitize import clean, clean_text
 from supervisor.core.triggers import Kind, Signal, matching_condition, named_condition, reason_for, resumption

@@ -51,6 +51,7 @@ class Actor(Frozen):
     `overrides` the rules of a call, by their positions, that nobody else can satisfy. `key` is the id of the API key it
     acts with, empty for people and for a process that has the store. `stands_for` are those who had this person decide
     for them, as known now, and `joined` the ids of these and of who decides for this person: on one call they are one.
+    `how` is empty for whoever uses what is made for it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Actor(Frozen):
     key: str = ""
     stands_for: tuple[Actor, ...] = ()
     joined: tuple[str, ...] = ()
+    how: Literal["", "reaction"] = ""
 
     @property
     def ids(self) -> frozenset[str]:

@@ -33,7 +33,8 @@ class ApprovalDecided(DecisionFact):
     """`via` is the right by which the actor decided: `anyone`, `user`, `group:<id>` or `admin`.
 
     With `respond` the call does not run, and `reason` is what the agent reads as its result. For a call with several
-    rules it has one line for each, empty where the actor has no right by that rule.
+    rules it has one line for each, empty where the actor has no right by that rule. `how` says that it was made by a
+    reaction to the message of the call.
     """
 
     type: Literal["ApprovalDecided"] = "ApprovalDecided"
@@ -43,6 +44,7 @@ class ApprovalDecided(DecisionFact):
     verdict: Literal["approve", "deny", "respond"]
     reason: str = ""
     via: str = "anyone"
+    how: Literal["", "reaction"] = ""
 
 
 class ApprovalOverdue(Fact):

@@ -31,8 +31,9 @@ from supervisor.core.events import (
 )
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.persona import COMMANDS, Approvers
+from supervisor.core.records import Decision
 from supervisor.core.reducer.session import reduce
-from supervisor.core.state import Call, CallPhase, Decision, Session
+from supervisor.core.state import Call, CallPhase, Session
 from supervisor.core.text.labels import not_in_call
 
 ONLY_APPROVED = "A pause that waits for an approval can be approved or denied, nothing else."
@@ -269,6 +270,7 @@ def _decided(event: ApprovalDecided, session: Session, call: Call) -> dict[str, 
         at=event.at,
         reason=event.reason,
         via=event.via,
+        how=event.how,
         by_owner=event.by_owner,
         for_person=event.for_person,
         for_name=event.for_name,

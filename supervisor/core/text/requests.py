@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from supervisor.core.persona import Grants
-from supervisor.core.state import Call, Decision
+from supervisor.core.records import Decision
+from supervisor.core.state import Call
 from supervisor.core.text.visible import one_line
 
 TOO_FEW = (

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from supervisor.core.events import CallEdited, ToolCall
+from supervisor.core.events import ApprovalDecided, CallEdited, ToolCall
 from supervisor.core.persona import Approvers
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, join_items
@@ -113,6 +113,11 @@ def _by_rule(rule: Approvers, given: int | None) -> str:
     if rule.quorum > 1:
         words += f" ({rule.quorum} of them)" if given is None else f" ({given} of {rule.quorum} so far)"
     return f"{words}, not by who asked for the session" if rule.exclude_requester else words
+
+
+def right_of(event: ApprovalDecided) -> str:
+    """Return by what right a decision was made, and how where that is not as usual."""
+    return f"{right(event.via)}, by a reaction" if event.how else right(event.via)
 
 
 def right(via: str) -> str:

@@ -45,7 +45,7 @@ from supervisor.core.events import (
 from supervisor.core.events.base import DecisionFact
 from supervisor.core.text.format import count, join_items, not_here, took
 from supervisor.session_log.render.blocks import Lines, output, prose
-from supervisor.session_log.render.calls import VERDICTS, before_and_after, call_name, digest, right
+from supervisor.session_log.render.calls import VERDICTS, before_and_after, call_name, digest, right, right_of
 from supervisor.session_log.render.labels import decider, person
 from supervisor.session_log.render.moments import Moment
 from supervisor.session_log.render.safe import code, inline
@@ -125,7 +125,7 @@ def _question_answered(event: QuestionAnswered, moment: Moment, who: str) -> Ent
 @_entry.register
 def _approval_decided(event: ApprovalDecided, moment: Moment, who: str) -> Entry:
     verb = VERDICTS[event.verdict]
-    what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right(event.via)}"
+    what = f"{_call(moment, event.call_id)} · {digest(event.digest)} · {right_of(event)}"
     return Entry(f"{who} {verb} {what}{_because(event.reason)}")
 
 

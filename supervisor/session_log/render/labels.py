@@ -5,7 +5,8 @@ from __future__ import annotations
 from supervisor.core.events.base import DecisionFact
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
-from supervisor.core.state import Decision, Session
+from supervisor.core.records import Decision
+from supervisor.core.state import Session
 from supervisor.core.text.format import count, money
 from supervisor.session_log.render.safe import code, inline
 

@@ -32,6 +32,7 @@ from supervisor.session_log.render.calls import (
     digest,
     first_argument,
     right,
+    right_of,
 )
 from supervisor.session_log.render.labels import decider, is_unpriced, limits, person
 from supervisor.session_log.render.moments import Moment
@@ -61,7 +62,8 @@ def _decision(moment: Moment) -> Row | None:
         case ApprovalDecided():
             verb = VERDICTS[event.verdict]
             reason = inline(event.reason)
-            return when, who, verb, _on(moment, event.call_id), right(event.via), reason, digest(event.digest)
+            by = right_of(event)
+            return when, who, verb, _on(moment, event.call_id), by, reason, digest(event.digest)
         case ApprovalWithdrawn():
             on = join_items([_on(moment, call_id) for call_id in event.call_ids])
             return when, who, "**withdrew**", on, "", inline(event.reason), ""

@@ -76,6 +76,27 @@ async def test_one_button_approves_all_calls_of_all_messages_as_its_window_lists
     assert "19 of 20 calls approved" in texts(whisper)
 
 
+async def test_many_rows_are_compact_and_their_menus_do_the_rest(scenario: Director) -> None:
+    proposed = [("deploy", {"service": f"s{n}"}) for n in range(4)]
+    scene = await scenario(in_turn(calls(*proposed), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+
+    async def choose(call_id: str, label: str) -> Json:
+        block = next(b for b in ask["blocks"] if b.get("block_id") == f"act:{session.id}:{call_id}")
+        assert [e["type"] for e in block["elements"]] == ["button", "button", "button", "overflow"]
+        option = next(o for o in block["elements"][-1]["options"] if o["text"]["text"] == label)
+        more = {"block_id": block["block_id"], "selected_option": option}
+        assert (await scene.slack.click(ADA, OPS, ask["ts"], "session_more", **more))["ok"]
+        return await scene.slack.view(ADA)
+
+    window = await choose("1.2", "Edit")
+    assert "s1" in texts(window)
+    await scene.slack.close_view(ADA, window)
+    assert (await scene.slack.submit(ADA, await choose("1.3", "Respond"), {"value": "it is there"}))["ok"]
+    await scene.flagman.session(lambda s: s.call("1.3").phase == "answered", session.id)
+
+
 async def test_all_calls_of_a_message_are_denied_with_one_reason(scenario: Director) -> None:
     scene = await scenario(
         in_turn(calls(*[("deploy", {"service": f"s{n}"}) for n in range(3)]), says("Done."))

@@ -76,7 +76,7 @@ async def test_where_the_bot_is_no_member_it_says_what_to_do(scenario: Director)
     secret = await scene.slack.channel("private", name="secret", members=[ADA, GRACE])
     message = await scene.slack.post(GRACE, secret, "the host is full")
     view = await handed(scene, ADA, secret, message)
-    assert "I am not a member of this conversation" in texts(view)
+    assert "Not a member of this conversation" in texts(view)
     assert "/invite @Flagman" in texts(view)
     assert (await scene.slack.submit(ADA, view))["ok"]
     (session,) = await wait_for(lambda: recent_sessions(scene.flagman.core))
@@ -102,8 +102,8 @@ async def test_a_public_channel_without_the_bot_gets_the_card_and_a_hint(scenari
     scene = await scenario(DONE)
     answer = await scene.slack.command(LINUS, RANDOM, "launch ops ship it")
     assert "Started" in texts(answer["response"])
-    card = await scene.slack.message(RANDOM, lambda m: "I am not a member of" in texts(m), user=LINUS)
-    assert "`/invite` me" in texts(card)
+    card = await scene.slack.message(RANDOM, lambda m: "Not a member of" in texts(m), user=LINUS)
+    assert "`/invite @Flagman` there" in texts(card)
     await scene.slack.send("join", {"user": LINUS, "channel": RANDOM, "member": BOT})
 
 

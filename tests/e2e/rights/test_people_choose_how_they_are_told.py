@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
+from supervisor.core.errors import InvalidInput
+from supervisor.notifications import parse_quiet
 from tests.support.scenario import Director, Scene
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, ADA_DM, GRACE, OPS, SRE, Json, buttons, texts, wait_for
@@ -34,7 +38,7 @@ async def choose(scene: Scene, user: str, words: str) -> str:
 
 
 async def test_one_direct_message_lists_what_waits_and_decides(scenario: Director) -> None:
-    scene = await scenario(DEPLOYS, persona=asks(ADA, GRACE))
+    scene = await scenario(DEPLOYS, persona=asks(ADA, GRACE), webs=2)
     assert "by direct messages alone" in await choose(scene, ADA, "dm")
     first = await scene.launch("ship the shop", user=GRACE)
     message = await told(scene, ADA, ADA_DM, "1 approval waits for you", "ship the shop", "deploy")
@@ -108,6 +112,23 @@ async def test_the_form_on_the_home_tab_and_refusals(scenario: Director) -> None
     assert (await scene.slack.submit(ADA, form, filled("direct", "22-7")))["ok"]
     assert "but not from 22:00 to 07:00" in await choose(scene, ADA, "")
     assert "notify thread" in await choose(scene, ADA, "by pigeon")
+
+
+def test_quiet_hours_are_over_on_the_clock_of_the_person() -> None:
+    quiet = parse_quiet("22-7:30")
+    assert quiet is not None
+    assert str(quiet) == "22:00-07:30"
+    evening, morning = (datetime(2026, 12, day, hour, tzinfo=UTC) for day, hour in ((1, 22), (2, 3)))
+    for at in (evening, morning):
+        assert quiet.hold(at, "Europe/Berlin")
+        assert quiet.over_at(at, "Europe/Berlin") == datetime(2026, 12, 2, 6, 30, tzinfo=UTC)
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    assert quiet.over_at(noon, "Europe/Berlin") == noon
+    assert quiet.hold(noon, "Asia/Tokyo") is False
+    assert parse_quiet("off") is None
+    for wrong in ("", "22:00", "7-7", "25-26"):
+        with pytest.raises(InvalidInput, match="uiet hours"):
+            parse_quiet(wrong)
 
 
 async def test_a_group_by_its_handle_is_a_mention(scenario: Director) -> None:

@@ -11,7 +11,7 @@ import { isReply } from "../state/remember.js";
 import { act, complain, go, store, toast, unreadReplies } from "../state/store.js";
 import { mrkdwn } from "../text/mrkdwn.js";
 
-const QUICK = ["white_check_mark", "eyes", "raised_hands"];
+const QUICK = ["white_check_mark", "x", "eyes"];
 const PICKED = [
   "+1",
   "white_check_mark",
