@@ -29,10 +29,11 @@ bench: $(VENV)/.dev ## measure against the raw round trips to the same store; AR
 chaos: $(VENV)/.dev ## let faults strike a running Flagman for ten minutes; ARGS="--help" lists what ARGS can be
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-mutants: $(VENV)/.dev ## put mistakes into supervisor/core/ and count those that tests/core finds
+mutants: $(VENV)/.dev ## put mistakes into supervisor/core/ and the scripts, and count those that the tests find
 	@$(BIN)/mutmut run $(ARGS)
 	@$(BIN)/mutmut export-cicd-stats
 	@cat mutants/mutmut-cicd-stats.json
+	@$(BIN)/python -m tests.mutants
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -48,6 +48,7 @@ from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.mcp.config import Server
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
+from supervisor.notifications import Notifications
 from supervisor.personas.folder import PersonaFolder
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import SHIPPED
@@ -96,6 +97,7 @@ class Core:
     directory: SlackDirectory
     places: PlaceSettings
     delegations: Delegations
+    notifications: Notifications
     closing: AsyncExitStack
     mcp: Mapping[str, Server]
     server: EmbeddedServer | None = None
@@ -121,6 +123,9 @@ class Core:
     @cached_property
     def running(self) -> RunningCalls:
         return RunningCalls(self.printing(), self.mask)
+
+    def worker_hosts(self) -> RowStore:
+        return RowStore(self.redis, keys.worker_hosts())
 
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
@@ -166,6 +171,7 @@ class Core:
             channels=self.channels,
             directory=self.directory,
             places=self.places,
+            notifications=self.notifications,
             running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
@@ -262,6 +268,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             directory,
             places,
             Delegations(RowStore(redis, keys.delegations()), now),
+            Notifications(RowStore(redis, keys.notifications()), now),
             stack,
             mcp,
             server,

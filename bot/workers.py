@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,13 @@ from handlers.projection.audience import Audience
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
+from handlers.projection.people.mentions import Mentions
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.progress import Progress
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
+from handlers.projection.whereabouts import Whereabouts
 from handlers.users import People
 from supervisor.contract.grants import granter
 from supervisor.core.errors import InvalidInput
@@ -41,7 +44,8 @@ _log = logging.getLogger("flagman")
 def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Worker, Worker]:
     """A worker for sessions and one for the outbox to Slack."""
     ready, outbox = parts.queues()
-    folders = WorkDirs(_folder(parts.settings.workspace_folder))
+    folder = _folder(parts.settings.workspace_folder)
+    folders = WorkDirs(folder)
     found = find_sandbox(parts.settings)
     if found.sandbox is None:
         _log.warning("%s", found.said)
@@ -89,10 +93,12 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         parts.mask,
         subagents,
         uploads,
+        Mentions(parts.notifications, parts.directory),
         parts.running,
         AgentStatuses(sender, parts.rows, parts.mask),
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
+        whereabouts=Whereabouts(parts.worker_hosts(), socket.gethostname(), str(folder), now),
     )
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)

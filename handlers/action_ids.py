@@ -18,6 +18,7 @@ from supervisor.core.state import Call, Session
 class Action(StrEnum):
     APPROVE = "call_approve"
     APPROVE_ALL = "call_approve_all"
+    REVIEW_ALL = "call_review_all"
     DENY = "call_deny"
     DENY_ALL = "call_deny_all"
     RESPOND = "call_respond"
@@ -52,11 +53,13 @@ class Action(StrEnum):
     SNOOZE_HOUR = "snooze_hour"
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
+    NOTIFY = "notify_form"
 
 
 class View(StrEnum):
     DENY = "deny"
     DENY_ALL = "deny_all"
+    APPROVE_ALL = "approve_all"
     RESPOND = "respond"
     INSTEAD = "instead"
     ALLOW = "allow"
@@ -69,6 +72,7 @@ class View(StrEnum):
     LAUNCH = "launch"
     CHILD = "child"
     HAND_OVER = "hand_over"
+    NOTIFY = "notify"
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,10 @@ class SlackDirectory:
         exists = (answer.get("team") or {}).get("id") == team
         return NameFound(exists=exists, said="" if exists else f"Slack knows no workspace `{team}`")
 
+    async def group_ids(self) -> Mapping[str, str]:
+        """The ids of user groups by their handles; none where Slack is not asked. Raises one of UNREACHABLE."""
+        return await self._people.group_ids() if self._people else {}
+
     async def reach(self, rule: Approvers, without: Collection[str]) -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""
         able = 0

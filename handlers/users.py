@@ -248,6 +248,11 @@ class People:
         self._members.put(group, found)
         return found
 
+    async def group_ids(self) -> Mapping[str, str]:
+        """The ids of the user groups by their handles, as within the last minute. Raises one of UNREACHABLE."""
+        async with asyncio.timeout(GROUP_SECONDS):
+            return await self._group_ids()
+
     async def _group_ids(self) -> dict[str, str]:
         at, handles = self._handles
         if not at or time.monotonic() - at > FRESH_SECONDS:

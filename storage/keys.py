@@ -250,6 +250,21 @@ def delegations() -> str:
     return f"{_PREFIX}:delegations"
 
 
+def notifications() -> str:
+    """Return the key of a hash: how a person is told of what waits for them, by the person."""
+    return f"{_PREFIX}:notifications"
+
+
+def waiting_messages() -> str:
+    """Return the key of a hash: the direct message on what waits for a person, by the person."""
+    return f"{_PREFIX}:waiting"
+
+
+def worker_hosts() -> str:
+    """Return the key of a hash: when a worker on a host was last there, by the host."""
+    return f"{_PREFIX}:hosts"
+
+
 def api_keys() -> str:
     return f"{_PREFIX}:apikeys"
 

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from storage.change_feed import RunningStore
 from storage.connection import end
@@ -27,6 +27,8 @@ LOOK_SECONDS, RENEW_SECONDS = 1.0, 10.0
 KEPT = timedelta(seconds=30)
 # Bytes of output that are kept: more than a private key has, so that the mask sees where one begins.
 KEPT_BYTES = 16 * 1024
+# The part of a processor that all looks together may take: the more calls print, the more rarely each is looked at.
+SHARE = 0.05
 _log = logging.getLogger("flagman.tools")
 
 
@@ -35,11 +37,15 @@ class RunningCalls:
 
     def __init__(self, store: RunningStore, mask: Masker) -> None:
         self._store, self._mask = store, mask
+        # How many calls are published by this process.
+        self._printing = 0
 
     async def of(self, session: Session) -> tuple[RunningCall, ...]:
         """Return what runs in a session, with the last lines where the store has them."""
         found = running(session)
-        if not any(call.call_id for call in found):
+        # A call that has just begun has published nothing.
+        before = datetime.now(UTC) - timedelta(seconds=LOOK_SECONDS)
+        if not any(call.call_id and call.since <= before for call in found):
             return found
         printed: dict[str, str] = {}
         try:
@@ -60,30 +66,40 @@ class RunningCalls:
     async def publish(self, session_id: str, call: Call) -> AsyncIterator[Callable[[bytes], None]]:
         """Publish the end of what is given to the yielded function, as long as the block lasts."""
         printed = _Printed()
-        publishing = asyncio.create_task(self._publish(session_id, call, printed))
+        publishing: list[asyncio.Task[None]] = []
+        # Most calls end before there is anything to publish.
+        beginning = asyncio.get_running_loop().call_later(
+            LOOK_SECONDS,
+            lambda: publishing.append(asyncio.create_task(self._publish(session_id, call, printed))),
+        )
+        self._printing += 1
         try:
             yield printed.add
         finally:
-            await end([publishing])
+            self._printing -= 1
+            beginning.cancel()
+            await end(publishing)
             if printed.published:
                 with suppress(StorageError):
                     await self._store.remove(session_id, call.call_id)
 
     async def _publish(self, session_id: str, call: Call, printed: _Printed) -> None:
         shown: str | None = None
+        took = 0.0
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            lines = last_lines(printed.text(), self._mask) if printed.changed or shown is None else shown
-            printed.changed = False
-            if lines == shown and time.monotonic() - printed.published < RENEW_SECONDS:
-                continue
-            row = json.dumps({"attempt": call.attempt, "lines": lines}).encode()
-            printed.published = time.monotonic()
-            try:
-                await self._store.put(session_id, call.call_id, row, KEPT)
-                shown = lines
-            except StorageError as error:
-                _log.info("session %s: what a call prints is not published: %s", session_id, error)
+            begun, lines = time.monotonic(), shown
+            if lines is None or printed.changed:
+                lines = last_lines(printed.text(), self._mask)
+            took, printed.changed = time.monotonic() - begun, False
+            if lines != shown or time.monotonic() - printed.published >= RENEW_SECONDS:
+                row = json.dumps({"attempt": call.attempt, "lines": lines}).encode()
+                printed.published = time.monotonic()
+                try:
+                    await self._store.put(session_id, call.call_id, row, KEPT)
+                    shown = lines
+                except StorageError as error:
+                    _log.info("session %s: what a call prints is not published: %s", session_id, error)
+            await asyncio.sleep(max(LOOK_SECONDS, took * self._printing / SHARE))
 
 
 class _Printed:

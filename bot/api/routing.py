@@ -20,6 +20,7 @@ from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.audit import AuditService
 from supervisor.contract.delegations import DelegationService
 from supervisor.contract.grants import GrantService
+from supervisor.contract.notifications import NotificationService
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.schedules import ScheduleService
 from supervisor.contract.service import SessionService
@@ -79,6 +80,10 @@ class Call:
     @property
     def delegations(self) -> DelegationService:
         return DelegationService(self.deps.services, self.actor)
+
+    @property
+    def notifications(self) -> NotificationService:
+        return NotificationService(self.deps.services, self.actor)
 
     @property
     def grants(self) -> GrantService:

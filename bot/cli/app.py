@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.commands import audit, delegations, files, grants, keys, policy, schedules, sessions, setup
+from bot.cli.commands import (
+    audit,
+    delegations,
+    files,
+    grants,
+    keys,
+    notifications,
+    policy,
+    schedules,
+    sessions,
+    setup,
+)
 from bot.cli.commands import control as acting
 from bot.cli.commands import decide as deciding
 from bot.cli.commands import launch as launching
@@ -34,6 +45,7 @@ for room in (launching, sessions, replaying, files, acting, deciding):
 app.add_typer(records.app)
 app.add_typer(audit.app)
 app.add_typer(delegations.app, name="delegate", rich_help_panel="Decisions")
+app.add_typer(notifications.app)
 app.add_typer(grants.app, name="grants", rich_help_panel="Decisions")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)

@@ -27,8 +27,12 @@ from handlers.context import ListenerContext
 from handlers.listeners.events.home import keep_current
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
+from handlers.projection.people.waiting import WaitingMessages
+from handlers.projection.slack_client import SlackSender
 from handlers.users import People
+from storage import keys
 from storage.connection import end
+from storage.rows import RowStore
 from supervisor.core.errors import InvalidInput
 
 _log = logging.getLogger("flagman.slack")
@@ -112,11 +116,25 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         str(identity.get("url") or ""),
     )
     register(app, flagman)
-    homes = asyncio.create_task(keep_current(flagman, client, parts.changes()))
+    waiting = WaitingMessages(
+        flagman.services,
+        SlackSender(client, parts.rows),
+        parts.rows,
+        RowStore(parts.redis, keys.waiting_messages()),
+        people,
+        parts.mask,
+        settings.command,
+        now,
+        flagman.workspace,
+    )
+    kept = [
+        asyncio.create_task(keep_current(flagman, client, parts.changes())),
+        asyncio.create_task(waiting.keep(parts.changes())),
+    ]
     try:
         yield app
     finally:
-        await end([homes])
+        await end(kept)
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:

@@ -35,6 +35,7 @@ from supervisor.contract.models import (
     SettingsView,
     ToldResult,
 )
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     AnswerRequest,
     CancelRequest,
@@ -226,6 +227,12 @@ class HttpBackend(HttpClient):
     async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
         path = f"/v1/channels/{segment(channel)}/settings"
         return _read(SettingsView, await self.call("PATCH", path, _body(request)))
+
+    async def notifications(self) -> NotificationsView:
+        return _read(NotificationsView, await self.call("GET", "/v1/notifications"))
+
+    async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
+        return _read(NotificationsView, await self.call("PATCH", "/v1/notifications", _body(request)))
 
     async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
         path = f"/v1/sessions/{segment(session_id)}/calls/{segment(call_id)}/grant"

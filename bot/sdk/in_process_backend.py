@@ -26,6 +26,7 @@ from supervisor.contract.models import (
     Status,
     ToldResult,
 )
+from supervisor.contract.notifications import NotificationService, NotificationsRequest, NotificationsView
 from supervisor.contract.parts import ServiceParts
 from supervisor.contract.requests import (
     AnswerRequest,
@@ -61,6 +62,7 @@ class InProcessBackend:
     def __init__(self, parts: ServiceParts, actor: Actor) -> None:
         self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
         self._settings = SettingsService(parts, actor)
+        self._notifications = NotificationService(parts, actor)
         self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)
         self._grants = GrantService(parts, actor)
 
@@ -173,6 +175,12 @@ class InProcessBackend:
 
     async def change_channel_settings(self, channel: str, request: SettingsRequest) -> SettingsView:
         return await _answer(self._settings.change(channel, request))
+
+    async def notifications(self) -> NotificationsView:
+        return await _answer(self._notifications.get())
+
+    async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
+        return await _answer(self._notifications.change(request))
 
     async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
         return await _answer(self._grants.allow(session_id, call_id, request))

@@ -15,6 +15,7 @@ from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
 from supervisor.contract.delegations import DelegationRequest, DelegationView
 from supervisor.contract.grants import GrantView
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
+from supervisor.contract.notifications import NotificationsRequest, NotificationsView
 from supervisor.contract.requests import (
     ApproversRequest,
     EventRequest,
@@ -182,6 +183,12 @@ class AgentSupervisor:
     async def schedules(self) -> builtins.list[Schedule]:
         """The schedules, the next due first and paused ones last."""
         return [Schedule(self.backend, state) for state in await self.backend.schedules()]
+
+    async def notifications(self, way: str | None = None, *, quiet: str | None = None) -> NotificationsView:
+        """How the person who acts is told of what waits for them; with `way` or `quiet`, as it is from now on."""
+        if way is None and quiet is None:
+            return await self.backend.notifications()
+        return await self.backend.choose_notifications(NotificationsRequest.of(way=way, quiet=quiet))
 
     async def grants(self, session_id: str | None = None) -> builtins.list[GrantView]:
         """The calls that people allow in advance now, in one session or in all that the owner of the key sees."""

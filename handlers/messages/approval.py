@@ -10,9 +10,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.markdown import rich_text
 from handlers.blocks.text import (
     Block,
-    brief,
     button,
-    confirm,
     context,
     doer,
     escape,
@@ -28,8 +26,10 @@ from handlers.messages.diff import change_blocks
 from handlers.messages.granted import made_with
 from handlers.messages.message import APPROVAL, MOST_BLOCKS, Message, Request
 from handlers.messages.pauses import option
-from handlers.messages.proposal import full_text, in_short, length, proposal
+from handlers.messages.proposal import full_text, length, proposal
 from handlers.messages.reminders import approvers, snooze_notes, snooze_options
+from handlers.messages.requests.for_all import for_all
+from handlers.messages.requests.where import Where, runs
 from handlers.messages.risk import Risks, risk
 from supervisor.core.commands.grants import grantable
 from supervisor.core.policy import VERDICT_WORDS
@@ -42,21 +42,21 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
-# Characters of a confirmation.
-CONFIRM = 300
 # Blocks for the buttons at the end, and for notes on where else a request stands.
 SPARE_BLOCKS = 6
 DETAILS = "View details"
 
 
-def approvals(session: Session, mask: Masker, risks: Risks | None = None) -> Iterator[Message]:
+def approvals(
+    session: Session, mask: Masker, risks: Risks | None = None, where: Where | None = None
+) -> Iterator[Message]:
     """Yield one message for each request; a request with many or long calls has several."""
     for step in session.steps:
         asked = [c for c in step.calls if c.request_id]
         for request_id, group in groupby(asked, key=lambda c: c.request_id):
             calls = list(group)
             for part, rows in enumerate(_parts(calls, mask)):
-                yield _message(session, step, f"ask:{request_id}:{part}", rows, calls, mask, risks)
+                yield _message(session, step, f"ask:{request_id}:{part}", rows, calls, mask, risks, where)
 
 
 def _parts(calls: list[Call], mask: Masker) -> Iterator[list[Call]]:
@@ -97,25 +97,29 @@ def _message(
     all_calls: list[Call],
     mask: Masker,
     risks: Risks | None,
+    where: Where | None,
 ) -> Message:
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
     blocks: list[Block] = [mrkdwn(_headline(session, calls, open_)), context(_whose(session))]
     if calls[0] is all_calls[0] and step.text:
         blocks += [context("*Agent's reason*"), *rich_text(mask(step.text), limit=1000)[:2]]
-    rules = [policy(call) for call in open_]
+    # The first message of a request decides on all of it, if it takes several.
+    all_open = [] if session.ended else [c for c in all_calls if c.phase == "awaiting"]
+    of_all = all_open if calls[0] is all_calls[0] else []
+    rules = [policy(call, runs(session, call, where)) for call in open_]
     once = len(rules) > 1 and all(some == rules[0] for some in rules)
     blocks += rules[0] if once else []
     titles = [f"{_title(call, all_calls)}{risk(call, risks)}" for call in calls]
     rows = [
-        row(session, call, mask, title, with_policy=not once)
+        row(session, call, mask, title, where, with_policy=not once)
         for call, title in zip(calls, titles, strict=True)
     ]
     parted = len(blocks) + sum(map(len, rows)) + len(rows) <= MOST_BLOCKS - SPARE_BLOCKS
     for blocks_of_call in rows:
         blocks += [*([{"type": "divider"}] if parted and len(rows) > 1 else []), *blocks_of_call]
-    if open_:
-        blocks += snooze_notes(session, open_[0].request_id)
-        blocks.append(_for_all(session, open_, mask))
+    if open_ or of_all:
+        blocks += snooze_notes(session, all_calls[0].request_id)
+        blocks.append(_for_all(session, calls, of_all, mask))
     tools = ", ".join(dict.fromkeys(c.call.tool for c in calls))
     first = one_line(full_text(calls[0], mask), 120)
     text = escape(f"{_plain_headline(open_)}: {tools} {first}")
@@ -153,12 +157,20 @@ def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
     return f":{ENDED_MARKS[word]}: *{word.capitalize()}*"
 
 
-def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: bool = True) -> list[Block]:
+def row(
+    session: Session,
+    call: Call,
+    mask: Masker,
+    title: str,
+    where: Where | None = None,
+    *,
+    with_policy: bool = True,
+) -> list[Block]:
     """Return the blocks of one call: its arguments, its approvers or the decision, and its buttons or its output."""
     body, left = _body(call, mask, "View full call")
     rows = [mrkdwn(title), *body]
     if call.phase == "awaiting" and not session.ended:
-        rows += [*(policy(call) if with_policy else []), _buttons(session, call)]
+        rows += [*(policy(call, runs(session, call, where)) if with_policy else []), _buttons(session, call)]
     else:
         rows += [context(*_outcome(call, mask), *made_with(session, call, mask)), *_output(call, mask)]
         if left or call.proposed:
@@ -167,11 +179,13 @@ def row(session: Session, call: Call, mask: Masker, title: str, *, with_policy: 
     return rows
 
 
-def request(call: Call, mask: Masker, risks: Risks | None = None) -> list[Block]:
+def request(
+    session: Session, call: Call, mask: Masker, risks: Risks | None = None, where: Where | None = None
+) -> list[Block]:
     """Return the blocks of a call for a message that has its buttons at the end: title, arguments, approvers."""
     body, _ = _body(call, mask, DETAILS)
     title = f"*{escape(one_line(call.call.tool, 80))}*{risk(call, risks)}"
-    return [mrkdwn(title), *body, *policy(call)]
+    return [mrkdwn(title), *body, *policy(call, runs(session, call, where))]
 
 
 def request_buttons(session: Session, call: Call) -> list[Block]:
@@ -214,11 +228,9 @@ def _preview(call: Call, mask: Masker) -> list[Block]:
     ]
 
 
-def policy(call: Call) -> list[Block]:
-    """Who may decide on a call, who has so far, and what they should know besides."""
-    words: list[str] = []
-    if call.grants and not call.unsandboxed and not call.grants.network:
-        words.append("Runs in a sandbox without network, in the session's folder")
+def policy(call: Call, where: str = "") -> list[Block]:
+    """Where a call runs, who may decide on it, who has so far, and what they should know besides."""
+    words = [where] if where else []
     named = len(words)
     for position, rule in enumerate(call.call.rules):
         if rule.named:
@@ -265,38 +277,11 @@ def _view(session: Session, call: Call) -> Block:
     return button("View full call", Action.VIEW, Target.of(session, call).encode())
 
 
-def _for_all(session: Session, calls: list[Call], mask: Masker) -> Block:
-    """Return the menu that snoozes the request, and buttons for all calls of a message that has several.
-
-    They are approved together if all have one rule with quorum 1.
-    """
-    elements = [overflow(Action.MORE, request_options(session, calls[0].request_id))]
-    rules = {c.call.rules for c in calls}
-    if len(calls) > 1:
-        value, number = Target.of(session, *calls).encode(), len(calls)
-        elements.insert(0, button(f"Deny all {number}…", Action.DENY_ALL, value))
-        if len(rules) == 1 and all(len(some) == 1 and some[0].quorum == 1 for some in rules):
-            sure = confirm(
-                f"Approve all {number} calls?", in_a_list(calls, mask, CONFIRM), f"Approve all {number}"
-            )
-            approve = button(
-                f"Approve all {number}", Action.APPROVE_ALL, value, style="primary", confirm=sure
-            )
-            elements.insert(0, approve)
+def _for_all(session: Session, calls: list[Call], of_all: Sequence[Call], mask: Masker) -> Block:
+    """Return the menu that snoozes the request, and the buttons for all calls that this message decides on."""
+    elements = [*for_all(session, of_all, mask)]
+    elements.append(overflow(Action.MORE, request_options(session, calls[0].request_id)))
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
-
-
-def in_a_list(calls: Sequence[Call], mask: Masker, limit: int) -> str:
-    """Return the calls as plain text of at most `limit` characters, one a line; those without room are counted."""
-    lines: list[str] = []
-    for call in calls:
-        tool, first = one_line(mask.arguments(call.call.tool), 40), brief(call.call.arguments, mask)
-        line = one_line(f"• {tool}: {in_short(call, mask) or first}", 90)
-        left = f"and {len(calls) - len(lines)} more"
-        if sum(map(len, lines)) + len(lines) + len(line) + len(left) + 1 > limit:
-            return "\n".join([*lines, left])
-        lines.append(line)
-    return "\n".join(lines)
 
 
 def _outcome(call: Call, mask: Masker) -> Iterable[str]:

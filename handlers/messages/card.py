@@ -17,6 +17,7 @@ from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
 from handlers.messages.reminders import snooze_options
+from handlers.messages.requests.where import Where
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
 from supervisor.core.state import Call, Session
@@ -55,6 +56,7 @@ def card(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    where: Where | None = None,
     running: Sequence[Block] = (),
 ) -> Message:
     """Return the card of a session, which has the buttons of its request if it is one call.
@@ -80,10 +82,12 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += [*_reason(session, one, mask), *request(one, mask, risks)]
-    calls = _calls(session, without=one)
-    steps = _steps(session, calls, mask)
-    blocks += steps
+        blocks += [*_reason(session, one, mask), *request(session, one, mask, risks, where)]
+    plan_ = None
+    if calls := _calls(session, without=one):
+        shown = [(call, _line(call, mask, over=session.ended)) for call in calls[-STEPS_SHOWN:]]
+        plan_ = _steps(shown, len(calls) - len(shown)), _plan(session, shown)
+        blocks.append(plan_[0])
     blocks += running
     blocks += progress(session, mask, subagents)
     blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
@@ -98,7 +102,6 @@ def card(
     # A coordinator's card changes with each of its sub-agents.
     urgent = session.ended or (session.status == "paused" and not parted)
     repeats = (Request(session, APPROVAL, one),) if one else ()
-    plan_ = (steps[0], _plan(session, calls, mask)) if steps else None
     return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to, plan=plan_)
 
 
@@ -137,18 +140,15 @@ def _calls(session: Session, *, without: Call | None) -> list[Call]:
     return [c for step in session.steps for c in step.calls if c.call_id not in apart]
 
 
-def _plan(session: Session, calls: Sequence[Call], mask: Masker) -> Block:
+def _plan(session: Session, shown: Sequence[tuple[Call, list[Block]]]) -> Block:
     """Return the same calls as a plan; a step that Slack has no status for says in words how it stands."""
     every = _calls(session, without=None)
     title = f"{sum(call.settled for call in every)} of {count(len(every), 'call')} done"
-    return plan(title, [_task(call, mask, over=session.ended) for call in calls[-STEPS_SHOWN:]])
+    return plan(title, [_task(call, line, over=session.ended) for call, line in shown])
 
 
-def _task(call: Call, mask: Masker, *, over: bool) -> Task:
-    if noted := call.noted:
-        return Task(call.call_id, f"Decided: {one_line(mask(noted.text), 160)}", "complete")
-    first = in_short(call, mask) or brief(call.call.arguments, mask)
-    words = f"{one_line(mask.arguments(call.call.tool), 40)}  {first}".rstrip()
+def _task(call: Call, line: list[Block], *, over: bool) -> Task:
+    words = "".join(part["text"] for part in line if part["type"] == "text").strip()
     if call.phase == "finished":
         return Task(call.call_id, words, "complete" if call.ok else "error")
     if call.phase == "started" and not over:
@@ -157,20 +157,16 @@ def _task(call: Call, mask: Masker, *, over: bool) -> Task:
     return Task(call.call_id, f"{words} · {how}", "pending")
 
 
-def _steps(session: Session, calls: Sequence[Call], mask: Masker) -> list[Block]:
-    if not calls:
-        return []
-    shown = calls[-STEPS_SHOWN:]
-    lines = [
-        {"type": "rich_text_section", "elements": _line(call, mask, over=session.ended)} for call in shown
-    ]
-    earlier = len(calls) - len(shown)
+def _steps(shown: Sequence[tuple[Call, list[Block]]], earlier: int) -> Block:
+    """Return the lines of calls as a list, with the number of those before them."""
+    lines = [{"type": "rich_text_section", "elements": line} for _, line in shown]
     if earlier > 0:
         note = {"type": "text", "text": count(earlier, "earlier call"), "style": {"italic": True}}
         lines.insert(0, {"type": "rich_text_section", "elements": [note]})
-    return [
-        {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}]}
-    ]
+    return {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_list", "style": "bullet", "elements": lines}],
+    }
 
 
 def _line(call: Call, mask: Masker, *, over: bool) -> list[Block]:

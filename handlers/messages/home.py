@@ -10,9 +10,11 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, plain, preformatted, shorten
 from handlers.messages.approval import ENDED_MARKS, policy
 from handlers.messages.headline import failures, headline
+from handlers.messages.inbox.preference import Told, preference_row
 from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
+from handlers.messages.requests.where import runs
 from handlers.origin import Place
 from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session
@@ -60,6 +62,7 @@ class HomeTab:
     running: Sequence[Session] = ()
     schedules: Sequence[Scheduled] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
+    notifications: Told | None = None
 
     @property
     def empty(self) -> bool:
@@ -75,6 +78,8 @@ def home(tab: HomeTab, mask: Masker, slash: str) -> Block:
         {"type": "actions", "elements": [launch]},
     ]
     blocks += _welcome(slash) if tab.empty else _sections(tab, mask)
+    if tab.notifications:
+        blocks += [*_heading("Notifications"), preference_row(tab.notifications)]
     blocks.append(context(f"`{slash} list` lists all sessions · `{slash} help` lists all commands"))
     return {"type": "home", "blocks": blocks}
 
@@ -95,7 +100,7 @@ def _welcome(slash: str) -> list[Block]:
 def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
     needs: list[Block] = []
     for need in tab.needs[:NEEDS_SHOWN]:
-        needs += _need(need, mask, tab.addresses)
+        needs += need_blocks(need, mask, tab.addresses)
     needs += _left(len(tab.needs) - NEEDS_SHOWN)
     needs += [context(_decision(session, call, mask)) for session, call in tab.decided[:DECIDED_SHOWN]]
     number = f" ({len(tab.needs)})" if tab.needs else ""
@@ -120,7 +125,8 @@ def _left(number: int) -> list[Block]:
     return [context(f"and {number:,} more")] if number > 0 else []
 
 
-def _need(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[Block]:
+def need_blocks(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[Block]:
+    """Return the blocks of an open request, up to seven: the session, what it asks, and the buttons that decide."""
     session, call = need.session, need.call
     goto = _open(addresses.get(session.id, ""))
     about = [_title(session, mask), context(_about(session, mask))]
@@ -150,7 +156,7 @@ def _approval(
 ) -> list[Block]:
     """Return the exact call with the buttons that decide on it; a long or changed one is reviewed in its window."""
     value, text = Target.of(session, call).encode(), full_text(call, mask)
-    rules = policy(call)
+    rules = policy(call, runs(session, call, None))
     fits = len(text) <= CALL_SHOWN and text.count("\n") < LINES_SHOWN
     whole = fits and not call.proposed and len(rules) <= RULES_SHOWN
     tool = f":raised_hand: *{escape(one_line(mask.arguments(call.call.tool), 80))}* needs approval"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from handlers.action_ids import Action
 from handlers.blocks.running import is_passing
@@ -16,14 +17,22 @@ from supervisor.core.state import Call, Session
 SECTION, MOST_BLOCKS = 2900, 50
 # The buttons that decide on an open request, by its kind.
 APPROVAL = frozenset(
-    {Action.APPROVE, Action.APPROVE_ALL, Action.DENY, Action.DENY_ALL, Action.RESPOND, Action.EDIT}
+    {
+        Action.APPROVE,
+        Action.APPROVE_ALL,
+        Action.REVIEW_ALL,
+        Action.DENY,
+        Action.DENY_ALL,
+        Action.RESPOND,
+        Action.EDIT,
+    }
 )
 ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
 PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
 FAILURE = frozenset({Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP})
 # Buttons that let a call run, which are only shown together with the whole call.
-_PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.RUN_AGAIN}
+_PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.REVIEW_ALL, Action.RUN_AGAIN}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,8 @@ class Message:
     requests that it shows, and `concerns` is a person who has to see it where its place does not show it to them.
     `excerpt` is what those see of it who are asked elsewhere, where that is not all of it. `repeats` are open requests
     that another message asks for and this one has buttons for, too; `leads_to` is the key of the message to which its
-    button `Review` leads. `plan` is one of the blocks, and the plan that says the same where Slack shows plans.
+    button `Review` leads. It `reminds` those who were asked for these requests elsewhere of them. `plan` is one of the
+    blocks, and the plan that says the same where Slack shows plans.
     """
 
     key: str
@@ -58,6 +68,7 @@ class Message:
     excerpt: Message | None = None
     repeats: tuple[Request, ...] = ()
     leads_to: str = ""
+    reminds: tuple[Request, ...] = ()
     plan: tuple[Block, Block] | None = None
 
     @property
@@ -71,15 +82,16 @@ class Message:
         actions = [block for block in self.blocks if block["type"] == "actions"]
         return any(e.get("action_id") in _PERMITS for block in actions for e in block["elements"])
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A hash that is equal for equal content."""
         return _hash(self.text, self.blocks)
 
-    @property
+    @cached_property
     def lasting(self) -> str:
         """The fingerprint apart from what running calls print."""
-        return _hash(self.text, tuple(block for block in self.blocks if not is_passing(block)))
+        lasting = tuple(block for block in self.blocks if not is_passing(block))
+        return _hash(self.text, lasting) if len(lasting) < len(self.blocks) else self.fingerprint
 
 
 def _hash(text: str, blocks: tuple[Block, ...]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
-from handlers.messages.message import Message
+from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.pauses import option
 from supervisor.core.events.base import SYSTEM
 from supervisor.core.persona import Approvers, Escalation
@@ -69,7 +69,8 @@ def overdue(session: Session) -> Iterator[Message]:
                     if number < times
                     else ":alarm_clock: *Reminder* · no longer needed"
                 )
-            yield Message(f"overdue:{request_id}:{number}", text, (mrkdwn(text),))
+            reminds = tuple(Request(session, APPROVAL, call) for call in waiting if number == times)
+            yield Message(f"overdue:{request_id}:{number}", text, (mrkdwn(text),), reminds=reminds)
 
 
 def _ending(session: Session, timer: Timer) -> str:

@@ -11,7 +11,7 @@ Risks = Mapping[str, str]
 _WORDS = {
     "reads": ":large_green_circle: only reads",
     "repeatable": ":large_yellow_circle: changes things, safe to repeat",
-    "destructive": ":red_circle: destructive by its server's own word",
+    "destructive": ":red_circle: destructive, it cannot be undone",
     "changes": ":large_orange_circle: changes things, not safe to repeat",
 }
 _UNKNOWN = ":white_circle: risk unknown"
@@ -24,5 +24,7 @@ def risk(call: Call, risks: Risks | None) -> str:
     """
     if risks is None or call.call.control:
         return ""
+    if call.call.definition and call.call.definition.destructive:
+        return " · :red_circle: destructive by its server's own word"
     declared = call.call.definition.risk if call.call.definition else risks.get(call.call.tool, "")
     return f" · {_WORDS.get(declared, _UNKNOWN)}"

@@ -19,6 +19,7 @@ from handlers.messages.notices import (
 )
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import overdue, reminders
+from handlers.messages.requests.where import Where
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents, named
 from supervisor.core.state import Session
@@ -32,6 +33,7 @@ def thread(
     *,
     sandboxed: bool = True,
     risks: Risks | None = None,
+    where: Where | None = None,
     running: Sequence[Block] = (),
 ) -> list[Message]:
     """Return the messages of a session: a pure function of its state and the states of its sub-agents.
@@ -39,17 +41,27 @@ def thread(
     A sub-agent has no card where it is shown in the thread of its coordinator.
 
     `sandboxed`: whether commands run in a sandbox; where they do not, the card says so. `risks` has the words for the
-    risk of each tool; without it none is shown. `running` is what runs now, for the card.
+    risk of each tool; without it none is shown. `where` says where calls run. `running` is what runs now, for the card.
     """
     subagents = subagents or Subagents()
     new = _new(session)
     if subagents.within:
-        return _within(new, mask, subagents.within, risks)
+        return _within(new, mask, subagents.within, risks, where)
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
-    asked, halts = [*approvals(new, mask, risks)], [*pauses(new, mask)]
+    asked, halts = [*approvals(new, mask, risks, where)], [*pauses(new, mask)]
     requests = [*asked, *(halts[-1:] if session.approval else [])]
     return [
-        card(session, mask, subagents, waiting, requests, sandboxed=sandboxed, risks=risks, running=running),
+        card(
+            session,
+            mask,
+            subagents,
+            waiting,
+            requests,
+            sandboxed=sandboxed,
+            risks=risks,
+            where=where,
+            running=running,
+        ),
         *asked,
         *board(new, waiting, subagents, mask),
         *failed(new, mask),
@@ -63,13 +75,15 @@ def thread(
     ]
 
 
-def _within(session: Session, mask: Masker, within: str, risks: Risks | None) -> list[Message]:
+def _within(
+    session: Session, mask: Masker, within: str, risks: Risks | None, where: Where | None
+) -> list[Message]:
     """Return the messages of a sub-agent in the thread of its coordinator: only what it asks, with its name.
 
     The board shows what it does, and how it ended.
     """
     own = [
-        *approvals(session, mask, risks),
+        *approvals(session, mask, risks, where),
         *failed(session, mask),
         *questions(session, mask, within),
         *cut_off(session, mask),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from handlers.action_ids import Target, View
 from handlers.blocks.text import Block, escape, mrkdwn, plain, preformatted, shorten
-from handlers.messages.approval import in_a_list
 from handlers.messages.proposal import full_text
+from handlers.messages.requests.for_all import in_a_list
 from handlers.modals.modal import modal, text_input
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count

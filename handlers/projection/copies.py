@@ -67,13 +67,14 @@ class Copies:
         earlier = self._earlier(message)
         if message.repeats:
             return await self._repeated(message, place, row)
-        if not message.decides and not message.concerns:
+        asking = replace(message, decides=message.reminds) if message.reminds else message
+        if not asking.decides and not message.concerns:
             for key in earlier:
                 await self._copy(message, place_of_copy(key))
             return message
         where, user = (row.channel, row.user) if row else (place.channel, place.user)
         try:
-            reach = await self._audience.reach(self._session, message, where, user)
+            reach = await self._audience.reach(self._session, asking, where, user)
         except RetryLater as wait:
             self.wanted |= earlier.keys()
             if row:

@@ -21,8 +21,10 @@ from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
+from handlers.projection.people.mentions import Mentions
 from handlers.projection.refusals import RetryLater, TurnLater
 from handlers.projection.subagents import SubagentReader
+from handlers.projection.whereabouts import Whereabouts
 from storage.projections import ProjectionStore
 from storage.queue import StartedJob
 from supervisor.core.errors import SessionNotFound
@@ -78,16 +80,19 @@ class Projector:
         mask: Masker,
         subagents: SubagentReader,
         uploads: LogUploads,
+        mentions: Mentions,
         running: RunningCalls,
         statuses: AgentStatuses,
         *,
         sandboxed: bool = True,
         risks: Risks | None = None,
+        whereabouts: Whereabouts | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
         self._uploads, self._running, self._statuses = uploads, running, statuses
         self._sandboxed, self._risks = sandboxed, risks
+        self._mentions, self._whereabouts = mentions, whereabouts
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -133,8 +138,17 @@ class Projector:
         above = await self._subagents.thread_of(session, rows)
         below = await self._subagents.of(session, within=above is not None)
         running = running_blocks(await self._running.of(session), self._clock(), self._mask)
-        messages = thread(
-            session, self._mask, below, sandboxed=self._sandboxed, risks=self._risks, running=running
+        shown = await self._mentions.with_group_ids(session)
+        messages = await self._mentions.quieted(
+            thread(
+                shown,
+                self._mask,
+                below,
+                sandboxed=self._sandboxed,
+                risks=self._risks,
+                where=await self._whereabouts.now() if self._whereabouts else None,
+                running=running,
+            )
         )
         origin = place
         if (card := above or rows.get("card")) and card.ts:

@@ -44,7 +44,9 @@ _BY_WORKSPACE = {"chat.update", "conversations.open", STATUS, *READS}
 SKEW_SECONDS = 2 * 3600.0
 # The scope to post into public channels that the bot is not in, and how long it counts that it is in one or not.
 PUBLIC, OUTSIDE_SECONDS = "chat:write.public", 120.0
-PLANS, PLANS_AGAIN = "plans", timedelta(days=1)
+# A feature that a workspace was found not to have is tried again after a day; what is known of it is read anew after
+# some seconds.
+PLANS, LACKING_FOR, LACKING_SECONDS = "plans", timedelta(days=1), 60.0
 _log = logging.getLogger("flagman.sending")
 
 
@@ -62,6 +64,7 @@ class SlackSender:
         self._client, self._waits = client, waits
         self._bot_id = ""
         self._outside, self._writes_anywhere = Recent(), False
+        self._lacking = Recent()
 
     async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
         """Take the right to post a message now. Raises TurnLater with the time until its turn."""
@@ -84,6 +87,17 @@ class SlackSender:
         await self._call(
             STATUS, card.channel, channel_id=card.channel, thread_ts=thread_ts, status=status, title=title
         )
+
+    async def lacks(self, feature: str) -> bool:
+        """Return whether the workspace was found not to have a feature."""
+        if (known := self._lacking.get(feature, LACKING_SECONDS)) is None:
+            self._lacking.put(feature, known := await self._waits.lacks(feature))
+        return bool(known)
+
+    async def note_lack(self, feature: str) -> None:
+        """Have a feature of Slack not used for a day."""
+        await self._waits.note_lack(feature, LACKING_FOR)
+        self._lacking.put(feature, True)
 
     async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, rank: Rank) -> None:
         wait = await self._waits.take_slot(
@@ -154,7 +168,7 @@ class SlackSender:
 
         Where Slack takes it only without its plan, plans are sent again after a day.
         """
-        planned = message.plan is not None and not await self._waits.lacks(PLANS)
+        planned = message.plan is not None and not await self.lacks(PLANS)
         if planned:
             with _logged(message):
                 return await send(with_plan(message))
@@ -162,7 +176,7 @@ class SlackSender:
             with _logged(message):
                 sent = await send(blocks)
                 if planned and blocks == message.blocks:
-                    await self._waits.note_lack(PLANS, PLANS_AGAIN)
+                    await self.note_lack(PLANS)
                 return sent
         in_file = message.permits and await self._share_text(session_id, row, message)
         with _logged(message):

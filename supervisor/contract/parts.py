@@ -14,6 +14,7 @@ from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
 from supervisor.delegations import Delegations
+from supervisor.notifications import Notifications
 from supervisor.place_settings import PlaceSettings
 from supervisor.resume_tokens import ResumeTokens
 from supervisor.running import RunningCalls
@@ -61,6 +62,7 @@ class ServiceParts:
     channels: Channels
     directory: Directory
     places: PlaceSettings
+    notifications: Notifications
     running: RunningCalls
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""

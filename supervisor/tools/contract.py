@@ -85,6 +85,7 @@ class Tool:
     """One tool.
 
     `changes`: it may change something outside, so by default its calls need an approval.
+    `destructive`: what it changes cannot be had back, as a deletion; people are told so before they approve.
     `idempotent`: running it again with the same key is harmless, so it is run again after a crash.
     `interruptible`: cancelling the session stops a running call.
     `control`: it never runs; the control loop carries it out (`ask_human`).
@@ -99,6 +100,7 @@ class Tool:
     validate: Callable[[Any], Json]
     run: Run
     changes: bool = True
+    destructive: bool = False
     idempotent: bool = False
     interruptible: bool = True
     control: bool = False
@@ -113,8 +115,10 @@ class Tool:
         return self.spec.name
 
     @property
-    def risk(self) -> Literal["reads", "repeatable", "changes"]:
-        """What a call may do by the declaration: read only, change what may be repeated, or change."""
+    def risk(self) -> Literal["reads", "repeatable", "changes", "destructive"]:
+        """What a call may do by the declaration: read only, change what may be repeated, change, or destroy."""
+        if self.destructive:
+            return "destructive"
         if not self.changes:
             return "reads"
         return "repeatable" if self.idempotent else "changes"

@@ -62,3 +62,17 @@ async def test_who_may_decide_on_a_call_and_not_read_its_session_reads_the_call_
 def session_call(reply: Reply) -> Json:
     (call,) = reply["calls"]
     return dict(call)
+
+
+async def test_a_person_chooses_by_a_key_how_they_are_told(build: Build) -> None:
+    house, _, _ = await house_with(build, admins=GRACE)
+    wanted = {"name": "ears", "scopes": ["read", "approve"], "owner": ADA}
+    mine = await house.as_((await house.api.post("/v1/keys", wanted))["key"])
+    assert (await mine.get("/v1/notifications")).body == {"way": "place", "quiet": ""}
+    chosen = await mine("PATCH", "/v1/notifications", {"way": "direct", "quiet": "22-7:30"})
+    assert chosen.body == {"way": "direct", "quiet": "22:00-07:30"}
+    assert (await mine("PATCH", "/v1/notifications", {"quiet": "off"})).body == {"way": "direct", "quiet": ""}
+    (await mine("PATCH", "/v1/notifications", {"quiet": "at night"})).problem(422, "invalid_input")
+    (await mine("PATCH", "/v1/notifications", {})).problem(422, "invalid_input")
+    nobody = await house.as_((await house.api.post("/v1/keys", {"name": "ci", "scopes": ["read"]}))["key"])
+    (await nobody.get("/v1/notifications")).problem(403, "not_allowed")

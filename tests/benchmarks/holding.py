@@ -20,6 +20,7 @@ from handlers.projection.audience import Audience
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
+from handlers.projection.people.mentions import Mentions
 from handlers.projection.permalinks import Permalinks
 from handlers.projection.projector import Projector
 from handlers.projection.slack_client import Posted, SlackSender
@@ -166,6 +167,7 @@ async def _drain(parts: Core) -> None:
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
     audience = Audience(parts, parts.directory)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
+    mentions = Mentions(parts.notifications, parts.directory)
     statuses = AgentStatuses(_Nowhere(), parts.rows, parts.mask)
     projector = Projector(
         parts.sessions,
@@ -176,6 +178,7 @@ async def _drain(parts: Core) -> None:
         parts.mask,
         subagents,
         uploads,
+        mentions,
         parts.running,
         statuses,
     )

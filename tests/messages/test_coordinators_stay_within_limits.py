@@ -137,7 +137,7 @@ def every_subtask_is_on_the_card_or_counted(known: Known) -> None:
     root, subagents = known
     card = thread(root, MASK, subagents)[0]
     stands = [standing for call in delegations(root) for standing in subtask_statuses(root, call)]
-    asked = [block for call in root.calls_in("awaiting") for block in request(call, MASK)]
+    asked = [block for call in root.calls_in("awaiting") for block in request(root, call, MASK)]
     rich = [b for b in card.blocks if b["type"] == "rich_text" and b not in asked]
     lists = [e for b in rich for e in b["elements"] if e.get("indent") == 0]
     lines = sum(len(part["elements"]) for part in lists)

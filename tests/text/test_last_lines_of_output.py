@@ -41,10 +41,19 @@ def test_a_private_key_is_masked_before_its_end_has_come() -> None:
         ("\n \n\t\n", ""),
         ("", ""),
         ("x" * 1000 + "\n", "x" * 160),
+        # Of an output without line breaks no beginning is known.
+        ("x" * 100_000 + "\n", ""),
+        ("-" * 5000 + "\nend\n", "end"),
     ],
 )
 def test_complete_lines_with_something_to_see(output: str, shown: str) -> None:
     assert last_lines(output, MASK) == shown
+
+
+def test_the_cut_at_the_beginning_leaves_no_part_of_a_secret() -> None:
+    for length in range(4_560, 4_640):
+        shown = last_lines(f"{'-' * 40}{SECRET}{'=' * (length - 40)}\n", MASK)
+        assert not any(part in shown for part in (SECRET[:8], SECRET[-8:])), length
 
 
 def test_they_are_short_in_bytes_too() -> None:

@@ -10,6 +10,7 @@ from handlers.listeners.actions import (
     approval,
     edit_call,
     full_call,
+    notifications,
     offer,
     outcome,
     question,
@@ -25,6 +26,7 @@ def register(app: Router) -> None:
     """Register the routes of all buttons. Buttons whose id ends in a number occur several times in one message."""
     app.action(Action.APPROVE, approval.approve)
     app.action(Action.APPROVE_ALL, approval.approve_all)
+    app.action(Action.REVIEW_ALL, approval.open_approval_of_all)
     app.action(Action.DENY, approval.open_denial)
     app.action(Action.DENY_ALL, approval.open_denial_of_all)
     app.action(Action.RESPOND, approval.open_response)
@@ -55,3 +57,4 @@ def register(app: Router) -> None:
     app.action(Action.SNOOZE_HOUR, reminder.snooze_an_hour)
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)
+    app.action(Action.NOTIFY, notifications.open_form)

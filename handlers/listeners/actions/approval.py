@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
@@ -12,12 +12,14 @@ from handlers.action_ids import Target
 from handlers.blocks.text import escape
 from handlers.context import ListenerContext
 from handlers.middleware import message_of
+from handlers.modals.approve_all import approve_all_modal
 from handlers.modals.deny import deny_all_modal, deny_modal, instead_modal, respond_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.models import DecisionsResult
 from supervisor.contract.requests import DecisionRequest, DecisionsRequest
 from supervisor.core.errors import AlreadyEnded, LogUnreadable, rebuild_error
+from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Session
 from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
@@ -36,17 +38,29 @@ async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body) -> None:
 
 async def approve_all(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Approve all calls of a message, and tell the person which of them were refused, and why."""
-    target = Target.of_click(body)
+    await decide_all(flagman, ack, body, client, Target.of_click(body), "approve")
+
+
+async def decide_all(
+    flagman: ListenerContext,
+    ack: AsyncAck,
+    body: Body,
+    client: AsyncWebClient,
+    target: Target,
+    verdict: Literal["approve", "deny"],
+    reason: str = "",
+) -> None:
+    """Decide on all calls of a button or a form as they were shown, and tell the person which were refused, and why."""
     calls = [
         {"call_id": call_id, "digest": seen.digest, "request": seen.request}
         for call_id, seen in target.seen.items()
     ]
-    request = DecisionsRequest.of(verdict="approve", calls=calls)
+    request = DecisionsRequest.of(verdict=verdict, reason=reason, calls=calls)
     done = await flagman.sessions(actor_of(body)).decide_each(target.session_id, request)
     await ack()
     if not all(result.decided for result in done.results):
         session = await flagman.supervisor.get(target.session_id)
-        await answer_privately(body, client, each(flagman, session, done, "approved"))
+        await answer_privately(body, client, each(flagman, session, done, VERDICT_WORDS[verdict]))
 
 
 def each(flagman: ListenerContext, session: Session, done: DecisionsResult, verdict: str) -> str:
@@ -94,6 +108,18 @@ async def open_instead(flagman: ListenerContext, ack: AsyncAck, body: Body, clie
     if session.ended or not calls:
         raise AlreadyEnded("No call of this session waits for an approval any more.")
     await client.views_open(trigger_id=body["trigger_id"], view=instead_modal(session, calls, flagman.mask))
+    await ack()
+
+
+async def open_approval_of_all(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient
+) -> None:
+    """Open the window that lists all calls of a request. Raises as `decision_on`."""
+    target = Target.of_click(body)
+    session, _ = await flagman.decision_on(body, "approve")
+    calls = [session.call(call_id) for call_id in target.call_ids]
+    view = approve_all_modal(target, calls, flagman.mask)
+    await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
 
 

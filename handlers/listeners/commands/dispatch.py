@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from handlers.blocks.running import running_blocks
 from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
-from handlers.listeners.commands import audit, delegate, files, fork, grants, pausing, replies, settings
+from handlers.listeners.commands import (
+    audit,
+    delegate,
+    files,
+    fork,
+    grants,
+    notify,
+    pausing,
+    replies,
+    settings,
+)
 from handlers.listeners.commands.parser import Command, verb_of
 from handlers.origin import Place
 from supervisor.contract.requests import CancelRequest, ContextRequest, LaunchRequest
@@ -101,6 +111,8 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             return _blocks("Audit", await audit.summary(flagman, command, sessions.actor))
         case "delegate":
             return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
+        case "notify":
+            return _say(await notify.notify(flagman, command, sessions.actor))
         case "grants":
             return _blocks("Grants", await grants.grants(flagman, command, sessions.actor))
         case "personas":

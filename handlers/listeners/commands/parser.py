@@ -12,7 +12,8 @@ from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
     "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork",
-    "schedule", "event", "audit", "delegate", "grants", "personas", "settings", "help", "form",
+    "schedule", "event", "audit", "delegate", "grants", "notify", "personas", "settings", "help",
+    "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 INDEXES = ("all", "running", "paused", "ended")
@@ -105,7 +106,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
-    if verb in ("schedule", "event", "settings", "audit", "delegate", "grants"):
+    if verb in ("schedule", "event", "settings", "audit", "delegate", "grants", "notify"):
         return Command(verb, rest=rest)  # type: ignore[arg-type]
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)
@@ -193,6 +194,8 @@ def is_thread_command(text: str, personas: Collection[str]) -> bool:
             return not rest or rest.lower() in INDEXES
         case "audit":
             return not more
+        case "notify":
+            return not rest or first.lower() in ("thread", "dm", "both", "quiet")
         case "grants":
             return rest.lower() in ("", "list") or first.lower() == "revoke"
         case "delegate":

@@ -35,6 +35,8 @@ def help_text(slash: str) -> list[Block]:
             f"`{slash} status <id>` · `{slash} log <id>`",
             f"`{slash} files <id>` · `{slash} files <id> <path>` posts that file into the thread",
             f"`{slash} settings` shows what holds in this channel · `settings persona sre` · `settings limits usd=2`",
+            f"`{slash} notify dm quiet 22:00-07:00` has what waits for you told directly · `thread` · `both` · "
+            "`quiet off`",
             f"`{slash} audit` (`today`, `7d`) tells admins how people decided",
         ],
         ":raised_hand: *Steer*": [

@@ -19,6 +19,7 @@ from handlers.users import actor_of
 from storage.change_feed import ChangeFeed
 from storage.errors import StorageError
 from supervisor.contract.models import ScheduleView
+from supervisor.contract.notifications import NotificationsView
 from supervisor.contract.schedules import ScheduleService
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
@@ -65,6 +66,7 @@ async def home_view(flagman: ListenerContext, actor: Actor) -> dict[str, Any]:
         running=others,
         schedules=[_scheduled(schedule) for schedule in schedules],
         addresses=await flagman.cards(shown),
+        notifications=NotificationsView.of(await flagman.services.notifications.get(actor.id)),
     )
     return home(tab, flagman.mask, flagman.command)
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from handlers.action_ids import View
-from handlers.listeners.views import allow, approval, edit_call, hand_over, launch, outcome, question, session
+from handlers.listeners.views import (
+    allow,
+    approval,
+    edit_call,
+    hand_over,
+    launch,
+    notifications,
+    outcome,
+    question,
+    session,
+)
 from handlers.middleware import Router
 
 
@@ -14,6 +24,7 @@ def register(app: Router) -> None:
     app.view(View.CALL, approval.approve)
     app.view(View.DENY, approval.deny)
     app.view(View.DENY_ALL, approval.deny_all)
+    app.view(View.APPROVE_ALL, approval.approve_all)
     app.view(View.RESPOND, approval.respond)
     app.view(View.INSTEAD, approval.instead)
     app.view(View.ALLOW, allow.allow)
@@ -22,3 +33,4 @@ def register(app: Router) -> None:
     app.view(View.OUTCOME, outcome.record)
     app.view(View.RESUME, session.resume)
     app.view(View.CANCEL, session.cancel)
+    app.view(View.NOTIFY, notifications.save)

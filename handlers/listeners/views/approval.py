@@ -9,13 +9,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
-from handlers.listeners.actions.approval import each
+from handlers.listeners.actions.approval import decide_all
 from handlers.middleware import message_of
 from handlers.modals.full_call import refused_modal
 from handlers.modals.modal import value_of
-from handlers.private_answers import answer_privately
 from handlers.users import actor_of
-from supervisor.contract.requests import ContextRequest, DecisionRequest, DecisionsRequest
+from supervisor.contract.requests import ContextRequest, DecisionRequest
 from supervisor.core.errors import FlagmanError
 
 Body = dict[str, Any]
@@ -54,16 +53,14 @@ async def deny_all(
 ) -> None:
     """Deny all calls as they were shown, and tell the person which of them were refused, and why."""
     target = Target.of_form(view)
-    calls = [
-        {"call_id": call_id, "digest": seen.digest, "request": seen.request}
-        for call_id, seen in target.seen.items()
-    ]
-    request = DecisionsRequest.of(verdict="deny", reason=value_of(view, "reason"), calls=calls)
-    done = await flagman.sessions(actor_of(body)).decide_each(target.session_id, request)
-    await ack()
-    if not all(result.decided for result in done.results):
-        session = await flagman.supervisor.get(target.session_id)
-        await answer_privately(body, client, each(flagman, session, done, "denied"))
+    await decide_all(flagman, ack, body, client, target, "deny", value_of(view, "reason"))
+
+
+async def approve_all(
+    flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body, client: AsyncWebClient
+) -> None:
+    """Approve all calls that the window listed, and tell the person which of them were refused, and why."""
+    await decide_all(flagman, ack, body, client, Target.of_form(view), "approve")
 
 
 async def approve(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) -> None:

@@ -8,6 +8,8 @@ from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import is_blank, visible
 
 LINES, LINE_CHARACTERS, MOST_BYTES = 3, 160, 500
+# Characters of the output that are looked at, and more where a private key may begin before them.
+_NEAR, _FAR, _KEY = 4_600, 16_384, "PRIVATE"
 # Colours and other commands to a terminal.
 _TERMINAL = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 
@@ -18,12 +20,18 @@ def last_lines(output: str, mask: Masker) -> str:
     Of a line that was overwritten from its beginning, such as one of a progress bar, the last text counts. A line that
     is not complete is left out, since a secret in it may not be whole yet, and so is the beginning of a known secret.
     """
-    complete = output[: max(output.rfind("\n"), output.rfind("\r")) + 1]
+    complete = _end(output[: max(output.rfind("\n"), output.rfind("\r")) + 1])
     shown = _TERMINAL.sub("", mask(mask.without_beginning(complete))).replace("\r\n", "\n")
     texts = (_overwritten(line) for line in shown.split("\n"))
     lines = [visible(text).rstrip()[:LINE_CHARACTERS] for text in texts if not is_blank(text)]
     text = "\n".join(lines[-LINES:])
     return text.encode()[-MOST_BYTES:].decode(errors="ignore")
+
+
+def _end(output: str) -> str:
+    """Return the end of a long output, from the beginning of a line on, since a part of a secret is not masked."""
+    room = _FAR if _KEY in output[-_FAR:] else _NEAR
+    return output if len(output) <= room else output[-room:].partition("\n")[2]
 
 
 def _overwritten(line: str) -> str:

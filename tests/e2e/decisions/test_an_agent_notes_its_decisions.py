@@ -23,7 +23,7 @@ async def test_it_is_on_the_card_and_in_every_view(scenario: Director, tmp_path:
     scene = await scenario(script, api_keys=SecretStr(f"boss:admin:{KEY}"))
     session = await scene.launch()
     await scene.waiting(session)
-    card = await scene.slack.message(OPS, lambda m: "Decided:" in texts(m))
+    card = await scene.slack.message(OPS, lambda m: "Decided: Use" in texts(m))
     assert SAID in texts(card)
     (call, _) = (await scene.flagman.core.supervisor.get(session.id)).steps[0].calls
     assert (call.call.mode, call.phase, call.content) == ("allow", "finished", "Noted.")

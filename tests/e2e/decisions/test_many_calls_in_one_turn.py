@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.scenario import ALL, APPROVE, DENY, DENY_ALL, Director, Scene
 from tests.support.scripted import calls, in_turn, results, says
-from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
+from tests.support.slack import ADA, ADA_DM, GRACE, OPS, Json, buttons, texts, wait_for
+
+REVIEW_ALL = "call_review_all"
 
 
 def rows_of(ask: Json) -> list[str]:
@@ -49,16 +51,29 @@ async def test_every_call_is_shown_and_decided_alone(scenario: Director, count: 
     assert await scene.refused() == []
 
 
-async def test_approve_all_takes_the_calls_of_its_message(scenario: Director) -> None:
-    proposed = [("deploy", {"service": f"s{n:02}"}) for n in range(18)]
+async def test_one_button_approves_all_calls_of_all_messages_as_its_window_lists_them(
+    scenario: Director,
+) -> None:
+    proposed = [("deploy", {"service": f"service-{n:02}"}) for n in range(20)]
     scene = await scenario(in_turn(calls(*proposed), says("Done.")))
     session = await scene.launch()
-    for ask in await all_asked(scene, (await scene.card(session))["ts"], 18):
-        number = buttons(ask)[ALL]["text"]["text"].removeprefix("Approve all ")
-        assert int(number) == len(rows_of(ask))
-        assert (await scene.slack.click(ADA, OPS, ask["ts"], ALL))["ok"]
+    asks = await all_asked(scene, (await scene.card(session))["ts"], 20)
+    assert len(asks) > 1
+    first, *others = asks
+    assert buttons(first)[REVIEW_ALL]["text"]["text"] == "Approve all 20…"
+    assert buttons(first)[DENY_ALL]["text"]["text"] == "Deny all 20…"
+    assert not [ask for ask in others if {REVIEW_ALL, ALL, DENY_ALL} & set(buttons(ask))]
+    assert (await scene.slack.click(ADA, OPS, first["ts"], REVIEW_ALL))["ok"]
+    window = await scene.slack.view(ADA)
+    assert all(f"• deploy: service-{n:02}" in texts(window) for n in range(20))
+    denied = rows_of(others[0])[0]
+    assert (await scene.slack.click(GRACE, OPS, others[0]["ts"], DENY, block_id=denied))["ok"]
+    assert (await scene.slack.submit(GRACE, await scene.slack.view(GRACE), {"value": "not it"}))["ok"]
+    assert (await scene.slack.submit(ADA, window))["ok"]
     await scene.ended(session)
-    assert len(scene.runs("deploy")) == 18
+    assert len(scene.runs("deploy")) == 19
+    whisper = await scene.slack.message(ADA_DM, lambda m: "calls approved" in texts(m))
+    assert "19 of 20 calls approved" in texts(whisper)
 
 
 async def test_all_calls_of_a_message_are_denied_with_one_reason(scenario: Director) -> None:

@@ -9,7 +9,7 @@ from supervisor.core.commands.deadlines import deadlines
 from supervisor.core.state import Session
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
-from tests.support.slack import ADA, GRACE, KEN, OPS, buttons, texts, wait_for
+from tests.support.slack import ADA, BOT, GRACE, KEN, OPS, buttons, texts, wait_for
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 
@@ -57,6 +57,21 @@ async def test_it_reminds_escalates_and_expires(scenario: Director, monkeypatch:
     rows = await scene.settled(session)
     assert any("Expired: nobody decided in time" in texts(row) for row in rows)
     assert sum("no longer needed" in texts(row) for row in rows) == 1
+
+
+async def test_who_was_asked_directly_is_reminded_there(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approvers = {"users": [KEN], "remind": "2h"}
+    scene = await scenario(
+        ONE, persona={"approvals": [{"tool": "deploy", "mode": "ask", "approvers": approvers}]}
+    )
+    place = await scene.slack.channel("private", name="ops-only", members=[ADA, GRACE, BOT])
+    session = await scene.waiting(await scene.launch(channel=place))
+    direct = "D0KEN0001"
+    await scene.slack.message(direct, lambda m: APPROVE in buttons(m), user=KEN)
+    await pass_time(scene, monkeypatch, session)
+    await scene.slack.message(direct, lambda m: "still needs approval" in texts(m), user=KEN)
 
 
 async def test_whom_a_request_was_escalated_to_approves_it(

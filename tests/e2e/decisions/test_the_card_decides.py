@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+
+from supervisor.tools.typed_tool import tool
 from tests.support.scenario import ALL, APPROVE, DENY, VIEW, Director, key_of
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, BOT, GRACE, KEN, LINUS, OPS, buttons, texts
@@ -111,3 +114,19 @@ async def test_reasons_of_the_persona_are_offered_for_a_denial(scenario: Directo
     assert (await scene.slack.submit(GRACE, form, {**chosen, **words}))["ok"]
     ended = await scene.ended(session)
     assert ended.call("1.1").decisions[0].reason == "Use staging first – It is new"
+
+
+async def test_a_request_says_how_risky_it_is_and_where_it_runs(scenario: Director) -> None:
+    @tool(destructive=True)
+    async def wipe(table: str) -> str:
+        """Delete a table."""
+        return "gone"
+
+    scene = await scenario(in_turn(calls(("wipe", {"table": "users"})), says("Done.")), tools={"wipe": wipe})
+    assert wipe.changes
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    folder = scene.flagman.config.workspace_folder.resolve() / session.id
+    for shown in (ask, await scene.card(session)):
+        assert "*wipe* · :red_circle: destructive, it cannot be undone" in texts(shown)
+        assert f"Runs on `{socket.gethostname()}`, in `{folder}`" in texts(shown)

@@ -119,6 +119,7 @@ async def test_a_change_counts_once_towards_a_quorum_and_undoes_earlier_approval
     assert (await save(scene, await window(scene, ask), service="bank"))["ok"]
     changed = await scene.flagman.session(lambda s: s.calls_in("awaiting")[0].edited_by, session.id)
     assert [d.by for d in changed.calls_in("awaiting")[0].decisions] == [f"slack:{ADA}"]
+    # The card says it, too, and earlier.
     await scene.slack.message(
         OPS, lambda m: m["ts"] == ask["ts"] and "Changed by" in texts(m), ask["thread_ts"]
     )

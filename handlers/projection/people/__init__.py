@@ -1,0 +1,1 @@
+"""What is told to single people: who is mentioned, and the direct message on what waits for them."""
