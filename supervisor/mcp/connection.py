@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,8 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolDefinition
 from supervisor.mcp.config import Server
 from supervisor.mcp.definitions import definitions_of
-from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE, ConnectionLost, ServerAway
+from supervisor.mcp.errors import ConnectionLost, ServerAway
+from supervisor.mcp.exchange import ENDED, SessionForgotten, call_tool, error_of, first_of, words_of
 from supervisor.mcp.http import MOST_BYTES, http_client
 from supervisor.mcp.stdio import Launcher, Running, running
 
@@ -35,13 +36,10 @@ MOST_PAGES = 100
 FRESH_SECONDS = 60.0
 # Seconds between two attempts to connect, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-# How often one call may ask for more input.
-MOST_ROUNDS = 10
 KEY = "flagman/idempotencyKey"
 DECLINED = (
     "The server asked for input in the middle of the call, which people cannot give here; it was declined: {}"
 )
-ENDED = "the connection ended before an answer"
 _log = logging.getLogger("flagman.mcp")
 
 
@@ -121,7 +119,7 @@ class Connection:
 
         async def run(client: Client, request: _Request) -> Any:
             request.notes = notes
-            return await _call(client, definition.name, arguments, {KEY: key})
+            return await call_tool(client, definition.name, arguments, {KEY: key})
 
         await self._open()
         try:
@@ -175,44 +173,16 @@ class Connection:
                 if not request.done.done():
                     request.done.set_result(result)
         except Exception as error:  # noqa: BLE001  it is the answer to the request
+            named = error_of(error, self.server.name, self._ending)
+            if isinstance(named, SessionForgotten) and queue is self._queue:
+                # A new connection begins a new session.
+                self._retire("after")
             if not request.done.done():
-                request.done.set_exception(self._named(error, queue))
+                request.done.set_exception(named)
         finally:
             self._at_work.remove(request)
             if not request.done.done():
                 request.done.set_exception(ConnectionLost(self._ending))
-
-    def _named(self, error: Exception, queue: _Queue) -> Exception:
-        """Return the error of a request as one of ours."""
-        from mcp import MCPError
-        from mcp_types import (
-            CONNECTION_CLOSED,
-            INVALID_PARAMS,
-            METHOD_NOT_FOUND,
-            PARSE_ERROR,
-            REQUEST_TIMEOUT,
-        )
-
-        if isinstance(error, ToolError | ServerAway | ConnectionLost):
-            return error
-        if not isinstance(error, MCPError):
-            return ConnectionLost(f"it answered with what is no message of MCP ({type(error).__name__})")
-        said = error.error.message[:2000] or "no reason given"
-        match error.error.code:
-            case code if code in (NOT_SENT, STALE):
-                if code == STALE and queue is self._queue:
-                    # A new connection begins a new session.
-                    self._retire("after")
-                return self._away(said)
-            case code if code in (NO_ANSWER, REQUEST_TIMEOUT, PARSE_ERROR):
-                return ConnectionLost(said)
-            case code if code == CONNECTION_CLOSED and said == "Connection closed":
-                return ConnectionLost(self._ending)
-            case code if code == CONNECTION_CLOSED and said.startswith("SSE stream"):
-                return ConnectionLost(said)
-            case code if code in (INVALID_PARAMS, METHOD_NOT_FOUND):
-                return ToolError(f"The server refused the call: {said}")
-        return ToolError(f"The server answered with an error: {said}")
 
     async def _list(self, client: Client, _: _Request) -> dict[str, ToolDefinition]:
         found: list[Any] = []
@@ -268,7 +238,7 @@ class Connection:
             if not opened.done():
                 opened.set_exception(self._why(error, streams))
                 return
-            _log.warning("MCP server %s: the connection ended: %s", self.server.name, _words(error))
+            _log.warning("MCP server %s: the connection ended: %s", self.server.name, words_of(error))
         finally:
             if not opened.done():
                 opened.set_exception(self._why(ConnectionLost("it was closed"), streams))
@@ -279,15 +249,16 @@ class Connection:
 
     @asynccontextmanager
     async def _transport(self) -> AsyncIterator[tuple[Any, Running | None]]:
-        if self.server.command:
-            async with running(self.server, self._launcher) as streams:
+        server = await self._launcher.filled(self.server)
+        if server.command:
+            async with running(server, self._launcher) as streams:
                 yield _Opened(streams.read, streams.write), streams
             return
         from mcp.client.streamable_http import streamable_http_client
 
-        async with http_client(self.server, max(self.server.timeout, 300.0)) as client:
+        async with http_client(server, max(server.timeout, 300.0)) as client:
             yield (
-                streamable_http_client(self.server.url, http_client=client, max_sse_event_size=MOST_BYTES),
+                streamable_http_client(server.url, http_client=client, max_sse_event_size=MOST_BYTES),
                 None,
             )
 
@@ -315,12 +286,12 @@ class Connection:
 
     def _why(self, error: BaseException, streams: Running | None) -> ServerAway:
         """Return in words why the connection could not be opened."""
-        first = _first(error)
+        first = first_of(error)
         if isinstance(first, ServerAway):
             return first
         said = (streams.problem or streams.last_words) if streams else ""
         reason = f"it did not answer within {CONNECT_SECONDS:g} s" if isinstance(first, TimeoutError) else ""
-        reason = reason or ("it ended before it answered" if streams else _words(first))
+        reason = reason or ("it ended before it answered" if streams else words_of(first))
         return self._away(f"{reason} ({said})" if said else reason)
 
     async def _until_closed(self, streams: Running, queue: _Queue) -> None:
@@ -367,57 +338,8 @@ class _Opened:
         return None
 
 
-async def _call(client: Client, name: str, arguments: Json, meta: Mapping[str, Any]) -> CallToolResult:
-    """Send a call, and answer what the server asks for meanwhile.
-
-    The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
-    """
-    from mcp.client.context import ClientRequestContext
-    from mcp_types import (
-        CallToolRequest,
-        CallToolRequestParams,
-        CallToolResult,
-        ErrorData,
-        InputRequiredResult,
-    )
-    from pydantic import TypeAdapter
-
-    kinds: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
-        CallToolResult | InputRequiredResult
-    )
-    responses: dict[str, Any] | None = None
-    state: str | None = None
-    for _ in range(MOST_ROUNDS):
-        params = CallToolRequestParams.model_validate(
-            {"name": name, "arguments": arguments, "_meta": dict(meta)}
-        ).model_copy(update={"input_responses": responses, "request_state": state})
-        result = await client.session.send_request(CallToolRequest(params=params), kinds)
-        if isinstance(result, CallToolResult):
-            return result
-        responses, state = {}, result.request_state
-        for key, wanted in (result.input_requests or {}).items():
-            context = ClientRequestContext(session=client.session, request_id=key)
-            answer = await client.session.dispatch_input_request(context, wanted)
-            if isinstance(answer, ErrorData):
-                raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
-            responses[key] = answer
-    raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
-
-
 async def _cancel_at_end(queue: _Queue, scope: anyio.CancelScope) -> None:
     """Cancel the last requests where the connection is to end at once after all."""
     while await queue.get() != "now":
         continue
     scope.cancel()
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the first error in a group of them."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _words(error: BaseException) -> str:
-    first = _first(error)
-    return str(first)[:300] or type(first).__name__
