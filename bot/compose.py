@@ -47,6 +47,7 @@ from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.mcp.config import Server
+from supervisor.mcp.secrets import Secrets
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.notifications import Notifications
 from supervisor.personas.folder import PersonaFolder
@@ -130,6 +131,10 @@ class Core:
     def api_keys(self) -> ApiKeys:
         """The keys of the store and of FLAGMAN_API_KEYS."""
         return ApiKeys(ApiKeyStore(self.redis), [key for key, _ in self.settings.given_keys], now)
+
+    def secrets(self) -> Secrets:
+        """The secrets by name. Raises InvalidInput as `resume_tokens`."""
+        return Secrets(RowStore(self.redis, keys.secrets()), secret_keys(self.settings), now)
 
     def resume_tokens(self) -> ResumeTokens:
         """The resume tokens. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be generated."""

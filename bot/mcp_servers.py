@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bot.sandbox import find_sandbox, make_executor
@@ -14,6 +14,7 @@ from supervisor.tools.contract import Toolset
 from supervisor.tools.executor import Executor
 
 if TYPE_CHECKING:
+    from supervisor.mcp.secrets import Secrets
     from supervisor.mcp.servers import McpServers
 
 # Below FLAGMAN_DATA: a folder for each server that runs here.
@@ -26,19 +27,26 @@ def configured(settings: Settings) -> dict[str, Server]:
 
 
 def connect_servers(
-    settings: Settings, servers: Mapping[str, Server], tools: Toolset, executor: Executor
+    settings: Settings,
+    servers: Mapping[str, Server],
+    tools: Toolset,
+    executor: Executor,
+    secrets: Callable[[], Secrets] | None = None,
+    learn: Callable[[Iterable[str]], None] = lambda _: None,
 ) -> McpServers | None:
     """Return the connections to the servers, which keep their tools in the set; none is opened yet.
 
+    Secrets that servers get are handed to `learn`, which has them masked.
     Returns None, and imports nothing, where there are no servers.
     """
     if not servers:
         return None
     from supervisor.mcp.servers import McpServers
-    from supervisor.mcp.stdio import Launcher
+    from supervisor.mcp.stdio import Launcher, no_secret
 
     folder = settings.data.resolve() / FOLDER
-    return McpServers(servers, tools, Launcher(executor, folder, _environment()))
+    secret_of = secrets().get if secrets else no_secret
+    return McpServers(servers, tools, Launcher(executor, folder, _environment(), secret_of, learn))
 
 
 async def tools_of_server(settings: Settings, server: Server) -> Toolset:

@@ -55,7 +55,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         for sentence in parts.personas.missing(persona):
             _log.warning("persona %s: %s", persona.name, sentence)
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
-    servers = connect_servers(parts.settings, parts.mcp, parts.tools, executor)
+    servers = connect_servers(
+        parts.settings, parts.mcp, parts.tools, executor, parts.secrets, parts.mask.learn
+    )
     if servers:
         parts.closing.push_async_callback(servers.close)
     runner = Runner(

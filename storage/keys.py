@@ -250,6 +250,11 @@ def delegations() -> str:
     return f"{_PREFIX}:delegations"
 
 
+def secrets() -> str:
+    """Return the key of a hash: secrets, encrypted, by their names."""
+    return f"{_PREFIX}:secrets"
+
+
 def notifications() -> str:
     """Return the key of a hash: how a person is told of what waits for them, by the person."""
     return f"{_PREFIX}:notifications"

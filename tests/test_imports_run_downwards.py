@@ -94,8 +94,8 @@ ROOMS: dict[str, str] = {
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
-        "storage supervisor/core supervisor supervisor/session_log supervisor/contract bot/audit_formats bot/compose "
-        "bot/store_check"
+        "storage supervisor/core supervisor/mcp supervisor supervisor/session_log supervisor/contract "
+        "bot/audit_formats bot/compose bot/store_check"
     ),
     "bot/processes": (
         "storage supervisor/core "

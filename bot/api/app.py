@@ -24,6 +24,7 @@ from bot.api.routes import (
     notifications,
     personas,
     schedules,
+    secrets,
     session_log,
     sessions,
     settings,
@@ -50,6 +51,7 @@ ROUTERS = (
     hooks,
     personas,
     metrics,
+    secrets,
     store,
 )
 OPERATIONS: tuple[Operation, ...] = tuple(o for router in ROUTERS for o in router.routes.operations)

@@ -36,6 +36,22 @@ class KeyList(ResponseModel):
     keys: list[KeyView]
 
 
+class SecretView(ResponseModel):
+    """A secret without its value, which nobody reads again; `by` has set it."""
+
+    name: str
+    by: str
+    at: datetime
+
+
+class SecretList(ResponseModel):
+    secrets: list[SecretView]
+
+
+class SetSecret(RequestModel):
+    value: Annotated[str, Field(min_length=1, max_length=32_768)]
+
+
 class NewKey(KeyView):
     """`key` is shown this once."""
 

@@ -55,6 +55,10 @@ class OfKey(Parameters):
     key_id: Short
 
 
+class OfSecret(Parameters):
+    name: Short
+
+
 class OfToken(Parameters):
     # A character takes up to twelve bytes in a URL, and a request line has 8,190 at most.
     token: Annotated[str, Field(min_length=1, max_length=600)]

@@ -15,6 +15,7 @@ from bot.cli.commands import (
     notifications,
     policy,
     schedules,
+    secrets,
     sessions,
     setup,
 )
@@ -52,6 +53,7 @@ app.add_typer(setup.app)
 app.add_typer(configuring.app)
 app.add_typer(policy.app, name="policy", rich_help_panel="Setup")
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
+app.add_typer(secrets.app, name="secrets", rich_help_panel="Setup")
 app.add_typer(running.app)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ MOST_BYTES = 1024 * 1024
 NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 LONGEST_NAME = 30
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+NAMED = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_SECRET = re.compile(r"\$\{secret:(" + NAMED + r")\}")
 Seconds = Annotated[float, Field(ge=1, le=3600)]
 
 
@@ -159,6 +161,11 @@ def _check_values(server: Server) -> None:
         for key, value in text.items():
             if not key.isascii() or re.search(r"[\x00-\x1f]", key + value) or not key:
                 raise ValueError(f".{place}.{key or '?'}: it has a character that cannot be there")
+    for part, words in (("command", server.command), ("url", server.url), ("args", " ".join(server.args))):
+        if _SECRET.search(words):
+            raise ValueError(
+                f".{part}: a secret stands in `env` or `headers`, since others could read it here"
+            )
     if any("\0" in text for text in (server.command, *server.args)):
         raise ValueError(".args: a NUL character cannot be there")
     for tool, arguments in server.provide.items():
@@ -166,6 +173,21 @@ def _check_values(server: Server) -> None:
             canonical_json(arguments)
         except ValueError:
             raise ValueError(f".provide.{tool}: NaN and Infinity are no JSON") from None
+
+
+async def with_secrets(server: Server, secret_of: Callable[[str], Awaitable[str]]) -> Server:
+    """Return the server with the values of its `${secret:name}`. Raises what `secret_of` raises."""
+    texts = [*server.env.values(), *server.headers.values()]
+    names = dict.fromkeys(name for text in texts for name in _SECRET.findall(text))
+    if not names:
+        return server
+    values = {name: await secret_of(name) for name in names}
+
+    def filled(given: Mapping[str, str]) -> dict[str, str]:
+        return {key: _SECRET.sub(lambda match: values[match[1]], text) for key, text in given.items()}
+
+    known = server.secrets | frozenset(values.values())
+    return replace(server, env=filled(server.env), headers=filled(server.headers), secrets=known)
 
 
 class _Filler:

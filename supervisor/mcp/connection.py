@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
@@ -16,7 +16,8 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolDefinition
 from supervisor.mcp.config import Server
 from supervisor.mcp.definitions import definitions_of
-from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, ConnectionLost, ServerAway
+from supervisor.mcp.errors import ConnectionLost, ServerAway
+from supervisor.mcp.exchange import ENDED, SessionForgotten, call_tool, error_of, first_of, words_of
 from supervisor.mcp.http import MOST_BYTES, http_client
 from supervisor.mcp.stdio import Launcher, Running, running
 
@@ -24,22 +25,21 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import CallToolResult
 
-# Seconds for a connection, in which a server may leave one question unanswered for ten, and for a list of the tools.
+# Seconds for a connection, in which a server may leave one question unanswered for ten, for a list of the tools, and
+# for the end of a connection.
 CONNECT_SECONDS = 30.0
 LIST_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
 # The most pages of a list.
 MOST_PAGES = 100
 # Seconds for which a list is taken to be right, where the server does not tell of changes before.
 FRESH_SECONDS = 60.0
 # Seconds between two attempts to connect, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-# How often one call may ask for more input.
-MOST_ROUNDS = 10
 KEY = "flagman/idempotencyKey"
 DECLINED = (
     "The server asked for input in the middle of the call, which people cannot give here; it was declined: {}"
 )
-ENDED = "the connection ended before an answer"
 _log = logging.getLogger("flagman.mcp")
 
 
@@ -53,6 +53,11 @@ class _Request:
     notes: list[str] = field(default_factory=list)
 
 
+# What ends an owner: at once, or when the requests at work have an answer.
+_End = Literal["now", "after"]
+_Queue = asyncio.Queue[_Request | _End]
+
+
 class Connection:
     """A connection, which is opened when it is needed, also again.
 
@@ -63,12 +68,15 @@ class Connection:
     def __init__(self, server: Server, launcher: Launcher) -> None:
         self.server, self._launcher = server, launcher
         self._owner: asyncio.Task[None] | None = None
-        self._queue: asyncio.Queue[_Request | None] = asyncio.Queue()
+        self._queue: _Queue = asyncio.Queue()
+        # Former ones, whose last requests are at work.
+        self._retired: dict[asyncio.Task[None], _Queue] = {}
         self._opening = asyncio.Lock()
         self._at_work: list[_Request] = []
         self._listed: dict[str, ToolDefinition] = {}
         self._listed_at = -FRESH_SECONDS
         self._failures, self._not_before = 0, 0.0
+        self._streams: Running | None = None
 
     @property
     def is_current(self) -> bool:
@@ -90,7 +98,9 @@ class Connection:
                 async with asyncio.timeout(LIST_SECONDS):
                     listed = await self._ask(self._list)
             except TimeoutError as error:
-                await self.close()
+                if all(request.done.done() for request in self._at_work):
+                    # It may as well be at work for others, of whose calls the outcome would be lost.
+                    await self.close()
                 raise self._away(f"it did not list its tools within {LIST_SECONDS:g} s") from error
             except (ConnectionLost, ToolError) as error:
                 raise self._away(str(error)) from error
@@ -109,7 +119,7 @@ class Connection:
 
         async def run(client: Client, request: _Request) -> Any:
             request.notes = notes
-            return await _call(client, definition.name, arguments, {KEY: key})
+            return await call_tool(client, definition.name, arguments, {KEY: key})
 
         await self._open()
         try:
@@ -120,15 +130,29 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection and end the server's processes."""
-        owner = self._owner
+        self._retire("now")
+        for owner, queue in list(self._retired.items()):
+            queue.put_nowait("now")
+            with suppress(Exception):
+                await asyncio.shield(owner)
+
+    def _retire(self, end: _End) -> None:
+        """Let the owner end; what is asked from now on opens a new connection."""
+        owner, self._owner = self._owner, None
         if owner is None or owner.done():
             return
-        self._queue.put_nowait(None)
-        with suppress(Exception):
-            await asyncio.shield(owner)
+        self._retired[owner] = self._queue
+        owner.add_done_callback(lambda done: self._retired.pop(done, None))
+        self._queue.put_nowait(end)
 
     def _away(self, reason: str) -> ServerAway:
         return ServerAway(self.server.name, reason)
+
+    @property
+    def _ending(self) -> str:
+        """Why requests at work have no answer any more."""
+        problem = self._streams.problem if self._streams else ""
+        return f"{ENDED}: {problem}" if problem else ENDED
 
     # Requests
 
@@ -141,7 +165,7 @@ class Connection:
         finally:
             request.scope.cancel()
 
-    async def _serve(self, client: Client, request: _Request) -> None:
+    async def _serve(self, client: Client, request: _Request, queue: _Queue) -> None:
         self._at_work.append(request)
         try:
             with request.scope:
@@ -149,43 +173,16 @@ class Connection:
                 if not request.done.done():
                     request.done.set_result(result)
         except Exception as error:  # noqa: BLE001  it is the answer to the request
+            named = error_of(error, self.server.name, self._ending)
+            if isinstance(named, SessionForgotten) and queue is self._queue:
+                # A new connection begins a new session.
+                self._retire("after")
             if not request.done.done():
-                request.done.set_exception(self._named(error))
+                request.done.set_exception(named)
         finally:
             self._at_work.remove(request)
             if not request.done.done():
-                request.done.set_exception(ConnectionLost(ENDED))
-
-    def _named(self, error: Exception) -> Exception:
-        """Return the error of a request as one of ours."""
-        from mcp import MCPError
-        from mcp_types import (
-            CONNECTION_CLOSED,
-            INVALID_PARAMS,
-            METHOD_NOT_FOUND,
-            PARSE_ERROR,
-            REQUEST_TIMEOUT,
-        )
-
-        if isinstance(error, ToolError | ServerAway | ConnectionLost):
-            return error
-        if not isinstance(error, MCPError):
-            return ConnectionLost(f"it answered with what is no message of MCP ({type(error).__name__})")
-        said = error.error.message[:2000] or "no reason given"
-        match error.error.code:
-            case code if code == NOT_SENT:
-                # A new connection begins a new session.
-                self._queue.put_nowait(None)
-                return self._away(said)
-            case code if code in (NO_ANSWER, REQUEST_TIMEOUT, PARSE_ERROR):
-                return ConnectionLost(said)
-            case code if code == CONNECTION_CLOSED and said == "Connection closed":
-                return ConnectionLost(ENDED)
-            case code if code == CONNECTION_CLOSED and said.startswith("SSE stream"):
-                return ConnectionLost(said)
-            case code if code in (INVALID_PARAMS, METHOD_NOT_FOUND):
-                return ToolError(f"The server refused the call: {said}")
-        return ToolError(f"The server answered with an error: {said}")
+                request.done.set_exception(ConnectionLost(self._ending))
 
     async def _list(self, client: Client, _: _Request) -> dict[str, ToolDefinition]:
         found: list[Any] = []
@@ -207,6 +204,8 @@ class Connection:
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             self._queue = asyncio.Queue()
             opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            # Who waits for it may be gone by then.
+            opened.add_done_callback(lambda future: future.cancelled() or future.exception())
             self._owner = asyncio.create_task(self._own(opened, self._queue))
             try:
                 await asyncio.shield(opened)
@@ -217,44 +216,49 @@ class Connection:
                 raise
             self._failures, self._listed_at = 0, -FRESH_SECONDS
 
-    async def _own(self, opened: asyncio.Future[None], queue: asyncio.Queue[_Request | None]) -> None:
-        """Hold the connection from its beginning to its end, which is a request of None or the end of the server."""
+    async def _own(self, opened: asyncio.Future[None], queue: _Queue) -> None:
+        """Hold the connection from its beginning until the queue says that it ends, or the server does."""
         streams: Running | None = None
         try:
             async with self._transport() as (transport, streams), anyio.create_task_group() as group:
                 async with self._client(transport) as client:
+                    self._streams = streams
                     opened.set_result(None)
                     group.start_soon(self._follow_changes, client)
                     if streams:
                         group.start_soon(self._until_closed, streams, queue)
                     async with anyio.create_task_group() as requests:
-                        while (request := await queue.get()) is not None:
-                            requests.start_soon(self._serve, client, request)
-                        requests.cancel_scope.cancel()
+                        while not isinstance(request := await queue.get(), str):
+                            requests.start_soon(self._serve, client, request, queue)
+                        if request == "now":
+                            requests.cancel_scope.cancel()
+                        group.start_soon(_cancel_at_end, queue, requests.cancel_scope)
                 group.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  what ends a connection is told to those who wait for it
             if not opened.done():
                 opened.set_exception(self._why(error, streams))
                 return
-            _log.warning("MCP server %s: the connection ended: %s", self.server.name, _words(error))
+            _log.warning("MCP server %s: the connection ended: %s", self.server.name, words_of(error))
         finally:
             if not opened.done():
                 opened.set_exception(self._why(ConnectionLost("it was closed"), streams))
             while not queue.empty():
-                if left := queue.get_nowait():
+                left = queue.get_nowait()
+                if isinstance(left, _Request) and not left.done.done():
                     left.done.set_exception(self._away("the connection ended"))
 
     @asynccontextmanager
     async def _transport(self) -> AsyncIterator[tuple[Any, Running | None]]:
-        if self.server.command:
-            async with running(self.server, self._launcher) as streams:
+        server = await self._launcher.filled(self.server)
+        if server.command:
+            async with running(server, self._launcher) as streams:
                 yield _Opened(streams.read, streams.write), streams
             return
         from mcp.client.streamable_http import streamable_http_client
 
-        async with http_client(self.server, max(self.server.timeout, 300.0)) as client:
+        async with http_client(server, max(server.timeout, 300.0)) as client:
             yield (
-                streamable_http_client(self.server.url, http_client=client, max_sse_event_size=MOST_BYTES),
+                streamable_http_client(server.url, http_client=client, max_sse_event_size=MOST_BYTES),
                 None,
             )
 
@@ -275,23 +279,26 @@ class Connection:
         try:
             yield client
         finally:
-            await client.__aexit__(None, None, None)
+            # Over HTTP it tells the server, which may not answer.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await client.__aexit__(None, None, None)
 
     def _why(self, error: BaseException, streams: Running | None) -> ServerAway:
         """Return in words why the connection could not be opened."""
-        first = _first(error)
+        first = first_of(error)
         if isinstance(first, ServerAway):
             return first
         said = (streams.problem or streams.last_words) if streams else ""
         reason = f"it did not answer within {CONNECT_SECONDS:g} s" if isinstance(first, TimeoutError) else ""
-        reason = reason or ("it ended before it answered" if streams else _words(first))
+        reason = reason or ("it ended before it answered" if streams else words_of(first))
         return self._away(f"{reason} ({said})" if said else reason)
 
-    async def _until_closed(self, streams: Running, queue: asyncio.Queue[_Request | None]) -> None:
+    async def _until_closed(self, streams: Running, queue: _Queue) -> None:
         await streams.closed.wait()
         if streams.problem:
             _log.warning("MCP server %s: %s", self.server.name, streams.problem)
-        queue.put_nowait(None)
+        queue.put_nowait("now")
 
     async def _follow_changes(self, client: Client) -> None:
         """On a connection that tells of changes only when asked to, ask."""
@@ -331,50 +338,8 @@ class _Opened:
         return None
 
 
-async def _call(client: Client, name: str, arguments: Json, meta: Mapping[str, Any]) -> CallToolResult:
-    """Send a call, and answer what the server asks for meanwhile.
-
-    The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
-    """
-    from mcp.client.context import ClientRequestContext
-    from mcp_types import (
-        CallToolRequest,
-        CallToolRequestParams,
-        CallToolResult,
-        ErrorData,
-        InputRequiredResult,
-    )
-    from pydantic import TypeAdapter
-
-    kinds: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
-        CallToolResult | InputRequiredResult
-    )
-    responses: dict[str, Any] | None = None
-    state: str | None = None
-    for _ in range(MOST_ROUNDS):
-        params = CallToolRequestParams.model_validate(
-            {"name": name, "arguments": arguments, "_meta": dict(meta)}
-        ).model_copy(update={"input_responses": responses, "request_state": state})
-        result = await client.session.send_request(CallToolRequest(params=params), kinds)
-        if isinstance(result, CallToolResult):
-            return result
-        responses, state = {}, result.request_state
-        for key, wanted in (result.input_requests or {}).items():
-            context = ClientRequestContext(session=client.session, request_id=key)
-            answer = await client.session.dispatch_input_request(context, wanted)
-            if isinstance(answer, ErrorData):
-                raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
-            responses[key] = answer
-    raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the first error in a group of them."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _words(error: BaseException) -> str:
-    first = _first(error)
-    return str(first)[:300] or type(first).__name__
+async def _cancel_at_end(queue: _Queue, scope: anyio.CancelScope) -> None:
+    """Cancel the last requests where the connection is to end at once after all."""
+    while await queue.get() != "now":
+        continue
+    scope.cancel()

@@ -15,5 +15,6 @@ class ConnectionLost(Exception):
     """The connection ended, or its time did, after a request was sent: what became of it is not known."""
 
 
-# Codes of JSON-RPC that stand for what happened to a request over HTTP before there was an answer.
-NOT_SENT, NO_ANSWER = -32971, -32972
+# Codes of JSON-RPC that stand for what happened to a request over HTTP before there was an answer. With `STALE` the
+# server has forgotten the session, and did nothing.
+NOT_SENT, NO_ANSWER, STALE = -32971, -32972, -32973

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import httpx2
 
 from supervisor.mcp.config import Server
-from supervisor.mcp.errors import NO_ANSWER, NOT_SENT
+from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE
 
 MOST_BYTES = 64 * 2**20
 CONNECT_SECONDS = 10.0
@@ -48,10 +48,10 @@ class _Answering(httpx2.AsyncBaseTransport):
             stale = response.status_code == 404 and "mcp-session-id" in request.headers
             if stale or kind != "application/json":
                 await response.aclose()
+                if stale:
+                    return _answer(STALE, "it has forgotten the session")
                 code = NOT_SENT if response.status_code in REFUSED else NO_ANSWER
-                return _answer(
-                    code, "it has forgotten the session" if stale else f"HTTP {response.status_code}"
-                )
+                return _answer(code, f"HTTP {response.status_code}")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Limited(response.stream)
         return response

@@ -19,8 +19,8 @@ from supervisor.tools.executor import NotBegun
 
 # Seconds for which a comparison counts, from the one before a call is recorded as begun to its run.
 MOMENT = 2.0
-# Seconds for which attempts to reach a server go on.
-PATIENCE = 8.0
+# Seconds for which attempts to reach a server go on, and between two of them.
+PATIENCE, PAUSE = 8.0, 0.2
 # Beyond the time that a server has for a call: for the comparison before it.
 BESIDES = timedelta(seconds=60)
 
@@ -90,6 +90,7 @@ class McpServers:
             except ServerAway:
                 if time.monotonic() >= until:
                     raise
+                await asyncio.sleep(PAUSE)
                 continue
             self._put(connection.server, listed)
             return listed

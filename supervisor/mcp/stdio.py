@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from storage import guard
-from supervisor.mcp.config import Server
+from storage.errors import StoreUnavailable
+from supervisor.core.errors import InvalidInput
+from supervisor.mcp.config import Server, with_secrets
 from supervisor.mcp.errors import ServerAway
 from supervisor.tools.executor import REAPS, Executor
 from supervisor.tools.path_guard import Folder, open_folder
@@ -42,13 +44,32 @@ GRACE = 2.0
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
+async def no_secret(name: str) -> str:
+    """Raise InvalidInput; the default of `Launcher`."""
+    raise InvalidInput(f"the secret `{name}` is known to a running Flagman alone")
+
+
 @dataclass(frozen=True)
 class Launcher:
-    """Starts servers by the executor's rules, each in a folder of its own below `folder`."""
+    """Starts servers by the executor's rules, each in a folder of its own below `folder`.
+
+    `secret_of` returns the value of a secret by its name or raises InvalidInput, and `learn` has values masked.
+    """
 
     executor: Executor
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_of: Callable[[str], Awaitable[str]] = no_secret
+    learn: Callable[[Iterable[str]], None] = lambda _: None
+
+    async def filled(self, server: Server) -> Server:
+        """Return the server with its secrets, which are masked from now on. Raises ServerAway."""
+        try:
+            filled = await with_secrets(server, self.secret_of)
+        except (InvalidInput, StoreUnavailable) as error:
+            raise ServerAway(server.name, str(error)) from error
+        self.learn(filled.secrets)
+        return filled
 
 
 @dataclass

@@ -54,6 +54,9 @@ SCOPE_OF = [
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys", "admin"),
     ("DELETE", "/v1/keys/x", "admin"),
+    ("GET", "/v1/secrets", "admin"),
+    ("PUT", "/v1/secrets/x", "admin"),
+    ("DELETE", "/v1/secrets/x", "admin"),
     ("POST", "/v1/store/check", "admin"),
 ]
 

@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
         case "die-once" if not (FOLDER / "died").exists():
             (FOLDER / "died").touch()
             os._exit(7)
+        case "block":
+            # As a server does that serves one request at a time.
+            time.sleep(float(arguments["seconds"]))
         case "hang":
             await asyncio.sleep(3600)
         case "large":

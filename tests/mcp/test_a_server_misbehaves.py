@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -129,6 +130,19 @@ async def test_a_call_that_hangs_is_unknown_and_others_go_on(
     await tool.prepare(context)
     await tool.run({"to": "again"}, context)
     assert hosted.calls[-1]["pid"] != pid
+
+
+async def test_a_list_that_does_not_come_ends_no_call_at_work(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosted.offers(described("block"))
+    opened = connect(hosted.file())
+    await opened.ready(["host"])
+    monkeypatch.setattr(connection, "LIST_SECONDS", 0.2)
+    running = asyncio.ensure_future(tools["host__block"].run({"to": "x", "seconds": 2}, context))
+    await wait_for(lambda: hosted.calls)
+    assert "did not list its tools" in await opened.ready(["host"], fresh=True)
+    assert (await running).content.startswith("block")
 
 
 def _processes() -> list[str]:

@@ -65,6 +65,7 @@ def test_variables_are_filled_in_and_what_they_held_is_masked(tmp_path: Path) ->
         ({"url": "http://x", "headers": {"A": "b\r\nC: d"}}, "host.headers.A: it has a character"),
         ({"command": "x", "read": ["relative"]}, "host.read.0: String should match"),
         ({"command": "x", "timeout": 0}, "host.timeout: Input should be greater than or equal to 1"),
+        ({"command": "x", "args": ["${secret:a}"]}, "host.args: a secret stands in `env` or `headers`"),
         ([], "host: Input should be a valid dictionary"),
     ],
 )

@@ -1,0 +1,98 @@
+"""One call of a tool with what its server asks for meanwhile, and what an error of the library says of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from supervisor.core.errors import ToolError
+from supervisor.core.messages import Json
+from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE, ConnectionLost, ServerAway
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp_types import CallToolResult
+
+# How often one call may ask for more input.
+MOST_ROUNDS = 10
+ENDED = "the connection ended before an answer"
+
+
+class SessionForgotten(ServerAway):
+    """The server was started again and does not know the session of the connection any more."""
+
+
+async def call_tool(client: Client, name: str, arguments: Json, meta: Mapping[str, Any]) -> CallToolResult:
+    """Send a call, and answer what the server asks for meanwhile.
+
+    The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
+    """
+    from mcp.client.context import ClientRequestContext
+    from mcp_types import (
+        CallToolRequest,
+        CallToolRequestParams,
+        CallToolResult,
+        ErrorData,
+        InputRequiredResult,
+    )
+    from pydantic import TypeAdapter
+
+    kinds: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
+        CallToolResult | InputRequiredResult
+    )
+    responses: dict[str, Any] | None = None
+    state: str | None = None
+    for _ in range(MOST_ROUNDS):
+        params = CallToolRequestParams.model_validate(
+            {"name": name, "arguments": arguments, "_meta": dict(meta)}
+        ).model_copy(update={"input_responses": responses, "request_state": state})
+        result = await client.session.send_request(CallToolRequest(params=params), kinds)
+        if isinstance(result, CallToolResult):
+            return result
+        responses, state = {}, result.request_state
+        for key, wanted in (result.input_requests or {}).items():
+            context = ClientRequestContext(session=client.session, request_id=key)
+            answer = await client.session.dispatch_input_request(context, wanted)
+            if isinstance(answer, ErrorData):
+                raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
+            responses[key] = answer
+    raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
+
+
+def error_of(error: Exception, server: str, ending: str) -> Exception:
+    """Return the error of a request as one of ours; `ending` says why requests have no answer any more."""
+    from mcp import MCPError
+    from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
+
+    if isinstance(error, ToolError | ServerAway | ConnectionLost):
+        return error
+    if not isinstance(error, MCPError):
+        return ConnectionLost(f"it answered with what is no message of MCP ({type(error).__name__})")
+    said, code = error.error.message[:2000] or "no reason given", error.error.code
+    if code == STALE:
+        return SessionForgotten(server, said)
+    if code == NOT_SENT:
+        return ServerAway(server, said)
+    if code in (NO_ANSWER, REQUEST_TIMEOUT, PARSE_ERROR):
+        return ConnectionLost(said)
+    # The library says so itself by a code that servers use for other things, too.
+    if code == CONNECTION_CLOSED and said == "Connection closed":
+        return ConnectionLost(ending)
+    if code == CONNECTION_CLOSED and said.startswith("SSE stream"):
+        return ConnectionLost(said)
+    if code in (INVALID_PARAMS, METHOD_NOT_FOUND):
+        return ToolError(f"The server refused the call: {said}")
+    return ToolError(f"The server answered with an error: {said}")
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error in a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def words_of(error: BaseException) -> str:
+    """Return the first error in a group of them in words."""
+    first = first_of(error)
+    return str(first)[:300] or type(first).__name__
