@@ -20,6 +20,7 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.permalinks import card_addresses
 from storage import keys
 from storage.api_keys import ApiKeyStore
 from storage.audit import AuditStore
@@ -181,7 +182,13 @@ class Core:
             clock=now,
             hook_problem=self.settings.hook_problem,
             settings_changed=SettingsNews(self.places, self.announcements().settings_changed).tell_soon,
+            link_of=self._card,
         )
+
+    async def _card(self, session: Session) -> str:
+        """The address of the card of a session; empty where it has none, or the workspace is not known."""
+        workspace = self.directory.workspace
+        return (await card_addresses(self.rows, [session], workspace))[session.id] if workspace else ""
 
     @property
     def channels(self) -> SlackChannels:

@@ -10,8 +10,7 @@ from typing import Any
 from handlers.action_ids import Target
 from handlers.projection.deletions import Deletions
 from handlers.projection.file_upload import FileUploads
-from handlers.projection.message_rows import Row
-from handlers.projection.permalinks import address_of
+from handlers.projection.permalinks import card_addresses
 from handlers.users import People, actor_of
 from storage.projections import ProjectionStore
 from supervisor.contract.parts import ServiceParts
@@ -49,11 +48,7 @@ class ListenerContext:
 
     async def cards(self, sessions: Sequence[Session]) -> dict[str, str]:
         """Return the addresses of the cards of sessions, by session; of a sub-agent without one, that of its root's."""
-        rows = await self.rows.column(
-            list(dict.fromkeys(key for one in sessions for key in (one.id, one.root))), "card"
-        )
-        found = {key: address_of(Row.model_validate_json(row), self.workspace) for key, row in rows.items()}
-        return {one.id: found.get(one.id) or found.get(one.root, "") for one in sessions}
+        return await card_addresses(self.rows, sessions, self.workspace)
 
     async def call_of(self, target: Target, actor: Actor) -> tuple[Session, Call]:
         """Return the session and the first call that a button or form is about.

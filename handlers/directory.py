@@ -51,18 +51,21 @@ class SlackDirectory:
     """The directory of `supervisor.contract.directory`. Before `connect` it knows programs only.
 
     `admins` are ids of people or keys, and `teams` the ids of further workspaces whose members have rights.
+    `workspace` is the address of the workspace, once that is known.
     """
 
     def __init__(self, admins: Collection[str], teams: Collection[str]) -> None:
         self._admins, self._teams = frozenset(admins), frozenset(teams)
         self._people: People | None = None
         self._home: Home | None = None
+        self.workspace = ""
         self._channels = Recent()
 
     def connect(self, people: People, identity: Mapping[str, Any] | None = None) -> None:
         """Ask these people from now on; `identity` is the answer of `auth.test`, asked for where it is not given."""
         self._people = people
         self._home = Home.of(identity) if identity else None
+        self.workspace = str((identity or {}).get("url") or "")
 
     @property
     def connected(self) -> bool:

@@ -67,7 +67,7 @@ ROOMS: dict[str, str] = {
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
         "supervisor/session_log supervisor/contract handlers/origin "
-        "handlers/directory handlers/announcements "
+        "handlers/directory handlers/projection handlers/announcements "
         "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers"
     ),
     "bot/workers": (
@@ -87,6 +87,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
         "bot/settings bot/compose bot/workers bot/clock bot/local_key"
     ),
+    "bot/mcp": "supervisor/core supervisor supervisor/contract bot/sdk",
     "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
         "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
@@ -95,7 +96,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/api": (
         "storage supervisor/core supervisor/mcp supervisor supervisor/session_log supervisor/contract "
-        "bot/audit_formats bot/compose bot/store_check"
+        "bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
     ),
     "bot/processes": (
         "storage supervisor/core "
@@ -105,7 +106,7 @@ ROOMS: dict[str, str] = {
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
         "supervisor/contract bot/settings bot/mcp_servers bot/secret_key bot/resume_hints bot/local_key "
-        "bot/audit_formats bot/sdk bot/store_check "
+        "bot/audit_formats bot/sdk bot/mcp bot/store_check "
         "bot/doctor bot/processes"
     ),
 }

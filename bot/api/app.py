@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.api.errors import problems
+from bot.api.mcp import McpAddress
 from bot.api.openapi import document
 from bot.api.rate_limit import Buckets
 from bot.api.routes import (
@@ -70,6 +71,7 @@ def mount(app: web.Application, core: Core) -> None:
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.resource, _bound(operation, deps))
     app.router.add_route("GET", "/v1/openapi.json", _openapi)
+    McpAddress(deps).mount(app)
     app.on_shutdown.append(services.followers.close)
 
 

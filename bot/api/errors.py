@@ -16,7 +16,7 @@ from storage.errors import StorageError, note_outage
 from supervisor.core.errors import FlagmanError, InvalidInput, KeyRefused, StoreAway
 
 MEDIA = "application/problem+json"
-PREFIXES = ("/v1", "/hooks", "/metrics")
+PREFIXES = ("/v1", "/hooks", "/metrics", "/mcp")
 # When to try again after an outage, and when something that is kept may have expired.
 RETRY_SECONDS, LIMIT_SECONDS = 1, 60
 ADDRESS_BYTES = 8190

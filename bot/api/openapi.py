@@ -49,7 +49,8 @@ def document(operations: Sequence[Operation], version: str) -> Json:
             "title": "Flagman",
             "version": version,
             "description": "Run AI agents with human approval for every risky action. "
-            "Every refusal is a problem document (RFC 9457).",
+            "Every refusal is a problem document (RFC 9457). Agents find the same verbs as tools at `/mcp`, "
+            "by the Model Context Protocol (streamable HTTP), with the same keys.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

@@ -12,6 +12,7 @@ from bot.cli.commands import (
     files,
     grants,
     keys,
+    mcp,
     notifications,
     policy,
     schedules,
@@ -55,6 +56,7 @@ app.add_typer(policy.app, name="policy", rich_help_panel="Setup")
 app.add_typer(keys.app, name="keys", rich_help_panel="Setup")
 app.add_typer(secrets.app, name="secrets", rich_help_panel="Setup")
 app.add_typer(running.app)
+app.add_typer(mcp.app)
 
 
 @app.callback()

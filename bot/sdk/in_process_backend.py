@@ -57,10 +57,14 @@ Found = TypeVar("Found")
 
 
 class InProcessBackend:
-    """A Backend that calls the services, which act for one actor."""
+    """A Backend that calls the services, which act for one actor.
 
-    def __init__(self, parts: ServiceParts, actor: Actor) -> None:
-        self._service, self._schedules = SessionService(parts, actor), ScheduleService(parts, actor)
+    `may_decide` is False for an actor whose key has not the scope to decide on calls.
+    """
+
+    def __init__(self, parts: ServiceParts, actor: Actor, *, may_decide: bool = True) -> None:
+        self._service = SessionService(parts, actor, may_decide=may_decide)
+        self._schedules = ScheduleService(parts, actor)
         self._settings = SettingsService(parts, actor)
         self._notifications = NotificationService(parts, actor)
         self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from handlers.projection.message_rows import Row
 from handlers.projection.slack_client import SlackSender
+from storage.projections import ProjectionStore
+from supervisor.core.state import Session
 
 KEPT = 4096
 # Seconds before the next request for a permalink that Slack did not give.
@@ -23,6 +26,18 @@ def address_of(row: Row, workspace: str) -> str:
         return ""
     thread = f"?thread_ts={row.thread_ts}&cid={row.channel}" if row.thread_ts not in ("", row.ts) else ""
     return f"{workspace.rstrip('/')}/archives/{row.channel}/p{row.ts.replace('.', '')}{thread}"
+
+
+async def card_addresses(
+    rows: ProjectionStore, sessions: Sequence[Session], workspace: str
+) -> dict[str, str]:
+    """Return the addresses of the cards of sessions, by session; of a sub-agent without one, that of its root's."""
+    wanted = list(dict.fromkeys(key for one in sessions for key in (one.id, one.root)))
+    found = {
+        key: address_of(Row.model_validate_json(row), workspace)
+        for key, row in (await rows.column(wanted, "card")).items()
+    }
+    return {one.id: found.get(one.id) or found.get(one.root, "") for one in sessions}
 
 
 class Permalinks:

@@ -114,6 +114,8 @@ class SessionView(ResponseModel):
     """A session at `version`. `waiting_for` says why nothing goes on by itself; `result` is what it ended with.
 
     `launched_for` are the ids of those for whom it was launched besides: the owner of a key, the maker of a schedule.
+    `requesters` are all who count as having asked for it, also for a session above it or one that it is a copy of.
+    `link` is the address where people see it; empty where it is shown nowhere.
     `decisions` are those that its agent noted, `children` are the subtasks of its plans, `parent` is the session that
     launched it for one of its own, `root` the one that a person launched. `needs` is what waits for a person, in it and
     in its sub-agents. `cost_usd` is its own; `total_cost_usd` is with theirs. `running` is what runs at this moment:
@@ -130,6 +132,8 @@ class SessionView(ResponseModel):
     launched_by: str
     launched_by_name: str
     launched_for: list[str] = []
+    requesters: list[str] = []
+    link: str = ""
     launched_at: datetime
     changed_at: datetime
     parent: str | None

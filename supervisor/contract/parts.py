@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from supervisor.audit import Audit
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.core.state import Session
 from supervisor.delegations import Delegations
 from supervisor.notifications import Notifications
 from supervisor.place_settings import PlaceSettings
@@ -23,6 +24,10 @@ from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
 from supervisor.session_log.restore import Restorer
 from supervisor.signals import SignalRouter
+
+
+async def _nowhere(_: Session) -> str:
+    return ""
 
 
 class AccessParts(Protocol):
@@ -45,7 +50,7 @@ class ServiceParts:
     """The shared objects, made once in a process. `clock` returns the time in UTC.
 
     `hook_problem` says why no webhook of a name can come; empty where it can. `settings_changed` has the changed
-    settings of a place announced there.
+    settings of a place announced there. `link_of` gives the address where people see a session, if there is one.
     """
 
     supervisor: Supervisor
@@ -67,3 +72,4 @@ class ServiceParts:
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""
     settings_changed: Callable[[str], None] = lambda _: None
+    link_of: Callable[[Session], Awaitable[str]] = _nowhere

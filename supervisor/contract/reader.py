@@ -126,8 +126,8 @@ class SessionReader:
         return await self._view(session, subagents)
 
     async def _view(self, session: Session, subagents: ActiveSubagents) -> SessionView:
-        running = await self._parts.running.of(session)
-        return session_view(session, subagents, self._parts.clock(), self._parts.channels, running)
+        running, link = await asyncio.gather(self._parts.running.of(session), self._parts.link_of(session))
+        return session_view(session, subagents, self._parts.clock(), self._parts.channels, running, link)
 
     async def wait(
         self,

@@ -58,8 +58,9 @@ def session_view(
     now: datetime,
     channels: Channels,
     running: Sequence[RunningCall] = (),
+    link: str = "",
 ) -> SessionView:
-    """The view of a session with its sub-agents, and what runs in it, at the time `now`."""
+    """The view of a session with its sub-agents, what runs in it, and where people see it, at the time `now`."""
     forked = session.forked
     status: Any = session.status
     known: Status = status
@@ -74,6 +75,8 @@ def session_view(
         launched_by=session.launched_by,
         launched_by_name=session.launched_by_name,
         launched_for=sorted(session.asked_by - {session.launched_by}),
+        requesters=sorted(session.requesters),
+        link=link,
         launched_at=session.launched_at,
         changed_at=session.changed_at,
         parent=session.lineage.parent if session.lineage else None,

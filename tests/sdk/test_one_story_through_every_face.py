@@ -28,6 +28,7 @@ TASK = "report on the disk"
 OWN = {
     "id", "root", "launched_at", "changed_at", "requested_at", "at", "by", "by_name", "launched_by",
     "launched_by_name", "minutes", "result", "session_id", "usage", "tokens", "context_tokens",
+    "requesters",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Flagman as an MCP server."""
