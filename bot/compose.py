@@ -14,6 +14,7 @@ from functools import cached_property
 from redis.asyncio import Redis
 
 from bot.mcp_servers import configured
+from bot.own_tools import all_tools
 from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
@@ -66,7 +67,6 @@ from supervisor.session_log.export import Documents
 from supervisor.session_log.restore import Restorer
 from supervisor.session_log.writer import Recorder
 from supervisor.signals import SignalRouter
-from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 
 _log = logging.getLogger("flagman")
@@ -226,7 +226,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
 
     Raises PersonaInvalid, StorageError or InvalidInput.
     """
-    builtin = tools or builtin_tools(allow_private=settings.allow_private_http)
+    builtin = tools or all_tools(settings)
     mcp = configured(settings)
     folder = _personas(settings, builtin, mcp)
     # Those of servers come to it as they are connected.

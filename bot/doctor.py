@@ -16,8 +16,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import sdk
 from bot.compose import gateway
+from bot.files_check import check_personas, check_tools, writable
 from bot.mcp_check import check_servers
 from bot.mcp_servers import configured
+from bot.own_tools import all_tools
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from bot.store_check import Finding, check_store, skew
@@ -27,9 +29,8 @@ from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
 from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, NotAllowed, Unavailable
-from supervisor.personas.loader import SHIPPED, load_files, load_personas, persona_paths
+from supervisor.personas.loader import SHIPPED, load_files
 from supervisor.personas.names import PersonaNames
-from supervisor.tools.builtin import builtin_tools
 
 # Without these a part of what people see does not work, and the rest does.
 PARTS = {
@@ -65,7 +66,8 @@ PATIENCE = timedelta(seconds=3)
 
 async def examine(settings: Settings, *, unpark: bool = False) -> AsyncIterator[Finding]:
     """Run all checks and yield their findings; `unpark` queues jobs again that could not be done."""
-    for finding in (*_folders(settings), _personas(settings), _sandbox(settings), _webhooks(settings)):
+    files = (check_personas(settings), *check_tools(settings))
+    for finding in (*_folders(settings), *files, _sandbox(settings), _webhooks(settings)):
         yield finding
     async for finding in check_servers(settings):
         yield finding
@@ -99,37 +101,13 @@ def _folder(what: str, variable: str, path: Path) -> Finding:
             f"{where} cannot be written",
             f"chown or chmod {there}, or set {variable} elsewhere",
         )
-    if where.exists() and _writable(where, 0o022):
+    if where.exists() and writable(where, 0o022):
         return Finding(what, "wrong", f"others may write in {where}", f"chmod go-w {where}")
     return Finding(what, "ok", str(where) if where.exists() else f"{where} (made at the first start)")
 
 
 def _open_to_others(path: Path) -> bool:
     return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
-
-
-def _personas(settings: Settings) -> Finding:
-    try:
-        found = load_personas(settings.personas or SHIPPED, builtin_tools(), configured(settings))
-    except FlagmanError as error:
-        mend = "mend that line: a running Flagman uses the version before, and none starts with it"
-        return Finding("Personas", "wrong", str(error), mend)
-    if settings.personas:
-        # What is changed in it counts at once.
-        folder = settings.personas.resolve()
-        loose = [str(path) for path in (folder, *persona_paths(folder)) if _writable(path, 0o002)]
-        if loose:
-            names = " ".join(loose)
-            return Finding("Personas", "wrong", f"everybody may write {names}", f"chmod o-w {names}")
-        if folder.is_relative_to(settings.workspace_folder.resolve()):
-            said = f"{folder} is in the workspace, where commands of agents write"
-            return Finding("Personas", "wrong", said, "set FLAGMAN_PERSONAS to a folder elsewhere")
-    return Finding("Personas", "ok", ", ".join(sorted(found)))
-
-
-def _writable(path: Path, others: int) -> bool:
-    """Whether these others may write, by the mode of a file or folder that can be written at all."""
-    return bool(path.stat().st_mode & others) and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def _sandbox(settings: Settings) -> Finding:
@@ -281,7 +259,7 @@ async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any])
     """Whether the people, groups and workspaces that personas name exist."""
     what = "Names in personas"
     try:
-        files = load_files(settings.personas or SHIPPED, builtin_tools(), configured(settings))
+        files = load_files(settings.personas or SHIPPED, all_tools(settings), configured(settings))
     except FlagmanError:
         yield Finding(what, "note", "not looked at, since the personas cannot be read")
         return

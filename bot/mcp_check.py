@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from fnmatch import fnmatchcase
 
 from bot.mcp_servers import configured, tools_of_server
+from bot.own_tools import all_tools
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from bot.store_check import Finding
@@ -13,7 +14,6 @@ from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.text.format import count
 from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
 from supervisor.personas.servers import server_of
-from supervisor.tools.builtin import builtin_tools
 from supervisor.tools.contract import Toolset
 
 
@@ -46,7 +46,7 @@ async def check_servers(settings: Settings) -> AsyncIterator[Finding]:
 def _rules(settings: Settings, tools: Toolset, servers: set[str], away: set[str]) -> Iterator[Finding]:
     if not servers:
         return
-    known = {**builtin_tools(), **tools}
+    known = {**all_tools(settings), **tools}
     try:
         files = load_files(settings.personas or SHIPPED, known, servers)
     except FlagmanError as error:

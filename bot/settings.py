@@ -104,6 +104,7 @@ class Settings(CommonSettings):
     )
     sandbox: Literal["auto", "require", "off"] = Field("auto", validation_alias="FLAGMAN_SANDBOX")
     mcp: Path | None = Field(None, validation_alias="FLAGMAN_MCP")
+    tools: Path | None = Field(None, validation_alias="FLAGMAN_TOOLS")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
     @field_validator("redis_url")

@@ -11,6 +11,8 @@ returns an awaitable (`session = await Agent(…).start(…)`), and else it wait
 They use a running Flagman: that of `url=` and `api_key=`, else that of the enclosing `with connect(…)` or
 `with in_process(Settings())` (in a coroutine `async with`), else that of the environment (`FLAGMAN_URL`,
 `FLAGMAN_API_KEY`), else the one which `flagman serve` runs on this machine with the same `FLAGMAN_DATA`.
+
+With `tool` a package, or a file in the folder of `FLAGMAN_TOOLS`, makes tools for agents; see docs/tools.md.
 """
 
 from bot import sdk
@@ -30,8 +32,11 @@ from supervisor.contract.models import (
     SessionView,
 )
 from supervisor.core.audit.rows import AuditRow
-from supervisor.core.errors import FlagmanError, Unavailable
+from supervisor.core.errors import FlagmanError, ToolError, Unavailable
+from supervisor.core.messages import Json
 from supervisor.core.subagents import ChildStanding
+from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, ToolOutput, Verdict
+from supervisor.tools.typed_tool import tool
 
 Session = make_public(sdk.Session)
 Agent = make_public(sdk.Agent)
@@ -54,8 +59,10 @@ __all__ = [
     "DeliveryResult",
     "EventView",
     "FlagmanError",
+    "Json",
     "MultiAgentResult",
     "MultiAgentSupervisor",
+    "OutcomeUnknown",
     "PauseResult",
     "PersonaView",
     "ProposedPlan",
@@ -65,7 +72,13 @@ __all__ = [
     "Session",
     "SessionView",
     "Settings",
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "ToolOutput",
     "Unavailable",
+    "Verdict",
     "connect",
     "in_process",
+    "tool",
 ]

@@ -63,12 +63,13 @@ ROOMS: dict[str, str] = {
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
     "bot/mcp_servers": "supervisor/core supervisor/mcp supervisor/tools bot/settings bot/sandbox",
+    "bot/own_tools": "supervisor/core supervisor/tools bot/settings",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
         "supervisor/session_log supervisor/contract handlers/origin "
         "handlers/directory handlers/projection handlers/announcements "
-        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers"
+        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
     ),
     "bot/workers": (
         "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
@@ -77,7 +78,10 @@ ROOMS: dict[str, str] = {
     "bot/store_check": "storage",
     "bot/mcp_check": (
         "supervisor/core supervisor/personas supervisor/tools bot/settings bot/sandbox "
-        "bot/mcp_servers bot/store_check"
+        "bot/mcp_servers bot/own_tools bot/store_check"
+    ),
+    "bot/files_check": (
+        "supervisor/core supervisor/personas bot/settings bot/mcp_servers bot/own_tools bot/store_check"
     ),
     "bot/persona_reports": "storage handlers/announcements bot/compose",
     "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
@@ -88,10 +92,10 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/compose bot/workers bot/clock bot/local_key"
     ),
     "bot/mcp": "supervisor/core supervisor supervisor/contract bot/sdk",
-    "flagman": "supervisor/core supervisor/contract bot/settings bot/sdk",
+    "flagman": "supervisor/core supervisor/tools supervisor/contract bot/settings bot/sdk",
     "bot/doctor": (
-        "storage supervisor/core supervisor/tools supervisor/personas handlers/users handlers/directory "
-        "bot/settings bot/sandbox bot/mcp_servers bot/mcp_check bot/compose "
+        "storage supervisor/core supervisor/personas handlers/users handlers/directory "
+        "bot/settings bot/sandbox bot/mcp_servers bot/own_tools bot/mcp_check bot/files_check bot/compose "
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
@@ -105,7 +109,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
-        "supervisor/contract bot/settings bot/mcp_servers bot/secret_key bot/resume_hints bot/local_key "
+        "supervisor/contract bot/settings bot/mcp_servers bot/own_tools bot/secret_key bot/resume_hints bot/local_key "
         "bot/audit_formats bot/sdk bot/mcp bot/store_check "
         "bot/doctor bot/processes"
     ),

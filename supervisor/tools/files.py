@@ -110,7 +110,7 @@ async def _preview_written(arguments: Json, ctx: ToolContext) -> str:
     idempotent=True,
     interruptible=False,
     verify=_verify_written,
-    preview=_preview_written,
+    dry_run=_preview_written,
 )
 async def write_file(path: Inner, content: Content, ctx: ToolContext) -> ToolOutput:
     """Write a text file in the session's folder, whole: it is created with its folders, or replaced."""

@@ -36,7 +36,7 @@ def tool(
     control: bool = ...,
     timeout: timedelta = ...,
     verify: Verify | None = ...,
-    preview: Preview | None = ...,
+    dry_run: Preview | None = ...,
 ) -> Callable[[Function], Tool]: ...
 def tool(
     fn: Function | None = None,
@@ -50,9 +50,9 @@ def tool(
     control: bool = False,
     timeout: timedelta = timedelta(minutes=2),
     verify: Verify | None = None,
-    preview: Preview | None = None,
+    dry_run: Preview | None = None,
 ) -> Tool | Callable[[Function], Tool]:
-    """Decorate an async function, bare or with the flags of `Tool`.
+    """Decorate an async function, bare or with the flags of `Tool`; `dry_run` becomes its `preview`.
 
     Every parameter needs a type; describe it with `Annotated[…, Field(description=…)]` or in an `Args:` section.
     A parameter of type ToolContext receives the context and is not shown to the model. The function returns text, a
@@ -73,7 +73,7 @@ def tool(
             control=control,
             timeout=timeout,
             verify=verify,
-            preview=preview,
+            preview=dry_run,
         )
 
     return build(fn) if fn is not None else build

@@ -88,11 +88,12 @@ async def _loaded(persona: str, tool: str) -> tuple[PersonaFile, Tool]:
     For a tool of an MCP server it is asked which tools it has.
     """
     from bot.mcp_servers import configured, tools_of_server
+    from bot.own_tools import all_tools
     from bot.settings import read_settings
     from supervisor.personas.loader import SHIPPED, load_files
-    from supervisor.tools.builtin import builtin_tools
 
-    settings, tools = read_settings(), builtin_tools()
+    settings = read_settings()
+    tools = all_tools(settings)
     servers = configured(settings)
     files = {file.persona.name: file for file in load_files(settings.personas or SHIPPED, tools, servers)}
     if persona not in files:

@@ -1,0 +1,1 @@
+"""The tools that an installation brings along."""
