@@ -108,9 +108,9 @@ class Connection:
         return self._listed
 
     async def call(
-        self, definition: ToolDefinition, arguments: Json, key: str
+        self, definition: ToolDefinition, arguments: Json, key: str, printed: Callable[[bytes], None]
     ) -> tuple[CallToolResult, list[str]]:
-        """Call a tool and return its result, with sentences about it.
+        """Call a tool and return its result, with sentences about it; its progress goes to `printed`.
 
         Raises ServerAway where it was not sent, ToolError where the server refused it, and ConnectionLost where it is
         not known what became of it.
@@ -119,7 +119,7 @@ class Connection:
 
         async def run(client: Client, request: _Request) -> Any:
             request.notes = notes
-            return await call_tool(client, definition.name, arguments, {KEY: key})
+            return await call_tool(client, definition.name, arguments, {KEY: key}, printed)
 
         await self._open()
         try:

@@ -38,7 +38,7 @@ MOST_SAID = 4_000
 # Lines above this size are parsed beside the event loop.
 LARGE_LINE = 2**20
 # Messages that answer nothing, and lines that are none, between two answers.
-MOST_UNASKED = 10_000
+MOST_UNASKED = 100_000
 # Seconds that a server may take to end after its input was closed.
 GRACE = 2.0
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")

@@ -53,6 +53,9 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
             await asyncio.sleep(3600)
         case "large":
             return _text("ä" * int(arguments["size"]))
+        case "steps":
+            for n in (1, 2):
+                await ctx.session.report_progress(n, 2, f"step {n}")
         case "fail":
             return types.CallToolResult(content=[types.TextContent(text="it did not work")], is_error=True)
         case "parts":
