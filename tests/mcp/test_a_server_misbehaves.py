@@ -145,6 +145,18 @@ async def test_a_list_that_does_not_come_ends_no_call_at_work(
     assert (await running).content.startswith("block")
 
 
+@pytest.mark.parametrize(("how", "answer"), [("old", "decline"), ("new", "decline s")])
+async def test_what_a_server_asks_for_in_a_call_is_declined_and_told(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, how: str, answer: str
+) -> None:
+    hosted.offers(described("asks"))
+    await connect(hosted.file() if how == "new" else hostile(hosted, "asks")).ready(["host"])
+    (tool,) = tools.values()
+    output = await tool.run({"to": "x"}, context)
+    assert output.content.startswith(answer)
+    assert "it was declined: Who are you?" in output.content
+
+
 def _processes() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
