@@ -41,6 +41,7 @@ LARGE_LINE = 2**20
 MOST_UNASKED = 100_000
 # Seconds that a server may take to end after its input was closed.
 GRACE = 2.0
+NO_NETWORK = "with the network it could reach the local playground, which lets everyone approve; connect Flagman to Slack first"
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -252,7 +253,7 @@ def _command(
     if sandbox is None or not server.sandbox:
         return (program, *server.args), ()
     if server.network and launcher.executor.no_network:
-        raise ServerAway(server.name, launcher.executor.no_network)
+        raise ServerAway(server.name, NO_NETWORK)
     line = bwrap_command(
         sandbox,
         (program, *server.args),
