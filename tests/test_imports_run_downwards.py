@@ -76,7 +76,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (
-        "supervisor/core supervisor/personas supervisor/tools bot/settings bot/sandbox "
+        "supervisor/core supervisor/mcp supervisor/personas supervisor/tools bot/settings bot/sandbox "
         "bot/mcp_servers bot/store_check"
     ),
     "bot/persona_reports": "storage handlers/announcements bot/compose",

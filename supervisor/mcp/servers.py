@@ -119,7 +119,7 @@ class McpServers:
         """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
         connection = self._connections[definition.server]
         try:
-            result, notes = await connection.call(definition, arguments, ctx.idempotency_key)
+            result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:
