@@ -70,12 +70,11 @@ async def test_beside_the_playground_it_has_no_network(
 ) -> None:
     monkeypatch.setattr(servers, "PATIENCE", 0.0)
     found = find_sandbox(Settings(data=tmp_path / "data")).sandbox
-    launcher = Launcher(
-        Executor(found, no_network="there is a playground"), tmp_path / "own", {"PATH": "/usr/bin"}
-    )
+    environment = {"PATH": "/usr/bin"}
+    launcher = Launcher(Executor(found), tmp_path / "own", environment, no_network="there is a playground")
     hosted.more = {"network": True, "sandbox": True}
     opened = McpServers(read_servers(hosted.file(), {}), tools, launcher)
-    assert "could reach the local playground" in await opened.ready(["host"])
+    assert "`host` cannot be used: there is a playground" in await opened.ready(["host"])
 
 
 async def test_a_server_ends_with_the_process_that_started_it(hosted: Hosted, tmp_path: Path) -> None:
