@@ -119,6 +119,14 @@ def escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("*", "\\*")
 
 
+def exactly(arguments: Json) -> dict[str, str]:
+    """Return the patterns that match these arguments alone."""
+    return {
+        name: escape(value if isinstance(value, str) else canonical_json(value))
+        for name, value in arguments.items()
+    }
+
+
 def suggest(tool: str, arguments: Json) -> dict[str, str]:
     """Return patterns for calls like this one: the same program, place or folder, and any content of a written file."""
     return {name: _suggested(tool, name, value, arguments) for name, value in arguments.items()}
