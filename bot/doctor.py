@@ -56,6 +56,7 @@ SCOPES = (
     "mpim:history",
     "im:read",
     "mpim:read",
+    "reactions:read",
     "usergroups:read",
     "users:read",
 )

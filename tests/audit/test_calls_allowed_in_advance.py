@@ -25,7 +25,6 @@ from tests.support.scripted import calls, results, says, told
 from tests.support.slack import ADA, BOT_TOKEN, KEN, LINUS, OPS, SRE, texts, wait_for
 
 ALLOW, REVOKE, KEN_KEY = "call_allow", "grant_revoke", "ken-key-0123456789abcdef"
-pytest_plugins = ["tests.api.conftest"]
 
 
 def deploys(request: ModelRequest) -> ModelReply:
