@@ -16,12 +16,12 @@ from supervisor.core.text.visible import one_line, visible
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
-_CHANGED = ":information_source: This call was changed while you read it. This is how it is now, from its beginning."
+_CHANGED = (
+    ":information_source: This call was changed while you read it. This is how it is now, from its beginning."
+)
 
 
-def full_call_modal(
-    session: Session, call: Call, page: int, mask: Masker, *, changed: bool = False
-) -> Block:
+def full_call_modal(session: Session, call: Call, page: int, mask: Masker, *, changed: bool = False) -> Block:
     """Return one page of the full text of a call; a changed call is followed by its proposed form.
 
     The last page of a call that waits for an approval has the buttons that decide on it as it is shown. `changed`: it
