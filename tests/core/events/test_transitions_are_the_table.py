@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from supervisor.contract.grants import exactly
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.persona import Budgets
@@ -69,8 +70,8 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
         persona="helper",
         by=BOB.id,
         call_id="1.1",
-        tool="shell",
-        patterns={},
+        tool=call.call.tool,
+        patterns=exactly(call.call.arguments) if isinstance(call.call.arguments, dict) else {},
         since=AT,
         until=LATER,
     )
