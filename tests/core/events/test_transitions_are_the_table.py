@@ -6,13 +6,13 @@ from typing import Any, get_args
 
 import pytest
 
-from supervisor.contract.grants import exactly
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Paused
 from supervisor.core.persona import Budgets
 from supervisor.core.records import Child, Grant, Timer
 from supervisor.core.reducer import SESSION_MOVES, apply, fold
 from supervisor.core.reducer.calls import CALL_MOVES
+from supervisor.core.rules.patterns import exactly
 from supervisor.core.state import SETTLED, Call, CallPhase, Lifecycle, Session, Step
 from tests.core.build import (
     AT,
