@@ -33,7 +33,7 @@ mutants: $(VENV)/.dev ## put mistakes into supervisor/core/ and the scripts, and
 	@$(BIN)/mutmut run $(ARGS)
 	@$(BIN)/mutmut export-cicd-stats
 	@cat mutants/mutmut-cicd-stats.json
-	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.mutations
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv

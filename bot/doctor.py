@@ -57,6 +57,7 @@ SCOPES = (
     "mpim:history",
     "im:read",
     "mpim:read",
+    "reactions:read",
     "usergroups:read",
     "users:read",
 )

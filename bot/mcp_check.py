@@ -12,6 +12,7 @@ from bot.settings import Settings
 from bot.store_check import Finding
 from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.text.format import count
+from supervisor.mcp.config import secrets_of
 from supervisor.personas.loader import SHIPPED, PersonaFile, load_files
 from supervisor.personas.servers import server_of
 from supervisor.tools.contract import Toolset
@@ -28,6 +29,13 @@ async def check_servers(settings: Settings) -> AsyncIterator[Finding]:
     away: set[str] = set()
     for server in servers.values():
         what = f"MCP server {server.name}"
+        if names := secrets_of(server):
+            away.add(server.name)
+            said = f"not tried: it gets {', '.join(names)}, which a running Flagman alone can read"
+            yield Finding(
+                what, "note", said, "flagman secrets list says what is set; launch an agent that uses it"
+            )
+            continue
         try:
             found = await tools_of_server(settings, server)
         except FlagmanError as error:

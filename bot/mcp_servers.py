@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # Below FLAGMAN_DATA: a folder for each server that runs here.
 FOLDER = "mcp"
+NO_NETWORK = (
+    "with the network it could reach the local playground, which lets everyone approve; "
+    "connect Flagman to Slack first"
+)
 
 
 def configured(settings: Settings) -> dict[str, Server]:
@@ -45,8 +49,11 @@ def connect_servers(
     from supervisor.mcp.stdio import Launcher, no_secret
 
     folder = settings.data.resolve() / FOLDER
+    no_network = NO_NETWORK if settings.playground else ""
     secret_of = secrets().get if secrets else no_secret
-    return McpServers(servers, tools, Launcher(executor, folder, _environment(), secret_of, learn))
+    return McpServers(
+        servers, tools, Launcher(executor, folder, _environment(), secret_of, learn, no_network)
+    )
 
 
 async def tools_of_server(settings: Settings, server: Server) -> Toolset:

@@ -77,7 +77,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (
-        "supervisor/core supervisor/personas supervisor/tools bot/settings bot/sandbox "
+        "supervisor/core supervisor/mcp supervisor/personas supervisor/tools bot/settings bot/sandbox "
         "bot/mcp_servers bot/own_tools bot/store_check"
     ),
     "bot/files_check": (

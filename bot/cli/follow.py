@@ -13,6 +13,7 @@ from bot.cli.pending import all_pending, show_pending
 from bot.cli.terminal import DIM, console, is_terminal, show, text
 from bot.sdk.session import Session
 from supervisor.contract.models import EventView, SessionView
+from supervisor.core.errors import FlagmanError
 
 # How often the line about what runs is brought up to date on a terminal.
 WATCH_SECONDS = 2.0
@@ -81,7 +82,11 @@ class _Lines:
         """Keep the status line at what runs, if there is one."""
         while self._status is not None:
             await asyncio.sleep(WATCH_SECONDS)
-            running = (await self._session.backend.get(self._session.id)).running
+            try:
+                running = (await self._session.backend.get(self._session.id)).running
+            except FlagmanError:
+                # Those who follow the events say what is wrong.
+                continue
             if running:
                 self._status.update(text((running_words(running[-1], short=True), DIM)))
 

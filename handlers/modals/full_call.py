@@ -16,12 +16,16 @@ from supervisor.core.text.visible import one_line, visible
 
 CHARS_A_BLOCK = 2800
 BLOCKS_A_PAGE = 10
+_CHANGED = (
+    ":information_source: This call was changed while you read it. This is how it is now, from its beginning."
+)
 
 
-def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Block:
+def full_call_modal(session: Session, call: Call, page: int, mask: Masker, *, changed: bool = False) -> Block:
     """Return one page of the full text of a call; a changed call is followed by its proposed form.
 
-    The last page of a call that waits for an approval has the buttons that decide on it as it is shown.
+    The last page of a call that waits for an approval has the buttons that decide on it as it is shown. `changed`: it
+    was changed while somebody read it, who begins anew.
     """
     pieces = [*_pieces(_as_now(call), call, mask)]
     if call.proposed:
@@ -35,7 +39,7 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker) -> Bl
     pages = max(1, -(-len(pieces) // BLOCKS_A_PAGE))
     page = min(max(page, 0), pages - 1)
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
-    blocks: list[Block] = []
+    blocks: list[Block] = [mrkdwn(_CHANGED)] if changed else []
     for heading, group in groupby(shown, key=lambda piece: piece[0]):
         blocks += [mrkdwn(heading), *(preformatted(text) for _, text in group)]
     if pages > 1:

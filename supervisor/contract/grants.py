@@ -15,12 +15,10 @@ from supervisor.contract.requests import Digest, Number, RequestModel, Short, Zo
 from supervisor.contract.views import only_calls
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.grants import Terms, lasting_grants
-from supervisor.core.digest import canonical_json
 from supervisor.core.errors import FlagmanError, InvalidInput, NotAllowed
 from supervisor.core.events import Actor
-from supervisor.core.messages import Json
 from supervisor.core.records import Grant
-from supervisor.core.rules.patterns import escape
+from supervisor.core.rules.patterns import exactly
 from supervisor.core.state import Session
 from supervisor.delegations import parse_until
 from supervisor.effects import GRANTING
@@ -172,11 +170,3 @@ class GrantService:
             since=grant.since,
             until=grant.until,
         )
-
-
-def exactly(arguments: Json) -> dict[str, str]:
-    """Return the patterns that match these arguments alone."""
-    return {
-        name: escape(value if isinstance(value, str) else canonical_json(value))
-        for name, value in arguments.items()
-    }

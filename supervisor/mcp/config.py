@@ -175,11 +175,15 @@ def _check_values(server: Server) -> None:
             raise ValueError(f".provide.{tool}: NaN and Infinity are no JSON") from None
 
 
+def secrets_of(server: Server) -> list[str]:
+    """Return the names of the secrets that the server gets."""
+    texts = [*server.env.values(), *server.headers.values()]
+    return list(dict.fromkeys(name for text in texts for name in _SECRET.findall(text)))
+
+
 async def with_secrets(server: Server, secret_of: Callable[[str], Awaitable[str]]) -> Server:
     """Return the server with the values of its `${secret:name}`. Raises what `secret_of` raises."""
-    texts = [*server.env.values(), *server.headers.values()]
-    names = dict.fromkeys(name for text in texts for name in _SECRET.findall(text))
-    if not names:
+    if not (names := secrets_of(server)):
         return server
     values = {name: await secret_of(name) for name in names}
 

@@ -34,6 +34,8 @@ CLOSE_SECONDS = 5.0
 MOST_PAGES = 100
 # Seconds for which a list is taken to be right, where the server does not tell of changes before.
 FRESH_SECONDS = 60.0
+# Seconds after which a connection that nobody uses is closed; paused sessions need none.
+IDLE_SECONDS = 600.0
 # Seconds between two attempts to connect, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 KEY = "flagman/idempotencyKey"
@@ -108,9 +110,9 @@ class Connection:
         return self._listed
 
     async def call(
-        self, definition: ToolDefinition, arguments: Json, key: str
+        self, definition: ToolDefinition, arguments: Json, key: str, printed: Callable[[bytes], None]
     ) -> tuple[CallToolResult, list[str]]:
-        """Call a tool and return its result, with sentences about it.
+        """Call a tool and return its result, with sentences about it; its progress goes to `printed`.
 
         Raises ServerAway where it was not sent, ToolError where the server refused it, and ConnectionLost where it is
         not known what became of it.
@@ -119,7 +121,7 @@ class Connection:
 
         async def run(client: Client, request: _Request) -> Any:
             request.notes = notes
-            return await call_tool(client, definition.name, arguments, {KEY: key})
+            return await call_tool(client, definition.name, arguments, {KEY: key}, printed)
 
         await self._open()
         try:
@@ -228,7 +230,7 @@ class Connection:
                     if streams:
                         group.start_soon(self._until_closed, streams, queue)
                     async with anyio.create_task_group() as requests:
-                        while not isinstance(request := await queue.get(), str):
+                        while not isinstance(request := await self._next(queue), str):
                             requests.start_soon(self._serve, client, request, queue)
                         if request == "now":
                             requests.cancel_scope.cancel()
@@ -246,6 +248,16 @@ class Connection:
                 left = queue.get_nowait()
                 if isinstance(left, _Request) and not left.done.done():
                     left.done.set_exception(self._away("the connection ended"))
+
+    async def _next(self, queue: _Queue) -> _Request | _End:
+        """Return what comes next; the end where nothing comes for long, and nothing is at work."""
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    return await queue.get()
+            except TimeoutError:
+                if not self._at_work:
+                    return "now"
 
     @asynccontextmanager
     async def _transport(self) -> AsyncIterator[tuple[Any, Running | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisor.core.errors import ToolError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # How often one call may ask for more input.
 MOST_ROUNDS = 10
+LONGEST_LINE = 500
 ENDED = "the connection ended before an answer"
 
 
@@ -22,8 +23,10 @@ class SessionForgotten(ServerAway):
     """The server was started again and does not know the session of the connection any more."""
 
 
-async def call_tool(client: Client, name: str, arguments: Json, meta: Mapping[str, Any]) -> CallToolResult:
-    """Send a call, and answer what the server asks for meanwhile.
+async def call_tool(
+    client: Client, name: str, arguments: Json, meta: Mapping[str, Any], printed: Callable[[bytes], None]
+) -> CallToolResult:
+    """Send a call, and answer what the server asks for meanwhile; what it says of its progress goes to `printed`.
 
     The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
     """
@@ -46,7 +49,9 @@ async def call_tool(client: Client, name: str, arguments: Json, meta: Mapping[st
         params = CallToolRequestParams.model_validate(
             {"name": name, "arguments": arguments, "_meta": dict(meta)}
         ).model_copy(update={"input_responses": responses, "request_state": state})
-        result = await client.session.send_request(CallToolRequest(params=params), kinds)
+        result = await client.session.send_request(
+            CallToolRequest(params=params), kinds, progress_callback=_Shown(printed)
+        )
         if isinstance(result, CallToolResult):
             return result
         responses, state = {}, result.request_state
@@ -57,6 +62,18 @@ async def call_tool(client: Client, name: str, arguments: Json, meta: Mapping[st
                 raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
             responses[key] = answer
     raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
+
+
+class _Shown:
+    """Prints a line for each progress that a server tells of."""
+
+    def __init__(self, printed: Callable[[bytes], None]) -> None:
+        self._printed = printed
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        so_far = f"{progress:g} of {total:g}" if total else f"{progress:g}"
+        line = " ".join((message or "").split())[:LONGEST_LINE]
+        self._printed(f"{line} ({so_far})\n".encode() if line else f"{so_far}\n".encode())
 
 
 def error_of(error: Exception, server: str, ending: str) -> Exception:

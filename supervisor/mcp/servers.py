@@ -75,7 +75,7 @@ class McpServers:
         try:
             await self._list(connection, within)
         except ServerAway as away:
-            return f"{away} Resume the session when it can."
+            return f"{away} Resume the session once it can be used."
         return ""
 
     async def _list(self, connection: Connection, within: float) -> Mapping[str, ToolDefinition]:
@@ -111,7 +111,7 @@ class McpServers:
         try:
             listed = await self._list(self._connections[definition.server], MOMENT)
         except ServerAway as away:
-            raise NotBegun(f"{away} Resume the session when it can.") from away
+            raise NotBegun(f"{away} Resume the session once it can be used.") from away
         if listed.get(definition.name) != definition:
             raise NotBegun
 
@@ -119,7 +119,7 @@ class McpServers:
         """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
         connection = self._connections[definition.server]
         try:
-            result, notes = await connection.call(definition, arguments, ctx.idempotency_key)
+            result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:

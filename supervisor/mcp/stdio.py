@@ -38,7 +38,7 @@ MOST_SAID = 4_000
 # Lines above this size are parsed beside the event loop.
 LARGE_LINE = 2**20
 # Messages that answer nothing, and lines that are none, between two answers.
-MOST_UNASKED = 10_000
+MOST_UNASKED = 100_000
 # Seconds that a server may take to end after its input was closed.
 GRACE = 2.0
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
@@ -54,6 +54,7 @@ class Launcher:
     """Starts servers by the executor's rules, each in a folder of its own below `folder`.
 
     `secret_of` returns the value of a secret by its name or raises InvalidInput, and `learn` has values masked.
+    `no_network` says why no server in the sandbox has the network; empty where they may.
     """
 
     executor: Executor
@@ -61,6 +62,7 @@ class Launcher:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_of: Callable[[str], Awaitable[str]] = no_secret
     learn: Callable[[Iterable[str]], None] = lambda _: None
+    no_network: str = ""
 
     async def filled(self, server: Server) -> Server:
         """Return the server with its secrets, which are masked from now on. Raises ServerAway."""
@@ -251,8 +253,8 @@ def _command(
     sandbox = launcher.executor.sandbox
     if sandbox is None or not server.sandbox:
         return (program, *server.args), ()
-    if server.network and launcher.executor.no_network:
-        raise ServerAway(server.name, launcher.executor.no_network)
+    if server.network and launcher.no_network:
+        raise ServerAway(server.name, launcher.no_network)
     line = bwrap_command(
         sandbox,
         (program, *server.args),

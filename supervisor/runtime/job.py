@@ -288,7 +288,9 @@ class _Advance:
         if not action.run and not self._running:
             # There is no call to begin: `_rest` appends the requests and releases the lease in one step.
             return None
-        begin = [c for c in action.run if c.call_id not in self._running]
+        # A call that a grant allows begins in the same append, so that the grant cannot end before it.
+        ready = self._session.calls_in("ready", "approved")
+        begin = [c for c in ready if c.call_id not in self._running]
         if self._signals.stopping.is_set():
             begin = []
         for call in begin:

@@ -11,11 +11,14 @@ from supervisor.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     CallEdited,
+    CallGranted,
     Cancelled,
     Completed,
     ContextAdded,
     Event,
     Failed,
+    GrantAdded,
+    GrantEnded,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -80,6 +83,7 @@ class Known:
     kind: Kind
     proposed: Json | str
     approvals: list[str] = field(default_factory=list)
+    granted: bool = False
     denied: bool = False
     started: list[int] = field(default_factory=list)
     run_agains: int = 0
@@ -92,6 +96,7 @@ class Oracle:
 
     def __init__(self) -> None:
         self.calls: dict[str, Known] = {}
+        self.grants: dict[str, GrantAdded] = {}
         self.said: list[str] = []
         self.heard: list[str] = []
         self.tokens = 0
@@ -106,6 +111,11 @@ class Oracle:
         return bool(
             waiting and open_ and actor.id in (known.kind.may or ()) and actor.id not in known.approvals
         )
+
+    def may_allow(self, actor: Actor, call_id: str) -> bool:
+        """Whether this person may allow calls like it in advance: it takes nobody else, and no question is one."""
+        kind = self.calls[call_id].kind
+        return self.may_decide(actor, call_id) and kind.quorum == 1 and not kind.control
 
     def may_become(self, call_id: str, arguments: Json) -> bool:
         """Whether policy lets this call be changed into that."""
@@ -151,6 +161,13 @@ class Oracle:
                 self.calls[event.call_id].run_agains += 1
             case QuestionAsked():
                 self._question(event)
+            case GrantAdded():
+                assert not self.calls[event.call_id].approvals, "allowed after the decision"
+                self.grants[event.grant_id] = event
+            case GrantEnded():
+                del self.grants[event.grant_id]
+            case CallGranted():
+                self._granted(event)
             case OutcomeDecided() | QuestionAnswered():
                 self.calls[event.call_id].answers += 1
             case _:
@@ -161,6 +178,26 @@ class Oracle:
         for call_id in event.call_ids:
             assert not self.calls[call_id].asked, "asked for twice"
             self.calls[call_id].asked = True
+
+    def _granted(self, event: CallGranted) -> None:
+        self._goes_on()
+        known, grant = self.calls[event.call_id], self.grants[event.grant]
+        arguments = known.call.arguments
+        assert not known.asked, "people are asked about it"
+        assert grant.at <= event.at < grant.until, "the grant has not begun, or is over"
+        assert known.call.tool == grant.tool
+        assert isinstance(arguments, dict)
+        assert arguments.keys() == grant.patterns.keys(), "an argument that nobody allowed"
+        for name, pattern in grant.patterns.items():
+            value = arguments[name]
+            assert pattern in ("*", value if isinstance(value, str) else canonical_json(value))
+        assert known.kind.quorum == 1, "one person allows what takes several"
+        assert event.granter.by == grant.by
+        assert grant.by in (known.kind.may or ()), "somebody without the right has allowed it"
+        assert event.digest == call_digest(known.call.tool, arguments)
+        same = [k for k in self.calls.values() if k.call.digest == event.digest]
+        assert not any(k.denied for k in same), "what was denied runs without asking"
+        known.granted = True
 
     def _goes_on(self) -> None:
         assert not self.paused, "something begins while the session is paused"
@@ -228,7 +265,7 @@ class Oracle:
         self._approved(known)
 
     def _approved(self, known: Known) -> None:
-        if known.kind.may is not None:
+        if known.kind.may is not None and not known.granted:
             assert known.asked
             assert len(set(known.approvals)) >= known.kind.quorum, "not enough people have approved"
 

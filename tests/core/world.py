@@ -7,6 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from supervisor.core.commands.approvals import Seen
+from supervisor.core.commands.grants import Terms, allow, candidates, use
 from supervisor.core.control import CallModel, Finish, Pause, RunTools, Wait, next_action
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import IllegalEvent, NotAllowed
@@ -31,10 +33,11 @@ from supervisor.core.persona import ApprovalRule, Approvers, Budgets, Persona
 from supervisor.core.policy import right_to_decide
 from supervisor.core.prompt import conversation
 from supervisor.core.reducer import apply
+from supervisor.core.rules.patterns import exactly
 from supervisor.core.state import Call, Session
 from supervisor.core.tool_calls import edit_call, record_reply
 from tests.core.build import AT, SID, by, fake_tool, launched
-from tests.core.oracle import KINDS, Oracle
+from tests.core.oracle import KINDS, PEOPLE, Oracle
 
 FACTS = (ModelResponded, ToolFinished, OutcomeLost)
 PERSONA = Persona(
@@ -158,6 +161,14 @@ class World:
         except NotAllowed:
             return [change]
 
+    def allow(self, call_id: str, who: Actor, anything: bool, minutes: int) -> list[Event]:
+        """The approval of a call, and a grant for calls like it: with any arguments, or with the same."""
+        call, at = self.session.call(call_id), self.now()["at"]
+        arguments = call.call.arguments if isinstance(call.call.arguments, dict) else {}
+        patterns = dict.fromkeys(arguments, "*") if anything else exactly(arguments)
+        terms = Terms(patterns, at + timedelta(minutes=minutes))
+        return allow(self.session, call_id, terms, who, at, seen=Seen.of(call))
+
     # Workers, as the runner does it
 
     def add(self, worker: Worker, event: Event) -> bool:
@@ -224,9 +235,24 @@ class World:
                 pass
         self.commit(worker)
 
+    def granted(self, session: Session, call: Call) -> Event | None:
+        at = self.now()["at"]
+        for grant in candidates(session, call, "", session.grants, at):
+            granter = next(person for person in PEOPLE if person.id == grant.by)
+            if event := use(session, call, grant, granter, session.steered_by, at):
+                return event
+        return None
+
     def tools(self, worker: Worker, action: RunTools) -> None:
-        if action.ask:
-            ids = tuple(c.call_id for c in action.ask)
+        ask = []
+        for call in action.ask:
+            event = self.granted(worker.view, call)
+            if event:
+                assert self.add(worker, event)
+            else:
+                ask.append(call)
+        if ask:
+            ids = tuple(c.call_id for c in ask)
             request = ApprovalRequested(**self.now(), request_id=f"r{worker.view.version}", call_ids=ids)
             assert self.add(worker, request)
         for call in action.questions:

@@ -40,7 +40,7 @@ def tools() -> Toolset:
 
 
 @pytest.fixture
-async def connect(tmp_path: Path, tools: Toolset) -> AsyncIterator[Open]:
+async def connect(tmp_path: Path, tools: Toolset, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Open]:
     """Opens the servers of a file, whose tools come into `tools`; they end with the test."""
     opened: list[McpServers] = []
 
@@ -54,6 +54,7 @@ async def connect(tmp_path: Path, tools: Toolset) -> AsyncIterator[Open]:
     yield begin
     for servers in opened:
         await servers.close()
+    assert "cancel scope" not in caplog.text, "a connection is closed by the task that opened it"
 
 
 @pytest.fixture

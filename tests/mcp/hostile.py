@@ -39,6 +39,16 @@ def call(number: Any) -> None:
     if HOW == "endless-line":
         while True:
             sys.stdout.write("x" * 2**20)
+    if HOW == "asks":
+        schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+        send(
+            id="e1",
+            method="elicitation/create",
+            params={"message": "Who are you?", "requestedSchema": schema},
+        )
+        answered = json.loads(sys.stdin.readline())
+        send(id=number, result={"content": [{"type": "text", "text": answered["result"]["action"]}]})
+        return
     if HOW == "no-result":
         send(id=number, result={"content": [{"type": "of-my-own", "x": 1}]})
         return

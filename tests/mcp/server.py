@@ -30,7 +30,9 @@ async def list_tools(ctx: Any, params: types.PaginatedRequestParams | None) -> t
     return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
 
 
-async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+async def call_tool(
+    ctx: Any, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
     arguments = params.arguments or {}
     with (FOLDER / "calls.jsonl").open("a") as out:
         row = {
@@ -41,11 +43,8 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
         }
         out.write(json.dumps(row, default=str) + "\n")
     match params.name:
-        case "die":
-            os._exit(7)
-        case "die-once" if not (FOLDER / "died").exists():
-            (FOLDER / "died").touch()
-            os._exit(7)
+        case "die" | "die-once":
+            _die(once=params.name == "die-once")
         case "block":
             # As a server does that serves one request at a time.
             time.sleep(float(arguments["seconds"]))
@@ -53,6 +52,11 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
             await asyncio.sleep(3600)
         case "large":
             return _text("ä" * int(arguments["size"]))
+        case "steps":
+            for n in (1, 2):
+                await ctx.session.report_progress(n, 2, f"step {n}")
+        case "asks":
+            return _asked(params)
         case "fail":
             return types.CallToolResult(content=[types.TextContent(text="it did not work")], is_error=True)
         case "parts":
@@ -62,6 +66,24 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
         case "environment":
             return _text(json.dumps(dict(os.environ)))
     return _text(f"{params.name} {json.dumps(arguments, sort_keys=True)}")
+
+
+def _die(*, once: bool) -> None:
+    mark = FOLDER / "died"
+    if not (once and mark.exists()):
+        mark.touch()
+        os._exit(7)
+
+
+def _asked(params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
+    answers: Any = params.input_responses
+    if answers:
+        return _text(f"{answers['who'].action} {params.request_state}")
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    form = types.ElicitRequestFormParams(message="Who are you?", requested_schema=schema)
+    return types.InputRequiredResult(
+        input_requests={"who": types.ElicitRequest(params=form)}, request_state="s"
+    )
 
 
 def _text(text: str) -> types.CallToolResult:

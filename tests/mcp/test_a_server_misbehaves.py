@@ -145,6 +145,31 @@ async def test_a_list_that_does_not_come_ends_no_call_at_work(
     assert (await running).content.startswith("block")
 
 
+async def test_a_server_that_nobody_uses_is_ended_and_started_again(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
+    opened = connect(hostile(hosted, "none"))
+    assert await opened.ready(["host"]) == ""
+    await wait_for(lambda: not [line for line in _processes() if str(hosted.folder) in line])
+    monkeypatch.setattr(servers, "PATIENCE", 30.0)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 60.0)
+    assert await opened.ready(["host"], fresh=True) == ""
+    assert (await tools["host__t"].run({}, context)).content == "done"
+
+
+@pytest.mark.parametrize(("how", "answer"), [("old", "decline"), ("new", "decline s")])
+async def test_what_a_server_asks_for_in_a_call_is_declined_and_told(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, how: str, answer: str
+) -> None:
+    hosted.offers(described("asks"))
+    await connect(hosted.file() if how == "new" else hostile(hosted, "asks")).ready(["host"])
+    (tool,) = tools.values()
+    output = await tool.run({"to": "x"}, context)
+    assert output.content.startswith(answer)
+    assert "it was declined: Who are you?" in output.content
+
+
 def _processes() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -35,6 +35,11 @@ def test_each_server_is_tried_and_rules_are_checked_against_its_tools(hosted: Ho
     assert cli("policy", "test", "ops", "host__shout", '{"to": "x"}', **variables).stdout.startswith(
         "ask: no rule"
     )
+    hosted.more = {"env": {"TOKEN": "${secret:github}"}}
+    hosted.file()
+    assert findings(0)["MCP server host"]["state"] == "note"
+    hosted.more = {}
+    hosted.file()
     misspelt = [{"tool": "host__say", "when": {"too": "Linus"}, "mode": "deny"}]
     write_persona(tmp_path / "personas", tools=["host__*"], mcp_servers=["host"], approvals=misspelt)
     assert "`host__say` has no argument `too`" in findings(1)["Rules for MCP tools"]["found"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from mcp_types import Annotations, CallToolResult, EmbeddedResource, ImageContent, TextContent
@@ -35,6 +36,16 @@ async def test_text_files_links_and_structured_parts(
     assert "report at file:///reports/1" in output.content
     assert "[note://1]\na note" in output.content
     assert '{"count": 7}' in output.content
+
+
+async def test_people_see_the_progress_of_a_call(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+) -> None:
+    hosted.offers(described("steps"))
+    await connect(hosted.file()).ready(["host"])
+    seen: list[bytes] = []
+    await tools["host__steps"].run({"to": "x"}, replace(context, printed=seen.append))
+    assert seen == [b"step 1 (1 of 2)\n", b"step 2 (2 of 2)\n"]
 
 
 def test_structured_content_that_is_a_part_already_is_not_repeated(context: ToolContext) -> None:

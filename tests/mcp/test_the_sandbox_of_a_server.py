@@ -14,7 +14,11 @@ import pytest
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
 from supervisor.mcp import servers
+from supervisor.mcp.config import read_servers
+from supervisor.mcp.servers import McpServers
+from supervisor.mcp.stdio import Launcher
 from supervisor.tools.contract import ToolContext, Toolset
+from supervisor.tools.executor import Executor
 from tests.mcp.conftest import Open
 from tests.mcp.hosted import SCRIPT, Hosted, described
 from tests.support.slack import wait_for
@@ -58,6 +62,19 @@ async def test_it_has_its_own_variables_and_a_folder_and_nothing_else(
     assert seen["MINE"] == "ghx-0123456789abcdef"
     assert not [name for name in seen if name.startswith("FLAGMAN")]
     assert (own / "calls.jsonl").exists(), "it may write in its own folder"
+
+
+@needs_a_sandbox
+async def test_beside_the_playground_it_has_no_network(
+    hosted: Hosted, tools: Toolset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PATIENCE", 0.0)
+    found = find_sandbox(Settings(data=tmp_path / "data")).sandbox
+    environment = {"PATH": "/usr/bin"}
+    launcher = Launcher(Executor(found), tmp_path / "own", environment, no_network="there is a playground")
+    hosted.more = {"network": True, "sandbox": True}
+    opened = McpServers(read_servers(hosted.file(), {}), tools, launcher)
+    assert "`host` cannot be used: there is a playground" in await opened.ready(["host"])
 
 
 async def test_a_server_ends_with_the_process_that_started_it(hosted: Hosted, tmp_path: Path) -> None:

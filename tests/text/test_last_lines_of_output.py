@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -54,6 +55,32 @@ def test_the_cut_at_the_beginning_leaves_no_part_of_a_secret() -> None:
     for length in range(4_560, 4_640):
         shown = last_lines(f"{'-' * 40}{SECRET}{'=' * (length - 40)}\n", MASK)
         assert not any(part in shown for part in (SECRET[:8], SECRET[-8:])), length
+
+
+@pytest.mark.parametrize(
+    "parting",
+    [
+        "\x1b]0;title\x07",
+        "\x1b]8;;x\x1b\\",
+        "\x1bPq\x1b\\",
+        "\x1b(B",
+        "\x9b0m",
+        "\x1b[31m",
+        "\x00",
+        "q\b",
+        "\x1b7",
+    ],
+)
+def test_what_parts_a_secret_on_a_terminal_does_not_uncover_it(parting: str) -> None:
+    assert last_lines(f"{SECRET[:9]}{parting}{SECRET[9:]}\nend\n", MASK) == "[masked]\nend"
+
+
+def test_no_part_of_a_secret_shows_that_is_longer_than_the_end_of_an_output() -> None:
+    long = "".join(sha256(str(n).encode()).hexdigest() for n in range(100))
+    lines = "\n".join(long[n : n + 76] for n in range(0, len(long), 76)) + "\n"
+    mask = Masker([long])
+    assert last_lines(f"begin\n{lines}end\n", mask) == "begin\n[masked]\nend"
+    assert last_lines(f"begin\n{lines[: 77 * 70]}", mask) == "begin"
 
 
 def test_they_are_short_in_bytes_too() -> None:

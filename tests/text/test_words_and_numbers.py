@@ -63,5 +63,5 @@ def test_moments() -> None:
 
 
 def test_every_reason_and_phase_has_a_label() -> None:
-    assert set(labels.WAITING) == set(labels.WAITING_LOGGED) == set(get_args(PauseReason))
+    assert set(labels.WAITING) == set(labels.WAITING_BEFORE_4) == set(get_args(PauseReason))
     assert set(labels.PHASES) == set(get_args(CallPhase))

@@ -46,7 +46,8 @@ def allow(
     async def work(remote: HttpBackend) -> int:
         from bot.cli.pending import pending_calls, show_pending
         from bot.cli.terminal import as_json, clock, done, local_zone
-        from supervisor.contract.grants import GrantRequest, exactly
+        from supervisor.contract.grants import GrantRequest
+        from supervisor.core.rules.patterns import exactly
 
         state = await remote.get(session_id)
         found = await pending_calls(remote, state, [call])

@@ -12,10 +12,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.listeners.actions.approval import opener
+from handlers.middleware import message_of
 from handlers.modals.allow import allow_modal
+from handlers.modals.full_call import refused_modal
 from handlers.private_answers import answer_privately
 from handlers.users import actor_of
 from supervisor.contract.grants import GrantService
+from supervisor.core.commands.approvals import expect_seen
+from supervisor.core.errors import CallChanged
 from supervisor.core.times import zone_named
 from supervisor.delegations import parse_until
 
@@ -31,10 +35,15 @@ async def open_form(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
 
 
 async def choose(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Name what was chosen on the button of the form."""
-    session, call = await flagman.call_of(Target.of_form(body["view"]), actor_of(body))
+    """Name what was chosen on the button of the form, which stays that of the call as it was shown."""
+    target = Target.of_form(body["view"])
+    session, call = await flagman.call_of(target, actor_of(body))
     chosen = str(body["actions"][0]["selected_option"]["value"])
-    view = allow_modal(session, call, flagman.mask, await _clock(flagman, body), chosen)
+    try:
+        expect_seen(call, target.first[1])
+        view = allow_modal(session, call, flagman.mask, await _clock(flagman, body), chosen)
+    except CallChanged as changed:
+        view = refused_modal(message_of(changed, flagman.command, flagman.mask))
     await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=view)
     await ack()
 

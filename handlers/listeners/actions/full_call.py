@@ -12,6 +12,8 @@ from handlers.action_ids import Target
 from handlers.context import ListenerContext
 from handlers.modals.full_call import full_call_modal
 from handlers.users import actor_of
+from supervisor.core.commands.approvals import expect_seen
+from supervisor.core.errors import CallChanged
 
 Body = dict[str, Any]
 
@@ -28,10 +30,14 @@ async def open_full_call(flagman: ListenerContext, ack: AsyncAck, body: Body, cl
 
 
 async def turn_page(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
-    """Show another page in the same modal."""
+    """Show another page in the same modal; of a call that has changed meanwhile, the first one, which says so."""
     target = Target.of_click(body)
     session, call = await flagman.call_of(target, actor_of(body))
-    view = full_call_modal(session, call, int(target.extra), flagman.mask)
+    try:
+        expect_seen(call, target.first[1])
+        view = full_call_modal(session, call, int(target.extra), flagman.mask)
+    except CallChanged:
+        view = full_call_modal(session, call, 0, flagman.mask, changed=True)
     try:
         await client.views_update(view_id=body["view"]["id"], hash=body["view"].get("hash"), view=view)
     except SlackApiError as error:

@@ -9,6 +9,7 @@ from supervisor.core.events import CallGranted, GrantAdded, GrantEnded
 from supervisor.core.records import Grant
 from supervisor.core.reducer.calls import change_call, check_moves, first_allowed, on_calls, permitted
 from supervisor.core.reducer.session import reduce
+from supervisor.core.rules.patterns import matches
 from supervisor.core.state import Call, Session
 
 
@@ -61,6 +62,8 @@ def _allowed(event: CallGranted, session: Session, call: Call) -> dict[str, Any]
         raise IllegalEvent("That grant is for a different call.")
     if any(rule.quorum > 1 for rule in call.call.rules):
         raise IllegalEvent("A grant is of one person, and this call takes more.")
+    if not _is_of_another_session(event):
+        _check_own(event, session.grant(event.grant), call)
     asked = call.model_copy(update={"requesters": frozenset(event.requesters)})
     permitted(session, asked, event.granter.people, event.via)
     return {
@@ -69,3 +72,21 @@ def _allowed(event: CallGranted, session: Session, call: Call) -> dict[str, Any]
         "grant": event.grant,
         "granted_by": event.granter,
     }
+
+
+def _is_of_another_session(event: CallGranted) -> bool:
+    return "." in event.grant
+
+
+def _check_own(event: CallGranted, grant: Grant, call: Call) -> None:
+    """Raise IllegalEvent where a grant of the session itself is not for such a call now, or of somebody else."""
+    arguments, by = call.call.arguments, (event.granter.by, event.granter.by_owner)
+    if (
+        grant.ended_at
+        or not grant.since <= event.at < grant.until
+        or (grant.tool, grant.definition) != (call.call.tool, call.call.pin)
+        or by != (grant.by, grant.by_owner)
+        or isinstance(arguments, str)
+        or not matches(grant.tool, grant.patterns, arguments)
+    ):
+        raise IllegalEvent("That grant does not allow this call.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
 from supervisor.core.persona import COMMANDS
+from supervisor.core.rules.programs import names_program, program
 from supervisor.core.text.masking import MASK
 
 MOST_CHARACTERS = 2000
@@ -24,10 +26,14 @@ _STARS: dict[Kind, frozenset[str]] = {
     "text": frozenset(_LETTERS + " _./:=,@+-"),
     "url": frozenset(_LETTERS + "_./:=,+?&~-"),
 }
-# How a pattern with a star begins, and what to say of one that does not.
-_BEGINS: dict[Kind, tuple[re.Pattern[str], str]] = {
-    "command": (re.compile(r"[^\s*\\]+ "), "there is a whole word before its first *"),
-    "url": (re.compile(r"https?://[^/*?#@\\\s]+/"), "there are the scheme and the host before its first *"),
+# What is before the first star of a pattern, and what to say of one where that is missing.
+_ADDRESS = re.compile(r"https?://[^/*?#@\\\s]+/")
+_BEFORE: dict[Kind, tuple[Callable[[str], object], str]] = {
+    "command": (
+        names_program,
+        "the program is named before its first *, and is none that runs others, such as sudo",
+    ),
+    "url": (_ADDRESS.match, "there are the scheme and the host before its first *"),
 }
 
 
@@ -39,6 +45,11 @@ class _Pattern(NamedTuple):
     @property
     def has_star(self) -> bool:
         return None in self.parts
+
+    @property
+    def before(self) -> str:
+        """The text before the first star."""
+        return "".join(takewhile(lambda part: part is not None, self.parts))  # type: ignore[arg-type]
 
     def matches(self, text: str, star: frozenset[str]) -> bool:
         """Whether it matches the whole text; a star takes characters of `star`. The time grows with the text alone."""
@@ -73,9 +84,9 @@ def check_patterns(tool: str, patterns: Mapping[str, str]) -> dict[str, str]:
             raise InvalidInput(
                 f"The pattern of `{argument}` has {MASK} in place of a secret, which no call has."
             )
-        begins = _BEGINS.get(kind_of(tool, argument))
-        if begins and _parsed(pattern).has_star and not begins[0].match(pattern):
-            raise InvalidInput(f"The pattern of `{argument}` allows too much; write it so that {begins[1]}.")
+        names, what = _BEFORE.get(kind_of(tool, argument), (None, ""))
+        if names and _parsed(pattern).has_star and not names(_parsed(pattern).before):
+            raise InvalidInput(f"The pattern of `{argument}` allows too much; write it so that {what}.")
     return dict(patterns)
 
 
@@ -119,6 +130,14 @@ def escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("*", "\\*")
 
 
+def exactly(arguments: Json) -> dict[str, str]:
+    """Return the patterns that match these arguments alone."""
+    return {
+        name: escape(value if isinstance(value, str) else canonical_json(value))
+        for name, value in arguments.items()
+    }
+
+
 def suggest(tool: str, arguments: Json) -> dict[str, str]:
     """Return patterns for calls like this one: the same program, place or folder, and any content of a written file."""
     return {name: _suggested(tool, name, value, arguments) for name, value in arguments.items()}
@@ -133,10 +152,11 @@ def _suggested(tool: str, name: str, value: Any, arguments: Json) -> str:
         return exact
     if kind == "command":
         words = value.split(" ")
-        kept = 2 if len(words) > 2 and words[1].isalpha() else 1
-        return " ".join((*words[:kept], ANYTHING)) if len(words) > kept and words[0] else exact
+        kept = words.index(program(words)) + 1 if program(words) else 0
+        kept += len(words) > kept + 1 and words[kept].isalpha()
+        wider = " ".join((*words[:kept], ANYTHING))
+        return wider if len(words) > kept and names_program(wider[:-1]) else exact
     if kind == "url" or name == "path":
         wider = f"{value.rpartition('/')[0]}/*"
-        begins = _BEGINS.get(kind)
-        return wider if "/" in value and (begins is None or begins[0].match(wider)) else exact
+        return wider if "/" in value and (kind != "url" or _ADDRESS.match(wider)) else exact
     return exact

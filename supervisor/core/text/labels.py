@@ -19,8 +19,8 @@ WAITING: dict[PauseReason, str] = {
     "parent_paused": "paused with its coordinator",
     "manual": "paused",
 }
-# The same in a SESSION_LOG. They are part of its format: verification compares older documents with them.
-WAITING_LOGGED: dict[PauseReason, str] = {
+# The same in SESSION_LOGs up to format 3, with which verification compares older documents.
+WAITING_BEFORE_4: dict[PauseReason, str] = {
     "human_approval_required": "waiting for an approval",
     "human_input_required": "waiting for an answer",
     "external_dependency": "waiting for something outside",

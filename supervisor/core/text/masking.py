@@ -21,7 +21,7 @@ _SHORTEST = 8
 # A secret below this length can also be a name that a command means, where it has only characters of names.
 _NO_NAME = 16
 # Characters of a secret by which its beginning is known at the end of a text.
-_LONGEST_BEGINNING = 4096
+_LONGEST_BEGINNING = 16_384
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
 _OF_WORDS = re.compile(r"[A-Za-z0-9_-]")
 # The text `MASK` itself in a call, which shows with one more backslash.
@@ -59,6 +59,11 @@ class Masker:
             text for secret in known if secret in sure and not _is_name(secret) for text in _whole(secret)
         ]
 
+    @property
+    def longest(self) -> int:
+        """The characters of the longest known secret."""
+        return max(map(len, (*self._secrets, *self._granted)), default=0)
+
     def __call__(self, text: str) -> str:
         """Mask output, an error, a note or any other text that does not run.
 
@@ -79,10 +84,9 @@ class Masker:
         """Return whether a text without line breaks ends with some of the first characters of a known secret."""
         end = flat[-_LONGEST_BEGINNING:]
         return any(
-            end.endswith(known.flat[:length])
+            len(end) - at < len(known.flat) and known.flat.startswith(end[at:])
             for known in self._spellings
-            if known.flat[:_SHORTEST] in end
-            for length in range(_SHORTEST, min(len(known.flat), len(end) + 1))
+            for at in _places(known.flat[:_SHORTEST], end)
         )
 
     def arguments(self, value: Value) -> Value:
@@ -147,6 +151,13 @@ def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
 def as_written(value: Any) -> Any:
     """Return the arguments that a person made of those which a mask showed, of which none was a secret."""
     return masked_json(value, lambda text: _WRITTEN.sub(r"[\1masked]", text))
+
+
+def _places(part: str, text: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def _is_name(secret: str) -> bool:

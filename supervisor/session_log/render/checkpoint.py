@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import join_items, span, stamp
-from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints, Way
 from supervisor.session_log.render import earlier
 from supervisor.session_log.render.blocks import table
 from supervisor.session_log.render.calls import by_whom, call_name, people_decided
 from supervisor.session_log.render.instructions import next_step, to_verify
-from supervisor.session_log.render.labels import person
+from supervisor.session_log.render.labels import person, waiting
 from supervisor.session_log.render.moments import PausePeriod, failures
 from supervisor.session_log.render.progress import current_step, progress
 from supervisor.session_log.render.safe import cell, code, inline
@@ -25,7 +24,7 @@ def checkpoint(rest: PausePeriod, hints: ResumeHints, version: int) -> list[str]
     """Return the section for a pause, with the session at its beginning, or the present one if it has not ended."""
     session, old = rest.session, version < 3
     rows = [
-        ("Reason", f"{code(rest.reason)}: {WAITING[rest.reason]}{_detail(session)}"),
+        ("Reason", f"{code(rest.reason)}: {waiting(rest.reason, version)}{_detail(session)}"),
         ("Current step", earlier.current_step(session) if old else current_step(session)),
         ("Resumes on", waits(session)),
         ("Ended", _end(rest)),

@@ -24,8 +24,9 @@ from supervisor.session_log.render.timeline import timeline
 # To be raised with every change of the rendered text, so that verification does not report older documents as changed.
 # Earlier ones are still rendered, for comparison: format 1 marked fewer characters than `core/text` does, and format 2
 # gave the current step by the budget of steps, and neither the decisions of the agent, the files nor what to verify.
-FORMAT = 3
-COMPARABLE = (1, 2, 3)
+# Up to format 3 there were other words for why a session waits than everywhere else.
+FORMAT = 4
+COMPARABLE = (1, 2, 3, 4)
 Sign = Callable[[str], str]
 
 

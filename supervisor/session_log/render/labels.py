@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from supervisor.core.events.base import DecisionFact
+from supervisor.core.events.base import DecisionFact, PauseReason
 from supervisor.core.messages import Usage
 from supervisor.core.persona import Budgets
 from supervisor.core.records import Decision
 from supervisor.core.state import Session
 from supervisor.core.text.format import count, money
+from supervisor.core.text.labels import WAITING, WAITING_BEFORE_4
 from supervisor.session_log.render.safe import code, inline
 
 # How a turn ends that needs no word of its own: it was said to the end, or calls follow.
 _PLAIN_ENDS = {"", "stop", "end_turn", "completed", "complete", "tool_calls", "tool_use", "function_call"}
 _ROLES = {"system": "Flagman", "clock": "the clock", "token": "a resume token"}
+
+
+def waiting(reason: PauseReason, version: int) -> str:
+    """Return why a session waits, in the words of a format."""
+    return (WAITING if version > 3 else WAITING_BEFORE_4)[reason]
 
 
 def tokens(usage: Usage) -> str:

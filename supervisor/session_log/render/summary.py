@@ -9,11 +9,10 @@ from supervisor.core.events import Cancelled, Completed, Failed
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 from supervisor.core.text.format import count, join_items, money, span, stamp
-from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, prose, table
 from supervisor.session_log.render.calls import call_name
-from supervisor.session_log.render.labels import decider, is_unpriced, person, tokens
+from supervisor.session_log.render.labels import decider, is_unpriced, person, tokens, waiting
 from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.progress import current_step, plan_progress
 from supervisor.session_log.render.safe import cell, code, inline
@@ -46,7 +45,7 @@ def _rows(
     hints: ResumeHints,
     version: int,
 ) -> Iterator[Row]:
-    yield "Stands" if not session.ended else "Ended", _status_line(session, moments, rests)
+    yield "Stands" if not session.ended else "Ended", _status_line(session, moments, rests, version)
     if version > 2:
         yield "Progress", plan_progress(session)
         yield "Current step", "" if session.ended else current_step(session)
@@ -66,7 +65,9 @@ def _rows(
         yield "Restored", f"{stamp(session.restored_at)}, from an earlier SESSION_LOG"
 
 
-def _status_line(session: Session, moments: Sequence[Moment], rests: Sequence[PausePeriod]) -> str:
+def _status_line(
+    session: Session, moments: Sequence[Moment], rests: Sequence[PausePeriod], version: int
+) -> str:
     if session.ended:
         end = next(m.event.at for m in moments if m.after.ended)
         by = f", by {person(session.ended_by)}" if session.lifecycle == "cancelled" else ""
@@ -74,7 +75,7 @@ def _status_line(session: Session, moments: Sequence[Moment], rests: Sequence[Pa
     if rests and rests[-1].ended is None:
         rest = rests[-1]
         where = f"see Pause Checkpoint {rest.number}"
-        return f"**paused** since {stamp(rest.since)}: {WAITING[rest.reason]}; {where}"
+        return f"**paused** since {stamp(rest.since)}: {waiting(rest.reason, version)}; {where}"
     return f"**running** at {stamp(session.changed_at)}"
 
 

@@ -7,13 +7,12 @@ from datetime import UTC
 
 from supervisor.core.events import Event, ModelResponded, ToolFinished, ToolStarted
 from supervisor.core.text.format import money, stamp, took
-from supervisor.core.text.labels import WAITING_LOGGED as WAITING
 from supervisor.session_log.hints import ResumeHints
 from supervisor.session_log.render.blocks import Lines, indent, prose
 from supervisor.session_log.render.calls import arguments, call_name, digest, policy_reason
 from supervisor.session_log.render.checkpoint import checkpoint, waits
 from supervisor.session_log.render.entries import entry
-from supervisor.session_log.render.labels import person, tokens, unusual_end
+from supervisor.session_log.render.labels import person, tokens, unusual_end, waiting
 from supervisor.session_log.render.moments import Moment, PausePeriod
 from supervisor.session_log.render.safe import code
 
@@ -52,9 +51,9 @@ def _at_once(event: Event, then: Event | None) -> bool:
 def _rest(rest: PausePeriod, hints: ResumeHints, version: int, *, last: bool) -> Lines:
     """Return the checkpoint of a pause, one line for a brief one, or a reference to the checkpoint at the end."""
     if rest.brief:
-        return [f"- Still {WAITING[rest.reason]}: {waits(rest.session)}"]
+        return [f"- Still {waiting(rest.reason, version)}: {waits(rest.session)}"]
     if rest.ended is None and not last:
-        return [f"- From here on {WAITING[rest.reason]}: Pause Checkpoint {rest.number}, below"]
+        return [f"- From here on {waiting(rest.reason, version)}: Pause Checkpoint {rest.number}, below"]
     return [
         "",
         *checkpoint(rest, hints, version),

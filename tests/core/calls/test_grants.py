@@ -288,6 +288,32 @@ def test_a_log_cannot_say_that_a_grant_allowed_what_it_could_not(
         apply(SID, after, forged(after, call.call, **fields))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fields"),
+    [
+        ({"command": "rm -r /tmp"}, {}),
+        ({"command": "ls /tmp"}, {"grant": "g2"}),
+        ({"command": "ls /tmp"}, {"at": LATER}),
+        ({"command": "ls /tmp"}, {"granter": Deed(by=CAROL.id)}),
+    ],
+)
+def test_a_log_cannot_say_that_a_grant_of_its_own_allowed_more_than_it_does(
+    arguments: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    after, call = held_again(granted(awaiting(arguments=LS)), arguments=arguments)
+    event = CallGranted(**{**forged(after, call.call).model_dump(), **fields})
+    with pytest.raises(IllegalEvent):
+        apply(SID, after, event)
+
+
+def test_a_log_cannot_say_that_a_revoked_grant_allowed_a_call() -> None:
+    after, call = held_again(granted(awaiting(arguments=LS)))
+    over = fold(SID, revoke(after, "g1", CAROL, AT), after)
+    with pytest.raises(IllegalEvent):
+        apply(SID, over, forged(over, call.call))
+    assert apply(SID, after, forged(after, call.call)).call("2.1").phase == "approved"
+
+
 def test_a_log_cannot_say_that_somebody_granted_without_the_right() -> None:
     session = awaiting(OPS, arguments=LS)
     (event, _) = allow(session, "1.1", TERMS, CAROL, AT, seen=seen(session))

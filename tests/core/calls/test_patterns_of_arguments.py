@@ -7,6 +7,7 @@ import pytest
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
 from supervisor.core.rules.patterns import check_patterns, escape, matches, suggest
+from supervisor.core.rules.programs import names_program
 
 GET = {"command": "kubectl get *"}
 
@@ -86,9 +87,9 @@ def test_values_are_compared_as_text(value: object, pattern: str, holds: bool) -
 @pytest.mark.parametrize(
     ("tool", "patterns", "says"),
     [
-        ("shell", {"command": "*"}, "whole word"),
-        ("shell", {"command": "kubectl*"}, "whole word"),
-        ("shell", {"command": "\\* *"}, "whole word"),
+        ("shell", {"command": "*"}, "program"),
+        ("shell", {"command": "kubectl*"}, "program"),
+        ("shell", {"command": "\\* *"}, "program"),
         ("http_request", {"url": "*"}, "scheme and the host"),
         ("http_request", {"url": "https://*"}, "scheme and the host"),
         ("http_request", {"url": "https://example.com*"}, "scheme and the host"),
@@ -100,6 +101,26 @@ def test_values_are_compared_as_text(value: object, pattern: str, holds: bool) -
 def test_what_allows_too_much_is_refused(tool: str, patterns: dict[str, str], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         check_patterns(tool, patterns)
+
+
+@pytest.mark.parametrize(
+    ("before", "holds"),
+    [
+        ("kubectl get ", True), ("A=b kubectl get ", True), ("cd x && kubectl ", True), ("timeout 30 ls ", True),
+        ("2>/dev/null ls ", True), ("awk '{print $1}' ", True), ('echo "', True), ("ls 2>&1 | grep ", True),
+        ("LANG=C ", False), ("sudo ", False), ("/usr/bin/env A=b ", False), ("timeout 30 ", False), ("! ", False),
+        ("cd x && ", False), ("cd x;", False), ("ls\n", False), ("echo $(", False), ('echo "$(', False),
+        ("echo `", False), ("x | xargs ", False), ("$X ", False), ("'sudo' ", False), ('bash -c "', False),
+        (">x ", False), ("2>/dev/null ", False), ("{ ", False), ("", False), (" ", False),
+    ],
+)  # fmt: skip
+def test_a_command_names_what_runs_before_a_star(before: str, holds: bool) -> None:
+    assert names_program(before) is holds
+
+
+@pytest.mark.parametrize("command", ["LANG=C ls", "sudo ls", "env A=b ls", "time ls", "xargs rm"])
+def test_nothing_wider_is_suggested_where_the_next_word_is_what_runs(command: str) -> None:
+    assert suggest("shell", {"command": command}) == {"command": command}
 
 
 def test_a_pattern_of_nothing_but_a_star_is_none_of_a_command_even_in_an_old_log() -> None:

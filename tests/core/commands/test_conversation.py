@@ -6,12 +6,42 @@ from datetime import timedelta
 
 import pytest
 
-from supervisor.core.commands.conversation import MOST_RECORDED, answer, heard, refused, tell
-from supervisor.core.errors import IllegalEvent, InvalidInput
-from supervisor.core.events import Actor, ContextAdded, Event, QuestionAnswered, QuestionAsked
+from supervisor.core.commands.conversation import (
+    MOST_RECORDED,
+    answer,
+    heard,
+    note_refusal,
+    refused,
+    tell,
+    was_refused,
+)
+from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.errors import IllegalEvent, InvalidInput, LimitReached
+from supervisor.core.events import (
+    Actor,
+    ApprovalWithdrawn,
+    ContextAdded,
+    Event,
+    GivenFile,
+    Paused,
+    QuestionAnswered,
+    QuestionAsked,
+)
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from tests.core.build import AT, BOB, SID, awaiting, by, launched, responded, tool_call
+from supervisor.core.triggers import Signal
+from tests.core.build import (
+    AT,
+    BOB,
+    CAROL,
+    PIPELINE,
+    SID,
+    awaiting,
+    by,
+    launched,
+    responded,
+    tool_call,
+)
 
 
 def asking(count: int = 1) -> Session:
@@ -96,3 +126,92 @@ def test_a_log_records_so_many_refusals_and_no_more() -> None:
         )
     assert session.refused == MOST_RECORDED
     assert session.version == awaiting().version + MOST_RECORDED
+
+
+PLAN = GivenFile(source="F1", name="plan.txt", size=3)
+
+
+def test_files_come_with_words_or_without() -> None:
+    session = awaiting()
+    (told,) = tell(session, "", BOB, AT, kind="reply", files=[PLAN])
+    assert isinstance(told, ContextAdded)
+    assert (told.text, told.files, told.kind, told.by, told.at) == (
+        "(Attached: plan.txt (3 bytes))", (PLAN,), "reply", BOB.id, AT,
+    )  # fmt: skip
+    (note,) = tell(session, "Look", BOB, AT, kind="command", persona="sre", files=[PLAN])
+    assert isinstance(note, ContextAdded)
+    assert (note.text, note.persona) == ("Look\n\n(Attached: plan.txt (3 bytes))", "sre")
+    with pytest.raises(InvalidInput, match="The message is empty"):
+        tell(session, " ", BOB, AT, kind="reply")
+
+
+def test_words_instead_withdraw_what_waits_and_files_come_along() -> None:
+    session = awaiting()
+    withdrawn, told = tell(session, "Look first", BOB, AT, kind="reply", instead=True, files=[PLAN])
+    assert isinstance(withdrawn, ApprovalWithdrawn)
+    assert isinstance(told, ContextAdded)
+    assert (withdrawn.call_ids, withdrawn.reason, withdrawn.by, withdrawn.at) == (
+        ("1.1",),
+        "Look first",
+        BOB.id,
+        AT,
+    )
+    assert (told.text, told.by, told.at, told.kind) == ("(Attached: plan.txt (3 bytes))", BOB.id, AT, "reply")
+    assert heard([withdrawn, told]) == "withdrawn"
+    assert len(tell(session, "Look first", BOB, AT, kind="reply", instead=True)) == 1
+
+
+def test_an_answer_with_files_is_an_answer_and_files() -> None:
+    session = asking()
+    answered, told = tell(session, "This", BOB, AT, kind="reply", files=[PLAN])
+    assert isinstance(answered, QuestionAnswered)
+    assert isinstance(told, ContextAdded)
+    assert (answered.answer, told.text, told.by) == ("This", "(Attached: plan.txt (3 bytes))", BOB.id)
+    # Files alone are no answer, and neither is the note of a persona.
+    assert [type(e) for e in tell(session, "", BOB, AT, kind="reply", files=[PLAN])] == [ContextAdded]
+    assert [type(e) for e in tell(session, "This", BOB, AT, kind="reply", persona="sre")] == [ContextAdded]
+    assert [type(e) for e in tell(session, "This", BOB, AT, kind="reply", answers=False)] == [ContextAdded]
+
+
+def test_a_session_takes_so_many_files() -> None:
+    session = awaiting()
+    full = fold(SID, tell(session, "", BOB, AT, kind="reply", files=[PLAN] * 99), session)
+    assert tell(full, "", BOB, AT, kind="reply", files=[PLAN])
+    with pytest.raises(LimitReached, match="has 99 attached files, and may have 100; nothing was added"):
+        tell(full, "", BOB, AT, kind="reply", files=[PLAN] * 2)
+
+
+def test_what_was_too_large_is_noted_where_it_is_waited_for_once_in_ten_minutes() -> None:
+    running = fold(SID, [launched()])
+    conditions = (Webhook(type="webhook", name="go"), OnEvent(type="event", event="done"))
+    paused = fold(SID, [Paused(**by(BOB), reason="manual", conditions=conditions)], running)
+    (note,) = note_refusal(paused, Signal("webhook", "go"), 1000, PIPELINE, AT)
+    assert isinstance(note, ContextAdded)
+    assert note.text == (
+        "A webhook `go` came and was refused, as it has more than the 1,000 bytes that are taken. It did not resume "
+        "this session."
+    )
+    assert (note.by, note.at, note.kind) == (PIPELINE.id, AT, "api")
+    (event,) = note_refusal(paused, Signal("event", "done"), 1000, PIPELINE, AT)
+    assert isinstance(event, ContextAdded)
+    assert event.text.startswith("An event `done` came")
+    assert note_refusal(paused, Signal("webhook", "other"), 1000, PIPELINE, AT) == []
+    assert note_refusal(running, Signal("webhook", "go"), 1000, PIPELINE, AT) == []
+    told = fold(SID, [note], paused)
+    soon, later = AT + timedelta(minutes=9), AT + timedelta(minutes=10)
+    assert note_refusal(told, Signal("webhook", "go"), 1000, PIPELINE, soon) == []
+    assert note_refusal(told, Signal("webhook", "go"), 1000, PIPELINE, later)
+    assert note_refusal(told, Signal("event", "done"), 1000, PIPELINE, soon)
+
+
+def test_a_refusal_is_recorded_once_in_ten_minutes_for_each_attempt_and_actor() -> None:
+    session = awaiting()
+    (first,) = refused(session, "cancel", "You may not.", "", BOB, AT)
+    after = fold(SID, [first], session)
+    soon, later = AT + timedelta(minutes=9), AT + timedelta(minutes=10)
+    assert was_refused(after, "cancel", BOB, soon)
+    assert not was_refused(after, "cancel", BOB, later)
+    assert refused(after, "cancel", "You may not.", "", BOB, soon) == []
+    assert refused(after, "cancel", "You may not.", "", BOB, later)
+    assert refused(after, "pause", "You may not.", "", BOB, soon)
+    assert refused(after, "cancel", "You may not.", "", CAROL, soon)

@@ -18,6 +18,8 @@ from supervisor.core.events import (
     ApprovalDecided,
     ContextAdded,
     Event,
+    GivenFile,
+    Inherited,
     ModelResponded,
     Resumed,
     SessionForked,
@@ -242,3 +244,57 @@ def test_a_text_is_cleaned_before_it_is_measured() -> None:
         check_text("  ", "It")
     with pytest.raises(InvalidInput):
         check_text("x" * 20_001, "It", optional=True)
+
+
+# files
+
+PLANS = GivenFile(source="F1", name="plan.txt", size=1)
+MAP = GivenFile(source="F2", name="map.png", size=2048)
+
+
+def test_a_launch_takes_words_and_files_along() -> None:
+    _, told = begun(context="As agreed", files=[PLANS, MAP])
+    assert isinstance(told, ContextAdded)
+    assert told.text == "As agreed\n\n(Attached: plan.txt (1 byte), map.png (2,048 bytes))"
+    assert (told.kind, told.files, told.by, told.at) == ("mention", (PLANS, MAP), BOB.id, AT)
+    _, alone = begun(files=[PLANS])
+    assert isinstance(alone, ContextAdded)
+    assert alone.text == "(Attached: plan.txt (1 byte))"
+    _, words = begun(context=" As agreed ")
+    assert isinstance(words, ContextAdded)
+    assert (words.text, words.files) == ("As agreed", ())
+    assert len(begun(context="  ")) == 1
+    with pytest.raises(InvalidInput, match="The context is too long"):
+        begun(context="x" * 20_001)
+
+
+def wrote(number: int, *paths: str, removed: tuple[str, ...] = ()) -> list[Event]:
+    """A step whose call wrote these files."""
+    *begin, end = step_events(number)
+    return [*begin, end.model_copy(update={"artifacts": paths, "removed": removed})]
+
+
+def copied(log: list[Event], **more: Any) -> SessionForked:
+    found = [event for event in fork(SID, log, BOB, LATER, **more) if isinstance(event, SessionForked)]
+    return found[-1]
+
+
+def test_a_copy_has_the_files_of_the_steps_that_it_takes_along() -> None:
+    log = [launched(), *wrote(1, "a.txt", "b.txt"), *wrote(2, "c.txt", removed=("a.txt",))]
+    assert copied(log, step=1).files == Inherited(into=".", folder=SID, paths=("a.txt", "b.txt"))
+    both = copied(log, gone=["c.txt", "other"])
+    assert both.files == Inherited(into=".", folder=SID, paths=("b.txt", "c.txt"))
+    assert both.missing == ("c.txt",)
+    assert copied([launched(), *ONE]).files is None
+
+
+def test_a_copy_of_a_copy_finds_the_files_where_they_are() -> None:
+    log = [launched(), *wrote(1, "a.txt")]
+    copy = fork(SID, log, BOB, LATER)
+    said = fork("p0-copy", [*copy, ContextAdded(**by(BOB), text="On")], BOB, LATER)
+    (again,) = [event for event in said if isinstance(event, SessionForked) and event.source == "p0-copy"]
+    # Nothing ran in the copy, so its files are still in the folder of its source.
+    assert again.files == Inherited(into=".", folder=SID, paths=("a.txt",))
+    ran = fork("p0-copy", [*copy, *wrote(2, "b.txt")], BOB, LATER)
+    (later,) = [event for event in ran if isinstance(event, SessionForked) and event.source == "p0-copy"]
+    assert later.files == Inherited(into=".", folder="p0-copy", paths=("a.txt", "b.txt"))

@@ -12,6 +12,7 @@ from supervisor.core.persona import Budgets
 from supervisor.core.records import Child, Grant, Timer
 from supervisor.core.reducer import SESSION_MOVES, apply, fold
 from supervisor.core.reducer.calls import CALL_MOVES
+from supervisor.core.rules.patterns import exactly
 from supervisor.core.state import SETTLED, Call, CallPhase, Lifecycle, Session, Step
 from tests.core.build import (
     AT,
@@ -69,8 +70,8 @@ def session_in(lifecycle: Lifecycle, phase: CallPhase, *, idempotent: bool = Tru
         persona="helper",
         by=BOB.id,
         call_id="1.1",
-        tool="shell",
-        patterns={},
+        tool=call.call.tool,
+        patterns=exactly(call.call.arguments) if isinstance(call.call.arguments, dict) else {},
         since=AT,
         until=LATER,
     )

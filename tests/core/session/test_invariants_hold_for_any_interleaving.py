@@ -22,6 +22,7 @@ from supervisor.core.events import (
     Cancelled,
     ContextAdded,
     Event,
+    GrantEnded,
     OutcomeDecided,
     Paused,
     QuestionAnswered,
@@ -91,6 +92,8 @@ DEEDS = st.builds(
         + ["change"] * 8
         + ["start", "forge", "forge_a_change"] * 3
         + ["decide", "add_context"] * 2
+        + ["allow"] * 6
+        + ["revoke"]
         + ["answer", "say_outcome", "pause", "resume", "cancel", "nothing"]
     ),
     person=st.integers(0, len(PEOPLE) - 1),
@@ -191,6 +194,21 @@ class Interleaving(RuleBasedStateMachine):
             **self.world.now(who), call_id=call.call_id, digest=digest, verdict="approve", via=via
         )
         assert not self.act(lambda: [forged])
+
+    def allow(self, deed: Deed) -> None:
+        """Approve a call, and allow calls like it from then on."""
+        call_id, oracle = self.target(deed, "awaiting"), self.world.oracle
+        if call_id:
+            may = [p for p in (deed.who, *PEOPLE) if deed.verdict and oracle.may_allow(p, call_id)]
+            who, anything = next(iter(may), deed.who), deed.arguments % 3 > 0
+            expected = oracle.may_allow(who, call_id)
+            assert self.act(lambda: self.world.allow(call_id, who, anything, 1 + deed.pick * 2)) == expected
+
+    def revoke(self, deed: Deed) -> None:
+        grants = [grant for grant in self.world.session.grants if not grant.ended_at]
+        if grants and not self.world.session.ended:
+            grant = grants[deed.pick % len(grants)]
+            assert self.act(lambda: [GrantEnded(**self.by(deed), grant_id=grant.id)])
 
     def change(self, deed: Deed) -> None:
         """Other arguments; with as much of an approval as the one who changes them may give."""

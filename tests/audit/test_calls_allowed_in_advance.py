@@ -19,13 +19,14 @@ from handlers.users import People
 from supervisor.core.events import Actor, ApprovalRequested, CallGranted, Event
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.state import Session
+from supervisor.tools.contract import ToolContext
+from supervisor.tools.typed_tool import tool
 from tests.api.conftest import ALL, Build, House
 from tests.cli.served import Cli, environment
-from tests.support.scripted import calls, results, says, told
+from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, BOT_TOKEN, KEN, LINUS, OPS, SRE, texts, wait_for
 
 ALLOW, REVOKE, KEN_KEY = "call_allow", "grant_revoke", "ken-key-0123456789abcdef"
-pytest_plugins = ["tests.api.conftest"]
 
 
 def deploys(request: ModelRequest) -> ModelReply:
@@ -105,6 +106,26 @@ async def decided(house: House, session: Session) -> Any:
 async def _card_with(house: House, session: Session, words: str) -> Any:
     card = await house.scene.card(session)
     return card if words in texts(card) else None
+
+
+async def test_a_granted_call_begins_at_once_also_beside_one_that_runs(build: Build) -> None:
+    """It does not wait for the end of the other one, at which its grant may have ended."""
+    release = asyncio.Event()
+
+    @tool(changes=False)
+    async def look(ctx: ToolContext) -> str:
+        """Look around."""
+        await release.wait()
+        return "fine"
+
+    turns = [[("deploy", {"service": "web-1"})], [("look", {}), ("deploy", {"service": "web-2"})]]
+    house = await build(in_turn(*(calls(*turn) for turn in turns), says("Done.")), tools={"look": look})
+    session = await house.scene.waiting(await house.scene.launch())
+    (message,) = await house.scene.asked(session)
+    assert (await allow(house, KEN, message, "web-*"))["ok"]
+    await wait_for(lambda: services(house) == ["web-1", "web-2"], timeout=20)
+    release.set()
+    await house.scene.ended(session)
 
 
 async def test_what_a_pattern_may_not_allow_is_said_beside_it(build: Build) -> None:
