@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from bot.resume_hints import hints_of
+from supervisor.contract.grants import exactly
+from supervisor.core.commands.approvals import Seen
+from supervisor.core.commands.grants import Terms, allow, use
 from supervisor.core.digest import call_digest
 from supervisor.core.events import (
     Actor,
@@ -26,9 +29,10 @@ from supervisor.core.events import (
     ToolStarted,
 )
 from supervisor.core.persona import ApprovalRule, Persona
+from supervisor.core.reducer import fold
 from supervisor.core.text.masking import MASK, Masker
 from supervisor.session_log.verify import verify
-from tests.core.build import ALICE, AT, BOB, by, launched, responded, tool_call
+from tests.core.build import ALICE, AT, BOB, LATER, SID, awaiting, by, launched, responded, tool_call
 from tests.session_log.written import KEY, written
 
 CONFIGURED = 'pass"word\\with ünusual\ncharacters'
@@ -122,3 +126,29 @@ def test_two_names_that_look_the_same_once_masked_are_still_two() -> None:
 def test_masking_twice_changes_nothing(mask: Callable[[str], str]) -> None:
     for secret in (CONFIGURED, *NOT_IN_CALLS):
         assert mask(mask(f"a {secret} b")) == mask(f"a {secret} b")
+
+
+@pytest.mark.parametrize("secret", [CONFIGURED, "ghp_0123456789abcdefghijABCDEFGHIJ0123"])
+def test_a_log_with_a_masked_grant_comes_back(secret: str) -> None:
+    """The calls of a grant are not compared with patterns in which something is masked."""
+    arguments = {"command": f"login {secret} now"}
+    session = awaiting(arguments=arguments)
+    terms = Terms(exactly(arguments), LATER)
+    first = session.call("1.1")
+    events: list[Event] = [
+        *allow(session, "1.1", terms, BOB, AT, seen=Seen.of(first)),
+        ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=first.call.digest),
+        ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="fine"),
+        responded(tool_call("2.1", arguments=arguments)),
+    ]
+    after = fold(SID, events, session)
+    granted = use(after, after.call("2.1"), after.grants[0], BOB, (), AT)
+    assert granted
+    begun: list[Event] = [
+        launched(),
+        responded(tool_call("1.1", arguments=arguments)),
+        ApprovalRequested(**by(), request_id="r2", call_ids=("1.1",)),
+    ]
+    persona = Persona(name="helper", description="x", instructions="y")
+    document = written(persona, [*begun, *events, granted], session_id=SID, mask=Masker([CONFIGURED]))
+    assert verify(document.encode(), [KEY], hints_of).session.call("2.1").grant == "g1"

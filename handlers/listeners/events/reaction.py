@@ -47,7 +47,7 @@ async def added(
     session = await _allowing(flagman, target) if target else None
     if target and session:
         try:
-            await _decide(flagman, body, event, session, target, verdict)
+            await _decide(flagman, body, event, session, target, verdict, _shown_since(message))
         except FlagmanError as error:
             if error.fault:
                 raise
@@ -79,6 +79,11 @@ def _only_call(message: Body) -> Target | None:
     return Target.decode(values.pop()) if len(values) == 1 else None
 
 
+def _shown_since(message: Body) -> datetime:
+    """When the message got its present form: a person who reacted before has seen another one."""
+    return datetime.fromtimestamp(float((message.get("edited") or message)["ts"]), UTC)
+
+
 async def _allowing(flagman: ListenerContext, target: Target) -> Session | None:
     """The session, if its persona lets reactions decide."""
     try:
@@ -96,6 +101,7 @@ async def _decide(
     session: Session,
     target: Target,
     verdict: Literal["approve", "deny"],
+    shown_since: datetime,
 ) -> None:
     """Decide on the call as the message shows it. Raises FlagmanError, also for what was not seen like this."""
     call_id, seen = target.first
@@ -103,7 +109,7 @@ async def _decide(
     if flagman.clock() - reacted_at > OLDEST:
         raise InvalidInput(_LATE)
     asked_at = session.call(call_id).asked_at
-    if asked_at and asked_at > reacted_at:
+    if (asked_at and asked_at > reacted_at) or shown_since > reacted_at:
         raise InvalidInput(_CHANGED)
     actor = actor_of(body).model_copy(update={"how": "reaction"})
     request = DecisionRequest.of(verdict=verdict, digest=seen.digest, request=seen.request)

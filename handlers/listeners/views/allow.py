@@ -12,6 +12,7 @@ from handlers.modals.allow import block_of
 from handlers.modals.modal import value_of
 from handlers.users import actor_of
 from supervisor.contract.grants import GrantRequest, GrantService
+from supervisor.core.commands.approvals import expect_seen
 from supervisor.core.errors import InvalidInput
 from supervisor.core.state import Call
 from supervisor.core.text.visible import visible
@@ -23,6 +24,8 @@ async def allow(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body)
     """Approve the call and allow those like it; what is wrong with a pattern is shown beside it."""
     target, actor = Target.of_form(view), actor_of(body)
     session, call = await flagman.call_of(target, actor)
+    # The inputs are those for the arguments that were shown.
+    expect_seen(call, target.first[1])
     request = _request(view, call, await flagman.people.zone(actor))
     try:
         await GrantService(flagman.services, actor).allow(session.id, call.call_id, request)

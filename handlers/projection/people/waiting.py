@@ -159,7 +159,7 @@ class WaitingMessages:
                 return await self._post(person, row, shown, stored)
             due = left
         if row.ts and row.shows != shown.message.fingerprint:
-            await self._update(person, row, shown)
+            await self._update(person, row, shown, stored or row)
         return due
 
     async def _next_post(self, person: str, preference: Preference, row: Told, now: datetime) -> datetime:
@@ -211,8 +211,8 @@ class WaitingMessages:
             raise RetryLater(COLLECT, f"another process keeps the message of {person}")
         return row
 
-    async def _update(self, person: str, row: Told, shown: _Shown) -> None:
-        """Change the message in place, which notifies nobody."""
+    async def _update(self, person: str, row: Told, shown: _Shown, stored: Told) -> None:
+        """Change the message in place, which notifies nobody; what another process has posted meanwhile stays."""
         await self._sender.reserve_update(MARK, f"{MARK}:{person}", Rank.END)
         items = tuple(item for item in row.items if item in shown.items)
         changed = row.model_copy(update={"shows": shown.message.fingerprint, "items": items})
@@ -221,7 +221,7 @@ class WaitingMessages:
         except MessageDeleted:
             # It comes again with what is new.
             changed = row.model_copy(update={"ts": "", "shows": ""})
-        await self._told.put(person, changed.data)
+        await self._replace(person, stored, changed)
 
     async def _take_away(self, person: str, row: Told) -> None:
         for ts in filter(None, (*row.before, row.ts)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from supervisor.core.digest import canonical_json
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import CallGranted, GrantAdded, GrantEnded
 from supervisor.core.records import Grant
@@ -11,6 +12,7 @@ from supervisor.core.reducer.calls import change_call, check_moves, first_allowe
 from supervisor.core.reducer.session import reduce
 from supervisor.core.rules.patterns import matches
 from supervisor.core.state import Call, Session
+from supervisor.core.text.masking import MASK
 
 
 @reduce.register
@@ -79,7 +81,11 @@ def _is_of_another_session(event: CallGranted) -> bool:
 
 
 def _check_own(event: CallGranted, grant: Grant, call: Call) -> None:
-    """Raise IllegalEvent where a grant of the session itself is not for such a call now, or of somebody else."""
+    """Raise IllegalEvent where a grant of the session itself is not for such a call now, or of somebody else.
+
+    In the log of a restored session secrets are masked, which do not match any more.
+    """
+    masked = MASK in canonical_json([grant.patterns, call.call.arguments])
     arguments, by = call.call.arguments, (event.granter.by, event.granter.by_owner)
     if (
         grant.ended_at
@@ -87,6 +93,6 @@ def _check_own(event: CallGranted, grant: Grant, call: Call) -> None:
         or (grant.tool, grant.definition) != (call.call.tool, call.call.pin)
         or by != (grant.by, grant.by_owner)
         or isinstance(arguments, str)
-        or not matches(grant.tool, grant.patterns, arguments)
+        or not (masked or matches(grant.tool, grant.patterns, arguments))
     ):
         raise IllegalEvent("That grant does not allow this call.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from supervisor.core.persona import Persona
+from tests.support.editing import asked, save, window
 from tests.support.scenario import APPROVE, Director, Scene
 from tests.support.scripted import calls, in_turn, says
-from tests.support.slack import ADA, GRACE, KEN, OPS, Json, buttons, texts
+from tests.support.slack import ADA, GRACE, KEN, LINUS, OPS, Json, buttons, texts
 
 ONE = in_turn(calls(("deploy", {"service": "shop"})), says("Done."))
 GRACES = [{"tool": "deploy", "mode": "ask", "approvers": {"users": [GRACE]}}]
@@ -65,6 +66,33 @@ async def test_who_may_not_decide_is_told_once_and_nothing_happens(scenario: Dir
     ended = await scene.ended(session)
     assert [d.by for d in ended.call("1.1").decisions] == [f"slack:{GRACE}"]
     assert len(await scene.whispers(KEN, thread_ts=ask["thread_ts"])) == 1
+
+
+async def test_a_reaction_to_an_earlier_form_of_the_message_does_not_count(scenario: Director) -> None:
+    """It was made before the message showed the change, and is delivered after it did."""
+    four_eyes = asked({"users": [KEN, LINUS], "exclude_requester": True})
+    scene = await scenario(ONE, persona={"reactions": True, **four_eyes})
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    await save(scene, await window(scene, ask, LINUS), LINUS, service="bank")
+    shown = await scene.slack.message(
+        OPS, lambda m: m["ts"] == ask["ts"] and "bank" in texts(m), ask["thread_ts"]
+    )
+    changed = (await scene.flagman.core.supervisor.get(session.id)).call("1.1").asked_at
+    assert changed
+    between = (changed.timestamp() + float(shown["edited"]["ts"])) / 2
+    late = {
+        "type": "reaction_added",
+        "user": KEN,
+        "reaction": YES,
+        "item": {"type": "message", "channel": OPS, "ts": ask["ts"]},
+        "item_user": shown["user"],
+        "event_ts": f"{between:.6f}",
+    }
+    scene.slack.playground.events._send("reaction_added", late)
+    (told,) = await scene.whispers(KEN, thread_ts=ask["thread_ts"])
+    assert "changed since your reaction" in texts(told)
+    assert (await scene.flagman.core.supervisor.get(session.id)).call("1.1").phase == "awaiting"
 
 
 async def test_it_counts_nowhere_else(scenario: Director) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from supervisor.core.state import Session
 from tests.e2e.decisions.test_the_full_call_is_shown import preformatted
 from tests.support.editing import asked, save, window
@@ -40,6 +42,23 @@ async def test_a_choice_in_the_form_that_allows_calls_does_not_take_a_changed_ca
     told = await scene.slack.view(KEN)
     assert "was changed" in texts(told)
     assert not told["submit"]
+    now = await scene.flagman.core.supervisor.get(session.id)
+    assert (now.call("1.1").phase, now.grants) == ("awaiting", ())
+
+
+async def test_the_form_of_a_call_that_got_another_argument_says_that_it_was_changed(
+    scenario: Director,
+) -> None:
+    first = calls(("http_request", {"method": "POST", "url": "https://127.0.0.1/x"}))
+    front = {"approvals": [{**FOUR_EYES["approvals"][0], "tool": "http_request"}]}
+    scene = await scenario(in_turn(first, says("Done.")), persona=front)
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    assert (await scene.slack.click(KEN, OPS, ask["ts"], ALLOW))["ok"]
+    form = await scene.slack.view(KEN)
+    await changed(scene, ask, session, body="more")
+    answer = await scene.slack.submit(KEN, form)
+    assert "was changed" in json.dumps(answer)
     now = await scene.flagman.core.supervisor.get(session.id)
     assert (now.call("1.1").phase, now.grants) == ("awaiting", ())
 

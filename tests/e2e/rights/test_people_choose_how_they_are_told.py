@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from redis.asyncio import Redis
 
+from handlers.projection.people.waiting import Told
+from storage.keys import waiting_messages
+from storage.rows import RowStore
 from supervisor.core.errors import InvalidInput
 from supervisor.notifications import parse_quiet
 from tests.support.scenario import Director, Scene
@@ -61,6 +66,40 @@ async def test_one_direct_message_lists_what_waits_and_decides(scenario: Directo
     assert (await scene.slack.click(GRACE, OPS, ask_of_second["ts"], "call_approve"))["ok"]
     await told(scene, ADA, ADA_DM, "Nothing waits for you")
     assert await scene.refused() == []
+
+
+async def test_what_another_process_posts_during_an_update_stays_the_message(
+    scenario: Director, redis: Redis
+) -> None:
+    """Otherwise nobody would keep the newer one current, whose buttons would stay."""
+    scene = await scenario(DEPLOYS, persona=asks(ADA, GRACE))
+    await choose(scene, ADA, "dm")
+    await scene.launch("ship the shop", user=GRACE)
+    await told(scene, ADA, ADA_DM, "1 approval waits for you")
+    rows, person = RowStore(redis, waiting_messages()), f"slack:{ADA}"
+
+    async def posted() -> Told | None:
+        found = Told.model_validate_json(await rows.get(person) or b"{}")
+        return found if found.ts and not found.posting else None
+
+    ours = await wait_for(posted)
+    await scene.slack.fault("chat.update", delay_s=2, match={"channel": ADA_DM})
+    await scene.launch("ship the bank", user=GRACE)
+
+    async def begun() -> bool:
+        return not [fault for fault in (await scene.slack.get("faults"))["faults"] if fault["left"]]
+
+    await wait_for(begun)
+    theirs = ours.model_copy(update={"ts": "9999999999.000001", "posted_at": time.time()})
+    await rows.put(person, theirs.data)
+    await told(scene, ADA, ADA_DM, "2 approvals wait for you")
+    # The next look, here after a choice, is at the newer message, which Slack does not know.
+    await choose(scene, ADA, "both")
+    await wait_for(lambda: _asked_for(scene, theirs.ts))
+
+
+async def _asked_for(scene: Scene, ts: str) -> bool:
+    return any(call["args"].get("ts") == ts for call in await scene.slack.calls("chat.update"))
 
 
 async def test_quiet_hours_hold_a_message_back_until_they_are_over(scenario: Director) -> None:
