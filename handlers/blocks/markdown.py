@@ -45,6 +45,19 @@ def rich_text(markdown: str, *, limit: int = 6000) -> list[Block]:
     return blocks(pieces, limit, max(len(source) - limit, 0))
 
 
+def in_words(markdown: str, *, limit: int) -> str:
+    """Return the visible text without its styles, for where one line is shown; code stays between backticks."""
+    return " ".join(filter(None, map(_text_of, rich_text(markdown, limit=limit))))
+
+
+def _text_of(element: Block) -> str:
+    if element["type"] == "text":
+        code = element.get("style", {}).get("code")
+        return f"`{element['text']}`" if code else str(element["text"])
+    between = " " if element["type"] in ("rich_text", "rich_text_list") else ""
+    return between.join(map(_text_of, element.get("elements", ())))
+
+
 class _Parser(MarkdownIt):
     """A parser that keeps all addresses as written: none becomes a link, and readers should see the real address."""
 

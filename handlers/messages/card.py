@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
+from handlers.blocks.markdown import in_words
 from handlers.blocks.plan import Task, plan
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
 from handlers.messages.approval import request, request_buttons
@@ -16,7 +17,7 @@ from handlers.messages.pauses import menu, spent, ways_on
 from handlers.messages.pending import PendingItem, in_all
 from handlers.messages.progress import delegations, progress
 from handlers.messages.proposal import in_short
-from handlers.messages.reminders import snooze_options
+from handlers.messages.reminders import snooze_notes, snooze_options
 from handlers.messages.requests.where import Where
 from handlers.messages.risk import Risks
 from handlers.messages.subagents import Subagents
@@ -93,6 +94,8 @@ def card(
     blocks += [*granted(session, mask), *files(session, mask), *spent(session)]
     if not sandboxed and not session.ended:
         blocks.append(context(":unlock: No sandbox: commands run with all rights of Flagman's user"))
+    if not session.ended and (open_ := session.calls_in("awaiting")):
+        blocks += snooze_notes(session, open_[0].request_id)
     blocks.append(context(" · ".join(_facts(session, subagents))))
     leads_to = next((message.key for message in requests if message.decides), "")
     leads_to = "" if one or session.ended else leads_to or ("board" if waiting else "")
@@ -108,7 +111,7 @@ def card(
 def _reason(session: Session, call: Call, mask: Masker) -> list[Block]:
     """Return what the agent said as it proposed a call, on one line; the request in the thread has all of it."""
     said = next((step.text for step in session.steps if call in step.calls), "")
-    words = one_line(mask(said), REASON_SHOWN)
+    words = one_line(in_words(mask(said), limit=1000), REASON_SHOWN)
     return [context(f"*Agent's reason:* {escape(words)}")] if words else []
 
 
@@ -214,5 +217,7 @@ def _buttons(
     what = (
         count(len(waiting), "decision") if waiting else count(len(calls), "call") if calls else "the request"
     )
-    review = [button(f"Review {what}", Action.REVIEW, value, style="primary")] if leads else []
+    asks = not waiting and not calls and session.calls_in("asking")
+    label = "Answer the question" if asks else f"Review {what}"
+    review = [button(label, Action.REVIEW, value, style="primary")] if leads else []
     return [*review, *(ways_on(session) if session.pause else [menu(session, snooze)])]

@@ -16,6 +16,7 @@ from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.messages.requests.for_all import for_all
 from handlers.messages.requests.where import runs
+from handlers.messages.risk import Risks, risk
 from handlers.origin import Place
 from supervisor.core.policy import VERDICT_WORDS
 from supervisor.core.state import Call, Session
@@ -64,6 +65,7 @@ class HomeTab:
     schedules: Sequence[Scheduled] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
     notifications: Told | None = None
+    risks: Risks | None = None
 
     @property
     def empty(self) -> bool:
@@ -101,7 +103,7 @@ def _welcome(slash: str) -> list[Block]:
 def _sections(tab: HomeTab, mask: Masker) -> list[Block]:
     needs: list[Block] = []
     for need in tab.needs[:NEEDS_SHOWN]:
-        needs += need_blocks(need, mask, tab.addresses)
+        needs += need_blocks(need, mask, tab.addresses, tab.risks)
         needs += _all_of(need, tab.needs, mask)
     needs += _left(len(tab.needs) - NEEDS_SHOWN)
     needs += [context(_decision(session, call, mask)) for session, call in tab.decided[:DECIDED_SHOWN]]
@@ -137,7 +139,9 @@ def _left(number: int) -> list[Block]:
     return [context(f"and {number:,} more")] if number > 0 else []
 
 
-def need_blocks(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[Block]:
+def need_blocks(
+    need: Need, mask: Masker, addresses: Mapping[str, str], risks: Risks | None = None
+) -> list[Block]:
     """Return the blocks of an open request, up to seven: the session, what it asks, and the buttons that decide."""
     session, call = need.session, need.call
     goto = _open(addresses.get(session.id, ""))
@@ -145,7 +149,7 @@ def need_blocks(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[
     block_id = f"need:{need.kind}:{session.id}:{call.call_id if call else ''}"
     actions: Block = {"type": "actions", "block_id": block_id}
     if need.kind == "approval" and call:
-        return [*about, *_approval(session, call, mask, actions, goto)]
+        return [*about, *_approval(session, call, mask, actions, goto, risks)]
     if need.kind == "question" and call:
         asked = choices(session, call, mask)
         asked["elements"] = [*asked["elements"][:20], *goto]
@@ -164,14 +168,19 @@ def need_blocks(need: Need, mask: Masker, addresses: Mapping[str, str]) -> list[
 
 
 def _approval(
-    session: Session, call: Call, mask: Masker, actions: Block, goto: Sequence[Block]
+    session: Session,
+    call: Call,
+    mask: Masker,
+    actions: Block,
+    goto: Sequence[Block],
+    risks: Risks | None,
 ) -> list[Block]:
     """Return the exact call with the buttons that decide on it; a long or changed one is reviewed in its window."""
     value, text = Target.of(session, call).encode(), full_text(call, mask)
     rules = policy(call, runs(session, call, None))
     fits = len(text) <= CALL_SHOWN and text.count("\n") < LINES_SHOWN
     whole = fits and not call.proposed and len(rules) <= RULES_SHOWN
-    tool = f":raised_hand: *{escape(one_line(mask.arguments(call.call.tool), 80))}* needs approval"
+    tool = f":raised_hand: *{escape(one_line(mask.arguments(call.call.tool), 80))}* needs approval{risk(call, risks)}"
     if not whole:
         review = button("Review", Action.VIEW, value, style="primary")
         hint = context(f"{count(len(text), 'character')}: *Review* shows all of it, with Approve and Deny.")

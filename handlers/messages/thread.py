@@ -49,7 +49,8 @@ def thread(
         return _within(new, mask, subagents.within, risks, where)
     waiting = [] if session.lineage else pending_items(session, mask, subagents)
     asked, halts = [*approvals(new, mask, risks, where)], [*pauses(new, mask)]
-    requests = [*asked, *(halts[-1:] if session.approval else [])]
+    questioned = [*questions(new, mask)]
+    requests = [*asked, *(halts[-1:] if session.approval else []), *([] if waiting else questioned)]
     return [
         card(
             session,
@@ -65,7 +66,7 @@ def thread(
         *asked,
         *board(new, waiting, subagents, mask),
         *failed(new, mask),
-        *questions(new, mask),
+        *questioned,
         *cut_off(new, mask),
         *halts,
         *overdue(new),

@@ -65,7 +65,7 @@ def allow_modal(
         ),
         *(_pattern(block_of(name, [*patterns]), name, patterns[name]) for name in sorted(patterns)),
         *([context(_STAR)] if patterns else []),
-        _choices(choice, clock),
+        _choices(choice, one_line(session.persona, 30), clock),
     ]
     return modal(
         View.ALLOW, "Allow calls like this", blocks, Target.of(session, call).encode(), choice.button
@@ -97,13 +97,19 @@ def _pattern(block_id: str, name: str, pattern: str) -> Block:
     return block
 
 
-def _choices(chosen: Choice, clock: Callable[[str], str]) -> Block:
+def _reach(choice: Choice, persona: str, clock: Callable[[str], str]) -> str:
+    """Return which sessions a choice is about, and until when, in the 75 characters of a description."""
+    whose = f"every session of {persona} there, " if choice.scope == "channel" else ""
+    return f"{whose}until {clock(choice.until)}"
+
+
+def _choices(chosen: Choice, persona: str, clock: Callable[[str], str]) -> Block:
     options = []
     for choice in CHOICES:
         options.append(
             {
                 "text": {"type": "plain_text", "text": choice.words},
-                "description": {"type": "plain_text", "text": f"until {clock(choice.until)}"},
+                "description": {"type": "plain_text", "text": _reach(choice, persona, clock)},
                 "value": choice.value,
             }
         )

@@ -52,14 +52,14 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker, *, ch
     if page + 1 < pages:
         blocks.append(context("The last page has the buttons that approve and deny it."))
         return modal(View.CALL, "The full call", blocks, target)
-    deny = button("Deny", Action.DENY, Target.of(session, call).encode(), style="danger")
-    respond = button("Respond", Action.RESPOND, Target.of(session, call).encode())
-    allow = (
-        [button("Allow for a while…", Action.ALLOW, Target.of(session, call).encode())]
-        if grantable(call)
-        else []
-    )
-    blocks.append({"type": "actions", "block_id": "decide", "elements": [deny, respond, *allow]})
+    value = Target.of(session, call).encode()
+    elements = [
+        button("Deny", Action.DENY, value, style="danger"),
+        button("Edit", Action.EDIT, value),
+        button("Respond", Action.RESPOND, value),
+        *([button("Allow for a while…", Action.ALLOW, value)] if grantable(call) else []),
+    ]
+    blocks.append({"type": "actions", "block_id": "decide", "elements": elements})
     return modal(View.CALL, "The full call", blocks, target, "Approve", close="Close")
 
 

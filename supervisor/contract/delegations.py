@@ -52,7 +52,9 @@ class DelegationService:
         """Have another person decide for the actor. Raises NotAllowed, or as `Delegations.add` and `parse_until`."""
         actor = await self._access.identified()
         if actor.kind == "program" and not actor.owner:
-            raise NotAllowed("This key belongs to no person, so nobody can decide for it.")
+            raise NotAllowed(
+                "This key belongs to no person, so nobody can decide for it; use a key with an owner."
+            )
         rights.check_standing(actor, guests=False, teams=())
         to = person_id(request.to)
         if to in actor.ids:

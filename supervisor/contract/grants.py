@@ -25,7 +25,7 @@ from supervisor.effects import GRANTING
 
 # The most sessions whose grants are listed, those that changed last first.
 MOST_SESSIONS = 500
-_NO_PERSON = "This key belongs to no person, so it allows nothing in advance."
+_NO_PERSON = "This key belongs to no person, so it allows nothing in advance; use a key with an owner."
 
 
 Scope = Literal["session", "channel"]
@@ -141,7 +141,9 @@ class GrantService:
         lasting = lasting_grants(session, self._parts.clock()) if session else []
         grant = next((one for one in lasting if one.id == number), None)
         if grant is None:
-            raise InvalidInput(f"There is no grant `{grant_id[:60]}` that lasts.")
+            raise InvalidInput(
+                f"The grant `{grant_id[:60]}` has ended, or there was none: it allows nothing."
+            )
         actor = await self._access.identified()
         if not actor.ids & grant.people:
             actor = (await self._access.operator(session_id, "revoke a grant")).actor

@@ -63,5 +63,7 @@ class NotificationService:
         """The id of the person who acts, or whose key does. Raises NotAllowed for a program."""
         actor = await self._access.identified()
         if actor.kind == "program" and not actor.owner:
-            raise NotAllowed("This key belongs to no person, so there is nobody to be told.")
+            raise NotAllowed(
+                "This key belongs to no person, so there is nobody to be told; use a key with an owner."
+            )
         return actor.person

@@ -128,7 +128,7 @@ async def test_the_newcomer_launches_and_approves_by_two_clicks(page: Page, flag
     card = page.locator("#message-list")
     await expect(card.get_by_text("scripted demo").first).to_be_visible()
     await card.locator('[data-action-id="call_approve"]').click()
-    await expect(card.get_by_text("Press Edit").first).to_be_visible()
+    await expect(card.get_by_text("Press View details and then Edit").first).to_be_visible()
     await flagman.session(lambda s: s.steps[0].calls[0].ok)
 
 

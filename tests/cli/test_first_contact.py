@@ -62,6 +62,10 @@ def test_doctor_makes_nothing_and_a_wrong_address_of_clients_stops_no_server(tmp
         assert "This key lacks the scope `admin`" in rows["Store"]["found"]
         session_id = flagman.cli.launched()
         assert "for U0ADA0001" in flagman.cli("show", session_id).stdout
+        said = flagman.cli("notify", "dm", "--quiet", "22:00-07:00").stdout
+        assert said == "You are told by direct messages alone, but not from 22:00 to 07:00.\n"
+        assert "in the thread" in flagman.cli("notify", "thread").stdout
+        assert "say `thread`, `dm` or `both`" in refusal(flagman.cli, "notify", "pigeon", code=2)
 
 
 def test_a_person_whom_slack_does_not_know_is_told(tmp_path: Path) -> None:

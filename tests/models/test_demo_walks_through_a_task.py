@@ -87,7 +87,7 @@ async def test_the_tour_goes_from_a_safe_command_to_one_to_deny(tmp_path: Path) 
     assert [(call.tool, call.arguments) for call in first.calls] == [("shell", {"command": "df -h ."})]
     second = await demo.step()
     assert "`df -h .` ran as you saw it." in second.text
-    assert "Press Edit" in second.text
+    assert "Press View details and then Edit" in second.text
     assert "1000 % full" in (tmp_path / "report.md").read_text()
     third = await demo.step()
     assert [call.tool for call in third.calls] == ["ask_human"]

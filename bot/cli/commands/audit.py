@@ -31,7 +31,7 @@ def audit(
         str | None,
         typer.Option(
             help="approve, deny, respond, withdraw, escalate, expire, edit, run_again, done, failed, raise_budget, "
-            "retry, skip, stop, delegate, undelegate or refused."
+            "retry, skip, stop, delegate, undelegate, grant, revoke, granted or refused."
         ),
     ] = None,
     zone: Annotated[str | None, typer.Option(help="The time zone of days (default: yours).")] = None,

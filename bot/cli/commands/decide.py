@@ -48,7 +48,7 @@ def approve(
 ) -> None:
     """Let proposed calls run, after showing each in full.
 
-    On a terminal it asks about each: approve, deny with a reason, edit, view or skip. In a pipe say --yes.
+    On a terminal it asks about each: approve, deny with a reason, respond, edit, view or skip. In a pipe say --yes.
     The exit code is 1 when a call was not decided.
     """
     if edit and arguments is not None:

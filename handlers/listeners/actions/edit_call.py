@@ -8,6 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.context import ListenerContext
+from handlers.listeners.actions.approval import opener
 from handlers.modals.edit_call import EditForm, edit_form
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.state import Call, Session
@@ -21,7 +22,7 @@ async def open_edit(flagman: ListenerContext, ack: AsyncAck, body: Body, client:
     """Open the form, if the person may decide on the call. Raises as `decision_on`."""
     session, call = await flagman.decision_on(body, "edit")
     view = (await form_of(flagman, session, call)).view(session)
-    await client.views_open(trigger_id=body["trigger_id"], view=view)
+    await opener(body, client)(trigger_id=body["trigger_id"], view=view)
     await ack()
 
 

@@ -41,7 +41,8 @@ def _listed(found: list[GrantView], mask: Masker) -> list[Block]:
         for one in found[:SHOWN]
     ]
     more = len(found) - len(rows)
-    return [*rows, *([mrkdwn(f"{more} more; `flagman grants list` shows all.")] if more > 0 else [])]
+    title = mrkdwn("*These calls run without asking*")
+    return [title, *rows, *([mrkdwn(f"{more} more; `flagman grants list` shows all.")] if more > 0 else [])]
 
 
 def _line(grant: GrantView, mask: Masker) -> str:

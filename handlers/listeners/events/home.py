@@ -66,6 +66,7 @@ async def home_view(flagman: ListenerContext, actor: Actor) -> dict[str, Any]:
         running=others,
         schedules=[_scheduled(schedule) for schedule in schedules],
         addresses=await flagman.cards(shown),
+        risks={name: tool.risk for name, tool in flagman.supervisor.tools.items()},
         notifications=NotificationsView.of(await flagman.services.notifications.get(actor.id)),
     )
     return home(tab, flagman.mask, flagman.command)

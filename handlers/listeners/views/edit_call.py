@@ -41,7 +41,7 @@ async def save(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body) 
         return
     after = await flagman.sessions(actor).edit(session.id, call.call_id, arguments, seen=seen)
     if after.call(call.call_id).decisions:
-        await ack()
+        await ack(response_action="clear")
     else:
         await ack(response_action="update", view=saved_modal(after.call(call.call_id)))
 

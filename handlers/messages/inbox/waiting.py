@@ -8,6 +8,7 @@ from handlers.blocks.text import Block, context, escape, link, mrkdwn
 from handlers.messages.headline import headline
 from handlers.messages.home import Need, need_blocks
 from handlers.messages.message import Message
+from handlers.messages.risk import Risks
 from supervisor.core.state import Session
 from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
@@ -25,13 +26,14 @@ def waiting_message(
     addresses: Mapping[str, str],
     mask: Masker,
     slash: str,
+    risks: Risks | None = None,
 ) -> Message:
     """Return the message; `needs` are the open requests, `ended` sessions of the person, `addresses` their cards."""
     title = waiting_title(needs) if needs else "Nothing waits for you."
     mark = "raised_hand" if needs else "heavy_check_mark"
     blocks: list[Block] = [mrkdwn(f":{mark}: *{title}*")]
     for need in needs[:NEEDS_SHOWN]:
-        blocks += [{"type": "divider"}, *need_blocks(need, mask, addresses)]
+        blocks += [{"type": "divider"}, *need_blocks(need, mask, addresses, risks)]
     if len(needs) > NEEDS_SHOWN:
         blocks.append(context(f"and {len(needs) - NEEDS_SHOWN:,} more on the Home tab"))
     if ended:

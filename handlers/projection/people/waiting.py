@@ -240,7 +240,8 @@ class WaitingMessages:
         ended = await self._ended(sessions, person, preference)
         needs = [Need(one.kind, one.session, one.call, one.child.id if one.child else "") for one in requests]
         addresses = await self._addresses([*(one.session for one in requests), *ended])
-        message = waiting_message(needs, ended, addresses, self._mask, self._slash)
+        risks = {name: tool.risk for name, tool in self._services.supervisor.tools.items()}
+        message = waiting_message(needs, ended, addresses, self._mask, self._slash, risks)
         return _Shown(message, (*map(_item, requests), *(f"{one.id}:ended" for one in ended)))
 
     async def _ended(self, sessions: SessionService, person: str, preference: Preference) -> list[Session]:

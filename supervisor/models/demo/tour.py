@@ -83,7 +83,7 @@ def _stages(task: str, results: list[Result]) -> list[Stage]:
         ),
         Stage(
             f"2 of 4. Next I want to write `{REPORT}`, and one number in it is wrong on purpose: no disk is 1000 % "
-            "full. Press Edit, put it right and save; then your text is written, not mine.",
+            "full. Press View details and then Edit, put it right and save; then your text is written, not mine.",
             (("write_file", {"path": REPORT, "content": _report(task, look)}),),
         ),
         Stage(
@@ -104,8 +104,9 @@ def _stages(task: str, results: list[Result]) -> list[Stage]:
     target = "the report that was just written" if written else f"`{REPORT}`, if there is one"
     stages.append(
         Stage(
-            f"4 of 4. This one deletes {target}. Press Deny and say why: I read your reason. "
-            "*Respond…* gives me an answer in place of a result, and *Do something else…* gives me another task.",
+            f"4 of 4. This one deletes {target}. Press Deny and say why: I read your reason. Under "
+            "View details, Respond gives me an answer in place of a result; Do something else…, in the menu of the "
+            "request, gives me another task.",
             _shell(DELETE),
         )
     )

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from handlers.blocks.text import argument_text
+from tests.support.editing import EDIT, save
 from tests.support.scenario import APPROVE, DENY, VIEW, Director
 from tests.support.scripted import calls, in_turn, says
 from tests.support.slack import ADA, GRACE, OPS, Json, Slack, buttons, texts, wait_for
@@ -91,6 +92,19 @@ async def test_a_denial_above_the_full_call_closes_both(scenario: Director) -> N
     assert await scene.slack.views(GRACE) == []
     ended = await scene.ended(session)
     assert [d.reason for d in ended.call("1.1").decisions] == ["not today"]
+
+
+async def test_an_edit_above_the_full_call_closes_both(scenario: Director) -> None:
+    scene = await scenario(in_turn(calls(("deploy", {"service": "shop"})), says("Done.")))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    await scene.slack.click(ADA, OPS, ask["ts"], VIEW)
+    view = await scene.slack.view(ADA)
+    assert (await scene.slack.click_in_view(ADA, view["id"], EDIT))["ok"]
+    assert (await save(scene, await scene.slack.view(ADA), service="mail"))["ok"]
+    assert await scene.slack.views(ADA) == []
+    await scene.ended(session)
+    assert scene.runs("deploy")[0][3]["service"] == "mail"
 
 
 async def test_the_full_call_stays_within_reach_after_the_decision(scenario: Director) -> None:
