@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bot.resume_hints import hints_of
-from supervisor.contract.grants import exactly
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.grants import Terms, allow, use
 from supervisor.core.digest import call_digest
@@ -30,6 +29,7 @@ from supervisor.core.events import (
 )
 from supervisor.core.persona import ApprovalRule, Persona
 from supervisor.core.reducer import fold
+from supervisor.core.rules.patterns import exactly
 from supervisor.core.text.masking import MASK, Masker
 from supervisor.session_log.verify import verify
 from tests.core.build import ALICE, AT, BOB, LATER, SID, awaiting, by, launched, responded, tool_call
