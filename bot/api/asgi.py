@@ -20,7 +20,10 @@ _OF_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encodin
 
 
 async def answer(app: App, request: web.Request, body: bytes, state: Mapping[str, Any]) -> web.StreamResponse:
-    """Return the answer of the application to a request with this body; `state` is put into its scope."""
+    """Return the answer of the application to a request with this body; `state` is put into its scope.
+
+    Raises ConnectionResetError where the client has gone before there was one.
+    """
     given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
     response: web.StreamResponse | None = None
 
@@ -45,7 +48,8 @@ async def answer(app: App, request: web.Request, body: bytes, state: Mapping[str
                 await response.write_eof()
 
     await app(_scope(request, body, state), receive, send)
-    assert response is not None, "an application answers"
+    if response is None:
+        raise ConnectionResetError("the client has gone, so nothing was answered")
     return response
 
 

@@ -20,10 +20,7 @@ from supervisor.core.messages import Json
 
 # How often a caller who wants to know is told that a session still works.
 PROGRESS_SECONDS = 5.0
-OWN = (
-    "This key, or its owner, asked for this session, so it cannot approve its calls here; "
-    "another person has to decide."
-)
+OWN = "This key, or its owner, asked for this, so it cannot approve it here; another person has to decide."
 INSTRUCTIONS = (
     "Flagman runs AI agents whose risky calls need a person's approval. `launch` starts a session and answers at "
     "once; `wait` returns when it has ended or needs a person, and is called again until then. You cannot approve "
@@ -49,18 +46,23 @@ class Caller:
     ids: frozenset[str]
 
     def result(self, view: SessionView) -> Json:
-        barred = OWN if self.key.may("approve") and self._asked_for(view) else ""
+        asked_for = any(self._asked_for(view, call.call_id) for call in view.calls)
+        barred = OWN if self.key.may("approve") and asked_for else ""
         return session_result(view, barred=barred)
 
     async def decide(self, asked: given.Approve, verdict: Verdict, reason: str = "") -> Json:
         """Decide on a call as it was shown. Raises OwnCall for an approval in the caller's own session."""
-        if verdict == "approve" and self._asked_for(await self.backend.get(asked.session_id)):
-            raise OwnCall
+        if verdict == "approve":
+            view = await self.backend.get(asked.session_id)
+            if self._asked_for(view, asked.call_id):
+                raise OwnCall
         request = asked.decision(verdict, reason)
         return self.result(await self.backend.decide(asked.session_id, asked.call_id, request))
 
-    def _asked_for(self, view: SessionView) -> bool:
-        return bool(self.ids & {view.launched_by, *view.launched_for, *view.requesters})
+    def _asked_for(self, view: SessionView, call_id: str) -> bool:
+        """Whether the caller asked for the session, or told its agent what to do before it proposed the call."""
+        told = {one for call in view.calls if call.call_id == call_id for one in call.requesters}
+        return bool(self.ids & {view.launched_by, *view.launched_for, *view.requesters, *told})
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,8 @@ _ALL = (
     ),
     ServedTool(
         "approve",
-        "Approve a call exactly as `show` showed it, by its digest. Refused for sessions that this key or its owner "
-        "asked for.",
+        "Approve a call exactly as `show` showed it, by its digest. Refused where this key or its owner launched the "
+        "session or told its agent what to do.",
         "approve",
         given.Approve,
         _approve,

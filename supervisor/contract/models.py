@@ -59,8 +59,9 @@ class CallView(ResponseModel):
     A pause that waits for an approval is one of the tool `approval`. A decision sends `digest` back, and one on an
     outcome `request`, too: it counts how often people were asked. `grants` is what the sandbox lets a command use,
     `preview` what its tool said it would do, as things stood, and `notes` are sentences about the request for its
-    approvers: that too few people can approve it, that there is no sandbox, what it grants. `definition` is what an MCP
-    server says of its tool, as it is pinned with the call.
+    approvers: that too few people can approve it, that there is no sandbox, what it grants. `requesters` are those who
+    told the agent what to do before it proposed the call, besides the requesters of its session. `definition` is what
+    an MCP server says of its tool, as it is pinned with the call.
     """
 
     call_id: str
@@ -73,6 +74,7 @@ class CallView(ResponseModel):
     approvers: Approvers | None
     also: list[Approvers] = []
     decisions: list[DecisionView]
+    requesters: list[str] = []
     question: str
     options: list[str]
     grants: Grants | None = None

@@ -146,6 +146,7 @@ def _call(call: Call) -> CallView:
         approvers=call.call.approvers,
         also=list(call.call.also),
         decisions=[DecisionView(**decision.model_dump()) for decision in call.decisions],
+        requesters=sorted(call.requesters),
         question=call.question,
         options=list(call.options),
         grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,

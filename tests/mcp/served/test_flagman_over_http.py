@@ -30,7 +30,7 @@ async def test_it_launches_waits_and_is_told_who_decides(serve: Serve, mode: str
         assert held["see"] == f"`flagman approve {held['session_id']}`"
         assert "another person has to decide" in held["note"]
         decision = {"session_id": held["session_id"], "call_id": "1.1", "digest": call["digest"]}
-        assert "cannot approve its calls here" in await refused(client, "approve", **decision)
+        assert "cannot approve it here" in await refused(client, "approve", **decision)
         assert served.scene.runs() == []
         await served.api.decide(f"/v1/sessions/{held['session_id']}", {"verdict": "approve"})
         done = await said(client, "wait", session_id=held["session_id"], seconds=50)
@@ -77,6 +77,19 @@ async def test_another_key_decides_by_the_digest_that_it_was_shown(serve: Serve)
         await said(gate, "approve", **shown)
     await served.scene.ended(session)
     assert len(served.scene.runs("deploy")) == 1
+
+
+async def test_who_told_the_agent_what_to_do_cannot_approve_what_it_then_proposes(serve: Serve) -> None:
+    script = in_turn(calls(("ask_human", {"question": "What?"})), calls(("deploy", {"service": "shop"})))
+    served = await serve(script)
+    session = await served.scene.launch()
+    await served.scene.flagman.session(lambda s: s.calls_in("asking"), session.id)
+    async with served.connect(BOSS) as boss, served.connect(GATE) as gate:
+        await said(boss, "tell", session_id=session.id, text="deploy the shop")
+        held = await said(boss, "wait", session_id=session.id, seconds=50)
+        about = {"session_id": session.id, "call_id": "2.1", "digest": held["calls"][0]["digest"]}
+        assert "cannot approve it here" in await refused(boss, "approve", **about)
+        await said(gate, "approve", **about)
 
 
 async def test_policy_decides_here_too(serve: Serve) -> None:
