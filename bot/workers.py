@@ -73,7 +73,12 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         hook_problem=parts.settings.hook_problem,
         quorum=parts.supervisor.quorum,
         grants=GrantedCalls(
-            parts.sessions, parts.log, partial(granter, parts), parts.channels.channel_of, now
+            parts.sessions,
+            parts.log,
+            parts.personas,
+            partial(granter, parts),
+            parts.channels.channel_of,
+            now,
         ),
         given=GivenFiles(folders, FileDownloads(client).fetch if client.token else no_fetch),
         servers=servers or NO_SERVERS,

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from storage.log import LogStore
 from supervisor.core.commands.grants import candidates, use
-from supervisor.core.errors import FlagmanError
+from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, CallGranted
 from supervisor.core.messages import Json
+from supervisor.core.persona import Persona
 from supervisor.core.records import Grant
 from supervisor.core.state import Call, Session
 from supervisor.effects import granting_of
+from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
 from supervisor.runtime.unit_of_work import UnitOfWork
 
@@ -31,11 +33,12 @@ class GrantedCalls:
         self,
         sessions: Sessions,
         log: LogStore,
+        personas: PersonaLibrary,
         granter: Granter,
         place_of: Callable[[Json], str | None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._sessions, self._log, self._granter = sessions, log, granter
+        self._sessions, self._log, self._personas, self._granter = sessions, log, personas, granter
         self._place_of, self._clock = place_of, clock
 
     async def allow(self, unit: UnitOfWork, calls: Sequence[Call]) -> list[Call]:
@@ -43,13 +46,22 @@ class GrantedCalls:
         session, left = unit.session, list[Call]()
         place = self._place_of(session.origin) or ""
         grants = [*session.grants, *(await self._of_place(place, session.id) if calls and place else ())]
+        persona = await self._pinned(session) if grants else None
         for call in calls:
-            granted = await self._granted(session, call, place, grants) if grants else None
+            granted = await self._granted(session, call, place, grants, persona) if persona else None
             if granted:
                 unit.add(granted)
             else:
                 left.append(call)
         return left
+
+    async def _pinned(self, session: Session) -> Persona | None:
+        """The persona of the session; None where the store has lost it, and so people are asked."""
+        try:
+            return await self._personas.load_pinned(session)
+        except LogUnreadable as lost:
+            _log.warning("the grants of session %s are not used: %s", session.id, lost)
+            return None
 
     async def _of_place(self, place: str, but: str) -> list[Grant]:
         """The grants for a place that were made in other sessions."""
@@ -63,10 +75,10 @@ class GrantedCalls:
         return found
 
     async def _granted(
-        self, session: Session, call: Call, place: str, grants: Sequence[Grant]
+        self, session: Session, call: Call, place: str, grants: Sequence[Grant], persona: Persona
     ) -> CallGranted | None:
         at = self._clock()
-        for grant in candidates(session, call, place, grants, at):
+        for grant in candidates(session, call, place, grants, at, persona):
             try:
                 granter = await self._granter(session, grant)
             except FlagmanError as unknown:

@@ -12,7 +12,9 @@ from supervisor.core.commands.base import check_room, stamp
 from supervisor.core.errors import IllegalEvent, InvalidInput, LimitReached, NotAllowed
 from supervisor.core.events import Actor, CallGranted, Event, GrantAdded, GrantEnded
 from supervisor.core.events.base import SYSTEM, Deed
-from supervisor.core.policy import permission
+from supervisor.core.messages import Json
+from supervisor.core.persona import Persona
+from supervisor.core.policy import evaluate, permission
 from supervisor.core.records import Grant
 from supervisor.core.rules.patterns import check_patterns, matches
 from supervisor.core.state import Call, Session
@@ -103,15 +105,18 @@ def lasting_grants(session: Session, at: datetime) -> list[Grant]:
 
 
 def candidates(
-    session: Session, call: Call, place: str, grants: Iterable[Grant], at: datetime
+    session: Session, call: Call, place: str, grants: Iterable[Grant], at: datetime, persona: Persona
 ) -> Iterator[Grant]:
     """Yield those of the grants that are for such a call, here and now, whoever made them.
 
-    A call that was denied before in this session is asked about, and so is one that takes more than one person, or of a
-    tool of which its server says something else by now.
+    A call that was denied before in this session is asked about, and so is one that takes more than one person, of a
+    tool of which its server says something else by now, or on which the rules of the persona say something else at this
+    time than when it was proposed.
     """
     tool, arguments = call.call.tool, call.call.arguments
     if not grantable(call) or isinstance(arguments, str) or session.denials(call.call.digest):
+        return
+    if persona.is_timed and not _is_ruled_alike(call, persona, arguments, at):
         return
     for grant in grants:
         here = grant.session_id == session.id or (grant.place and grant.place == place)
@@ -119,6 +124,12 @@ def candidates(
         fits = what == (tool, call.call.pin, session.persona) and grant.ended_at is None
         if here and fits and grant.since <= at < grant.until and matches(tool, grant.patterns, arguments):
             yield grant
+
+
+def _is_ruled_alike(call: Call, persona: Persona, arguments: Json, at: datetime) -> bool:
+    now = evaluate(persona, call.call.tool, arguments, changes=True, at=at)
+    approvers, also = next(iter(now.rules), None), now.rules[1:]
+    return now.mode == "allow" or (now.mode, approvers, also) == ("ask", call.call.approvers, call.call.also)
 
 
 def use(

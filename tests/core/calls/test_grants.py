@@ -21,9 +21,10 @@ from supervisor.core.errors import (
 from supervisor.core.events import Actor, CallGranted, Event, GrantAdded, ToolCall, ToolFinished, ToolStarted
 from supervisor.core.events.base import SYSTEM, Deed
 from supervisor.core.messages import ToolDefinition
-from supervisor.core.persona import Approvers
+from supervisor.core.persona import ApprovalRule, Approvers, Persona
 from supervisor.core.records import Grant
 from supervisor.core.reducer import apply, fold
+from supervisor.core.rules.hours import Hours
 from supervisor.core.state import Call, Session
 from tests.core.build import (
     ALICE,
@@ -43,6 +44,7 @@ from tests.core.build import (
 
 TERMS = Terms({"command": "ls *"}, LATER)
 LS = {"command": "ls -l"}
+UNTIMED = Persona(name="helper", description="x", instructions="y", tools=("*",))
 OPS = Approvers(groups=("S-OPS",))
 
 
@@ -73,7 +75,7 @@ def used(
 ) -> Any:
     found = [
         use(session, call, grant, granter, told_by, at)
-        for grant in candidates(session, call, "", session.grants, at)
+        for grant in candidates(session, call, "", session.grants, at, UNTIMED)
     ]
     return found[0] if found else None
 
@@ -105,7 +107,7 @@ def test_a_grant_approves_its_call_and_those_that_match() -> None:
 )
 def test_other_calls_are_asked_about(fields: dict[str, Any]) -> None:
     after, call = held_again(granted(awaiting(arguments=LS)), **fields)
-    assert not list(candidates(after, call, "", after.grants, AT))
+    assert not list(candidates(after, call, "", after.grants, AT, UNTIMED))
 
 
 def test_a_grant_lasts_until_its_time_and_not_before_it() -> None:
@@ -156,6 +158,31 @@ def test_who_asked_for_a_call_does_not_allow_it_where_another_has_to() -> None:
     assert used(after, call, BOB)
     # Bob told the agent what to do since.
     assert used(after, call, BOB, told_by=(BOB.id,)) is None
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "allows"),
+    [
+        (ApprovalRule(tool="shell", mode="ask"), True),
+        (ApprovalRule(tool="shell", mode="ask", approvers=OPS), False),
+        (ApprovalRule(tool="shell", mode="deny"), False),
+        (ApprovalRule(tool="shell", mode="allow"), True),
+    ],
+)
+def test_the_rules_of_the_time_at_which_a_call_would_begin_hold(
+    otherwise: ApprovalRule, allows: bool
+) -> None:
+    at_first = Hours.model_validate(
+        {"from": "00:00", "to": f"{AT + timedelta(minutes=30):%H:%M}", "zone": "UTC"}
+    )
+    by_time = ApprovalRule(tool="shell", mode="ask", hours=at_first)
+    timed = UNTIMED.model_copy(update={"approvals": (by_time, otherwise)})
+    after, call = held_again(
+        granted(awaiting(arguments=LS), terms=Terms(TERMS.patterns, AT + timedelta(hours=3)))
+    )
+    assert list(candidates(after, call, "", after.grants, AT, timed))
+    later = AT + timedelta(minutes=45)
+    assert bool(list(candidates(after, call, "", after.grants, later, timed))) is allows
 
 
 def test_what_was_denied_before_is_asked_about() -> None:
@@ -229,7 +256,7 @@ def test_a_grant_for_a_place_counts_in_its_other_sessions_alone() -> None:
     session = granted(awaiting(arguments=LS), BOB, Terms(TERMS.patterns, LATER, place="C1"))
     elsewhere = session.grants[0].model_copy(update={"session_id": "p0-other"})
     after, call = held_again(session)
-    assert list(candidates(after, call, "C1", [elsewhere], AT)) == [elsewhere]
+    assert list(candidates(after, call, "C1", [elsewhere], AT, UNTIMED)) == [elsewhere]
     assert use(after, call, elsewhere, BOB, (), AT).grant == "p0-other.g1"  # type: ignore[union-attr]
     for place, grant in (
         ("C2", elsewhere),
@@ -238,7 +265,7 @@ def test_a_grant_for_a_place_counts_in_its_other_sessions_alone() -> None:
         ("C1", elsewhere.model_copy(update={"persona": "other"})),
         ("", elsewhere.model_copy(update={"place": ""})),
     ):
-        assert not list(candidates(after, call, place, [grant], AT))
+        assert not list(candidates(after, call, place, [grant], AT, UNTIMED))
 
 
 def test_a_copy_and_a_restored_session_take_no_grants_along() -> None:
