@@ -73,7 +73,7 @@ async def _troubles(redis: Any, unpark: bool) -> AsyncIterator[Finding]:
                     "see the worker's log; it is tried again by itself, and at once by flagman doctor --unpark",
                 )
     if none:
-        yield Finding("Jobs", "ok", "every session goes on")
+        yield Finding("Jobs", "ok", "every session can continue")
 
 
 def skew(what: str, ahead: timedelta) -> Finding:

@@ -89,7 +89,7 @@ class Delegations:
         row = await self._rows.get(delegation_id)
         found = Delegation.model_validate_json(row) if row else None
         if found is None or not found.lasts(self._clock()):
-            raise InvalidInput(f"There is no delegation `{delegation_id[:40]}` that lasts.")
+            raise InvalidInput(f"There is no delegation `{delegation_id[:40]}`, or it has ended.")
         return found
 
     async def drop(self, delegation_id: str, by: Actor) -> Delegation:
@@ -105,7 +105,7 @@ class Delegations:
             ended = standing.model_copy(update={"ended_at": self._clock(), "ended_by": by})
             if await self._rows.replace(delegation_id, row, _json(ended)):
                 return ended
-        raise InvalidInput(f"There is no delegation `{delegation_id}` that lasts.")
+        raise InvalidInput(f"There is no delegation `{delegation_id}`, or it has ended.")
 
     async def _prune(self, now: datetime) -> None:
         """Forget those that ended long ago."""

@@ -147,8 +147,8 @@ def _plain_headline(open_: list[Call]) -> str:
 
 def _headline(session: Session, calls: list[Call], open_: list[Call]) -> str:
     if open_:
-        waiting = f"{len(open_)} calls need" if len(open_) > 1 else "this call needs"
-        return f":raised_hand: *Approval needed* · {waiting} approval"
+        number = f" · {len(open_)} calls need approval" if len(open_) > 1 else ""
+        return f":raised_hand: *Approval needed*{number}"
     if any(c.phase == "awaiting" for c in calls):
         return f":no_entry_sign: *No longer needed* · the session was {session.lifecycle}, this did not run"
     ended = Counter(_ENDED_WORDS.get(call.phase, "approved") for call in calls)

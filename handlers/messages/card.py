@@ -146,7 +146,9 @@ def _calls(session: Session, *, without: Call | None) -> list[Call]:
 def _plan(session: Session, shown: Sequence[tuple[Call, list[Block]]]) -> Block:
     """Return the same calls as a plan; a step that Slack has no status for says in words how it stands."""
     every = _calls(session, without=None)
-    title = f"{sum(call.settled for call in every)} of {count(len(every), 'call')} done"
+    done = sum(call.phase == "finished" for call in every)
+    skipped = sum(call.settled for call in every) - done
+    title = f"{done} of {count(len(every), 'call')} done{f', {skipped} did not run' if skipped else ''}"
     return plan(title, [_task(call, line, over=session.ended) for call, line in shown])
 
 

@@ -75,7 +75,7 @@ class DelegationService:
         actor = await self._access.identified()
         found = await self._parts.delegations.get(delegation_id)
         if not (actor.admin or {found.by, found.to} & actor.ids):
-            raise InvalidInput(f"There is no delegation `{delegation_id}` that lasts.")
+            raise InvalidInput(f"There is no delegation `{delegation_id}`, or it has ended.")
         await self._parts.delegations.drop(delegation_id, actor)
 
 

@@ -141,9 +141,7 @@ class GrantService:
         lasting = lasting_grants(session, self._parts.clock()) if session else []
         grant = next((one for one in lasting if one.id == number), None)
         if grant is None:
-            raise InvalidInput(
-                f"The grant `{grant_id[:60]}` has ended, or there was none: it allows nothing."
-            )
+            raise InvalidInput(f"There is no grant `{grant_id[:60]}`, or it has ended.")
         actor = await self._access.identified()
         if not actor.ids & grant.people:
             actor = (await self._access.operator(session_id, "revoke a grant")).actor

@@ -11,7 +11,7 @@ from supervisor.core.events import ApprovalRequested, Event, QuestionAsked, Time
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
-from tests.core.build import ALICE, AT, SID, awaiting, by, launched, responded, tool_call
+from tests.core.build import ALICE, AT, BOB, SID, awaiting, by, decided, launched, responded, tool_call
 from tests.support.slack import buttons, texts
 
 
@@ -33,6 +33,14 @@ def test_the_reason_is_read_without_its_marks() -> None:
     shown = texts({"blocks": card.blocks})
     assert "Look first, with `" in shown
     assert "df -h` only then act" in shown
+
+
+def test_what_was_denied_is_not_counted_as_done() -> None:
+    session = awaiting()
+    denied = fold(SID, [decided(session, BOB, "deny")], session)
+    plan = thread(denied)[0].plan
+    assert plan is not None
+    assert plan[1]["title"] == "0 of 1 call done, 1 did not run"
 
 
 def test_who_put_the_request_off_stands_on_the_card() -> None:
