@@ -119,6 +119,7 @@ def _message(
     parted = len(blocks) + sum(map(len, rows)) + len(rows) <= MOST_BLOCKS - SPARE_BLOCKS
     for blocks_of_call in rows:
         blocks += [*([{"type": "divider"}] if parted and len(rows) > 1 else []), *blocks_of_call]
+    blocks += by_reaction(open_) if len(open_) == 1 else []
     if open_ or of_all:
         blocks += snooze_notes(session, all_calls[0].request_id)
         blocks.append(_for_all(session, calls, of_all, mask))
@@ -128,6 +129,13 @@ def _message(
     return Message(
         key, text, tuple(blocks), decides=tuple(Request(session, APPROVAL, call) for call in open_)
     )
+
+
+def by_reaction(calls: Sequence[Call]) -> list[Block]:
+    """Return the words that a reaction to this message decides on its only call, where that is so."""
+    if not any(call.reactions for call in calls):
+        return []
+    return [context("A reaction decides, too: :white_check_mark: approves it, :x: denies it")]
 
 
 def _title(call: Call, calls: list[Call]) -> str:
@@ -191,7 +199,7 @@ def request(
     """Return the blocks of a call for a message that has its buttons at the end: title, arguments, approvers."""
     body, _ = _body(call, mask, DETAILS)
     title = f"*{escape(one_line(call.call.tool, 80))}*{risk(call, risks)}"
-    return [mrkdwn(title), *body, *policy(call, runs(session, call, where))]
+    return [mrkdwn(title), *body, *policy(call, runs(session, call, where)), *by_reaction([call])]
 
 
 def request_buttons(session: Session, call: Call) -> list[Block]:

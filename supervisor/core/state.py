@@ -55,8 +55,7 @@ class Call(Frozen):
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
     them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
     and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
-    it is not for the end of its worker. `grant` is the id of the grant of
-    `granted_by` that allowed it.
+    it is not for the end of its worker. `grant` is the id of the grant of `granted_by` that allowed it.
     """
 
     call: ToolCall
@@ -71,6 +70,7 @@ class Call(Frozen):
     requesters: frozenset[str] = frozenset()
     editors: frozenset[str] = frozenset()
     too_few: bool = False
+    reactions: bool = False
     unsandboxed: bool = False
     grants: Granted | None = None
     denied_before: tuple[Decision, ...] = ()

@@ -55,6 +55,7 @@ class Requests:
             requesters=tuple(sorted(told_by)),
             too_few=tuple(too_few),
             previews=dict(previews),
+            reactions=(await self._personas.load_pinned(session)).takes_reactions,
             **about,
         )
         unit.add(event)

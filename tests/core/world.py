@@ -237,7 +237,7 @@ class World:
 
     def granted(self, session: Session, call: Call) -> Event | None:
         at = self.now()["at"]
-        for grant in candidates(session, call, "", session.grants, at):
+        for grant in candidates(session, call, "", session.grants, at, PERSONA):
             granter = next(person for person in PEOPLE if person.id == grant.by)
             if event := use(session, call, grant, granter, session.steered_by, at):
                 return event

@@ -15,7 +15,7 @@ class ApprovalRequested(Fact):
 
     `too_few` are the calls that fewer people could approve than it takes. For commands, `unsandboxed` says that they
     would run without a sandbox, and `grants` what one lets them use; None where that was not recorded. `previews` are
-    what the tools of calls said they would do, as things stood.
+    what the tools of calls said they would do, as things stood. `reactions`: a reaction decides on a single call.
     """
 
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
@@ -27,6 +27,7 @@ class ApprovalRequested(Fact):
     unsandboxed: bool = False
     grants: Granted | None = None
     previews: dict[str, str] = Field(default_factory=dict)
+    reactions: bool = False
 
 
 class ApprovalDecided(DecisionFact):

@@ -150,6 +150,7 @@ def _requested(event: ApprovalRequested, session: Session, call: Call) -> dict[s
     return {
         "phase": "awaiting",
         "too_few": call.call_id in event.too_few,
+        "reactions": event.reactions,
         "preview": event.previews.get(call.call_id, ""),
         "unsandboxed": event.unsandboxed and runs_command,
         "grants": event.grants if runs_command else None,

@@ -31,6 +31,7 @@ async def test_an_approver_approves_and_it_is_recorded_how(scenario: Director) -
     scene = await scenario(ONE, persona={"reactions": True, "approvals": GRACES})
     session = await scene.launch()
     (ask,) = await scene.asked(session)
+    assert "A reaction decides, too" in texts(ask)
     await react(scene, GRACE, ask, "eyes")
     await react(scene, GRACE, ask, YES)
     ended = await scene.ended(session)
@@ -47,6 +48,7 @@ async def test_a_cross_on_the_card_denies(scenario: Director) -> None:
     scene = await scenario(ONE, persona={"reactions": True})
     session = await scene.waiting(await scene.launch())
     card = await scene.slack.message(OPS, lambda m: session.id in texts(m) and APPROVE in buttons(m))
+    assert "A reaction decides, too" in texts(card)
     await react(scene, KEN, card, NO)
     ended = await scene.ended(session)
     assert ended.call("1.1").phase == "denied"
