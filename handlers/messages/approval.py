@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.markdown import rich_text
+from handlers.blocks.markdown import in_words, rich_text
 from handlers.blocks.text import (
     Block,
     button,
@@ -42,6 +42,7 @@ from supervisor.core.text.visible import one_line
 SHOWN_A_MESSAGE = 7500
 ROWS_A_MESSAGE = 7
 OUTPUT_SHOWN = 600
+REASON_SHOWN = 300
 # From so many calls in a message on their rows are compact.
 MANY = 4
 # Blocks for the buttons at the end, and for notes on where else a request stands.
@@ -102,7 +103,7 @@ def _message(
     where: Where | None,
 ) -> Message:
     open_ = [] if session.ended else [c for c in calls if c.phase == "awaiting"]
-    blocks: list[Block] = [mrkdwn(_headline(session, calls, open_)), context(_whose(session))]
+    blocks: list[Block] = [mrkdwn(_headline(session, calls, open_)), context(whose(session))]
     if calls[0] is all_calls[0] and step.text:
         blocks += [context("*Agent's reason*"), *rich_text(mask(step.text), limit=1000)[:2]]
     # The first message of a request decides on all of it, if it takes several.
@@ -143,7 +144,14 @@ def _title(call: Call, calls: list[Call]) -> str:
     return f"{tool} · {calls.index(call) + 1} of {len(calls)}" if len(calls) > 1 else tool
 
 
-def _whose(session: Session) -> str:
+def reason(session: Session, call: Call, mask: Masker) -> list[Block]:
+    """Return what the agent said as it proposed a call, on one line; the request in the thread has all of it."""
+    said = next((step.text for step in session.steps if call in step.calls), "")
+    words = one_line(in_words(mask(said), limit=1000), REASON_SHOWN)
+    return [context(f"*Agent's reason:* {escape(words)}")] if words else []
+
+
+def whose(session: Session) -> str:
     """Return at whose wish the calls are made, and by which persona."""
     by = person(session.launched_by, session.launched_by_name)
     return f"Requested by {by} · persona *{escape(one_line(session.persona, 80))}*"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.action_ids import Action, Target
-from handlers.blocks.markdown import in_words
 from handlers.blocks.plan import Task, plan
 from handlers.blocks.text import Block, brief, button, context, escape, link, moment, mrkdwn, person, plain
-from handlers.messages.approval import request, request_buttons
+from handlers.messages.approval import reason, request, request_buttons
 from handlers.messages.files import files
 from handlers.messages.granted import granted
 from handlers.messages.headline import headline
@@ -28,7 +27,6 @@ from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 
 STEPS_SHOWN = 8
-REASON_SHOWN = 300
 MARK = {
     "ready": "hourglass",
     "held": "raised_hand",
@@ -83,7 +81,7 @@ def card(
         blocks.append(plain(mask(session.task), 1500))
     one = _only_request(session)
     if one:
-        blocks += [*_reason(session, one, mask), *request(session, one, mask, risks, where)]
+        blocks += [*reason(session, one, mask), *request(session, one, mask, risks, where)]
     plan_ = None
     if calls := _calls(session, without=one):
         shown = [(call, _line(call, mask, over=session.ended)) for call in calls[-STEPS_SHOWN:]]
@@ -106,13 +104,6 @@ def card(
     urgent = session.ended or (session.status == "paused" and not parted)
     repeats = (Request(session, APPROVAL, one),) if one else ()
     return Message("card", text, tuple(blocks), urgent=urgent, repeats=repeats, leads_to=leads_to, plan=plan_)
-
-
-def _reason(session: Session, call: Call, mask: Masker) -> list[Block]:
-    """Return what the agent said as it proposed a call, on one line; the request in the thread has all of it."""
-    said = next((step.text for step in session.steps if call in step.calls), "")
-    words = one_line(in_words(mask(said), limit=1000), REASON_SHOWN)
-    return [context(f"*Agent's reason:* {escape(words)}")] if words else []
 
 
 def _only_request(session: Session) -> Call | None:

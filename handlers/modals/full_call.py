@@ -6,7 +6,7 @@ from itertools import groupby
 
 from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
-from handlers.messages.approval import preview_heading
+from handlers.messages.approval import policy, preview_heading, reason, whose
 from handlers.messages.proposal import as_proposed, full_text
 from handlers.modals.modal import modal
 from supervisor.core.commands.grants import grantable
@@ -40,6 +40,8 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker, *, ch
     page = min(max(page, 0), pages - 1)
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
     blocks: list[Block] = [mrkdwn(_CHANGED)] if changed else []
+    if page == 0 and call.phase == "awaiting" and not session.ended:
+        blocks += [context(whose(session)), *reason(session, call, mask), *policy(call)]
     for heading, group in groupby(shown, key=lambda piece: piece[0]):
         blocks += [mrkdwn(heading), *(preformatted(text) for _, text in group)]
     if pages > 1:
