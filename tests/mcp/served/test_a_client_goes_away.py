@@ -8,15 +8,18 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from bot.api import asgi
+from tests.support.ports import free_port
 from tests.support.slack import wait_for
 
 
-async def test_an_application_is_told_that_the_client_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_application_is_told_that_the_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(asgi, "LOOK_SECONDS", 0.01)
-    begun, ended = asyncio.Event(), []
+    begun = asyncio.Event()
+    ended: list[int] = []
 
     async def patient(scope: Any, receive: Any, send: Any) -> None:
         assert (await receive())["body"] == b"words"
@@ -24,16 +27,23 @@ async def test_an_application_is_told_that_the_client_has_gone(monkeypatch: pyte
         assert await receive() == {"type": "http.disconnect"}
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        try:
-            return await asgi.answer(patient, request, await request.read(), {})
-        except ConnectionResetError as error:
-            ended.append(error)
-            raise
+        answered = await asgi.answer(patient, request, await request.read(), {})
+        ended.append(answered.status)
+        return answered
 
     app = web.Application()
     app.router.add_post("/", serve)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        asking = asyncio.create_task(session.post(server.make_url("/"), data=b"words"))
-        await begun.wait()
-        asking.cancel()
-        await wait_for(lambda: ended)
+    # The server of aiohttp's own test tools cancels handlers, which that of Flagman does not.
+    runner, port = web.AppRunner(app), free_port()
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        async with aiohttp.ClientSession() as session:
+            asking = asyncio.create_task(session.post(f"http://127.0.0.1:{port}/", data=b"words"))
+            await begun.wait()
+            asking.cancel()
+            await wait_for(lambda: ended)
+    finally:
+        await runner.cleanup()
+    assert ended == [asgi.CLIENT_GONE]
+    assert [row.getMessage() for row in caplog.records if row.levelname == "ERROR"] == []
