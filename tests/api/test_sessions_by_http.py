@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storage import keys
+from supervisor.session_log.render.document import FORMAT
 from tests.api.conftest import ASKS, LAUNCH, Build, House
 from tests.support.api import Reply
 from tests.support.scripted import told
@@ -39,7 +40,7 @@ async def test_launch_wait_approve_and_read_the_result(house: House) -> None:
     assert len(house.scene.runs("deploy")) == 1
     log = await house.api.get(f"{path}/log")
     assert log.headers["Content-Type"].startswith("text/markdown")
-    assert log.body.startswith("---\nsession_log: 3\n")
+    assert log.body.startswith(f"---\nsession_log: {FORMAT}\n")
     assert "**boss** (`api:boss`) **approved** `1.1` `deploy`" in log.body
     plain = await house.api.get(f"{path}/log", headers={"Accept": "text/plain"})
     assert plain.headers["Content-Type"].startswith("text/plain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from supervisor.session_log.render.document import FORMAT
 from tests.cli.served import Cli, until
 
 
@@ -51,7 +52,7 @@ def test_reading_and_acting_on_one_session(cli: Cli) -> None:
     assert resumption["data"]["data"] == {"redis_url": "redis://x"}
     tailed = cli("tail", session_id, "--lines", "3", "--json").stdout.splitlines()
     assert [json.loads(line) for line in tailed] == events[-3:]
-    assert cli("log", session_id, "--markdown").stdout.startswith("---\nsession_log: 3\n")
+    assert cli("log", session_id, "--markdown").stdout.startswith(f"---\nsession_log: {FORMAT}\n")
     assert "completed: Done with" in cli("log", session_id).stdout
 
 
