@@ -51,6 +51,16 @@ class Terminal:
     def type(self, words: str) -> None:
         os.write(self._master, words.encode())
 
+    def interrupted(self) -> int:
+        """Press Ctrl-C, and again where a signal came right before the program began to read, which then waits on."""
+        while self.process.poll() is None:
+            self.type("\x03")
+            until = time.monotonic() + 5
+            while self.process.poll() is None and time.monotonic() < until:
+                if select.select([self._master], [], [], 0.05)[0] and not self._read():
+                    break
+        return self.ended()
+
     def ended(self) -> int:
         while self._read():
             pass
