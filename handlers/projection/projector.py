@@ -233,9 +233,10 @@ class Projector:
         """Return the seconds after which a message that changes often may change again; 0 for now."""
         if message.urgent or row is None or not row.ts or row.shows == message.fingerprint:
             return 0
-        left = row.changed_at + CARD_EVERY.total_seconds() - self._clock().timestamp()
-        # The clock of the worker that changed it last may be ahead.
-        return left if 0 < left <= CARD_EVERY.total_seconds() else 0
+        every = CARD_EVERY.total_seconds()
+        left = row.changed_at + every - self._clock().timestamp()
+        # The clock of the worker that changed it last may be ahead, and the time is rounded to a tenth of a second.
+        return left if 0 < left <= every + 0.1 else 0
 
     async def _look_again(self, session: Session, rows: dict[str, Row], waits: _Waits) -> None:
         """Delete second posts of messages that a worker was posting when it died."""

@@ -140,12 +140,17 @@ class Connection:
 
     def _retire(self, end: _End) -> None:
         """Let the owner end; what is asked from now on opens a new connection."""
+        if self._leave():
+            self._queue.put_nowait(end)
+
+    def _leave(self) -> bool:
+        """Take nothing more for the present owner, if it is at work. Returns whether it was."""
         owner, self._owner = self._owner, None
         if owner is None or owner.done():
-            return
+            return False
         self._retired[owner] = self._queue
         owner.add_done_callback(lambda done: self._retired.pop(done, None))
-        self._queue.put_nowait(end)
+        return True
 
     def _away(self, reason: str) -> ServerAway:
         return ServerAway(self.server.name, reason)
@@ -256,7 +261,10 @@ class Connection:
                 async with asyncio.timeout(IDLE_SECONDS):
                     return await queue.get()
             except TimeoutError:
-                if not self._at_work:
+                if not self._at_work and queue.empty():
+                    # Closing takes a while, in which what is asked opens a new connection.
+                    if queue is self._queue:
+                        self._leave()
                     return "now"
 
     @asynccontextmanager

@@ -148,9 +148,10 @@ async def test_a_list_that_does_not_come_ends_no_call_at_work(
 async def test_a_server_that_nobody_uses_is_ended_and_started_again(
     hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
     opened = connect(hostile(hosted, "none"))
     assert await opened.ready(["host"]) == ""
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
+    assert (await tools["host__t"].run({}, context)).content == "done"
     await wait_for(lambda: not [line for line in _processes() if str(hosted.folder) in line])
     monkeypatch.setattr(servers, "PATIENCE", 30.0)
     monkeypatch.setattr(connection, "IDLE_SECONDS", 60.0)
