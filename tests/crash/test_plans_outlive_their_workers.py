@@ -86,6 +86,17 @@ async def settled_by_people(parts: Core, parent: str) -> bool:
     return session.ended
 
 
+async def standing(parts: Core, parent: str) -> str:
+    """How the plan stands and what each subtask at work waits for, to tell why it does not end."""
+    session = await parts.supervisor.get(parent)
+    lines = [f"{parent}: {session.status}, {session.waiting_for}, {session.pause}"]
+    for child in session.running_children:
+        state = await parts.supervisor.get(child.id)
+        calls = [(c.call.tool, c.phase, c.attempt) for step in state.steps for c in step.calls]
+        lines.append(f"{child.name}: {state.status}, {state.waiting_for}, {state.pause}, {calls}")
+    return "\n".join(lines)
+
+
 async def killed_as_it_goes(house: House, rng: random.Random, workers: list[Process]) -> None:
     """Never ends by itself; each time the model was asked a few times more, a worker is killed and replaced."""
 
@@ -120,9 +131,12 @@ async def test_every_subtask_ends_once_and_all_are_joined_once(house: House, see
         workers = list(await asyncio.gather(*(house.worker() for _ in range(WORKERS))))
         parent = await parts.supervisor.launch("boss", "everything", ADA, plan=plan(rng))
         killing = asyncio.create_task(killed_as_it_goes(house, rng, workers))
-        async with asyncio.timeout(240):
-            while not await settled_by_people(parts, parent.id):
-                await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(240):
+                while not await settled_by_people(parts, parent.id):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(await standing(parts, parent.id)) from None
         killing.cancel()
         assert sum(process.code == -9 for process in house.processes) >= KILLS, "too few were killed to tell"
         session = await parts.supervisor.get(parent.id)
