@@ -48,7 +48,10 @@ def allow(
     call = session.call(call_id)
     own = actor.model_copy(update={"stands_for": (), "overrides": ()})
     right = approvals.check_decision(session, call, own, seen)
-    _check_grantable(call, right.via)
+    if refusal := _refusal(call):
+        raise refusal
+    if not all(right.via.split("\n")):
+        raise NotAllowed(_FOR_MORE)
     if not SHORTEST <= terms.until - at <= LONGEST:
         raise InvalidInput("Calls are allowed in advance for a minute at least and for 24 hours at most.")
     if sum(grant_lasts(session, grant, at) for grant in session.grants) >= MOST:
@@ -73,25 +76,18 @@ def allow(
     return [grant, *approvals.decide(session, call_id, "approve", own, at, seen=seen)]
 
 
-def _check_grantable(call: Call, via: str) -> None:
-    rules = call.call.rules
+def _refusal(call: Call) -> IllegalEvent | NotAllowed | None:
+    """Why no call like this one can be allowed in advance, by whomever; None where that is possible."""
     if call.call.control or isinstance(call.call.arguments, str):
-        raise IllegalEvent("Only calls of tools that run by themselves are allowed in advance.")
-    if any(rule.each_time for rule in rules):
-        raise NotAllowed(_FOR_EACH)
-    rights = via.split("\n")
-    if any(rule.quorum > 1 for rule in rules) or not all(rights):
-        raise NotAllowed(_FOR_MORE)
+        return IllegalEvent("Only calls of tools that run by themselves are allowed in advance.")
+    if any(rule.each_time for rule in call.call.rules):
+        return NotAllowed(_FOR_EACH)
+    return NotAllowed(_FOR_MORE) if any(rule.quorum > 1 for rule in call.call.rules) else None
 
 
 def grantable(call: Call) -> bool:
     """Whether calls like this one can be allowed in advance by somebody who may approve it."""
-    rules = call.call.rules
-    return not (
-        call.call.control
-        or isinstance(call.call.arguments, str)
-        or any(rule.each_time or rule.quorum > 1 for rule in rules)
-    )
+    return _refusal(call) is None
 
 
 def grant_lasts(session: Session, grant: Grant, at: datetime) -> bool:
