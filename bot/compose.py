@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from redis.asyncio import Redis
 
@@ -35,11 +35,13 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
-from storage.rows import RowStore
+from storage.rows import ExpiringStore, RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
+from supervisor.connections.linking import Linking
+from supervisor.connections.store import Connections, is_connected
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
@@ -137,6 +139,24 @@ class Core:
         """The secrets by name. Raises InvalidInput as `resume_tokens`."""
         return Secrets(RowStore(self.redis, keys.secrets()), secret_keys(self.settings), now)
 
+    @cached_property
+    def connections(self) -> Connections:
+        """The connections of people to servers. Raises InvalidInput as `resume_tokens`."""
+        rows = RowStore(self.redis, keys.connections())
+        return Connections(rows, secret_keys(self.settings), now, self.mask.learn)
+
+    def linking(self) -> Linking:
+        """How people connect servers. Raises InvalidInput as `resume_tokens`."""
+        return Linking(
+            self.mcp,
+            self.connections,
+            ExpiringStore(self.redis, keys.connecting),
+            RowStore(self.redis, keys.registrations()),
+            secret_keys(self.settings),
+            self.settings.public_address,
+            now,
+        )
+
     def resume_tokens(self) -> ResumeTokens:
         """The resume tokens. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be generated."""
         lifetime = timedelta(seconds=self.settings.token_seconds)
@@ -178,6 +198,8 @@ class Core:
             directory=self.directory,
             places=self.places,
             notifications=self.notifications,
+            connections=self.connections,
+            linking=self.linking(),
             running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
@@ -253,7 +275,8 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         refusals = Refusals(AuditStore(redis))
         supervisor = Supervisor(sessions, library, known, now, directory.reach, places, refusals)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
-        deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
+        connected = partial(is_connected, RowStore(redis, keys.connections()))
+        deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep, is_connected=connected)
         timers = TimerStore(redis, blocking, partitions)
         schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []

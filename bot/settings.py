@@ -104,6 +104,7 @@ class Settings(CommonSettings):
     )
     sandbox: Literal["auto", "require", "off"] = Field("auto", validation_alias="FLAGMAN_SANDBOX")
     mcp: Path | None = Field(None, validation_alias="FLAGMAN_MCP")
+    public_url: str = Field("", validation_alias="FLAGMAN_PUBLIC_URL")
     tools: Path | None = Field(None, validation_alias="FLAGMAN_TOOLS")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
@@ -153,6 +154,11 @@ class Settings(CommonSettings):
     @classmethod
     def _with_slash(cls, url: str) -> str:
         return check_url(url).rstrip("/") + "/"
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return check_url(url).rstrip("/") if url else ""
 
     @field_validator("command")
     @classmethod
@@ -204,6 +210,12 @@ class Settings(CommonSettings):
     def playground(self) -> bool:
         """Whether the playground is used in place of Slack."""
         return self.slack_bot_token is None
+
+    @property
+    def public_address(self) -> str:
+        """The address by which browsers reach Flagman: FLAGMAN_PUBLIC_URL, or that of this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  none is bound here
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def workspace_folder(self) -> Path:

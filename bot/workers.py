@@ -56,7 +56,13 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             _log.warning("persona %s: %s", persona.name, sentence)
     toolrun = ToolRunner(folders, parts.deliveries.deliver, parts.mask, executor, parts.grants, parts.running)
     servers = connect_servers(
-        parts.settings, parts.mcp, parts.tools, executor, parts.secrets, parts.mask.learn
+        parts.settings,
+        parts.mcp,
+        parts.tools,
+        executor,
+        parts.secrets,
+        parts.mask.learn,
+        parts.connections if any(server.oauth for server in parts.mcp.values()) else None,
     )
     if servers:
         parts.closing.push_async_callback(servers.close)

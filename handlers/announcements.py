@@ -16,8 +16,10 @@ from handlers.origin import channel_of
 from handlers.projection.marks import mark_of, metadata
 from handlers.projection.refusals import ChannelUnavailable, problem_of
 from handlers.users import UNREACHABLE, code_of
+from supervisor.contract.connections import Finished
 from supervisor.core.audit.summary import AuditTotals
 from supervisor.core.commands.limits import SETTING_LABELS
+from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 from supervisor.place_settings import Change, PlaceRow
@@ -88,6 +90,19 @@ class Announcements:
         mark = metadata(_DIGEST, key)
         blocks = audit_blocks(totals, lost)
         return await _post(client, channel, headline(totals), blocks, metadata=mark) is not None
+
+    async def connected(self, done: Finished) -> bool:
+        """Tell a person privately that a server is connected. Returns False where Slack cannot be reached now."""
+        client = self._directory.client
+        server, account = done.connection.server, one_line(done.connection.account, 80)
+        as_whom = f" as *{escape(account)}*" if account else ""
+        goes_on = f" {count(len(done.resumed), 'session')} resumed." if done.resumed else ""
+        text = (
+            f":electric_plug: You have connected {inline_code(server)}{as_whom}.{goes_on} "
+            f"If that was not you, remove it: {inline_code(f'{self._command} connections remove {server}')}"
+        )
+        whom = done.person.removeprefix("slack:")
+        return client is not None and await _post(client, whom, text) is not None
 
     async def persona_broken(self, admin: str, said: str) -> bool:
         """Tell an admin what is wrong with a persona file. Returns False where Slack cannot be reached now."""

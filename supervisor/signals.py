@@ -6,7 +6,7 @@ A webhook or event that no session waits for is kept for a while.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,19 +15,21 @@ from pydantic import BaseModel
 from storage.keys import TimerKey
 from storage.log import LogStore, Row
 from storage.mailbox import Delivery, Mailbox
-from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.conditions import Connected, OnEvent, Webhook
 from supervisor.core.digest import digest
 from supervisor.core.errors import FlagmanError, LimitReached
 from supervisor.core.events import Actor
+from supervisor.core.events.base import SYSTEM
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
-from supervisor.core.triggers import Delivered, Signal
+from supervisor.core.triggers import Delivered, Signal, connection_name
 from supervisor.service import Supervisor
 
 SEEN_FOR = timedelta(days=1)
 # Sessions of an index that are read at once.
 PAGE = 1000
 SignalKind = Literal["webhook", "event"]
+IsConnected = Callable[[str, str], Awaitable[bool]]
 _log = logging.getLogger("flagman.signals")
 
 
@@ -39,8 +41,15 @@ class StoredSignal(BaseModel):
     sender: Actor
 
 
+async def _nothing_connected(server: str, person: str) -> bool:
+    return False
+
+
 class SignalRouter:
-    """Delivers signals. One that no session waits for is kept for the duration `keep`."""
+    """Delivers signals. One that no session waits for is kept for the duration `keep`.
+
+    `is_connected` returns whether a person has connected a server.
+    """
 
     def __init__(
         self,
@@ -49,8 +58,9 @@ class SignalRouter:
         mailbox: Mailbox,
         *,
         keep: timedelta = timedelta(hours=1),
+        is_connected: IsConnected = _nothing_connected,
     ) -> None:
-        self._supervisor, self._log = supervisor, log
+        self._supervisor, self._log, self._is_connected = supervisor, log, is_connected
         self._mailbox, self._keep = mailbox, keep
 
     async def deliver(
@@ -112,6 +122,10 @@ class SignalRouter:
             for session_id, _ in rows:
                 yield session_id
 
+    async def connected(self, server: str, actor: Actor) -> list[str]:
+        """Resume the sessions that wait until a person connects a server; returns their ids."""
+        return await self._resume_all(Signal("connection", connection_name(server, actor.person)), actor)
+
     async def tell_refused(self, kind: SignalKind, name: str, most_bytes: int) -> None:
         """Tell the sessions that wait for a signal that one was refused, since it has more than `most_bytes`.
 
@@ -128,6 +142,11 @@ class SignalRouter:
         """Resume a session that has just begun to wait by a signal that came before. Returns whether there was one."""
         for _, condition in session.waits:
             kind: SignalKind
+            if isinstance(condition, Connected):
+                if await self._is_connected(condition.server, condition.person):
+                    name = connection_name(condition.server, condition.person)
+                    return await self._supervisor.wake(session.id, Signal("connection", name), SYSTEM)
+                continue
             if isinstance(condition, Webhook):
                 kind, name = "webhook", condition.name
             elif isinstance(condition, OnEvent):

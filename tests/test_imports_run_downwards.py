@@ -20,12 +20,15 @@ ROOMS: dict[str, str] = {
     "supervisor/core": "",
     "supervisor/tools": "storage supervisor/core",
     "supervisor/mcp": "storage supervisor/core supervisor/tools",
+    "supervisor/connections": "storage supervisor/core supervisor/tools supervisor/mcp",
     "supervisor/models": "supervisor/core",
     "supervisor/personas": "storage supervisor/core",
     "supervisor": "storage supervisor/core supervisor/tools supervisor/mcp supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
-    "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
+    "supervisor/contract": (
+        "storage supervisor/core supervisor/connections supervisor/personas supervisor supervisor/session_log"
+    ),
     "handlers/action_ids": "supervisor/core",
     "handlers/origin": "supervisor/core",
     "handlers/markup": "",
@@ -44,8 +47,8 @@ ROOMS: dict[str, str] = {
         "handlers/private_answers"
     ),
     "handlers/announcements": (
-        "supervisor/core supervisor handlers/origin handlers/users handlers/directory handlers/blocks "
-        "handlers/projection"
+        "supervisor/core supervisor supervisor/contract handlers/origin handlers/users handlers/directory "
+        "handlers/blocks handlers/projection"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -66,8 +69,8 @@ ROOMS: dict[str, str] = {
     "bot/own_tools": "supervisor/core supervisor/tools bot/settings",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
-        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
-        "supervisor/session_log supervisor/contract handlers/origin "
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/connections supervisor/models "
+        "supervisor/personas supervisor supervisor/session_log supervisor/contract handlers/origin "
         "handlers/directory handlers/projection handlers/announcements "
         "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
     ),
@@ -99,8 +102,8 @@ ROOMS: dict[str, str] = {
         "bot/store_check bot/sdk"
     ),
     "bot/api": (
-        "storage supervisor/core supervisor/mcp supervisor supervisor/session_log supervisor/contract "
-        "bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
+        "storage supervisor/core supervisor/mcp supervisor/connections supervisor supervisor/session_log "
+        "supervisor/contract bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
     ),
     "bot/processes": (
         "storage supervisor/core "

@@ -45,6 +45,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/mcp/config.py": ("http",),
     "supervisor/mcp/connection.py": ("http", "HTTP"),
     "supervisor/mcp/errors.py": ("HTTP",),
+    "supervisor/mcp/bearer.py": ("http", "HTTP"),
+    # Authorization servers, which are reached by HTTP.
+    "supervisor/connections/authorization_server.py": ("http", "HTTP"),
+    "supervisor/connections/linking.py": ("https",),
     "supervisor/mcp/results.py": ("Blocks the thread",),
     # A property of characters.
     "supervisor/core/text/characters.py": ("EMOJI", "Emoji", "emoji-data.txt"),

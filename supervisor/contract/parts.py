@@ -10,6 +10,8 @@ from typing import Protocol
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit
+from supervisor.connections.linking import Linking
+from supervisor.connections.store import Connections
 from supervisor.contract.directory import Directory
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
@@ -68,6 +70,8 @@ class ServiceParts:
     directory: Directory
     places: PlaceSettings
     notifications: Notifications
+    connections: Connections
+    linking: Linking
     running: RunningCalls
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""

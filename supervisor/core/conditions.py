@@ -114,11 +114,24 @@ class Parent(Frozen):
         return self.type
 
 
+class Connected(Frozen):
+    """The connection of a person to a server; nobody writes it."""
+
+    type: Literal["connection"]
+    server: str
+    person: str
+
+    def __str__(self) -> str:
+        return f"connection: {self.server}"
+
+
 def _where(clauses: tuple[Clause, ...]) -> str:
     return f" where {' and '.join(map(str, clauses))}" if clauses else ""
 
 
-Condition = Annotated[Webhook | OnEvent | At | Cron | Manual | Parent, Field(discriminator="type")]
+Condition = Annotated[
+    Webhook | OnEvent | At | Cron | Manual | Parent | Connected, Field(discriminator="type")
+]
 
 
 def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition:

@@ -69,6 +69,27 @@ def is_stopped(session: Session) -> bool:
     return session.pause is not None and session.approval is None and not session.waits
 
 
+def runs_as(session: Session) -> str:
+    """Return the id of the person as whom the session uses servers that each person connects; empty for none.
+
+    That is who launched or copied it, or its root; for a key, or a schedule of one, its owner.
+    """
+    if session.lineage:
+        return session.lineage.person
+    fork = session.forked
+    first, *others = (fork.by, fork.by_owner) if fork else (session.launched_by, *sorted(session.asked_by))
+    people = [who for who in others if _is_person(who)]
+    if _is_person(first):
+        return first
+    return people[0] if len(people) == 1 else ""
+
+
+def _is_person(actor_id: str) -> bool:
+    return (
+        bool(actor_id) and not actor_id.startswith(("api:", "agent:")) and actor_id not in ("clock", "system")
+    )
+
+
 def may_see(
     requesters: Collection[str], persona: Persona | None, actor: Actor, *, shown: bool | None
 ) -> bool:

@@ -106,8 +106,7 @@ class ModelStep:
         if self._signals.stopping.is_set():
             return Later(wait=None)
         persona = await self._personas.load_pinned(self._session)
-        if problem := await self._tools.problem(persona):
-            self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=problem))
+        if not await self._tools.check(self._unit, persona):
             return None
         request = await self._request(turns, purpose)
         task = asyncio.create_task(self._gateway.reply(request))
@@ -148,7 +147,7 @@ class ModelStep:
 
     async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
         persona = await self._personas.load_pinned(self._session)
-        return persona, self._tools.of(persona)
+        return persona, self._tools.of(persona, self._session)
 
     async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:
         persona, tools = await self._toolset()

@@ -39,6 +39,7 @@ _TRIGGERS: Mapping[Kind, Waker] = {
     "cron": "clock",
     "children": "children",
     "parent": "parent",
+    "connection": "connection",
     "manual": "manual",
 }
 _TOO_MANY = f"A session may wait for at most {MAX_CONDITIONS} things at once."

@@ -23,13 +23,15 @@ PauseReason = Literal[
     "context_budget_exceeded",
     "budget_exceeded",
     "outcome_unknown",
+    "connection_required",
     "parent_paused",
     "manual",
 ]
 
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
-# What ends a pause besides: its approval, and the end of the pause of the session that launched this one.
-Waker = Trigger | Literal["approval", "parent"]
+# What ends a pause besides: its approval, the end of the pause of the session that launched this one, and a connection
+# that a person made.
+Waker = Trigger | Literal["approval", "parent", "connection"]
 
 # The name by which rules and decisions know a pause that waits for an approval.
 APPROVAL = "approval"
