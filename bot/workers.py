@@ -15,6 +15,7 @@ from bot.mcp_servers import connect_servers
 from bot.sandbox import find_sandbox, make_executor, missing_grants
 from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
+from handlers.projection.connect_offers import ConnectOffers
 from handlers.projection.file_download import FileDownloads
 from handlers.projection.log_upload import LogUploads
 from handlers.projection.message_poster import MessagePoster
@@ -26,6 +27,7 @@ from handlers.projection.slack_client import SlackSender
 from handlers.projection.subagents import SubagentReader
 from handlers.projection.whereabouts import Whereabouts
 from handlers.users import People
+from storage.marks import MarkStore
 from supervisor.contract.grants import granter
 from supervisor.core.errors import InvalidInput
 from supervisor.models.gateway import Gateway
@@ -112,6 +114,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         sandboxed=found.sandbox is not None,
         risks={name: tool.risk for name, tool in parts.tools.items()},
         whereabouts=Whereabouts(parts.worker_hosts(), socket.gethostname(), str(folder), now),
+        offers=ConnectOffers(client, MarkStore(parts.redis)),
     )
     known, settings = parts.sessions.known_version, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)

@@ -19,10 +19,10 @@ class MarkStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def set(self, mark: str) -> bool:
-        """Set a mark for `KEPT`. Returns False where it was set before."""
+    async def set(self, mark: str, kept: timedelta = KEPT) -> bool:
+        """Set a mark for a while. Returns False where it was set before."""
         with reaching_store():
-            return bool(await self._redis.set(keys.told(mark), b"1", nx=True, ex=KEPT))
+            return bool(await self._redis.set(keys.told(mark), b"1", nx=True, ex=kept))
 
     async def remove(self, mark: str) -> None:
         with reaching_store():

@@ -39,7 +39,7 @@ ROOMS: dict[str, str] = {
     "handlers/private_answers": "handlers/blocks",
     "handlers/quotes": "supervisor/core handlers/users handlers/blocks",
     "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
-    "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
+    "handlers/messages": "supervisor/core supervisor/contract handlers/action_ids handlers/origin handlers/blocks",
     "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
@@ -75,8 +75,8 @@ ROOMS: dict[str, str] = {
         "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
     ),
     "bot/workers": (
-        "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
-        "bot/sandbox bot/mcp_servers bot/compose"
+        "storage supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users "
+        "handlers/projection bot/sandbox bot/mcp_servers bot/compose"
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (

@@ -130,4 +130,3 @@ def _page(title: str, body: str, status: int = 200, form: str = "form-action 'no
     )
     headers = {**_HEADERS, "Content-Security-Policy": f"{_POLICY}; {form}"}
     return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
-

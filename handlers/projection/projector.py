@@ -18,6 +18,7 @@ from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
+from handlers.projection.connect_offers import ConnectOffers
 from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
@@ -88,12 +89,13 @@ class Projector:
         sandboxed: bool = True,
         risks: Risks | None = None,
         whereabouts: Whereabouts | None = None,
+        offers: ConnectOffers | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
         self._uploads, self._running, self._statuses = uploads, running, statuses
         self._sandboxed, self._risks = sandboxed, risks
-        self._mentions, self._whereabouts = mentions, whereabouts
+        self._mentions, self._whereabouts, self._offers = mentions, whereabouts, offers
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -192,6 +194,8 @@ class Projector:
                 await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
         await self._complete(session, place, rows, waits, own=not above)
+        if self._offers and not waits.seconds:
+            await self._offers.show(session, place)
         await self._look_again(session, rows, waits)
 
     async def _runs(self, session: Session, below: Subagents) -> list[Running]:

@@ -195,7 +195,8 @@ async def register(server: Server, endpoints: Endpoints, redirect: str) -> Clien
     from pydantic import AnyUrl
 
     given = _settings(server)
-    secret = [m for m in ("client_secret_basic", "client_secret_post") if m in endpoints.methods]
+    # Servers made with the SDK revoke for the first of these alone.
+    secret = [m for m in ("client_secret_post", "client_secret_basic") if m in endpoints.methods]
     if given.client_id:
         proof = (secret or ["client_secret_basic"])[0] if given.client_secret else "none"
         return Client(client_id=given.client_id, client_secret=given.client_secret, method=proof)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,10 @@ from supervisor.contract.access import Access
 from supervisor.contract.models import ResponseModel
 from supervisor.contract.parts import ServiceParts
 from supervisor.core import rights
-from supervisor.core.errors import InvalidInput, NotAllowed
+from supervisor.core.errors import FlagmanError, InvalidInput, NotAllowed
 from supervisor.core.events import Actor
+
+_log = logging.getLogger("flagman.connections")
 
 
 class ConnectionView(ResponseModel):
@@ -115,12 +118,15 @@ async def finish(parts: ServiceParts, query: Mapping[str, str], cookies: Mapping
     Raises InvalidInput, with a sentence for the person, NotAllowed for who was deactivated meanwhile, or Unavailable.
     """
     begun, connection = await parts.linking.finish(query, cookies)
-    person = await parts.directory.identify(Actor(id=begun.person, name=begun.name))
+    person = Actor(id=begun.person, name=begun.name)
     try:
-        rights.check_active(person)
+        rights.check_active(await parts.directory.identify(person))
     except NotAllowed:
         await parts.connections.remove_all(begun.person)
         raise
+    except FlagmanError:
+        # The person was known when the link was given, minutes ago.
+        _log.warning("whether %s is active is not known", begun.person)
     resumed = await parts.signals.connected(begun.server, person)
     return Finished(person.id, begun.name, ConnectionView.of(connection), tuple(resumed))
 

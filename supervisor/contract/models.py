@@ -61,7 +61,8 @@ class CallView(ResponseModel):
     `preview` what its tool said it would do, as things stood, and `notes` are sentences about the request for its
     approvers: that too few people can approve it, that there is no sandbox, what it grants. `requesters` are those who
     told the agent what to do before it proposed the call, besides the requesters of its session. `definition` is what
-    an MCP server says of its tool, as it is pinned with the call.
+    an MCP server says of its tool, as it is pinned with the call. `runs_as` is the person as whom it runs on a server
+    that each person connects, and empty for all other calls.
     """
 
     call_id: str
@@ -81,6 +82,7 @@ class CallView(ResponseModel):
     notes: list[str] = []
     preview: str = ""
     definition: str = ""
+    runs_as: str = ""
 
 
 class PauseView(ResponseModel):

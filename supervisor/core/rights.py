@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from supervisor.core.conditions import Connected
 from supervisor.core.delegation import undecided
 from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
@@ -67,6 +68,11 @@ def needs_operator(session: Session) -> bool:
 def is_stopped(session: Session) -> bool:
     """Whether the session is in a pause that only an operator ends."""
     return session.pause is not None and session.approval is None and not session.waits
+
+
+def awaited_connection(session: Session) -> Connected | None:
+    """Return the connection that a person has to make before the session goes on; None where it waits for none."""
+    return next((one for _, one in session.waits if isinstance(one, Connected)), None)
 
 
 def runs_as(session: Session) -> str:

@@ -1,4 +1,4 @@
-"""An authorization server and the MCP server behind it, with the code of the SDK: the tool `whoami` says whose it is."""
+"""An authorization server and an MCP server behind it, with the code of the SDK: `whoami` says whose token came."""
 
 from __future__ import annotations
 

@@ -85,7 +85,10 @@ async def test_a_person_connects_a_server_and_the_page_says_who_and_what(
     assert await flagman.accounts() == ["notes"]
     assert await flagman.accounts(G) == [], "nobody else is connected by it"
     assert notes.resources == [f"{notes.url}/mcp"], "a token is for this server alone"
-    rows = {**await RowStore(redis, keys.connections()).all(), **await RowStore(redis, keys.registrations()).all()}
+    rows = {
+        **await RowStore(redis, keys.connections()).all(),
+        **await RowStore(redis, keys.registrations()).all(),
+    }
     stored = b"".join(rows.values()).decode()
     assert len(rows) == 2
     secret = next(iter(notes.clients.values())).client_secret
