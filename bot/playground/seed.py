@@ -179,6 +179,7 @@ EVENTS = frozenset(
         "message.im",
         "message.mpim",
         "reaction_added",
+        "user_change",
     }
 )
 SCOPES = frozenset(

@@ -28,7 +28,7 @@ async def list_connections(call: Call) -> Answer:
 )
 async def connect(call: Call, path: OfServer) -> Answer:
     """Begin to connect a server: the owner of the key opens the address in a browser, once, within ten minutes."""
-    return Answer(await call.connections.connect(path.server))
+    return Answer(await call.connections.connect(path.server), shown=frozenset({"url"}))
 
 
 @routes(

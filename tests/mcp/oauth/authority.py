@@ -46,6 +46,7 @@ class Authority:
     refreshing: dict[str, RefreshToken] = field(default_factory=dict)
     revoked: list[str] = field(default_factory=list)
     refreshes: int = 0
+    fails: bool = False
     given: list[str] = field(default_factory=list)
     resources: list[str | None] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -111,6 +112,8 @@ class Authority:
     async def exchange_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
     ) -> OAuthToken:
+        if self.fails:
+            raise RuntimeError("the server has a fault")
         self.refreshes += 1
         del self.refreshing[refresh_token.token]
         return self._give(client, refresh_token)

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from bot.sdk.http_backend import HttpBackend
 from handlers.users import People
 from supervisor.core.state import Session
 from tests.mcp.oauth.authority import Authority
 from tests.mcp.oauth.browser import Browser
 from tests.mcp.oauth.conftest import mcp_file
+from tests.support.api import Client
 from tests.support.ports import free_port
 from tests.support.scenario import APPROVE, VIEW, Director, Scene, key_of
 from tests.support.scripted import Behaviour, calls, in_turn, results, says
 from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
 
+OWNED, UNOWNED = "owned-key-0123456789abcdef", "unowned-key-0123456789abcdef"
 CONNECT, OPEN, AGAIN = "connect_begin", "connect_open", "session_resume"
 # How a key is read whole, by its type.
 READ: dict[str, Callable[[Any, bytes], Any]] = {
@@ -125,9 +129,12 @@ async def nothing_in_clear(
 ) -> None:
     """No token that was given stands in the store, in the SESSION_LOG, in Slack or in what was logged."""
     held = [logged, await scene.flagman.core.documents().text(session.id)]
-    for key in await redis.keys("*"):
-        kind = (await redis.type(key)).decode()
-        held.append(str(await READ[kind](redis, key)))
+    keys: Any = await redis.keys("*")
+    for key in keys:
+        kind: Any = await redis.type(key)
+        read = READ.get(kind.decode())
+        # One that has expired meanwhile has no type.
+        held.append(str(await read(redis, key)) if read else "")
     held.append(json.dumps(await scene.slack.calls()))
     assert notes.given
     assert not [token for token in notes.given for text in held if token in text]
@@ -203,3 +210,52 @@ async def test_what_is_connected_is_listed_and_removed_by_a_command(
     assert "is no server that people connect" in str(
         (await scene.slack.command(ADA, OPS, "connect other"))["response"]
     )
+
+
+async def test_the_connections_of_who_is_deactivated_are_removed(
+    scenario: Director, notes: Authority, browser: Browser, tmp_path: Path
+) -> None:
+    scene = await set_up(scenario, notes, tmp_path, asks_whose())
+    await browser.connect(await link_of(scene, ADA))
+    connections = scene.flagman.core.connections
+    await scene.slack.person(id=GRACE, deleted=True)
+    await scene.slack.person(id=ADA, real_name="Ada L.")
+    assert await connections.of(f"slack:{ADA}"), "another change changes nothing"
+    await scene.slack.person(id=ADA, deleted=True)
+
+    async def gone() -> bool:
+        return not await connections.of(f"slack:{ADA}")
+
+    await wait_for(gone)
+    await wait_for(lambda: notes.revoked)
+
+
+async def test_a_key_serves_its_owner_alone_and_one_without_an_owner_is_refused(
+    scenario: Director, notes: Authority, browser: Browser, tmp_path: Path
+) -> None:
+    keys = f"mine@{ADA}:launch+read+approve:{OWNED},ci:launch+read+approve:{UNOWNED}"
+    scene = await set_up(scenario, notes, tmp_path, asks_whose(), api_keys=SecretStr(keys))
+    url = scene.flagman.config.public_address
+    async with Client(url, UNOWNED) as api:
+        for refused in (api.get("/v1/connections"), api.post("/v1/connections/notes", None)):
+            (await refused).problem(403, "not_allowed")
+        session = await api.post("/v1/sessions", {"persona": "ops", "task": "ship it"})
+        paused = await scene.flagman.session(lambda s: s.pause, session["id"])
+        assert "it is not known for whom this session runs" in paused.halts[-1].detail
+        assert paused.halts[-1].reason == "error_threshold_exceeded"
+    async with Client(url, OWNED) as api:
+        session = await api.post("/v1/sessions", {"persona": "ops", "task": "ship it"})
+        waiting = await scene.flagman.session(lambda s: s.waiting_for == "connection_required", session["id"])
+        assert [str(condition) for _, condition in waiting.waits] == ["connection: notes"]
+        (await api.post("/v1/connections/other", None)).problem(422, "invalid_input")
+        await browser.connect((await api.post("/v1/connections/notes", None))["url"])
+        await scene.flagman.session(lambda s: s.calls_in("awaiting"), session["id"])
+        (call,) = (await api.get(f"/v1/sessions/{session['id']}"))["calls"]
+        assert call["runs_as"] == f"slack:{ADA}"
+        (one,) = (await api.get("/v1/connections"))["connections"]
+        assert (one["server"], one["scopes"], one["refused"]) == ("notes", "notes", "")
+        assert not [token for token in notes.given if token in json.dumps(one)]
+    async with Client(url, OWNED) as api:
+        flagman = HttpBackend(url, OWNED)
+        assert (await flagman.remove_connection("notes")).revoked
+        assert (await flagman.connections()).connections == []
