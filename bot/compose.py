@@ -143,7 +143,7 @@ class Core:
     def connections(self) -> Connections:
         """The connections of people to servers. Raises InvalidInput as `resume_tokens`."""
         rows = RowStore(self.redis, keys.connections())
-        return Connections(rows, secret_keys(self.settings), now, self.mask.learn)
+        return Connections(rows, secret_keys(self.settings), now, self.mask.learn, self.mask.forget)
 
     def linking(self) -> Linking:
         """How people connect servers. Raises InvalidInput as `resume_tokens`."""

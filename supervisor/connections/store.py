@@ -20,13 +20,16 @@ _PURPOSE = b"flagman connections: "
 # How long a process that renews tokens may take before another one tries, and how often the others look.
 RENEWING = timedelta(seconds=30)
 LOOK_SECONDS = 0.05
+# How many tokens of a connection are masked, the latest.
+MASKED = 3
 _log = logging.getLogger("flagman.connections")
 
 
 class Connections:
     """The connections in the store, one for each person and server. Methods raise StoreUnavailable.
 
-    The first of the keys encrypts, and each of them decrypts. Tokens are handed to `learn`, which has them masked.
+    The first of the keys encrypts, and each of them decrypts. Tokens are handed to `learn`, which has them masked, and
+    to `forget` once others have taken their place twice.
     """
 
     def __init__(
@@ -35,9 +38,12 @@ class Connections:
         keys: Sequence[str],
         clock: Callable[[], datetime],
         learn: Callable[[Iterable[str]], None] = lambda _: None,
+        forget: Callable[[Iterable[str]], None] = lambda _: None,
     ) -> None:
-        self._rows, self._sealer = rows, Sealer(keys, _PURPOSE)
-        self._clock, self._learn = clock, learn
+        self._rows, self._sealer, self._clock = rows, Sealer(keys, _PURPOSE), clock
+        self._learn, self._forget = learn, forget
+        # The tokens that are masked, by the id of the row, the latest last.
+        self._masked: dict[str, list[Tokens]] = {}
         self._me = secrets.token_hex(8)
 
     async def get(self, server: str, person: str) -> Connection | None:
@@ -52,9 +58,11 @@ class Connections:
     async def add(
         self, server: str, person: str, team: str, tokens: Tokens, client: Client, endpoints: Endpoints
     ) -> Connection:
-        """Store what a person has authorized, in place of what was there, which is revoked."""
-        self._learn([tokens.access, tokens.refresh])
-        before = await self.get(server, person)
+        """Store what a person has authorized, in place of what was there.
+
+        That is not revoked: some servers then forget all that the same person has authorized.
+        """
+        self._mask(row_id(server, person), tokens)
         new = Connection(
             id=secrets.token_hex(8),
             server=server,
@@ -68,8 +76,6 @@ class Connections:
             sealed=self._seal(Sealed(tokens=tokens, client=client, endpoints=endpoints)),
         )
         await self._rows.put(new.row_id, _row(new))
-        if before:
-            await self._revoke(before)
         return new
 
     async def remove(self, server: str, person: str) -> bool:
@@ -143,7 +149,7 @@ class Connections:
             await self._note_refusal(found, row, "its tokens cannot be decrypted")
             raise NoToken(str(error)) from error
         sealed = Sealed.model_validate_json(text)
-        self._learn([sealed.tokens.access, sealed.tokens.refresh])
+        self._mask(found.row_id, sealed.tokens)
         if not by_first:
             anew = found.model_copy(update={"sealed": self._sealer.seal(text)})
             if await self._rows.replace(found.row_id, row, _row(anew)):
@@ -166,7 +172,7 @@ class Connections:
             released = claimed.model_copy(update=done)
             await self._rows.replace(claimed.row_id, _row(claimed), _row(released))
             raise NoToken(str(error)) from error
-        self._learn([new.access, new.refresh])
+        self._mask(claimed.row_id, new)
         renewed = claimed.model_copy(
             update={
                 **done,
@@ -180,8 +186,9 @@ class Connections:
         )
         if await self._rows.replace(claimed.row_id, _row(claimed), _row(renewed)):
             return new.access
-        # It was removed or authorized anew meanwhile.
-        await revoke(sealed.endpoints, sealed.client, new)
+        if await self._rows.get(claimed.row_id) is None:
+            # It was removed meanwhile.
+            await revoke(sealed.endpoints, sealed.client, new)
         return ""
 
     async def _note_refusal(self, found: Connection, row: bytes, why: str, scopes: str = "") -> None:
@@ -194,6 +201,17 @@ class Connections:
         except ValueError:
             return False
         return await revoke(sealed.endpoints, sealed.client, sealed.tokens)
+
+    def _mask(self, row: str, tokens: Tokens) -> None:
+        """Have tokens masked, together with those before them, which may still be somewhere."""
+        masked = self._masked.setdefault(row, [])
+        if tokens in masked:
+            return
+        masked.append(tokens)
+        self._learn([tokens.access, tokens.refresh])
+        if len(masked) > MASKED:
+            old, kept = masked.pop(0), {text for one in masked for text in (one.access, one.refresh)}
+            self._forget({old.access, old.refresh} - kept)
 
     def _seal(self, sealed: Sealed) -> str:
         return self._sealer.seal(sealed.model_dump_json())

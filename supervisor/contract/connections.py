@@ -120,7 +120,10 @@ async def finish(parts: ServiceParts, query: Mapping[str, str], cookies: Mapping
     begun, connection = await parts.linking.finish(query, cookies)
     person = Actor(id=begun.person, name=begun.name)
     try:
-        rights.check_active(await parts.directory.identify(person))
+        known = await parts.directory.identify(person)
+        rights.check_active(known)
+        if begun.team and known.teams and begun.team not in known.teams:
+            raise NotAllowed("You have left the workspace in which this link was given.")
     except NotAllowed:
         await parts.connections.remove_all(begun.person)
         raise

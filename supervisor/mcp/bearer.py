@@ -31,12 +31,18 @@ class Bearer(Protocol):
 
 
 class SignedTransport(httpx2.AsyncBaseTransport):
-    """Sends each request with a token. One that is refused before it ran is sent once more with a new one."""
+    """Sends each request to the server at `url` with a token.
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, bearer: Bearer) -> None:
-        self._inner, self._bearer = inner, bearer
+    One that is refused before it ran is sent once more with a new one. Another server, to which a redirect leads, gets
+    no token.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, bearer: Bearer, url: str) -> None:
+        self._inner, self._bearer, self._origin = inner, bearer, _origin(httpx2.URL(url))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if _origin(request.url) != self._origin:
+            return await self._inner.handle_async_request(request)
         token = await self._bearer.token()
         response = await self._send(request, token)
         if response.status_code == 401:
@@ -62,6 +68,10 @@ class SignedTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _challenge(response: httpx2.Response) -> str:

@@ -31,7 +31,7 @@ def http_client(server: Server, seconds: float, bearer: Bearer | None = None) ->
     # A compressed body would grow after it was counted.
     headers = {**server.headers, "Accept-Encoding": "identity"}
     plain = httpx2.AsyncHTTPTransport(retries=0)
-    transport = _Answering(SignedTransport(plain, bearer) if bearer else plain)
+    transport = _Answering(SignedTransport(plain, bearer, server.url) if bearer else plain)
     return httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=False)
 
 
