@@ -33,7 +33,8 @@ from tests.support.slack import wait_for
 class Authority:
     """Signs in whoever is in `signs_in`. Refresh tokens rotate: one that was used before is worth nothing.
 
-    `lives` are the seconds of a token, and `iss` is what the way back names as the issuer.
+    `lives` are the seconds of a token, and `iss` is what the way back names as the issuer. While it `wants` scopes, no
+    token has enough of them.
     """
 
     port: int
@@ -47,6 +48,7 @@ class Authority:
     revoked: list[str] = field(default_factory=list)
     refreshes: int = 0
     fails: bool = False
+    wants: str = ""
     given: list[str] = field(default_factory=list)
     resources: list[str | None] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -166,12 +168,28 @@ def _server(authority: Authority) -> MCPServer[Any]:
     return server
 
 
+class _Guarded:
+    """The application, which refuses calls of the MCP server with the scopes that it `wants`."""
+
+    def __init__(self, app: Any, authority: Authority) -> None:
+        self._app, self._authority = app, authority
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._authority.wants and scope.get("path") == "/mcp":
+            challenge = f'Bearer error="insufficient_scope", scope="{self._authority.wants}"'
+            headers = [(b"www-authenticate", challenge.encode())]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": b"{}"})
+            return
+        await self._app(scope, receive, send)
+
+
 @asynccontextmanager
 async def authority(**given: Any) -> AsyncIterator[Authority]:
     """Serve both on loopback until the block ends."""
     found = Authority(free_port(), **given)
     config = uvicorn.Config(
-        _server(found).streamable_http_app(),
+        _Guarded(_server(found).streamable_http_app(), found),
         port=found.port,
         log_level="critical",
         timeout_graceful_shutdown=1,

@@ -11,9 +11,11 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from bot.resume_hints import hints_of
 from bot.sdk.http_backend import HttpBackend
 from handlers.users import People
 from supervisor.core.state import Session
+from supervisor.session_log.verify import verify
 from tests.mcp.oauth.authority import Authority
 from tests.mcp.oauth.browser import Browser
 from tests.mcp.oauth.conftest import mcp_file
@@ -21,7 +23,7 @@ from tests.support.api import Client
 from tests.support.ports import free_port
 from tests.support.scenario import APPROVE, VIEW, Director, Scene, key_of
 from tests.support.scripted import Behaviour, calls, in_turn, results, says
-from tests.support.slack import ADA, GRACE, OPS, Json, buttons, texts, wait_for
+from tests.support.slack import ADA, BOT, GRACE, OPS, Json, buttons, texts, wait_for
 
 OWNED, UNOWNED = "owned-key-0123456789abcdef", "unowned-key-0123456789abcdef"
 CONNECT, OPEN, AGAIN = "connect_begin", "connect_open", "session_resume"
@@ -128,7 +130,10 @@ async def nothing_in_clear(
     scene: Scene, session: Session, notes: Authority, redis: Redis, logged: str
 ) -> None:
     """No token that was given stands in the store, in the SESSION_LOG, in Slack or in what was logged."""
-    held = [logged, await scene.flagman.core.documents().text(session.id)]
+    document = await scene.flagman.core.documents().text(session.id)
+    assert verify(document.encode(), ["a-key-for-tests-only-0123456789abcdef"], hints_of).signed
+    assert "connection_required" in document
+    held = [logged, document]
     keys: Any = await redis.keys("*")
     for key in keys:
         kind: Any = await redis.type(key)
@@ -259,3 +264,39 @@ async def test_a_key_serves_its_owner_alone_and_one_without_an_owner_is_refused(
         flagman = HttpBackend(url, OWNED)
         assert (await flagman.remove_connection("notes")).revoked
         assert (await flagman.connections()).connections == []
+
+
+async def test_who_is_not_in_the_place_of_the_session_is_offered_it_directly(
+    scenario: Director, notes: Authority, browser: Browser, tmp_path: Path
+) -> None:
+    keys = f"mine@{ADA}:launch+read+approve:{OWNED}"
+    scene = await set_up(scenario, notes, tmp_path, asks_whose(), api_keys=SecretStr(keys))
+    place = await scene.slack.channel("public", name="away", members=[GRACE, BOT])
+    async with Client(scene.flagman.config.public_address, OWNED) as api:
+        session = await api.post("/v1/sessions", {"persona": "ops", "task": "x", "channel": place})
+    assert session.status == 201, session.body
+    await scene.flagman.session(lambda s: s.waiting_for == "connection_required", session["id"])
+
+    async def directly() -> Json | None:
+        posts = [call["args"] for call in await scene.slack.calls("chat.postMessage")]
+        return next((p for p in posts if p.get("channel") == ADA and "as you. Connect it" in p["text"]), None)
+
+    assert "connect_begin" in str(await wait_for(directly))
+
+
+async def test_a_server_that_asks_for_more_rights_waits_for_its_person(
+    scenario: Director, notes: Authority, browser: Browser, tmp_path: Path
+) -> None:
+    scene = await set_up(scenario, notes, tmp_path, asks_whose())
+    await browser.connect(await link_of(scene, ADA))
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    notes.wants = "notes files"
+    assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
+    paused = await scene.flagman.session(lambda s: s.waiting_for == "connection_required", session.id)
+    assert "the server asks for more rights" in paused.halts[-1].detail
+    assert notes.calls == []
+    notes.wants = ""
+    _, page = await browser.get(link := await link_of(scene, ADA))
+    _, address = await browser.press(link, page)
+    assert "scope=notes+files" in address
