@@ -94,7 +94,7 @@ class PersonalConnections:
     def __init__(self, launcher: Launcher, tokens: Tokens) -> None:
         self._launcher, self._tokens = launcher, tokens
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Connection] = {}
 
     async def of(self, server: Server, person: str) -> Connection:
         """Return the connection of a person. Raises ConnectionRequired where it is to be made first."""
@@ -129,8 +129,9 @@ class PersonalConnections:
         return found
 
     async def close(self) -> None:
-        for key in list(self._entries):
-            self._drop(key)
+        """Close all connections at once, also those whose last requests are at work."""
+        left = [entry.connection for entry in self._entries.values()]
+        await asyncio.gather(*(connection.close() for connection in (*left, *self._closing.values())))
         await asyncio.gather(*self._closing)
 
     def _bound(self) -> None:
@@ -146,5 +147,5 @@ class PersonalConnections:
     def _drop(self, key: tuple[str, str]) -> None:
         if entry := self._entries.pop(key, None):
             task = asyncio.create_task(entry.connection.leave())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing[task] = entry.connection
+            task.add_done_callback(lambda done: self._closing.pop(done, None))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 
+from storage.errors import StoreUnavailable
 from supervisor.core.messages import Json, ToolDefinition
 from supervisor.mcp.config import Server
 from supervisor.mcp.connection import FRESH_SECONDS, Connection
@@ -155,9 +156,9 @@ class McpServers:
         """Raise NotBegun where the server has not the tool as it was pinned, or cannot be reached."""
         try:
             listed = await self._list(definition.server, MOMENT, person)
-        except ConnectionRequired as required:
+        except (ConnectionRequired, StoreUnavailable) as error:
             # The session is looked at once more, and waits for the connection.
-            raise NotBegun from required
+            raise NotBegun from error
         except ServerAway as away:
             raise NotBegun(f"{away} Resume the session once it can be used.") from away
         if listed.get(definition.name) != definition:
@@ -169,8 +170,8 @@ class McpServers:
         """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
         try:
             connection = await self._connection(definition.server, person)
-        except ConnectionRequired as required:
-            raise NotBegun from required
+        except (ConnectionRequired, StoreUnavailable) as error:
+            raise NotBegun from error
         try:
             result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
         except ServerAway as away:
