@@ -143,7 +143,10 @@ class Core:
     def connections(self) -> Connections:
         """The connections of people to servers. Raises InvalidInput as `resume_tokens`."""
         rows = RowStore(self.redis, keys.connections())
-        return Connections(rows, secret_keys(self.settings), now, self.mask.learn, self.mask.forget)
+        mask = self.mask
+        return Connections(
+            rows, secret_keys(self.settings), now, mask.learn, mask.forget, self.directory.is_active
+        )
 
     def linking(self) -> Linking:
         """How people connect servers. Raises InvalidInput as `resume_tokens`."""

@@ -94,6 +94,13 @@ class SlackDirectory:
         name = actor.name or name_of(found)
         return actor.model_copy(update={"name": name, "kind": kind, "teams": teams, "admin": admin})
 
+    async def is_active(self, person: str) -> bool:
+        """Whether an account is active, as known within the last minute; True where Slack does not say it."""
+        try:
+            return (await self.identify(Actor(id=person))).kind != "deactivated"
+        except ActorUnknown:
+            return True
+
     async def _at_home(self) -> Home:
         """Where Flagman is installed. Raises ActorUnknown."""
         if self._home is None:

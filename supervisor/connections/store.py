@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from storage.rows import RowStore
@@ -25,11 +25,16 @@ MASKED = 3
 _log = logging.getLogger("flagman.connections")
 
 
+async def _active(person: str) -> bool:
+    return True
+
+
 class Connections:
     """The connections in the store, one for each person and server. Methods raise StoreUnavailable.
 
     The first of the keys encrypts, and each of them decrypts. Tokens are handed to `learn`, which has them masked, and
-    to `forget` once others have taken their place twice.
+    to `forget` once others have taken their place twice. `is_active` returns whether a person's account is active, as
+    far as that can be known.
     """
 
     def __init__(
@@ -39,9 +44,10 @@ class Connections:
         clock: Callable[[], datetime],
         learn: Callable[[Iterable[str]], None] = lambda _: None,
         forget: Callable[[Iterable[str]], None] = lambda _: None,
+        is_active: Callable[[str], Awaitable[bool]] = _active,
     ) -> None:
         self._rows, self._sealer, self._clock = rows, Sealer(keys, _PURPOSE), clock
-        self._learn, self._forget = learn, forget
+        self._learn, self._forget, self._is_active = learn, forget, is_active
         # The tokens that are masked, by the id of the row, the latest last.
         self._masked: dict[str, list[Tokens]] = {}
         self._me = secrets.token_hex(8)
@@ -99,10 +105,16 @@ class Connections:
     # For the connections of workers
 
     async def authorization(self, server: str, person: str) -> str:
-        """Return the id of what the person authorized. Raises ConnectionRequired."""
+        """Return the id of what the person authorized. Raises ConnectionRequired.
+
+        What a person has authorized whose account is not active any more is removed.
+        """
         found = await self.get(server, person)
         if found is None or found.refused:
             raise ConnectionRequired(server, person, found.refused if found else "")
+        if not await self._is_active(person):
+            await self.remove_all(person)
+            raise ConnectionRequired(server, person, "the account of this person is deactivated")
         return found.id
 
     async def token(self, server: str, person: str, *, authorization: str, refused: str = "") -> str:

@@ -99,6 +99,7 @@ async def test_it_waits_is_offered_privately_goes_on_and_runs_as_the_requester(
     card = await scene.card(session)
     notice = await wait_for(lambda: notice_of(scene, card))
     assert f"For <@{ADA}>" in texts(notice)
+    await wait_for(lambda: on_home(scene, ADA))
     assert (await scene.slack.click(GRACE, OPS, notice["ts"], CONNECT))["ok"], (
         "who else presses it connects themselves"
     )
@@ -124,6 +125,11 @@ async def notice_of(scene: Scene, card: Json) -> Json | None:
     """The message of the pause in the thread."""
     rows = await scene.slack.messages(OPS, card["ts"])
     return next((row for row in rows if key_of(row) == "halt:1"), None)
+
+
+async def on_home(scene: Scene, user: str) -> bool:
+    """Whether the home tab of a person says that it needs them."""
+    return CONNECT in json.dumps(await scene.slack.home(user))
 
 
 async def nothing_in_clear(
@@ -300,3 +306,19 @@ async def test_a_server_that_asks_for_more_rights_waits_for_its_person(
     _, page = await browser.get(link := await link_of(scene, ADA))
     _, address = await browser.press(link, page)
     assert "scope=notes+files" in address
+
+
+async def test_trying_again_looks_whether_it_is_connected(
+    scenario: Director, notes: Authority, tmp_path: Path
+) -> None:
+    scene = await set_up(scenario, notes, tmp_path, asks_whose())
+    session = await scene.launch()
+    await scene.flagman.session(lambda s: s.waiting_for == "connection_required", session.id)
+    notice = await wait_for(lambda: threaded(scene, session))
+    assert (await scene.slack.click(ADA, OPS, notice["ts"], AGAIN))["ok"]
+    again = await scene.flagman.session(lambda s: len(s.halts) == 2 and s.pause, session.id)
+    assert again.waiting_for == "connection_required"
+
+
+async def threaded(scene: Scene, session: Session) -> Json | None:
+    return await notice_of(scene, await scene.card(session))

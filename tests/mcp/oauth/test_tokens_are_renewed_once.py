@@ -119,3 +119,19 @@ async def test_a_server_that_is_away_is_no_refusal(redis: Redis, notes: Authorit
     notes.fails = False
     assert await worker(redis, clock).authorization("notes", PERSON) == one.id
     assert await worker(redis, clock).token("notes", PERSON, authorization=one.id)
+
+
+async def test_what_was_authorized_by_who_is_not_active_any_more_is_removed(
+    redis: Redis, notes: Authority
+) -> None:
+    clock = Clock()
+    one = await connected(redis, notes, clock)
+
+    async def nobody(person: str) -> bool:
+        return person != PERSON
+
+    connections = Connections(RowStore(redis, keys.connections()), (KEY,), clock, is_active=nobody)
+    with pytest.raises(ConnectionRequired, match="is deactivated"):
+        await connections.authorization(one.server, PERSON)
+    assert await connections.of(PERSON) == []
+    assert notes.revoked
