@@ -17,17 +17,19 @@ from bot.processes import slack as bolt
 from bot.processes import slack_requests
 from bot.processes.web import listen
 from bot.settings import Settings
-from supervisor.core.messages import ModelReply, ModelRequest, UserTurn
-from tests.benchmarks.stand import TOOLS, Scripted, settings
+from supervisor.core.messages import ModelReply, ModelRequest, ToolTurn, UserTurn
+from supervisor.models import make_gateway
+from tests.benchmarks.stand import TOOLS, Scripted, proposing, settings
 from tests.support.flagman import Flagman
 from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 
-RUNNING, APPROVING = "Watch the shop.", "Bring the shop back up."
+RUNNING, APPROVING, ONCE = "Watch the shop.", "Bring the shop back up.", "Restart once."
 THINKING = 2.0
+DONE = proposing("restart").model_copy(update={"text": "The shop is up again.", "calls": ()})
 
 
 class Both:
-    """Sessions that run think for two seconds between steps; those that are approved propose at once."""
+    """Sessions that run think for two seconds between steps; those that are approved propose at once, or once only."""
 
     description = "scripted:benchmark"
 
@@ -36,6 +38,8 @@ class Both:
 
     async def reply(self, request: ModelRequest) -> ModelReply:
         first = request.turns[0]
+        if isinstance(first, UserTurn) and first.text == ONCE and isinstance(request.turns[-1], ToolTurn):
+            return DONE
         running = isinstance(first, UserTurn) and first.text == RUNNING
         return await (self._runs if running else self._asks).reply(request)
 
@@ -80,6 +84,7 @@ async def main() -> None:
     parser.add_argument("api_url")
     parser.add_argument("port", type=int)
     parser.add_argument("--http", action="store_true")
+    parser.add_argument("--model", default="", help="a model of a provider instead of the scripted one")
     options = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)
     config = configured(options.folder, options.redis_url, options.api_url, options.port, http=options.http)
@@ -87,7 +92,8 @@ async def main() -> None:
         if options.what == "bare":
             await bare(config, stack)
         else:
-            await stack.enter_async_context(Flagman(config, Both(), tools=TOOLS))
+            model = make_gateway(options.model) if options.model else Both()
+            await stack.enter_async_context(Flagman(config, model, tools=TOOLS))
         print("ready", flush=True)
         # Until the one who started us closes our input.
         reader = asyncio.StreamReader()
