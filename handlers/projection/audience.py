@@ -92,6 +92,10 @@ class Audience:
         except FlagmanError as unknown:
             raise RetryLater(RETRY_SECONDS, str(unknown), refused=True) from unknown
 
+    async def is_outside(self, channel: str) -> bool:
+        """Return whether the bot is known to be no member of a channel. Raises ActorUnknown."""
+        return await self._directory.is_outside(channel)
+
     async def _viewers(self, session: Session, channel: str, user: str) -> _Viewers:
         if channel[:1] in ("C", "G"):
             members = await self._directory.viewers(channel)
