@@ -173,8 +173,9 @@ class Audience:
 
     async def _stand_ins(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
         """Those who decide for somebody who may decide, since these may be away; not where all who see it may."""
-        lasting = await self._parts.delegations.lasting() if need.steers is None else []
-        if not lasting or (need.anyone and viewers.channel):
+        if need.steers or (need.anyone and viewers.channel):
+            return
+        if not (lasting := await self._parts.delegations.lasting()):
             return
         able = {who async for who in self._directory.able(need.rule, need.without)}
         gone = _people(frozenset(need.without))
