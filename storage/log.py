@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from storage import keys
 from storage.connection import reaching_store
@@ -227,9 +226,11 @@ class LogStore:
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
         """Return the highest rows with a score of at most `top`, merged from all partitions."""
 
-        def command(pipe: Pipeline, partition: int) -> None:
+        def command(redis: Redis, partition: int) -> Any:
             key = keys.index(partition, name)
-            pipe.zrange(key, top, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit)
+            return redis.zrange(
+                key, top, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit
+            )
 
         parts = await self.partitions.ask(command)
         rows = [(row[0].decode(), float(row[1])) for part in parts for row in part]
@@ -237,7 +238,7 @@ class LogStore:
 
     async def count(self, name: str) -> int:
         """Return the number of sessions in an index."""
-        return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
+        return sum(await self.partitions.ask(lambda redis, p: redis.zcard(keys.index(p, name))))
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
         """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
