@@ -64,13 +64,14 @@ class Effects:
 
     `enqueue_others` are other sessions of the same partition, each with the queue to put it in. `lease` is that of the
     writer: where it is lost, nothing is appended; the writer's own appends do not mark its job as dirty; `release`
-    releases it.
+    releases it. `unhurried`: a job of the outbox that is due later is left to its time.
     """
 
     indexes: Mapping[str, float | None] = field(default_factory=dict)
     timers: Mapping[TimerKey, float | None] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     enqueue: Sequence[keys.QueueName] = ()
+    unhurried: bool = False
     new_logs: Sequence[NewLog] = ()
     enqueue_others: Sequence[tuple[str, keys.QueueName]] = ()
     claim: Claim | None = None
@@ -274,7 +275,7 @@ def _add_effects(operations: Operations, effects: Effects) -> None:
     for digest, content in effects.blobs.items():
         operations.keep_blob(digest, content)
     for queue in effects.enqueue:
-        operations.enqueue(queue)
+        operations.enqueue(queue, hurried=not _waits(queue, effects))
     if effects.release and effects.lease:
         operations.release(keys.queue(operations.partition, "ready"), effects.lease.entry)
     for new in effects.new_logs:
@@ -283,4 +284,8 @@ def _add_effects(operations: Operations, effects: Effects) -> None:
         _add_effects(operations, new.effects)
     for session_id, queue in effects.enqueue_others:
         operations.switch_to(session_id)
-        operations.enqueue(queue)
+        operations.enqueue(queue, hurried=not _waits(queue, effects))
+
+
+def _waits(queue: keys.QueueName, effects: Effects) -> bool:
+    return queue == "outbox" and effects.unhurried
