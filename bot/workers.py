@@ -31,6 +31,7 @@ from storage.marks import MarkStore
 from supervisor.contract.grants import granter
 from supervisor.core.errors import InvalidInput
 from supervisor.models.gateway import Gateway
+from supervisor.runtime.failing_jobs import FailingJobs
 from supervisor.runtime.given_files import GivenFiles, no_fetch
 from supervisor.runtime.grants import GrantedCalls
 from supervisor.runtime.job import Runner
@@ -123,7 +124,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             ready,
             runner.advance,
             known,
-            give_up=runner.give_up,
+            give_up=FailingJobs(parts.sessions, now).give_up,
             slots=settings.slots,
             lease=times[0],
             grace=times[1],

@@ -322,6 +322,10 @@ class SlackDirectory:
         about = await self._channel(channel)
         return await self._members(channel) if about.get("is_private") or about.get("is_mpim") else None
 
+    async def is_outside(self, channel: str) -> bool:
+        """Return whether the bot is known to be no member of a channel. Raises ActorUnknown."""
+        return self._people is not None and (await self._channel(channel)).get("is_member") is False
+
     async def is_shown(self, channel: str, user: str) -> bool:
         """Whether a person sees a channel; True where that is not known. Raises as `viewers`."""
         if self._people is None or not await self._channel(channel):

@@ -90,13 +90,9 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
     }
     if not url.startswith("unix://"):
         limits["socket_keepalive"] = True
-    pool: ConnectionPool
     if blocking:
-        pool = ConnectionPool.from_url(url, **limits)
-    else:
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits
-        )
+        return Redis.from_pool(ConnectionPool.from_url(url, **limits))
+    pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits)
     return PipeliningRedis.from_pool(pool)
 
 

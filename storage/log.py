@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from storage import keys
 from storage.connection import reaching_store
@@ -65,13 +64,14 @@ class Effects:
 
     `enqueue_others` are other sessions of the same partition, each with the queue to put it in. `lease` is that of the
     writer: where it is lost, nothing is appended; the writer's own appends do not mark its job as dirty; `release`
-    releases it.
+    releases it. `unhurried`: a job of the outbox that is due later is left to its time.
     """
 
     indexes: Mapping[str, float | None] = field(default_factory=dict)
     timers: Mapping[TimerKey, float | None] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     enqueue: Sequence[keys.QueueName] = ()
+    unhurried: bool = False
     new_logs: Sequence[NewLog] = ()
     enqueue_others: Sequence[tuple[str, keys.QueueName]] = ()
     claim: Claim | None = None
@@ -227,9 +227,11 @@ class LogStore:
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
         """Return the highest rows with a score of at most `top`, merged from all partitions."""
 
-        def command(pipe: Pipeline, partition: int) -> None:
+        def command(redis: Redis, partition: int) -> Any:
             key = keys.index(partition, name)
-            pipe.zrange(key, top, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit)
+            return redis.zrange(
+                key, top, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit
+            )
 
         parts = await self.partitions.ask(command)
         rows = [(row[0].decode(), float(row[1])) for part in parts for row in part]
@@ -237,7 +239,7 @@ class LogStore:
 
     async def count(self, name: str) -> int:
         """Return the number of sessions in an index."""
-        return sum(await self.partitions.ask(lambda pipe, p: pipe.zcard(keys.index(p, name))))
+        return sum(await self.partitions.ask(lambda redis, p: redis.zcard(keys.index(p, name))))
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
         """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
@@ -273,7 +275,7 @@ def _add_effects(operations: Operations, effects: Effects) -> None:
     for digest, content in effects.blobs.items():
         operations.keep_blob(digest, content)
     for queue in effects.enqueue:
-        operations.enqueue(queue)
+        operations.enqueue(queue, hurried=not _waits(queue, effects))
     if effects.release and effects.lease:
         operations.release(keys.queue(operations.partition, "ready"), effects.lease.entry)
     for new in effects.new_logs:
@@ -282,4 +284,8 @@ def _add_effects(operations: Operations, effects: Effects) -> None:
         _add_effects(operations, new.effects)
     for session_id, queue in effects.enqueue_others:
         operations.switch_to(session_id)
-        operations.enqueue(queue)
+        operations.enqueue(queue, hurried=not _waits(queue, effects))
+
+
+def _waits(queue: keys.QueueName, effects: Effects) -> bool:
+    return queue == "outbox" and effects.unhurried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import zlib
 from collections.abc import Callable
@@ -9,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from storage import keys
 from storage.connection import reaching_store
@@ -34,19 +34,18 @@ class Partitions:
 
     async def all(self) -> range:
         """Return the present partitions, read from the store."""
-        await self.ask(lambda _pipe, _partition: None)
+        await self.ask()
         return self.known
 
-    async def ask(self, command: Callable[[Pipeline, int], Any]) -> list[Any]:
-        """Return the answers of all partitions in order, in one round trip; `command` adds that of one partition."""
+    async def ask(self, command: Callable[[Redis, int], Any] | None = None) -> list[Any]:
+        """Return the answers of all partitions in order, in one round trip; `command` gives that of one to await."""
         while True:
             asked = self._count
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.zscore(keys.partitions(), _MEMBER)
-            for partition in range(asked):
-                command(pipe, partition)
+            questions = [command(self._redis, partition) for partition in range(asked)] if command else []
             with reaching_store():
-                recorded, *answers = await pipe.execute()
+                recorded, *answers = await asyncio.gather(
+                    self._redis.zscore(keys.partitions(), _MEMBER), *questions
+                )
             self._count = max(asked, int(recorded or 0))
             if self._count == asked:
                 return answers

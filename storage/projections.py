@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -37,11 +38,9 @@ class ProjectionStore:
         """Return the rows under one key, of those sessions that have it."""
         if not session_ids:
             return {}
-        pipeline = self._redis.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipeline.hget(keys.projection(session_id), key)
+        asked: Any = [self._redis.hget(keys.projection(session_id), key) for session_id in session_ids]
         with reaching_store():
-            found = await pipeline.execute()
+            found = await asyncio.gather(*asked)
         return {session_id: row for session_id, row in zip(session_ids, found, strict=True) if row}
 
     async def reserve(self, session_id: str, key: str, row: bytes) -> bool:

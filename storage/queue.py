@@ -203,7 +203,7 @@ class SessionQueue:
 
     async def troubles(self) -> dict[str, str]:
         """Return the sessions whose job cannot be done yet, each with the reason; they are retried without end."""
-        found = await self._partitions.ask(lambda pipe, p: pipe.hgetall(self.keys_in(p).troubles))
+        found = await self._partitions.ask(lambda redis, p: redis.hgetall(self.keys_in(p).troubles))
         return {sid.decode(): why.decode() for rows in found for sid, why in rows.items()}
 
     async def jobless(self) -> dict[str, str]:
@@ -260,7 +260,7 @@ class SessionQueue:
 
     async def depth(self) -> int:
         """Return the number of jobs that are queued or busy."""
-        return sum(await self._partitions.ask(lambda pipe, p: pipe.xlen(self.keys_in(p).stream)))
+        return sum(await self._partitions.ask(lambda redis, p: redis.xlen(self.keys_in(p).stream)))
 
     async def remove_consumer(self, consumer: str) -> None:
         """Remove a consumer from the streams in which it has no job."""

@@ -40,7 +40,9 @@ class TimerStore:
 
     async def next_due(self, until: datetime) -> datetime | None:
         """Return the due time of the first timer if it is before `until`, else None."""
-        found = await self._partitions.ask(lambda pipe, p: pipe.zrange(keys.timers(p), 0, 0, withscores=True))
+        found = await self._partitions.ask(
+            lambda redis, p: redis.zrange(keys.timers(p), 0, 0, withscores=True)
+        )
         first = min((rows[0][1] for rows in found if rows), default=None)
         if first is None or first >= _ms(until):
             return None
@@ -65,7 +67,7 @@ class TimerStore:
             await self._redis.zrem(keys.timers(timer.partition), timer.encode())
 
     async def count(self) -> int:
-        return sum(await self._partitions.ask(lambda pipe, p: pipe.zcard(keys.timers(p))))
+        return sum(await self._partitions.ask(lambda redis, p: redis.zcard(keys.timers(p))))
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[datetime]]:

@@ -17,6 +17,8 @@ from supervisor.core.triggers import awaited_signals
 
 # The index of all sessions with a grant that has not ended.
 GRANTING = "grants"
+# The phases of calls that wait for somebody.
+_WAITING = {"awaiting", "asking", "unknown", "sleeping", "delegating"}
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -36,6 +38,7 @@ def effects_of(
         timers=_changed(_timers(before), _timers(after)),
         blobs=blobs or {},
         enqueue=_queues(before, after),
+        unhurried=before is not None and _asked(before) == _asked(after),
         new_logs=new_logs,
         enqueue_others=_enqueue_others(before, after),
         claim=claim,
@@ -128,6 +131,13 @@ def _queues(before: Session | None, after: Session) -> list[QueueName]:
     if stopped or returned or awaited or not isinstance(next_action(after, after.changed_at), Wait):
         queues.append("ready")
     return queues
+
+
+def _asked(session: Session) -> tuple[object, ...]:
+    """Return what people wait to see; everything else is shown with the next change that they do."""
+    waiting = [call for call in session.open_calls if call.phase in _WAITING]
+    state = session.status, len(session.halts), session.children, session.attachments
+    return *state, session.timers, session.grants, waiting
 
 
 def _enqueue_others(before: Session | None, after: Session) -> list[tuple[str, QueueName]]:

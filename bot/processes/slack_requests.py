@@ -9,7 +9,6 @@ from aiohttp import web
 from pydantic import SecretStr
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
-from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import SignatureVerifier
 from yarl import URL
 
@@ -48,15 +47,16 @@ def mount(
         if not _is_signed(verifier, content, at, signature):
             return web.Response(status=401, text="This request is not signed by Slack, or not in time.")
         try:
-            body = content.decode()
-            parsed = parse_body(body, request.content_type)
+            sent = AsyncBoltRequest(
+                body=content.decode(), query=request.query_string, headers=dict(request.headers)
+            )
         except (ValueError, RecursionError):
             return web.Response(status=400, text="The body cannot be read.")
-        if not isinstance(parsed, dict):
-            return web.Response(status=400, text="The body is no object.")
+        except (AttributeError, LookupError, TypeError) as error:
+            return _unknown(error)
+        parsed = sent.body
         if "response_url" in parsed and not _is_slacks(str(parsed["response_url"]), api_url):
             return web.Response(status=400, text="The response_url does not lead to Slack.")
-        sent = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
         try:
             # Only what is signed counts, so that nobody else can take the room.
             async with deliveries.one(repeated=parsed.get("type") == "event_callback") as fits:
@@ -65,10 +65,14 @@ def mount(
                 return await to_aiohttp_response(await app.async_dispatch(sent))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # Errors of listeners are answered by the app; this one comes from a body that lacks what Slack sends.
-            _log.warning("a signed request of an unknown form is refused: %r", error)
-            return web.Response(status=400, text="The body is of no form that Slack sends.")
+            return _unknown(error)
 
     application.router.add_post("/slack/events", receive)
+
+
+def _unknown(error: Exception) -> web.Response:
+    _log.warning("a signed request of an unknown form is refused: %r", error)
+    return web.Response(status=400, text="The body is of no form that Slack sends.")
 
 
 def _is_slacks(address: str, api_url: str) -> bool:

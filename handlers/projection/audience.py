@@ -92,6 +92,10 @@ class Audience:
         except FlagmanError as unknown:
             raise RetryLater(RETRY_SECONDS, str(unknown), refused=True) from unknown
 
+    async def is_outside(self, channel: str) -> bool:
+        """Return whether the bot is known to be no member of a channel. Raises ActorUnknown."""
+        return await self._directory.is_outside(channel)
+
     async def _viewers(self, session: Session, channel: str, user: str) -> _Viewers:
         if channel[:1] in ("C", "G"):
             members = await self._directory.viewers(channel)
@@ -169,8 +173,9 @@ class Audience:
 
     async def _stand_ins(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
         """Those who decide for somebody who may decide, since these may be away; not where all who see it may."""
-        lasting = await self._parts.delegations.lasting() if need.steers is None else []
-        if not lasting or (need.anyone and viewers.channel):
+        if need.steers or (need.anyone and viewers.channel):
+            return
+        if not (lasting := await self._parts.delegations.lasting()):
             return
         able = {who async for who in self._directory.able(need.rule, need.without)}
         gone = _people(frozenset(need.without))

@@ -31,6 +31,7 @@ from handlers.projection.refusals import (
 from handlers.projection.slack_client import Posted, SlackSender
 from handlers.projection.turns import Rank, rank_of_post, rank_of_update
 from storage.projections import ProjectionStore
+from supervisor.core.errors import FlagmanError
 from supervisor.core.state import Session
 
 MOVE_SECONDS = 5.0
@@ -369,8 +370,8 @@ class MessagePoster:
         if message.key != "card" or row.channel[:1] != "C":
             return message
         try:
-            outside = await self._sender.is_outside(row.channel)
-        except (RetryLater, SlackRejected) as problem:
+            outside = await self._audience.is_outside(row.channel)
+        except FlagmanError as problem:
             _log.info("it is not known whether %s is to be joined: %s", row.channel, problem)
             return message
         why = not_a_member(f"<#{row.channel}>")

@@ -42,8 +42,8 @@ _ADDRESS = re.compile(r"https?://[^\s<>|]{1,1000}")
 _BY_WORKSPACE = {"chat.update", "conversations.open", STATUS, *READS}
 # How far apart the clocks of workers and of Slack may be, in seconds.
 SKEW_SECONDS = 2 * 3600.0
-# The scope to post into public channels that the bot is not in, and how long it counts that it is in one or not.
-PUBLIC, OUTSIDE_SECONDS = "chat:write.public", 120.0
+# The scope to post into public channels that the bot is not in.
+PUBLIC = "chat:write.public"
 # A feature that a workspace was found not to have is tried again after a day; what is known of it is read anew after
 # some seconds.
 PLANS, LACKING_FOR, LACKING_SECONDS = "plans", timedelta(days=1), 60.0
@@ -63,7 +63,7 @@ class SlackSender:
     def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
         self._client, self._waits = client, waits
         self._bot_id = ""
-        self._outside, self._writes_anywhere = Recent(), False
+        self._writes_anywhere = False
         self._lacking = Recent()
 
     async def reserve_post(self, channel: str, session_id: str, key: str, rank: Rank) -> None:
@@ -219,16 +219,14 @@ class SlackSender:
 
         Raises RetryLater, ChannelUnavailable or SlackRejected.
         """
-        if await self.is_outside(channel, recent=False) and not self._writes_anywhere:
+        if await self._is_outside(channel) and not self._writes_anywhere:
             raise ChannelUnavailable("not_in_channel")
 
-    async def is_outside(self, channel: str, *, recent: bool = True) -> bool:
-        """Whether the bot is no member of the channel. With `recent`, or was none within the last minutes.
+    async def _is_outside(self, channel: str) -> bool:
+        """Whether the bot is no member of the channel.
 
         Raises as `check_channel`, for a private channel and an archived one, too.
         """
-        if recent and (known := self._outside.get(channel, OUTSIDE_SECONDS)) is not None:
-            return bool(known)
         answer = await self._call("conversations.info", channel, channel=channel)
         found = answer.get("channel") or {}
         if found.get("is_archived"):
@@ -238,7 +236,6 @@ class SlackSender:
         outside = found.get("is_member") is False and not found.get("is_im")
         if outside and (found.get("is_private") or found.get("is_mpim")):
             raise ChannelUnavailable("not_in_channel")
-        self._outside.put(channel, outside)
         return bool(outside)
 
     async def find(

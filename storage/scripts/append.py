@@ -58,9 +58,10 @@ class Operations:
         for event in events:
             self._add("push", [keys.log(session_id)], event)
 
-    def enqueue(self, name: keys.QueueName) -> None:
+    def enqueue(self, name: keys.QueueName, *, hurried: bool = True) -> None:
+        """Queue the session; not `hurried`, a job that is due later stays so."""
         queue = keys.queue(self.partition, name)
-        self._add("enqueue", [queue.stream, queue.state, queue.later], queue.dirty)
+        self._add("enqueue", [queue.stream, queue.state, queue.later], queue.dirty, int(hurried))
 
     def release(self, queue: QueueKeys, entry: str) -> None:
         self._add("release", [queue.stream, queue.state, queue.tries, queue.troubles], entry)
@@ -130,9 +131,10 @@ while argument_at < #ARGV do
     redis.call('RPUSH', key(), argument())
     redis.call('PUBLISH', changed, sid)
   elseif operation == 'enqueue' then
-    local stream, states, later, dirty = key(), key(), key(), argument()
+    local stream, states, later, dirty, hurried = key(), key(), key(), argument(), argument() == '1'
     local state = redis.call('HGET', states, sid)
-    if token == '' or not state or string.sub(state, 3) ~= token then
+    local waits = state == 'later' and not hurried
+    if not waits and (token == '' or not state or string.sub(state, 3) ~= token) then
       enqueue(stream, states, later, sid, dirty)
     end
   elseif operation == 'release' then

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from storage.log import LogStore
-from supervisor.core.commands.grants import candidates, use
+from supervisor.core.commands.grants import candidates, grant_lasts, use
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, CallGranted
 from supervisor.core.messages import Json
@@ -17,6 +18,7 @@ from supervisor.core.state import Call, Session
 from supervisor.effects import granting_of
 from supervisor.personas.library import PersonaLibrary
 from supervisor.repository import Sessions
+from supervisor.runtime.tool_runner import MayBegin
 from supervisor.runtime.unit_of_work import UnitOfWork
 
 # The most sessions whose grants for one place are looked at, the newest first.
@@ -54,6 +56,26 @@ class GrantedCalls:
             else:
                 left.append(call)
         return left
+
+    async def may_begin(self, session: Session, call: Call, otherwise: MayBegin) -> float | None:
+        """Return until when a call may begin that a grant allowed; as `otherwise`, but not after the grant's end.
+
+        It is called after the start was recorded, so that a revocation that was acknowledged before it is seen, also of
+        a grant of another session.
+        """
+        until = await otherwise()
+        try:
+            left = await self._seconds_left(session, call.grant)
+        except FlagmanError as error:
+            _log.warning("session %s: grant %s is not known: %s", session.id, call.grant, error)
+            return None
+        return None if until is None or left <= 0 else min(until, time.monotonic() + left)
+
+    async def _seconds_left(self, session: Session, full_id: str) -> float:
+        owner, _, grant_id = full_id.rpartition(".")
+        at, made_in = self._clock(), await self._sessions.load(owner or session.id)
+        grant = made_in.grant(grant_id)
+        return (grant.until - at).total_seconds() if grant_lasts(made_in, grant, at) else 0
 
     async def _pinned(self, session: Session) -> Persona | None:
         """The persona of the session; None where the store has lost it, and so people are asked."""

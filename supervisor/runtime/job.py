@@ -97,21 +97,6 @@ class Runner:
         session = await self.sessions.absorb(session_id, started.log)
         return await _Advance(self, started, signals, session).run()
 
-    async def give_up(self, started: StartedJob, why: str) -> Done | None:
-        """Pause a session whose job fails repeatedly, until a person resumes it.
-
-        Returns None where its job is to be tried again: the session is paused already, or another worker has it.
-        """
-        session = await self.sessions.absorb(started.lease.session_id, started.log)
-        if session.ended:
-            return Done()
-        unit = UnitOfWork(self.sessions, self.clock, asyncio.Event(), started.lease, session)
-        if session.pause is None:
-            detail = f"Flagman could not go on with it: {why}. The log of the worker says more."
-            unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=detail))
-        released = await unit.commit(release=True)
-        return Done(released=True) if released else None
-
 
 class _Advance:
     """One job, which advances one session."""
@@ -315,8 +300,14 @@ class _Advance:
         tool = self._runner.server_tools.all(self._session).get(call.call.tool)
         self._attempts[call.call_id] = call.attempt
         may_begin = partial(self._unit.may_begin, call.call_id, call.attempt)
+        if self._is_to_be_granted(call):
+            may_begin = partial(self._runner.grants.may_begin, self._session, call, may_begin)
         running = self._runner.toolrun.run(tool, self._session, call, may_begin)
         self._running[call.call_id] = asyncio.create_task(running)
+
+    def _is_to_be_granted(self, call: Call) -> bool:
+        """Whether a grant allowed the call that runs, and no attempt before may have taken effect."""
+        return bool(call.grant) and (call.call_id, call.attempt - 1) not in self._inherited
 
     async def _recover(self, orphans: list[Call]) -> bool:
         """Run calls again that a lost worker had started, where they are idempotent; else ask the tool.
@@ -371,7 +362,8 @@ class _Advance:
             self._inherited.add((call_id, attempt))
             return
         about = {**self._unit.now(), "call_id": call_id, "attempt": attempt}
-        event: ToolFinished | ToolNotBegun = ToolNotBegun(**about)
+        held = self._is_to_be_granted(self._session.call(call_id))
+        event: ToolFinished | ToolNotBegun = ToolNotBegun(**about, held=held)
         if result.begun:
             result_of = {"ok": result.ok, "content": result.content, "artifacts": result.artifacts}
             result_of |= {"removed": result.removed, "duration_ms": result.duration_ms}

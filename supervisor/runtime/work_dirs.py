@@ -32,7 +32,11 @@ class WorkDirs:
         A sub-agent's folder is inside one in which others write, so no link on the way to it is followed. Raises
         ToolError where there is one, OSError.
         """
-        folder = open_folder(self._workspace, session.folder, create=True)
+        try:
+            folder = open_folder(self._workspace, session.folder)
+        except FileNotFoundError:
+            # A new folder is on the disk before it is used, for which the event loop would wait.
+            folder = await asyncio.to_thread(open_folder, self._workspace, session.folder, create=True)
         if session.inherited:
             mark = mark_of(self._workspace, session)
             if not mark.exists():

@@ -23,6 +23,7 @@ from supervisor.tools.contract import ToolContext
 from supervisor.tools.typed_tool import tool
 from tests.api.conftest import ALL, Build, House
 from tests.cli.served import Cli, environment
+from tests.support.scenario import APPROVE
 from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, BOT_TOKEN, KEN, LINUS, OPS, SRE, texts, wait_for
 
@@ -238,3 +239,39 @@ async def test_by_http_command_line_and_python_it_is_of_the_owner_of_the_key(
             return listed
 
     assert await asyncio.to_thread(script) == [f"{second.id}.g1"]
+
+
+async def test_a_grant_that_is_revoked_before_the_call_begins_allows_nothing(build: Build) -> None:
+    """A grant of another session, since that one's log is not fenced by an append to this one's."""
+    begun, release = asyncio.Event(), asyncio.Event()
+    ran: list[str] = []
+
+    async def prepare(context: ToolContext) -> None:
+        if ran:
+            begun.set()
+            await release.wait()
+
+    @tool(changes=True)
+    async def deploy(ctx: ToolContext, service: str, notes: str = "") -> str:
+        """Deploy a service."""
+        ran.append(service)
+        return "fine"
+
+    house = await build(deploys, tools={"deploy": replace(deploy, prepare=prepare)})
+    scene = house.scene
+    session = await scene.waiting(await scene.launch("web-1"))
+    (message,) = await scene.asked(session)
+    assert (await allow(house, KEN, message, "web-*", "channel|today"))["ok"]
+    await scene.ended(session)
+    other = await scene.launch("web-2")
+    await begun.wait()
+    revoked = await scene.slack.command(KEN, OPS, f"grants revoke {session.id}.g1")
+    assert "has ended" in json.dumps(revoked)
+    release.set()
+    await scene.waiting(other)
+    assert ran == ["web-1"]
+    (message,) = await scene.asked(other)
+    await scene.slack.click(KEN, OPS, message["ts"], APPROVE)
+    await scene.ended(other)
+    assert ran == ["web-1", "web-2"]
+    assert "looked at anew" in str((await house.api.get(f"/v1/sessions/{other.id}/log")).body)

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [cycles] [steps] [holding] [clicks] [requests]`: all of them by default."""
+"""`python -m tests.benchmarks [cycles] [steps] [holding] [clicks] [requests] [slack]`: all of them by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, requests, steps
+from tests.benchmarks import clicks, cycles, holding, requests, slack_cycles, steps
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
@@ -18,6 +18,7 @@ CHOICES = {
     "holding": holding.measure,
     "clicks": clicks.measure,
     "requests": requests.measure,
+    "slack": slack_cycles.measure,
 }
 
 

@@ -287,3 +287,22 @@ async def test_a_conflict_wakes_nobody(redis: Redis, store: LogStore) -> None:
     with pytest.raises(VersionConflict):
         await store.append(CHILD, 0, [b"ended"], Effects(enqueue_others=[(PARENT, "ready")]))
     assert await everything(redis) == before
+
+
+async def test_a_job_that_is_due_later_waits_for_its_time_unless_it_is_hurried(
+    redis: Redis, store: LogStore
+) -> None:
+    outbox = SessionQueue(redis, redis, "outbox")
+    await outbox.open()
+    lease = await busy(outbox, PARENT)
+    await outbox.retry(lease, wait=timedelta(hours=1), failed=False)
+    slow = Effects(enqueue=["outbox"], unhurried=True)
+    await store.append(PARENT, 0, [b"1"], slow)
+    # One of a sub-agent that its board shows.
+    await store.append(CHILD, 0, [b"1"], Effects(enqueue_others=[(PARENT, "outbox")], unhurried=True))
+    assert await taken(outbox) == []
+    # One that is not there is made.
+    await store.append(OTHER, 0, [b"1"], slow)
+    assert await taken(outbox) == [OTHER]
+    await store.append(PARENT, 1, [b"2"], Effects(enqueue=["outbox"]))
+    assert await taken(outbox) == [PARENT]

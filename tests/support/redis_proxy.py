@@ -17,6 +17,9 @@ from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import hiredis
+
+_NOT_ENOUGH = object()
 When = Literal["before", "after", "stall"]
 # The script of an append is named by its digest, so its text is only seen when it is loaded.
 _NOT_A_COMMAND = (b"\r\nSCRIPT\r\n", b"\r\nHELLO\r\n")
@@ -37,6 +40,15 @@ class Trap:
     def spring(self) -> None:
         self.act()
         self.sprung.set()
+
+
+@dataclass
+class _Held:
+    """The traps of a connection that spring at an answer, by the number of the command there."""
+
+    asked: int = 0
+    answered: int = 0
+    traps: dict[int, Trap] = field(default_factory=dict)
 
 
 class RedisProxy:
@@ -101,7 +113,7 @@ class RedisProxy:
                 there = await asyncio.open_unix_connection(unquote(self._target.path))
             else:
                 there = await asyncio.open_connection(self._target.hostname, self._target.port)
-            held: list[Trap] = []
+            held = _Held()
             both = [
                 asyncio.create_task(self._asked(reader, there[1], writer, held)),
                 asyncio.create_task(_answered(there[0], writer, held)),
@@ -120,7 +132,7 @@ class RedisProxy:
         reader: asyncio.StreamReader,
         there: asyncio.StreamWriter,
         writer: asyncio.StreamWriter,
-        held: list[Trap],
+        held: _Held,
     ) -> None:
         while True:
             command = await _command(reader)
@@ -135,8 +147,9 @@ class RedisProxy:
             elif trap and trap.when == "before":
                 trap.spring()
                 return
-            elif trap:
-                held.append(trap)
+            held.asked += 1
+            if trap and trap.when == "after":
+                held.traps[held.asked] = trap
             there.write(command)
             await there.drain()
 
@@ -150,11 +163,17 @@ class RedisProxy:
         return None
 
 
-async def _answered(there: asyncio.StreamReader, writer: asyncio.StreamWriter, held: list[Trap]) -> None:
+async def _answered(there: asyncio.StreamReader, writer: asyncio.StreamWriter, held: _Held) -> None:
+    replies = hiredis.Reader(notEnoughData=_NOT_ENOUGH)
     while data := await there.read(65536):
-        if held:
-            held[0].spring()
-            return
+        replies.feed(data)
+        while (reply := replies.gets()) is not _NOT_ENOUGH:
+            if isinstance(reply, hiredis.PushNotification):
+                continue
+            held.answered += 1
+            if trap := held.traps.get(held.answered):
+                trap.spring()
+                return
         writer.write(data)
         await writer.drain()
 

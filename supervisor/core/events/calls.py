@@ -131,12 +131,16 @@ class ToolFinished(Fact):
 
 
 class ToolNotBegun(Fact):
-    """The worker that recorded the start did not run the tool: the session may have been another worker's by then."""
+    """The worker that recorded the start did not run the tool: the session may have been another worker's by then.
+
+    `held`: the call was allowed by a grant, which need not last until the next attempt, and so is looked at anew.
+    """
 
     type: Literal["ToolNotBegun"] = "ToolNotBegun"
     doing: ClassVar[str] = "Recording that a tool did not run"
     call_id: str
     attempt: int
+    held: bool = False
 
 
 class OutcomeLost(Fact):

@@ -181,7 +181,8 @@ def _finished(event: ToolFinished, session: Session, call: Call) -> dict[str, An
 @change_call.register
 def _not_begun(event: ToolNotBegun, session: Session, call: Call) -> dict[str, Any]:
     _same_attempt(call, event.attempt)
-    return {"phase": "ready" if call.call.mode == "allow" else "approved"}
+    anew = {"phase": "held", "grant": "", "granted_by": None}
+    return anew if event.held else {"phase": "ready" if call.call.mode == "allow" else "approved"}
 
 
 @change_call.register

@@ -234,7 +234,8 @@ def _files(how: str, paths: Sequence[str]) -> str:
 @_entry.register
 def _tool_not_begun(event: ToolNotBegun, moment: Moment, who: str) -> Entry:
     call = _call(moment, event.call_id)
-    return Entry(f"{call} did not run in attempt {event.attempt}: its worker had lost touch with the session")
+    why = "its grant is looked at anew" if event.held else "its worker had lost touch with the session"
+    return Entry(f"{call} did not run in attempt {event.attempt}: {why}")
 
 
 @_entry.register

@@ -8,6 +8,7 @@ import pytest
 
 from storage.log import Effects
 from supervisor.core.events import (
+    ApprovalRequested,
     Cancelled,
     ChildDecided,
     ChildFinished,
@@ -20,7 +21,7 @@ from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
 from supervisor.effects import effects_of
 from supervisor.repository import Sessions
-from tests.core.build import BOB, SID, by, launched, one_of_each, responded, subtask, tool_call
+from tests.core.build import BOB, SID, by, decided, launched, one_of_each, responded, subtask, tool_call
 from tests.core.plans import Planned
 
 ORIGIN = {"channel": "C1"}
@@ -111,3 +112,20 @@ def test_an_open_session_is_listed_for_its_launcher_until_it_ends() -> None:
             assert moved(session, event).indexes[name] is None
     assert name not in moved(session, responded(tool_call())).indexes
     assert not any(index.startswith("open:") for index in effects_of(None, child()).indexes)
+
+
+def test_steps_are_shown_in_their_time_and_what_people_wait_for_at_once() -> None:
+    free, asked = tool_call(mode="allow"), tool_call("2.1")
+    session = fold(SID, [launched(origin=ORIGIN)])
+    start = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=free.digest)
+    end = ToolFinished(**by(), call_id="1.1", attempt=1, ok=True, content="fine")
+    request = ApprovalRequested(**by(), request_id="r2", call_ids=("2.1",))
+    found = []
+    for event in (responded(free), start, end, responded(asked), request):
+        found.append(moved(session, event).unhurried)
+        session = apply(SID, session, event)
+    assert found == [True, True, True, True, False]
+    assert not moved(session, decided(session, BOB, call_id="2.1")).unhurried
+    for end_ in ("Failed", "Cancelled"):
+        assert not moved(session, one_of_each()[end_]).unhurried
+    assert not effects_of(None, session).unhurried

@@ -1,15 +1,19 @@
-"""Scripts called at once share a connection and a write, and each caller gets its own answer."""
+"""Commands given at once share a connection and a write, and each caller gets its own answer."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from storage import connection
 from storage.connection import connect, reaching_store
 from storage.embedded_server import EmbeddedServer
 from storage.errors import StoreUnavailable
@@ -103,6 +107,49 @@ async def test_a_server_that_is_gone_is_named_and_found_again(tmp_path: Path) ->
         await server.start()
         with reaching_store():
             assert await kept(keys=["list"], args=["three"]) == 2
+    finally:
+        await client.aclose()
+        await server.stop()
+
+
+async def test_plain_commands_and_scripts_go_out_together(redis: Redis) -> None:
+    echo = redis.register_script(ECHO)
+    await echo(args=["warm"])
+    before = await connections(redis)
+    asked = [redis.hset("hash", f"field-{n}", n) for n in range(50)]
+    asked += [echo(args=[n]) for n in range(50)]
+    answers: list[Any] = await asyncio.gather(*asked)
+    assert answers == [1] * 50 + [b"%d" % n for n in range(50)]
+    assert await redis.hgetall("hash") == {b"field-%d" % n: b"%d" % n for n in range(50)}
+    assert await connections(redis) == before
+
+
+async def test_a_command_that_waits_holds_up_no_other(redis: Redis) -> None:
+    read: Any = redis.xread({"stream": "$"}, block=20_000)
+    waiting = asyncio.create_task(read)
+    while not any("b" in client["flags"] for client in await redis.client_list()):
+        await asyncio.sleep(0.01)
+    await redis.xadd("stream", {"a": "b"})
+    assert (await waiting)[b"stream"]
+
+
+@pytest.mark.crash
+async def test_a_server_that_answers_nothing_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.5)
+    server = EmbeddedServer(tmp_path, password="")
+    await server.start()
+    client = connect(server.url)
+    try:
+        pid = (await client.info("server"))["process_id"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            told = await asyncio.gather(*(client.get(f"key-{n}") for n in range(3)), return_exceptions=True)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert [type(error) for error in told] == [RedisTimeoutError] * 3
+        assert await client.set("key", "value")
     finally:
         await client.aclose()
         await server.stop()
