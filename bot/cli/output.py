@@ -22,6 +22,7 @@ MARKS = {
     "Cancelled": ("✗", "bright_black"),
     "ApprovalRequested": ("?", "yellow"),
     "QuestionAsked": ("?", "yellow"),
+    "InputRequested": ("?", "yellow"),
     "OutcomeLost": ("?", "red"),
     "Paused": ("‖", "yellow"),
     "Resumed": ("▸", "cyan"),
