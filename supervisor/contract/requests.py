@@ -243,7 +243,7 @@ class ContextRequest(RequestModel):
 class AnswerRequest(RequestModel):
     """`call_id` may be left out where only one question is open.
 
-    To what a server asks for, `content` has the fields of its `schema` in place of an `answer` in words; it can also be
+    To what a server asks for, `content` has the fields of its `form` in place of an `answer` in words; it can also be
     declined, or cancelled. `request` is the number of the request that was shown, which may be left out.
     """
 

@@ -116,10 +116,10 @@ class McpServers:
             raise NotBegun
 
     async def _run(self, definition: ToolDefinition, arguments: Json, ctx: ToolContext) -> ToolOutput:
-        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
+        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, OutcomeUnknown or InputNeeded."""
         connection = self._connections[definition.server]
         try:
-            result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
+            result, notes = await connection.call(definition, arguments, ctx)
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:

@@ -47,7 +47,7 @@ def call(number: Any) -> None:
             params={"message": "Who are you?", "requestedSchema": schema},
         )
         answered = json.loads(sys.stdin.readline())
-        send(id=number, result={"content": [{"type": "text", "text": answered["result"]["action"]}]})
+        send(id=number, result={"content": [{"type": "text", "text": json.dumps(answered["result"])}]})
         return
     if HOW == "no-result":
         send(id=number, result={"content": [{"type": "of-my-own", "x": 1}]})

@@ -159,18 +159,6 @@ async def test_a_server_that_nobody_uses_is_ended_and_started_again(
     assert (await tools["host__t"].run({}, context)).content == "done"
 
 
-@pytest.mark.parametrize(("how", "answer"), [("old", "decline"), ("new", "decline s")])
-async def test_what_a_server_asks_for_in_a_call_is_declined_and_told(
-    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, how: str, answer: str
-) -> None:
-    hosted.offers(described("asks"))
-    await connect(hosted.file() if how == "new" else hostile(hosted, "asks")).ready(["host"])
-    (tool,) = tools.values()
-    output = await tool.run({"to": "x"}, context)
-    assert output.content.startswith(answer)
-    assert "it was declined: Who are you?" in output.content
-
-
 def _processes() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -18,7 +18,7 @@ from supervisor.core.text.format import join_items
 from supervisor.core.text.sanitize import clean_text
 
 LONGEST_TEXT = 20_000
-# The most choices, and their longest title, that a message offers as buttons.
+# The most choices, and their longest title, that a message offers to choose from.
 MOST_OPTIONS, LONGEST_OPTION = 5, 75
 ACCEPT = "Accept"
 _YES, _NO = ("yes", "true", "y"), ("no", "false", "n")
@@ -42,7 +42,7 @@ def options_of(request: InputRequest) -> tuple[str, ...]:
 
 
 def read_words(request: InputRequest, text: str) -> tuple[InputAction, Json]:
-    """Return what words in the thread or on the command line give. Raises InvalidInput with one sentence."""
+    """Return what an answer in words gives. Raises InvalidInput with one sentence."""
     fields = form_fields(request.schema_)
     if not fields:
         action = _ACTIONS.get(text.strip().strip(".!").lower())
