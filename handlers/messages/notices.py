@@ -28,6 +28,7 @@ from handlers.messages.message import ANSWER, APPROVAL, FAILURE, OUTCOME, PAUSE,
 from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.requests.server_questions import answered_blocks, asked_blocks, hint
 from supervisor.core.elicitation.fields import form_fields
+from supervisor.core.events import SYSTEM
 from supervisor.core.records import Child
 from supervisor.core.rights import is_stopped
 from supervisor.core.state import Call, PauseRecord, Session
@@ -46,6 +47,14 @@ def file_problems(session: Session, mask: Masker) -> Iterator[Message]:
         whom = " ".join(person(who) for who in problem.by)
         text = f":warning: {whom} Not taken along: {said}."
         yield Message(f"files:{number}", text, (mrkdwn(text),))
+
+
+def system_notes(session: Session, mask: Masker) -> Iterator[Message]:
+    """Yield one message for each thing that Flagman itself told the agent, such as that a server is away."""
+    notes = [note for note in (*session.notes, *session.inbox) if note.by == SYSTEM.id]
+    for number, note in enumerate(notes, start=1):
+        text = f":information_source: {escape(one_line(mask(note.text), 500))}"
+        yield Message(f"told:{number}", text, (mrkdwn(text),))
 
 
 def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Message]:

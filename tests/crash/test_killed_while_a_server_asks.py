@@ -74,9 +74,7 @@ async def as_it_is_continued(house: House, mark: str, when: When) -> None:
     await reply(house, session_id)
     await wait_for(trap.sprung.is_set)
     await house.worker(**more)
-    if mark == "ToolStarted" and when == "before":
-        await house.completed(session_id)
-    elif mark == "ToolFinished" and when == "after":
+    if (mark == "ToolStarted" and when == "before") or (mark == "ToolFinished" and when == "after"):
         await house.completed(session_id)
     else:
         await house.session(session_id, lambda s: s.waiting_for == "outcome_unknown")

@@ -157,7 +157,10 @@ async def test_words_in_the_thread_answer_a_single_field(scenario: Director, hos
 async def test_programs_and_the_command_line_answer_and_what_does_not_fit_is_one_sentence(
     scenario: Director, hosted: Hosted, tmp_path: Path
 ) -> None:
-    asked: list[Any] = [{"r": {"message": "Which?", "requestedSchema": RELEASE}}, {"s": {"message": "Sure?", **NAMED}}]
+    asked: list[Any] = [
+        {"r": {"message": "Which?", "requestedSchema": RELEASE}},
+        {"s": {"message": "Sure?", **NAMED}},
+    ]
     scene, session = await begun(scenario, hosted, asked, api_keys=SecretStr(f"boss:admin:{KEY}"))
     url = await scene.flagman.add_api()
     path = f"/v1/sessions/{session.id}/answer"
