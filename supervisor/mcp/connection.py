@@ -19,6 +19,7 @@ from supervisor.mcp.definitions import definitions_of
 from supervisor.mcp.elicitation import People, ask_people
 from supervisor.mcp.errors import ConnectionLost, ServerAway
 from supervisor.mcp.exchange import ENDED, SessionForgotten, call_tool, error_of, first_of, words_of
+from supervisor.mcp.hints import loading
 from supervisor.mcp.http import MOST_BYTES, http_client
 from supervisor.mcp.stdio import Launcher, Running, running
 from supervisor.tools.contract import ToolContext
@@ -316,7 +317,8 @@ class Connection:
         said = (streams.problem or streams.last_words) if streams else ""
         reason = f"it did not answer within {CONNECT_SECONDS:g} s" if isinstance(first, TimeoutError) else ""
         reason = reason or ("it ended before it answered" if streams else words_of(first))
-        return self._away(f"{reason} ({said})" if said else reason)
+        hint = loading(self.server, sandboxed=self._launcher.executor.sandbox is not None)
+        return self._away(f"{reason} ({said}){hint}" if said else f"{reason}{hint}")
 
     async def _until_closed(self, streams: Running, queue: _Queue) -> None:
         await streams.closed.wait()

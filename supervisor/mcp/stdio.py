@@ -22,6 +22,7 @@ from storage.errors import StoreUnavailable
 from supervisor.core.errors import InvalidInput
 from supervisor.mcp.config import Server, with_secrets
 from supervisor.mcp.errors import ServerAway
+from supervisor.mcp.hints import missing
 from supervisor.tools.executor import REAPS, Executor
 from supervisor.tools.path_guard import Folder, open_folder
 from supervisor.tools.process_guard import hide_process
@@ -248,7 +249,7 @@ def _command(
     path = _environment(server, launcher, folder).get("PATH", os.defpath)
     program = shutil.which(server.command, path=path)
     if program is None:
-        raise ServerAway(server.name, f"there is no program `{server.command}`")
+        raise ServerAway(server.name, missing(server.command))
     program = os.path.abspath(program)
     sandbox = launcher.executor.sandbox
     if sandbox is None or not server.sandbox:

@@ -28,8 +28,8 @@ KEY = "all-key-0123456789abcdef"
 ANSWER, FORM, DECLINE = "question_answer", "question_form", "question_decline"
 PERSONA: dict[str, Any] = {"tools": ["host__*"], "mcp_servers": ["host"]}
 ASKS = in_turn(calls(("host__asks", {"to": "x"})), says("Done."))
-NAMED = {"requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
-RELEASE = {
+NAMED: dict[str, Any] = {"requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
+RELEASE: dict[str, Any] = {
     "type": "object",
     "properties": {
         "version": {"type": "string", "title": "Version", "minLength": 3},

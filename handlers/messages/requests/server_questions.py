@@ -54,17 +54,19 @@ def _address(request: InputRequest, mask: Masker) -> list[Block]:
 
 def _fields(request: InputRequest, mask: Masker) -> list[Block]:
     fields = form_fields(request.schema_)
-    if len(fields) < 2:
+    if not fields:
         return []
     names = ", ".join(escape(one_line(mask(field.label), 60)) for field in fields)
-    return [context(f"Asked for: {names}")]
+    what = escape(one_line(mask(fields[0].description), 200)) if len(fields) == 1 else ""
+    return [context(f"Asked for: {names}{f' ({what})' if what else ''}")]
 
 
 def hint(asked: AskedInput, reply: str) -> list[Block]:
     """Return how it is answered; `reply` says how one does so in the thread."""
     fields = form_fields(asked.request.schema_)
     said = [reply] if len(fields) == 1 else []
-    said.append("The answer goes to the server, and will stand in the log: no passwords or keys.")
+    if fields:
+        said.append("The answer goes to the server, and will stand in the log: no passwords or keys.")
     if asked.until:
         said.append(f"The call is held open until {moment(asked.until)}.")
     return [context(" ".join(said))]
@@ -114,7 +116,8 @@ def _input(n: int, field: FormField, mask: Masker) -> Block:
         "optional": not field.required or field.kind == "choices",
         "element": _element(field, mask),
     }
-    said = " ".join(filter(None, (mask(field.description), _FORMATS.get(str(field.rule.get("format")), ""))))
+    described = mask(field.description).rstrip(".")
+    said = ". ".join(filter(None, (described, _FORMATS.get(str(field.rule.get("format")), ""))))
     return {**block, "hint": plain_text(one_line(said, 1900))} if said else block
 
 
