@@ -135,7 +135,7 @@ def _form(**values: Any) -> dict[str, Any]:
     for n, name in enumerate(RELEASE["properties"]):
         if name not in values:
             continue
-        value = values[name]
+        value, element = values[name], dict[str, Any]()
         if name == "tests":
             element = {"type": "multi_static_select", "selected_options": [{"value": v} for v in value]}
         elif name in ("zone", "notify"):
