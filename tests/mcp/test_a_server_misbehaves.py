@@ -159,6 +159,16 @@ async def test_a_server_that_nobody_uses_is_ended_and_started_again(
     assert (await tools["host__t"].run({}, context)).content == "done"
 
 
+async def test_a_result_of_fifty_megabytes_is_left_out_and_told(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+) -> None:
+    hosted.offers(described("large"), described("say"))
+    await connect(hosted.file()).ready(["host"])
+    said = (await tools["host__large"].run({"to": "x", "size": 25_000_000}, context)).content
+    assert said == "[The answer has 48 MB and is left out: 16 MB are read.]"
+    assert (await tools["host__say"].run({"to": "x"}, context)).content == 'say {"to": "x"}'
+
+
 def _processes() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
